@@ -1,0 +1,74 @@
+"""Files that appear whole or not at all, and their fingerprints."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellssl.errors import CellsslError
+
+__all__ = ["atomic", "make_folder", "sha256"]
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it over `path` when the block ends without error.
+
+    A process killed inside the block leaves `path` as it was. The file is flushed to disk before it is renamed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic(folder / "table.csv") as part:
+    ...     _ = part.write_text("a,b")
+    >>> (folder / "table.csv").read_text()
+    'a,b'
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Read the process's umask; mkstemp makes files private, results are for colleagues."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder (and its parents) and make sure that files can be written there.
+
+    Raises
+    ------
+    CellsslError
+        When it cannot be made, is a file, or is not writable.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise CellsslError(
+            f"cannot write to {path}: {error.strerror or error}. Choose another folder with --out, or free it."
+        ) from error
+    return path
+
+
+def sha256(path: str | Path) -> str:
+    """Hash a file's bytes (SHA-256, hexadecimal)."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
