@@ -1,3 +1,42 @@
-"""cellssl: from plates of fluorescence images to a map of phenotypes, without labels."""
+"""cellssl: from plates of fluorescence images to a map of phenotypes, without labels.
+
+The functions behind the commands, each by the command's name:
+
+>>> import cellssl
+>>> crops = cellssl.crop(cellssl.index("plate/", metadata="wells.csv", ...), "crops/")  # doctest: +SKIP
+>>> run = cellssl.train("bbbc021-expert", "crops/crops.h5ad", "run/")  # doctest: +SKIP
+>>> embedding = cellssl.embed("crops/crops.h5ad", "run/")  # doctest: +SKIP
+>>> scores = cellssl.evaluate([embedding], label="MOA")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+# Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
+_homes = {
+    "compare": "studies",
+    "crop": "cells",
+    "demo": "pipeline",
+    "doctor": "pipeline",
+    "embed": "embedding",
+    "evaluate": "phenotypes",
+    "import_crops": "crops",
+    "index": "plates",
+    "run": "pipeline",
+    "similarity": "phenotypes",
+    "train": "studies",
+}
+
+__all__ = [*_homes, "__version__"]  # noqa: PLE0604 - names of functions
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        return getattr(import_module(f"cellssl.{_homes[name]}"), name)
+    raise AttributeError(f"module 'cellssl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

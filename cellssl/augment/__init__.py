@@ -1,1 +1,31 @@
-"""augment."""
+"""Batched augmentations: parameters for every sample, drawn from counters, composed into views."""
+
+from cellssl.augment import operations as _discovered  # noqa: F401  (registers every operation)
+from cellssl.augment.counters import make_keys
+from cellssl.augment.operation import (
+    Draws,
+    Geometry,
+    Operation,
+    Params,
+    Pixel,
+    catalogue,
+    nearest,
+    operation_named,
+    register,
+)
+from cellssl.augment.view import View, Views
+
+__all__ = [
+    "Draws",
+    "Geometry",
+    "Operation",
+    "Params",
+    "Pixel",
+    "View",
+    "Views",
+    "catalogue",
+    "make_keys",
+    "nearest",
+    "operation_named",
+    "register",
+]

@@ -1,1 +1,22 @@
-"""encoders."""
+"""Encoders: networks from images of any number of channels to features, untrained or pretrained."""
+
+from cellssl.encoders.catalogue import build, names, rebuild
+from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
+from cellssl.encoders.pretrained import Mapping, PretrainedEncoder, load_pretrained
+from cellssl.encoders.weights import load_state, published_weights, read_weights, weights_at_hand
+
+__all__ = [
+    "Encoder",
+    "EncoderDescription",
+    "Mapping",
+    "PretrainedEncoder",
+    "Stem",
+    "build",
+    "load_pretrained",
+    "load_state",
+    "names",
+    "published_weights",
+    "read_weights",
+    "rebuild",
+    "weights_at_hand",
+]

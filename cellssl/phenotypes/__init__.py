@@ -1,1 +1,32 @@
-"""phenotypes."""
+"""What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
+
+from cellssl.phenotypes.clustering import cluster
+from cellssl.phenotypes.embeddings import read_embedding
+from cellssl.phenotypes.evaluation import (
+    METRICS,
+    compare_embeddings,
+    evaluate,
+    measure_embeddings,
+)
+from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
+from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
+from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.similarity import Similarity, similarity
+
+__all__ = [
+    "METRICS",
+    "NORMALISATIONS",
+    "Measurement",
+    "Measurements",
+    "Similarity",
+    "WellProfiles",
+    "cluster",
+    "compare_embeddings",
+    "evaluate",
+    "measure_embeddings",
+    "normalise_features",
+    "read_embedding",
+    "read_scores",
+    "similarity",
+    "well_profiles",
+]

@@ -1,1 +1,25 @@
-"""protocols."""
+"""Protocols: one YAML file says what an encoder is made blind to, why, and how it is trained."""
+
+from cellssl.protocols.building import build_encoder, build_method, build_views, choose_channels
+from cellssl.protocols.checking import Finding, check
+from cellssl.protocols.describing import describe
+from cellssl.protocols.loading import dump, from_dict, load, loads, names
+from cellssl.protocols.protocol import Crop, Protocol, ScalingRule
+
+__all__ = [
+    "Crop",
+    "Finding",
+    "Protocol",
+    "ScalingRule",
+    "build_encoder",
+    "build_method",
+    "build_views",
+    "check",
+    "choose_channels",
+    "describe",
+    "dump",
+    "from_dict",
+    "load",
+    "loads",
+    "names",
+]

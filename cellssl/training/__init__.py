@@ -1,1 +1,22 @@
-"""training."""
+"""One loop for every method: fit, exact resume, checkpoints, metrics."""
+
+from cellssl.training.checkpoint import load_checkpoint, load_weights
+from cellssl.training.collapse import effective_rank, feature_std
+from cellssl.training.loop import fit
+from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
+from cellssl.training.seeds import seeded
+from cellssl.training.settings import TrainingSettings
+
+__all__ = [
+    "Plan",
+    "TrainingSettings",
+    "effective_rank",
+    "epoch_order",
+    "feature_std",
+    "fit",
+    "learning_rate",
+    "load_checkpoint",
+    "load_weights",
+    "make_plan",
+    "seeded",
+]

@@ -1,0 +1,60 @@
+"""Colour as torchvision understands it, and what it means on other than three channels."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["blend", "grey", "turn_hue"]
+
+_RED, _GREEN, _BLUE = 0.2989, 0.587, 0.114  # ITU-R 601-2 luma, the numbers of torchvision
+
+
+def grey(images: Tensor) -> Tensor:
+    """Give one grey channel (N, 1, H, W).
+
+    For three channels torchvision's luma, for any other number their plain mean.
+    """
+    if images.shape[1] != 3:
+        return images.mean(dim=1, keepdim=True)
+    red, green, blue = images.unbind(dim=1)
+    return (red * _RED).add_(green, alpha=_GREEN).add_(blue, alpha=_BLUE)[:, None]
+
+
+def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """Turn the hue of RGB images (N, 3, H, W) in [0, 1] by `turn` (N, 1), in full circles.
+
+    Equal to torchvision's ``adjust_hue``, but written in the closed form of HSV's colour circle:
+    with the hue h in sixths of a circle, red is smallest + chroma·clip(|h − 3| − 1, 0, 1), green
+    and blue the same with 2 − |h − 2| and 2 − |h − 4|. Turn 0 gives the images back to float
+    precision.
+    """
+    red, green, blue = images.unbind(dim=1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    smallest = torch.minimum(torch.minimum(red, green), blue)
+    chroma = value - smallest
+    hue = torch.where(
+        value == red,
+        green - blue,
+        torch.where(
+            value == green,
+            torch.add(blue - red, chroma, alpha=2.0),
+            torch.add(red - green, chroma, alpha=4.0),
+        ),
+    )
+    hue = hue.div_(chroma.clamp(min=1e-12)).add_(6.0 * turn[:, :, None]).remainder_(6.0)
+    turned = torch.empty_like(images)
+    ramps = (
+        (hue - 3.0).abs_().sub_(1.0),
+        (hue - 2.0).abs_().neg_().add_(2.0),
+        (hue - 4.0).abs_().neg_().add_(2.0),
+    )
+    for channel, ramp in enumerate(ramps):
+        torch.addcmul(smallest, chroma, ramp.clamp_(0.0, 1.0), out=turned[:, channel])
+    return turned
+
+
+def blend(images: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """Mix `images` at `share` with `other` at 1 − share, clipped to [0, 1], as torchvision blends.
+
+    Shares may exceed 1; a share of exactly 1 keeps every bit.
+    """
+    return (images * share).add_(other * (1.0 - share)).clamp_(0.0, 1.0)

@@ -1,0 +1,155 @@
+"""Random numbers without a generator: hashed from (seed, epoch, sample, view, operation, number).
+
+A sample's draws depend on nothing else, so they are the same whatever the batch split, worker,
+rank, resume or capture, and there is no generator state to save. Everything is integer arithmetic
+on the device of the keys: nothing waits for it, nothing branches on a value, so a step that draws
+can be captured as one CUDA graph.
+
+The mixer is the finaliser of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom
+number generators"; constants of Stafford's variant 13), on two's complement 64-bit integers, whose
+products wrap.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["make_keys", "noise_bank", "noise_field", "normal", "stream_of", "uniform"]
+
+_MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: steps of it are spread evenly
+_FIRST = 0xBF58476D1CE4E5B9
+_SECOND = 0x94D049BB133111EB
+_BITS = 24  # of a float32's mantissa: every draw is an exact multiple of 2^-24
+
+
+def _signed(value: int) -> int:
+    """Give the int64 that has the same 64 bits."""
+    value &= _MASK
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _mix_integer(value: int) -> int:
+    """Mix one Python integer; equal to `_mix` on a tensor that holds it."""
+    value &= _MASK
+    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
+    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
+    return _signed(value ^ (value >> 31))
+
+
+def _shift(values: Tensor, bits: int) -> Tensor:
+    """Shift right logically: torch's ``>>`` on int64 drags the sign along, so mask it away."""
+    return (values >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mix(values: Tensor) -> Tensor:
+    """Scramble int64 values, one to one; each bit flips half of the result's bits."""
+    values = (values ^ _shift(values, 30)) * _signed(_FIRST)
+    values = (values ^ _shift(values, 27)) * _signed(_SECOND)
+    return values ^ _shift(values, 31)
+
+
+def make_keys(seed: int | Tensor, epoch: int | Tensor, samples: Tensor, view: int = 0) -> Tensor:
+    """Give every sample the key that all its draws in one view of one epoch are hashed from.
+
+    Parameters
+    ----------
+    seed, epoch
+        Integers, or 0-d int64 tensors on the device of `samples` (a captured step changes them in
+        place).
+    samples
+        (N,) int64: the samples' stable numbers in the data set, never their places in the batch.
+    view
+        0 for the first view, 1 for the second.
+
+    Returns
+    -------
+    Tensor
+        (N,) int64.
+
+    Examples
+    --------
+    >>> samples = torch.arange(4)
+    >>> whole = make_keys(0, 3, samples)
+    >>> bool((whole[2:] == make_keys(0, 3, samples[2:])).all())
+    True
+    """
+    if samples.dtype != torch.int64 or samples.ndim != 1:
+        raise TypeError(
+            f"samples: got {samples.dtype} of shape {tuple(samples.shape)}, wanted (N,) int64"
+        )
+    keys = _mix(samples * _signed(_GOLDEN) + _mix_integer(view + 1))
+    keys = _mix(keys + _step(epoch))
+    return _mix(keys + _step(seed))
+
+
+def _step(value: int | Tensor) -> int | Tensor:
+    """Scramble an epoch or a seed before it is added, so that neighbouring ones share no keys."""
+    if isinstance(value, Tensor):
+        return _mix(value.to(torch.int64) * _signed(_GOLDEN) + _signed(_GOLDEN))
+    return _mix_integer(value * _GOLDEN + _GOLDEN)
+
+
+def stream_of(operation: int, number: int = 0) -> int:
+    """Give the constant that sets one number of one operation apart from all others."""
+    return _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
+
+
+def _hash(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
+    """Hash keys (N,) to (N,), or to (N, count) for the numbers ``number … number + count - 1``."""
+    if count is None:
+        return _mix(keys + stream_of(operation, number))
+    numbers = torch.arange(number, number + count, device=keys.device)
+    streams = _mix(numbers * _signed(_GOLDEN) + _mix_integer(operation * _GOLDEN))
+    return _mix(keys[:, None] + streams)
+
+
+def uniform(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
+    """Draw from [0, 1), float32: (N,), or (N, count) for `count` consecutive numbers.
+
+    Examples
+    --------
+    >>> keys = make_keys(0, 0, torch.arange(3))
+    >>> bool((uniform(keys, 7, 0, 2)[:, 1] == uniform(keys, 7, 1)).all())
+    True
+    """
+    return _shift(_hash(keys, operation, number, count), 64 - _BITS).to(torch.float32) * 2.0**-_BITS
+
+
+def normal(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
+    """Draw standard normal numbers, float32 (Box & Muller 1958); shapes as in `uniform`.
+
+    One hash gives both uniforms: its upper 24 bits the radius, the next 24 the angle.
+    """
+    bits = _hash(keys, operation, number, count)
+    radius = 1.0 - _shift(bits, 64 - _BITS).to(torch.float32) * 2.0**-_BITS  # (0, 1]: log is finite
+    turn = (_shift(bits, 64 - 2 * _BITS) & ((1 << _BITS) - 1)).to(torch.float32) * 2.0**-_BITS
+    return torch.sqrt(-2.0 * torch.log(radius)) * torch.cos(2.0 * math.pi * turn)
+
+
+def noise_bank(size: int = 1 << 20) -> Tensor:
+    """Draw (size,) standard normal numbers once; always the same ones.
+
+    Hashing every pixel of every view would cost more than all other operations together; a window
+    into a bank that fits the cache is some five times faster than a generator.
+    """
+    return normal(torch.arange(size) * _signed(_GOLDEN), 0, 0)
+
+
+def noise_field(
+    bank: Tensor, keys: Tensor, operation: int, number: int, *, shape: tuple[int, int, int]
+) -> Tensor:
+    """Cut each sample's standard normal noise (N, C, H, W) out of `bank`, channel by channel.
+
+    Where a window begins, and its sign, are hashed from the sample's key: still a pure function of
+    the counters. Two windows may overlap, but never pixel on pixel unless they begin at the same
+    place (one pair in a million).
+    """
+    count, height, width = shape
+    bits = _hash(keys, operation, number, count)
+    places = _shift(bits, 1) % (bank.numel() - height * width)
+    signs = 1.0 - 2.0 * (bits & 1).to(bank.dtype)
+    windows = bank.unfold(0, height * width, 1)[places.reshape(-1)]
+    field = windows.reshape(-1, count, height, width)
+    return field * signs[:, :, None, None]

@@ -1,0 +1,39 @@
+"""Loss of colour."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.augment.colour import grey
+from cellssl.augment.operation import Draws, Params, Pixel, register
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Grayscale(Pixel):
+    """Put the grey picture into every channel.
+
+    Grey is torchvision's luma for three channels, their mean for any other number.
+    """
+
+    name = "grayscale"
+    invariance = "what tells channels apart"
+    neutral = {"grey": 0.0}  # noqa: RUF012
+    mixes_channels = True
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw nothing but the chance: the share of grey (N, 1) is 1."""
+        return {"grey": torch.ones_like(draws.keys, dtype=torch.float32)[:, None]}
+
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        """Blend fully, or not at all."""
+        return torch.where(params["grey"][:, :, None, None] > 0, grey(images), images)
+
+    def caveats(self, channels: int) -> list[str]:
+        """Say what grey means here."""
+        if channels == 1:
+            return ["grayscale changes nothing on 1 channel"]
+        if channels != 3:
+            return [f"grayscale is the plain mean of the {channels} channels (luma needs RGB)"]
+        return []

@@ -1,0 +1,65 @@
+"""Random resized crop, the first operation of every natural-image recipe."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.quantities import span
+from cellssl.augment.resampling import affine
+
+_TRIES = 10  # as torchvision: draw a box until it fits, ten times, then take the whole view
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ResizedCrop(Geometry):
+    """Cut a box of random area and aspect ratio out of the view and enlarge it to the view's size.
+
+    Boxes are distributed as those of torchvision's ``RandomResizedCrop`` on a square image (area
+    uniform, ratio log-uniform), but lie between pixels rather than on them. All ten tries are drawn
+    at once and the first that fits is taken, so nothing waits for the device. Interpolation is
+    bilinear; a box is never larger than the view, so that there is nothing to antialias.
+    """
+
+    area: tuple[float, float] = span(
+        "area of the box", (0.08, 1.0), unit="of the view's area", low=0.001, high=1.0
+    )
+    ratio: tuple[float, float] = span(
+        "width / height of the box", (3 / 4, 4 / 3), low=0.1, high=10.0
+    )
+
+    name = "resized_crop"
+    invariance = "size, place and what lies around"
+    neutral = {"width": 1.0, "height": 1.0, "x": 0.0, "y": 0.0}  # noqa: RUF012
+
+    @property
+    def idle(self) -> bool:
+        """True where the box is always the whole view."""
+        return self.p == 0.0 or (self.area == (1.0, 1.0) and self.ratio == (1.0, 1.0))
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw the box: sides as shares of the view's, centre in pixels off it; all (N,)."""
+        area = draws.uniform(0, *self.area, count=_TRIES)
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        ratio = torch.exp(draws.uniform(_TRIES, low, high, count=_TRIES))
+        widths, heights = torch.sqrt(area * ratio), torch.sqrt(area / ratio)
+        fits = (widths <= 1.0) & (heights <= 1.0)
+        first = fits.to(torch.int64).argmax(dim=1, keepdim=True)
+        fitted = fits.any(dim=1)
+        width = torch.where(fitted, widths.gather(1, first)[:, 0], 1.0)
+        height = torch.where(fitted, heights.gather(1, first)[:, 0], 1.0)
+        place = draws.uniform(2 * _TRIES, -0.5, 0.5, count=2) * draws.size
+        return {
+            "width": width,
+            "height": height,
+            "x": (1.0 - width) * place[:, 0],
+            "y": (1.0 - height) * place[:, 1],
+        }
+
+    def matrix(self, params: Params) -> Tensor:
+        """Step through the box in steps of its share."""
+        zero = torch.zeros_like(params["width"])
+        return affine(params["width"], zero, zero, params["height"], params["x"], params["y"])

@@ -1,0 +1,42 @@
+"""Shift of the cell within the view."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.quantities import number
+from cellssl.augment.resampling import affine
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Shift(Geometry):
+    """Move by U(−pixels, pixels) along either axis, independently."""
+
+    pixels: float = number("largest shift either way, along each axis", unit="px", high=512.0)
+
+    name = "shift"
+    invariance = "exact centring"
+    neutral = {"x": 0.0, "y": 0.0}  # noqa: RUF012
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing can move."""
+        return self.p == 0.0 or self.pixels == 0.0
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw the shift in pixels (N,) of either axis."""
+        x, y = draws.uniform(0, -self.pixels, self.pixels, count=2).unbind(dim=1)
+        return {"x": x, "y": y}
+
+    def reach(self, half: float) -> float:
+        """Look that much further."""
+        return half + self.pixels
+
+    def matrix(self, params: Params) -> Tensor:
+        """Read from where the pixel came: opposite to the way the cell moves."""
+        one = torch.ones_like(params["x"])
+        zero = torch.zeros_like(one)
+        return affine(one, zero, zero, one, -params["x"], -params["y"])

@@ -1,0 +1,147 @@
+"""What the values of an operation mean: unit, range and meaning, stated once."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["Number", "Rule", "Span", "Switch", "Texts", "number", "span", "switch", "texts"]
+
+
+class Rule(Protocol):
+    """What a field of an operation may hold."""
+
+    @property
+    def meaning(self) -> str:
+        """What the value is."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in, or nothing."""
+        ...
+
+    def problem(self, value: object) -> str | None:
+        """Say what was got and what was wanted, or None where `value` is fine."""
+        ...
+
+
+def _is_number(value: object) -> bool:
+    """Tell a finite int or float from everything else; True and False are no numbers here."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number from `low` to `high`, in `unit`."""
+
+    meaning: str
+    unit: str
+    low: float
+    high: float
+
+    @property
+    def wanted(self) -> str:
+        """The rule in words."""
+        return f"a number from {self.low:g} to {self.high:g}{_in(self.unit)}"
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if _is_number(value) and self.low <= value <= self.high:  # type: ignore[operator]
+            return None
+        return f"expected {self.wanted}, got {value!r}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Two numbers [from, to] between `low` and `high`, in `unit`, in rising order."""
+
+    meaning: str
+    unit: str
+    low: float
+    high: float
+
+    @property
+    def wanted(self) -> str:
+        """The rule in words."""
+        return (
+            f"two rising numbers [from, to] between {self.low:g} and {self.high:g}{_in(self.unit)}"
+        )
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        shown = list(value) if isinstance(value, tuple) else value
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            return f"expected {self.wanted}, got {shown!r}"
+        if not all(_is_number(end) and self.low <= end <= self.high for end in value):
+            return f"expected {self.wanted}, got {shown!r}"
+        if value[0] > value[1]:
+            return f"expected {self.wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
+        return None
+
+
+@dataclass(frozen=True)
+class Switch:
+    """True or false."""
+
+    meaning: str
+    unit: str = ""
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        return None if isinstance(value, bool) else f"expected true or false, got {value!r}"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Free text, or a list of names (or None for all)."""
+
+    meaning: str
+    many: bool
+    unit: str = ""
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if not self.many:
+            return None if isinstance(value, str) else f"expected text, got {value!r}"
+        if value is None:
+            return None
+        if not isinstance(value, tuple | list):
+            return f"expected a list of channel names, got {value!r}; write [{value}]"
+        if not value or not all(isinstance(name, str) and name for name in value):
+            return f"expected a list of channel names, got {list(value)!r}"
+        if len(set(value)) < len(value):
+            return f"expected every channel once, got {list(value)!r}"
+        return None
+
+
+def _in(unit: str) -> str:
+    """Put a unit behind a number."""
+    return f" {unit}" if unit else ""
+
+
+def _declare(rule: Rule, default: Any) -> Any:
+    """Make a dataclass field that carries its rule; without a default it must be given."""
+    metadata = {"rule": rule}
+    return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+
+
+def number(
+    meaning: str, default: Any = ..., *, unit: str = "", low: float = 0.0, high: float
+) -> Any:
+    """Declare a field that holds one number."""
+    return _declare(Number(meaning, unit, low, high), default)
+
+
+def span(meaning: str, default: Any = ..., *, unit: str = "", low: float = 0.0, high: float) -> Any:
+    """Declare a field that holds a range [from, to]."""
+    return _declare(Span(meaning, unit, low, high), default)
+
+
+def switch(meaning: str, default: Any = ...) -> Any:
+    """Declare a field that is true or false."""
+    return _declare(Switch(meaning), default)
+
+
+def texts(meaning: str, default: Any = ..., *, many: bool = False) -> Any:
+    """Declare a field that holds text, or with `many` a list of names."""
+    return _declare(Texts(meaning, many), default)

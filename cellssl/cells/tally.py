@@ -1,0 +1,71 @@
+"""What became of every cell and every field."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+__all__ = ["CropReport"]
+
+
+@dataclass(frozen=True)
+class CropReport:
+    """The outcome of cropping: found = kept + all that was dropped.
+
+    Attributes
+    ----------
+    crops, table : Path
+        ``crops.h5ad`` and ``fields.csv``.
+    fields : DataFrame
+        The table: a row per field with ``found``, ``kept``, ``dropped_<reason>``, ``seconds`` and ``Problem`` ("" if none).
+    """
+
+    crops: Path
+    table: Path
+    fields: pd.DataFrame
+
+    @classmethod
+    def read(cls, crops: Path, table: Path) -> "CropReport":
+        """Read the outcome of a finished run."""
+        fields = pd.read_csv(table, dtype={"Problem": str})
+        return cls(crops, table, fields.assign(Problem=fields["Problem"].fillna("")))
+
+    @property
+    def found(self) -> int:
+        """Nuclei found on the readable fields."""
+        return int(self.fields["found"].sum())
+
+    @property
+    def kept(self) -> int:
+        """Cells in the crop file."""
+        return int(self.fields["kept"].sum())
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Cells left out, by reason."""
+        columns = [name for name in self.fields if str(name).startswith("dropped_")]
+        return {str(n).removeprefix("dropped_"): int(self.fields[n].sum()) for n in columns}
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """The fields that were left out, with their reason."""
+        return self.fields[self.fields["Problem"] != ""]
+
+    @property
+    def empty(self) -> int:
+        """Readable fields without any nucleus."""
+        return int(((self.fields["found"] == 0) & (self.fields["Problem"] == "")).sum())
+
+    def summary(self) -> str:
+        """Say in a line what there is."""
+        readable = len(self.fields) - len(self.problems)
+        dropped = ", ".join(f"{number:,} {reason}" for reason, number in self.dropped.items())
+        parts = [
+            f"{self.found:,} cells found on {readable:,} fields, {self.kept:,} kept",
+            f"dropped: {dropped}",
+        ]
+        if self.empty:
+            parts.append(f"{self.empty:,} fields without cells")
+        if len(self.problems):
+            parts.append(f"{len(self.problems):,} fields left out (see {self.table.name})")
+        return "; ".join(parts)

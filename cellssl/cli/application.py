@@ -1,0 +1,43 @@
+"""The ``cellssl`` application: its groups of commands."""
+
+from typing import Annotated
+
+import typer
+
+from cellssl import __version__
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="cellssl",
+    help="From plates of fluorescence images to a map of phenotypes, without labels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+plates = typer.Typer(no_args_is_help=True, help="Plates: which files are there.")
+crops = typer.Typer(no_args_is_help=True, help="Crops that exist already.")
+protocols = typer.Typer(no_args_is_help=True, help="Protocols: what an encoder is made blind to, and why.")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"cellssl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _cellssl(
+    version: Annotated[  # noqa: ARG001 - Typer reads it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+from cellssl.cli import pipeline, plate, models, phenotypes, protocol  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
+
+app.add_typer(plates, name="plates")
+app.add_typer(crops, name="crops")
+app.add_typer(protocols, name="protocols")

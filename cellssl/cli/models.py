@@ -1,0 +1,68 @@
+"""Commands around encoders: train, embed."""
+
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import app
+from cellssl.cli.options import CropFile, Device, Out, TrainingChanges, Weights
+from cellssl.cli.shell import command, say, shown
+
+
+@command(app, "train")
+def train(
+    crops: CropFile,
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="A protocol's name or file.")],
+    out: Out,
+    changes: TrainingChanges,
+    device: Device = "auto",
+) -> None:
+    """Train an encoder as a protocol says; the same command again goes on where it stopped."""
+    import cellssl.studies
+
+    run = cellssl.studies.train(
+        protocol, crops, out, changes=changes.collect(), device=device, progress=shown()
+    )
+    say(f"written to {run}")
+
+
+@command(app, "embed")
+def embed(
+    crops: CropFile,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A run folder, a checkpoint, resnet18…101, resnet50-v1, random, "
+            "simple-features or intensity-features.",
+        ),
+    ],
+    out: Out,
+    weights: Weights = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=32, help="Pixels that a pretrained network sees. (default: 224)"),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Embed only so many cells, evenly over the wells.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of a random network.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Put an encoder over crops: one embedding per cell, as AnnData."""
+    import cellssl.embedding
+
+    embedded = cellssl.embedding.embed(
+        crops,
+        model,
+        out,
+        weights=weights,
+        size=size,
+        sample=sample,
+        seed=seed,
+        device=device,
+        progress=shown(),
+    )
+    say(f"{embedded.n_obs:,} cells, {embedded.n_vars} features")
+    say(f"written to {out}")

@@ -1,0 +1,111 @@
+"""Commands for the whole way: run, demo, doctor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import app
+from cellssl.cli.options import (
+    Baselines,
+    Device,
+    Label,
+    Out,
+    PlateFiles,
+    Segmentation,
+    TrainingChanges,
+    Workers,
+    parse_baselines,
+)
+from cellssl.cli.shell import command, say, show_scores, show_table, shown
+
+
+@command(app, "run")
+def run(
+    plate: Annotated[
+        Path,
+        typer.Argument(
+            help="A plate's folder, its saved index (.csv, .parquet) or crops (.h5ad).",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    files: PlateFiles,
+    segmentation: Segmentation,
+    changes: TrainingChanges,
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", "-p", help="The protocol to train an encoder with."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A run folder or checkpoint to use instead of training."),
+    ] = None,
+    label: Label = None,
+    baseline: Baselines = None,
+    sample: Annotated[
+        int, typer.Option(min=50, help="Cells that baselines embed and scores are computed on.")
+    ] = 5000,
+    crop_size: Annotated[
+        int | None,
+        typer.Option(min=8, help="Side of stored crops. (default: 1.5 times the protocol's view)"),
+    ] = None,
+    workers: Workers = 1,
+    redo: Annotated[
+        str | None,
+        typer.Option(help="Do a stage again, and all that follow: crop, train, embed, evaluate, report."),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """From a plate to a report: crop, train, embed, evaluate, report.
+
+    Finished stages are skipped; the same command after an interruption goes on where it stopped.
+    """
+    import cellssl.pipeline
+
+    is_crops = plate.suffix in (".h5ad", ".zarr")
+    result = cellssl.pipeline.run(
+        plate if is_crops else files.index(plate),
+        out,
+        protocol=protocol,
+        model=model,
+        changes=changes.collect(),
+        segmenter=segmentation.build(),
+        crop_size=crop_size,
+        label=label,
+        baselines=parse_baselines(baseline),
+        sample=sample,
+        workers=workers,
+        redo=redo,
+        device=device,
+        progress=shown(),
+    )
+    show_scores(result.scores)
+    say(f"report: {result.report.resolve()}")
+
+
+@command(app, "demo")
+def demo(
+    out: Out = Path("cellssl-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated plates and the training.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Simulate two plates with known phenotypes and take them from images to a report."""
+    import cellssl.pipeline
+
+    result = cellssl.pipeline.demo(out, seed=seed, device=device, progress=shown())
+    show_scores(result.scores)
+    say(f"report: {result.report.resolve()}")
+
+
+@command(app, "doctor")
+def doctor(folder: Annotated[Path, typer.Argument(help="Where results would go.")] = Path()) -> None:
+    """Say whether this machine is ready, and what is missing."""
+    import cellssl.pipeline
+
+    findings = cellssl.pipeline.doctor(folder)
+    show_table("cellssl", ["", "subject", "what was seen"], [
+        [finding.level, finding.subject, finding.detail] for finding in findings
+    ])
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,183 @@
+"""What every command shares: quiet and debug flags, errors without traceback, a console."""
+
+import dataclasses
+import inspect
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from cellssl.errors import CellsslError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["command", "parse_pairs", "say", "show_scores", "show_table", "shown"]
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress bars, no messages; errors only.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+_log = logging.getLogger("cellssl")
+
+
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], Callable]:
+    """Register a function as a command that also takes ``--quiet`` and ``--debug``.
+
+    A parameter annotated with a dataclass stands for all its fields: each becomes an option, and the function gets
+    the dataclass. Whatever the function raises ends as one line on standard error and a non-zero exit status.
+    """
+
+    def register(function: Callable) -> Callable:
+        own = inspect.signature(function, eval_str=True).parameters.values()
+        groups = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
+
+        def guarded(*, quiet: bool, debug: bool, **options: Any) -> None:
+            _start_logging(quiet=quiet)
+            try:
+                for parameter, group in groups.items():
+                    fields = dataclasses.fields(group)
+                    options[parameter] = group(**{f.name: options.pop(f.name) for f in fields})
+                function(**options)
+            except typer.Exit:
+                raise
+            except KeyboardInterrupt:
+                _say_error("interrupted; the same command again goes on from here")
+                raise typer.Exit(130) from None
+            except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
+                if debug:
+                    Console(stderr=True).print_exception()
+                _say_error(_describe(error))
+                raise typer.Exit(1) from None
+
+        parameters = [flat for parameter in own for flat in _flatten(parameter)]
+        flags = [_option("quiet", Quiet, False), _option("debug", Debug, False)]
+        guarded.__name__, guarded.__doc__ = function.__name__, function.__doc__
+        guarded.__signature__ = inspect.Signature(parameters + flags)  # type: ignore[attr-defined]
+        guarded.__annotations__ = {p.name: p.annotation for p in parameters + flags}
+        app.command(name)(guarded)
+        return function
+
+    return register
+
+
+def _flatten(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Give a dataclass parameter as one option per field, any other as it stands."""
+    if not dataclasses.is_dataclass(parameter.annotation):
+        return [_option(parameter.name, parameter.annotation, parameter.default)]
+    hints = get_type_hints(parameter.annotation, include_extras=True)
+    return [_option(f.name, hints[f.name], f.default) for f in dataclasses.fields(parameter.annotation)]
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+    )
+
+
+def _start_logging(*, quiet: bool) -> None:
+    """Send cellssl's messages to standard error; only errors when quiet."""
+    _log.handlers = [
+        RichHandler(
+            console=Console(stderr=True, soft_wrap=True),
+            show_time=False,
+            show_path=False,
+            markup=False,
+            highlighter=None,
+            keywords=[],
+        )
+    ]
+    _log.setLevel(logging.ERROR if quiet else logging.INFO)
+    _log.propagate = False
+
+
+def shown() -> bool:
+    """Whether messages and progress bars are shown (not ``--quiet``)."""
+    return _log.level < logging.ERROR
+
+
+def say(message: object = "") -> None:
+    """Print to standard output unless the command is quiet."""
+    if shown():
+        Console(highlight=False, soft_wrap=True).print(message, markup=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table unless the command is quiet."""
+    if not shown():
+        return
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
+    """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``.
+
+    Raises
+    ------
+    CellsslError
+        When a value has no ``=`` or a key comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key or not text:
+            raise CellsslError(f"{option} takes KEY=VALUE, got '{value}'")
+        if key in pairs:
+            raise CellsslError(f"{option} {key} is given twice: '{pairs[key]}' and '{text}'")
+        pairs[key] = text
+    return pairs
+
+
+def _say_error(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"error: {text}", markup=False, style="red"
+    )
+
+
+def _describe(error: Exception) -> str:
+    """Say in plain words what went wrong."""
+    if isinstance(error, CellsslError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "This is a fault of cellssl, not yours: please report it with the output of --debug."
+    )
+
+
+_HEADLINE = {
+    "ami_kmeans": "AMI",
+    "knn": "kNN",
+    "linear": "linear",
+    "ami_plate": "AMI with plate",
+}
+
+
+def show_scores(scores: "pd.DataFrame") -> None:
+    """Print the headline scores: a row per embedding and subset, a column per metric, with 95 % intervals."""
+    if scores.empty:
+        return
+    rows = []
+    for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
+        single = group[group["seed"].astype(str) == "mean"] if "mean" in set(group["seed"]) else group
+        cells = single.set_index("metric")
+        rows.append([embedding, subset, *(_score(cells, metric) for metric in _HEADLINE)])
+    show_table(f"Scores by {scores['label'].iloc[0]}", ["embedding", "cells", *_HEADLINE.values()], rows)
+
+
+def _score(cells: "pd.DataFrame", metric: str) -> str:
+    """Give one score as text: value and interval, or a dash."""
+    if metric not in cells.index or math.isnan(cells.loc[metric, "value"]):
+        return "–"
+    value, low, high = (float(cells.loc[metric, name]) for name in ("value", "low", "high"))
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"

@@ -1,0 +1,172 @@
+"""The read-only handle on a crop file."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import read_elem
+
+from cellssl.crops.layout import PIXELS, STENCILS, Rows, read_rows, row_numbers
+from cellssl.crops.percentiles import PercentileTable
+from cellssl.errors import CropError
+
+__all__ = ["FILE_NAME", "Crops"]
+
+FILE_NAME = "crops.h5ad"
+
+
+class Crops:
+    """Single-cell crops on disk, read in any order and never whole unless asked.
+
+    The file is an AnnData (``anndata.read_h5ad`` opens it): pixels in ``obsm["crops"]``, masks in
+    ``obsm["masks"]``, cells in ``obs``, everything else in ``uns["cellssl"]``. A handle may be
+    pickled and used after a fork: each process opens the file for itself on its first read.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        (N, C, H, W).
+    dtype : numpy.dtype
+        The source's own type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cellssl.crops import CropBatch, Crops, write_crops
+    >>> cells = pd.DataFrame({"Metadata_Plate": ["P1", "P1"]}, index=["P1/A01/1/1", "P1/A01/1/2"])
+    >>> batch = CropBatch(images=np.ones((2, 1, 8, 8), np.uint16), masks=None, obs=cells)
+    >>> path = Path(tempfile.mkdtemp()) / "crops.h5ad"
+    >>> file = write_crops(path, [batch], channels=["DNA"], size=8, provenance={})
+    >>> crops = Crops.open(file)
+    >>> crops.shape, crops.channels, int(crops.read([1]).sum())
+    ((2, 1, 8, 8), ('DNA',), 64)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: h5py.File | None = None
+        self._process = 0
+        pixels = self._open()[PIXELS]
+        self.shape: tuple[int, int, int, int] = pixels.shape
+        self.dtype: np.dtype = pixels.dtype
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Crops":
+        """Open a crop file, or the ``crops.h5ad`` of a folder.
+
+        Raises
+        ------
+        CropError
+            When it is missing, truncated, not HDF5, or an AnnData without crops.
+        """
+        path = Path(path).absolute()
+        if path.is_dir():
+            path = path / FILE_NAME
+        if not path.is_file():
+            raise CropError(f"no crop file at {path}; make one with `cellssl crop`")
+        try:
+            crops = cls(path)
+            missing = {"channels", "crop_size", "percentiles"} - set(crops.uns["cellssl"])
+        except (OSError, KeyError, ValueError) as error:
+            raise CropError(
+                f"{path} is not a crop file, or it is damaged ({error}); make it anew with "
+                "`cellssl crop` or `cellssl crops import`"
+            ) from error
+        if missing:
+            raise CropError(
+                f"{path}: uns['cellssl'] lacks {sorted(missing)}; it was not made by cellssl"
+            )
+        if len(crops.shape) != 4 or crops.shape[1] != len(crops.channels):
+            raise CropError(f"{path}: pixels of shape {crops.shape} for channels {crops.channels}")
+        return crops
+
+    def _open(self) -> h5py.File:
+        """Give this process's own file handle: HDF5 handles do not survive a fork."""
+        if self._file is None or self._process != os.getpid():
+            self._file = h5py.File(self.path, "r")
+            self._process = os.getpid()
+        return self._file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_process": 0}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __enter__(self) -> "Crops":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        about = f"{len(self)} cells, {', '.join(self.channels)}, {self.size} px {self.dtype}"
+        return f"Crops({about}, {self.path})"
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._file is not None and self._process == os.getpid():
+            self._file.close()
+        self._file = None
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """One row per cell, named ``plate/well/site/label``."""
+        return read_elem(self._open()["obs"])
+
+    @cached_property
+    def uns(self) -> dict[str, Any]:
+        """Everything unstructured; ``uns["cellssl"]`` is ours."""
+        return read_elem(self._open()["uns"])
+
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """The C channels in the order of the pixels."""
+        return tuple(str(name) for name in self.uns["cellssl"]["channels"])
+
+    @cached_property
+    def mask_names(self) -> tuple[str, ...]:
+        """The M masks in their order; empty where the file has none."""
+        return tuple(str(name) for name in self.uns["cellssl"].get("masks", ()))
+
+    @cached_property
+    def percentiles(self) -> PercentileTable:
+        """The stored percentiles per plate and channel."""
+        return PercentileTable.from_uns(self.uns["cellssl"]["percentiles"])
+
+    @property
+    def size(self) -> int:
+        """Height and width of a crop in pixels."""
+        return self.shape[2]
+
+    @property
+    def plates(self) -> np.ndarray:
+        """The plate of each cell: (N,) of str."""
+        return self.obs["Metadata_Plate"].astype(str).to_numpy()
+
+    def read(self, rows: Rows | None = None) -> np.ndarray:
+        """Read the pixels of some cells.
+
+        Parameters
+        ----------
+        rows : int, sequence of int, boolean mask, slice or None
+            In any order, repeated if you like; None reads all.
+
+        Returns
+        -------
+        ndarray
+            (n, C, H, W) in the file's own type, in the order of `rows`.
+        """
+        return read_rows(self._open()[PIXELS], row_numbers(rows, len(self)))
+
+    def masks(self, rows: Rows | None = None) -> np.ndarray | None:
+        """Read masks: (n, M, H, W) uint8 (0 background, 1 this object, 2 others), or None."""
+        if STENCILS not in self._open():
+            return None
+        return read_rows(self._open()[STENCILS], row_numbers(rows, len(self)))

@@ -1,0 +1,197 @@
+"""Writing a crop file batch by batch, whole or not at all."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import write_elem
+
+import cellssl
+from cellssl.crops.layout import PIXELS, STENCILS, create_arrays, create_file, read_rows
+from cellssl.crops.percentiles import measure
+from cellssl.errors import CropError
+from cellssl.files import atomic, make_folder
+
+__all__ = ["CropBatch", "write_crops"]
+
+
+@dataclass(frozen=True)
+class CropBatch:
+    """Some cells on their way into a crop file.
+
+    Attributes
+    ----------
+    images : ndarray
+        (n, C, H, W) pixels in the source's own type.
+    masks : ndarray or None
+        (n, M, H, W) uint8: 0 background, 1 this object, 2 other objects.
+    obs : DataFrame
+        n rows named ``plate/well/site/label``, at least with ``Metadata_Plate``.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray | None
+    obs: pd.DataFrame
+
+
+def write_crops(
+    path: str | Path,
+    batches: Iterable[CropBatch],
+    *,
+    channels: Sequence[str],
+    size: int,
+    provenance: Mapping[str, Any],
+    masks: Sequence[str] = ("nucleus",),
+) -> Path:
+    """Write crops as they come; memory holds one batch of pixels and the table of all cells.
+
+    The same batches give the same bytes, and the file appears under its name only when it is
+    complete.
+
+    Parameters
+    ----------
+    path : path
+        The file to make, usually ``crops.h5ad``; its folder is made too. An existing file is
+        replaced.
+    batches : iterable of CropBatch
+        In the order in which they shall lie in the file; empty ones are fine.
+    channels : sequence of str
+        C names.
+    size : int
+        Height and width of a crop in pixels.
+    provenance : mapping
+        Plain values, lists and mappings that go into ``uns["cellssl"]`` (e.g. the segmenter and its
+        settings); None is left out.
+    masks : sequence of str
+        M names of the masks, where the batches have some.
+
+    Raises
+    ------
+    CropError
+        When a batch does not fit `channels`, `size` or the batches before it, or two cells have one
+        name.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    channels = _unique_channels(channels)
+    with atomic(path) as part, create_file(str(part)) as file:
+        tables = _append_batches(file, batches, (len(channels), size, size), masks)
+        obs = _storable_table(tables)
+        _write_tables(file, obs)
+        pixels = file[PIXELS]
+        table = measure(
+            lambda rows: read_rows(pixels, rows),
+            obs["Metadata_Plate"].to_numpy(),
+            channels=len(channels),
+        )
+        about: dict[str, Any] = {
+            **provenance,
+            "channels": list(channels),
+            "crop_size": size,
+            "masks": list(masks) if STENCILS in file else [],
+            "version": cellssl.__version__,
+        }
+        stored = {**_storable(about), "percentiles": table.to_uns()}
+        write_elem(file["uns"], "cellssl", stored)
+    return path
+
+
+def _unique_channels(channels: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(channels)
+    if not names or len(set(names)) != len(names):
+        raise CropError(f"channels need distinct names, at least one; got {list(names)}")
+    return names
+
+
+def _append_batches(
+    file: h5py.File,
+    batches: Iterable[CropBatch],
+    shape: tuple[int, int, int],
+    masks: Sequence[str],
+) -> list[pd.DataFrame]:
+    """Write pixels and masks batch by batch; give the tables."""
+    tables = []
+    for batch in batches:
+        _check_shape(batch, shape, masks)
+        if PIXELS not in file:
+            create_arrays(file, batch.images, batch.masks)
+        tables.append(batch.obs)
+        _append(file[PIXELS], batch.images)
+        if (STENCILS in file) != (batch.masks is not None):
+            raise CropError(
+                "some batches have masks and others have none: give masks to all or none"
+            )
+        if batch.masks is not None:
+            _append(file[STENCILS], batch.masks)
+    if PIXELS not in file:
+        raise CropError("there is no cell to write: no batch of crops was given")
+    return tables
+
+
+def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[str]) -> None:
+    if batch.images.shape[1:] != shape or len(batch.images) != len(batch.obs):
+        raise CropError(
+            f"a batch of crops has shape {batch.images.shape} and {len(batch.obs)} table rows; "
+            f"wanted (n, {', '.join(map(str, shape))}) and n rows"
+        )
+    wanted = (len(batch.images), len(masks), *shape[1:])
+    if batch.masks is not None and batch.masks.shape != wanted:
+        raise CropError(f"masks have shape {batch.masks.shape}, wanted {wanted} for {list(masks)}")
+
+
+def _append(dataset: h5py.Dataset, values: np.ndarray) -> None:
+    if values.dtype != dataset.dtype:
+        raise CropError(
+            f"{dataset.name} holds {dataset.dtype}, and a later batch is {values.dtype}; "
+            "convert the images to one type first"
+        )
+    start = dataset.shape[0]
+    dataset.resize(start + len(values), axis=0)
+    if len(values):
+        dataset[start:] = values
+
+
+def _storable_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables; make every column writable and every name unique."""
+    filled = [table for table in tables if len(table)]
+    obs = pd.concat(filled) if filled else tables[0].copy()
+    if "Metadata_Plate" not in obs:
+        raise CropError(f"the table of cells lacks Metadata_Plate; it has {list(obs.columns)}")
+    obs.index = obs.index.astype(str)
+    obs.index.name = None
+    twice = obs.index[obs.index.duplicated()]
+    if len(twice):
+        raise CropError(
+            f"{len(twice)} cells share their name with another, e.g. {twice[0]!r}; names "
+            "(plate/well/site/label) must be unique, since cells are matched by them"
+        )
+    for name in obs.columns:
+        if pd.api.types.is_object_dtype(obs[name]) or pd.api.types.is_string_dtype(obs[name]):
+            # A missing text is an empty one: string arrays on disk know no other.
+            obs[name] = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
+    return obs
+
+
+def _write_tables(file: h5py.File, obs: pd.DataFrame) -> None:
+    """Write obs, an empty var and an X without columns: the pixels are in obsm."""
+    write_elem(file, "obs", obs)
+    write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
+    write_elem(file, "X", np.empty((len(obs), 0), np.float32))
+
+
+def _storable(value: Any) -> Any:
+    """Turn plain Python into what ``uns`` holds: None left out, lists as arrays, paths as text."""
+    if isinstance(value, Mapping):
+        if any("/" in str(key) for key in value):
+            raise CropError(f"keys of the provenance may not contain '/': {list(value)}")
+        return {str(key): _storable(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        texts = not value or any(isinstance(entry, str) for entry in value)
+        return np.asarray(value, dtype=object if texts else None)
+    return value

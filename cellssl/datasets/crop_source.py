@@ -1,0 +1,196 @@
+"""Crops on disk as a source of scaled images."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cellssl.crops import Crops, FittedScaling, scale
+from cellssl.errors import CropError
+
+__all__ = ["CropSource"]
+
+_LOG = logging.getLogger(__name__)
+_BLOCK = 1024  # crops read at once while a source is loaded
+
+# torch cannot gather unsigned integers of more than 8 bits: they are held as the signed integers of
+# the same bits, and read back by masking those bits out of a wider integer.
+_SIGNED = {np.dtype(np.uint16): np.int16, np.dtype(np.uint32): np.int32}
+
+
+class CropSource:
+    """Cells of a crop file, scaled to [0, 1] when they are gathered.
+
+    The pixels stay integers, in the memory of the device when they fit into `memory_limit`;
+    otherwise each batch is read from the file. Gathering and scaling run on the device and never
+    wait for it.
+
+    Parameters
+    ----------
+    crops : Crops
+        An open crop file.
+    scaling : FittedScaling
+        Which grey values become 0 and 1, already fitted to these crops.
+    rows : sequence of int or boolean mask, optional
+        Which cells; all by default.
+    channels : sequence of str, optional
+        Names in the order that the encoder expects; those of the file by default.
+    device : str or torch.device
+        Where images are gathered.
+    memory_limit : int
+        Bytes that the integer pixels may take; with more they stay on disk.
+
+    Raises
+    ------
+    CropError
+        When a channel is not in the file, or no cell is left.
+
+    Examples
+    --------
+    >>> from cellssl.crops import Crops, Scaling, fit_scaling
+    >>> crops = Crops.open("crops.h5ad")  # doctest: +SKIP
+    >>> source = CropSource(crops, fit_scaling(crops, Scaling(per="global")))  # doctest: +SKIP
+    >>> source.gather(torch.tensor([3, 0])).shape  # doctest: +SKIP
+    torch.Size([2, 3, 96, 96])
+    """
+
+    def __init__(
+        self,
+        crops: Crops,
+        scaling: FittedScaling,
+        *,
+        rows: Sequence[int] | np.ndarray | None = None,
+        channels: Sequence[str] | None = None,
+        device: torch.device | str = "cpu",
+        memory_limit: int = 4 * 2**30,
+    ) -> None:
+        self._crops = crops
+        self.channels = tuple(crops.channels if channels is None else channels)
+        self.size = crops.size
+        self._columns = _positions(self.channels, crops)
+        self._rows = _row_numbers(rows, len(crops))
+        if not len(self._rows):
+            raise CropError(f"no cell is left of the {len(crops)} in {crops.path}")
+        self.obs: pd.DataFrame = crops.obs.iloc[self._rows]
+        self._transform = scaling.rule.transform
+        low, high = scaling.bounds(crops, self._rows, channels=self.channels)
+        self.samples = torch.from_numpy(_stable_ids(self.obs.index))
+        self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+        self._signed = np.dtype(_SIGNED.get(crops.dtype, crops.dtype))
+        self._pixels = self._load(memory_limit)
+        self._move(torch.device(device))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def device(self) -> torch.device:
+        """Where images are gathered."""
+        return self._low.device
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pixels lie on the device (or are read from the file batch by batch)."""
+        return self._pixels is not None
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Take cells and scale them.
+
+        Parameters
+        ----------
+        index : Tensor
+            (B,) int64 positions in this source, on its device; any order, repeats allowed.
+
+        Returns
+        -------
+        Tensor
+            (B, C, size, size) float32 in [0, 1].
+        """
+        pixels = self._read(index) if self._pixels is None else self._pixels.index_select(0, index)
+        if self._crops.dtype == np.uint16:
+            pixels = pixels.to(torch.int32).bitwise_and(0xFFFF)
+        elif self._crops.dtype == np.uint32:
+            pixels = pixels.to(torch.int64).bitwise_and(0xFFFFFFFF)
+        low, high = self._low.index_select(0, index), self._high.index_select(0, index)
+        return scale(pixels, low, high, transform=self._transform)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the source to a device; returns itself."""
+        self._move(torch.device(device))
+        return self
+
+    def _move(self, device: torch.device) -> None:
+        self.samples, self._low = self.samples.to(device), self._low.to(device)
+        self._high = self._high.to(device)
+        if self._pixels is not None:
+            self._pixels = self._pixels.to(device)
+
+    def _load(self, memory_limit: int) -> Tensor | None:
+        """Read all pixels when they fit, block by block so that nothing is held twice."""
+        shape = (len(self), len(self.channels), self.size, self.size)
+        needed = int(np.prod(shape)) * self._crops.dtype.itemsize
+        if needed > memory_limit:
+            _LOG.info(
+                "%d crops take %.1f GB, more than the limit of %.1f GB: each batch is read from %s",
+                len(self),
+                needed / 1e9,
+                memory_limit / 1e9,
+                self._crops.path,
+            )
+            return None
+        pixels = np.empty(shape, self._signed)
+        for start in range(0, len(self), _BLOCK):
+            rows = self._rows[start : start + _BLOCK]
+            pixels[start : start + _BLOCK] = self._take(rows)
+        return torch.from_numpy(pixels)
+
+    def _read(self, index: Tensor) -> Tensor:
+        """Read one batch from the file; its positions must be known, so this waits for the device."""
+        rows = self._rows[index.cpu().numpy()]
+        return torch.from_numpy(self._take(rows)).to(self.device, non_blocking=True)
+
+    def _take(self, rows: np.ndarray) -> np.ndarray:
+        """Pixels of some rows of the file, in this source's channels and its signed type."""
+        pixels = self._crops.read(rows)
+        if self.channels != self._crops.channels:
+            pixels = np.ascontiguousarray(pixels[:, self._columns])
+        return pixels.view(self._signed)
+
+
+def _positions(wanted: Sequence[str], crops: Crops) -> list[int]:
+    """Find channels by name."""
+    missing = [name for name in wanted if name not in crops.channels]
+    if missing:
+        raise CropError(
+            f"{crops.path} has no channel {', '.join(missing)}; it has "
+            f"{', '.join(crops.channels)}. Rename channels when indexing the plate, or change "
+            "`channels:` in the protocol."
+        )
+    return [crops.channels.index(name) for name in wanted]
+
+
+def _row_numbers(rows: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray:
+    """Turn row numbers, a boolean mask or None into row numbers."""
+    if rows is None:
+        return np.arange(count)
+    chosen = np.asarray(rows)
+    if chosen.dtype == bool:
+        if chosen.shape != (count,):
+            raise CropError(f"a mask of {chosen.shape} cannot choose among {count} crops")
+        return np.flatnonzero(chosen)
+    if chosen.size and (chosen.min() < 0 or chosen.max() >= count):
+        raise CropError(f"rows go from {chosen.min()} to {chosen.max()}, the file has {count}")
+    return chosen.astype(np.int64)
+
+
+def _stable_ids(names: pd.Index) -> np.ndarray:
+    """Hash names to (N,) int64 ≥ 0: a cell keeps its id in any subset, order or later file."""
+    digests = b"".join(
+        hashlib.blake2b(str(name).encode(), digest_size=8).digest() for name in names
+    )
+    return (np.frombuffer(digests, "<u8") >> np.uint64(1)).astype(np.int64)

@@ -1,0 +1,117 @@
+"""Models that stand beside a trained encoder: ImageNet, an untrained network, plain statistics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
+from cellssl.embedding.extractor import Extractor, check_crops
+from cellssl.embedding.statistics import IntensityStatistics, intensity_names
+from cellssl.encoders import Mapping, build, load_pretrained
+
+__all__ = ["Preprocessing", "baseline_names", "is_baseline", "pretrained", "random", "statistics"]
+
+PRETRAINED = ("resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101")
+STATISTICS = ("simple-features", "intensity-features")
+RANDOM = "random"
+AREA = "Area_Nucleus"
+
+
+def baseline_names() -> tuple[str, ...]:
+    """List the models that need no training of one's own."""
+    return (*PRETRAINED, RANDOM, *STATISTICS)
+
+
+def is_baseline(model: str | Path) -> bool:
+    """Tell a baseline's name (``random:vgg13_bn`` too) from the path of a run or checkpoint."""
+    return isinstance(model, str) and (model in baseline_names() or model.startswith(f"{RANDOM}:"))
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a baseline, which brings no rule of its own, sees the crops."""
+
+    channels: tuple[str, ...]
+    crop_size: int
+    scaling: FittedScaling
+
+    @classmethod
+    def fit(
+        cls,
+        crops: Crops,
+        *,
+        channels: Sequence[str] | None = None,
+        crop_size: int | None = None,
+        scaling: Scaling | None = None,
+    ) -> "Preprocessing":
+        """Complete what is left open: all channels, the whole stored crop, scaling per plate."""
+        names = crops.channels if channels is None else tuple(channels)
+        size = crops.size if crop_size is None else crop_size
+        check_crops(crops, names, size, who="the baseline is asked for")
+        return cls(names, size, fit_scaling(crops, Scaling() if scaling is None else scaling))
+
+
+def pretrained(
+    name: str, see: Preprocessing, *, weights: str | Path | None, mapping: Mapping, size: int
+) -> Extractor:
+    """Take a network trained on photographs."""
+    network = load_pretrained(
+        name, channels=len(see.channels), weights=weights, mapping=mapping, size=size
+    )
+    about = {
+        **network.describe(),
+        "weights": network.weights,
+        "mapping": network.mapping,
+        "size": network.size,
+    }
+    prefixes = [f"{name}_" for name in see.channels] if network.mapping == "per-channel" else [""]
+    each = network.feature_dim // len(prefixes)
+    return Extractor(
+        name=name,
+        network=network,
+        features=[f"{prefix}feature_{i}" for prefix in prefixes for i in range(each)],
+        channels=see.channels,
+        crop_size=see.crop_size,
+        scaling=see.scaling,
+        provenance={"encoder": about, "checkpoint_sha256": network.weights_sha256},
+    )
+
+
+def random(model: str, see: Preprocessing, *, width: float, seed: int) -> Extractor:
+    """Build an untrained network: a ResNet-18, or the one named after the colon."""
+    chosen = model.partition(":")[2] or "resnet18"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build(chosen, len(see.channels), width=width)
+    return Extractor(
+        name=model,
+        network=network,
+        features=[f"feature_{i}" for i in range(network.feature_dim)],
+        channels=see.channels,
+        crop_size=see.crop_size,
+        scaling=see.scaling,
+        provenance={"encoder": {**network.describe(), "seed": seed}, "checkpoint_sha256": ""},
+    )
+
+
+def statistics(name: str, see: Preprocessing, crops: Crops) -> Extractor:
+    """Measure intensities; "simple-features" also takes the nucleus's area where it is known."""
+    features = intensity_names(see.channels)
+    measures = (AREA,) if name == "simple-features" and AREA in crops.obs else ()
+    about = {
+        "name": name,
+        "in_channels": len(see.channels),
+        "feature_dim": len(features) + len(measures),
+    }
+    return Extractor(
+        name=name,
+        network=IntensityStatistics(),
+        features=features,
+        channels=see.channels,
+        crop_size=see.crop_size,
+        scaling=see.scaling,
+        provenance={"encoder": about, "checkpoint_sha256": ""},
+        measures=measures,
+    )

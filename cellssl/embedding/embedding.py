@@ -1,0 +1,293 @@
+"""Encoder × crops → AnnData: one row of features a cell, with where they come from."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+import cellssl
+from cellssl.crops import Crops, Scaling, scale
+from cellssl.embedding.baselines import (
+    RANDOM,
+    STATISTICS,
+    Preprocessing,
+    is_baseline,
+    pretrained,
+    random,
+    statistics,
+)
+from cellssl.embedding.extractor import Extractor
+from cellssl.embedding.sampling import sample_wells
+from cellssl.embedding.trained import trained
+from cellssl.encoders import Mapping, PretrainedEncoder
+from cellssl.errors import EmbeddingError, ModelError
+from cellssl.files import atomic, make_folder
+from cellssl.progress import bar
+
+__all__ = ["embed"]
+
+
+def embed(
+    crops: Crops | str | Path,
+    model: str | Path,
+    out: str | Path | None = None,
+    *,
+    name: str | None = None,
+    weights: str | Path | None = None,
+    mapping: Mapping = "auto",
+    size: int | None = None,
+    width: float | None = None,
+    channels: Sequence[str] | None = None,
+    crop_size: int | None = None,
+    scaling: Scaling | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> ad.AnnData:
+    """Put an encoder, or a baseline, over crops.
+
+    Cells are scaled, cut to the centre crop, never augmented; the same call gives the same numbers.
+    A trained encoder takes its channels by name, its crop size and its scaling rule from its
+    checkpoint: with ``per: plate`` a new plate is scaled by its own percentiles, with ``global`` by
+    the saved numbers. A baseline has no rule of its own: give it `scaling`, `crop_size` and
+    `channels` of the protocol it is compared with.
+
+    Parameters
+    ----------
+    crops : Crops or path
+        The crop file.
+    model : str or path
+        A run folder; a checkpoint; or a baseline: "resnet18", "resnet34", "resnet50", "resnet101",
+        "resnet50-v1" (ImageNet weights); "random" (an untrained ResNet-18 of width 0.5; or e.g.
+        "random:vgg13_bn"); "intensity-features" (nine statistics per channel); "simple-features"
+        (the same and, where the cells' table has it, the area of the nucleus).
+    out : path, optional
+        The ``.h5ad`` to write; it appears whole or not at all.
+    name : str, optional
+        What the embedding is called in tables and figures; by default the run's or baseline's name.
+    weights, mapping, size
+        For pretrained networks only, see `cellssl.encoders.load_pretrained`.
+    width : float, optional
+        Of the random network.
+    channels, crop_size, scaling : optional
+        How a baseline sees the crops: all channels, the whole stored crop and per plate from
+        percentile 1 to 99.9 unless given. A trained encoder brings its own.
+    sample : int, optional
+        Embed only so many cells, drawn evenly over the wells (see `sample_wells`).
+    seed : int
+        Of the sample, and of the random network.
+    batch_size : int, optional
+        Cells at once; by default 256, fewer for large images on a CPU.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    progress : bool
+        Whether a bar is drawn.
+
+    Returns
+    -------
+    AnnData
+        X (N, D) float32; `obs` as in the crops; ``uns["cellssl"]`` with name, model, encoder,
+        checkpoint_sha256, scaling, crop_size, channels, positives, weak and version.
+
+    Raises
+    ------
+    CropError
+        When the crops lack a channel or are smaller than the encoder wants.
+    ModelError
+        When the model cannot be had.
+
+    Examples
+    --------
+    >>> embedding = embed("crops.h5ad", "runs/expert", "expert.h5ad")  # doctest: +SKIP
+    >>> baseline = embed("crops.h5ad", "resnet50", size=96, sample=5000)  # doctest: +SKIP
+    """
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    if not len(crops):
+        raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
+    if not is_baseline(model):
+        extractor = trained(Path(model), crops)
+    else:
+        see = Preprocessing.fit(crops, channels=channels, crop_size=crop_size, scaling=scaling)
+        extractor = _baseline(
+            str(model),
+            see,
+            crops,
+            weights=weights,
+            mapping=mapping,
+            size=224 if size is None else size,
+            width=0.5 if width is None else width,
+            seed=seed,
+        )
+    rows = np.arange(len(crops)) if sample is None else sample_wells(crops.obs, sample, seed=seed)
+    if out is not None:
+        make_folder(Path(out).absolute().parent)
+    features = _extract(
+        crops, rows, extractor, _device(device), batch_size=batch_size, progress=progress
+    )
+    about = {
+        "name": name or extractor.name,
+        "model": str(model),
+        **_provenance(extractor),
+        **_sampling(len(rows), len(crops), seed, sample),
+    }
+    result = _assemble(features, crops.obs.iloc[rows], extractor, about)
+    if out is not None:
+        _write(result, Path(out))
+    return result
+
+
+def _baseline(
+    model: str,
+    see: Preprocessing,
+    crops: Crops,
+    *,
+    weights: str | Path | None,
+    mapping: Mapping,
+    size: int,
+    width: float,
+    seed: int,
+) -> Extractor:
+    """Find the baseline of that name."""
+    if model in STATISTICS:
+        return statistics(model, see, crops)
+    if model.partition(":")[0] == RANDOM:
+        return random(model, see, width=width, seed=seed)
+    return pretrained(model, see, weights=weights, mapping=mapping, size=size)
+
+
+def _extract(
+    crops: Crops,
+    rows: np.ndarray,
+    extractor: Extractor,
+    device: torch.device,
+    *,
+    batch_size: int | None,
+    progress: bool,
+) -> np.ndarray:
+    """Stream the cells through the network: (N, D) float32 in the order of `rows`."""
+    network = extractor.network.to(device).eval()
+    size = batch_size or _fitting_batch(extractor, device)
+    parts = []
+    with torch.inference_mode(), _deterministic(), bar(shown=progress) as display:
+        task = display.add_task(f"embed with {extractor.name}", total=len(rows), note="")
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            images = _read(crops, batch, extractor, device)
+            parts.append(network(images).float().cpu().numpy())
+            display.advance(task, len(batch))
+    features = np.concatenate(parts)
+    if not np.isfinite(features).all():
+        raise ModelError(
+            f"{extractor.name} gave values that are not finite: its weights are broken, "
+            "or it was never meant for such input."
+        )
+    return features
+
+
+def _read(crops: Crops, rows: np.ndarray, extractor: Extractor, device: torch.device) -> Tensor:
+    """Read some cells' centre crops and scale them: (B, C, crop_size, crop_size) on the device.
+
+    Every pixel is used once, so that none is kept in memory as training does.
+    """
+    columns = [crops.channels.index(name) for name in extractor.channels]
+    first = (crops.size - extractor.crop_size) // 2
+    centre = slice(first, first + extractor.crop_size)
+    pixels = torch.from_numpy(crops.read(rows)[:, columns, centre, centre]).to(device).float()
+    bounds = extractor.scaling.bounds(crops, rows, channels=extractor.channels)
+    low, high = (torch.from_numpy(values).to(device) for values in bounds)
+    return scale(pixels, low, high, transform=extractor.scaling.rule.transform)
+
+
+def _fitting_batch(extractor: Extractor, device: torch.device) -> int:
+    """Choose a batch: 256 of 64 pixels, on a CPU as many fewer as the images are larger."""
+    network = extractor.network
+    side = network.size if isinstance(network, PretrainedEncoder) else extractor.crop_size
+    if device.type != "cpu" or side <= 64:
+        return 256
+    return max(16, 256 * 64**2 // side**2)
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let cuDNN choose the same algorithms every time."""
+    with torch.backends.cudnn.flags(
+        enabled=torch.backends.cudnn.enabled,
+        benchmark=False,
+        deterministic=True,
+        allow_tf32=torch.backends.cudnn.allow_tf32,
+    ):
+        yield
+
+
+def _device(name: str) -> torch.device:
+    """Choose where the network runs: an accelerator where there is one, unless told otherwise."""
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise EmbeddingError(
+            f"cannot compute on device {name!r} ({str(error).splitlines()[0]}). "
+            "Use --device auto, or cpu."
+        ) from error
+    return device
+
+
+def _provenance(extractor: Extractor) -> dict[str, Any]:
+    """Say what the features come from, in values that an h5ad can hold."""
+    fitted = extractor.scaling.to_dict()
+    rule = {key: fitted[key] for key in ("per", "percentiles", "transform")}
+    return {
+        "positives": "",
+        "weak": False,
+        **extractor.provenance,
+        "scaling": {**rule, "percentiles": np.asarray(rule["percentiles"], float)},
+        # As text: plates' names may hold a "/", which HDF5 and Zarr would take for a group.
+        "scaling_bounds": json.dumps({key: fitted[key] for key in ("channels", "low", "high")}),
+        "crop_size": extractor.crop_size,
+        "channels": np.asarray(extractor.channels, dtype=object),
+        "version": cellssl.__version__,
+    }
+
+
+def _sampling(taken: int, of: int, seed: int, sample: int | None) -> dict[str, Any]:
+    """Say which sample was drawn, when one was."""
+    if sample is None:
+        return {}
+    return {"sample": {"cells": taken, "of": of, "seed": seed, "drawn": "evenly over wells"}}
+
+
+def _assemble(
+    features: np.ndarray, obs: pd.DataFrame, extractor: Extractor, about: dict[str, Any]
+) -> ad.AnnData:
+    """Join features, cells and provenance."""
+    measures = obs[list(extractor.measures)].to_numpy(np.float32)
+    names = [*extractor.features, *(_feature_name(column) for column in extractor.measures)]
+    return ad.AnnData(
+        X=np.concatenate([features, measures], axis=1),
+        obs=obs.copy(),
+        var=pd.DataFrame(index=pd.Index(names, dtype=object)),
+        uns={"cellssl": about},
+    )
+
+
+def _feature_name(column: str) -> str:
+    """Turn a column of the cells' table into a feature's name: Area_Nucleus → Nucleus_Area."""
+    return "_".join(reversed(column.split("_")))
+
+
+def _write(embedding: ad.AnnData, out: Path) -> None:
+    """Write an .h5ad whole or not at all; texts stay texts, as in the crops."""
+    with atomic(out) as part:
+        embedding.write_h5ad(part, convert_strings_to_categoricals=False)

@@ -1,0 +1,76 @@
+"""Whatever turns a cell into features, with all that must be known to feed it and to cite it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from cellssl.crops import Crops, FittedScaling
+from cellssl.errors import CropError
+
+__all__ = ["Extractor", "check_crops"]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A way from crops to features.
+
+    Attributes
+    ----------
+    name : str
+        How it is called in tables and figures.
+    network : nn.Module
+        From scaled crops (B, C, crop_size, crop_size) in [0, 1] to (B, len(features)).
+    features : list of str
+        Names of the features.
+    channels : tuple of str
+        The crops' channels that go in, in this order.
+    crop_size : int
+        Side of the centre crop in pixels.
+    scaling : FittedScaling
+        From grey values to [0, 1].
+    provenance : dict
+        What `uns["cellssl"]` says about the encoder.
+    measures : tuple of str
+        Numeric columns of the cells' table that are appended as features.
+    """
+
+    name: str
+    network: nn.Module
+    features: list[str]
+    channels: tuple[str, ...]
+    crop_size: int
+    scaling: FittedScaling
+    provenance: dict[str, Any]
+    measures: tuple[str, ...] = ()
+
+
+def check_crops(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:
+    """Make sure that crops have the channels and the pixels that a model wants.
+
+    Raises
+    ------
+    CropError
+        Names the missing channel and the nearest that is there, or both sizes.
+    """
+    for channel in channels:
+        if channel not in crops.channels:
+            raise CropError(
+                f"{who} channel {channel!r}, and {crops.path} has {', '.join(crops.channels)}"
+                f"{_nearest(channel, crops.channels)}. "
+                "Name the channels alike when indexing the plate (--channel), and crop it again."
+            )
+    if not 1 <= size <= crops.size:
+        raise CropError(
+            f"{who} crops of {size} pixels, and {crops.path} stores {crops.size}. "
+            f"Crop the plate again with --size {max(size, 1)} or more."
+        )
+
+
+def _nearest(wanted: str, names: Sequence[str]) -> str:
+    """Suggest a name that differs little, whatever the case."""
+    lower = {name.lower(): name for name in names}
+    near = get_close_matches(wanted.lower(), lower, n=1)
+    return f" (nearest: {lower[near[0]]!r})" if near else ""

@@ -1,0 +1,69 @@
+"""Encoders of one's own, rebuilt from the checkpoint of their training."""
+
+import logging
+from difflib import get_close_matches
+from pathlib import Path
+
+from cellssl.crops import Crops, FittedScaling
+from cellssl.embedding.baselines import baseline_names
+from cellssl.embedding.extractor import Extractor, check_crops
+from cellssl.encoders import load_state, rebuild
+from cellssl.errors import ModelError
+from cellssl.files import sha256
+from cellssl.training import load_checkpoint
+
+__all__ = ["trained"]
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"  # as the run folder's contract calls it
+
+
+def trained(path: Path, crops: Crops) -> Extractor:
+    """Rebuild an encoder with the channels, crop size and scaling that it was trained with.
+
+    Parameters
+    ----------
+    path : Path
+        A run folder or a checkpoint.
+    crops : Crops
+        What it will see: they must have its channels, and be large enough.
+
+    Raises
+    ------
+    ModelError
+        When there is no such run, or the checkpoint is broken, unsafe or another network's.
+    CropError
+        When the crops lack a channel or are too small.
+    """
+    if not path.exists():
+        near = get_close_matches(str(path), baseline_names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ModelError(
+            f"{path} is neither a run folder or checkpoint nor a model's name.{hint} "
+            f"Names: {', '.join(baseline_names())}."
+        )
+    saved = load_checkpoint(path)
+    file = path / CHECKPOINT if path.is_dir() else path
+    network = rebuild(saved["encoder"])
+    load_state(network, saved["encoder_state"], source=str(file))
+    if not saved["finished"]:
+        logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
+    check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
+    positives = str(saved.get("positives", "same_cell"))
+    return Extractor(
+        name=file.parent.name if file.name == CHECKPOINT else file.stem,
+        network=network,
+        features=[f"feature_{i}" for i in range(network.feature_dim)],
+        channels=tuple(saved["channels"]),
+        crop_size=int(saved["crop_size"]),
+        scaling=FittedScaling.from_dict(saved["scaling"]).for_crops(crops),
+        provenance={
+            "encoder": dict(network.describe()),
+            "checkpoint_sha256": sha256(file),
+            "protocol": str(saved.get("protocol_name", "")),
+            "epochs": int(saved["epoch"]),
+            "positives": positives,
+            "weak": positives == "same_treatment",
+        },
+    )

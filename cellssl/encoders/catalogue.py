@@ -1,0 +1,92 @@
+"""Encoders by name."""
+
+from difflib import get_close_matches
+
+import torch
+
+from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
+from cellssl.encoders.resnet import ResNet, resnet_plans
+from cellssl.encoders.vgg import VGG, vgg_plans
+from cellssl.errors import ModelError
+
+__all__ = ["build", "names", "rebuild"]
+
+
+def names() -> tuple[str, ...]:
+    """List the encoders that `build` knows."""
+    return (*resnet_plans, *vgg_plans)
+
+
+def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imagenet") -> Encoder:
+    """Build an untrained encoder.
+
+    Its weights come from torch's default generator (``torch.manual_seed``). Its parameters are in
+    channels_last, in which both CPUs and GPUs run convolutions faster.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`: "resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101",
+        "vgg11_bn", "vgg13_bn".
+    in_channels : int
+        Channels of the images, 1 or more.
+    width : float
+        Factor on the number of planes of every layer, e.g. 0.5; rounded to multiples of 8.
+    stem : {"imagenet", "cifar"}
+        A ResNet's first layers; "cifar" keeps the resolution of small images. A VGG has no such
+        choice.
+
+    Returns
+    -------
+    Encoder
+        A module from (B, in_channels, H, W) to (B, `feature_dim`), in training mode.
+
+    Raises
+    ------
+    ModelError
+        When the name is unknown or a number is out of range.
+
+    Examples
+    --------
+    >>> encoder = build("resnet18", 2, width=0.5)
+    >>> encoder.feature_dim, encoder(torch.zeros(4, 2, 64, 64)).shape
+    (256, torch.Size([4, 256]))
+    """
+    _check(name, in_channels, width, stem)
+    if name in resnet_plans:
+        encoder: Encoder = ResNet(name, in_channels, width=width, stem=stem)
+    else:
+        encoder = VGG(name, in_channels, width=width)
+    return encoder.to(memory_format=torch.channels_last)
+
+
+def rebuild(description: EncoderDescription) -> Encoder:
+    """Build an encoder of the same kind again from what its `describe` said; weights are not kept.
+
+    Examples
+    --------
+    >>> rebuild(build("resnet18", 2, width=0.5).describe()).feature_dim
+    256
+    """
+    about = dict(description)
+    about.pop("feature_dim", None)
+    try:
+        return build(**about)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ModelError(f"an encoder cannot be rebuilt from {description}: {error}.") from error
+
+
+def _check(name: str, in_channels: int, width: float, stem: str) -> None:
+    """Refuse what cannot be built, saying what could."""
+    if name not in names():
+        near = get_close_matches(name, names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ModelError(f"no encoder is called {name!r}{hint} Known: {', '.join(names())}.")
+    if in_channels < 1:
+        raise ModelError(f"an encoder needs at least one channel, got in_channels={in_channels}.")
+    if not 0 < width <= 8:
+        raise ModelError(f"width must be above 0 and at most 8 (1 is as published), got {width}.")
+    if stem not in ("imagenet", "cifar"):
+        raise ModelError(f"stem must be 'imagenet' or 'cifar', got {stem!r}.")
+    if stem == "cifar" and name in vgg_plans:
+        raise ModelError(f"{name} has no 'cifar' stem: leave stem at 'imagenet', or take a ResNet.")

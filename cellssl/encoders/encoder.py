@@ -1,0 +1,80 @@
+"""What every encoder is: images in, features out, and the four words that rebuild it."""
+
+from abc import ABC, abstractmethod
+from typing import Literal, TypedDict
+
+from torch import Tensor, nn
+
+__all__ = ["Encoder", "EncoderDescription", "Stem", "scaled_planes"]
+
+Stem = Literal["imagenet", "cifar"]
+
+
+class EncoderDescription(TypedDict):
+    """What a checkpoint says about its encoder; `build` takes the first four."""
+
+    name: str
+    in_channels: int
+    width: float
+    stem: str
+    feature_dim: int
+
+
+class Encoder(nn.Module, ABC):
+    """A network from images (B, C, H, W) to features (B, D), for any height and width.
+
+    Attributes
+    ----------
+    name, in_channels, width, stem
+        What `build` was called with.
+    feature_dim : int
+        D, the number of features.
+    """
+
+    name: str
+    in_channels: int
+    width: float
+    stem: str
+    feature_dim: int
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn images (B, C, H, W) into features (B, D)."""
+
+    def describe(self) -> EncoderDescription:
+        """Say in plain Python what would rebuild this encoder, for checkpoints and provenance."""
+        return {
+            "name": self.name,
+            "in_channels": self.in_channels,
+            "width": self.width,
+            "stem": self.stem,
+            "feature_dim": self.feature_dim,
+        }
+
+
+def scaled_planes(planes: int, width: float) -> int:
+    """Scale a layer's number of planes, to the nearest multiple of 8 (as tensor cores want).
+
+    Examples
+    --------
+    >>> scaled_planes(64, 0.5), scaled_planes(64, 0.3)
+    (32, 16)
+    """
+    return max(8, 8 * int(planes * width / 8 + 0.5))
+
+
+def initialise(network: nn.Module) -> None:
+    """Initialise as torchvision does: convolutions Kaiming normal over the fan-out, norms 1 and 0.
+
+    The last norm of a residual branch starts at 1 too (torchvision's default): with zero there
+    (Goyal et al., 2017) an untrained network would be little more than its stem, and the random
+    baseline would not be a network.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

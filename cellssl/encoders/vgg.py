@@ -1,0 +1,49 @@
+"""VGG networks with batch normalisation, with any number of channels and any width."""
+
+from torch import Tensor, nn
+
+from cellssl.encoders.encoder import Encoder, initialise, scaled_planes
+
+__all__ = ["VGG", "vgg_plans"]
+
+# Convolutions per block; every block ends in a max-pooling that halves the map.
+vgg_plans = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg13_bn": (2, 2, 2, 2, 2)}
+
+
+class VGG(Encoder):
+    """A VGG without its classifier (Simonyan & Zisserman, 2014, arXiv 1409.1556).
+
+    Its parameters have torchvision's names. The last map is averaged over the image (512 features
+    at width 1), where torchvision flattens 7×7 positions.
+
+    Parameters
+    ----------
+    name : str
+        One of `vgg_plans`.
+    in_channels : int
+        Channels of the images; their sides must be 32 pixels or more.
+    width : float
+        Factor on the number of planes of every layer.
+    """
+
+    stem = "imagenet"  # a VGG has one kind of stem; the word stands for "as published"
+
+    def __init__(self, name: str, in_channels: int, *, width: float = 1.0) -> None:
+        super().__init__()
+        self.name, self.in_channels, self.width = name, in_channels, width
+        layers: list[nn.Module] = []
+        inputs = in_channels
+        for planes, depth in zip((64, 128, 256, 512, 512), vgg_plans[name], strict=True):
+            outputs = scaled_planes(planes, width)
+            for _ in range(depth):
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs)]
+                layers += [nn.ReLU(inplace=True)]
+                inputs = outputs
+            layers += [nn.MaxPool2d(2, stride=2)]
+        self.features = nn.Sequential(*layers)
+        self.feature_dim = inputs
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn images (B, C, H, W) into the globally averaged last feature map (B, D)."""
+        return self.features(images).mean(dim=(2, 3))

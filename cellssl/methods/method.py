@@ -1,0 +1,81 @@
+"""What every self-supervised method is: an encoder, its heads, a loss of two views."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from cellssl.encoders import Encoder
+from cellssl.errors import TrainingError
+
+__all__ = ["Method"]
+
+
+class Method(nn.Module, ABC):
+    """An encoder with whatever else it needs to learn without labels.
+
+    A method sees two views of the same cells and gives one number. Several crops or several groups
+    of views are sums of `loss` over pairs, made by the caller; groups share `encoder` and have a
+    method (heads) each.
+
+    A step must never wait for the device: neither `loss` nor `after_step` reads a tensor's value,
+    branches on one, or makes shapes that depend on data. What changes from step to step lives in
+    buffers, written in place.
+
+    Attributes
+    ----------
+    name : str
+        The name that it is registered under.
+    encoder : Encoder
+        The network whose features are kept: the one that gradients reach, never a moving average.
+    """
+
+    name: ClassVar[str]
+    encoder: Encoder
+
+    @abstractmethod
+    def loss(self, view1: Tensor, view2: Tensor) -> Tensor:
+        """Compare two views of the same cells.
+
+        Parameters
+        ----------
+        view1, view2 : Tensor
+            (B, C, H, W); row i of both shows the same cell.
+
+        Returns
+        -------
+        Tensor
+            0-d float32 (float64 where the weights are), computed outside autocast.
+        """
+
+    def forward(self, view1: Tensor, view2: Tensor) -> Tensor:
+        """Give `loss`: what wrappers for precision and many devices call."""
+        return self.loss(view1, view2)
+
+    def begin(self, samples: int, batch_size: int) -> None:
+        """Prepare for `samples` images seen in batches of `batch_size`; nothing by default."""
+
+    def after_step(self, step: Tensor | int, total: int) -> None:
+        """Update what gradients do not, after each optimiser step; nothing by default.
+
+        Parameters
+        ----------
+        step : Tensor or int
+            The global step just made, from 0; a 0-d tensor on the device, or a number.
+        total : int
+            Steps in the whole run.
+        """
+
+
+def check_batch(batch_size: int) -> None:
+    """Refuse a batch in which no cell has another to be compared with."""
+    if batch_size < 2:
+        raise TrainingError(
+            f"a contrastive loss needs at least 2 cells in a batch, got {batch_size}"
+        )
+
+
+def full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Give float32 (or wider) tensors: similarities overflow or round in 16 bits."""
+    return tuple(t if t.dtype == torch.float64 else t.float() for t in tensors)

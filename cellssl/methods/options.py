@@ -1,0 +1,23 @@
+"""Checks of what a protocol may say in `method_options`."""
+
+__all__ = ["fraction", "positive", "whole"]
+
+
+def whole(*pairs: str | int) -> None:
+    """Refuse anything but whole numbers ≥ 1; `pairs` are names and values in turn."""
+    for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: got {value!r}, wanted a whole number of 1 or more")
+
+
+def positive(name: str, value: float) -> None:
+    """Refuse anything but a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{name}: got {value!r}, wanted a number above 0")
+
+
+def fraction(*pairs: str | float) -> None:
+    """Refuse anything but numbers from 0 to 1; `pairs` are names and values in turn."""
+    for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError(f"{name}: got {value!r}, wanted a number from 0 to 1")

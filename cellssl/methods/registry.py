@@ -1,0 +1,94 @@
+"""Methods by name."""
+
+import difflib
+import inspect
+from typing import Any
+
+from cellssl.encoders import Encoder
+from cellssl.errors import TrainingError
+from cellssl.methods.method import Method
+from cellssl.methods.moco import MoCo
+from cellssl.methods.simclr import SimCLR
+
+__all__ = ["build", "names", "option_names"]
+
+_METHODS: dict[str, type[Method]] = {method.name: method for method in (SimCLR, MoCo)}
+
+
+def names() -> tuple[str, ...]:
+    """List the methods that `build` knows.
+
+    Examples
+    --------
+    >>> names()
+    ('simclr', 'moco')
+    """
+    return tuple(_METHODS)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """List a method's options.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such method.
+
+    Examples
+    --------
+    >>> option_names("simclr")
+    ('hidden', 'dim', 'temperature')
+    """
+    parameters = inspect.signature(_find(name)).parameters
+    return tuple(option for option in parameters if option != "encoder")
+
+
+def build(name: str, encoder: Encoder, **options: Any) -> Method:
+    """Put an encoder under a method.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    encoder : Encoder
+        From images (B, C, H, W) to features (B, D), with `feature_dim` = D.
+    **options
+        Those of `option_names(name)`.
+
+    Raises
+    ------
+    TrainingError
+        When the method or an option is unknown, or a value out of range.
+
+    Examples
+    --------
+    >>> from cellssl import encoders
+    >>> build("simclr", encoders.build("resnet18", 3, width=0.25), temperature=0.5).name
+    'simclr'
+    """
+    method, known = _find(name), option_names(name)
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise TrainingError(
+            f"method {name!r} has no option {unknown[0]!r}; it has {', '.join(known)}"
+            + _nearest(unknown[0], known)
+        )
+    try:
+        return method(encoder, **options)
+    except ValueError as error:
+        raise TrainingError(f"method {name!r}: {error}") from error
+
+
+def _find(name: str) -> type[Method]:
+    """Look a method up."""
+    if name not in _METHODS:
+        raise TrainingError(
+            f"no method {name!r}; there are {', '.join(_METHODS)}" + _nearest(name, names())
+        )
+    return _METHODS[name]
+
+
+def _nearest(got: str, known: tuple[str, ...]) -> str:
+    """Suggest what may have been meant."""
+    near = difflib.get_close_matches(got, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,313 @@
+"""Scoring embeddings: the same cells, the same normalisation, the same draws for each."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
+from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
+from cellssl.phenotypes.measurements import Measurement, Measurements
+from cellssl.phenotypes.normalisation import NORMALISATIONS, check_rule, normalise_features
+from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.progress import track
+from cellssl.scores import (
+    ami,
+    balanced_accuracy,
+    cluster_kmeans,
+    knn_predict,
+    linear_predict,
+    principal_components,
+    silhouette,
+)
+
+__all__ = ["METRICS", "compare_embeddings", "evaluate", "measure_embeddings"]
+
+log = logging.getLogger(__name__)
+
+Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
+Score = tuple[str, float, NDArray[np.float64] | None, int, str]
+
+METRICS = (
+    "ami_kmeans",
+    "ami_leiden",
+    "silhouette",
+    "knn",
+    "linear",
+    "ami_plate",
+    "ami_batch",
+)
+
+# The silhouette compares every two cells: beyond this many it is taken on a seeded sample.
+SILHOUETTE_CELLS = 10_000
+
+
+def evaluate(
+    embeddings: Embeddings,
+    *,
+    label: str,
+    out: str | Path | None = None,
+    subsets: Mapping[str, Sequence[str]] | None = None,
+    groups: str = "auto",
+    seeds: Sequence[int] = (0, 1, 2),
+    normalise: str = "standardise",
+    where: str | None = None,
+    resamples: int = 400,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Score embeddings by a label, with intervals and confounders, in one tidy table.
+
+    Clusters: normalise, 50 principal components, k-means with the true number of classes (mean of
+    the starts in `seeds`) or Leiden. kNN: 20 neighbours from other groups, weight
+    exp(cosine / 0.1), votes balanced over classes. Linear: logistic regression, C 0.02, balanced,
+    five folds of whole groups. Both as balanced accuracy: chance is 1 / classes.
+
+    Intervals are 95 %, from draws of treatments within each class (of wells in a class with fewer
+    than three treatments). Predictions and clusters are resampled, nothing is fitted again; where
+    an embedding has several training seeds, their differences widen the interval too.
+
+    Parameters
+    ----------
+    embeddings : sequence or mapping
+        AnnData or files (see `read_embedding`). Those of one name with different
+        `uns["cellssl"]["seed"]` are repetitions. Only cells that all of them have are scored.
+    label : str
+        Column of obs with the classes; cells without are left out and counted.
+    out : path, optional
+        Folder for scores.csv, scores.json and (with two embeddings) differences.csv.
+    subsets : mapping, optional
+        Name → classes, scored beside all classes.
+    groups : str
+        What kNN and linear are kept apart by: `auto` (plates; wells when there is one plate),
+        `plate`, `well` or a column, Metadata_Compound say.
+    seeds : sequence of int
+        Starts of k-means and Leiden.
+    normalise : str
+        `standardise`, `plate-standardise`, `control-standardise` or `none`.
+    where : str, optional
+        Column of truth values: score these cells only.
+    resamples : int
+        Draws for the intervals.
+
+    Returns
+    -------
+    DataFrame
+        embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
+        replicates, weak, note. Metrics: ami_kmeans, ami_leiden, silhouette, knn, linear, and the
+        confounders ami_plate and ami_batch (the same k-means clusters against plate and batch).
+        A score that cannot be had is NaN, and `note` says why.
+
+    Raises
+    ------
+    EmbeddingError
+        When an embedding or a column is missing or unfit.
+    """
+    measured = measure_embeddings(
+        embeddings,
+        label=label,
+        subsets=subsets,
+        groups=groups,
+        seeds=seeds,
+        normalise=normalise,
+        where=where,
+        resamples=resamples,
+        progress=progress,
+    )
+    if out is not None:
+        measured.save(out)
+    return measured.scores
+
+
+def compare_embeddings(
+    embeddings: Embeddings | Measurements, *, label: str = "", **options: Any
+) -> pd.DataFrame:
+    """Differences between every two embeddings with paired intervals.
+
+    Two embeddings are apart when the interval of their paired difference over seeds and resamples
+    excludes 0. Draws are the same for all embeddings; training seeds are paired when both have
+    the same ones.
+
+    Parameters
+    ----------
+    embeddings : Measurements, or what `evaluate` takes
+        With `Measurements` (from `measure_embeddings`) nothing is computed twice.
+    label, **options
+        As for `evaluate`, without `out`.
+
+    Returns
+    -------
+    DataFrame
+        embedding_a, embedding_b, label, subset, split, normalisation, metric, difference, low,
+        high, apart.
+    """
+    if not isinstance(embeddings, Measurements):
+        embeddings = measure_embeddings(embeddings, label=label, **options)
+    return embeddings.differences()
+
+
+def measure_embeddings(
+    embeddings: Embeddings,
+    *,
+    label: str,
+    subsets: Mapping[str, Sequence[str]] | None = None,
+    groups: str = "auto",
+    seeds: Sequence[int] = (0, 1, 2),
+    normalise: str = "standardise",
+    where: str | None = None,
+    resamples: int = 400,
+    progress: bool = True,
+) -> Measurements:
+    """Score as `evaluate` does, and keep the draws for `compare_embeddings`.
+
+    Returns
+    -------
+    Measurements
+        `.scores`, `.differences()` and `.save(folder)`.
+    """
+    check_rule(normalise, NORMALISATIONS)
+    if not seeds:
+        raise EmbeddingError("no seed was given: clusters need at least one start.")
+    loaded = load_embeddings(embeddings)
+    names, dropped = match_cells(loaded)
+    obs = _shared_obs(loaded, names, label)
+    tasks, counts = build_tasks(
+        obs, label, subsets=subsets, where=where, groups=groups, resamples=resamples
+    )
+    plates = obs["Metadata_Plate"].astype(str).to_numpy() if "Metadata_Plate" in obs else None
+    controls = (
+        (obs["Metadata_Control"] == "negative").to_numpy() if "Metadata_Control" in obs else None
+    )
+    entries: list[Measurement] = []
+    for one in track(loaded, "scoring", shown=progress):
+        X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
+        for task in tasks:
+            Z = normalise_features(X, task.rows, rule=normalise, plates=plates, controls=controls)
+            entries += [_entry(one, task, score) for score in _scores(Z, task, seeds)]
+    return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
+
+
+def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
+    """Take what describes the cells from the first embedding that has the label."""
+    holders = [one for one in loaded if label in one.cells.obs.columns] or list(loaded[:1])
+    obs = holders[0].cells.obs.loc[names]
+    for other in holders[1:]:
+        theirs = other.cells.obs.loc[names, label]
+        differ = obs[label].astype(str).to_numpy() != theirs.astype(str).to_numpy()
+        if differ.any():
+            raise EmbeddingError(
+                f"{holders[0].name} and {other.name} disagree on {label} in {int(differ.sum())} "
+                f"cells (first {names[differ][0]!r}): they are not the same cells."
+            )
+    return obs
+
+
+def _entry(one: Embedding, task: Task, score: Score) -> Measurement:
+    metric, value, draws, n, note = score
+    split = task.split if metric in ("knn", "linear") else "none"
+    return Measurement(
+        embedding=one.name,
+        seed=one.seed,
+        subset=task.subset,
+        split=split,
+        metric=metric,
+        weak=one.weak,
+        value=value,
+        draws=draws,
+        n=n,
+        classes=len(np.unique(task.labels)),
+        note=note,
+    )
+
+
+def _scores(Z: NDArray[np.float32], task: Task, seeds: Sequence[int]) -> Iterator[Score]:
+    """Yield all scores of one embedding's normalised features (n, D) on one task."""
+    n, classes = len(task.rows), len(np.unique(task.labels))
+    if n < max(FEWEST, classes + 1):
+        for metric in METRICS:
+            yield metric, float("nan"), None, n, f"{n} cells are too few"
+        return
+    components = principal_components(Z)
+    clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
+    yield ("ami_kmeans", *_agreement(task, task.labels, clusters), n, "")
+    yield ("ami_leiden", *_agreement(task, task.labels, _leiden_clusters(components, seeds)), n, "")
+    yield _silhouette(components, task)
+    yield _accuracy("knn", knn_predict, Z, task)
+    yield _accuracy("linear", linear_predict, Z, task)
+    for name, values in task.confounders.items():
+        if values is None:
+            yield f"ami_{name}", float("nan"), None, n, f"no column Metadata_{name.capitalize()}"
+        elif len(np.unique(values)) < 2:
+            yield f"ami_{name}", float("nan"), None, n, f"one {name} only"
+        else:
+            yield (f"ami_{name}", *_agreement(task, values, clusters), n, "")
+
+
+def _agreement(
+    task: Task, values: NDArray, clusters: Sequence[NDArray[np.int64]]
+) -> tuple[float, NDArray[np.float64]]:
+    """AMI of values and clusters: the mean over the starts, and its draws."""
+    mean = float(np.mean([ami(values, found) for found in clusters]))
+    return mean, np.mean([task.resamples.ami(values, found) for found in clusters], axis=0)
+
+
+def _leiden_clusters(
+    components: NDArray[np.float32], seeds: Sequence[int]
+) -> list[NDArray[np.int64]]:
+    """Leiden clusters of one graph from several starts."""
+    cells = ad.AnnData(obsm={"X_pca": components}, shape=(len(components), 0))
+    add_graph(cells)
+    return [leiden(cells, seed=seed) for seed in seeds]
+
+
+def _silhouette(components: NDArray[np.float32], task: Task) -> Score:
+    """Silhouette of the labels, on a seeded sample when there are very many cells."""
+    n = len(components)
+    rows, note = np.arange(n), ""
+    if n > SILHOUETTE_CELLS:
+        rows = np.sort(np.random.default_rng(0).choice(n, SILHOUETTE_CELLS, replace=False))
+        note = f"on a random sample of {SILHOUETTE_CELLS} cells"
+    labels = task.labels[rows]
+    if len(np.unique(labels)) < 2:
+        return "silhouette", float("nan"), None, len(rows), "one class only in the sample"
+    values = silhouette(components[rows], labels)
+    return (
+        "silhouette",
+        float(values.mean()),
+        task.resamples.take(rows).mean(values),
+        len(rows),
+        note,
+    )
+
+
+def _accuracy(
+    metric: str, predict: Callable[..., NDArray], Z: NDArray[np.float32], task: Task
+) -> Score:
+    """Balanced accuracy across groups, or why there is none."""
+    n = len(Z)
+    if task.groups is None:
+        return metric, float("nan"), None, n, "the cells name neither plate nor well"
+    if len(np.unique(task.groups)) < 2:
+        return (
+            metric,
+            float("nan"),
+            None,
+            n,
+            f"needs two {task.split} at least, all cells are in one",
+        )
+    predictions = predict(Z, task.labels, groups=task.groups)
+    draws = task.resamples.balanced_accuracy(task.labels, predictions)
+    note = _lonely(task)
+    return metric, balanced_accuracy(task.labels, predictions), draws, n, note
+
+
+def _lonely(task: Task) -> str:
+    """Name the classes that lie in one group: nothing outside it can teach them."""
+    groups = pd.Series(task.groups).groupby(task.labels).nunique()
+    alone = groups.index[groups == 1].tolist()
+    return f"cannot be found, in one group only: {', '.join(alone)}" if alone else ""

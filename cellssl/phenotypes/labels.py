@@ -1,0 +1,74 @@
+"""Which column of the cells' table is meant."""
+
+import difflib
+import logging
+
+import pandas as pd
+
+from cellssl.errors import EmbeddingError
+
+__all__ = ["choose_label", "require_label"]
+
+log = logging.getLogger(__name__)
+
+_USUAL = ("Metadata_MOA", "Metadata_Phenotype", "Metadata_Control", "Metadata_Compound")
+
+
+def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
+    """Find the column to score against.
+
+    Parameters
+    ----------
+    obs : DataFrame
+        The cells.
+    label : str, optional
+        A column, with or without ``Metadata_``, in any case. When left out: the first of MOA, Phenotype, Control and
+        Compound that has at least two values.
+
+    Returns
+    -------
+    str or None
+        The column's name; None when none was asked for and none of the usual ones is there.
+
+    Raises
+    ------
+    EmbeddingError
+        When the column that was asked for is not there, with the nearest name.
+
+    Examples
+    --------
+    >>> choose_label(pd.DataFrame({"Metadata_MOA": ["Actin", "DMSO"]}), "moa")
+    'Metadata_MOA'
+    """
+    if label is None:
+        for usual in _USUAL:
+            if usual in obs and obs[usual].replace("", pd.NA).nunique() > 1:
+                log.info("scoring against %s (--label chooses another)", usual)
+                return usual
+        log.warning("no label to score against: give one with --label; the map needs none")
+        return None
+    plain = {name.removeprefix("Metadata_").lower(): name for name in obs.columns}
+    plain |= {name.lower(): name for name in obs.columns}
+    if label.lower() in plain:
+        return plain[label.lower()]
+    near = difflib.get_close_matches(label.lower(), plain, n=1)
+    hint = f"; did you mean {plain[near[0]]}?" if near else ""
+    there = ", ".join(name for name in obs.columns if name.startswith("Metadata_"))
+    raise EmbeddingError(f"the cells have no column '{label}'{hint} There are: {there}.")
+
+
+def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
+    """Find the column to score against as `choose_label` does, where there is nothing to do without one.
+
+    Raises
+    ------
+    EmbeddingError
+        When there is none.
+    """
+    found = choose_label(obs, label)
+    if found is None:
+        there = ", ".join(name for name in obs.columns if name.startswith("Metadata_"))
+        raise EmbeddingError(
+            f"scores need a label: give a column with --label. There are: {there}."
+        )
+    return found

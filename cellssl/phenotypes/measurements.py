@@ -1,0 +1,219 @@
+"""Scores with their draws, from which come the tidy table and the paired differences."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.files import atomic, make_folder
+from cellssl.scores import interval
+
+__all__ = ["Measurement", "Measurements", "read_scores"]
+
+Draws = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One score of one embedding.
+
+    Attributes
+    ----------
+    embedding, seed, subset, split, metric, note : str
+        `note` says why there is no value, or what to beware of.
+    weak : bool
+        The embedding was trained with labels as positives.
+    value : float
+        NaN when it cannot be had.
+    draws : (B,) float64 or None
+        The score in each resample.
+    n, classes : int
+        Cells scored, classes among them.
+    """
+
+    embedding: str
+    seed: str
+    subset: str
+    split: str
+    metric: str
+    weak: bool
+    value: float
+    draws: Draws | None
+    n: int
+    classes: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All scores of one question, over embeddings, subsets and training seeds.
+
+    Attributes
+    ----------
+    entries : tuple of Measurement
+    label, normalisation : str
+    counts : mapping
+        Cells matched, dropped, unlabelled, outside and scored.
+    """
+
+    entries: tuple[Measurement, ...]
+    label: str
+    normalisation: str
+    counts: Mapping[str, int]
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Tidy table: a row "mean" per score, and one per training seed if there are several."""
+        rows = []
+        for entries in _grouped(self.entries).values():
+            rows.append(self._row(entries, "mean"))
+            if len(entries) > 1:
+                rows += [self._row([entry], entry.seed) for entry in entries]
+        return pd.DataFrame(rows)
+
+    def _row(self, entries: list[Measurement], seed: str) -> dict[str, object]:
+        """Sum up one score over its repetitions."""
+        first = entries[0]
+        value, draws = _mean(entries)
+        low, high = (np.nan, np.nan) if draws is None else interval(value, draws)
+        return {
+            "embedding": first.embedding,
+            "label": self.label,
+            "subset": first.subset,
+            "split": first.split,
+            "normalisation": self.normalisation,
+            "metric": first.metric,
+            "value": value,
+            "low": low,
+            "high": high,
+            "n": first.n,
+            "seed": seed,
+            "classes": first.classes,
+            "replicates": len(entries),
+            "weak": any(entry.weak for entry in entries),
+            "note": first.note,
+        }
+
+    def differences(self) -> pd.DataFrame:
+        """Differences of every two embeddings, paired by resample and, where both have it, by seed.
+
+        Returns
+        -------
+        DataFrame
+            embedding_a, embedding_b, label, subset, split, normalisation, metric, difference
+            (a − b), low, high, apart (the interval excludes 0; missing when there is no score).
+        """
+        grouped = _grouped(self.entries)
+        names = list(dict.fromkeys(entry.embedding for entry in self.entries))
+        questions = list(dict.fromkeys((e.subset, e.metric) for e in self.entries))
+        rows = []
+        for a, b in itertools.combinations(names, 2):
+            for subset, metric in questions:
+                one, other = grouped[a, subset, metric], grouped[b, subset, metric]
+                rows.append(self._difference(one, other))
+        columns = ["embedding_a", "embedding_b", "label", "subset", "split", "normalisation"]
+        columns += ["metric", "difference", "low", "high", "apart"]
+        table = pd.DataFrame(rows, columns=columns)
+        table["apart"] = table["apart"].astype("boolean")
+        return table
+
+    def _difference(self, one: list[Measurement], other: list[Measurement]) -> dict[str, object]:
+        first = one[0]
+        value, draws = _mean_difference(one, other)
+        low, high = (np.nan, np.nan) if draws is None else interval(value, draws)
+        apart = pd.NA if draws is None else bool(low > 0 or high < 0)
+        return {
+            "embedding_a": first.embedding,
+            "embedding_b": other[0].embedding,
+            "label": self.label,
+            "subset": first.subset,
+            "split": first.split,
+            "normalisation": self.normalisation,
+            "metric": first.metric,
+            "difference": value,
+            "low": low,
+            "high": high,
+            "apart": apart,
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write scores.csv, scores.json, and differences.csv when there are two embeddings."""
+        folder = make_folder(folder)
+        scores = self.scores
+        with atomic(folder / "scores.csv") as part:
+            scores.to_csv(part, index=False)
+        records = json.loads(scores.to_json(orient="records", double_precision=10))
+        content = {
+            "label": self.label,
+            "normalisation": self.normalisation,
+            "cells": dict(self.counts),
+            "scores": records,
+        }
+        with atomic(folder / "scores.json") as part:
+            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        differences = self.differences()
+        if len(differences):
+            with atomic(folder / "differences.csv") as part:
+                differences.to_csv(part, index=False)
+        return folder
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
+    table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
+    return table.fillna({"note": "", "seed": ""})
+
+
+def _grouped(
+    entries: tuple[Measurement, ...],
+) -> dict[tuple[str, str, str], list[Measurement]]:
+    """Collect the repetitions of each score."""
+    groups: dict[tuple[str, str, str], list[Measurement]] = {}
+    for entry in entries:
+        groups.setdefault((entry.embedding, entry.subset, entry.metric), []).append(entry)
+    return groups
+
+
+def _mean(entries: list[Measurement]) -> tuple[float, Draws | None]:
+    """Mean over training seeds, and its draws over seeds and resamples."""
+    values = np.array([entry.value for entry in entries])
+    draws = [entry.draws for entry in entries if entry.draws is not None]
+    if len(draws) < len(entries):
+        return float("nan"), None
+    return float(values.mean()), np.mean(draws, axis=0) + _seed_draws(values, len(draws[0]))
+
+
+def _seed_draws(values: Draws, count: int, *, stream: int = 0) -> Draws:
+    """Draw training seeds with replacement: deviations of their mean, (count,).
+
+    Few seeds drawn with replacement vary too little, by (S − 1) / S in variance: that is put right.
+    """
+    seeds = len(values)
+    if seeds < 2:
+        return np.zeros(count)
+    picks = np.random.default_rng([stream, seeds]).integers(seeds, size=(count, seeds))
+    return (values[picks].mean(axis=1) - values.mean()) * np.sqrt(seeds / (seeds - 1))
+
+
+def _mean_difference(
+    one: list[Measurement], other: list[Measurement]
+) -> tuple[float, Draws | None]:
+    """Difference of two means; seed by seed when both have the same seeds, else independently."""
+    if any(entry.draws is None for entry in (*one, *other)):
+        return float("nan"), None
+    a, b = ({entry.seed: entry for entry in entries} for entries in (one, other))
+    draws_a, draws_b = (
+        np.mean([e.draws for e in part if e.draws is not None], axis=0) for part in (one, other)
+    )
+    values_a, values_b = (np.array([e.value for e in part]) for part in (one, other))
+    if len(a) > 1 and set(a) == set(b):
+        seeds = _seed_draws(np.array([a[s].value - b[s].value for s in a]), len(draws_a))
+    else:
+        count = len(draws_a)
+        seeds = _seed_draws(values_a, count) - _seed_draws(values_b, count, stream=1)
+    return float(values_a.mean() - values_b.mean()), draws_a - draws_b + seeds

@@ -1,0 +1,93 @@
+"""Where a run's results lie, and which of them are finished."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellssl.errors import CellsslError
+from cellssl.files import make_folder
+from cellssl.studies import Ledger
+
+__all__ = ["STAGES", "Workspace"]
+
+STAGES = {
+    "crop": ("crops",),
+    "train": ("model",),
+    "embed": ("embeddings",),
+    "evaluate": ("scores",),
+    "report": ("report.html",),
+}
+"""The stages in their order, and what each makes below the output folder."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The output folder of a run.
+
+    Attributes
+    ----------
+    folder
+        Holds ``plate.csv``, ``crops/``, ``model/``, ``embeddings/``, ``scores/``, ``report.html``, ``finished.json``.
+    device, progress
+        Where it computes, and whether progress bars are drawn.
+    """
+
+    folder: Path
+    device: str = "auto"
+    progress: bool = True
+
+    @classmethod
+    def make(cls, folder: str | Path, *, device: str, progress: bool) -> "Workspace":
+        """Make the folder, or find it as it was left."""
+        return cls(make_folder(folder), device, progress)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def forget_from(self, stage: str) -> None:
+        """Delete the results of a stage and of all that follow it.
+
+        Raises
+        ------
+        CellsslError
+            When there is no such stage.
+        """
+        names = list(STAGES)
+        if stage not in names:
+            raise CellsslError(f"no stage is called '{stage}'. Stages: {', '.join(names)}.")
+        for name in names[names.index(stage) :]:
+            for result in STAGES[name]:
+                path = self / result
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def finish(
+        self, name: str, inputs: Mapping[str, Any], output: Path, work: Callable[[], object]
+    ) -> None:
+        """Do a piece of work unless its result for the same inputs is there.
+
+        Parameters
+        ----------
+        name
+            What it is called in ``finished.json`` and in the messages.
+        inputs
+            All that the result depends on, as JSON.
+        output
+            The file that the work makes.
+        work
+            Does it.
+        """
+        ledger = Ledger(self / "finished.json")
+        if ledger.holds(name, inputs):
+            _log.info("%s: kept, nothing changed", name)
+            return
+        _log.info("%s", name)
+        work()
+        ledger.record(name, inputs, [output])

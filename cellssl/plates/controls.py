@@ -1,0 +1,86 @@
+"""Which wells are controls: `negative`, `positive`, or neither."""
+
+import logging
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.tables import find_column
+
+__all__ = ["mark_controls"]
+
+logger = logging.getLogger(__name__)
+
+_SPELLINGS = {"negative": "negative", "negcon": "negative", "positive": "positive"}
+_SPELLINGS |= {"poscon": "positive", "": "", "nan": ""}
+
+
+def mark_controls(
+    fields: pd.DataFrame,
+    column: str | None = None,
+    *,
+    negative: str | None = None,
+    positive: str | None = None,
+) -> pd.DataFrame:
+    """Fill ``Metadata_Control`` from the values of a column, or tidy the one that is there.
+
+    Parameters
+    ----------
+    fields
+        Table with ``Metadata_*`` columns.
+    column
+        The column to look at (any case, with or without ``Metadata_``); by default the compound.
+    negative, positive
+        Its values for the two kinds of control; numbers compare as numbers, so `-1` is `-1.0`.
+
+    Raises
+    ------
+    PlateError
+        When there is no such column, or one of the values does not stand in it.
+    """
+    if negative is None and positive is None:
+        if column is not None:
+            raise PlateError(
+                f"the control column {column!r} needs the values that mark controls: "
+                "give --negative, --positive or both."
+            )
+        return fields.assign(Metadata_Control=_tidy(fields))
+    name = find_column(fields.filter(like="Metadata_"), column or "Compound")
+    if name is None:
+        has = ", ".join(
+            str(known).removeprefix("Metadata_") for known in fields.filter(like="Metadata_")
+        )
+        raise PlateError(f"the metadata have no column {column or 'Compound'!r}; they have {has}.")
+    marks = pd.Series("", index=fields.index, dtype=object)
+    for kind, value in (("positive", positive), ("negative", negative)):
+        if value is None:
+            continue
+        hit = _equal(fields[name], value)
+        if not hit.any():
+            values = ", ".join(map(str, sorted(fields[name].unique(), key=str)[:8]))
+            raise PlateError(
+                f"no well has {value!r} in {name}, which was to mark the {kind} controls; "
+                f"values there: {values}."
+            )
+        marks[hit] = kind
+    return fields.assign(Metadata_Control=marks)
+
+
+def _tidy(fields: pd.DataFrame) -> pd.Series:
+    if "Metadata_Control" not in fields:
+        return pd.Series("", index=fields.index, dtype=object)
+    values = fields["Metadata_Control"].fillna("").astype(str).str.strip().str.lower()
+    foreign = sorted(set(values) - set(_SPELLINGS))
+    if foreign:
+        logger.warning(
+            "Metadata_Control has %s: only negative and positive (or negcon, poscon) mark controls",
+            foreign,
+        )
+    return values.map(_SPELLINGS).fillna("")
+
+
+def _equal(values: pd.Series, wanted: str) -> pd.Series:
+    wanted = str(wanted).strip()
+    number = pd.to_numeric(pd.Series([wanted]), errors="coerce").iloc[0]
+    same = values.astype(str).str.strip() == wanted
+    return same if pd.isna(number) else same | (pd.to_numeric(values, errors="coerce") == number)

@@ -1,0 +1,198 @@
+"""BBBC021 (Broad Bioimage Benchmark Collection): MCF-7 cells, DAPI, tubulin and actin.
+
+Names are ``[<prefix>_]<well>_s<site>_w<channel><GUID>.tif``: the digit after ``_w`` is the channel
+and the GUID follows at once. Plate, compound and concentration stand in ``BBBC021_v1_image.csv``,
+the site only in the name, the mechanism in ``BBBC021_v1_moa.csv``. There is no channel 3.
+See https://bbbc.broadinstitute.org/BBBC021.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Images, Layout, Listing, layout
+from cellssl.plates.tables import as_site, read_table
+from cellssl.plates.wells import normalise_well
+
+__all__ = ["Bbbc021"]
+
+_CHANNELS = {"1": "DAPI", "2": "Tubulin", "4": "Actin"}
+_NAME = re.compile(
+    r"(?:.+_)?(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)"
+    r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\.tif",
+    re.IGNORECASE,
+)
+_WEEK = re.compile(r"Week\d+")
+_COLUMNS = [
+    "Image_Metadata_Plate_DAPI",
+    "Image_Metadata_Compound",
+    "Image_Metadata_Concentration",
+]
+
+
+@layout
+class Bbbc021(Layout):
+    """Files by their names, wherever they lie below the folder; all else from image.csv."""
+
+    name = "bbbc021"
+
+    def recognise(self, images: Images) -> str | None:
+        """Recognise the published image.csv, or names with `_s<site>_w<channel><GUID>`."""
+        if images.pattern:
+            return None
+        table = _image_csv(images)
+        if table is not None:
+            return f"{table.name} is BBBC021's image.csv"
+        named = sum(bool(_NAME.fullmatch(PurePosixPath(path).name)) for path in images.paths)
+        return f"{named} files are named like BBBC021's" if named else None
+
+    def find(self, images: Images) -> Listing:
+        """Match files by name with image.csv; without it take the plate from the folder's name."""
+        if images.pattern:
+            raise PlateError("layout 'bbbc021' takes no --pattern; leave one of the two out.")
+        files, problems = _named(images)
+        image_csv = _image_csv(images)
+        absent = 0
+        metadata = None
+        if image_csv is not None:
+            files, unlisted, absent = _listed(files, read_table(image_csv), image_csv)
+            problems += unlisted
+            moa = images.moa or _moa_csv(image_csv.parent)
+        else:
+            metadata, moa = images.metadata, images.moa
+        files["Metadata_Batch"] = [
+            _batch(plate, path)
+            for plate, path in zip(files["Metadata_Plate"], files["Path"], strict=True)
+        ]
+        if moa is not None:
+            files = _with_moa(files, moa)
+        return Listing(
+            files, tuple(_CHANNELS.values()), problems, absent, dict(_CHANNELS), metadata
+        )
+
+
+def _named(images: Images) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Read well, site and channel of each file from its name."""
+    rows, problems = [], []
+    for path in images.paths:
+        pure = PurePosixPath(path)
+        found = _NAME.fullmatch(pure.name)
+        if found is None or found["channel"] not in _CHANNELS:
+            why = "no BBBC021 name" if found is None else f"no channel w{found['channel']}"
+            problems.append({"Problem": "unmatched", "Detail": f"{path}: {why}"})
+            continue
+        row = {
+            "Metadata_Plate": images.plate or pure.parent.name or images.folder.resolve().name,
+            "Metadata_Well": normalise_well(found["well"]),
+            "Metadata_Site": as_site(found["site"]),
+            "Channel": _CHANNELS[found["channel"]],
+            "Path": path,
+        }
+        rows.append(row)
+    if not rows:
+        names = "\n".join(f"  {path}" for path in images.paths[:3])
+        raise PlateError(
+            f"none of the {len(images.paths)} TIFF files in {images.folder} is named like "
+            f"BBBC021's (<well>_s<site>_w<channel><GUID>.tif), such as\n{names}\n"
+            "Describe their names with --pattern instead."
+        )
+    return pd.DataFrame(rows), problems
+
+
+def _image_csv(images: Images) -> Path | None:
+    """Find the published table: the one given, or the only one below the folder."""
+    if images.metadata is not None:
+        return images.metadata if _is_image_csv(images.metadata) else None
+    tables = (images.folder / name for name in images.tables if "image.csv" in name.lower())
+    return _only([path for path in tables if _is_image_csv(path)], "--metadata")
+
+
+def _is_image_csv(path: Path) -> bool:
+    return {"Image_FileName_DAPI", *_COLUMNS} <= set(read_table(path, rows=0).columns)
+
+
+def _moa_csv(folder: Path) -> Path | None:
+    """Find the mechanisms beside image.csv."""
+    tables = (path for path in sorted(folder.glob("*.csv")) if not path.name.startswith("."))
+    return _only([path for path in tables if path.name.lower().endswith("moa.csv")], "--moa")
+
+
+def _only(found: list[Path], option: str) -> Path | None:
+    if len(found) > 1:
+        raise PlateError(
+            f"there are {len(found)} tables of one kind: {', '.join(map(str, found[:4]))}. "
+            f"Choose one with {option}."
+        )
+    return found[0] if found else None
+
+
+def _listed(
+    files: pd.DataFrame, table: pd.DataFrame, path: Path
+) -> tuple[pd.DataFrame, list[dict[str, str]], int]:
+    """Give the files what image.csv says of them; count the fields of which none is here."""
+    plate, compound, concentration = (table[name] for name in _COLUMNS)
+    known = {
+        "Metadata_Plate": plate,
+        "Metadata_Compound": compound,
+        "Metadata_Concentration": _numbers(concentration, path),
+        "Metadata_Control": np.where(compound.str.upper() == "DMSO", "negative", ""),
+    }
+    if "Replicate" in table:
+        known["Metadata_Replicate"] = _numbers(table["Replicate"], path)
+    fields = pd.DataFrame(known).assign(_Field=np.arange(len(table)))
+    listed = [
+        fields.assign(_Name=table[f"Image_FileName_{channel}"]) for channel in _CHANNELS.values()
+    ]
+    lookup = pd.concat(listed, ignore_index=True)
+    if lookup["_Name"].duplicated().any():
+        name = lookup.loc[lookup["_Name"].duplicated(), "_Name"].iloc[0]
+        raise PlateError(f"{path} lists {name} more than once.")
+    files = files.assign(_Name=[PurePosixPath(name).name for name in files["Path"]])
+    files = files.rename(columns={"Metadata_Plate": "_Folder"}).merge(
+        lookup, on="_Name", how="left"
+    )
+    unlisted = files["_Field"].isna()
+    files["Metadata_Plate"] = files["Metadata_Plate"].fillna(files["_Folder"])
+    strings = ["Metadata_Compound", "Metadata_Control"]
+    files[strings] = files[strings].fillna("")
+    problems = [
+        {"Problem": "no metadata", "Detail": f"{name} is not listed in {path.name}"}
+        for name in files.loc[unlisted, "Path"]
+    ]
+    absent = len(table) - files["_Field"].nunique()
+    return files.drop(columns=["_Name", "_Field", "_Folder"]), problems, absent
+
+
+def _with_moa(files: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Join the mechanisms on compound and concentration (as numbers: 0.10 is 0.1)."""
+    table = read_table(path)
+    if not {"compound", "concentration", "moa"} <= set(table):
+        raise PlateError(
+            f"{path} is no table of mechanisms: wanted compound, concentration, moa; "
+            f"got {', '.join(table.columns)}."
+        )
+    if "Metadata_Compound" not in files:
+        raise PlateError(f"{path} cannot be joined without image.csv: give it with --metadata.")
+    keys = zip(table["compound"], _numbers(table["concentration"], path).round(9), strict=True)
+    moa = dict(zip(keys, table["moa"], strict=True))
+    compounds = zip(
+        files["Metadata_Compound"], files["Metadata_Concentration"].round(9), strict=True
+    )
+    return files.assign(Metadata_MOA=[moa.get(key, "") for key in compounds])
+
+
+def _numbers(column: pd.Series, path: Path) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().any():
+        raise PlateError(
+            f"{path}: {column.name} has {column[numbers.isna()].iloc[0]!r}, wanted a number."
+        )
+    return numbers
+
+
+def _batch(plate: str, path: str) -> str:
+    found = _WEEK.match(plate) or _WEEK.search(path)
+    return found[0] if found else ""

@@ -1,0 +1,145 @@
+"""The table of a plate's fields: what every later step starts from."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.files import atomic
+from cellssl.plates.tables import as_numbers
+
+__all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_COLUMNS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Problem", "Detail"]
+_KEYS = PROBLEM_COLUMNS[:3]
+
+
+@dataclass(frozen=True)
+class PlateIndex:
+    """The complete fields of one or more plates, and all that was wrong with the others.
+
+    Attributes
+    ----------
+    fields
+        One row per complete field, sorted by plate, well and site: ``Metadata_Plate``,
+        ``Metadata_Well`` (`A01`), ``Metadata_Site``, ``Metadata_Control`` (``negative``,
+        ``positive`` or empty), what else is known as ``Metadata_*``, and a ``Path_<channel>`` each.
+    channels
+        Names of the channels, in the order in which fields are read.
+    problems
+        ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Problem``, ``Detail``. Problems:
+        ``incomplete`` (a channel is missing) and ``duplicate`` (two files for one channel), both
+        left out of `fields`; ``no metadata`` (kept); ``unmatched`` (no such name).
+    absent
+        Fields (or wells) that the metadata list while none of their files is there.
+    """
+
+    fields: pd.DataFrame
+    channels: tuple[str, ...]
+    problems: pd.DataFrame
+    absent: int = 0
+
+    def summary(self) -> str:
+        """Say in a line what there is: `96 fields on 1 plate, 2 channels (GFP, DNA); …`."""
+        kinds = self.problems["Problem"].value_counts()
+        plates = self.fields["Metadata_Plate"].nunique()
+        parts = [
+            f"{_count(len(self.fields), 'field')} on {_count(plates, 'plate')}, "
+            f"{_count(len(self.channels), 'channel')} ({', '.join(self.channels)})",
+            f"{int(kinds.get('incomplete', 0)):,} incomplete",
+            *(
+                f"{int(n):,} {kind}"
+                for kind, n in kinds.sort_index().items()
+                if kind != "incomplete"
+            ),
+            f"{self.absent:,} absent",
+        ]
+        return "; ".join(parts)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fields to `path` (.csv or .parquet) and the problems beside it.
+
+        The problems go to ``<stem>.problems.csv``, whose last row holds the number of absent fields
+        where there are any.
+        """
+        path = Path(path)
+        problems = self.problems
+        if self.absent:
+            row = dict.fromkeys(PROBLEM_COLUMNS, "")
+            row |= {"Problem": "absent", "Detail": str(self.absent)}
+            problems = pd.concat([problems, pd.DataFrame([row])])
+        _check_suffix(path)
+        try:
+            with atomic(path) as part:
+                if path.suffix == ".csv":
+                    self.fields.to_csv(part, index=False)
+                else:
+                    self.fields.to_parquet(part, index=False)
+            with atomic(_problems_path(path)) as part:
+                problems.to_csv(part, index=False)
+        except OSError as error:
+            raise PlateError(f"cannot write {path}: {error.strerror or error}.") from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "PlateIndex":
+        """Read an index that was saved, or a table of one's own with the same columns.
+
+        Raises
+        ------
+        PlateError
+            When the file is missing, or lacks ``Metadata_Plate``, ``Metadata_Well`` or any
+            ``Path_<channel>``.
+        """
+        path = Path(path)
+        _check_suffix(path)
+        if not path.is_file():
+            raise PlateError(f"there is no index at {path}; make one with `cellssl plates index`.")
+        fields = _read(path)
+        channels = tuple(
+            name.removeprefix("Path_") for name in fields.columns if name.startswith("Path_")
+        )
+        lacking = [name for name in _KEYS if name not in fields]
+        if lacking or not channels:
+            raise PlateError(
+                f"{path} is not an index of fields: it lacks "
+                f"{', '.join(lacking) or 'a Path_<channel> column'}."
+            )
+        problems, absent = _read_problems(_problems_path(path))
+        return cls(fields, channels, problems, absent)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in {".csv", ".parquet"}:
+        raise PlateError(f"an index is a .csv or a .parquet file, not {path.name!r}.")
+
+
+def _problems_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.problems.csv")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return as_numbers(pd.read_csv(path, dtype=str, keep_default_na=False))
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
+        raise PlateError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _read_problems(path: Path) -> tuple[pd.DataFrame, int]:
+    if not path.is_file():
+        logger.info("%s is not there: no problems are known of this index", path)
+        return pd.DataFrame(columns=PROBLEM_COLUMNS, dtype=object), 0
+    problems = pd.read_csv(path, dtype=str, keep_default_na=False)
+    counted = problems["Problem"] == "absent"
+    absent = int(problems.loc[counted, "Detail"].astype(int).sum())
+    return problems[~counted].reset_index(drop=True), absent

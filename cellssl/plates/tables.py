@@ -1,0 +1,199 @@
+"""Metadata tables: read as published, their columns recognised, joined to the fields."""
+
+import gzip
+import io
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.wells import normalise_well, well_from
+
+__all__ = ["as_numbers", "as_site", "find_column", "join", "read_table"]
+
+_PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
+_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+# Names, even where they are made of digits: plate 1049 is no quantity.
+_NAMES = {
+    *_KEYS,
+    "Metadata_Batch",
+    "Metadata_Compound",
+    "Metadata_MOA",
+    "Metadata_Control",
+    "Metadata_Perturbation",
+}
+_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in _NAMES} | {
+    "concentration": "Metadata_Concentration"
+}
+
+
+def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
+    """Read a CSV (also .gz) as strings, whatever its line ends (LF, CRLF, or a bare CR).
+
+    `rows` limits how many are read; 0 gives the columns alone.
+
+    Raises
+    ------
+    PlateError
+        When the file is missing, is not a table, or has no rows.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+        # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
+        lines = io.StringIO(text, newline=None)
+        table = pd.read_csv(
+            lines, dtype=str, keep_default_na=False, skipinitialspace=True, nrows=rows
+        )
+    except FileNotFoundError as error:
+        raise PlateError(f"there is no metadata file {path}.") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    if table.empty and rows != 0:
+        raise PlateError(f"{path} has no rows.")
+    return table
+
+
+def find_column(table: pd.DataFrame, name: str) -> str | None:
+    """Find a column by its name, in any case, with or without ``Metadata_``/``Image_Metadata_``."""
+    wanted = _PREFIX.sub("", name).lower()
+    found = (column for column in map(str, table) if _PREFIX.sub("", column).lower() == wanted)
+    return next(found, None)
+
+
+def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings."""
+    table = table.copy()
+    for name in table.columns:
+        if name in _NAMES or not str(name).startswith("Metadata_"):
+            continue
+        values = table[name].astype(str).str.strip()
+        filled = values[~values.isin(["", "nan", "NaN", "NA"])]
+        padded = filled.str.match(r"^[+-]?0\d")
+        if filled.empty or padded.any() or pd.to_numeric(filled, errors="coerce").isna().any():
+            continue
+        table[name] = pd.to_numeric(values, errors="coerce")
+    return table
+
+
+def as_site(value: object) -> str:
+    """Give a site its one spelling: `01` and `1` are the same site.
+
+    Examples
+    --------
+    >>> as_site("007"), as_site("centre")
+    ('7', 'centre')
+    """
+    text = str(value).strip()
+    return str(int(text)) if text.isdecimal() else text
+
+
+def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Add a metadata table's columns to the fields of the same plate, well and site.
+
+    The table needs `Well`, or `Row` and `Column`; `Plate` and `Site` are heeded where it has them.
+
+    Parameters
+    ----------
+    fields
+        One row per field with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``.
+    path
+        The CSV; each of its other columns becomes ``Metadata_<name>``.
+
+    Returns
+    -------
+    tuple of pd.DataFrame
+        The fields with the columns added (same rows and order); the keys of the fields without
+        metadata; the keys in the metadata without a field.
+
+    Raises
+    ------
+    PlateError
+        When the table names no wells, names one twice, or shares none with the fields.
+    """
+    table, keys = _keyed(read_table(path), Path(path))
+    added = [str(name) for name in table if name not in keys]
+    kept = [str(name) for name in fields if name not in added]
+    joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")
+    lone = (joined.pop("_merge") == "left_only").to_numpy()
+    if lone.all():
+        raise PlateError(_no_overlap(fields, table, keys, Path(path)))
+    strings = [name for name in added if not pd.api.types.is_numeric_dtype(joined[name])]
+    joined[strings] = joined[strings].fillna("")
+    present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
+    absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present), keys]
+    return joined, fields.loc[lone, _KEYS].drop_duplicates(), absent
+
+
+def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Name the columns and the keys of a metadata table; check that no key stands there twice."""
+    used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]
+    well, row, column, plate, site = used
+    keys = {"Metadata_Well": _wells(table, well, row, column, path)}
+    if plate:
+        keys["Metadata_Plate"] = table[plate].str.strip()
+    if site:
+        keys["Metadata_Site"] = table[site].map(as_site)
+    own = set(used) if well is None else {well, plate, site}
+    others = {_standard(name): table[name] for name in map(str, table) if name not in own}
+    named = as_numbers(pd.DataFrame(keys | others))
+    twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
+    if len(twice):
+        raise PlateError(
+            f"{path} has more than one row for {_listed(_labels(twice))}. Leave one row for each "
+            "well, or add a Plate or Site column that tells them apart."
+        )
+    return named, list(keys)
+
+
+def _wells(
+    table: pd.DataFrame, well: str | None, row: str | None, column: str | None, path: Path
+) -> pd.Series:
+    parse: Callable[..., str]
+    if well is not None:
+        names, parse = [well], normalise_well
+    elif row is not None and column is not None:
+        names, parse = [row, column], well_from
+    else:
+        raise PlateError(
+            f"{path} does not say which well its rows are about: it needs a column Well (or "
+            f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
+        )
+    try:
+        wells = [parse(*values) for values in zip(*(table[name] for name in names), strict=True)]
+    except PlateError as error:
+        raise PlateError(f"{path}, column {' and '.join(names)}: {error}") from error
+    return pd.Series(wells, index=table.index)
+
+
+def _standard(name: str) -> str:
+    """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
+    bare = _PREFIX.sub("", name)
+    return _STANDARD.get(bare.lower(), f"Metadata_{bare}")
+
+
+def _labels(keys: pd.DataFrame) -> list[str]:
+    ordered = [name for name in _KEYS if name in keys]
+    return ["/".join(row) for row in keys[ordered].astype(str).to_numpy()]
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path: Path) -> str:
+    message = f"{path} has no row for any field that was found."
+    for key in keys:
+        ours, theirs = sorted(set(fields[key])), sorted(set(table[key]))
+        if not set(ours) & set(theirs):
+            what = key.removeprefix("Metadata_").lower()
+            message += f" Its {what}s are {_listed(theirs, 4)}; the files' are {_listed(ours, 4)}."
+            if key == "Metadata_Plate":
+                near = get_close_matches(ours[0], theirs, n=1) or theirs
+                message += f" Name the plate with --plate, e.g. --plate {near[0]}."
+    return message

@@ -1,0 +1,57 @@
+"""Well names: every spelling becomes `A01`, from 6-well plates to 1536-well ones (`AF48`)."""
+
+import re
+
+from cellssl.errors import PlateError
+
+__all__ = ["normalise_well", "well_from"]
+
+_NAME = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]*0*(\d{1,2})\s*")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
+_COLUMNS = 48
+
+
+def normalise_well(name: str) -> str:
+    """Give a well its one spelling: upper-case row, column of two digits.
+
+    Raises
+    ------
+    PlateError
+        When the name is not a row (A to AF) followed by a column (1 to 48).
+
+    Examples
+    --------
+    >>> normalise_well("b3"), normalise_well("P024"), normalise_well("aa1")
+    ('B03', 'P24', 'AA01')
+    """
+    found = _NAME.fullmatch(str(name))
+    if not found:
+        raise PlateError(
+            f"{str(name)!r} is not a well; wanted a row and a column, such as A01 or P24."
+        )
+    return well_from(found[1], found[2])
+
+
+def well_from(row: str, column: str) -> str:
+    """Put a row (letters, or a number from 1) and a column (a number from 1) together.
+
+    Raises
+    ------
+    PlateError
+        When there is no such row or column on a plate.
+
+    Examples
+    --------
+    >>> well_from("c", "7"), well_from("3", "07"), well_from("27", "1")
+    ('C07', 'C07', 'AA01')
+    """
+    row, column = str(row).strip().upper(), str(column).strip()
+    if row.isdecimal() and 1 <= int(row) <= len(_ROWS):
+        row = _ROWS[int(row) - 1]
+    if row not in _ROWS or not column.isdecimal() or not 1 <= int(column) <= _COLUMNS:
+        raise PlateError(
+            f"row {row!r} and column {column!r} are not a well; wanted a row from A to AF "
+            f"(or 1 to {len(_ROWS)}) and a column from 1 to {_COLUMNS}."
+        )
+    return f"{row}{int(column):02d}"

@@ -1,0 +1,51 @@
+"""From a protocol to what `cellssl.training.fit` takes: views, encoder, method."""
+
+from collections.abc import Sequence
+
+from cellssl import encoders, methods
+from cellssl.augment import View, Views
+from cellssl.encoders import Encoder
+from cellssl.errors import ProtocolError
+from cellssl.methods import Method
+from cellssl.protocols.protocol import Protocol
+
+__all__ = ["build_encoder", "build_method", "build_views", "choose_channels"]
+
+
+def choose_channels(protocol: Protocol, channels: Sequence[str]) -> tuple[str, ...]:
+    """Give the channels that the encoder sees, in its order: the protocol's, or all for ``any``."""
+    return tuple(channels) if protocol.channels == "any" else protocol.channels
+
+
+def build_views(protocol: Protocol, channels: Sequence[str]) -> Views:
+    """Build the views.
+
+    Parameters
+    ----------
+    protocol
+        The protocol.
+    channels
+        Names of the channels of the images that will come, in order (`choose_channels`).
+
+    Raises
+    ------
+    ProtocolError
+        When an operation names a channel that is not there.
+    """
+    try:
+        built = [View(view, protocol.crop.size, channels=channels) for view in protocol.views]
+    except ValueError as error:
+        raise ProtocolError(f"protocol {protocol.name}: {error}") from error
+    return Views(*built)
+
+
+def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:
+    """Build the untrained encoder for so many channels; weights from torch's generator."""
+    settings = protocol.training
+    return encoders.build(settings.encoder, in_channels, width=settings.width, stem=settings.stem)
+
+
+def build_method(protocol: Protocol, encoder: Encoder) -> Method:
+    """Put the encoder under the protocol's method."""
+    settings = protocol.training
+    return methods.build(settings.method, encoder, **settings.method_options)

@@ -1,0 +1,158 @@
+"""YAML text → plain values, with the line of every one of them.
+
+Only what YAML 1.2's core schema knows is read: text, numbers, true/false, null, lists, mappings. So
+``no`` is a channel's name and not False, ``2e-3`` is a number, and no tag can make an object.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+__all__ = ["Document", "Dumper", "Place", "Problem", "read_yaml"]
+
+Place = tuple[str | int, ...]
+_MOST_VALUES = 10_000  # a protocol has some dozens; aliases of aliases can make billions
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong, and on which line (from 1)."""
+
+    line: int
+    message: str
+
+
+@dataclass
+class Document:
+    """What a YAML file says: plain values, the line of each, and what could not be read."""
+
+    value: Any = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    count: int = 0
+
+    def line(self, place: Place) -> int:
+        """Find the line of a value, or of the nearest one around it."""
+        for length in range(len(place), -1, -1):
+            if place[:length] in self.lines:
+                return self.lines[place[:length]]
+        return 1
+
+    def add(self, place: Place, message: str) -> None:
+        """Note a problem of the value at `place`."""
+        self.problems.append(Problem(self.line(place), message))
+
+
+_RESOLVERS: list[tuple[str, str, str]] = [
+    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN"),
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    (
+        "tag:yaml.org,2002:float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "-+0123456789.",
+    ),
+]
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  (PyYAML's own way)
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what `read_yaml` reads back equal; short lists stay on one line."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012
+
+
+for _tag, _pattern, _first in _RESOLVERS:
+    for _speaker in (_Loader, Dumper):
+        _starts = [*_first, ""] if _tag.endswith("null") else list(_first)
+        _speaker.add_implicit_resolver(_tag, re.compile(_pattern), _starts)
+
+
+def read_yaml(text: str) -> Document:
+    """Read one YAML document; every mistake becomes a problem of it, none an exception."""
+    document = Document()
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = error.problem or str(error)
+        if "\\t" in said:
+            said = "a tab stands in the indentation; YAML wants spaces"
+        document.problems.append(Problem(mark.line + 1 if mark else 1, f"not valid YAML: {said}"))
+        return document
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        document.problems.append(Problem(line, "not valid YAML: a character that no text may hold"))
+        return document
+    if node is None:
+        document.problems.append(Problem(1, "the file is empty"))
+        return document
+    document.value = _value(node, (), document, ())
+    return document
+
+
+def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int, ...]) -> Any:
+    """Turn a node into a plain value and note its line."""
+    document.lines.setdefault(place, node.start_mark.line + 1)
+    document.count += 1
+    if id(node) in around or document.count > _MOST_VALUES:
+        if document.count <= _MOST_VALUES + 1:
+            document.add(place, "an alias (*) repeats itself; write the values out")
+        return None
+    around = (*around, id(node))
+    if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+        return _mapping(node, place, document, around)
+    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+        return [
+            _value(item, (*place, index), document, around) for index, item in enumerate(node.value)
+        ]
+    if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
+        return _SCALARS[node.tag](node.value)
+    document.add(place, f"expected plain values, got the tag {_short(node.tag)}; remove it")
+    return None
+
+
+def _mapping(
+    node: yaml.MappingNode, place: Place, document: Document, around: tuple[int, ...]
+) -> dict[str, Any]:
+    """Read a mapping whose keys are text, each there once."""
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.problems.append(Problem(line, "expected text as a key, got a list or mapping"))
+            continue
+        key = str(key_node.value)
+        if key in values:
+            first = document.line((*place, key))
+            document.problems.append(
+                Problem(line, f"key {key!r} is here twice (first on line {first}); keep one")
+            )
+            continue
+        document.lines[(*place, key)] = line
+        values[key] = _value(value_node, (*place, key), document, around)
+    return values
+
+
+def _float(text: str) -> float:
+    """Read YAML's spelling of a float."""
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _short(tag: str) -> str:
+    """Write a tag as it stands in files."""
+    return tag.replace("tag:yaml.org,2002:", "!!")
+
+
+_SCALARS: dict[str, Any] = {
+    "tag:yaml.org,2002:str": str,
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": _float,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:null": lambda _: None,
+}

@@ -1,0 +1,164 @@
+"""The report: one file that answers which treatments look alike, and lets a reader check it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import cellssl
+from cellssl.crops import Crops
+from cellssl.errors import CellsslError
+from cellssl.plates import PlateIndex
+from cellssl.report.page import Picture, Section, Text, write_page
+from cellssl.report.sections import (
+    answer_section,
+    dropped_section,
+    gallery_section,
+    images_section,
+    map_section,
+    provenance_section,
+    scores_section,
+    training_section,
+)
+from cellssl.report.sections.words import counted, find_column
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from cellssl.phenotypes import Similarity
+    from cellssl.protocols import Protocol
+
+__all__ = ["write_report"]
+
+logger = logging.getLogger(__name__)
+
+
+def write_report(
+    out: str | Path,
+    *,
+    title: str,
+    embedding: "AnnData",
+    similarity: "Similarity | None" = None,
+    scores: pd.DataFrame | None = None,
+    crops: Crops | None = None,
+    fields: pd.DataFrame | None = None,
+    index: PlateIndex | None = None,
+    protocol: "Protocol | None" = None,
+    metrics: str | Path | None = None,
+    overlays: Sequence[tuple[str, np.ndarray, np.ndarray]] = (),
+    figures: Sequence[tuple[str, Figure, str]] = (),
+    notes: Sequence[str] = (),
+    label: str | None = None,
+) -> Path:
+    """Write one self-contained HTML page (no script, nothing fetched, below 10 MB).
+
+    Every part but the embedding may be missing: its section is left out, or says what is not known.
+
+    Parameters
+    ----------
+    out
+        The file to write; an existing one is replaced when the new one is whole.
+    title
+        Headline of the page.
+    embedding
+        Cells with ``obsm["X_umap"]`` and ``obs["kmeans"]`` and/or ``obs["leiden"]``
+        (from :func:`cellssl.phenotypes.cluster`).
+    similarity
+        Treatments, their matrix and neighbours (from :func:`cellssl.phenotypes.similarity`).
+    scores
+        Tidy table of scores, baselines included (from :func:`cellssl.phenotypes.evaluate`).
+    crops
+        The crop file, matched to the embedding by the cells' names.
+    fields
+        One row per field: found, kept, ``dropped_<reason>``, Problem (``fields.csv`` of cropping).
+    index
+        The plate's index: its problems, and paths for the montage of fields.
+    protocol
+        What the encoder was trained with.
+    metrics
+        ``metrics.csv`` of the training.
+    overlays
+        (title, image (Y, X) or (C, Y, X), labels (Y, X)) of some fields: the segmentation's check.
+    figures
+        Further (title, figure, caption), e.g. from :func:`dose_figure`; shown after the headline.
+    notes
+        Sentences for the last section, e.g. how many cells the scores were computed on.
+    label
+        The column of `embedding.obs` that was scored against, with or without ``Metadata_``.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    CellsslError
+        When the file cannot be written.
+    """
+    column = find_column(embedding.obs, label) if label else None
+    column = column or label
+    parts: dict[str, Callable[[], Section | None]] = {
+        "Look-alikes": lambda: answer_section(similarity, column),
+        "Further": lambda: _more(figures),
+        "Map": lambda: map_section(embedding, column),
+        "Clusters": lambda: gallery_section(embedding, crops, column),
+        "Scores": lambda: scores_section(scores, column),
+        "Dropped": lambda: dropped_section(fields, index),
+        "Images": lambda: images_section(index, overlays, column),
+        "Training": lambda: training_section(protocol, metrics),
+        "Provenance": lambda: provenance_section(embedding, crops, notes),
+    }
+    drawn = [_guarded(name, build) for name, build in parts.items()]
+    today = datetime.now().astimezone()
+    return write_page(
+        out,
+        title=title,
+        subtitle=_subtitle(embedding),
+        sections=[section for section in drawn if section is not None],
+        footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
+    )
+
+
+def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
+    """Keep one part's unusable input from costing the reader all others: the page says so."""
+    try:
+        return build()
+    except CellsslError as error:
+        logger.warning("the report's part %r could not be made: %s", name, error)
+        text = Text(f"This part could not be made: {error}", tone="warning")
+        return Section(name.lower(), name, name, [text])
+
+
+def _more(figures: Sequence[tuple[str, Figure, str]]) -> Section | None:
+    """Show figures that only the caller knows how to draw."""
+    if not figures:
+        return None
+    blocks = [Picture(figure, caption or title, title) for title, figure, caption in figures]
+    title = figures[0][0] if len(figures) == 1 else "Further answers"
+    return Section("further", title, title, blocks)
+
+
+def _subtitle(embedding: "AnnData") -> str:
+    """Say in a line what was looked at."""
+    obs, own = embedding.obs, embedding.uns.get("cellssl", {})
+    parts = [counted(embedding.n_obs, "cell")]
+    places = [column for column in ("Metadata_Plate", "Metadata_Well") if column in obs]
+    if len(places) == 2:
+        parts.append(counted(len(obs[places].drop_duplicates()), "well"))
+    if places:
+        parts.append(
+            counted(
+                int(obs[places[0]].nunique()), "plate" if places[0].endswith("Plate") else "well"
+            )
+        )
+    channels = own.get("channels")
+    if channels is not None and len(channels):
+        parts.append("channels " + ", ".join(map(str, channels)))
+    name = own.get("name") or own.get("model")
+    return " · ".join([*parts, f"encoder {Path(str(name)).name}"] if name else parts)

@@ -1,0 +1,35 @@
+"""Figures as pure functions: tables and arrays in, matplotlib Figures out."""
+
+from cellssl.report.figures.composite import channel_colours, composite
+from cellssl.report.figures.dose import dose_figure
+from cellssl.report.figures.gallery import (
+    GalleryRow,
+    Overlay,
+    crop_gallery,
+    field_montage,
+    outline_figure,
+)
+from cellssl.report.figures.plate import plate_map
+from cellssl.report.figures.scores import score_figure
+from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
+from cellssl.report.figures.style import save_figure
+from cellssl.report.figures.training import training_curve
+from cellssl.report.figures.umap import umap_figure
+
+__all__ = [
+    "GalleryRow",
+    "Overlay",
+    "activity_figure",
+    "channel_colours",
+    "composite",
+    "crop_gallery",
+    "dose_figure",
+    "field_montage",
+    "outline_figure",
+    "plate_map",
+    "save_figure",
+    "score_figure",
+    "similarity_heatmap",
+    "training_curve",
+    "umap_figure",
+]

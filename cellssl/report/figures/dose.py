@@ -1,0 +1,105 @@
+"""Position in the embedding against dose."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+from scipy.stats import spearmanr
+
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    as_categories,
+    natural_order,
+    new_figure,
+    plain,
+    styled,
+)
+
+__all__ = ["dose_figure"]
+
+MARKERS = "os^Dv<>P"
+
+
+@styled
+def dose_figure(
+    doses: Sequence[float],
+    positions: Sequence[float],
+    *,
+    rows: Sequence[str] | None = None,
+    controls: "pd.Series[float] | None" = None,
+    x_name: str = "dose",
+    y_name: str = "position between negative (0) and positive control (1)",
+    title: str = "",
+) -> Figure:
+    """Draw positions against doses, a line per row of the plate, with Spearman's ρ of each.
+
+    Parameters
+    ----------
+    doses, positions : one number per well
+    rows : the line each well belongs to, e.g. its row on the plate; one line without
+    controls : name → position, drawn as dashed lines
+    """
+    table = pd.DataFrame(
+        {"dose": np.asarray(doses, float), "position": np.asarray(positions, float)}
+    )
+    table["row"] = "all wells" if rows is None else as_categories(pd.Series(list(rows))).to_numpy()
+    table = table.dropna()
+    figure = new_figure(8.2, 4.4)
+    axes = figure.add_subplot()
+    for i, name in enumerate(natural_order(list(table["row"]))):
+        own = table[table["row"] == name].sort_values("dose")
+        line = own.groupby("dose")["position"].mean()
+        colour, marker = OKABE_ITO[i % 6], MARKERS[(i + i // 6) % len(MARKERS)]
+        axes.plot(
+            own["dose"], own["position"], ls="", marker=marker, ms=4, color=colour, alpha=0.45
+        )
+        axes.plot(
+            line.index,
+            line,
+            marker=marker,
+            ms=5,
+            lw=1.4,
+            color=colour,
+            label=plain(f"{name}   ρ = {_spearman(own)}  (n = {len(own)})"),
+        )
+    for name, value in ({} if controls is None else controls).items():
+        axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
+        axes.text(
+            1.0,
+            value,
+            plain(f" {name}"),
+            va="bottom",
+            ha="right",
+            fontsize=8,
+            transform=blended_transform_factory(axes.transAxes, axes.transData),
+        )
+    _dose_axis(figure, table["dose"])
+    axes.set_xlabel(plain(x_name))
+    axes.set_ylabel(plain(y_name))
+    axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+    axes.set_title(
+        plain(title or f"All wells together: Spearman ρ = {_spearman(table)} (n = {len(table)})")
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _spearman(table: pd.DataFrame) -> str:
+    """Correlate ranks; undefined for fewer than three wells or a constant."""
+    if len(table) < 3 or table["dose"].nunique() < 2 or table["position"].nunique() < 2:
+        return "not defined"
+    return f"{float(spearmanr(table['dose'], table['position']).statistic):.2f}".replace("-", "−")
+
+
+def _dose_axis(figure: Figure, doses: "pd.Series[float]") -> None:
+    """Use a logarithmic axis where doses span more than a factor of fifty, linear near zero."""
+    positive = doses[doses > 0]
+    if len(positive) and positive.max() / positive.min() > 50:
+        if (doses <= 0).any():
+            figure.axes[0].set_xscale("symlog", linthresh=float(positive.min()))
+        else:
+            figure.axes[0].set_xscale("log")

@@ -1,0 +1,229 @@
+"""Pictures of cells and fields: what the clusters and the treatments look like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from skimage.segmentation import find_boundaries
+
+from cellssl.report.figures.composite import (
+    channel_colours,
+    channel_legend,
+    composite,
+    scale_bar,
+)
+from cellssl.report.figures.style import bare, new_figure, plain, styled
+
+__all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
+
+GAP = 2  # white pixels between pictures
+WIDEST = 10.1  # inches: the width of the page
+LETTER = 0.066  # inches a letter of the rows' names takes
+
+
+@dataclass(frozen=True)
+class GalleryRow:
+    """One row of pictures.
+
+    Parameters
+    ----------
+    name : what the row is, e.g. ``cluster 3``
+    details : lines beneath the name, e.g. its commonest labels
+    images : (n, C, H, W) floating-point values in [0, 1]
+    """
+
+    name: str
+    details: tuple[str, ...]
+    images: np.ndarray
+
+
+class Overlay(NamedTuple):
+    """What a segmenter saw and found in one field.
+
+    Attributes
+    ----------
+    title
+        Which field.
+    image
+        (Y, X), the channel it looked at, or (C, Y, X), of which the first is shown.
+    labels
+        (Y, X) integers: 0 for background, one number per object.
+    """
+
+    title: str
+    image: np.ndarray
+    labels: np.ndarray
+
+
+@styled
+def crop_gallery(
+    rows: Sequence[GalleryRow],
+    channels: Sequence[str],
+    *,
+    split: bool = True,
+    micrometres_per_pixel: float | None = None,
+) -> Figure:
+    """Draw one row of cells per cluster in colour, and the first cell's channels alone in grey.
+
+    Parameters
+    ----------
+    rows : at least one; all pictures of one size
+    channels : names of the C channels
+    split : also show the first cell channel by channel
+    micrometres_per_pixel : for the scale bar; in pixels when not known
+    """
+    colours = channel_colours(channels)
+    size = rows[0].images.shape[-1]
+    alone = len(channels) if split and len(channels) > 1 else 0
+    most = max(len(row.images) for row in rows)
+    step = size + GAP
+    width = (most + alone) * step + (4 * GAP if alone else 0)
+    canvas = np.ones((len(rows) * step, width, 3), np.float32)
+    for i, row in enumerate(rows):
+        pictures = composite(row.images, [colours[name] for name in channels])
+        _paste(canvas, pictures, i * step, 0)
+        if alone:
+            _paste(canvas, _grey(row.images), i * step, most * step + 4 * GAP)
+    names = [plain("\n".join([row.name, *row.details])) for row in rows]
+    margin = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
+    tile = min((WIDEST - margin) * step / width, 0.85)
+    figure = new_figure(margin + tile * width / step, tile * len(rows) + 0.65)
+    axes = figure.add_subplot()
+    axes.imshow(canvas, interpolation="nearest")
+    bare(axes)
+    axes.set_yticks([i * step + size / 2 for i in range(len(rows))], names, fontsize=7.5)
+    axes.tick_params(length=0)
+    for i, name in enumerate(channels[:alone]):
+        place = (most + i) * step + 4 * GAP + size / 2
+        axes.text(place, -3, plain(name), ha="center", va="bottom", fontsize=8)
+    scale_bar(axes, (size, size), micrometres_per_pixel=micrometres_per_pixel)
+    channel_legend(figure, colours, loc="outside lower center")
+    return figure
+
+
+def _grey(images: np.ndarray) -> np.ndarray:
+    """Turn the first cell's channels into grey pictures (C, H, W, 3)."""
+    if not len(images):
+        return np.empty((0, *images.shape[2:], 3), np.float32)
+    return np.repeat(np.clip(images[0], 0, 1)[..., None], 3, axis=-1)
+
+
+def _paste(canvas: np.ndarray, pictures: np.ndarray, top: int, left: int) -> None:
+    """Lay (n, H, W, 3) side by side into the canvas."""
+    height, width = pictures.shape[1:3]
+    for i, picture in enumerate(pictures):
+        start = left + i * (width + GAP)
+        canvas[top : top + height, start : start + width] = picture
+
+
+@styled
+def field_montage(
+    fields: Mapping[str, np.ndarray],
+    channels: Sequence[str],
+    *,
+    columns: int = 3,
+    micrometres_per_pixel: float | None = None,
+) -> Figure:
+    """Draw whole fields side by side, channels in colour.
+
+    Parameters
+    ----------
+    fields : title → (C, Y, X) floating-point values in [0, 1], scaled alike
+    """
+    colours = channel_colours(channels)
+    columns = min(columns, len(fields))
+    rows = -(-len(fields) // columns)
+    first = next(iter(fields.values()))
+    width = min(WIDEST / columns, 5.0)
+    height = width * first.shape[1] / first.shape[2] + 0.25
+    figure = new_figure(width * columns, rows * height + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, (title, pixels) in zip(grid.flat, fields.items(), strict=False):
+        step = max(
+            1, int(pixels.shape[-1] / (width * 110))
+        )  # finer pixels than the figure's would only alias
+        axes.imshow(
+            composite(_reduce(pixels, step), [colours[name] for name in channels]),
+            extent=(0, pixels.shape[2], pixels.shape[1], 0),
+        )
+        axes.set_title(plain(title), fontsize=8.5, weight="normal")
+        scale_bar(axes, pixels.shape[1:], micrometres_per_pixel=micrometres_per_pixel)
+    for axes in grid.flat:
+        bare(axes)
+    for axes in grid.flat[len(fields) :]:
+        axes.set_visible(False)
+    channel_legend(figure, colours, loc="outside lower center")
+    return figure
+
+
+def _reduce(pixels: np.ndarray, step: int) -> np.ndarray:
+    """Average blocks of step × step pixels."""
+    if step == 1:
+        return pixels
+    channels, height, width = (pixels.shape[0], pixels.shape[1] // step, pixels.shape[2] // step)
+    blocks = pixels[:, : height * step, : width * step].reshape(channels, height, step, width, step)
+    return blocks.mean(axis=(2, 4))
+
+
+@styled
+def outline_figure(
+    overlays: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    *,
+    window: int = 420,
+    columns: int = 2,
+    micrometres_per_pixel: float | None = None,
+) -> Figure:
+    """Draw the outlines that a segmenter found over the pixels it saw.
+
+    Parameters
+    ----------
+    overlays : (title, image (Y, X) of any numbers, labels (Y, X) integers with 0 for background)
+    window : side in pixels of the part shown, so that outlines can be judged pixel by pixel; it is
+        the part with the median share of object pixels
+    """
+    columns = min(columns, len(overlays))
+    rows = -(-len(overlays) // columns)
+    width = min(WIDEST / columns, 5.0)
+    figure = new_figure(width * columns, rows * (width + 0.3))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, (title, image, labels) in zip(grid.flat, overlays, strict=False):
+        if image.shape != labels.shape:
+            raise ValueError(
+                f"image {image.shape} and labels {labels.shape} of {title!r} differ in shape"
+            )
+        _outline(axes, title, image, labels, window)
+        shown = (min(window, image.shape[0]), min(window, image.shape[1]))
+        scale_bar(axes, shown, micrometres_per_pixel=micrometres_per_pixel)
+    for axes in grid.flat:
+        bare(axes)
+    for axes in grid.flat[len(overlays) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def _outline(axes: Axes, title: str, image: np.ndarray, labels: np.ndarray, window: int) -> None:
+    part = _typical_part(labels, window)
+    pixels = image[part].astype(np.float32)
+    low, high = np.percentile(image, (1, 99.7))
+    # The square root shows dim nuclei, which are those that a segmenter misses.
+    grey = np.sqrt(np.clip((pixels - low) / max(float(high - low), 1e-9), 0, 1))
+    picture: np.ndarray = np.repeat(grey[..., None], 3, axis=-1)
+    edges = find_boundaries(labels[part], mode="outer" if min(picture.shape[:2]) > 200 else "inner")
+    picture[edges] = np.array([1.0, 0.62, 0.0])
+    axes.imshow(picture, interpolation="nearest")
+    whole = len(np.unique(labels[labels > 0]))
+    axes.set_title(plain(f"{title}: {whole:,} objects in the field"), fontsize=8.5, weight="normal")
+
+
+def _typical_part(labels: np.ndarray, window: int) -> tuple[slice, slice]:
+    """Find the window with the median share of objects: neither the best nor the worst."""
+    tops = range(0, max(labels.shape[0] - window, 0) + 1, max(window // 2, 1))
+    lefts = range(0, max(labels.shape[1] - window, 0) + 1, max(window // 2, 1))
+    parts = [
+        (slice(top, top + window), slice(left, left + window)) for top in tops for left in lefts
+    ]
+    covered = [float((labels[part] > 0).mean()) for part in parts]
+    return parts[int(np.argsort(covered, kind="stable")[len(parts) // 2])]

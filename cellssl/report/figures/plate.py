@@ -1,0 +1,150 @@
+"""A plate as it lies on the bench: one square per well."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from cellssl.report.figures.style import INK, new_figure, plain, styled
+
+__all__ = ["plate_format", "plate_map", "well_position"]
+
+FORMATS = ((2, 3), (4, 6), (8, 12), (16, 24), (32, 48))
+WELL = re.compile(r"^([A-Za-z]{1,2})0*(\d{1,2})$")
+
+
+def well_position(well: str) -> tuple[int, int]:
+    """Turn a well's name into row and column, counted from 0: ``B03`` → (1, 2), ``AA01`` → (26, 0).
+
+    Raises
+    ------
+    ValueError
+        When the name is not letters followed by a number.
+    """
+    found = WELL.match(str(well).strip())
+    if not found or found[2] == "0":
+        raise ValueError(f"{well!r} is no well; wells are named like A01 or P24")
+    row = 0
+    for letter in found[1].upper():
+        row = row * 26 + ord(letter) - ord("A") + 1
+    return row - 1, int(found[2]) - 1
+
+
+def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:
+    """Find rows and columns of the smallest plate from 96 wells on that holds these wells."""
+    positions = [well_position(well) for well in wells]
+    for rows, columns in FORMATS[2:]:
+        if all(row < rows and column < columns for row, column in positions):
+            return rows, columns
+    raise ValueError(f"wells beyond a 1536-well plate: {', '.join(map(str, wells[:5]))}")
+
+
+def _row_name(row: int) -> str:
+    return ("" if row < 26 else chr(ord("A") + row // 26 - 1)) + chr(ord("A") + row % 26)
+
+
+@styled
+def plate_map(
+    values: "pd.Series[float]",
+    *,
+    title: str = "",
+    unit: str = "",
+    marks: Mapping[str, str] | None = None,
+    limits: tuple[float, float] | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Figure:
+    """Draw one number per well in the plate's own layout.
+
+    Parameters
+    ----------
+    values : well (``A01``) → number; wells that are missing stay empty, wells with NaN are crossed
+    unit : what the numbers are, written at the colour scale
+    marks : well → "negative" or "positive": drawn with a − or + in the corner
+    limits : ends of the colour scale; the data's own by default
+    shape : (rows, columns) of the plate; the smallest usual one from 96 wells on by default
+    """
+    rows, columns = shape or plate_format(values.index)
+    size = 0.3 if columns <= 12 else (0.32 if columns <= 24 else 0.2)
+    figure = new_figure(columns * size + 1.3, rows * size + 0.75)
+    axes = figure.add_subplot()
+    grid = np.full((rows, columns), np.nan)
+    for well, value in values.items():
+        grid[well_position(str(well))] = value
+    low, high = limits or _limits(grid)
+    image = axes.imshow(np.ma.masked_invalid(grid), cmap="cividis", vmin=low, vmax=high)
+    _grid_lines(figure, rows, columns, grid, values.index)
+    if columns <= 12:
+        _numbers(figure, grid, low, high)
+    for well, mark in (marks or {}).items():
+        sign = {"negative": "−", "positive": "+"}.get(mark, "")
+        row, column = well_position(well)
+        level = (grid[row, column] - low) / max(high - low, 1e-9)
+        axes.text(
+            column + 0.46,
+            row - 0.46,
+            sign,
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            weight="bold",
+            color="black" if level > 0.5 else "white",
+        )
+    axes.set_title(plain(title))
+    figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(plain(unit))
+    return figure
+
+
+def _limits(grid: np.ndarray) -> tuple[float, float]:
+    known = grid[np.isfinite(grid)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _grid_lines(
+    figure: Figure, rows: int, columns: int, grid: np.ndarray, wells: "pd.Index[str]"
+) -> None:
+    """Name rows and columns, outline every place, cross wells that have no number."""
+    axes = figure.axes[0]
+    there = {well_position(str(well)) for well in wells}
+    for row in range(rows):
+        for column in range(columns):
+            axes.add_patch(
+                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D5DAE0", lw=0.6)
+            )
+            if (row, column) in there and not np.isfinite(grid[row, column]):
+                axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+    every = 1 if columns <= 24 else 2
+    axes.set_xticks(
+        range(0, columns, every), [str(i + 1) for i in range(0, columns, every)], fontsize=7.5
+    )
+    axes.set_yticks(
+        range(0, rows, every), [_row_name(i) for i in range(0, rows, every)], fontsize=7.5
+    )
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _numbers(figure: Figure, grid: np.ndarray, low: float, high: float) -> None:
+    """Write the numbers into their wells: colour alone gives no figure to quote."""
+    known = grid[np.isfinite(grid)]
+    whole = bool(np.all(known == np.round(known)))
+    for (row, column), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            level = (value - low) / max(high - low, 1e-9)
+            text = f"{value:.0f}" if whole or abs(value) >= 100 else f"{value:.2g}"
+            figure.axes[0].text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize=6.2,
+                color=INK if level > 0.5 else "white",
+            )

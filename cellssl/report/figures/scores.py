@@ -1,0 +1,150 @@
+"""Scores of embeddings side by side: dots with intervals, baselines marked, confounders beneath."""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+
+__all__ = ["METRICS", "is_baseline", "score_figure", "summarise_scores"]
+
+METRICS = {
+    "ami_kmeans": "AMI, k-means",
+    "ami_leiden": "AMI, Leiden",
+    "silhouette": "silhouette",
+    "knn": "kNN",
+    "linear": "linear",
+    "ami_plate": "AMI with the plate",
+    "ami_batch": "AMI with the batch",
+}
+FACETS = ("ami_kmeans", "knn", "linear")
+CONFOUNDERS = ("ami_plate", "ami_batch")
+BASELINES = ("random", "resnet", "simple-features", "simple_features", "imagenet", "intensity")
+
+
+def is_baseline(name: str) -> bool:
+    """Tell whether an embedding is a baseline: it was not trained on cells."""
+    return name.lower().startswith(BASELINES)
+
+
+def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Put a tidy score table's seeds together: one row per embedding, subset and metric.
+
+    Returns
+    -------
+    columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
+    seeds, weak, note; embeddings keep their order of appearance
+    """
+    table = scores.copy()
+    defaults = {
+        "subset": "all",
+        "low": np.nan,
+        "high": np.nan,
+        "n": np.nan,
+        "seed": np.nan,
+        "weak": False,
+        "note": "",
+    }
+    for column, default in defaults.items():
+        if column not in table:
+            table[column] = default
+    table["subset"] = table["subset"].astype("string").fillna("all").replace("", "all").astype(str)
+    table["note"] = table["note"].astype("string").fillna("").astype(str)
+    table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
+    table["metric"] = table["metric"].astype("string").fillna("").astype(str)
+    groups = table.groupby(
+        ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
+    )
+    summary = groups.agg(
+        value=("value", "mean"),
+        low=("low", "min"),
+        high=("high", "max"),
+        n=("n", "max"),
+        seeds=("seed", "nunique"),
+        weak=("weak", "max"),
+        note=("note", lambda notes: next(filter(None, notes), "")),
+    )
+    return summary.reset_index()
+
+
+@styled
+def score_figure(
+    scores: pd.DataFrame,
+    *,
+    subset: str = "all",
+    baselines: Collection[str] | None = None,
+    facets: tuple[str, ...] = FACETS,
+    confounders: tuple[str, ...] = CONFOUNDERS,
+) -> Figure:
+    """Draw AMI | kNN | linear per embedding with intervals, AMI with plate and batch beneath.
+
+    Parameters
+    ----------
+    scores : tidy table (embedding, subset, metric, value, low, high, seed, …)
+    baselines : names drawn hollow; recognised by name when not given
+    """
+    summary = summarise_scores(scores)
+    summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
+    names = list(dict.fromkeys(summary["embedding"]))
+    hollow = {
+        name for name in names if (is_baseline(name) if baselines is None else name in baselines)
+    }
+    names = [name for name in names if name not in hollow] + [
+        name for name in names if name in hollow
+    ]
+    upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
+    lower = [metric for metric in confounders if (summary["metric"] == metric).any()]
+    height = 0.27 * max(len(names), 2) + 0.75
+    figure = new_figure(10.1, height * (2 if lower else 1) + 0.3)
+    columns = max(len(upper), len(lower))
+    grid = figure.subplots(2 if lower else 1, columns, squeeze=False, sharey=True)
+    for row, metrics in zip(grid, [upper, lower] if lower else [upper], strict=True):
+        for axes, metric in zip(row, metrics, strict=False):
+            _facet(axes, summary[summary["metric"] == metric], names, hollow, metric in confounders)
+            axes.set_title(METRICS.get(metric, metric))
+        for axes in row[len(metrics) :]:
+            axes.set_visible(False)
+    weak = set(summary.loc[summary["weak"], "embedding"])
+    grid[0, 0].set_yticks(
+        range(len(names)), [plain(name) + (" †" if name in weak else "") for name in names]
+    )
+    grid[0, 0].set_ylim(len(names) - 0.5, -0.5)
+    handles = [
+        Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label="trained on cells"),
+        Line2D([], [], marker="o", ls="", mfc="white", color=INK, label="baseline"),
+    ]
+    figure.legend(handles=handles if hollow else handles[:1], loc="outside lower center", ncols=2)
+    return figure
+
+
+def _facet(
+    axes: Axes, table: pd.DataFrame, names: list[str], hollow: set[str], confounder: bool
+) -> None:
+    best = table[table["embedding"].isin(hollow)]["value"].max()
+    if not confounder and np.isfinite(best):
+        axes.axvline(best, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)  # the line to beat
+    for row in table.itertuples():
+        y, base = names.index(row.embedding), row.embedding in hollow
+        colour = INK if base else OKABE_ITO[1 if confounder else 0]
+        axes.hlines(y, row.low, row.high, color=colour, lw=1.6)
+        axes.plot(row.value, y, marker="o", ms=6, color=colour, mfc="white" if base else colour)
+        right = row.high if np.isfinite(row.high) else row.value
+        axes.annotate(
+            f"{row.value:.2f}",
+            (right, y),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=colour,
+        )
+    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.margins(x=0.16)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.tick_params(left=False)
+    axes.set_xlabel("lower is better" if confounder else "higher is better")

@@ -1,0 +1,224 @@
+"""Which treatments look alike, and how far each lies from the negative control."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.cluster.hierarchy import dendrogram, linkage
+from scipy.spatial.distance import squareform
+
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    UNKNOWN,
+    category_colours,
+    new_figure,
+    plain,
+    styled,
+)
+
+__all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
+
+WIDEST = 10.1  # inches: the width of the page
+CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def similarity_linkage(matrix: pd.DataFrame) -> np.ndarray:
+    """Join treatments by average linkage of 1 − similarity, like leaves beside like.
+
+    Parameters
+    ----------
+    matrix : (T, T) similarities, 1 for equal; missing ones count as the lowest that occurs; T ≥ 2
+
+    Returns
+    -------
+    (T − 1, 4) linkage of scipy
+    """
+    values = matrix.to_numpy(float)
+    lowest = np.nanmin(values) if np.isfinite(values).any() else 0.0
+    values = np.where(np.isfinite(values), values, lowest)
+    distance = np.clip(1 - (values + values.T) / 2, 0, None)
+    np.fill_diagonal(distance, 0)
+    return linkage(
+        squareform(distance, checks=False), method="average", optimal_ordering=len(matrix) <= 500
+    )
+
+
+@styled
+def similarity_heatmap(
+    matrix: pd.DataFrame,
+    *,
+    labels: Mapping[str, str] | None = None,
+    label_name: str = "label",
+    title: str = "Similarity of treatments",
+) -> Figure:
+    """Draw the treatment-by-treatment similarity, rows and columns in the order of its tree.
+
+    Parameters
+    ----------
+    matrix : (T, T) similarities with treatments as index and columns
+    labels : treatment → label (e.g. its mechanism of action) for the coloured strip; each also has
+        a letter, since nobody can tell more than seven colours apart for sure
+    """
+    count = len(matrix)
+    tree = similarity_linkage(matrix) if count > 1 else None
+    drawn = dendrogram(tree, no_plot=True) if tree is not None else {"leaves": [0]}
+    order = list(drawn["leaves"])
+    ordered = matrix.iloc[order, order]
+    names = [str(name) for name in ordered.index]
+    shown = _label_codes(names, labels)
+    row = float(np.clip(6.4 / count, 0.135, 0.32))  # inches; lower would make names unreadable
+    font = min(row * 72 * 0.75, 9.0)
+    margin = 0.2 + max(len(name) for name in names) * font * 0.6 / 72
+    side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
+    legend_rows = -(-len({label for label, _ in shown.values()}) // 3) if shown else 0
+    figure = new_figure(max(0.9 + side + margin, 5.6), row * count + 1.0 + 0.19 * legend_rows)
+    figure.get_layout_engine().set(wspace=0, w_pad=0.02)  # type: ignore[union-attr]
+    grid = figure.add_gridspec(1, 3, width_ratios=[0.55, 0.17 if shown else 0.01, side])
+    if tree is not None:
+        _tree(figure.add_subplot(grid[0]), drawn, count)
+    heat = figure.add_subplot(grid[2])
+    _heat(figure, heat, ordered, names, font)
+    heat.set_title(plain(title))
+    if shown:
+        strip = figure.add_subplot(grid[1], sharey=heat)
+        _strip(figure, strip, names, shown, label_name, font)
+    return figure
+
+
+def _label_codes(
+    names: Sequence[str], labels: Mapping[str, str] | None
+) -> dict[str, tuple[str, str]]:
+    """Map each treatment to its label's (name, letter); empty when no treatment has one."""
+    if not labels:
+        return {}
+    own = {name: str(labels.get(name) or UNKNOWN) for name in names}
+    known = [label for label in dict.fromkeys(own.values()) if label not in (UNKNOWN, "nan")]
+    codes = {label: CODES[i % len(CODES)] for i, label in enumerate(known)}
+    return {name: (label, codes.get(label, "")) for name, label in own.items()} if known else {}
+
+
+def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame, names: list[str], font: float) -> None:
+    values = np.ma.masked_invalid(ordered.to_numpy(float))
+    off = values[~np.eye(len(names), dtype=bool)]
+    signed = bool(off.size and off.min() < 0)
+    # Red-blue keeps its sign for every kind of colour vision; without negative values one ramp
+    # says more.
+    colours, low = ("RdBu_r", -1.0) if signed else ("cividis", 0.0)
+    image = axes.imshow(
+        values, cmap=colours, vmin=low, vmax=1, aspect="auto", interpolation="nearest"
+    )
+    axes.set_facecolor(GREY)  # shows through where a similarity is missing
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=font)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.03, aspect=30, pad=0.02)
+    bar.set_label("similarity (1 = alike" + (", 0 = unrelated, −1 = opposite)" if signed else ")"))
+
+
+def _tree(axes: Axes, drawn: dict, count: int) -> None:
+    """Draw the tree beside the rows: scipy counts leaves in tens, the picture in ones."""
+    for along, depth in zip(drawn["icoord"], drawn["dcoord"], strict=True):
+        axes.plot(np.negative(depth), (np.asarray(along) - 5) / 10, color="#6B7682", lw=0.8)
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.margins(x=0.02)
+    axes.set_axis_off()
+
+
+def _strip(
+    figure: Figure,
+    axes: Axes,
+    names: list[str],
+    shown: dict[str, tuple[str, str]],
+    label_name: str,
+    font: float,
+) -> None:
+    labels = dict.fromkeys(label for label, _ in shown.values())
+    colours = category_colours(list(labels))
+    for row, name in enumerate(names):
+        label, code = shown[name]
+        axes.barh(row, 1, height=1, color=colours[label], edgecolor="white", linewidth=0.4)
+        axes.text(
+            0.5,
+            row,
+            code,
+            ha="center",
+            va="center",
+            fontsize=min(font, 7.5),
+            color=_ink(colours[label]),
+        )
+    axes.set_xlim(0, 1)
+    axes.set_axis_off()
+    codes = dict(shown.values())
+    handles = [
+        Patch(
+            color=colours[label], label=plain(f"{codes[label]}  {label}" if codes[label] else label)
+        )
+        for label in labels
+    ]
+    where = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
+    figure.legend(handles=handles, title=plain(label_name), ncols=3, fontsize=8, **where)  # type: ignore[arg-type]
+
+
+def _ink(colour: str) -> str:
+    """Choose black or white text for a background, by its luminance."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+
+
+@styled
+def activity_figure(
+    activity: pd.Series,
+    *,
+    active: pd.Series | None = None,
+    low: pd.Series | None = None,
+    high: pd.Series | None = None,
+    axis: str = "distance from the negative control (1 = one control well)",
+    limit: int = 40,
+) -> Figure:
+    """Draw how far each treatment lies from the negative control, the farthest on top.
+
+    Parameters
+    ----------
+    activity : treatment → distance (larger = stronger)
+    active : treatment → told apart from the control (True), or not (False: drawn hollow)
+    low, high : treatment → ends of the interval
+    limit : at most so many bars; then the strongest and, as many, the weakest
+    """
+    ranked = activity.dropna().sort_values()
+    left_out = max(len(ranked) - limit, 0)
+    weak = limit // 2 if left_out else 0
+    if left_out:
+        ranked = pd.concat([ranked.iloc[:weak], ranked.iloc[weak + left_out :]])
+    rows = np.arange(len(ranked)) + (np.arange(len(ranked)) >= weak) * bool(left_out)
+    figure = new_figure(7.6, 0.9 + 0.19 * max(len(ranked), 3))
+    axes = figure.add_subplot()
+    told = (
+        pd.Series(True, ranked.index)
+        if active is None
+        else active.reindex(ranked.index).fillna(False).astype(bool)
+    )
+    face = [OKABE_ITO[0] if flag else "white" for flag in told]
+    axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
+    if low is not None and high is not None:
+        axes.hlines(rows, low.reindex(ranked.index), high.reindex(ranked.index), color=INK, lw=1.1)
+    axes.set_yticks(rows, [plain(name) for name in ranked.index])
+    axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
+    if left_out:
+        axes.text(0, weak, f"… {left_out} between …", va="center", fontsize=8.5, color="#6B7682")
+    axes.axvline(0, color=INK, lw=0.8)
+    axes.set_xlabel(axis)
+    if not told.all():
+        handles = [
+            Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs"),
+            Patch(fc="white", ec=OKABE_ITO[0], label="not told apart"),
+        ]
+        axes.legend(handles=handles, loc="lower right", title="from the negative control")
+    return figure

@@ -1,0 +1,140 @@
+"""One look for every figure: sizes, and colours that colour-blind people can tell apart."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cellssl.errors import CellsslError
+from cellssl.files import atomic, make_folder
+
+__all__ = [
+    "GREY",
+    "INK",
+    "OKABE_ITO",
+    "UNKNOWN",
+    "as_categories",
+    "bare",
+    "category_colours",
+    "natural_order",
+    "new_figure",
+    "plain",
+    "save_figure",
+    "styled",
+]
+
+# Okabe & Ito 2008, "Color Universal Design"; yellow last: it is faint on white. Black is kept
+# for text.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+GREY = "#B8BDC4"
+INK = "#1F2933"
+UNKNOWN = "not known"
+
+RC = {
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": "#8A94A0",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+}
+
+Parameters = ParamSpec("Parameters")
+
+
+def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
+    """Run a figure function with this module's style; the caller's own settings are untouched."""
+
+    @wraps(draw)
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+        with mpl.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure of `width` × `height` inches, constrained, outside pyplot."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
+    """Write a figure to `path` (.png, .pdf or .svg), whole or not at all; its folder is made.
+
+    Raises
+    ------
+    CellsslError
+        When the folder cannot be written to, or the ending names no format that matplotlib writes.
+    """
+    path = Path(path)
+    known = figure.canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in known:
+        raise CellsslError(f"cannot draw {path.name}: wanted a name ending in .png, .pdf or .svg")
+    make_folder(path.parent)
+    with atomic(path) as part:
+        figure.savefig(part, dpi=dpi)
+    return path
+
+
+def plain(text: object) -> str:
+    """Keep matplotlib from reading a ``$`` in somebody's compound name as mathematics."""
+    return str(text).replace("$", r"\$")
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and frame away: pictures and UMAPs have no units."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def as_categories(values: pd.Series) -> pd.Series:
+    """Turn any column into text: 2.0 becomes "2", missing or empty becomes "not known"."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    text = values.astype("string").fillna("").str.strip()
+    return text.mask(text == "", UNKNOWN).astype(str)
+
+
+def natural_order(names: Sequence[str]) -> list[str]:
+    """Sort names as people do: 2 before 10, and "not known" last."""
+
+    def key(name: str) -> tuple[bool, list[tuple[bool, float, str]]]:
+        parts = re.findall(r"\d+(?:\.\d+)?|\D+", name.casefold())
+        return name == UNKNOWN, [
+            (False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts
+        ]
+
+    return sorted(set(names), key=key)
+
+
+def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:
+    """Give each name a colour; names in `grey` and unknown ones are grey.
+
+    There are seven colours that everybody can tell apart: beyond seven names they repeat, so a
+    figure with more names must also write them (numbers on the map, letters in the strip).
+    """
+    coloured = [name for name in dict.fromkeys(names) if name not in grey and name != UNKNOWN]
+    colours = {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(coloured)}
+    return {name: colours.get(name, GREY) for name in dict.fromkeys(names)}

@@ -1,0 +1,72 @@
+"""The course of a training: whether it converged, and whether the encoder stayed alive."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl.errors import TrainingError
+from cellssl.report.figures.style import GREY, OKABE_ITO, new_figure, plain, styled
+
+__all__ = ["training_curve"]
+
+SPREADS = ("effective_rank", "feature_std", "std")
+
+
+@styled
+def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
+    """Draw the loss and the spread of the features over the epochs.
+
+    Parameters
+    ----------
+    metrics : ``metrics.csv`` of a run, or its table: columns epoch or step, loss and, where there, the
+        effective rank or the standard deviation of the features
+
+    Raises
+    ------
+    TrainingError
+        When the file is missing or has no loss.
+    """
+    table = _read(metrics)
+    across = "epoch" if "epoch" in table and len(set(table["epoch"])) > 1 else "step"
+    x = table[across] if across in table else pd.Series(range(len(table)))
+    if across == "epoch" and table["epoch"].duplicated().any() and "step" in table:
+        across, x = "step", table["step"]
+    spread = next((name for name in SPREADS if name in table and table[name].notna().any()), None)
+    figure = new_figure(8.6 if spread else 5.6, 3.0)
+    panels = figure.subplots(1, 2 if spread else 1, squeeze=False)[0]
+    curves = [("loss", "loss (lower = views of one cell found more easily)")]
+    names = {"effective_rank": "effective rank of the features"}
+    if spread:
+        curves.append((spread, names.get(spread, "spread of the features")))
+    for i, (axes, (column, name)) in enumerate(zip(panels, curves, strict=True)):
+        there = table[column].notna()
+        axes.plot(
+            x[there],
+            table.loc[there, column],
+            color=OKABE_ITO[i],
+            lw=1.6,
+            marker="o" if len(table) < 40 else "",
+            ms=3.5,
+        )
+        axes.set_xlabel(across)
+        axes.set_title(plain(name), fontsize=9)
+        axes.grid(color=GREY, alpha=0.4, lw=0.6)
+        if column != "loss":
+            axes.set_ylim(bottom=0)
+    return figure
+
+
+def _read(metrics: str | Path | pd.DataFrame) -> pd.DataFrame:
+    if isinstance(metrics, pd.DataFrame):
+        table = metrics
+    else:
+        try:
+            table = pd.read_csv(metrics)
+        except (OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+            raise TrainingError(f"cannot read the training's metrics {metrics}: {error}") from error
+    if "loss" not in table or table.empty:
+        raise TrainingError(
+            f"no losses in the training's metrics; columns are {', '.join(map(str, table.columns))}"
+        )
+    return table

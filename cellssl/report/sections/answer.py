@@ -1,0 +1,206 @@
+"""The headline: which treatments look alike, in words first, then as a clustered heat map."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
+from cellssl.report.figures.style import UNKNOWN
+from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
+from cellssl.report.sections.lookalikes import (
+    Answer,
+    candidates,
+    find_groups,
+    find_pairs,
+    read_answer,
+    tightness,
+)
+from cellssl.report.sections.words import counted, listed, number
+
+if TYPE_CHECKING:
+    from cellssl.phenotypes import Similarity
+
+__all__ = ["answer_section"]
+
+TITLE = "Treatments that look alike"
+SHOWN = 5
+
+
+def answer_section(similarity: "Similarity | None", label: str | None) -> Section:
+    """Build the first screen."""
+    if similarity is None:
+        text = (
+            "These cells carry no treatment (no compound or concentration in the metadata), so "
+            "there is nothing to compare by "
+            "treatment; the map and the clusters below show what the encoder told apart."
+        )
+        return Section("answer", "Look-alikes", TITLE, [Text(text)])
+    answer = read_answer(similarity)
+    if len(answer.matrix) < 2:
+        text = (
+            f"There are too few treatments beside the negative control to compare: "
+            f"{listed(list(answer.matrix.index))}."
+        )
+        return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
+    blocks: list[Block] = [Bullets(_statements(answer, label))]
+    blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
+    return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
+
+
+def _lead(answer: Answer) -> str:
+    names, total = candidates(answer), len(answer.matrix)
+    groups = find_groups(answer, names)
+    compounds = len(set(answer.compounds.values()))
+    said = counted(total, "treatment")
+    said += f" of {counted(compounds, 'compound')} compared" if compounds < total else " compared"
+    if not answer.active.empty:
+        active = int(answer.active.sum())
+        said += (
+            f": {active} differ from the negative control, {total - active} cannot be told from it"
+        )
+    if groups:
+        grouped = sum(len(group) for group in groups)
+        of = "of the active ones" if len(names) < total else "of them"
+        said += f". {grouped} {of} fall into {counted(len(groups), 'group')} of look-alikes"
+    return said + "."
+
+
+def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
+    names = candidates(answer)
+    said = []
+    pairs = [
+        f"{first} and {second} ({number(value)}{_same(answer, first, second)})"
+        for first, second, value in find_pairs(answer, names)[:SHOWN]
+    ]
+    if pairs:
+        said.append(("Most alike, each the other’s nearest:", "; ".join(pairs) + "."))
+    groups = [
+        _group_in_words(answer, group) for group in find_groups(answer, names) if len(group) > 2
+    ]
+    if groups:
+        more = f"; and {len(groups) - SHOWN} more, see the heat map" if len(groups) > SHOWN else ""
+        said.append(
+            ("Groups, with their average similarity:", "; ".join(groups[:SHOWN]) + more + ".")
+        )
+    if not answer.active.empty:
+        silent = [name for name in answer.matrix.index if not answer.active.get(name, False)]
+        said.append(("Not told from the negative control:", _by_compound(answer, silent) + "."))
+    if not answer.activity.empty:
+        strongest = answer.activity.sort_values(ascending=False).head(SHOWN)
+        text = ", ".join(f"{name} ({number(value, 1)}×)" for name, value in strongest.items())
+        ending = "; 1× is what one well of untreated cells shows."
+        said.append(("Farthest from the negative control:", text + ending))
+    agreement = _agreement(answer, label)
+    return [*said, ("Check:", agreement)] if agreement else said
+
+
+def _by_compound(answer: Answer, names: Sequence[str], *, most: int = 8) -> str:
+    """List treatments compound by compound: a compound with several gets their number."""
+    counts = pd.Series([answer.compounds[name] for name in names], dtype=str).value_counts(
+        sort=False
+    )
+    single = {answer.compounds[name]: name for name in names}
+    words = [
+        single[str(compound)] if count == 1 else f"{compound} ({count} treatments)"
+        for compound, count in counts.items()
+    ]
+    return listed(words, most=most)
+
+
+def _group_in_words(answer: Answer, group: list[str]) -> str:
+    """Name a group's compounds, its similarity and the label that most of it carries."""
+    labels = [answer.labels[name] for name in group if answer.labels[name] != UNKNOWN]
+    text = f"{_by_compound(answer, group, most=5)} ({number(tightness(answer, group))}"
+    if labels:
+        counts = pd.Series(labels).value_counts()
+        text += f", {counts.index[0]} {counts.iloc[0]} of {len(group)}"
+    return text + ")"
+
+
+def _same(answer: Answer, first: str, second: str) -> str:
+    """Name the label that two treatments share."""
+    label = answer.labels.get(first, UNKNOWN)
+    return f", both {label}" if label != UNKNOWN and label == answer.labels.get(second) else ""
+
+
+def _agreement(answer: Answer, label: str | None) -> str:
+    """Count nearest neighbours of the same label, beside what chance would give."""
+    known = {name: each for name, each in answer.labels.items() if each != UNKNOWN}
+    first = answer.neighbours[answer.neighbours["rank"] == answer.neighbours["rank"].min()]
+    first = first[first["treatment"].isin(list(known)) & first["neighbour"].isin(list(known))]
+    sizes = pd.Series(known).value_counts() if known else pd.Series(dtype=int)
+    if first.empty or len(sizes) < 2 or len(known) < 3 or (sizes == 1).all():
+        return ""
+    hits = sum(known[row.treatment] == known[row.neighbour] for row in first.itertuples())
+    chance = sum((sizes[known[name]] - 1) / (len(known) - 1) for name in first["treatment"])
+    name = (label or "label").removeprefix("Metadata_")
+    return (
+        f"the nearest neighbour has the same {name} for {hits} of "
+        f"{counted(len(first), 'treatment')} "
+        f"(by chance about {number(chance, 1)}); the encoder never saw these labels unless the "
+        f"scores below say so."
+    )
+
+
+def _heat_picture(answer: Answer, label: str | None) -> Picture:
+    name = (label or "label").removeprefix("Metadata_")
+    figure = similarity_heatmap(answer.matrix, labels=answer.labels, label_name=name, title="")
+    return Picture(
+        figure,
+        "Each row and column is a treatment, and the square where they meet says how alike "
+        "their cells look: treatments that "
+        "change cells in the same way form blocks along the diagonal, and the tree at the left "
+        "joins the most alike first.",
+        f"Clustered heat map of the similarity of {len(answer.matrix)} treatments",
+    )
+
+
+def _activity_blocks(answer: Answer) -> list[Block]:
+    if answer.activity.empty:
+        return [
+            Text(
+                "No negative control is known, so how strongly each treatment acts cannot be said.",
+                tone="aside",
+            )
+        ]
+    figure = activity_figure(answer.activity, active=None if answer.active.empty else answer.active)
+    caption = (
+        "The longer a bar, the more its cells differ from untreated ones; 1 is what one well of "
+        "untreated cells shows by chance"
+    )
+    if not answer.active.empty and not answer.active.all():
+        caption += ", and hollow bars cannot be told from it (5 % false calls accepted)"
+    if answer.active.empty:
+        caption += ". There are too few control wells to test which treatments differ"
+    return [
+        Picture(figure, f"{caption}.", "Bars: distance of each treatment from the negative control")
+    ]
+
+
+def _neighbour_table(answer: Answer) -> list[Block]:
+    """List the nearest neighbours of every treatment."""
+    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3].sort_values(
+        ["treatment", "rank"]
+    )
+    rows = []
+    for name, own in table.groupby("treatment", sort=False):
+        near = "; ".join(f"{row.neighbour} ({number(row.similarity)})" for row in own.itertuples())
+        rows.append(
+            [
+                str(name),
+                answer.labels.get(str(name), ""),
+                f"{int(answer.cells.get(str(name), 0)):,}",
+                near,
+            ]
+        )
+    if not rows:
+        return []
+    columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
+    if all(row[1] in ("", UNKNOWN) for row in rows):
+        columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
+    return [
+        Fold(
+            "Three nearest neighbours of every treatment", [Table(columns, rows, numeric=["cells"])]
+        )
+    ]

@@ -1,0 +1,132 @@
+"""What the clusters look like: cells of each, and the labels and plates that they come from."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling, scale
+from cellssl.errors import CropError
+from cellssl.report.figures.gallery import GalleryRow, crop_gallery
+from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
+from cellssl.report.sections.maps import CLUSTERS
+from cellssl.report.sections.words import counted, share
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["display_scaling", "gallery_section"]
+
+CELLS = 8  # pictures a cluster
+MOST_ROWS = 24
+
+
+def gallery_section(embedding: "AnnData", crops: Crops | None, label: str | None) -> Section | None:
+    """Show cells of each cluster beside the cluster's commonest labels."""
+    column, name = next(((key, name) for key, name in CLUSTERS if key in embedding.obs), ("", ""))
+    if not column:
+        return None
+    clusters = as_categories(embedding.obs[column])
+    order = natural_order(list(clusters))
+    blocks: list[Block] = []
+    if crops is None:
+        text = "The crops were not at hand, so the cells themselves are not shown."
+        blocks.append(Text(text, tone="aside"))
+    else:
+        blocks += _gallery(embedding, crops, clusters, order[:MOST_ROWS], label)
+    blocks.append(_cluster_table(embedding.obs, clusters, order, label))
+    count = counted(len(order), "cluster")
+    lead = f"{name} sorted the cells into {count} without knowing any label."
+    return Section("clusters", "Clusters", "What the clusters look like", blocks, lead=lead)
+
+
+def _gallery(
+    embedding: "AnnData",
+    crops: Crops,
+    clusters: "pd.Series[str]",
+    order: Sequence[str],
+    label: str | None,
+) -> list[Block]:
+    """Match cells by name, never by position, and draw some of each cluster."""
+    place = pd.Series(np.arange(len(crops.obs)), index=crops.obs.index.astype(str))
+    place = place[~place.index.duplicated()]
+    own = embedding.obs_names.astype(str)
+    there = own.isin(place.index)
+    if not there.any():
+        text = "None of these cells is in the crop file, so they cannot be shown."
+        return [Text(text, tone="warning")]
+    scaling = display_scaling(embedding, crops)
+    features = np.asarray(embedding.obsm.get("X_pca", embedding.X))
+    rows = []
+    for name in order:
+        inside = (clusters == name).to_numpy()
+        if (inside & there).any():
+            chosen = place[own[_typical(features, np.flatnonzero(inside & there))]].to_numpy()
+            title = f"cluster {name} · {counted(int(inside.sum()), 'cell')}"
+            details = tuple(_dominant(embedding.obs, inside, label, 2))
+            rows.append(GalleryRow(title, details, _pixels(crops, chosen, scaling)))
+    caption = (
+        "Each row shows cells of one cluster, drawn at random from the half nearest to the "
+        "cluster’s "
+        "middle, all with the same brightness scale"
+    )
+    if len(crops.channels) > 1:
+        caption += "; at the right, the first cell’s channels one by one"
+    picture = crop_gallery(rows, crops.channels)
+    return [Picture(picture, f"{caption}.", f"Cells of {len(rows)} clusters")]
+
+
+def display_scaling(embedding: "AnnData", crops: Crops) -> FittedScaling:
+    """Scale pictures as the encoder saw them; globally where that is not recorded."""
+    saved = embedding.uns.get("cellssl", {}).get("scaling")
+    if isinstance(saved, dict):
+        try:
+            fitted = FittedScaling.from_dict(saved)
+            fitted.bounds(crops, [0])
+        except CropError:
+            return fit_scaling(crops, Scaling(per="global", transform="sqrt"))
+        return fitted
+    return fit_scaling(crops, Scaling(per="global", transform="sqrt"))
+
+
+def _pixels(crops: Crops, rows: np.ndarray, scaling: FittedScaling) -> np.ndarray:
+    low, high = scaling.bounds(crops, rows)
+    return np.asarray(scale(crops.read(rows), low, high, transform=scaling.rule.transform))
+
+
+def _typical(features: np.ndarray, inside: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Draw cells from the half nearest to the cluster's middle: no outliers, not hand-picked."""
+    own = features[inside]
+    distance = np.linalg.norm(own - np.median(own, axis=0), axis=1)
+    near = inside[np.argsort(distance, kind="stable")[: max(CELLS, len(inside) // 2)]]
+    return np.random.default_rng(seed).permutation(near)[:CELLS]
+
+
+def _dominant(obs: pd.DataFrame, inside: np.ndarray, label: str | None, most: int) -> list[str]:
+    """Name the commonest labels of some cells with their shares."""
+    if label is None or label not in obs:
+        return []
+    counts = as_categories(obs.loc[inside, label]).value_counts().head(most)
+    return [f"{name} {share(count, int(inside.sum()))}" for name, count in counts.items()]
+
+
+def _cluster_table(
+    obs: pd.DataFrame, clusters: "pd.Series[str]", order: Sequence[str], label: str | None
+) -> Block:
+    columns = ["cluster", "cells"]
+    columns += [f"commonest {str(label).removeprefix('Metadata_')}"] if label in obs else []
+    columns += ["commonest plate"] if "Metadata_Plate" in obs else []
+    rows = []
+    for name in order:
+        inside = (clusters == name).to_numpy()
+        row = [name, f"{int(inside.sum()):,}"]
+        if label in obs:
+            row.append(", ".join(_dominant(obs, inside, label, 3)))
+        if "Metadata_Plate" in obs:
+            plates = counted(int(obs.loc[inside, "Metadata_Plate"].nunique()), "plate")
+            row.append(f"{_dominant(obs, inside, 'Metadata_Plate', 1)[0]} (of {plates})")
+        rows.append(row)
+    caption = "Shares are of the cluster’s cells."
+    return Fold("Clusters as a table", [Table(columns, rows, caption, numeric=["cells"])])

@@ -1,0 +1,211 @@
+"""What was dropped and why: nothing disappears without a word."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cellssl.report.figures.plate import plate_map, well_position
+from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
+from cellssl.report.sections.words import counted, share
+
+if TYPE_CHECKING:
+    from cellssl.plates import PlateIndex
+
+__all__ = ["dropped_section"]
+
+REASONS = {
+    "border": "the cell's window reaches beyond the image, so part of the cell is missing",
+    "small": "the object is too small for a nucleus: debris or a fragment",
+    "large": "the object is too large for one nucleus: a clump that was not split",
+    "saturated": "the pixels are saturated, so their brightness is unknown",
+    "blurred": "the cell is out of focus",
+    "noise": "the pixels are noise",
+}
+PROBLEMS = {
+    "incomplete": "a channel's file is missing; the field was left out",
+    "duplicate": "two files claim to be the same channel of the same field; the field was left out",
+    "unmatched": "the file's name says nothing about plate, well or channel; the file was left out",
+    "no metadata": "the metadata say nothing about the well; its cells were kept without treatment",
+}
+MOST_PLATES = 4
+MOST_ROWS = 50
+
+
+def dropped_section(fields: pd.DataFrame | None, index: "PlateIndex | None") -> Section | None:
+    """Build the account of fields and cells: per reason, per well and per field."""
+    if fields is None and index is None:
+        return None
+    blocks: list[Block] = []
+    lead = ""
+    if fields is not None and not fields.empty:
+        lead = _lead(fields)
+        blocks += [*_reasons(fields), *_maps(fields, index), *_bad_fields(fields)]
+    elif fields is not None:
+        blocks.append(Text("No field was segmented.", tone="warning"))
+    if index is not None:
+        blocks += _index_blocks(index)
+    return Section("dropped", "Dropped", "What was dropped and why", blocks, lead=lead)
+
+
+def _dropped(fields: pd.DataFrame) -> dict[str, int]:
+    """Sum the reasons: columns ``dropped_<reason>``."""
+    names = [str(column) for column in fields if str(column).startswith("dropped_")]
+    return {
+        name.removeprefix("dropped_"): int(pd.to_numeric(fields[name]).fillna(0).sum())
+        for name in names
+    }
+
+
+def _sum(fields: pd.DataFrame, column: str) -> int:
+    return int(pd.to_numeric(fields[column], errors="coerce").fillna(0).sum())
+
+
+def _lead(fields: pd.DataFrame) -> str:
+    found, kept = _sum(fields, "found"), _sum(fields, "kept")
+    bad = int(_problems(fields).ne("").sum())
+    nuclei = counted(found, "nucleus", "nuclei")
+    said = (
+        f"{nuclei} found in {counted(len(fields), 'field')}, {kept:,} kept ({share(kept, found)})"
+    )
+    return said + (f"; {counted(bad, 'field')} could not be used." if bad else ".")
+
+
+def _problems(fields: pd.DataFrame) -> "pd.Series[str]":
+    if "Problem" not in fields:
+        return pd.Series("", fields.index)
+    return fields["Problem"].astype("string").fillna("").astype(str)
+
+
+def _reasons(fields: pd.DataFrame) -> list[Block]:
+    found, kept, reasons = _sum(fields, "found"), _sum(fields, "kept"), _dropped(fields)
+    rows = [["kept", f"{kept:,}", share(kept, found), ""]]
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+        rows.append(
+            [
+                f"dropped: {reason.replace('_', ' ')}",
+                f"{count:,}",
+                share(count, found),
+                REASONS.get(reason, ""),
+            ]
+        )
+    rows.append(["found", f"{found:,}", "", "kept and dropped together"])
+    blocks: list[Block] = [
+        Table(["cells", "number", "share", "why"], rows, numeric=["number", "share"])
+    ]
+    missing = found - kept - sum(reasons.values())
+    if missing:
+        wrong = "missing from" if missing > 0 else "too many in"
+        text = f"This account does not add up: {counted(abs(missing), 'cell')} {wrong} it."
+        blocks.append(
+            Text(
+                text + " Please report it: every cell should be kept or have a reason.",
+                tone="warning",
+            )
+        )
+    return blocks
+
+
+def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
+    """Draw cells kept and the share dropped, well by well."""
+    if not {"Metadata_Plate", "Metadata_Well"} <= set(fields):
+        return []
+    plates = list(dict.fromkeys(fields["Metadata_Plate"].astype(str)))
+    blocks: list[Block] = []
+    for plate in plates[:MOST_PLATES]:
+        own = fields[fields["Metadata_Plate"].astype(str) == plate]
+        own = own[[_is_well(well) for well in own["Metadata_Well"]]]
+        if not own.empty:
+            wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
+            blocks.append(Row(_plate_pictures(plate, wells, _marks(index, plate))))
+    if len(plates) > MOST_PLATES:
+        sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
+        rows = [
+            [str(row.Index), f"{row.found:,.0f}", f"{row.kept:,.0f}"] for row in sums.itertuples()
+        ]
+        table = Table(["plate", "found", "kept"], rows, numeric=["found", "kept"])
+        blocks.append(Fold(f"All {len(plates)} plates", [table]))
+    return blocks
+
+
+def _plate_pictures(plate: str, wells: pd.DataFrame, marks: dict[str, str]) -> list[Picture]:
+    """Draw one plate: scales start at 0, so that small differences stay small."""
+    kept = wells["kept"].astype(float)
+    top = max(float(kept.max()), 1.0)
+    figure = plate_map(
+        kept, title=f"{plate}: cells kept", unit="cells", marks=marks, limits=(0.0, top)
+    )
+    text = "Cells that went on to the analysis; empty places have no image"
+    text += ", and − and + mark control wells." if marks else "."
+    pictures = [Picture(figure, text, f"Plate map of cells kept on {plate}")]
+    if (wells["kept"] < wells["found"]).any():
+        lost = (100 * (1 - kept / wells["found"].where(wells["found"] > 0))).round()
+        top = max(float(lost.max()), 25.0)
+        figure = plate_map(lost, title=f"{plate}: share dropped", unit="%", limits=(0.0, top))
+        text = "Share of the nuclei found that were dropped; × marks wells where none was found."
+        pictures.append(
+            Picture(figure, text, f"Plate map of the share of cells dropped on {plate}")
+        )
+    return pictures
+
+
+def _is_well(name: object) -> bool:
+    try:
+        well_position(str(name))
+    except ValueError:
+        return False
+    return True
+
+
+def _marks(index: "PlateIndex | None", plate: str) -> dict[str, str]:
+    if index is None or "Metadata_Control" not in index.fields:
+        return {}
+    own = index.fields[index.fields["Metadata_Plate"].astype(str) == plate]
+    pairs = zip(own["Metadata_Well"], own["Metadata_Control"], strict=True)
+    return {str(well): str(mark) for well, mark in pairs if mark in ("negative", "positive")}
+
+
+def _bad_fields(fields: pd.DataFrame) -> list[Block]:
+    bad = fields[_problems(fields).ne("")]
+    if bad.empty:
+        return [Text("Every field could be read.", tone="aside")]
+    rows = [[_place(row), str(row["Problem"])] for _, row in bad.head(MOST_ROWS).iterrows()]
+    caption = "Fields that could not be used" + (
+        f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
+    )
+    return [Table(["field", "problem"], rows, caption)]
+
+
+def _place(row: pd.Series) -> str:
+    keys = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
+    return " / ".join(
+        str(row[key]) for key in keys if key in row and str(row[key]) not in ("", "nan")
+    )
+
+
+def _index_blocks(index: "PlateIndex") -> list[Block]:
+    """Say what was wrong with files before any cell was looked for."""
+    blocks: list[Block] = []
+    problems = index.problems
+    if not problems.empty:
+        kinds = problems["Problem"].astype(str).value_counts()
+        items = [
+            (f"{count:,} {kind}:", PROBLEMS.get(kind, "see the table") + ".")
+            for kind, count in kinds.items()
+        ]
+        rows = [
+            [_place(row), str(row["Problem"]), str(row["Detail"])]
+            for _, row in problems.head(MOST_ROWS).iterrows()
+        ]
+        caption = f"The first {MOST_ROWS} of {len(problems):,}" if len(problems) > MOST_ROWS else ""
+        blocks += [
+            Text("Files and wells:"),
+            Bullets(items),
+            Fold("Which ones", [Table(["field", "problem", "detail"], rows, caption)]),
+        ]
+    if index.absent:
+        fields = counted(index.absent, "field")
+        text = f"The metadata also list {fields} with no image in this folder, which is no error."
+        blocks.append(Text(text, tone="aside"))
+    if problems.empty and not index.absent:
+        blocks.append(Text("All files of the plate were complete.", tone="aside"))
+    return blocks

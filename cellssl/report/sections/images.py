@@ -1,0 +1,121 @@
+"""A look at whole fields, and at the outlines that the segmenter found."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cellssl.errors import CellsslError
+from cellssl.plates import PlateIndex, read_field
+from cellssl.report.figures.gallery import field_montage, outline_figure
+from cellssl.report.figures.style import UNKNOWN, as_categories
+from cellssl.report.page import Block, Picture, Section, Text
+from cellssl.report.sections.words import listed
+
+if TYPE_CHECKING:
+    Overlay = tuple[str, np.ndarray, np.ndarray]
+
+__all__ = ["images_section"]
+
+MOST_FIELDS = 6
+MOST_OVERLAYS = 4
+
+
+def images_section(
+    index: PlateIndex | None, overlays: "Sequence[Overlay]", label: str | None
+) -> Section | None:
+    """Show one field per treatment group, and the outlines of nuclei in some fields."""
+    blocks: list[Block] = []
+    if len(overlays):
+        caption = (
+            "Orange lines are the borders of what was taken for a nucleus: each nucleus should "
+            "have one line around it, with "
+            "neighbours kept apart and no line around dirt."
+        )
+        figure = outline_figure([_grey(overlay) for overlay in overlays[:MOST_OVERLAYS]])
+        blocks.append(
+            Picture(
+                figure, caption, f"Outlines of nuclei in {min(len(overlays), MOST_OVERLAYS)} fields"
+            )
+        )
+    if index is not None and len(index.fields):
+        blocks += _montage(index, label)
+    return Section("images", "Images", "Images and segmentation", blocks) if blocks else None
+
+
+def _grey(overlay: "Overlay") -> "Overlay":
+    """Take the first channel where a whole field is given: outlines are judged on grey."""
+    title, image, labels = overlay
+    image = np.asarray(image)
+    return title, image[0] if image.ndim == 3 else image, np.asarray(labels)
+
+
+def _montage(index: PlateIndex, label: str | None) -> list[Block]:
+    pixels: dict[str, np.ndarray] = {}
+    failed: list[str] = []
+    for title, row in _examples(index.fields, label):
+        try:
+            pixels[title] = read_field(row, index.channels).astype(np.float32)
+        except CellsslError as error:
+            failed.append(str(error))
+    blocks: list[Block] = []
+    if pixels:
+        caption = (
+            "Whole fields, one of each kind, all with the same brightness scale: what the "
+            "microscope saw before anything was cut out or "
+            "computed."
+        )
+        figure = field_montage(_scaled(pixels), index.channels)
+        blocks.append(Picture(figure, caption, f"Fields of view: {listed(list(pixels))}"))
+    if failed:
+        blocks.append(
+            Text(f"Some fields could not be shown: {listed(failed, most=3)}", tone="warning")
+        )
+    return blocks
+
+
+def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Series]]:
+    """Choose one field per label, controls first; fields spread over the plate without one."""
+    by = next(
+        (name for name in (label, "Metadata_Control", "Metadata_Compound") if name in fields), None
+    )
+    if by is None or as_categories(fields[by]).nunique() < 2:
+        rows = fields.iloc[
+            np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
+        ]
+        return [(_place(row), row) for _, row in rows.iterrows()]
+    kinds = as_categories(fields[by])
+    control = (
+        fields["Metadata_Control"].astype(str)
+        if "Metadata_Control" in fields
+        else pd.Series("", fields.index)
+    )
+    order = (
+        kinds[control == "negative"].unique().tolist()
+        + kinds[control == "positive"].unique().tolist()
+    )
+    order += [kind for kind in kinds.value_counts().index if kind not in order and kind != UNKNOWN]
+    chosen = [(kind, fields[kinds == kind]) for kind in dict.fromkeys(order)][:MOST_FIELDS]
+    return [
+        (f"{kind} ({_place(own.iloc[len(own) // 2])})", own.iloc[len(own) // 2])
+        for kind, own in chosen
+    ]
+
+
+def _place(row: pd.Series) -> str:
+    return f"{row['Metadata_Plate']} {row['Metadata_Well']}"
+
+
+def _scaled(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Scale all fields by the same percentiles per channel (square root, as the eye likes it)."""
+    channels = next(iter(fields.values())).shape[0]
+    scaled = {title: np.empty_like(pixels) for title, pixels in fields.items()}
+    for channel in range(channels):
+        sample = np.concatenate([pixels[channel, ::4, ::4].ravel() for pixels in fields.values()])
+        low, high = np.percentile(sample, (1, 99.8))
+        for title, pixels in fields.items():
+            scaled[title][channel] = np.sqrt(
+                np.clip((pixels[channel] - low) / max(high - low, 1e-9), 0, 1)
+            )
+    return scaled

@@ -1,0 +1,147 @@
+"""Groups and pairs of treatments that look alike, found in the matrix of their similarity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import fcluster
+from scipy.stats import false_discovery_control
+from sklearn.metrics import silhouette_score
+
+from cellssl.report.figures.similarity import similarity_linkage
+from cellssl.report.figures.style import as_categories
+
+if TYPE_CHECKING:
+    from cellssl.phenotypes import Similarity
+
+__all__ = ["Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
+
+ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes
+MOST_GROUPS = 40
+LEVEL = 0.05  # share of false calls that is accepted among treatments called active
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the similarity says, ready for words and figures; negative controls are left out.
+
+    Attributes
+    ----------
+    matrix
+        (T, T) similarity of treatments.
+    activity
+        Treatment → distance from the negative control; empty when there is none.
+    active
+        Treatment → told apart from the negative control; empty when that could not be tested.
+    labels
+        Treatment → label, "not known" where it has none.
+    compounds
+        Treatment → compound; the treatment itself where compounds are not known.
+    cells
+        Treatment → number of cells.
+    neighbours
+        treatment, rank, neighbour, similarity, same_label.
+    """
+
+    matrix: pd.DataFrame
+    activity: "pd.Series[float]"
+    active: "pd.Series[bool]"
+    labels: Mapping[str, str]
+    compounds: Mapping[str, str]
+    cells: "pd.Series[int]"
+    neighbours: pd.DataFrame
+
+
+def read_answer(similarity: "Similarity") -> Answer:
+    """Take the tables; call treatments active at a false discovery rate of 5 %."""
+    table = similarity.treatments
+    table = table[(table["control"] != "negative").to_numpy(bool)]
+    names = [str(name) for name in table.index]
+    table = table.set_axis(pd.Index(names))
+    matrix = similarity.matrix.set_axis(similarity.matrix.index.astype(str), axis=0)
+    matrix = matrix.set_axis(matrix.columns.astype(str), axis=1)
+    compounds = table.get("Metadata_Compound", pd.Series(names, table.index)).astype(str)
+    neighbours = similarity.neighbours.astype({"treatment": str, "neighbour": str})
+    return Answer(
+        matrix=matrix.loc[names, names],
+        activity=table["activity"].astype(float).dropna(),
+        active=_active(table["p_value"].astype(float).dropna()),
+        labels=as_categories(table["label"]).to_dict(),
+        compounds=compounds.to_dict(),
+        cells=table["cells"].astype(int),
+        neighbours=neighbours[neighbours["treatment"].isin(names)],
+    )
+
+
+def _active(p_values: "pd.Series[float]") -> "pd.Series[bool]":
+    """Control the false discovery rate over all treatments (Benjamini and Hochberg 1995)."""
+    if p_values.empty:
+        return pd.Series(dtype=bool)
+    return pd.Series(false_discovery_control(p_values) <= LEVEL, p_values.index)
+
+
+def candidates(answer: Answer) -> list[str]:
+    """Name the treatments that differ from the control: the others look alike as nothing happened.
+
+    All of them where that was not tested, or where fewer than two differ.
+    """
+    active = [name for name in answer.matrix.index if answer.active.get(name, False)]
+    return active if len(active) > 1 else list(answer.matrix.index)
+
+
+def find_groups(answer: Answer, names: list[str]) -> list[list[str]]:
+    """Cut the tree where its groups are best separated (silhouette); the tightest group first.
+
+    Groups with an average similarity below `ALIKE` do not look alike and are left out.
+    """
+    if len(names) < 2:
+        return []
+    tree = similarity_linkage(answer.matrix.loc[names, names])
+    cut = max(_cuts(answer.matrix.loc[names, names], tree), key=lambda one: one[0])[1]
+    groups = [
+        [name for name, at in zip(names, cut, strict=True) if at == each] for each in np.unique(cut)
+    ]
+    alike = [group for group in groups if len(group) > 1 and tightness(answer, group) >= ALIKE]
+    return sorted(alike, key=lambda group: -tightness(answer, group))
+
+
+def _cuts(matrix: pd.DataFrame, tree: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Try numbers of groups: (silhouette, group of each treatment); one group to begin with."""
+    distance = np.clip(1 - np.nan_to_num(matrix.to_numpy(float)), 0, None)
+    np.fill_diagonal(distance, 0)
+    tried = [(0.0, np.ones(len(matrix), int))]
+    for count in range(2, min(len(matrix) - 1, MOST_GROUPS) + 1):
+        cut = fcluster(tree, count, criterion="maxclust")
+        if 1 < len(np.unique(cut)) < len(matrix):
+            tried.append((float(silhouette_score(distance, cut, metric="precomputed")), cut))
+    return tried
+
+
+def tightness(answer: Answer, group: list[str]) -> float:
+    """Average the similarity over the pairs of a group."""
+    values = answer.matrix.loc[group, group].to_numpy(float)
+    return float(np.nan_to_num(values[~np.eye(len(group), dtype=bool)]).mean())
+
+
+def find_pairs(answer: Answer, names: list[str]) -> list[tuple[str, str, float]]:
+    """Find treatments of two compounds that are each other's nearest, one pair for two compounds.
+
+    Two doses of one compound are left out: that they look alike is expected.
+    """
+    values = np.nan_to_num(answer.matrix.loc[names, names].to_numpy(float, copy=True), nan=-np.inf)
+    compounds = np.array([answer.compounds[name] for name in names])
+    values[compounds[:, None] == compounds[None, :]] = -np.inf
+    if not np.isfinite(values).any():
+        return []
+    nearest = values.argmax(axis=1)
+    mutual = [
+        (names[i], names[j], float(values[i, j]))
+        for i, j in enumerate(nearest)
+        if nearest[j] == i and i < j and np.isfinite(values[i, j])
+    ]
+    best: dict[frozenset[str], tuple[str, str, float]] = {}
+    for pair in sorted(mutual, key=lambda pair: -pair[2]):
+        best.setdefault(frozenset(answer.compounds[name] for name in pair[:2]), pair)
+    return list(best.values())

@@ -1,0 +1,154 @@
+"""How the encoder was made: the protocol with its reasons, the training, the provenance."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import cellssl
+from cellssl.crops import Crops
+from cellssl.errors import TrainingError
+from cellssl.report.figures.training import training_curve
+from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
+from cellssl.report.sections.words import counted, number
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from cellssl.protocols import Protocol
+
+__all__ = ["provenance_section", "training_section"]
+
+LONG = 300  # characters of a value that stands in the table of provenance
+
+
+def training_section(protocol: "Protocol | None", metrics: str | Path | None) -> Section | None:
+    """Show what the encoder was told to ignore, why, and how training went."""
+    blocks: list[Block] = []
+    if protocol is not None:
+        blocks += _protocol_blocks(protocol)
+    if metrics is not None:
+        blocks += _curve_blocks(metrics)
+    if not blocks:
+        return None
+    lead = (
+        "The augmentations decide what the encoder can see: whatever they vary, it learns to "
+        "ignore."
+        if protocol is not None
+        else ""
+    )
+    return Section("training", "Training", "Protocol and training", blocks, lead=lead)
+
+
+def _curve_blocks(metrics: str | Path) -> list[Block]:
+    try:
+        figure = training_curve(metrics)
+    except TrainingError as error:
+        return [Text(f"The training's course cannot be shown: {error}", tone="warning")]
+    caption = (
+        "The loss should fall and level off; the spread of the features should stay well above "
+        "zero: if it falls to zero, the encoder "
+        "gives all cells the same answer and its scores mean nothing."
+    )
+    return [
+        Picture(figure, caption, "Training loss and spread of the features over the epochs"),
+        *_speed(metrics),
+    ]
+
+
+def _speed(metrics: str | Path) -> list[Block]:
+    table = pd.read_csv(metrics)
+    if "images_per_second" not in table or "epoch" not in table:
+        return []
+    rate = pd.to_numeric(table["images_per_second"], errors="coerce").median()
+    first, last = (number(table["loss"].iloc[row], 3) for row in (0, -1))
+    epochs = counted(len(set(table["epoch"])), "epoch")
+    said = f"{epochs}, loss {first} → {last}, about {number(rate, 0)} images per second."
+    return [Text(said, tone="aside")]
+
+
+def _protocol_blocks(protocol: "Protocol") -> list[Block]:
+    from cellssl.protocols import (
+        describe,
+    )  # its room imports torch: only a report with a protocol needs it
+
+    rows = [_as_mapping(row) for row in describe(protocol)]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = [column for column in columns if any(str(row.get(column, "") or "") for row in rows)]
+    name = str(getattr(protocol, "name", "") or "")
+    description = str(getattr(protocol, "description", "") or "")
+    blocks: list[Block] = [Text(f"Protocol {name}" + (f": {description}" if description else ""))]
+    if rows:
+        values = [
+            [str(row.get(column, "") if row.get(column) is not None else "") for column in columns]
+            for row in rows
+        ]
+        blocks.append(Table(columns, values, "What the encoder is made blind to, and why"))
+    positives = str(getattr(protocol, "positives", "same_cell"))
+    if positives != "same_cell":
+        text = f"Positives: {positives.replace('_', ' ')}. This is weak supervision by the layout."
+        blocks.append(Text(text, tone="warning"))
+    return blocks
+
+
+def _as_mapping(row: Any) -> Mapping[str, Any]:
+    return row if isinstance(row, Mapping) else row._asdict()
+
+
+def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequence[str]) -> Section:
+    """Say where everything came from, so that it can be made again."""
+    blocks: list[Block] = []
+    if notes:
+        blocks.append(Bullets([("", note) for note in notes]))
+    own = embedding.uns.get("cellssl", {})
+    blocks.append(
+        _table(
+            "Embedding",
+            {"cells × features": f"{embedding.n_obs:,} × {embedding.n_vars:,}", **dict(own)},
+        )
+    )
+    if crops is not None:
+        told = {
+            key: value
+            for key, value in crops.uns.get("cellssl", {}).items()
+            if key != "percentiles"
+        }
+        blocks.append(_table("Crops", {"cells": f"{len(crops.obs):,}", **told}))
+    blocks.append(
+        _table("Software", {"cellssl": cellssl.__version__, "Python": platform.python_version()})
+    )
+    return Section("provenance", "Provenance", "Where this comes from", blocks)
+
+
+def _table(title: str, values: Mapping[str, Any]) -> Block:
+    rows, long = [], []
+    for key, value in _flat(values):
+        (rows if len(value) <= LONG else long).append([key, value])
+    table = Table(["", ""], rows, title)
+    return (
+        table if not long else Fold(f"{title}, in full", [Table(["", ""], [*rows, *long], title)])
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Write nested settings as ``outer.inner`` lines."""
+    lines = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{name}.")
+        elif isinstance(value, pd.DataFrame):
+            lines.append((name, f"table of {len(value)} rows"))
+        elif not isinstance(value, str) and hasattr(value, "__iter__"):
+            lines.append((name, ", ".join(_short(item) for item in value)))
+        else:
+            lines.append((name, _short(value)))
+    return lines
+
+
+def _short(value: object) -> str:
+    """Write six digits of a number: enough to recognise it."""
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)

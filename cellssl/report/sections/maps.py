@@ -1,0 +1,98 @@
+"""The map of all cells, by what is known of them and by what was found."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cellssl.report.figures.style import as_categories
+from cellssl.report.figures.umap import ONE_MAP, umap_figure
+from cellssl.report.page import Block, Picture, Row, Section, Text
+from cellssl.report.sections.words import counted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["CLUSTERS", "map_section"]
+
+CLUSTERS = (("kmeans", "k-means"), ("leiden", "Leiden"))
+
+
+def map_section(embedding: "AnnData", label: str | None) -> Section:
+    """Draw the UMAP by label, by cluster, by plate and by batch."""
+    if "X_umap" not in embedding.obsm:
+        text = "There is no map: the embedding was not clustered."
+        return Section("map", "Map", "Map of cells", [Text(text, tone="aside")])
+    blocks = [*_label_map(embedding, label), *_cluster_maps(embedding), *_plate_maps(embedding)]
+    count = counted(embedding.n_obs, "cell")
+    lead = (
+        f"{count}, each a point: neighbours are alike, while distances between islands mean little."
+    )
+    return Section("map", "Map", "Map of cells", blocks, lead=lead)
+
+
+def _picture(embedding: "AnnData", column: str, title: str, caption: str, **how: Any) -> Picture:
+    figure = umap_figure(embedding, column, title=title, **how)
+    return Picture(figure, caption, f"UMAP of {embedding.n_obs} cells, {title.lower()}")
+
+
+def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
+    if label is None or label not in embedding.obs:
+        text = "No label is known for these cells: the map is coloured by clusters and plates only."
+        return [Text(text, tone="aside")]
+    name = label.removeprefix("Metadata_")
+    grey = _controls(embedding.obs, label)
+    if as_categories(embedding.obs[label]).nunique() <= ONE_MAP + len(grey):
+        caption = (
+            f"Cells that the encoder finds alike lie close together; colours show their {name}"
+        )
+    else:
+        caption = f"The same map once for each {name}: its cells in blue over all others in grey"
+    caption += (
+        f". The encoder was not told the {name}: islands of one colour are phenotypes it found."
+    )
+    return [_picture(embedding, label, f"By {name}", caption, grey=grey)]
+
+
+def _controls(obs: pd.DataFrame, label: str) -> tuple[str, ...]:
+    """Find the label that all negative controls carry, to be drawn in grey."""
+    if "Metadata_Control" not in obs:
+        return ()
+    own = as_categories(obs.loc[obs["Metadata_Control"].astype(str) == "negative", label]).unique()
+    return tuple(own) if len(own) == 1 and as_categories(obs[label]).nunique() > 2 else ()
+
+
+def _cluster_maps(embedding: "AnnData") -> list[Block]:
+    pictures = []
+    for column, name in CLUSTERS:
+        if column in embedding.obs:
+            caption = f"Clusters that {name} found; each number stands on one of its cells."
+            pictures.append(
+                _picture(embedding, column, f"By {name} cluster", caption, numbered=True)
+            )
+    return [Row(pictures)] if pictures else []
+
+
+def _plate_maps(embedding: "AnnData") -> list[Block]:
+    """Draw the map by plate and by batch: what should not be seen on it."""
+    obs = embedding.obs
+    blocks: list[Block] = []
+    for column, name, names in (
+        ("Metadata_Plate", "plate", "plates"),
+        ("Metadata_Batch", "batch", "batches"),
+    ):
+        values = obs[column] if column in obs else pd.Series(dtype=str)
+        if len(set(values)) > 1 and not _same_division(values, blocks, obs):
+            caption = (
+                f"The {names} should be mixed everywhere: an island of one {name} "
+                "shows staining or imaging rather than biology, unless a treatment was only there."
+            )
+            blocks.append(_picture(embedding, column, f"By {name}", caption))
+    if not blocks:
+        text = "All cells come from one plate, so an effect of the plate cannot be seen."
+        blocks.append(Text(text, tone="aside"))
+    return blocks
+
+
+def _same_division(values: "pd.Series", drawn: list[Block], obs: pd.DataFrame) -> bool:
+    """Tell whether a batch is just another name for a plate."""
+    return bool(drawn) and len(set(values)) == len(set(obs["Metadata_Plate"]))

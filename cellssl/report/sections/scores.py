@@ -1,0 +1,176 @@
+"""How good the embedding is, next to what it has to beat, and how much of it is plate and batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cellssl.report.figures.scores import METRICS, is_baseline, score_figure, summarise_scores
+from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
+from cellssl.report.sections.words import listed, number
+
+__all__ = ["scores_section"]
+
+MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "silhouette")
+CONFOUNDERS = ("ami_plate", "ami_batch")
+COMPARED = ("ami_kmeans", "knn", "linear")
+
+
+def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | None:
+    """Build the score table, the figure and the confounders; missing baselines are named."""
+    if scores is None or scores.empty:
+        return None
+    own = _of_label(scores, label)
+    summary = summarise_scores(own)
+    subsets = sorted(dict.fromkeys(summary["subset"]), key=lambda subset: subset != "all")
+    name = (label or "the label").removeprefix("Metadata_")
+    caption = f"Agreement with {name}; higher is better, the best of each column is bold"
+    blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *_notes(summary)]
+    blocks += _figure(own, subsets[0])
+    blocks.append(Text(_explanation(own, name), tone="aside"))
+    blocks += _confounders(summary, subsets[0])
+    for subset in subsets[1:]:
+        inner = [_table(summary, subset, (*MAIN, *CONFOUNDERS), ""), *_figure(own, subset)]
+        blocks.append(Fold(f"The same for the subset {subset}", inner))
+    blocks += _weak(summary)
+    lead = _lead(summary, subsets[0])
+    return Section("scores", "Scores", "Scores beside baselines", blocks, lead=lead)
+
+
+def _of_label(scores: pd.DataFrame, label: str | None) -> pd.DataFrame:
+    """Keep the rows of this label, and those of baselines that have no scores at all."""
+    if "label" not in scores or label is None:
+        return scores
+    text = scores["label"].astype("string").fillna("")
+    name = label.removeprefix("Metadata_")
+    matching = text.isin([name, f"Metadata_{name}"])
+    return scores[matching | (text == "")] if matching.any() else scores
+
+
+def _names(summary: pd.DataFrame) -> list[str]:
+    """Order embeddings: those trained on cells first, baselines after them."""
+    names = list(dict.fromkeys(summary["embedding"].astype(str)))
+    return sorted(names, key=is_baseline)
+
+
+def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: str) -> Table:
+    """Write one row an embedding, with the interval of each number."""
+    summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
+    metrics = [metric for metric in metrics if (summary["metric"] == metric).any()]
+    names, rows = _names(summary), []
+    for name in names:
+        own = summary[summary["embedding"] == name].set_index("metric")
+        cells = [_cell(own.loc[metric]) if metric in own.index else "–" for metric in metrics]
+        mark = (" †" if own["weak"].any() else "") + (" (baseline)" if is_baseline(name) else "")
+        rows.append([name + mark, *cells, str(int(own["seeds"].max()) or "–")])
+    columns = [METRICS[metric] for metric in metrics]
+    bold = {
+        (names.index(str(values.idxmax())), i + 1)
+        for i, metric in enumerate(metrics)
+        if metric not in CONFOUNDERS
+        and len(values := summary[summary["metric"] == metric].set_index("embedding")["value"]) > 1
+    }
+    numeric = [*columns, "seeds"]
+    return Table(["embedding", *numeric], rows, caption, numeric=numeric, bold=frozenset(bold))
+
+
+def _cell(row: "pd.Series") -> str:
+    text = number(row["value"], 3)
+    if np.isfinite(row["low"]) and np.isfinite(row["high"]):
+        text += f" [{number(row['low'])}, {number(row['high'])}]"
+    return text
+
+
+def _notes(summary: pd.DataFrame) -> list[Block]:
+    """Say why a number is missing and how to get it."""
+    items = []
+    for name in _names(summary):
+        own = summary[summary["embedding"] == name]
+        notes = list(dict.fromkeys(note for note in own["note"] if note))
+        if notes or own["value"].isna().all():
+            missing = " (no score)" if own["value"].isna().all() else ""
+            items.append((f"{name}{missing}:", " ".join(notes) or "it could not be computed."))
+    return [Bullets(items)] if items else []
+
+
+def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
+    summary = summarise_scores(scores)
+    if not ((summary["subset"] == subset) & summary["value"].notna()).any():
+        return []
+    caption = (
+        "Each dot is an embedding and its bar the 95 % interval; hollow dots are baselines, and "
+        "what lies "
+        "left of the dashed line (the best baseline) has not earned its training."
+    )
+    if summary["metric"].isin(CONFOUNDERS).any():
+        caption += " In the lower row less is better."
+    alt = "Dot plot of the scores of each embedding with 95 % intervals"
+    return [Picture(score_figure(scores, subset=subset), caption, alt)]
+
+
+def _explanation(scores: pd.DataFrame, name: str) -> str:
+    splits = (
+        scores["split"].astype("string").fillna("") if "split" in scores else pd.Series(dtype=str)
+    )
+    apart = listed([text for text in splits.unique() if text])
+    source = f"cells on other {apart}" if apart != "none" else "other cells"
+    return (
+        f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
+        f"chance, 1: "
+        f"entirely). kNN and linear ask how often a cell’s {name} can be read from {source} "
+        f"(balanced "
+        "accuracy). Silhouette says how separate the labels lie. Brackets are 95 % intervals."
+    )
+
+
+def _lead(summary: pd.DataFrame, subset: str) -> str:
+    """Say whether training beat the best baseline, by intervals and not by the mean alone."""
+    summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
+    base = summary["embedding"].map(lambda name: is_baseline(str(name))).astype(bool)
+    said = []
+    for metric in COMPARED:
+        own = summary[(summary["metric"] == metric) & ~base]
+        rivals = summary[(summary["metric"] == metric) & base]
+        if own.empty or rivals.empty:
+            continue
+        best, rival = own.loc[own["value"].idxmax()], rivals.loc[rivals["value"].idxmax()]
+        apart = best["low"] > rival["high"] or best["high"] < rival["low"]
+        verb = ("" if apart else "not clearly ") + (
+            "above" if best["value"] > rival["value"] else "below"
+        )
+        said.append(
+            f"{METRICS[metric]} {number(best['value'])} is {verb} {rival['embedding']} "
+            f"({number(rival['value'])})"
+        )
+    if not said:
+        return "How well clusters and neighbours agree with the labels."
+    return "The best encoder trained on cells against the best baseline: " + "; ".join(said) + "."
+
+
+def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
+    """Put agreement with plate and batch beside agreement with the label."""
+    known = summary[summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()]
+    if known.empty:
+        text = "There is one plate: how much of the clusters is plate or batch cannot be told."
+        return [Text(text, tone="aside")]
+    caption = "Biology or batch? The same clusters against label, plate and batch"
+    text = (
+        "Where clusters agree with plate or batch about as much as with the label, they may "
+        "show staining "
+        "rather than biology; some agreement is unavoidable when a treatment stands on few plates."
+    )
+    table = _table(summary, subset, ("ami_kmeans", *CONFOUNDERS), caption)
+    return [table, Text(text, tone="aside")]
+
+
+def _weak(summary: pd.DataFrame) -> list[Block]:
+    weak = sorted(set(summary.loc[summary["weak"], "embedding"].astype(str)))
+    if not weak:
+        return []
+    text = (
+        f"† {listed(weak)}: trained with wells or treatments as positives, a weak label. That "
+        f"lifts every "
+        "score on plates whose labels the training used; only scores on other plates are a fair "
+        "comparison."
+    )
+    return [Text(text, tone="warning")]

@@ -1,0 +1,41 @@
+"""Numbers and lists in words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["counted", "find_column", "listed", "number", "share"]
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Put a number before its noun: ``1 cell``, ``1,482 cells``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], *, most: int = 12) -> str:
+    """Join names as a sentence does; beyond `most`, say how many more there are."""
+    names = [str(name) for name in names]
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
+
+
+def number(value: object, digits: int = 2) -> str:
+    """Write a number with a true minus, or a dash where there is none."""
+    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        return "–"
+    return f"{float(value):.{digits}f}".replace("-", "−")
+
+
+def share(part: float, whole: float) -> str:
+    """Write a part of a whole in percent."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
+
+
+def find_column(table: pd.DataFrame, name: str) -> str | None:
+    """Find ``MOA`` or ``Metadata_MOA`` among a table's columns."""
+    return next((found for found in (name, f"Metadata_{name}") if found in table.columns), None)

@@ -1,0 +1,188 @@
+"""Clusters of an embedding, and how far they agree with labels."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import entropy
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_mutual_info_score, silhouette_samples
+from sklearn.metrics.cluster import expected_mutual_information
+from threadpoolctl import threadpool_limits
+
+from cellssl.errors import EmbeddingError
+
+__all__ = [
+    "ami",
+    "cluster_kmeans",
+    "principal_components",
+    "silhouette",
+    "standardise",
+]
+
+# A feature whose deviation is below this share of its mean varies by rounding alone.
+ROUNDING = 1e-6
+
+
+def standardise(X: ArrayLike) -> NDArray[np.float32]:
+    """Give each feature mean 0 and standard deviation 1 over all rows.
+
+    Parameters
+    ----------
+    X : (N, D)
+        Features; constant ones become 0.
+
+    Returns
+    -------
+    (N, D) float32
+    """
+    X = np.asarray(X, dtype=np.float32)
+    mean = X.mean(axis=0, dtype=np.float64)
+    deviation = X.std(axis=0, dtype=np.float64)
+    varies = deviation > ROUNDING * np.abs(mean)
+    scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
+    return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)
+
+
+def principal_components(
+    X: ArrayLike, components: int = 50, *, seed: int = 0
+) -> NDArray[np.float32]:
+    """Project rows on their leading principal components.
+
+    Parameters
+    ----------
+    X : (N, D)
+        Features, standardised before where that is wanted.
+    components : int
+        At most so many; fewer when N − 1 or D is smaller.
+
+    Returns
+    -------
+    (N, min(components, N − 1, D)) float32
+    """
+    X = np.asarray(X, dtype=np.float32)
+    count = max(1, min(components, X.shape[0] - 1, X.shape[1]))
+    return PCA(count, random_state=seed).fit_transform(X).astype(np.float32)
+
+
+def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -> NDArray[np.int64]:
+    """Cluster rows by k-means; cluster 0 is the largest.
+
+    Parameters
+    ----------
+    X : (N, D)
+        Usually 50 principal components of standardised features.
+    k : int
+        Number of clusters.
+    restarts : int
+        The best of so many starts is kept.
+
+    Returns
+    -------
+    (N,) int64
+        Clusters 0 … k − 1 in order of falling size.
+
+    Raises
+    ------
+    EmbeddingError
+        When there are fewer rows than clusters.
+    """
+    X = np.asarray(X, dtype=np.float32)
+    if not 1 <= k <= len(X):
+        raise EmbeddingError(f"cannot make {k} clusters of {len(X)} cells: ask for fewer clusters.")
+    # One thread: k-means is short, and threads that wait for each other on a busy machine make it
+    # twenty times slower; the result does not depend on the number of cores either.
+    with threadpool_limits(1):
+        clusters = KMeans(k, n_init=restarts, random_state=seed).fit_predict(X)
+    order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
+    rank = np.empty(k, dtype=np.int64)
+    rank[order] = np.arange(k)
+    return rank[clusters]
+
+
+def ami(labels: ArrayLike, clusters: ArrayLike) -> float:
+    """Compute the adjusted mutual information of labels and clusters: 0 is chance, 1 identity.
+
+    Parameters
+    ----------
+    labels, clusters : (N,)
+        Any two assignments of the same rows; the order of the arguments does not matter.
+
+    Notes
+    -----
+    Vinh, Epps and Bailey, JMLR 2010, normalised by the arithmetic mean of the two entropies.
+    """
+    return float(adjusted_mutual_info_score(_codes(labels), _codes(clusters)))
+
+
+def silhouette(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
+    """Silhouette of every row: 1 well inside its label, 0 between two, −1 inside another.
+
+    Parameters
+    ----------
+    X : (N, D)
+        Usually 50 principal components; distances are Euclidean, computed block by block.
+    labels : (N,)
+        Two labels at least.
+
+    Returns
+    -------
+    (N,) float32
+        Its mean is the silhouette score (Rousseeuw 1987).
+    """
+    codes = _codes(labels)
+    classes = codes.max(initial=-1) + 1
+    if not 2 <= classes < len(codes):
+        raise EmbeddingError(
+            f"a silhouette of {len(codes)} cells needs 2 to {len(codes) - 1} labels, got {classes}."
+        )
+    return silhouette_samples(np.asarray(X, dtype=np.float32), codes).astype(np.float32)
+
+
+def ami_of_tables(
+    tables: NDArray[np.floating], expected: float | None = None
+) -> NDArray[np.float64]:
+    """Compute the adjusted mutual information of contingency tables.
+
+    Parameters
+    ----------
+    tables : (B, R, K)
+        Counts of R labels by K clusters.
+    expected : float, optional
+        Mutual information expected by chance, in nats. It depends on the margins alone and is slow
+        to compute: tables whose margins hardly differ may share one.
+
+    Returns
+    -------
+    (B,) float64
+    """
+    count = tables.shape[0]
+    rows, columns = tables.sum(axis=2), tables.sum(axis=1)
+    h_rows, h_columns = entropy(rows, axis=1), entropy(columns, axis=1)
+    information = h_rows + h_columns - entropy(tables.reshape(count, -1), axis=1)
+    chance = (
+        np.array([expected_information(table) for table in tables])
+        if expected is None
+        else expected
+    )
+    room = (h_rows + h_columns) / 2 - chance
+    return np.where(np.abs(room) > 1e-12, (information - chance) / np.where(room == 0, 1, room), 1)
+
+
+def expected_information(table: NDArray[np.floating]) -> float:
+    """Mutual information, in nats, that a table's margins have by chance (Vinh 2010)."""
+    counts = np.rint(table).astype(np.int64)
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    if counts.size == 0 or min(counts.shape) < 2:
+        return 0.0
+    return float(expected_mutual_information(counts, int(counts.sum())))
+
+
+def _codes(labels: ArrayLike) -> NDArray[np.int64]:
+    """Turn labels into numbers 0, 1, …; a missing one is a mistake of the caller."""
+    codes, _ = pd.factorize(np.asarray(labels), sort=True)
+    if (codes < 0).any():
+        raise EmbeddingError(
+            f"{int((codes < 0).sum())} of {len(codes)} labels are missing: leave those cells out."
+        )
+    return codes.astype(np.int64)

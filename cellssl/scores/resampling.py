@@ -1,0 +1,141 @@
+"""Resampling treatments: how far a score would move with other treatments or wells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from cellssl.scores.clusters import ami_of_tables, expected_information
+
+__all__ = ["Resamples", "draw_resamples", "interval"]
+
+# With fewer units than this in a class the next finer unit is resampled.
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Draws of units with replacement, the same for every score of the same cells.
+
+    Predictions and clusters are kept and resampled; nothing is fitted again. So the draws say how
+    much a score depends on the treatments at hand, and two embeddings' draws are paired.
+
+    Attributes
+    ----------
+    units : (N,) int64
+        Unit of each cell.
+    weights : (B, U) float64
+        How often each unit occurs in each draw.
+    """
+
+    units: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> "Resamples":
+        """Restrict the same draws to some of the cells."""
+        return Resamples(self.units[rows], self.weights)
+
+    def mean(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Mean of the cells' values (N,) in each draw: (B,)."""
+        count = self.weights.shape[1]
+        total = np.bincount(self.units, np.asarray(values, dtype=np.float64), minlength=count)
+        return self.weights @ total / (self.weights @ np.bincount(self.units, minlength=count))
+
+    def balanced_accuracy(self, labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
+        """Balanced accuracy of predictions (N,) in each draw: (B,)."""
+        labels, predictions = np.asarray(labels), np.asarray(predictions)
+        cells = self._tables(labels, np.zeros(len(labels), dtype=np.int64))[:, :, 0]
+        right = self._tables(labels, np.zeros(len(labels)), counted=labels == predictions)[:, :, 0]
+        return np.nanmean(right / np.where(cells > 0, cells, np.nan), axis=1)
+
+    def ami(self, labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.float64]:
+        """Compute the AMI of two assignments (N,) in each draw: (B,).
+
+        The information expected by chance is that of all cells: it depends on the margins alone.
+        """
+        whole = np.zeros((1, self.weights.shape[1])) + 1.0
+        table = self._tables(labels, clusters, weights=whole)[0]
+        return ami_of_tables(self._tables(labels, clusters), expected_information(table))
+
+    def _tables(
+        self,
+        labels: ArrayLike,
+        clusters: ArrayLike,
+        *,
+        counted: NDArray | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Contingency tables of each draw: (B, labels, clusters)."""
+        row_names, rows = np.unique(np.asarray(labels), return_inverse=True)
+        column_names, columns = np.unique(np.asarray(clusters), return_inverse=True)
+        shape = (len(row_names), len(column_names))
+        ones = np.ones(len(rows)) if counted is None else counted.astype(np.float64)
+        cells = (ones, (self.units, rows * shape[1] + columns))
+        counts = sparse.coo_array(cells, shape=(self.weights.shape[1], shape[0] * shape[1]))
+        drawn = (counts.tocsr().T @ (self.weights if weights is None else weights).T).T
+        return np.ascontiguousarray(drawn).reshape(-1, *shape)
+
+
+def draw_resamples(
+    classes: ArrayLike, units: Sequence[ArrayLike] = (), *, count: int = 400, seed: int = 0
+) -> Resamples:
+    """Draw units with replacement within each class, so that no class vanishes.
+
+    Parameters
+    ----------
+    classes : (N,)
+        Class of each cell.
+    units : sequence of (N,)
+        From coarse to fine: treatments, then wells. A class with fewer than three treatments (the
+        negative control always is one) resamples its wells; with fewer than three wells, its cells.
+    count : int
+        Draws.
+
+    Returns
+    -------
+    Resamples
+    """
+    _, codes = np.unique(np.asarray(classes), return_inverse=True)
+    levels = [pd.factorize(np.asarray(level))[0] for level in units]
+    unit = np.empty(len(codes), dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    blocks: list[NDArray[np.float64]] = []
+    first = 0
+    for code in range(codes.max(initial=-1) + 1):
+        cells = np.flatnonzero(codes == code)
+        names = _units_of(cells, levels)
+        size = names.max() + 1
+        unit[cells] = first + names
+        first += size
+        drawn = generator.multinomial(size, np.full(size, 1 / size), size=count)
+        blocks.append(drawn.astype(np.float64))
+    return Resamples(unit, np.concatenate(blocks, axis=1))
+
+
+def _units_of(cells: NDArray[np.int64], levels: Sequence[NDArray]) -> NDArray[np.int64]:
+    """Give a class's cells the number of their unit, at the coarsest level with enough units."""
+    for level in levels:
+        names, numbers = np.unique(level[cells], return_inverse=True)
+        if len(names) >= FEW:
+            return numbers
+    return np.arange(len(cells))
+
+
+def interval(
+    value: float, draws: NDArray[np.float64], *, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a score from its draws, centred on the score.
+
+    Repeated units raise mutual information a little, so the draws as a whole are shifted to have
+    the score as their mean; their quantiles are the interval.
+
+    Returns
+    -------
+    low, high : float
+    """
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws - draws.mean() + value, (tail, 1 - tail))
+    return float(low), float(high)

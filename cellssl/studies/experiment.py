@@ -1,0 +1,129 @@
+"""One experiment: a protocol trained on crops, or a baseline put over them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cellssl.crops import Crops, fit_scaling
+from cellssl.datasets import CropSource
+from cellssl.embedding import embed
+from cellssl.errors import ProtocolError
+from cellssl.files import atomic, make_folder
+from cellssl.protocols import Protocol, build_encoder, build_method, build_views, check, dump, load
+from cellssl.training import fit, seeded
+
+__all__ = ["embed_baseline", "train"]
+
+_log = logging.getLogger(__name__)
+
+
+def train(
+    protocol: Protocol | str | Path,
+    crops: Crops | str | Path,
+    out: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> Path:
+    """Train an encoder on crops as a protocol says; go on where an interrupted run stopped.
+
+    Parameters
+    ----------
+    protocol
+        A protocol, its name (``"bbbc021-expert"``) or its file.
+    crops
+        The crop file.
+    out
+        The run folder: ``protocol.yaml``, ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
+    changes
+        Values that replace the protocol's, by dotted key: ``{"training.epochs": 5}``.
+    device
+        ``"auto"`` (an accelerator where there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    progress
+        Whether a progress bar is drawn.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    ProtocolError
+        The protocol is wrong or asks for what the crops lack.
+    TrainingError
+        `out` holds a run with other settings, or training failed.
+    """
+    protocol = load(protocol, changes=changes)
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    _require_fit(protocol, crops)
+    channels = crops.channels if protocol.channels == "any" else tuple(protocol.channels)
+    scaling = fit_scaling(crops, protocol.crop.scaling.rule())
+    source = CropSource(crops, scaling, channels=channels)
+    with seeded(protocol.training.seed):
+        method = build_method(protocol, build_encoder(protocol, len(channels)))
+
+    out = make_folder(out)
+    with atomic(out / "protocol.yaml") as part:
+        part.write_text(dump(protocol))
+    return fit(
+        method,
+        source,
+        build_views(protocol, channels),
+        protocol.training,
+        out,
+        description={
+            "channels": list(channels),
+            "crop_size": protocol.crop.size,
+            "scaling": scaling.to_dict(),
+            "protocol": protocol.model_dump(mode="json"),
+            "protocol_name": protocol.name,
+            "positives": protocol.positives,
+        },
+        device=device,
+        progress=progress,
+    )
+
+
+def embed_baseline(
+    crops: Crops | str | Path,
+    baseline: str,
+    out: str | Path,
+    *,
+    weights: str | Path | None = None,
+    like: Protocol,
+    **options: Any,
+) -> Path:
+    """Embed crops with a baseline, scaled and cut as a protocol's own encoder sees them.
+
+    Parameters
+    ----------
+    crops, baseline, out, weights, options
+        As :func:`cellssl.embedding.embed` takes them.
+    like
+        The protocol whose scaling and view size the baseline gets.
+    """
+    embed(
+        crops,
+        baseline,
+        out,
+        weights=weights,
+        scaling=like.crop.scaling.rule(),
+        crop_size=like.crop.size,
+        **options,
+    )
+    return Path(out)
+
+
+def _require_fit(protocol: Protocol, crops: Crops) -> None:
+    """Log what the check of a protocol against its crops warns of; raise what it forbids."""
+    findings = check(protocol, channels=crops.channels, stored_size=crops.size)
+    for finding in findings:
+        if finding.level == "warning":
+            _log.warning("%s: %s", protocol.name, finding.message)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        raise ProtocolError(f"{protocol.name} does not fit these crops: " + "; ".join(errors))
+

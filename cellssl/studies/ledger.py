@@ -1,0 +1,76 @@
+"""Which results are finished, and from which inputs: what lets a command be run again for free."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cellssl.files import atomic
+
+__all__ = ["Ledger", "fingerprint"]
+
+
+def fingerprint(path: str | Path) -> dict[str, Any]:
+    """Tell a file apart from other versions of itself by name, size and time of its last change."""
+    state = Path(path).stat()
+    return {"file": Path(path).name, "bytes": state.st_size, "changed": state.st_mtime_ns}
+
+
+class Ledger:
+    """A JSON file that records of each finished result the inputs it came from.
+
+    Parameters
+    ----------
+    path
+        Where the record is kept; its folder is the one that outputs are named relative to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "scores.csv").write_text("metric,value")
+    >>> ledger = Ledger(folder / "finished.json")
+    >>> ledger.record("evaluate", {"label": "MOA"}, [folder / "scores.csv"])
+    >>> ledger.holds("evaluate", {"label": "MOA"}), ledger.holds("evaluate", {"label": "Dose"})
+    (True, False)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def holds(self, name: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether `name` was finished from these inputs and all its outputs are as they were."""
+        entry = self._entries().get(name)
+        if entry is None or entry["inputs"] != _plain(inputs):
+            return False
+        return all(self._unchanged(output, seen) for output, seen in entry["outputs"].items())
+
+    def record(self, name: str, inputs: Mapping[str, Any], outputs: Iterable[Path]) -> None:
+        """Write down that `name` is finished."""
+        entries = self._entries()
+        entries[name] = {
+            "inputs": _plain(inputs),
+            "outputs": {
+                str(Path(output).relative_to(self.path.parent)): fingerprint(output)
+                for output in outputs
+            },
+        }
+        with atomic(self.path) as part:
+            part.write_text(json.dumps(entries, indent=1))
+
+    def _entries(self) -> dict[str, Any]:
+        """Read the record; a missing or broken one means that nothing is known to be finished."""
+        try:
+            entries = json.loads(self.path.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+    def _unchanged(self, output: str, seen: dict[str, Any]) -> bool:
+        path = self.path.parent / output
+        return path.exists() and fingerprint(path) == seen
+
+
+def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring inputs into the form in which JSON gives them back."""
+    return json.loads(json.dumps(inputs, default=str, sort_keys=True))

@@ -1,0 +1,177 @@
+"""Checkpoints: one dictionary in one file, written whole, read without unpickling anything."""
+
+import io
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cellssl.errors import ModelError
+from cellssl.files import atomic
+
+__all__ = ["CHECKPOINT", "differences", "load_checkpoint", "load_weights", "save_checkpoint"]
+
+CHECKPOINT = "checkpoint.pt"
+_REQUIRED = ("cellssl", "encoder", "encoder_state", "settings", "step", "finished")
+
+
+def save_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
+    """Write a checkpoint; the one that is there stays until the new one is complete on disk.
+
+    Raises
+    ------
+    OSError
+        When the disk is full or the folder gone; the old checkpoint is then untouched.
+    """
+    # Serialised in memory first: torch's own file writer aborts the process on a full disk.
+    buffer = io.BytesIO()
+    torch.save(dict(checkpoint), buffer)
+    with atomic(path) as part:
+        part.write_bytes(buffer.getbuffer())
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read the checkpoint of a run folder, or a checkpoint file.
+
+    Only tensors and plain Python values are read (``weights_only=True``): a file from elsewhere
+    cannot run code.
+
+    Returns
+    -------
+    dict
+        "cellssl" (version), "encoder" (name, in_channels, width, stem, feature_dim),
+        "encoder_state", "method_state", "optimizer_state", "epoch", "step", "finished", "settings",
+        "data", and what `fit` was given as `description`.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, truncated, holds pickled objects, or was not made by cellssl.
+
+    Examples
+    --------
+    >>> checkpoint = load_checkpoint("runs/expert")  # doctest: +SKIP
+    >>> encoder = encoders.build(**checkpoint["encoder"])  # doctest: +SKIP
+    >>> load_weights(encoder, checkpoint["encoder_state"])  # doctest: +SKIP
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / CHECKPOINT
+    if not path.is_file():
+        raise ModelError(
+            f"no checkpoint at {path}; give a run folder of `cellssl train` or its {CHECKPOINT}"
+        )
+    if not zipfile.is_zipfile(path):
+        raise ModelError(_why_no_archive(path))
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} holds pickled Python objects, which could run code when loaded, so it was not "
+            f"loaded; wanted a checkpoint written by `cellssl train` ({_first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path} cannot be read ({_first_line(error)}); it is damaged, or no checkpoint. Copy "
+            "it anew, or train again into a new folder."
+        ) from error
+    missing = [key for key in _REQUIRED if key not in checkpoint] if _is_dict(checkpoint) else None
+    if missing or missing is None:
+        raise ModelError(
+            f"{path} is a torch file but no checkpoint of cellssl: it lacks "
+            f"{', '.join(missing or _REQUIRED)}. To use published weights, give the network's name "
+            "with --model and the file with --weights."
+        )
+    return checkpoint
+
+
+def load_weights(
+    module: nn.Module, state: Mapping[str, Tensor], *, source: str | Path = "the checkpoint"
+) -> None:
+    """Copy weights into a network, all of them or none.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, e.g. an encoder.
+    state : mapping
+        Name → tensor, e.g. ``checkpoint["encoder_state"]``.
+    source : str or Path
+        Where they come from, for the message.
+
+    Raises
+    ------
+    ModelError
+        When the networks differ: says which weights are missing, unexpected, or of another shape.
+    """
+    own = module.state_dict()
+    missing = [name for name in own if name not in state]
+    unexpected = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    found = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    faults = "; ".join(f"{what}: {_shorten(names)}" for what, names in found if names)
+    if faults:
+        raise ModelError(
+            f"the weights of {source} do not fit {type(module).__name__}. {faults}. Build the "
+            "network with the name, channels, width and stem that it was trained with."
+        )
+    module.load_state_dict(state)
+
+
+def differences(there: Any, now: Any, *, name: str = "") -> Iterator[str]:
+    """List where two nested plain values differ, as "settings.lr: 0.1 there, 0.2 now".
+
+    Examples
+    --------
+    >>> list(differences({"a": {"b": 1}}, {"a": {"b": 2, "c": 3}}))
+    ['a.b: 1 there, 2 now', 'a.c: nothing there, 3 now']
+    """
+    if isinstance(there, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*there, *now)):
+            inner = f"{name}.{key}" if name else str(key)
+            if key not in now:
+                yield f"{inner}: {there[key]!r} there, nothing now"
+            elif key not in there:
+                yield f"{inner}: nothing there, {now[key]!r} now"
+            else:
+                yield from differences(there[key], now[key], name=inner)
+    elif there != now:
+        yield f"{name}: {there!r} there, {now!r} now"
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _why_no_archive(path: Path) -> str:
+    """Tell a truncated checkpoint from a file that never was one."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start == b"PK" or not start:
+        return (
+            f"{path} is truncated ({path.stat().st_size} bytes): copy it anew, or train again into "
+            "a new folder"
+        )
+    kind = (
+        "a bare pickle, which could run code when loaded" if start[:1] == b"\x80" else "no archive"
+    )
+    return f"{path} is not a checkpoint of cellssl ({kind}), so it was not loaded"
+
+
+def _first_line(error: Exception) -> str:
+    """Give the first sentence or line of another library's message."""
+    return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
+
+
+def _shorten(names: list[str], *, limit: int = 5) -> str:
+    """List some names and count the rest."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

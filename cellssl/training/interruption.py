@@ -1,0 +1,67 @@
+"""Asked to stop: finish the step, save, leave."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from cellssl.errors import TrainingError
+
+__all__ = ["Interruption", "watch_signals"]
+
+
+class Interruption:
+    """Whether a signal has asked the run to stop, and which."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Take note; a second Ctrl-C stops at once, without saving."""
+        if self.signal is signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+    def leave(self, folder: Path, step: int) -> None:
+        """Stop here, if asked to; call it when everything is saved.
+
+        Raises
+        ------
+        TrainingError
+            After SIGTERM.
+        KeyboardInterrupt
+            After Ctrl-C.
+        """
+        if self.signal is None:
+            return
+        message = (
+            f"stopped by {self.signal.name} and saved at step {step}; "
+            f"the same command goes on from {folder}"
+        )
+        if self.signal is signal.SIGINT:
+            raise KeyboardInterrupt(message)
+        raise TrainingError(message)
+
+
+@contextmanager
+def watch_signals() -> Iterator[Interruption]:
+    """Catch SIGTERM (as schedulers send before they kill) and Ctrl-C inside the block.
+
+    Signals can be caught in the main thread only; elsewhere nothing is caught.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    caught = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, interruption.ask) for number in caught}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

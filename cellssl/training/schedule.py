@@ -1,0 +1,113 @@
+"""What a step does, as pure functions of its number: its place, its cells, its learning rate."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cellssl.errors import TrainingError
+from cellssl.training.settings import TrainingSettings
+
+__all__ = ["Plan", "epoch_order", "learning_rate", "make_plan"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps of how many cells a run has.
+
+    Attributes
+    ----------
+    samples : int
+        Cells in the source.
+    batch : int
+        Cells in each step; all steps have as many.
+    steps : int
+        Steps in an epoch. What is left of an epoch's order (less than a batch) is not used; it is
+        other cells in each epoch.
+    epochs : int
+        Epochs in the run.
+    warmup : int
+        Steps of linear warm-up.
+    """
+
+    samples: int
+    batch: int
+    steps: int
+    epochs: int
+    warmup: int
+
+    @property
+    def total(self) -> int:
+        """Steps in the run."""
+        return self.steps * self.epochs
+
+
+def make_plan(samples: int, settings: TrainingSettings) -> Plan:
+    """Divide `samples` cells into steps.
+
+    Raises
+    ------
+    TrainingError
+        With fewer than 2 cells.
+
+    Examples
+    --------
+    >>> make_plan(1000, TrainingSettings(epochs=20, batch_size=256))
+    Plan(samples=1000, batch=256, steps=3, epochs=20, warmup=6)
+    """
+    if samples < 2:
+        raise TrainingError(f"training needs at least 2 cells, got {samples}")
+    drawn = min(settings.samples_per_epoch or samples, samples)
+    batch = min(settings.batch_size, drawn)
+    if batch < settings.batch_size:
+        _LOG.warning(
+            "only %d cells for an epoch: the batch has %d instead of %d",
+            drawn,
+            batch,
+            settings.batch_size,
+        )
+    steps = drawn // batch
+    epochs = settings.warmup_epochs
+    if epochs is None:
+        epochs = min(10.0, settings.epochs / 10)
+    return Plan(samples, batch, steps, settings.epochs, round(epochs * steps))
+
+
+def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:
+    """Give the cells of an epoch in their order: a new shuffle of all cells, cut to whole batches.
+
+    Returns
+    -------
+    Tensor
+        (steps × batch,) int64 positions in the source, on the CPU.
+
+    Examples
+    --------
+    >>> plan = make_plan(5, TrainingSettings(batch_size=2))
+    >>> torch.equal(epoch_order(0, 7, plan), epoch_order(0, 7, plan))
+    True
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(plan.samples)
+    return torch.from_numpy(order[: plan.steps * plan.batch])
+
+
+def learning_rate(step: int, plan: Plan, *, peak: float) -> float:
+    """Give the learning rate of a global step: linear warm-up to `peak`, then half a cosine to 0.
+
+    Loshchilov & Hutter, *SGDR* (2016, arXiv 1608.03983), equation 5, without restarts.
+
+    Examples
+    --------
+    >>> plan = Plan(samples=100, batch=10, steps=10, epochs=2, warmup=4)
+    >>> [round(learning_rate(step, plan, peak=1.0), 3) for step in (0, 3, 4, 12, 19)]
+    [0.25, 1.0, 1.0, 0.5, 0.01]
+    """
+    if step < plan.warmup:
+        return peak * (step + 1) / plan.warmup
+    progress = (step - plan.warmup) / max(plan.total - plan.warmup, 1)
+    return peak * (1 + math.cos(math.pi * progress)) / 2

@@ -1,0 +1,121 @@
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.crops import Crops, import_crops
+from cellssl.errors import CropError
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Crops as another program leaves them: HDF5 and .npy with a row-aligned CSV."""
+    images = np.random.default_rng(0).integers(0, 9999, (6, 2, 5, 5)).astype(np.uint16)
+    with h5py.File(tmp_path / "crops.h5", "w") as file:
+        file["group/crops"] = images
+        file["other"] = np.zeros((6, 3))
+    np.save(tmp_path / "crops.npy", images)
+    table = pd.DataFrame(
+        {
+            "cell_id": [f"c{n}" for n in range(6)],
+            "plate": ["Week1_2"] * 6,
+            "Well": ["b3", "B03", "B3", "C10", "C10", "C10"],
+            "compound": ["DMSO", "dmso", "taxol", "taxol", None, "taxol"],
+            "concentration": [0, 0, 0.1, 0.1, 0.3, 1],
+            "moa": "m",
+            "benchmark": [True, False] * 3,
+        }
+    )
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    return tmp_path, images, table
+
+
+@pytest.mark.parametrize("name", ["crops.h5", "crops.npy"])
+def test_pixels_and_table_arrive(foreign, name):
+    folder, images, _ = foreign
+    path = import_crops(
+        folder / name, folder / "cells.csv", folder / "out", channels=["DNA", "Actin"]
+    )
+    crops = Crops.open(path)
+    np.testing.assert_array_equal(crops.read(), images)
+    obs = crops.obs
+    assert obs["Metadata_Well"].tolist() == ["B03", "B03", "B03", "C10", "C10", "C10"]
+    assert obs["Metadata_Control"].tolist() == ["negative", "negative", "", "", "", ""]
+    assert obs["Metadata_Batch"].unique().tolist() == ["Week1"]
+    assert obs["Metadata_benchmark"].dtype == bool
+    assert {"Metadata_Compound", "Metadata_Concentration", "Metadata_MOA"} <= set(obs.columns)
+    assert obs.index[0] == "Week1_2/B03/c0"
+
+
+def test_columns_may_be_named(foreign):
+    folder, _, table = foreign
+    table.rename(columns={"compound": "drug", "plate": "p"}).to_csv(
+        folder / "named.csv", index=False
+    )
+    path = import_crops(
+        folder / "crops.npy",
+        folder / "named.csv",
+        folder / "named.h5ad",
+        channels=["DNA", "Actin"],
+        columns={"drug": "Metadata_Compound"},
+        plate="P7",
+    )
+    obs = Crops.open(path).obs
+    assert obs["Metadata_Compound"].iloc[2] == "taxol"
+    assert set(obs["Metadata_Plate"]) == {"P7"}
+    assert set(obs["Metadata_p"]) == {"Week1_2"}
+
+
+def test_errors_say_what_to_mend(foreign):
+    folder, _, table = foreign
+    table.iloc[:5].to_csv(folder / "short.csv", index=False)
+    np.save(folder / "last.npy", np.zeros((6, 5, 5, 2), np.uint16))
+    np.save(folder / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with h5py.File(folder / "two.h5", "w") as file:
+        file["a"] = file["b"] = np.zeros((6, 2, 5, 5), np.uint16)
+    (folder / "text.h5").write_text("no")
+
+    def attempt(pixels="crops.npy", cells="cells.csv", **arguments):
+        arguments = {"channels": ["DNA", "Actin"], **arguments}
+        import_crops(folder / pixels, folder / cells, folder / "bad.h5ad", **arguments)
+
+    with pytest.raises(CropError, match="5 rows; they must be row-aligned"):
+        attempt(cells="short.csv")
+    with pytest.raises(CropError, match=r"2 channels .* 3 names"):
+        attempt(channels=["a", "b", "c"])
+    with pytest.raises(CropError, match="last axis"):
+        attempt("last.npy")
+    with pytest.raises(CropError, match="plain array"):
+        attempt("object.npy")
+    with pytest.raises(CropError, match="name one with dataset=: a, b"):
+        attempt("two.h5")
+    with pytest.raises(CropError, match="no array 'x'"):
+        attempt("two.h5", dataset="x")
+    with pytest.raises(CropError, match="nor readable HDF5"):
+        attempt("text.h5")
+    with pytest.raises(CropError, match="no file of crops"):
+        attempt("absent.npy")
+    with pytest.raises(CropError, match="cannot be read as CSV"):
+        attempt(cells="absent.csv")
+    with pytest.raises(CropError, match="does not tell the cells of a field apart"):
+        attempt(label="moa")
+    with pytest.raises(CropError, match="no column 'id'"):
+        attempt(label="id")
+    with pytest.raises(CropError, match="no column drug"):
+        attempt(columns={"drug": "Metadata_Compound"})
+    assert not (folder / "bad.h5ad").exists()
+
+
+def test_real_cells(data, tmp_path):
+    source = data / "bbbc021" / "crops"
+    path = import_crops(
+        source / "crops.h5", source / "cells.csv", tmp_path, channels=["DAPI", "Tubulin", "Actin"]
+    )
+    crops = Crops.open(path)
+    table = pd.read_csv(source / "cells.csv")
+    assert crops.shape == (4919, 3, 68, 68)
+    assert crops.obs["Metadata_benchmark"].sum() == 1482
+    assert (crops.obs["Metadata_MOA"].to_numpy() == table["moa"].to_numpy()).all()
+    assert crops.obs["Metadata_Batch"].nunique() == 10
+    with h5py.File(source / "crops.h5") as file:
+        np.testing.assert_array_equal(crops.read([4918, 17]), file["crops"][[17, 4918]][::-1])

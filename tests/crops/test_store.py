@@ -1,0 +1,114 @@
+import multiprocessing
+import pickle
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.crops import Crops
+from cellssl.errors import CropError
+
+
+def test_anndata_reads_what_crops_gives(crop_file, batch):
+    crops = crop_file(batch(5), batch(0, start=5), batch(4, start=5))
+    plain = anndata.read_h5ad(crops.path)
+    backed = anndata.read_h5ad(crops.path, backed="r")
+    for data in (plain, backed):
+        np.testing.assert_array_equal(data.obsm["crops"], crops.read())
+        np.testing.assert_array_equal(data.obsm["masks"], crops.masks())
+        pd.testing.assert_frame_equal(data.obs, crops.obs)
+        assert data.shape == (9, 0)
+        assert list(data.uns["cellssl"]["channels"]) == list(crops.channels)
+    assert crops.shape == (9, 2, 8, 8)
+    assert crops.dtype == np.uint16
+    assert crops.mask_names == ("nucleus",)
+    assert set(crops.obs["Metadata_Compound"]) == {"DMSO", ""}
+    assert dict(crops.uns["cellssl"]["segmenter"]["settings"])["sizes"].tolist() == [1, 2]
+    backed.file.close()
+
+
+def test_anndata_copies_and_subsets_survive_writing(crop_file, batch, tmp_path):
+    crops = crop_file(batch(6))
+    anndata.read_h5ad(crops.path)[2:4].copy().write_h5ad(tmp_path / "part.h5ad")
+    part = Crops.open(tmp_path / "part.h5ad")
+    np.testing.assert_array_equal(part.read(), crops.read([2, 3]))
+    assert part.channels == crops.channels
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [3],
+        [5, 0, 5, 1, 2, 3],
+        slice(1, 7, 2),
+        np.arange(9) % 2 == 0,
+        [-1],
+        [],
+        np.array([8, 7], np.int32),
+    ],
+)
+def test_rows_in_any_order(crop_file, batch, rows):
+    given = batch(9)
+    crops = crop_file(given)
+    expected = given.images[rows] if len(np.atleast_1d(rows)) else given.images[:0]
+    np.testing.assert_array_equal(crops.read(rows), expected)
+    assert len(crops.masks(rows)) == len(expected)
+
+
+@pytest.mark.parametrize("rows", [[9], [-10], [True, False], [0.5], [[0, 1]]])
+def test_wrong_rows(crop_file, batch, rows):
+    with pytest.raises(IndexError):
+        crop_file(batch(9)).read(rows)
+
+
+def test_one_cell_is_one_chunk(crop_file, batch):
+    with h5py.File(crop_file(batch(3)).path) as file:
+        assert file["obsm/crops"].chunks == (1, 2, 8, 8)
+        assert file["obsm/crops"].maxshape[0] is None
+
+
+def test_handle_survives_pickle_and_fork(crop_file, batch):
+    crops = crop_file(batch(9))
+    expected = crops.read([4, 2])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(crops)).read([4, 2]), expected)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for result in pool.map(crops.read, [[4, 2]] * 4):
+            np.testing.assert_array_equal(result, expected)
+    crops.close()
+    np.testing.assert_array_equal(crops.read([4, 2]), expected)
+
+
+def test_another_process_opens_the_file_for_itself(crop_file, batch, monkeypatch):
+    crops = crop_file(batch(3))
+    first = crops._open()
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert crops._open() is not first
+
+
+def test_a_file_without_masks(crop_file, batch):
+    given = batch(3)
+    crops = crop_file(type(given)(given.images, None, given.obs))
+    assert crops.masks([0]) is None
+    assert crops.mask_names == ()
+
+
+def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
+    with pytest.raises(CropError, match="no crop file at"):
+        Crops.open(tmp_path / "missing.h5ad")
+    (tmp_path / "text.h5ad").write_text("hello")
+    with pytest.raises(CropError, match="not a crop file"):
+        Crops.open(tmp_path / "text.h5ad")
+    whole = crop_file(batch(30)).path.read_bytes()
+    (tmp_path / "cut.h5ad").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CropError, match="damaged"):
+        Crops.open(tmp_path / "cut.h5ad")
+    anndata.AnnData(np.ones((3, 2), np.float32)).write_h5ad(tmp_path / "other.h5ad")
+    with pytest.raises(CropError, match="not a crop file"):
+        Crops.open(tmp_path / "other.h5ad")
+
+
+def test_open_takes_the_folder(crop_file, batch, tmp_path):
+    crop_file(batch(2))
+    assert len(Crops.open(tmp_path)) == 2

@@ -1,0 +1,27 @@
+"""Methods by name, options checked."""
+
+import pytest
+
+from cellssl import encoders, methods
+from cellssl.errors import TrainingError
+
+
+def test_names_and_options() -> None:
+    assert methods.names() == ("simclr", "moco")
+    assert "queue" in methods.option_names("moco")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("simclear", {}, r"no method 'simclear'; there are simclr, moco; did you mean 'simclr'\?"),
+        ("simclr", {"temprature": 1}, r"no option 'temprature'.*did you mean 'temperature'\?"),
+        ("simclr", {"temperature": 0}, "temperature: got 0, wanted a number above 0"),
+        ("simclr", {"hidden": 0.5}, "hidden: got 0.5, wanted a whole number of 1 or more"),
+        ("moco", {"momentum": 1.5}, "momentum: got 1.5, wanted a number from 0 to 1"),
+        ("moco", {"queue": True}, "queue: got True, wanted a whole number"),
+    ],
+)
+def test_wrong_words_and_values(name: str, options: dict, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        methods.build(name, encoders.build("resnet18", 1, width=0.125), **options)

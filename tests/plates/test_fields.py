@@ -1,0 +1,109 @@
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from cellssl.errors import CellsslError
+from cellssl.plates import FieldError, read_field
+
+
+def _image(path: Path, image: np.ndarray, **options: object) -> Path:
+    tifffile.imwrite(path, image, **options)
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Path]:
+    image = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
+    return [_image(tmp_path / "dna.tif", image), _image(tmp_path / "gfp.tif", image + 1)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_field_keeps_its_dtype_and_pixels(tmp_path: Path, dtype: type) -> None:
+    image = np.arange(12, dtype=dtype).reshape(3, 4)
+    field = read_field([_image(tmp_path / "a.tif", image), _image(tmp_path / "b.tif", image + 1)])
+    assert field.dtype == dtype
+    np.testing.assert_array_equal(field, np.stack([image, image + 1]))
+
+
+def test_channels_come_in_the_order_asked_for(pair: list[Path]) -> None:
+    row = pd.Series({"Metadata_Well": "A01", "Path_DNA": str(pair[0]), "Path_GFP": str(pair[1])})
+    assert read_field(row, ("GFP", "DNA"))[:, 0, 0].tolist() == [1, 0]
+    assert read_field(row)[:, 0, 0].tolist() == [0, 1]
+    assert read_field({"GFP": pair[1]}, ["GFP"]).shape == (1, 64, 48)
+    with pytest.raises(FieldError, match="no channel 'RFP'; it has DNA, GFP"):
+        read_field(row, ["RFP"])
+    with pytest.raises(FieldError, match="got 2 paths of a field, wanted 3"):
+        read_field(pair, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
+def test_truncated_file_is_named(tmp_path: Path, compression: str | None, share: float) -> None:
+    image = np.random.default_rng(0).integers(0, 4000, (64, 64)).astype(np.uint16)
+    path = _image(tmp_path / "cut.tif", image, compression=compression, rowsperstrip=16)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(FieldError, match=r"cut\.tif"):
+        read_field([path])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damaged_bytes_never_raise_anything_else(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 4000, (32, 32)).astype(np.uint16)
+    path = _image(tmp_path / "bad.tif", image, compression="zlib")
+    raw = bytearray(path.read_bytes())
+    for position in rng.integers(4, len(raw), 60):
+        raw[position] = rng.integers(256)
+    raw[4:8] = raw[4:8] if seed % 2 else rng.bytes(4)
+    path.write_bytes(bytes(raw))
+    with suppress(CellsslError):  # some damage changes nothing but pixels
+        read_field([path])
+
+
+def test_files_that_are_no_image_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "text.tif").write_text("not an image at all")
+    for name, why in [("empty", "0 bytes"), ("text", "cannot be read"), ("gone", "not there")]:
+        with pytest.raises(FieldError, match=rf"{name}\.tif.*{why}"):
+            read_field([tmp_path / f"{name}.tif"])
+    (tmp_path / "folder.tif").mkdir()
+    with pytest.raises(FieldError, match=r"folder\.tif"):
+        read_field([tmp_path / "folder.tif"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "why"),
+    [
+        ((16, 16, 3), {"photometric": "rgb"}, "colour"),
+        ((3, 16, 16), {"photometric": "rgb", "planarconfig": "separate"}, "colour"),
+        ((5, 16, 16), {"photometric": "minisblack"}, "5 pages"),
+    ],
+)
+def test_only_one_grey_plane_is_a_channel(
+    tmp_path: Path, shape: tuple[int, ...], options: dict[str, str], why: str
+) -> None:
+    path = _image(tmp_path / "many.tif", np.zeros(shape, np.uint8), **options)
+    with pytest.raises(FieldError, match=rf"many\.tif.*{why}"):
+        read_field([path])
+
+
+def test_channels_of_a_field_must_agree(tmp_path: Path, pair: list[Path]) -> None:
+    small = _image(tmp_path / "small.tif", np.zeros((32, 48), np.uint16))
+    bytes_ = _image(tmp_path / "bytes.tif", np.zeros((64, 48), np.uint8))
+    with pytest.raises(FieldError, match=r"small\.tif is 32 × 48 pixels, but dna\.tif.*64 × 48"):
+        read_field([pair[0], small])
+    with pytest.raises(FieldError, match=r"bytes\.tif is uint8, but dna\.tif.*uint16"):
+        read_field([pair[0], bytes_])
+
+
+def test_compressed_and_big_tiffs_are_read(tmp_path: Path) -> None:
+    image = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    for number, options in enumerate(
+        [{"compression": "lzw"}, {"bigtiff": True}, {"tile": (32, 32), "compression": "zlib"}]
+    ):
+        path = _image(tmp_path / f"{number}.tif", image, **options)
+        np.testing.assert_array_equal(read_field([path])[0], image)

@@ -1,0 +1,186 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cellssl.errors import PlateError
+from cellssl.plates import PlateIndex, index, read_field
+
+Write = Callable[..., Path]
+PATTERN = r"(?P<well>[A-Za-z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
+
+
+def _plate(write: Write, wells: tuple[str, ...] = ("A1", "B2")) -> Path:
+    return write(*(f"{well}_s1_w{channel}.tif" for well in wells for channel in (1, 2)))
+
+
+def test_pattern_finds_fields_in_order(write: Write) -> None:
+    folder = write(
+        *(f"{w}_s{s}_w{c}.tif" for w in ("aa1", "b10", "B2") for s in (10, 9) for c in "12")
+    )
+    found = index(folder, pattern=PATTERN)
+    keys = found.fields[["Metadata_Well", "Metadata_Site"]].to_numpy().tolist()
+    assert keys == [[w, s] for w in ("B02", "B10", "AA01") for s in ("9", "10")]
+    assert set(found.fields["Metadata_Plate"]) == {"plate"}
+    assert found.channels == ("1", "2")
+    assert found.problems.empty
+    assert found.absent == 0
+    assert read_field(found.fields.iloc[0], found.channels).shape == (2, 8, 8)
+    assert Path(found.fields["Path_1"].iloc[0]).is_absolute()
+
+
+def test_plate_row_column_and_other_groups(write: Write) -> None:
+    folder = write("exp1/p7/r02c03-ch1.tiff", "exp1/p8/r02c03-ch1.TIF")
+    pattern = r"(?P<batch>\w+)/(?P<plate>\w+)/r(?P<row>\d+)c(?P<column>\d+)-ch(?P<channel>\d)"
+    fields = index(folder, pattern=pattern).fields
+    assert fields["Metadata_Plate"].tolist() == ["p7", "p8"]
+    assert fields["Metadata_Well"].tolist() == ["B03", "B03"]
+    assert fields["Metadata_Batch"].tolist() == ["exp1", "exp1"]
+
+
+def test_plate_may_be_named(write: Write) -> None:
+    found = index(_plate(write), pattern=PATTERN, plate="1049")
+    assert set(found.fields["Metadata_Plate"]) == {"1049"}
+
+
+def test_channels_are_renamed_ordered_and_chosen(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = _plate(write)
+    found = index(folder, pattern=PATTERN, channels={"2": "DNA", "1": "GFP"})
+    assert found.channels == ("DNA", "GFP")
+    assert [name for name in found.fields if name.startswith("Path_")] == ["Path_DNA", "Path_GFP"]
+    assert found.fields["Path_DNA"].str.endswith("w2.tif").all()
+    assert index(folder, pattern=PATTERN, channels={"2": "DNA"}).channels == ("DNA",)
+    assert "left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ({"3": "DNA"}, "no channel '3' to rename; the files have 1, 2"),
+        ({"1": "DNA/RNA"}, "'DNA/RNA' cannot name a channel"),
+        ({"1": "DNA", "2": "DNA"}, "'DNA' cannot name a channel"),
+        ({"1": " "}, "'' cannot name a channel"),
+    ],
+)
+def test_bad_channel_names(write: Write, channels: dict[str, str], message: str) -> None:
+    with pytest.raises(PlateError, match=message):
+        index(_plate(write), pattern=PATTERN, channels=channels)
+
+
+def test_pattern_that_matches_nothing_shows_names(write: Write) -> None:
+    with pytest.raises(PlateError) as caught:
+        index(_plate(write), pattern=r"(?P<well>X\d)(?P<channel>y)")
+    message = str(caught.value)
+    for shown in (r"(?P<well>X\d)(?P<channel>y)", "A1_s1_w1.tif", "A1_s1_w2.tif", "B2_s1_w1.tif"):
+        assert shown in message
+    assert "B2_s1_w2.tif" not in message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (r"(?P<well>[A-H]\d)", "lacks the named group channel; it has well"),
+        (r"(?P<channel>\d)", r"lacks the named group well \(or row and column\); it has channel"),
+        (r"(?P<row>.)(?P<channel>\d)", r"well \(or row and column\)"),
+        (r"\d+", r"channel and well \(or row and column\); it has none"),
+        (r"(?P<well>[A-H", "is not a regular expression"),
+    ],
+)
+def test_unusable_patterns(write: Write, pattern: str, message: str) -> None:
+    with pytest.raises(PlateError, match=message):
+        index(_plate(write), pattern=pattern)
+
+
+def test_files_that_do_not_match_are_reported(write: Write) -> None:
+    folder = _plate(write)
+    write("thumbnail.tif", "ZZ9_s1_w1.tif", "._A1_s1_w1.tif")
+    (folder / "notes.txt").write_text("no image")
+    problems = index(folder, pattern=PATTERN).problems
+    assert problems["Problem"].tolist() == ["unmatched", "unmatched"]
+    assert problems["Detail"].str.startswith(("ZZ9_s1_w1.tif", "thumbnail.tif")).all()
+
+
+def test_missing_channel_is_incomplete(write: Write) -> None:
+    folder = _plate(write)
+    (folder / "B2_s1_w2.tif").unlink()
+    found = index(folder, pattern=PATTERN, channels={"1": "GFP", "2": "DNA"})
+    assert found.fields["Metadata_Well"].tolist() == ["A01"]
+    assert found.problems.to_numpy().tolist() == [["plate", "B02", "1", "incomplete", "lacks DNA"]]
+    assert found.summary() == ("1 field on 1 plate, 2 channels (GFP, DNA); 1 incomplete; 0 absent")
+
+
+def test_two_files_for_one_channel_are_a_duplicate(write: Write) -> None:
+    folder = _plate(write)
+    write("copy/A1_s1_w2.tif")
+    found = index(folder, pattern=PATTERN)
+    assert found.fields["Metadata_Well"].tolist() == ["B02"]
+    row = found.problems.iloc[0]
+    assert row["Problem"] == "duplicate"
+    assert row["Detail"] == "2: A1_s1_w2.tif, copy/A1_s1_w2.tif"
+    assert "1 duplicate" in found.summary()
+
+
+def test_nothing_complete_is_no_exception(write: Write) -> None:
+    found = index(write("A1_s1_w1.tif", "B1_s1_w2.tif"), pattern=PATTERN)
+    assert len(found.fields) == 0
+    assert len(found.problems) == 2
+
+
+def test_unknown_names_explain_the_pattern(write: Write) -> None:
+    with pytest.raises(PlateError, match="--pattern") as caught:
+        index(write("image one.tif"))
+    assert "image one.tif" in str(caught.value)
+    assert "(?P<well>" in str(caught.value)
+
+
+def test_folder_without_images(tmp_path: Path) -> None:
+    with pytest.raises(PlateError, match="holds no TIFF files"):
+        index(tmp_path)
+    with pytest.raises(PlateError, match="is not a folder"):
+        index(tmp_path / "nowhere")
+
+
+def test_unknown_layout(write: Write) -> None:
+    with pytest.raises(PlateError, match="Did you mean 'pattern'"):
+        index(_plate(write), layout="patern")
+    with pytest.raises(PlateError, match="needs --pattern"):
+        index(_plate(write), layout="pattern")
+    with pytest.raises(PlateError, match="takes no --pattern"):
+        index(_plate(write), layout="bbbc021", pattern=PATTERN)
+    with pytest.raises(PlateError, match="named like BBBC021"):
+        index(_plate(write), layout="bbbc021")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_index_is_saved_whole(write: Write, tmp_path: Path, suffix: str) -> None:
+    folder = _plate(write, ("A1", "B2", "C3"))
+    (folder / "C3_s1_w2.tif").unlink()
+    table = tmp_path / "wells.csv"
+    table.write_text("Well,Dose,Lot,Compound\nA1,0.5,007,12\nB2,,008,\nC3,1,009,x\nD4,2,010,x\n")
+    found = index(folder, pattern=PATTERN, metadata=table)
+    again = PlateIndex.load(found.save(tmp_path / f"index{suffix}"))
+    pd.testing.assert_frame_equal(again.fields, found.fields)
+    pd.testing.assert_frame_equal(again.problems, found.problems)
+    assert (again.channels, again.absent) == (found.channels, 1)
+    assert again.summary() == found.summary()
+    assert (tmp_path / "index.problems.csv").is_file()
+
+
+def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Metadata_Plate,x\n1,2\n")
+    with pytest.raises(PlateError, match="lacks Metadata_Well, Metadata_Site"):
+        PlateIndex.load(tmp_path / "a.csv")
+    with pytest.raises(PlateError, match="there is no index"):
+        PlateIndex.load(tmp_path / "b.csv")
+    with pytest.raises(PlateError, match=r"not 'c\.txt'"):
+        PlateIndex.load(tmp_path / "c.txt")
+    (tmp_path / "d.parquet").write_text("not parquet")
+    with pytest.raises(PlateError, match="cannot be read as a table"):
+        PlateIndex.load(tmp_path / "d.parquet")
+    (tmp_path / "e.csv").write_text(
+        "Metadata_Plate,Metadata_Well,Metadata_Site,Path_1\n1,A01,1,x\n"
+    )
+    assert PlateIndex.load(tmp_path / "e.csv").problems.empty

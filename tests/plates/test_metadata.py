@@ -1,0 +1,106 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cellssl.errors import PlateError
+from cellssl.plates import PlateIndex, index
+
+Write = Callable[..., Path]
+PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"
+
+
+def _index(write: Write, text: str, **options: str) -> PlateIndex:
+    folder = write("A1.1.tif", "A2.1.tif", "B1.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_bytes(text.encode())
+    return index(folder, pattern=PATTERN, metadata=table, **options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Well,Dose\nA1,1\nA2,2\nB1,3\n",
+        "Metadata_Well,Metadata_Dose\nA01,1\na02,2\nB01,3\n",
+        "Image_Metadata_Well,Dose\r\nA1,1\r\nA2,2\r\nB1,3\r\n",
+        "ROW,column,Dose\rA,01,1\rA,2,2\rB,1,3",
+        "\ufeffwell, Dose\nA1,1\nA2,2\nB1,3\n",
+        "Plate,Site,Well,Dose\nplate,01,A1,1\nplate,1,A2,2\nplate,1,B1,3\n",
+    ],
+)
+def test_wells_are_joined_however_written(write: Write, text: str) -> None:
+    found = _index(write, text)
+    assert found.fields["Metadata_Dose"].tolist() == [1, 2, 3]
+    assert found.problems.empty
+    assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
+
+
+def test_numbers_names_and_vocabulary(write: Write) -> None:
+    text = "Well,dose,compound,MOA,code,mixed\nA1,1,12,x,007,1\nA2,2.5,13,y,008,b\nB1,,14,z,010,3\n"
+    fields = _index(write, text).fields
+    assert fields["Metadata_dose"].iloc[:2].tolist() == [1, 2.5]
+    assert fields["Metadata_dose"].isna().tolist() == [False, False, True]
+    assert fields["Metadata_Compound"].tolist() == ["12", "13", "14"]
+    assert fields["Metadata_MOA"].tolist() == ["x", "y", "z"]
+    assert fields["Metadata_code"].tolist() == ["007", "008", "010"]
+    assert fields["Metadata_mixed"].tolist() == ["1", "b", "3"]
+
+
+def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
+    found = _index(write, "Well,Compound\nA1,x\nA2,y\nC7,z\nC8,z\n")
+    assert found.fields["Metadata_Compound"].tolist() == ["x", "y", ""]
+    assert found.absent == 2
+    assert found.problems["Problem"].tolist() == ["no metadata"]
+    assert found.problems["Metadata_Well"].tolist() == ["B01"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Well,Dose\nA1,1\na01,2\nB1,3\n", "more than one row for A01"),
+        ("Plate,Well\nplate,A1\nplate,A1\n", "more than one row for plate/A01"),
+        ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
+        ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
+        ("Well,Dose\n", "has no rows"),
+        ("", "cannot be read as a CSV"),
+        ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
+        ("Plate,Well\nP9,A1\n", "plates are P9; the files' are plate.*--plate P9"),
+    ],
+)
+def test_contradictory_metadata(write: Write, text: str, message: str) -> None:
+    with pytest.raises(PlateError, match=message):
+        _index(write, text)
+
+
+def test_metadata_that_are_not_there(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(PlateError, match=r"--metadata .*none\.csv: there is no such file"):
+        index(write("A1.1.tif"), pattern=PATTERN, metadata=tmp_path / "none.csv")
+
+
+def test_controls_are_marked_by_value(write: Write) -> None:
+    text = "Well,SBS_Controls\nA1,-1.0\nA2,1\nB1,0\n"
+    found = _index(write, text, control_column="sbs_controls", negative="-1", positive="1")
+    assert found.fields["Metadata_Control"].tolist() == ["negative", "positive", ""]
+    found = _index(write, "Well,Compound\nA1,DMSO\nA2,x\nB1,DMSO\n", negative="DMSO")
+    assert found.fields["Metadata_Control"].tolist() == ["negative", "", "negative"]
+
+
+def test_control_column_of_ones_own(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    found = _index(write, "Well,control\nA1,Negative\nA2,poscon\nB1,treated\n")
+    assert found.fields["Metadata_Control"].tolist() == ["negative", "positive", ""]
+    assert "treated" in caplog.text
+    assert _index(write, "Well,Dose\nA1,1\n").fields["Metadata_Control"].tolist() == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"control_column": "Type", "negative": "x"}, "no column 'Type'; they have .*Dose"),
+        ({"control_column": "Dose", "negative": "9"}, "no well has '9' in Metadata_Dose.*1, 2, 3"),
+        ({"control_column": "Dose"}, "give --negative, --positive"),
+        ({"negative": "DMSO"}, "no column 'Compound'"),
+    ],
+)
+def test_bad_controls(write: Write, options: dict[str, str], message: str) -> None:
+    with pytest.raises(PlateError, match=message):
+        _index(write, "Well,Dose\nA1,1\nA2,2\nB1,3\n", **options)

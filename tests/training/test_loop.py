@@ -1,0 +1,269 @@
+"""fit: learns, keeps its books, stops clearly."""
+
+import errno
+import json
+import logging
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from cellssl.errors import TrainingError
+from cellssl.training import fit, load_checkpoint
+
+
+def read_metrics(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "metrics.csv")
+
+
+def weights_of(folder: Path) -> dict[str, Tensor]:
+    checkpoint = load_checkpoint(folder)
+    return checkpoint["encoder_state"] | checkpoint["method_state"]
+
+
+def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+@pytest.mark.parametrize("method", ["simclr", "moco"])
+def test_the_loss_falls_and_the_books_are_complete(
+    method: str, tiny: ModuleType, tmp_path: Path
+) -> None:
+    settings = tiny.tiny_settings(method=method, epochs=20, method_options={"hidden": 16, "dim": 8})
+    folder = tiny.train(tmp_path / "run", settings)
+    metrics = read_metrics(folder)
+    assert metrics["epoch"].tolist() == list(range(1, 21))
+    assert metrics["step"].tolist() == list(range(5, 105, 5))
+    assert metrics["loss"].tail(5).mean() < metrics["loss"].head(2).mean() - 0.1
+    assert metrics["lr"].max() == pytest.approx(0.01)
+    assert metrics["seconds"].is_monotonic_increasing
+    assert metrics.notna().all().all()
+    assert {p.name for p in folder.iterdir()} == {
+        "checkpoint.pt",
+        "metrics.csv",
+        "environment.json",
+    }
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["device"] == "cpu"
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
+def test_optimisers_and_precisions(
+    optimizer: str, precision: str, tiny: ModuleType, tmp_path: Path
+) -> None:
+    settings = tiny.tiny_settings(epochs=2, optimizer=optimizer, precision=precision)
+    weights = weights_of(tiny.train(tmp_path, settings))
+    wanted = torch.float64 if precision == "64-true" else torch.float32
+    assert weights["convolution.weight"].dtype == wanted
+
+
+def test_the_seed_decides_everything(tiny: ModuleType, tmp_path: Path) -> None:
+    runs = [
+        weights_of(tiny.train(tmp_path / name, tiny.tiny_settings(epochs=2, seed=seed)))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    assert same_weights(runs[0], runs[1])
+    assert not same_weights(runs[0], runs[2])
+
+
+def test_rows_within_long_epochs(tiny: ModuleType, tmp_path: Path) -> None:
+    folder = tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=960))
+    metrics = read_metrics(folder)
+    assert metrics["step"].tolist() == [50, 100, 120]
+    assert metrics["feature_std"].isna().tolist() == [True, True, False]
+
+
+def test_a_finished_run_returns_at_once(
+    tiny: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*_: object) -> tuple[Tensor, Tensor]:
+        raise AssertionError
+
+    settings = tiny.tiny_settings(epochs=1)
+    tiny.train(tmp_path, settings)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with caplog.at_level(logging.INFO):
+        tiny.train(tmp_path, settings.model_copy(update={"checkpoint_minutes": 9}), views=forbidden)
+    assert "finished already" in caplog.text
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
+    tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
+    with pytest.raises(
+        TrainingError,
+        match=r"another run \(finished, step 5\)\. settings.epochs: 1 there, 2 now; settings.lr: "
+        r"0.01 there, 0.02 now\. Choose another folder.*cannot be prolonged",
+    ):
+        tiny.train(tmp_path, tiny.tiny_settings(epochs=2, lr=0.02))
+    with pytest.raises(TrainingError, match=r"data.cells: 42 there, 50 now; data.fingerprint"):
+        tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=50))
+
+
+def test_a_method_that_is_not_what_the_settings_say(tiny: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"encoder: the method was built with 'tiny', .*'vgg13'"
+    ):
+        tiny.train(tmp_path, tiny.tiny_settings(encoder="vgg13"))
+
+
+class CrashError(Exception):
+    """Ends a run from within, as a crash would."""
+
+
+def stopping_views(tiny: ModuleType, step: int) -> object:
+    """Views that crash at a step (from 1) of this part of the run."""
+    calls = iter(range(1, 1000))
+
+    def views(*arguments: object) -> tuple[Tensor, Tensor]:
+        if next(calls) == step:
+            raise CrashError
+        return tiny.tiny_views(*arguments)
+
+    return views
+
+
+@pytest.mark.parametrize("method", ["simclr", "moco"])
+@pytest.mark.parametrize("minutes", [5, 1e-9])
+def test_resume_is_exact(method: str, minutes: float, tiny: ModuleType, tmp_path: Path) -> None:
+    # With 1e-9 minutes every step is saved; with 5 a run goes back to the end of the last epoch.
+    options = {"hidden": 16, "dim": 8}
+    settings = tiny.tiny_settings(method=method, method_options=options, checkpoint_minutes=minutes)
+    whole = tiny.train(tmp_path / "whole", settings)
+    for step in (3, 9, 6):
+        with pytest.raises(CrashError):
+            tiny.train(tmp_path / "parts", settings, views=stopping_views(tiny, step))
+    parts = tiny.train(tmp_path / "parts", settings)
+    assert same_weights(weights_of(whole), weights_of(parts))
+    times = ["seconds", "images_per_second"]
+    pd.testing.assert_frame_equal(
+        read_metrics(whole).drop(columns=times), read_metrics(parts).drop(columns=times)
+    )
+    assert read_metrics(parts)["seconds"].is_monotonic_increasing
+
+
+def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -> None:
+    settings = tiny.tiny_settings()
+    with pytest.raises(CrashError):
+        tiny.train(tmp_path, settings, views=stopping_views(tiny, 13))
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("3,15,2.5,0.01,9,9,0.5,3\n4,20,2.")
+    tiny.train(tmp_path, settings)
+    metrics = read_metrics(tmp_path)
+    assert metrics["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert 2.5 not in metrics["loss"].tolist()
+
+
+def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_last_good(
+    tiny: ModuleType, tmp_path: Path
+) -> None:
+    calls = iter(range(1, 100))
+
+    def spoilt(images: Tensor, *rest: object) -> tuple[Tensor, Tensor]:
+        factor = float("nan") if next(calls) >= 13 else 1.0
+        return tiny.tiny_views(images * factor, *rest)
+
+    with pytest.raises(
+        TrainingError, match=r"loss became nan at step 13 \(epoch 3\).*checkpoint.pt is from before"
+    ):
+        tiny.train(tmp_path, tiny.tiny_settings(), views=spoilt)
+    assert load_checkpoint(tmp_path)["step"] == 10
+    assert all(torch.isfinite(value).all() for value in weights_of(tmp_path).values())
+
+
+def test_spoilt_weights_are_not_saved(tiny: ModuleType, tmp_path: Path) -> None:
+    # A loss can be finite while the update that it causes is not.
+    settings = tiny.tiny_settings(epochs=2)
+    method = tiny.tiny_method(settings)
+    method.after_step = lambda *_: method.projector[0].bias.data.fill_(float("inf"))
+    with pytest.raises(TrainingError, match=r"weight is no longer a finite number|loss became"):
+        fit(method, tiny.TinySource(), tiny.tiny_views, settings, tmp_path, device="cpu")
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file grow beyond `size` bytes: the nearest to a full disk that needs no rights."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tiny: ModuleType, tmp_path: Path) -> None:
+    settings = tiny.tiny_settings()
+    whole = tiny.train(tmp_path / "whole", settings)
+    folder = tmp_path / "run"
+    with pytest.raises(CrashError):
+        tiny.train(folder, settings, views=stopping_views(tiny, 12))
+    with (
+        largest_file(4000),
+        pytest.raises(
+            TrainingError, match=rf"cannot write .*{os.strerror(errno.EFBIG)}; .*last good.*again"
+        ),
+    ):
+        tiny.train(folder, settings)
+    assert load_checkpoint(folder)["step"] == 10
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+    assert same_weights(weights_of(whole), weights_of(tiny.train(folder, settings)))
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGTERM, TrainingError), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_asked_to_stop_it_saves_and_leaves(
+    number: signal.Signals, error: type[BaseException], tiny: ModuleType, tmp_path: Path
+) -> None:
+    calls = iter(range(1, 100))
+
+    def views(*arguments: object) -> tuple[Tensor, Tensor]:
+        if next(calls) == 8:
+            os.kill(os.getpid(), number)
+        return tiny.tiny_views(*arguments)
+
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    settings = tiny.tiny_settings()
+    with pytest.raises(error, match=f"stopped by {number.name} and saved at step 8; the same com"):
+        tiny.train(tmp_path / "run", settings, views=views)
+    assert handlers == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+    assert load_checkpoint(tmp_path / "run")["step"] == 8
+    whole = weights_of(tiny.train(tmp_path / "whole", settings))
+    assert same_weights(whole, weights_of(tiny.train(tmp_path / "run", settings)))
+
+
+def test_a_collapsed_encoder_is_told(
+    tiny: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def alike(images: Tensor, *_: object) -> tuple[Tensor, Tensor]:
+        return torch.full_like(images, 0.5), torch.full_like(images, 0.5)
+
+    tiny.train(tmp_path, tiny.tiny_settings(epochs=1), views=alike)
+    assert "the encoder has collapsed after epoch 1" in caplog.text
+
+
+def test_unknown_device(tiny: ModuleType, tmp_path: Path) -> None:
+    settings = tiny.tiny_settings()
+    for device in ("tpu9", "cuda:99"):
+        with pytest.raises(TrainingError, match=f"cannot train on device '{device}'"):
+            fit(
+                tiny.tiny_method(settings),
+                tiny.TinySource(),
+                tiny.tiny_views,
+                settings,
+                tmp_path,
+                device=device,
+            )

@@ -1,0 +1,69 @@
+"""Plan, order and learning rate."""
+
+import logging
+
+import pytest
+import torch
+
+from cellssl.errors import TrainingError
+from cellssl.training import Plan, TrainingSettings, epoch_order, learning_rate, make_plan
+
+
+def test_an_order_is_a_shuffle_that_follows_from_seed_and_epoch() -> None:
+    plan = make_plan(100, TrainingSettings(batch_size=10))
+    first = epoch_order(0, 0, plan)
+    assert sorted(first.tolist()) == list(range(100))
+    assert torch.equal(first, epoch_order(0, 0, plan))
+    assert not torch.equal(first, epoch_order(0, 1, plan))
+    assert not torch.equal(first, epoch_order(1, 0, plan))
+
+
+def test_whole_batches_only_and_other_cells_are_left_out_each_epoch() -> None:
+    plan = make_plan(25, TrainingSettings(batch_size=10))
+    assert (plan.batch, plan.steps) == (10, 2)
+    left = [set(range(25)) - set(epoch_order(0, epoch, plan).tolist()) for epoch in range(3)]
+    assert all(len(cells) == 5 for cells in left)
+    assert left[0] != left[1] != left[2]
+
+
+def test_fewer_cells_than_a_batch(caplog: pytest.LogCaptureFixture) -> None:
+    plan = make_plan(7, TrainingSettings(batch_size=256))
+    assert (plan.batch, plan.steps) == (7, 1)
+    assert "the batch has 7 instead of 256" in caplog.text
+    with pytest.raises(TrainingError, match="at least 2 cells, got 1"):
+        make_plan(1, TrainingSettings())
+
+
+def test_samples_per_epoch() -> None:
+    plan = make_plan(1000, TrainingSettings(batch_size=32, samples_per_epoch=100))
+    assert (plan.samples, plan.batch, plan.steps) == (1000, 32, 3)
+    seen = {cell for epoch in range(50) for cell in epoch_order(0, epoch, plan).tolist()}
+    assert len(seen) > 950
+
+
+@pytest.mark.parametrize(
+    ("epochs", "asked", "warmup"), [(25, None, 25), (400, None, 100), (25, 4, 40), (25, 0, 0)]
+)
+def test_warm_up_is_a_tenth_or_what_was_asked(
+    epochs: int, asked: float | None, warmup: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = TrainingSettings(epochs=epochs, warmup_epochs=asked, batch_size=10)
+    with caplog.at_level(logging.WARNING):
+        assert make_plan(100, settings).warmup == warmup
+    assert not caplog.text
+
+
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
+    plan = Plan(samples=100, batch=10, steps=10, epochs=10, warmup=20)
+    rates = [learning_rate(step, plan, peak=0.3) for step in range(plan.total)]
+    assert rates[0] == pytest.approx(0.3 / 20)
+    assert rates[19] == rates[20] == 0.3
+    assert rates[60] == pytest.approx(0.15)
+    assert 0 < rates[-1] < 0.001
+    assert rates[:20] == sorted(rates[:20])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_without_warm_up_it_starts_at_the_peak() -> None:
+    plan = Plan(samples=100, batch=10, steps=10, epochs=1, warmup=0)
+    assert learning_rate(0, plan, peak=0.3) == 0.3

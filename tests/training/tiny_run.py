@@ -1,0 +1,123 @@
+"""A run of seconds with a small source and encoder; as a program, one that can be killed."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cellssl import methods
+from cellssl.encoders import Encoder
+from cellssl.methods import Method
+from cellssl.training import TrainingSettings, fit, seeded
+
+
+class TinyEncoder(Encoder):
+    """One convolution, norm, mean."""
+
+    name, stem, width = "tiny", "imagenet", 1.0
+
+    def __init__(self, *, features: int = 8) -> None:
+        super().__init__()
+        self.in_channels, self.feature_dim = 2, features
+        self.convolution = nn.Conv2d(2, features, 3, bias=False)
+        self.norm = nn.BatchNorm2d(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.norm(self.convolution(images)).relu().mean((2, 3))
+
+
+class TinySource:
+    """Blobs of several sizes and brightnesses, in memory."""
+
+    channels = ("DNA", "Actin")
+    size = 10
+
+    def __init__(self, cells: int = 42) -> None:
+        self.samples = torch.arange(cells)
+        generator = torch.Generator().manual_seed(0)
+        distance = (torch.arange(10) - 4.5).square()
+        radius = torch.rand(cells, 2, 1, 1, generator=generator) * 20 + 2
+        blobs = torch.exp(-(distance[:, None] + distance[None]) / radius)
+        self.images = blobs * torch.rand(cells, 2, 1, 1, generator=generator)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def gather(self, index: Tensor) -> Tensor:
+        return self.images[index]
+
+    def to(self, _: torch.device | str) -> "TinySource":
+        return self
+
+
+def tiny_views(images: Tensor, seed: int, epoch: int, samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise and flips that are a pure function of (seed, epoch, sample)."""
+    made = []
+    for view in range(2):
+        number = (samples * 7919 + epoch * 104729 + seed * 1299709 + view * 15485863) % 1000
+        noise = torch.sin(number[:, None, None, None] * torch.arange(1, 101).view(1, 1, 10, 10))
+        made.append((images + 0.05 * noise).clamp(0, 1))
+    return made[0], made[1].flip(3)
+
+
+def tiny_settings(**changes: object) -> TrainingSettings:
+    """Six epochs of five steps."""
+    wanted = {
+        "method": "simclr",
+        "method_options": {"hidden": 16, "dim": 8},
+        "encoder": "tiny",
+        "epochs": 6,
+        "batch_size": 8,
+        "lr": 0.01,
+    }
+    return TrainingSettings.model_validate({**wanted, **changes})
+
+
+def tiny_method(settings: TrainingSettings) -> Method:
+    """Build from the seed."""
+    with seeded(settings.seed):
+        return methods.build(settings.method, TinyEncoder(), **settings.method_options)
+
+
+def train(
+    out: Path,
+    settings: TrainingSettings,
+    *,
+    views: Callable[[Tensor, int, int, Tensor], tuple[Tensor, ...]] = tiny_views,
+    source: TinySource | None = None,
+) -> Path:
+    """Run it."""
+    return fit(
+        tiny_method(settings),
+        source or TinySource(),
+        views,
+        settings,
+        out,
+        description={"channels": ["DNA", "Actin"]},
+        progress=False,
+        device="cpu",
+    )
+
+
+def main() -> None:
+    """Train slowly, saving at almost every step: FOLDER METHOD."""
+    logging.basicConfig(level=logging.INFO)
+    torch.set_num_threads(1)
+    options = {"hidden": 16, "dim": 8, **({"queue": 32} if sys.argv[2] == "moco" else {})}
+
+    def slow_views(images: Tensor, seed: int, epoch: int, samples: Tensor) -> tuple[Tensor, Tensor]:
+        time.sleep(0.03)
+        return tiny_views(images, seed, epoch, samples)
+
+    settings = tiny_settings(
+        method=sys.argv[2], method_options=options, epochs=12, checkpoint_minutes=0.001
+    )
+    train(Path(sys.argv[1]), settings, views=slow_views)
+
+
+if __name__ == "__main__":
+    main()
