@@ -22,25 +22,18 @@ def grey(images: Tensor) -> Tensor:
 def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     """Turn the hue of RGB images (N, 3, H, W) in [0, 1] by `turn` (N, 1), in full circles.
 
-    Equal to torchvision's ``adjust_hue``, but written in the closed form of HSV's colour circle:
-    with the hue h in sixths of a circle, red is smallest + chroma·clip(|h − 3| − 1, 0, 1), green
+    Equal to torchvision's ``adjust_hue``, but in closed form, without branches. With the hue h in
+    sixths of a circle, |h| = 1 + (green + blue − red − smallest) / chroma and h has the sign of
+    green − blue; turned back into colour, red is smallest + chroma·clip(|h − 3| − 1, 0, 1), green
     and blue the same with 2 − |h − 2| and 2 − |h − 4|. Turn 0 gives the images back to float
     precision.
     """
     red, green, blue = images.unbind(dim=1)
-    value = torch.maximum(torch.maximum(red, green), blue)
     smallest = torch.minimum(torch.minimum(red, green), blue)
-    chroma = value - smallest
-    hue = torch.where(
-        value == red,
-        green - blue,
-        torch.where(
-            value == green,
-            torch.add(blue - red, chroma, alpha=2.0),
-            torch.add(red - green, chroma, alpha=4.0),
-        ),
-    )
-    hue = hue.div_(chroma.clamp(min=1e-12)).add_(6.0 * turn[:, :, None]).remainder_(6.0)
+    chroma = torch.maximum(torch.maximum(red, green), blue).sub_(smallest)
+    hue = (green + blue).sub_(red).sub_(smallest).div_(chroma.clamp(min=1e-12)).add_(1.0)
+    hue = hue.copysign_(green - blue).add_(6.0 * turn[:, :, None])
+    hue = hue.sub_(torch.floor(hue * (1 / 6)), alpha=6.0)  # into [0, 6]
     turned = torch.empty_like(images)
     ramps = (
         (hue - 3.0).abs_().sub_(1.0),

@@ -30,6 +30,8 @@ _CHANCE = (
     -1
 )  # the number that decides whether a sample is touched; an operation's own numbers begin at 0
 
+_LAST = {"channels": 1, "p": 2, "because": 3}  # an operation's own keys are read first
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -104,10 +106,8 @@ class Operation:
     @classmethod
     def rules(cls) -> dict[str, tuple[Rule, Any]]:
         """Map every key to its rule and its default (`...` where it must be given)."""
-        last = ("channels", "p", "because")  # an operation's own keys are read first
-        items = sorted(fields(cls), key=lambda item: item.name in last and 1 +
-        last.index(item.name)) return {item.name: (item.metadata["rule"], _default(item)) for item
-        in items}
+        items = sorted(fields(cls), key=lambda item: _LAST.get(item.name, 0))
+        return {item.name: (item.metadata["rule"], _default(item)) for item in items}
 
     @classmethod
     def problems(cls, values: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -163,7 +163,7 @@ class Geometry(Operation):
     exact: ClassVar[bool] = False  # can move whole pixels, without interpolation, by `move`
 
     def matrix(self, params: Params) -> Tensor:
-        """Give (N, 3, 3): from the result's (x, y, 1), in pixels off centre, to where it is read."""
+        """Give (N, 3, 3): from the result's (x, y, 1), in centred pixels, to the source's."""
         raise NotImplementedError
 
     def reach(self, half: float) -> float:

@@ -15,7 +15,7 @@ __all__ = ["View", "Views"]
 
 # Values that a CPU works on at a time: every pass over them then stays in its cache. Draws belong
 # to the sample, so the split changes nothing but the time.
-_CPU_BLOCK = 1 << 18
+_CPU_BLOCK = 1 << 20
 
 
 class View:

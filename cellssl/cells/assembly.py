@@ -75,9 +75,10 @@ def assemble(
 
 
 def _quarantine(fields: list[_Field]) -> None:
-    """Take out fields whose size is not their plate's usual one, or whose type is not the usual one.
+    """Take out fields whose size is not usual for their plate, or whose type is not usual at all.
 
-    What most fields have is right; among equals, what comes first. Crops of one file have one type, plates may differ in size.
+    What most fields have is right; among equals, what comes first. Crops of one file have one type,
+    plates may differ in size.
     """
     whole = [field for field in fields if field.part is not None]
     types = Counter(field.part.dtype for field in whole if field.part)
@@ -113,7 +114,7 @@ def _smallest_areas(fields: Sequence[_Field]) -> dict[str, float]:
 
 
 def _write_table(fields: Sequence[_Field], smallest: Mapping[str, float], path: Path) -> None:
-    """Write a row per field: its metadata, cells found, kept and dropped by reason, seconds, problem."""
+    """Write a row per field: metadata, cells found, kept, dropped by reason, seconds, problem."""
     rows = []
     for field in fields:
         part = field.part
@@ -156,7 +157,7 @@ def _batches(
         yield CropBatch(
             images=images[kept],
             masks=masks[kept] if settings["masks"] else None,
-            obs=_obs(field, columns, kept),
+            obs=_obs(field, field.part, columns, kept),
         )
     if empty:
         size, channels = settings["crop_size"], len(settings["channels"])
@@ -165,10 +166,8 @@ def _batches(
         yield CropBatch(images=nothing, masks=None, obs=obs)
 
 
-def _obs(field: _Field, columns: Sequence[str], kept: np.ndarray) -> pd.DataFrame:
+def _obs(field: _Field, part: Part, columns: Sequence[str], kept: np.ndarray) -> pd.DataFrame:
     """Make the table of a field's kept cells."""
-    part = field.part
-    assert part is not None
     labels = part.labels[kept]
     place = "/".join(str(field.row[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
     names = pd.Index([f"{place}/{label}" for label in labels], dtype=object)

@@ -1,4 +1,4 @@
-"""A plate's fields → crops on disk: every finished field is kept, whatever happens to the process."""
+"""A plate's fields → crops on disk; a finished field is kept, whatever happens to the process."""
 
 import hashlib
 import json
@@ -25,6 +25,7 @@ __all__ = ["crop"]
 
 _LOG = logging.getLogger(__name__)
 CROPS, TABLE, RECORD, PARTS = "crops.h5ad", "fields.csv", "crop.json", "parts"
+_DIED = "the worker process died on this field, twice (out of memory?)"
 
 
 def crop(
@@ -39,14 +40,16 @@ def crop(
 ) -> CropReport:
     """Find the cells of a plate and cut a window around each nucleus.
 
-    Writes ``crops.h5ad`` (see `cellssl.crops.Crops`), ``fields.csv`` (a row per field: found, kept, dropped for which
-    reason, what was wrong) and ``crop.json`` (the settings) into `out`. Cells whose window leaves the image are dropped as
-    ``border``, nuclei smaller than a fifth of their plate's median area as ``fragment``; both are counted, so that
-    found = kept + dropped for every field. A field that cannot be read, or differs from its plate in size or type, is left out
-    with its reason in ``fields.csv``; everything else is finished.
+    Writes ``crops.h5ad`` (see `cellssl.crops.Crops`), ``fields.csv`` (a row per field: found, kept,
+    dropped for which reason, what was wrong) and ``crop.json`` (the settings) into `out`. Cells
+    whose window leaves the image are dropped as ``border``, nuclei smaller than a fifth of their
+    plate's median area as ``fragment``; both are counted, so that found = kept + dropped for every
+    field. A field that cannot be read, or differs from its plate in size or type, is left out with
+    its reason in ``fields.csv``; everything else is finished.
 
-    Each finished field is kept in ``parts/`` until all are done: killed at any moment, the same call goes on from there, and
-    ``crops.h5ad`` has the same bytes as without the interruption. When it is there already, nothing is done.
+    Each finished field is kept in ``parts/`` until all are done: killed at any moment, the same
+    call goes on from there, and ``crops.h5ad`` has the same bytes as without the interruption. When
+    it is there already, nothing is done.
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ def crop(
     segmenter : Segmenter, optional
         Finds the nuclei; by default `ThresholdSegmenter` with the size estimated from the data.
     size : int
-        Height and width of the crops in pixels; 1.5 times what the encoder will see is a good choice.
+        Height and width of the crops in pixels; 1.5 times what the encoder will see is a good
+        choice.
     masks : bool
         Whether to store the nuclei's (and cells') masks.
     workers : int
@@ -68,8 +72,8 @@ def crop(
     Raises
     ------
     CellsslError
-        When the segmenter does not fit the channels, `out` is not writable, used by another process, or holds crops of
-        other settings.
+        When the segmenter does not fit the channels, `out` is not writable, used by another
+        process, or holds crops of other settings.
 
     Examples
     --------
@@ -80,7 +84,9 @@ def crop(
     segmenter = segmenter or ThresholdSegmenter()
     segmenter.check(index.channels)
     if size < 2 or not len(index.fields):
-        raise CropError(f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1")
+        raise CropError(
+            f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1"
+        )
     out = make_folder(out)
     job = Job(segmenter, tuple(index.channels), size, masks)
     with locked(out):
@@ -106,13 +112,13 @@ def _crop(index: PlateIndex, out: Path, job: Job, *, workers: int, shown: bool) 
 
 
 def _fingerprint(index: PlateIndex, tasks: Sequence[Task]) -> str:
-    """Hash the fields, their metadata and their files: when one changes, the crops are made anew."""
+    """Hash the fields, their metadata and files: when one changes, the crops are made anew."""
     text = index.fields.to_csv(index=False) + "".join(task.part.name for task in tasks)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _finished(out: Path, record: Mapping[str, Any]) -> bool:
-    """Say whether the folder holds just these crops; refuse one that holds crops of other settings."""
+    """Say whether the folder holds just these crops; refuse one with crops of other settings."""
     there = (out / RECORD).is_file()
     before = json.loads((out / RECORD).read_text()) if there else record
     if before["settings"] != record["settings"]:
@@ -155,15 +161,14 @@ def _begin(out: Path, record: Mapping[str, Any]) -> None:
 
 
 def _cut_fields(tasks: Sequence[Task], *, workers: int, shown: bool) -> dict[Path, str]:
-    """Do all fields that have no part yet; give what was wrong with those that have none after it."""
+    """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
     left = [task for task in tasks if not task.part.is_file()]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}
     results = spread(cut_field, left, workers=min(workers, len(left)))
-    for task, problem in track(results, "cropping", total=len(left), shown=shown):
-        if isinstance(problem, Died):
-            problem = "the worker process died on this field, twice (out of memory?)"
+    for task, result in track(results, "cropping", total=len(left), shown=shown):
+        problem = _DIED if isinstance(result, Died) else result
         if problem:
             problems[task.part] = problem
             _LOG.warning("field left out: %s", problem)

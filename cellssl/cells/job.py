@@ -54,7 +54,7 @@ class Task:
 
 
 def cut_field(task: Task) -> str:
-    """Read, segment and cut one field and write its part; give what was wrong with it, or nothing."""
+    """Read, segment and cut one field and write its part; give what was wrong with it, or ""."""
     start = time.perf_counter()
     try:
         field = read_field(task.paths, task.job.channels)

@@ -31,7 +31,7 @@ class Labels:
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """Finds the nuclei (and perhaps the cells) of a field; must be picklable, for worker processes."""
+    """Finds the nuclei (and perhaps the cells) of a field; picklable, for worker processes."""
 
     @property
     def name(self) -> str:
@@ -73,6 +73,6 @@ def find_nucleus_channel(channels: Sequence[str], wanted: str | None) -> int:
             if name in channel.lower():
                 return number
     raise PlateError(
-        f"none of the channels {', '.join(channels)} is named like a DNA stain (DAPI, DNA, Hoechst, …); "
-        "say which one shows nuclei with --nucleus (nucleus_channel=)"
+        f"none of the channels {', '.join(channels)} is named like a DNA stain "
+        "(DAPI, DNA, Hoechst, …); say which one shows nuclei with --nucleus (nucleus_channel=)"
     )

@@ -21,7 +21,8 @@ class FieldCells:
     images : ndarray
         (n, C, S, S) in the field's own type.
     masks : ndarray
-        (n, M, S, S) uint8: 0 background, 1 this object, 2 others; M is 0 without masks, 1 for nuclei, 2 with cells.
+        (n, M, S, S) uint8: 0 background, 1 this object, 2 others; M is 0 without masks, 1 for
+        nuclei, 2 with cells.
     labels : ndarray
         (n,) int32 numbers in the label image.
     centers : ndarray

@@ -20,7 +20,8 @@ _ARRAYS = ("images", "masks", "labels", "centers", "areas", "shape")
 def part_name(settings: Mapping[str, Any], paths: list[str]) -> str:
     """Name a field's part after everything it depends on: settings, files, their sizes and times.
 
-    A part made with other settings, or from a file that has changed since, is never taken for this one.
+    A part made with other settings, or from a file that has changed since, is never taken for this
+    one.
     """
     files = [[path, *_stamp(Path(path))] for path in paths]
     text = json.dumps([dict(settings), files], sort_keys=True)

@@ -29,14 +29,15 @@ def spread(
 ) -> Iterator[tuple[Task, Result | Died]]:
     """Do tasks on worker processes and give the results as they come.
 
-    At most two tasks a worker are on their way. When a worker dies (out of memory, killed), its pool is lost with all tasks
-    on their way; they are done again *one at a time*, so that the one at fault is known and no other is blamed. An exception
-    of `work` is raised here.
+    At most two tasks a worker are on their way. When a worker dies (out of memory, killed), its
+    pool is lost with all tasks on their way; they are done again *one at a time*, so that the one
+    at fault is known and no other is blamed. An exception of `work` is raised here.
 
     Parameters
     ----------
     work : callable
-        Importable by name, since workers are spawned, not forked: libraries with threads do not survive a fork.
+        Importable by name, since workers are spawned, not forked: libraries with threads do not
+        survive a fork.
     tasks : sequence
         Picklable.
     workers : int

@@ -17,7 +17,8 @@ class CropReport:
     crops, table : Path
         ``crops.h5ad`` and ``fields.csv``.
     fields : DataFrame
-        The table: a row per field with ``found``, ``kept``, ``dropped_<reason>``, ``seconds`` and ``Problem`` ("" if none).
+        The table: a row per field with ``found``, ``kept``, ``dropped_<reason>``, ``seconds`` and
+        ``Problem`` ("" if none).
     """
 
     crops: Path

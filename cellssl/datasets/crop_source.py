@@ -150,7 +150,7 @@ class CropSource:
         return torch.from_numpy(pixels)
 
     def _read(self, index: Tensor) -> Tensor:
-        """Read one batch from the file; its positions must be known, so this waits for the device."""
+        """Read a batch from the file; its positions must be known, so this waits for the device."""
         rows = self._rows[index.cpu().numpy()]
         return torch.from_numpy(self._take(rows)).to(self.device, non_blocking=True)
 

@@ -1,18 +1,14 @@
 """Encoder × crops → AnnData: one row of features a cell, with where they come from."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-import cellssl
 from cellssl.crops import Crops, Scaling, scale
 from cellssl.embedding.baselines import (
     RANDOM,
@@ -24,11 +20,11 @@ from cellssl.embedding.baselines import (
     statistics,
 )
 from cellssl.embedding.extractor import Extractor
+from cellssl.embedding.record import assemble, check_out, describe, describe_sample, write
 from cellssl.embedding.sampling import sample_wells
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
-from cellssl.files import atomic, make_folder
 from cellssl.progress import bar
 
 __all__ = ["embed"]
@@ -104,6 +100,8 @@ def embed(
         When the crops lack a channel or are smaller than the encoder wants.
     ModelError
         When the model cannot be had.
+    EmbeddingError
+        When there are no cells, or `out` or the device cannot be used.
 
     Examples
     --------
@@ -113,6 +111,8 @@ def embed(
     crops = crops if isinstance(crops, Crops) else Crops.open(crops)
     if not len(crops):
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
+    if out is not None:
+        check_out(Path(out), crops)
     if not is_baseline(model):
         extractor = trained(Path(model), crops)
     else:
@@ -128,20 +128,15 @@ def embed(
             seed=seed,
         )
     rows = np.arange(len(crops)) if sample is None else sample_wells(crops.obs, sample, seed=seed)
-    if out is not None:
-        make_folder(Path(out).absolute().parent)
     features = _extract(
         crops, rows, extractor, _device(device), batch_size=batch_size, progress=progress
     )
-    about = {
-        "name": name or extractor.name,
-        "model": str(model),
-        **_provenance(extractor),
-        **_sampling(len(rows), len(crops), seed, sample),
-    }
-    result = _assemble(features, crops.obs.iloc[rows], extractor, about)
+    about = {"name": name or extractor.name, "model": str(model), **describe(extractor)}
+    if sample is not None:
+        about |= describe_sample(len(rows), len(crops), seed=seed)
+    result = assemble(features, crops.obs.iloc[rows], extractor, about)
     if out is not None:
-        _write(result, Path(out))
+        write(result, Path(out))
     return result
 
 
@@ -201,7 +196,7 @@ def _read(crops: Crops, rows: np.ndarray, extractor: Extractor, device: torch.de
     columns = [crops.channels.index(name) for name in extractor.channels]
     first = (crops.size - extractor.crop_size) // 2
     centre = slice(first, first + extractor.crop_size)
-    pixels = torch.from_numpy(crops.read(rows)[:, columns, centre, centre]).to(device).float()
+    pixels = torch.from_numpy(crops.read(rows)[:, columns, centre, centre]).float().to(device)
     bounds = extractor.scaling.bounds(crops, rows, channels=extractor.channels)
     low, high = (torch.from_numpy(values).to(device) for values in bounds)
     return scale(pixels, low, high, transform=extractor.scaling.rule.transform)
@@ -242,52 +237,3 @@ def _device(name: str) -> torch.device:
             "Use --device auto, or cpu."
         ) from error
     return device
-
-
-def _provenance(extractor: Extractor) -> dict[str, Any]:
-    """Say what the features come from, in values that an h5ad can hold."""
-    fitted = extractor.scaling.to_dict()
-    rule = {key: fitted[key] for key in ("per", "percentiles", "transform")}
-    return {
-        "positives": "",
-        "weak": False,
-        **extractor.provenance,
-        "scaling": {**rule, "percentiles": np.asarray(rule["percentiles"], float)},
-        # As text: plates' names may hold a "/", which HDF5 and Zarr would take for a group.
-        "scaling_bounds": json.dumps({key: fitted[key] for key in ("channels", "low", "high")}),
-        "crop_size": extractor.crop_size,
-        "channels": np.asarray(extractor.channels, dtype=object),
-        "version": cellssl.__version__,
-    }
-
-
-def _sampling(taken: int, of: int, seed: int, sample: int | None) -> dict[str, Any]:
-    """Say which sample was drawn, when one was."""
-    if sample is None:
-        return {}
-    return {"sample": {"cells": taken, "of": of, "seed": seed, "drawn": "evenly over wells"}}
-
-
-def _assemble(
-    features: np.ndarray, obs: pd.DataFrame, extractor: Extractor, about: dict[str, Any]
-) -> ad.AnnData:
-    """Join features, cells and provenance."""
-    measures = obs[list(extractor.measures)].to_numpy(np.float32)
-    names = [*extractor.features, *(_feature_name(column) for column in extractor.measures)]
-    return ad.AnnData(
-        X=np.concatenate([features, measures], axis=1),
-        obs=obs.copy(),
-        var=pd.DataFrame(index=pd.Index(names, dtype=object)),
-        uns={"cellssl": about},
-    )
-
-
-def _feature_name(column: str) -> str:
-    """Turn a column of the cells' table into a feature's name: Area_Nucleus → Nucleus_Area."""
-    return "_".join(reversed(column.split("_")))
-
-
-def _write(embedding: ad.AnnData, out: Path) -> None:
-    """Write an .h5ad whole or not at all; texts stay texts, as in the crops."""
-    with atomic(out) as part:
-        embedding.write_h5ad(part, convert_strings_to_categoricals=False)

@@ -16,6 +16,7 @@ __all__ = ["trained"]
 
 logger = logging.getLogger(__name__)
 
+NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
 CHECKPOINT = "checkpoint.pt"  # as the run folder's contract calls it
 
 
@@ -45,6 +46,12 @@ def trained(path: Path, crops: Crops) -> Extractor:
         )
     saved = load_checkpoint(path)
     file = path / CHECKPOINT if path.is_dir() else path
+    missing = [key for key in NEEDED if key not in saved]
+    if missing:
+        raise ModelError(
+            f"{file} does not say how crops were scaled and cut: it lacks {', '.join(missing)}. "
+            "Cells can be embedded by encoders that were trained on crops."
+        )
     network = rebuild(saved["encoder"])
     load_state(network, saved["encoder_state"], source=str(file))
     if not saved["finished"]:

@@ -177,9 +177,8 @@ class MoCo(Method):
             keys = self.key_projector(self.key_encoder(answering))
         with torch.autocast(queries.device.type, enabled=False):
             q, k = full_precision(queries, keys)
-            return info_nce_loss(q, k, queue, temperature=self.temperature), functional.normalize(
-                k, dim=1
-            )
+            loss = info_nce_loss(q, k, queue, temperature=self.temperature)
+            return loss, functional.normalize(k, dim=1)
 
     @torch.no_grad()
     def after_step(self, step: Tensor | int, total: int) -> None:

@@ -8,6 +8,7 @@ from cellssl.phenotypes.evaluation import (
     evaluate,
     measure_embeddings,
 )
+from cellssl.phenotypes.labels import choose_label, require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
 from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
@@ -20,6 +21,7 @@ __all__ = [
     "Measurements",
     "Similarity",
     "WellProfiles",
+    "choose_label",
     "cluster",
     "compare_embeddings",
     "evaluate",
@@ -27,6 +29,7 @@ __all__ = [
     "normalise_features",
     "read_embedding",
     "read_scores",
+    "require_label",
     "similarity",
     "well_profiles",
 ]

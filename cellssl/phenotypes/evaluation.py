@@ -161,9 +161,15 @@ def measure_embeddings(
     normalise: str = "standardise",
     where: str | None = None,
     resamples: int = 400,
+    absent: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Measurements:
     """Score as `evaluate` does, and keep the draws for `compare_embeddings`.
+
+    Parameters
+    ----------
+    absent : mapping, optional
+        Name of an embedding that could not be had → why, and how to get it: each has rows without a value.
 
     Returns
     -------
@@ -189,6 +195,8 @@ def measure_embeddings(
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=normalise, plates=plates, controls=controls)
             entries += [_entry(one, task, score) for score in _scores(Z, task, seeds)]
+    for name, reason in (absent or {}).items():
+        entries += [_absent(name, task, metric, reason) for task in tasks for metric in METRICS]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
 
 
@@ -222,6 +230,23 @@ def _entry(one: Embedding, task: Task, score: Score) -> Measurement:
         n=n,
         classes=len(np.unique(task.labels)),
         note=note,
+    )
+
+
+def _absent(name: str, task: Task, metric: str, reason: str) -> Measurement:
+    """Give an embedding that could not be had its place in the table."""
+    return Measurement(
+        embedding=name,
+        seed="",
+        subset=task.subset,
+        split=task.split if metric in ("knn", "linear") else "none",
+        metric=metric,
+        weak=False,
+        value=float("nan"),
+        draws=None,
+        n=0,
+        classes=len(np.unique(task.labels)),
+        note=reason,
     )
 
 

@@ -1,5 +1,6 @@
 """One field of view: its images, one file per channel, read into one array."""
 
+import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ _DAMAGE = (
     OSError,
     ValueError,
     RuntimeError,
+    MemoryError,
     struct.error,
     zlib.error,
     LookupError,
@@ -136,15 +138,19 @@ def _only_page(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
 
 
 def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:
-    """Refuse a file that ends before its pixels do: tifffile would fill the rest with zeros."""
-    ends = (
-        offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-    )
-    end = max(ends, default=0)
-    if end > size or not any(page.databytecounts):
+    """Refuse a file without all of its pixels: tifffile would fill the rest with zeros."""
+    offsets, counts = page.dataoffsets, page.databytecounts
+    end = max((start + count for start, count in zip(offsets, counts, strict=True)), default=0)
+    if end > size or not any(counts):
         raise FieldError(
             f"{path} is truncated ({size:,} bytes, its pixels end at {end:,}): copy it again or "
             "take it out."
+        )
+    packed = page.compression != tifffile.COMPRESSION.NONE
+    if len(offsets) < math.prod(page.chunked) or (not packed and sum(counts) < page.nbytes):
+        raise FieldError(
+            f"{path} is damaged: it is said to have {page.shape[0]:,} × {page.shape[1]:,} pixels, "
+            "but holds fewer. Copy it again or take it out."
         )
 
 

@@ -195,5 +195,5 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
             message += f" Its {what}s are {_listed(theirs, 4)}; the files' are {_listed(ours, 4)}."
             if key == "Metadata_Plate":
                 near = get_close_matches(ours[0], theirs, n=1) or theirs
-                message += f" Name the plate with --plate, e.g. --plate {near[0]}."
+                message += f" Name the plate with --plate-name, e.g. --plate-name {near[0]}."
     return message

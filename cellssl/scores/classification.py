@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from cellssl.errors import EmbeddingError
 
@@ -103,7 +104,7 @@ def _votes(
 ) -> NDArray[np.float64]:
     """Sum the weights of each row's k nearest by class: (n, N) similarities → (n, classes)."""
     k = min(k, similarity.shape[1])
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
     cosine = np.take_along_axis(similarity, nearest, axis=1).astype(np.float64)
     weights = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / temperature)
     cells = np.arange(len(similarity))[:, None] * classes + codes[nearest]
@@ -181,7 +182,8 @@ def _fit_predict(
     if (known == known[0]).all():
         return np.full(len(test), known[0], dtype=labels.dtype)
     model = LogisticRegression(C=C, class_weight="balanced", max_iter=iterations)
-    with warnings.catch_warnings(record=True) as caught:
+    # One thread, as for k-means: a busy machine makes more of them slower, not faster.
+    with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X[train], known)
     for warning in caught:

@@ -13,7 +13,7 @@ from cellssl.embedding import embed
 from cellssl.errors import ModelError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
-from cellssl.protocols import Protocol, load
+from cellssl.protocols import Protocol, resolve
 from cellssl.report import save_figure, score_figure
 from cellssl.studies.experiment import embed_baseline, train
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -87,7 +87,7 @@ def compare(
     """
     out = make_folder(out)
     label = require_label(Crops.open(crops).obs, label)
-    loaded = [load(protocol, changes=changes) for protocol in protocols]
+    loaded = [resolve(protocol, changes) for protocol in protocols]
     named = baselines if isinstance(baselines, Mapping) else dict.fromkeys(baselines)
     runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), device, progress)
     paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
@@ -119,7 +119,7 @@ class _Runner:
 
     def train(self, protocol: Protocol, seed: int) -> Path:
         """Train a protocol with a seed and embed all cells with its encoder."""
-        seeded = load(protocol, changes={"training.seed": seed})
+        seeded = resolve(protocol, {"training.seed": seed})
         name = f"{protocol.name}-seed{seed}"
         _log.info("%s", name)
         run = train(

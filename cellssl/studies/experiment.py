@@ -5,12 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellssl.crops import Crops, fit_scaling
+from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.embedding import embed
 from cellssl.errors import ProtocolError
 from cellssl.files import atomic, make_folder
-from cellssl.protocols import Protocol, build_encoder, build_method, build_views, check, dump, load
+from cellssl.protocols import (
+    Protocol,
+    build_encoder,
+    build_method,
+    build_views,
+    check,
+    choose_channels,
+    dump,
+    resolve,
+)
 from cellssl.training import fit, seeded
 
 __all__ = ["embed_baseline", "train"]
@@ -56,11 +65,11 @@ def train(
     TrainingError
         `out` holds a run with other settings, or training failed.
     """
-    protocol = load(protocol, changes=changes)
+    protocol = resolve(protocol, changes)
     crops = crops if isinstance(crops, Crops) else Crops.open(crops)
     _require_fit(protocol, crops)
-    channels = crops.channels if protocol.channels == "any" else tuple(protocol.channels)
-    scaling = fit_scaling(crops, protocol.crop.scaling.rule())
+    channels = choose_channels(protocol, crops.channels)
+    scaling = fit_scaling(crops, scaling_rule(protocol))
     source = CropSource(crops, scaling, channels=channels)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -78,7 +87,7 @@ def train(
             "channels": list(channels),
             "crop_size": protocol.crop.size,
             "scaling": scaling.to_dict(),
-            "protocol": protocol.model_dump(mode="json"),
+            "protocol": protocol.to_dict(),
             "protocol_name": protocol.name,
             "positives": protocol.positives,
         },
@@ -110,11 +119,18 @@ def embed_baseline(
         baseline,
         out,
         weights=weights,
-        scaling=like.crop.scaling.rule(),
+        scaling=scaling_rule(like),
         crop_size=like.crop.size,
+        channels=None if like.channels == "any" else like.channels,
         **options,
     )
     return Path(out)
+
+
+def scaling_rule(protocol: Protocol) -> Scaling:
+    """Give a protocol's intensity scaling as the rule that crops are scaled by."""
+    rule = protocol.crop.scaling
+    return Scaling(per=rule.per, percentiles=rule.percentiles, transform=rule.transform)
 
 
 def _require_fit(protocol: Protocol, crops: Crops) -> None:

@@ -1,6 +1,6 @@
 """One loop for every method: fit, exact resume, checkpoints, metrics."""
 
-from cellssl.training.checkpoint import load_checkpoint, load_weights
+from cellssl.training.checkpoint import CHECKPOINT, load_checkpoint, load_weights
 from cellssl.training.collapse import effective_rank, feature_std
 from cellssl.training.loop import fit
 from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
@@ -8,6 +8,7 @@ from cellssl.training.seeds import seeded
 from cellssl.training.settings import TrainingSettings
 
 __all__ = [
+    "CHECKPOINT",
     "Plan",
     "TrainingSettings",
     "effective_rank",

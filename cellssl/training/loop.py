@@ -125,8 +125,8 @@ def fit(
 
             # The book-keeping: reads the losses every so many steps only.
             note = run.record(loss.detach(), rate)
-            description = f"epoch {epoch + 1}/{plan.epochs}"
-            display.update(task, advance=1, description=description, note=note)
+            place = f"epoch {epoch + 1}/{plan.epochs}"
+            display.update(task, advance=1, description=place, note=note)
             if run.epoch_ended or interruption or run.overdue(settings.checkpoint_minutes):
                 run.save()
             interruption.leave(folder, run.step)

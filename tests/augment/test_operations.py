@@ -123,7 +123,8 @@ def test_resized_crop_draws_boxes_as_torchvision() -> None:
         assert float(ours) == pytest.approx(float(other), abs=0.03)
     assert ((params["x"].abs() + width * 32) < 32.001).all()  # every box lies within the view
     assert ((params["y"].abs() + height * 32) < 32.001).all()
-    assert (width / height).min() > 0.749 and (width / height).max() < 1.334
+    assert (width / height).min() > 0.749
+    assert (width / height).max() < 1.334
 
 
 # --- staining and exposure ------------------------------------------------------------------
@@ -133,7 +134,8 @@ def test_gain_multiplies_and_is_even_in_the_logarithm() -> None:
     operation = operation_named("stain_gain")(amplitude=0.4)
     gain = operation.parameters(draws("stain_gain"))["gain"]
     assert gain.shape == (20_000, 3)
-    assert gain.max() <= math.exp(0.4) and gain.min() >= math.exp(-0.4)
+    assert gain.max() <= math.exp(0.4)
+    assert gain.min() >= math.exp(-0.4)
     assert abs(float(gain.log().mean())) < 0.01
     assert abs(float(torch.corrcoef(gain.T)[0, 1])) < 0.03
     images = pictures(count=2)
@@ -192,7 +194,8 @@ def test_blur_by_channel_and_by_nothing() -> None:
 def test_defocus_draws_one_sigma_for_all_channels() -> None:
     sigma = operation_named("defocus")(sigma=(0.5, 1.5)).parameters(draws("defocus"))["sigma"]
     assert sigma.shape == (20_000, 1)
-    assert sigma.min() >= 0.5 and sigma.max() <= 1.5
+    assert sigma.min() >= 0.5
+    assert sigma.max() <= 1.5
     assert float(sigma.mean()) == pytest.approx(1.0, abs=0.01)
 
 

@@ -114,7 +114,9 @@ def test_everything_at_once_keeps_shape_and_range(channels: int) -> None:
     made = View(everything(p=0.7), 16)(pictures(channels=channels), keys())
     assert made.shape == (6, channels, 16, 16)
     assert made.dtype == torch.float32
-    assert torch.isfinite(made).all() and made.min() >= 0 and made.max() <= 1
+    assert torch.isfinite(made).all()
+    assert made.min() >= 0
+    assert made.max() <= 1
 
 
 def test_views_do_not_depend_on_the_batch_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +211,8 @@ def test_two_views_differ_and_are_reproducible() -> None:
     assert torch.equal(first, again)
     later, _ = views(images, 0, 1, samples)
     other, _ = views(images, 1, 0, samples)
-    assert not torch.allclose(first, later) and not torch.allclose(first, other)
+    assert not torch.allclose(first, later)
+    assert not torch.allclose(first, other)
 
 
 def test_two_views_may_have_recipes_of_their_own() -> None:
@@ -248,7 +251,7 @@ def test_only_the_named_channels_change(name: str) -> None:
 
 def test_an_unknown_channel_names_the_nearest() -> None:
     operation = make("stain_gain", amplitude=0.1, channels=["Tubuline"])
-    with pytest.raises(ValueError, match="'Tubuline' is not there .*did you mean 'Tubulin'"):
+    with pytest.raises(ValueError, match=r"'Tubuline' is not there .*did you mean 'Tubulin'"):
         View([operation], 8, channels=["DAPI", "Tubulin"])
 
 

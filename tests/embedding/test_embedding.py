@@ -185,6 +185,27 @@ def test_interruption_leaves_no_file(
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["e.csv", "folder.h5ad"])
+def test_only_h5ad_files_are_written(crops: Crops, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.h5ad").mkdir()
+    with pytest.raises(EmbeddingError, match=r"written to a \.h5ad file"):
+        embed(crops, "random", tmp_path / name)
+
+
+def test_the_crop_file_is_never_overwritten(crops: Crops) -> None:
+    with pytest.raises(EmbeddingError, match="the crop file itself"):
+        embed(crops, "random", crops.path)
+
+
+def test_a_checkpoint_of_other_images_is_refused(crops: Crops, run_folder: Path) -> None:
+    file = run_folder / "checkpoint.pt"
+    saved = torch.load(file, weights_only=True)
+    del saved["channels"], saved["scaling"]
+    torch.save(saved, file)
+    with pytest.raises(ModelError, match="lacks channels, scaling"):
+        embed(crops, file)
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(crops: Crops, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CellsslError, match="cannot write"):

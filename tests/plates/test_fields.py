@@ -107,3 +107,11 @@ def test_compressed_and_big_tiffs_are_read(tmp_path: Path) -> None:
     ):
         path = _image(tmp_path / f"{number}.tif", image, **options)
         np.testing.assert_array_equal(read_field([path])[0], image)
+
+
+def test_more_pixels_declared_than_held(tmp_path: Path) -> None:
+    path = _image(tmp_path / "tall.tif", np.ones((32, 32), np.uint16), rowsperstrip=8)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["ImageLength"].overwrite(8_519_712)
+    with pytest.raises(FieldError, match=r"tall\.tif is damaged.*8,519,712 × 32 pixels"):
+        read_field([path])

@@ -64,7 +64,7 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
-        ("Plate,Well\nP9,A1\n", "plates are P9; the files' are plate.*--plate P9"),
+        ("Plate,Well\nP9,A1\n", "plates are P9; the files' are plate.*--plate-name P9"),
     ],
 )
 def test_contradictory_metadata(write: Write, text: str, message: str) -> None:

@@ -28,7 +28,8 @@ class Grayscale(Pixel):
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Blend fully, or not at all."""
-        return torch.where(params["grey"][:, :, None, None] > 0, grey(images), images)
+        share = params["grey"][:, :, None, None]  # 0 or 1: both keep every bit of what they choose
+        return images * (1.0 - share) + grey(images) * share
 
     def caveats(self, channels: int) -> list[str]:
         """Say what grey means here."""

@@ -35,7 +35,7 @@ def tubulin(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     number = len(tissue.centres)
     fibres = _microtubules(tissue, rng)
     nuclei = (tissue.nuclei > 0).astype(np.float32)
-    around = ndimage.gaussian_filter(nuclei, 4.5, truncate=3) ** 1.5
+    around = ndimage.gaussian_filter(nuclei, 4.5, truncate=3)
     outside = 1 - 0.5 * ndimage.gaussian_filter(nuclei, 1.5, truncate=3)
     thick = 0.15 + np.sqrt(np.clip(1 - tissue.cell_depth, 0, 1))
     dissolved = thick * outside * np.exp(0.18 * _noise(thick.shape, 2.0, rng))
@@ -45,7 +45,7 @@ def tubulin(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
         [
             (cells["tubulin_fibres"], fibres),
             ((1 - cells["tubulin_fibres"]) * (1 - collapse), dissolved),
-            ((1 - cells["tubulin_fibres"]) * collapse, around * outside**2),
+            ((1 - cells["tubulin_fibres"]) * collapse, around * outside**3),
         ],
     )
     total = np.exp(rng.normal(0, 0.22, number)) * np.where(cells["is_mitotic"], 0.9, 1)

@@ -1,6 +1,7 @@
 """Channels → colours → one picture, in colours that colour-blind people can tell apart."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -68,17 +69,20 @@ def scale_bar(axes: Axes, shape: tuple[int, int], *, micrometres_per_pixel: floa
     name = f"{length:g} {'µm' if micrometres_per_pixel else 'px'}"
     left, bottom = width * 0.05, height * 0.94
     # A black rim keeps bar and number visible on bright cells.
-    line = {"color": "white", "path_effects": [withStroke(linewidth=3.4, foreground="black")]}
+    line: dict[str, Any] = {
+        "color": "white",
+        "path_effects": [withStroke(linewidth=3.4, foreground="black")],
+    }
     axes.plot([left, left + length / unit], [bottom, bottom], lw=2, solid_capstyle="butt", **line)
     rim = [withStroke(linewidth=1.8, foreground="black")]
     at = (left, bottom - height * 0.03)
     axes.text(*at, name, color="white", fontsize=7, va="bottom", path_effects=rim)
 
 
-def channel_legend(target: Figure | Axes, colours: Mapping[str, Colour], **where: object) -> None:
+def channel_legend(target: Figure | Axes, colours: Mapping[str, Colour], **where: Any) -> None:
     """Name the channels beside their colours, on black patches' edges so that white shows too."""
     patches = [
         Patch(facecolor=colour, edgecolor="#444", linewidth=0.6, label=name.replace("$", r"\$"))
         for name, colour in colours.items()
     ]
-    target.legend(handles=patches, ncols=len(patches), **where)  # type: ignore[arg-type]
+    target.legend(handles=patches, ncols=len(patches), **where)

@@ -66,12 +66,13 @@ def dose_figure(
             color=colour,
             label=plain(f"{name}   ρ = {_spearman(own)}  (n = {len(own)})"),
         )
-    for name, value in ({} if controls is None else controls).items():
+    lines = {} if controls is None else {str(key): value for key, value in controls.items()}
+    for control, value in lines.items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
         axes.text(
             1.0,
             value,
-            plain(f" {name}"),
+            plain(f" {control}"),
             va="bottom",
             ha="right",
             fontsize=8,

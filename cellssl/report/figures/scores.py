@@ -1,6 +1,7 @@
 """Scores of embeddings side by side: dots with intervals, baselines marked, confounders beneath."""
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     seeds, weak, note; embeddings keep their order of appearance
     """
     table = scores.copy()
-    defaults = {
+    defaults: dict[str, Any] = {
         "subset": "all",
         "low": np.nan,
         "high": np.nan,
@@ -128,14 +129,16 @@ def _facet(
     best = table[table["embedding"].isin(hollow)]["value"].max()
     if not confounder and np.isfinite(best):
         axes.axvline(best, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)  # the line to beat
-    for row in table.itertuples():
-        y, base = names.index(row.embedding), row.embedding in hollow
+    for name, value, low, high in zip(
+        table["embedding"], table["value"], table["low"], table["high"], strict=True
+    ):
+        y, base = names.index(name), name in hollow
         colour = INK if base else OKABE_ITO[1 if confounder else 0]
-        axes.hlines(y, row.low, row.high, color=colour, lw=1.6)
-        axes.plot(row.value, y, marker="o", ms=6, color=colour, mfc="white" if base else colour)
-        right = row.high if np.isfinite(row.high) else row.value
+        axes.hlines(y, low, high, color=colour, lw=1.6)
+        axes.plot(value, y, marker="o", ms=6, color=colour, mfc="white" if base else colour)
+        right = high if np.isfinite(high) else value
         axes.annotate(
-            f"{row.value:.2f}",
+            f"{value:.2f}",
             (right, y),
             xytext=(5, 0),
             textcoords="offset points",

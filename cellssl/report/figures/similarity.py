@@ -1,6 +1,7 @@
 """Which treatments look alike, and how far each lies from the negative control."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def similarity_heatmap(
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
     legend_rows = -(-len({label for label, _ in shown.values()}) // 3) if shown else 0
     figure = new_figure(max(0.9 + side + margin, 5.6), row * count + 1.0 + 0.19 * legend_rows)
-    figure.get_layout_engine().set(wspace=0, w_pad=0.02)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", wspace=0, w_pad=0.02)
     grid = figure.add_gridspec(1, 3, width_ratios=[0.55, 0.17 if shown else 0.01, side])
     if tree is not None:
         _tree(figure.add_subplot(grid[0]), drawn, count)
@@ -163,8 +164,8 @@ def _strip(
         )
         for label in labels
     ]
-    where = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
-    figure.legend(handles=handles, title=plain(label_name), ncols=3, fontsize=8, **where)  # type: ignore[arg-type]
+    where: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
+    figure.legend(handles=handles, title=plain(label_name), ncols=3, fontsize=8, **where)
 
 
 def _ink(colour: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import pandas as pd
@@ -37,7 +37,7 @@ GREY = "#B8BDC4"
 INK = "#1F2933"
 UNKNOWN = "not known"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",

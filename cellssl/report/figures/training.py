@@ -19,8 +19,8 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    metrics : ``metrics.csv`` of a run, or its table: columns epoch or step, loss and, where there, the
-        effective rank or the standard deviation of the features
+    metrics : ``metrics.csv`` of a run, or its table: columns epoch or step, loss and, where
+        there, the effective rank or the standard deviation of the features
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The map of all cells, coloured by what is known about them."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -147,7 +147,14 @@ def _numbered_map(
             "alpha": 0.92,
         }
         axes.text(
-            *middle, plain(name), ha="center", va="center", fontsize=8.5, weight="bold", bbox=box
+            float(middle[0]),
+            float(middle[1]),
+            plain(name),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            weight="bold",
+            bbox=box,
         )
     axes.set_title(title)
     _axes_names(axes)
@@ -179,7 +186,7 @@ def _scale_map(
 ) -> Figure:
     figure = new_figure(7.0, 4.2)
     axes = figure.add_subplot()
-    numeric = cast("pd.Series", pd.to_numeric(column, errors="coerce"))
+    numeric = pd.to_numeric(column, errors="coerce")
     is_numeric = (
         bool(numeric.notna().any()) and not column.astype(str).str.contains("[A-Za-z]").any()
     )

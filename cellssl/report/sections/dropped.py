@@ -189,7 +189,7 @@ def _index_blocks(index: "PlateIndex") -> list[Block]:
     if not problems.empty:
         kinds = problems["Problem"].astype(str).value_counts()
         items = [
-            (f"{count:,} {kind}:", PROBLEMS.get(kind, "see the table") + ".")
+            (f"{count:,} {kind}:", PROBLEMS.get(str(kind), "see the table") + ".")
             for kind, count in kinds.items()
         ]
         rows = [

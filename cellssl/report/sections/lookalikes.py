@@ -68,8 +68,8 @@ def read_answer(similarity: "Similarity") -> Answer:
         matrix=matrix.loc[names, names],
         activity=table["activity"].astype(float).dropna(),
         active=_active(table["p_value"].astype(float).dropna()),
-        labels=as_categories(table["label"]).to_dict(),
-        compounds=compounds.to_dict(),
+        labels=dict(zip(names, as_categories(table["label"]), strict=True)),
+        compounds=dict(zip(names, compounds, strict=True)),
         cells=table["cells"].astype(int),
         neighbours=neighbours[neighbours["treatment"].isin(names)],
     )

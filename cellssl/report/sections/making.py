@@ -71,31 +71,23 @@ def _speed(metrics: str | Path) -> list[Block]:
 
 
 def _protocol_blocks(protocol: "Protocol") -> list[Block]:
-    from cellssl.protocols import (
-        describe,
-    )  # its room imports torch: only a report with a protocol needs it
+    from cellssl.protocols import describe  # imports torch, which a report without one can spare
 
-    rows = [_as_mapping(row) for row in describe(protocol)]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    columns = [column for column in columns if any(str(row.get(column, "") or "") for row in rows)]
-    name = str(getattr(protocol, "name", "") or "")
-    description = str(getattr(protocol, "description", "") or "")
-    blocks: list[Block] = [Text(f"Protocol {name}" + (f": {description}" if description else ""))]
-    if rows:
-        values = [
-            [str(row.get(column, "") if row.get(column) is not None else "") for column in columns]
-            for row in rows
-        ]
-        blocks.append(Table(columns, values, "What the encoder is made blind to, and why"))
-    positives = str(getattr(protocol, "positives", "same_cell"))
-    if positives != "same_cell":
-        text = f"Positives: {positives.replace('_', ' ')}. This is weak supervision by the layout."
+    about = f"Protocol {protocol.name}" + (
+        f": {protocol.description}" if protocol.description else ""
+    )
+    table = describe(protocol).fillna("").astype(str)
+    if "view" in table and set(table["view"]) == {"both"}:
+        table = table.drop(columns="view")
+    table = table.loc[:, (table != "").any()]
+    blocks: list[Block] = [Text(about)]
+    if len(table):
+        blocks.append(Table(list(table.columns), table.to_numpy().tolist()))
+    if protocol.positives != "same_cell":
+        kind = str(protocol.positives).replace("_", " ")
+        text = f"Positives: {kind}. This is weak supervision: the training used the plate's layout."
         blocks.append(Text(text, tone="warning"))
     return blocks
-
-
-def _as_mapping(row: Any) -> Mapping[str, Any]:
-    return row if isinstance(row, Mapping) else row._asdict()
 
 
 def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequence[str]) -> Section:
@@ -124,7 +116,8 @@ def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequenc
 
 
 def _table(title: str, values: Mapping[str, Any]) -> Block:
-    rows, long = [], []
+    rows: list[list[str]] = []
+    long: list[list[str]] = []
     for key, value in _flat(values):
         (rows if len(value) <= LONG else long).append([key, value])
     table = Table(["", ""], rows, title)

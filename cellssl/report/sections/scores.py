@@ -1,6 +1,7 @@
 """How good the embedding is, next to what it has to beat, and how much of it is plate and batch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,7 @@ def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: 
     return Table(["embedding", *numeric], rows, caption, numeric=numeric, bold=frozenset(bold))
 
 
-def _cell(row: "pd.Series") -> str:
+def _cell(row: Any) -> str:
     text = number(row["value"], 3)
     if np.isfinite(row["low"]) and np.isfinite(row["high"]):
         text += f" [{number(row['low'])}, {number(row['high'])}]"
@@ -133,7 +134,7 @@ def _lead(summary: pd.DataFrame, subset: str) -> str:
         rivals = summary[(summary["metric"] == metric) & base]
         if own.empty or rivals.empty:
             continue
-        best, rival = own.loc[own["value"].idxmax()], rivals.loc[rivals["value"].idxmax()]
+        best, rival = own.iloc[own["value"].argmax()], rivals.iloc[rivals["value"].argmax()]
         apart = best["low"] > rival["high"] or best["high"] < rival["low"]
         verb = ("" if apart else "not clearly ") + (
             "above" if best["value"] > rival["value"] else "below"

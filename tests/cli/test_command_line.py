@@ -1,0 +1,79 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import cellssl
+from cellssl.cli.application import app
+
+runner = CliRunner()
+
+
+def _run(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+def test_version_and_help():
+    assert cellssl.__version__ in _run("--version").output
+    for command in ("run", "demo", "crop", "train", "embed", "evaluate", "compare", "doctor"):
+        assert command in _run("--help").output
+        assert _run(command, "--help").exit_code == 0
+
+
+def test_help_does_not_wait_for_torch_or_scanpy():
+    code = (
+        "import sys, cellssl.cli.application\n"
+        "print(sorted({'torch', 'scanpy', 'anndata', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("crop", "{}/nowhere", "-o", "{}/out"), "nowhere"),
+        (("crop", "{}", "-o", "{}/out", "--pattern", "(?P<channel>x"), "pattern"),
+        (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold or cellpose"),
+        (("train", "{}/none.h5ad", "-p", "bbbc021-expert", "-o", "{}/out"), "none.h5ad"),
+        (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
+        (("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"), "none.h5ad"),
+        (("evaluate", "{}/none.h5ad", "-o", "{}/out"), "none.h5ad"),
+        (("run", "{}/none.h5ad", "-o", "{}/out"), "--protocol"),
+        (("protocols", "show", "natural"), "natural-moco"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_a_failing_status(tmp_path, arguments, said):
+    result = _run(*(part.format(tmp_path) for part in arguments))
+    assert result.exit_code == 1
+    assert said in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert "fault of cellssl" not in result.output
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = _run("embed", tmp_path / "none.h5ad", "-m", "random", "-o", tmp_path / "e", "--debug")
+    assert result.exit_code == 1
+    assert "Traceback" in result.output
+
+
+def test_quiet_says_nothing(tmp_path):
+    result = _run("protocols", "check", "bbbc021-expert", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_protocols_are_listed_shown_and_checked():
+    listed = _run("protocols", "list").output
+    assert "bbbc021-expert" in listed
+    shown = _run("protocols", "show", "bbbc021-expert").output
+    assert "rotate" in shown
+    assert "no preferred orientation" in shown.replace("\n", " ")
+    assert _run("protocols", "check", "bbbc021-expert").exit_code == 0
+
+
+def test_public_functions_carry_the_commands_names():
+    for name in ("crop", "train", "embed", "evaluate", "compare", "run", "demo", "doctor", "index"):
+        assert callable(getattr(cellssl, name))
+    with pytest.raises(AttributeError, match="no attribute 'cropp'"):
+        cellssl.cropp  # noqa: B018

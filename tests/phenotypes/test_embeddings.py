@@ -1,0 +1,107 @@
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import read_embedding
+from cellssl.phenotypes.embeddings import column, load_embeddings, match_cells
+
+
+def as_table(cells):
+    features = pd.DataFrame(cells.X, columns=[f"f{i}" for i in range(cells.n_vars)])
+    return pd.concat([cells.obs.reset_index(drop=True), features], axis=1)
+
+
+@pytest.mark.parametrize("kind", ["h5ad", "zarr", "csv", "csv.gz", "parquet"])
+def test_every_format_gives_the_same_cells(kind, make_embedding, tmp_path):
+    cells, path = make_embedding(), tmp_path / f"mine.{kind}"
+    if kind == "h5ad":
+        cells.write_h5ad(path)
+    elif kind == "zarr":
+        cells.write_zarr(path)
+    elif kind == "parquet":
+        as_table(cells).to_parquet(path)
+    else:
+        as_table(cells).to_csv(path, index=False)
+    read = read_embedding(path)
+    np.testing.assert_allclose(read.X, cells.X, rtol=1e-5)
+    assert list(read.obs_names) == list(cells.obs_names)
+    assert list(read.obs["Metadata_MOA"]) == list(cells.obs["Metadata_MOA"])
+    assert read.uns["cellssl"]["name"] == ("sim" if kind in ("h5ad", "zarr") else "mine")
+
+
+def test_tables_may_name_their_cells_and_hold_text_and_truth(tmp_path):
+    table = pd.DataFrame(
+        {"cell_id": ["x", "y"], "note": ["a", "b"], "good": [True, False], "f": [1.0, 2.0]}
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    cells = read_embedding(tmp_path / "t.csv")
+    assert list(cells.obs_names) == ["x", "y"]
+    assert list(cells.var_names) == ["f"]
+    assert set(cells.obs.columns) == {"note", "good"}
+
+
+def test_files_that_are_no_embeddings(make_embedding, tmp_path):
+    with pytest.raises(EmbeddingError, match="does not exist"):
+        read_embedding(tmp_path / "none.h5ad")
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(EmbeddingError, match=r"wanted \.h5ad"):
+        read_embedding(tmp_path / "x.txt")
+    (tmp_path / "x.h5ad").write_text("no HDF5")
+    with pytest.raises(EmbeddingError, match="cannot be read"):
+        read_embedding(tmp_path / "x.h5ad")
+    (tmp_path / "x.parquet").write_text("no Parquet")
+    with pytest.raises(EmbeddingError, match="cannot be read"):
+        read_embedding(tmp_path / "x.parquet")
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(EmbeddingError, match="cannot be read"):
+        read_embedding(tmp_path / "x.csv")
+    (tmp_path / "m.csv").write_text("Metadata_Plate,Metadata_Well\np,A01\n")
+    with pytest.raises(EmbeddingError, match="no features"):
+        read_embedding(tmp_path / "m.csv")
+    with h5py.File(tmp_path / "crops.h5ad", "w") as file:
+        file["X"] = np.zeros((5, 0), dtype=np.float32)
+    with pytest.raises(EmbeddingError, match="cellssl embed"):
+        read_embedding(tmp_path / "crops.h5ad")
+
+
+def test_features_must_be_finite_and_cells_unique(make_embedding):
+    cells = make_embedding()
+    cells.X[3, 2] = np.nan
+    with pytest.raises(EmbeddingError, match="1 of 144 cells have NaN"):
+        load_embeddings([cells])
+    cells = make_embedding()
+    cells.obs_names = ["same"] * cells.n_obs
+    with pytest.raises(EmbeddingError, match="'same' occurs twice"):
+        load_embeddings([cells])
+
+
+def test_names_come_from_provenance_or_the_mapping(make_embedding):
+    assert load_embeddings([make_embedding("a")])[0].name == "a"
+    assert load_embeddings({"b": make_embedding("a")})[0].name == "b"
+    loaded = load_embeddings([make_embedding("a", seed=s, weak=True) for s in (0,)])
+    assert loaded[0].weak
+    with pytest.raises(EmbeddingError, match="two embeddings are called 'a' with no seed"):
+        load_embeddings([make_embedding("a"), make_embedding("a")])
+
+
+def test_cells_are_matched_by_name(make_embedding, caplog):
+    one = make_embedding("a")
+    other = make_embedding("b")[::-1][:100].copy()
+    names, dropped = match_cells(load_embeddings([one, other]))
+    assert len(names) == 100
+    assert dropped == 44
+    assert list(names) == [name for name in one.obs_names if name in set(other.obs_names)]
+    assert "44 of 144 cells" in caplog.text
+    other.obs_names = [f"other {i}" for i in range(100)]
+    with pytest.raises(EmbeddingError, match="no cell in common"):
+        match_cells(load_embeddings([one, other]))
+
+
+def test_a_missing_column_names_the_nearest(make_embedding):
+    obs = make_embedding().obs
+    with pytest.raises(EmbeddingError, match="did you mean 'Metadata_MOA'"):
+        column(obs, "MOA", purpose="the label")
+    with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Compound'"):
+        column(obs, "Metadata_Compund", purpose="the label")

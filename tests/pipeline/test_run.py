@@ -1,0 +1,103 @@
+"""The whole way, on a small simulated plate."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import cellssl
+from cellssl.errors import CellsslError
+from cellssl.plates import index, simulate
+
+SMALL = {"training.epochs": 1, "training.width": 0.125, "training.batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory):
+    simulated = simulate(
+        tmp_path_factory.mktemp("plate"), plates=1, wells=12, size=(256, 256), progress=False
+    )
+    return index(simulated.folder, layout="bbbc021")
+
+
+@pytest.fixture(scope="module")
+def result(plate, tmp_path_factory):
+    return _run(plate, tmp_path_factory.mktemp("run"))
+
+
+def _run(plate, out, **options):
+    defaults = {"protocol": "bbbc021-expert", "changes": SMALL, "label": "MOA"}
+    options = {**defaults, **options}
+    return cellssl.run(
+        plate, out, baselines={"simple-features": None}, sample=200, progress=False, **options
+    )
+
+
+def test_gives_crops_encoder_embeddings_scores_and_report(result):
+    embedding = ad.read_h5ad(result.embeddings["cellssl"])
+    assert embedding.n_obs > 100
+    assert np.isfinite(embedding.X).all()
+    assert set(result.scores["embedding"]) == {"cellssl", "simple-features"}
+    assert {"ami_kmeans", "knn", "linear"} <= set(result.scores["metric"])
+    page = result.report.read_text()
+    assert "bbbc021-expert" in page
+    assert "<img" in page
+
+
+def test_cells_found_are_kept_or_dropped_with_a_reason(result):
+    fields = pd.read_csv(result.crops.parent / "fields.csv")
+    dropped = fields.filter(like="dropped_").sum(axis=1)
+    assert (fields["found"] == fields["kept"] + dropped).all()
+    assert fields["kept"].sum() == ad.read_h5ad(result.embeddings["cellssl"]).n_obs
+
+
+def test_again_does_nothing_anew(result, plate):
+    files = [result.crops, result.model / "checkpoint.pt", result.report]
+    before = [path.stat().st_mtime_ns for path in files]
+    again = _run(plate, result.report.parent)
+    assert [path.stat().st_mtime_ns for path in files] == before
+    pd.testing.assert_frame_equal(again.scores, result.scores)
+
+
+def test_redo_does_a_stage_again_and_keeps_those_before(result, plate):
+    crops, report = result.crops.stat().st_mtime_ns, result.report.stat().st_mtime_ns
+    _run(plate, result.report.parent, redo="report")
+    assert result.crops.stat().st_mtime_ns == crops
+    assert result.report.stat().st_mtime_ns != report
+
+
+def test_a_new_plate_goes_through_an_encoder_that_exists(result, tmp_path):
+    simulated = simulate(
+        tmp_path / "plate", plates=1, wells=8, size=(256, 256), seed=7, progress=False
+    )
+    new = _run(
+        index(simulated.folder, layout="bbbc021"),
+        tmp_path / "out",
+        protocol=None,
+        changes=None,
+        model=result.model,
+    )
+    assert new.model == result.model
+    assert new.report.exists()
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_crops_that_exist_can_be_run(result, tmp_path):
+    new = _run(result.crops, tmp_path / "out")
+    assert new.crops == result.crops
+    assert new.report.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"protocol": None}, "--protocol"),
+        ({"model": "somewhere"}, "not both"),
+        ({"redo": "everything"}, "Stages: crop"),
+        ({"label": "Mao"}, "did you mean Metadata_MOA"),
+        ({"changes": {"training.epoch": 1}}, "training.epochs"),
+    ],
+)
+def test_mistakes_are_said(result, options, said, tmp_path):
+    with pytest.raises(CellsslError, match=said):
+        _run(result.crops, tmp_path / "out", **options)

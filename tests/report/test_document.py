@@ -1,0 +1,161 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from cellssl.errors import CellsslError
+from cellssl.report import Overlay, dose_figure, write_report
+from cellssl.report.page import Section, Text, write_page
+
+VOID = {"meta", "img", "link", "br", "input", "hr"}
+
+
+class Balanced(HTMLParser):
+    """Fails on tags that are not closed, and remembers what a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.fetched += [value for name, value in attrs if name in ("src", "srcset") and value]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check(html: str) -> Balanced:
+    page = Balanced()
+    page.feed(html)
+    assert not page.open
+    assert all(source.startswith("data:image/png;base64,") for source in page.fetched)
+    assert "script" not in page.tags
+    assert not re.search(r"url\(|@import|https?://", re.sub(r'src="data:[^"]*"', "", html))
+    return page
+
+
+@pytest.fixture
+def everything(embedding, similarity, scores, crops, fields, index, tmp_path):
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("epoch,step,loss,images_per_second\n1,5,3.0,100\n2,10,2.0,120\n")
+    labels = np.zeros((40, 40), int)
+    labels[5:20, 5:20] = 1
+    dose = dose_figure([0, 1, 2], [0, 1, 2])
+    return {
+        "title": "Plate <script>alert(1)</script>",
+        "embedding": embedding,
+        "similarity": similarity,
+        "scores": scores,
+        "crops": crops,
+        "fields": fields,
+        "index": index,
+        "metrics": metrics,
+        "overlays": [Overlay("P0 A01", np.random.default_rng(0).random((2, 40, 40)), labels)],
+        "figures": [("Dose", dose, "More is more.")],
+        "notes": ["Scores were computed on 80 cells."],
+        "label": "MOA",
+    }
+
+
+def test_the_whole_report(everything, tmp_path):
+    path = write_report(tmp_path / "new" / "report.html", **everything)
+    html = path.read_text(encoding="utf-8")
+    page = check(html)
+    assert len(page.fetched) >= 10
+    for name in ("answer", "further", "map", "clusters", "scores", "dropped", "images", "training"):
+        assert f'<section id="{name}">' in html
+        assert f'href="#{name}"' in html
+    assert html.index('id="answer"') < html.index('id="map"')
+    assert "download resnet101-cd907fc2.pth" in html
+    assert "P0_B01_w1.tif is truncated" in html
+    assert "7 fields with no image" in html
+    assert "gone_1.tif" in html  # a montage that cannot be drawn says why
+    assert path.stat().st_size < 10_000_000
+
+
+def test_users_text_is_escaped(everything, tmp_path):
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "<script>" not in html
+    assert "<b>x$y$" not in html
+    assert "&lt;b&gt;x$y$&lt;/b&gt;" in html
+
+
+def test_an_embedding_alone_is_a_report(embedding, tmp_path):
+    path = write_report(tmp_path / "report.html", title="Alone", embedding=embedding)
+    html = path.read_text(encoding="utf-8")
+    check(html)
+    for name in ("scores", "dropped", "images", "training"):
+        assert f'id="{name}"' not in html
+
+
+@pytest.mark.parametrize(
+    "missing", ["similarity", "scores", "crops", "fields", "index", "metrics", "label"]
+)
+def test_any_part_may_be_missing(everything, missing, tmp_path):
+    del everything[missing]
+    check(write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8"))
+
+
+def test_one_plate_without_map_clusters_or_labels(embedding, tmp_path):
+    embedding.obs["Metadata_Plate"] = "P0"
+    for name in ("kmeans", "leiden", "Metadata_MOA", "Metadata_Batch"):
+        del embedding.obs[name]
+    html = write_report(
+        tmp_path / "report.html", title="One plate", embedding=embedding, label="MOA"
+    ).read_text(encoding="utf-8")
+    assert "effect of the plate cannot be seen" in html
+    assert "No label is known" in html
+    assert 'id="clusters"' not in html
+    del embedding.obsm["X_umap"]
+    html = write_report(tmp_path / "report.html", title="No map", embedding=embedding).read_text(
+        encoding="utf-8"
+    )
+    assert "was not clustered" in html
+
+
+def test_crops_of_other_cells_are_not_shown(everything, tmp_path):
+    everything["embedding"].obs_names = [f"other/{i}" for i in range(80)]
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "None of these cells is in the crop file" in html
+
+
+def test_weak_embeddings_are_marked(everything, tmp_path):
+    everything["scores"].loc[everything["scores"]["embedding"] == "expert", "weak"] = True
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "expert †" in html
+    assert "a weak label" in html
+
+
+def test_cells_that_are_unaccounted_for_are_said(everything, tmp_path):
+    everything["fields"]["kept"] -= 1
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "does not add up: 12 cells missing" in html
+
+
+def test_a_part_that_cannot_be_made_costs_no_other(everything, tmp_path, caplog):
+    everything["metrics"].write_text("nothing\n1\n")
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "no losses" in html
+    assert 'id="provenance"' in html
+
+
+def test_protocol_with_its_reasons(everything, tmp_path):
+    protocols = pytest.importorskip("cellssl.protocols")
+    everything["protocol"] = protocols.load("bbbc021-expert")
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "a cell has no preferred orientation" in html
+
+
+def test_an_unwritable_folder_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    sections = [Section("a", "A", "A", [Text("text")])]
+    with pytest.raises(CellsslError, match="--out"):
+        write_page(
+            tmp_path / "file" / "r.html", title="", subtitle="", sections=sections, footer=""
+        )

@@ -1,0 +1,238 @@
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cellssl.errors import CellsslError, EmbeddingError, TrainingError
+from cellssl.report import (
+    GalleryRow,
+    Overlay,
+    activity_figure,
+    channel_colours,
+    composite,
+    crop_gallery,
+    dose_figure,
+    field_montage,
+    outline_figure,
+    plate_map,
+    save_figure,
+    score_figure,
+    similarity_heatmap,
+    training_curve,
+    umap_figure,
+)
+from cellssl.report.figures.plate import plate_format, well_position
+from cellssl.report.figures.scores import is_baseline, summarise_scores
+from cellssl.report.figures.style import OKABE_ITO, as_categories, category_colours, natural_order
+
+
+def texts(figure: Figure) -> str:
+    """All that is written on a figure."""
+    figure.draw_without_rendering()
+    return "\n".join(item.get_text() for item in figure.findobj(mpl.text.Text))
+
+
+def test_figures_leave_global_settings_alone(embedding):
+    before = dict(mpl.rcParams)
+    umap_figure(embedding, "kmeans")
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("count", "maps"), [(3, 1), (7, 1), (8, 8), (24, 24)], ids=["few", "seven", "eight", "many"]
+)
+def test_umap_gives_a_map_each_when_colours_run_out(embedding, count, maps):
+    embedding.obs["name"] = [f"n{i % count}" for i in range(embedding.n_obs)]
+    figure = umap_figure(embedding, "name")
+    assert sum(axes.get_visible() for axes in figure.axes) == maps
+
+
+def test_umap_of_very_many_names_is_a_scale(embedding):
+    embedding.obs["name"] = [f"plate {i}" for i in range(embedding.n_obs)]
+    assert "80 names" in texts(umap_figure(embedding, "name"))
+
+
+def test_umap_numbers_every_cluster_on_the_map(embedding):
+    written = texts(umap_figure(embedding, "leiden", numbered=True)).split()
+    assert {"0", "1", "2", "3", "4"} <= set(written)
+
+
+def test_umap_says_what_is_missing(embedding):
+    with pytest.raises(EmbeddingError, match="'colour'.*kmeans"):
+        umap_figure(embedding, "colour")
+    del embedding.obsm["X_umap"]
+    with pytest.raises(EmbeddingError, match="cluster"):
+        umap_figure(embedding, "kmeans")
+
+
+def test_names_are_shown_as_written_and_sorted_as_people_do():
+    values = pd.Series([10.0, 2.0, np.nan])
+    assert list(as_categories(values)) == ["10", "2", "not known"]
+    assert natural_order(["not known", "w10", "w2", "a"]) == ["a", "w2", "w10", "not known"]
+
+
+def test_no_two_of_seven_names_share_a_colour():
+    colours = category_colours([str(i) for i in range(7)])
+    assert sorted(colours.values()) == sorted(OKABE_ITO)
+
+
+def test_heatmap_puts_like_beside_like(similarity):
+    matrix = similarity.matrix
+    figure = similarity_heatmap(matrix, labels={"taxol 1": "stabiliser", "taxol 3": "stabiliser"})
+    names = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert abs(names.index("taxol 1") - names.index("taxol 3")) == 1
+    assert "A  stabiliser" in texts(figure)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 150])
+def test_heatmap_of_any_size_is_no_wider_than_the_page(count):
+    values = np.random.default_rng(0).uniform(-1, 1, (count, count))
+    values[0, -1] = np.nan
+    names = [f"treatment number {i}" for i in range(count)]
+    figure = similarity_heatmap(pd.DataFrame(values, index=names, columns=names))
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= 10.2
+
+
+def test_activity_ranks_and_leaves_the_middle_out():
+    activity = pd.Series({f"t{i}": float(i) for i in range(60)})
+    written = texts(activity_figure(activity, active=activity > 30))
+    assert "… 20 between …" in written
+    assert "not told apart" in written
+    assert "t59" in written
+    assert "t30" not in written
+
+
+def test_composite_adds_channels_and_keeps_the_hue():
+    images = np.zeros((2, 1, 2), np.float32)
+    images[0, 0, 0] = 0.5
+    images[:, 0, 1] = 1
+    picture = composite(images, [(1, 0, 1), (1, 1, 0)])
+    assert picture[0, 0] == pytest.approx([0.5, 0, 0.5])
+    assert picture[0, 1] == pytest.approx([1, 0.5, 0.5])
+    with pytest.raises(ValueError, match="2 channels but 1 colours"):
+        composite(images, [(1, 1, 1)])
+
+
+def test_dna_has_the_same_colour_wherever_it_stands():
+    assert channel_colours(["GFP", "DNA"])["DNA"] == channel_colours(["Hoechst", "RNA"])["Hoechst"]
+    assert len(set(channel_colours(["a", "b", "c", "d", "e"]).values())) == 5
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_gallery_of_any_number_of_channels(channels):
+    rng = np.random.default_rng(0)
+    names = [f"channel {i}" for i in range(channels)]
+    rows = [
+        GalleryRow(f"cluster {n}", ("DMSO 50 %", "$odd"), rng.random((n, channels, 16, 16)))
+        for n in (8, 1)
+    ]
+    written = texts(crop_gallery(rows, names))
+    assert "cluster 8\nDMSO 50 %" in written
+    assert "5 px" in written
+    assert all(name in written for name in names)
+
+
+def test_montage_has_a_bar_in_micrometres_when_known():
+    fields = {name: np.random.default_rng(0).random((2, 90, 120)) for name in "abcd"}
+    assert "20 µm" in texts(field_montage(fields, ["DNA", "GFP"], micrometres_per_pixel=0.5))
+
+
+def test_outlines_are_drawn_around_objects_and_nowhere_else():
+    labels = np.zeros((60, 60), int)
+    labels[20:30, 20:30] = 4
+    image = np.full((60, 60), 100.0)
+    figure = outline_figure([Overlay("field", image, labels)])
+    (drawn,) = figure.axes[0].findobj(AxesImage)
+    orange = np.asarray(drawn.get_array())[..., 0] == 1
+    assert orange.any()
+    assert not orange[:18].any()
+    assert "1 objects" in texts(figure)
+    with pytest.raises(ValueError, match="differ in shape"):
+        outline_figure([Overlay("field", image[:10], labels)])
+
+
+def test_wells_find_their_place():
+    assert well_position("A01") == (0, 0)
+    assert well_position("P24") == (15, 23)
+    assert well_position("AF48") == (31, 47)
+    assert plate_format(pd.Index(["A01", "H12"])) == (8, 12)
+    assert plate_format(pd.Index(["A01", "I01"])) == (16, 24)
+    for bad in ("12", "A0", "well"):
+        with pytest.raises(ValueError, match="no well"):
+            well_position(bad)
+
+
+def test_plate_map_shows_each_number_in_its_well():
+    values = pd.Series({"A01": 5.0, "B02": 7.0, "H12": np.nan})
+    figure = plate_map(values, unit="cells", marks={"A01": "negative", "C03": "positive"})
+    grid = figure.axes[0].images[0].get_array()
+    assert grid.shape == (8, 12)
+    assert (grid[0, 0], grid[1, 1]) == (5, 7)
+    assert grid.count() == 2
+    assert "×" in texts(figure)
+    assert plate_map(values, shape=(16, 24)).axes[0].images[0].get_array().shape == (16, 24)
+
+
+def test_dose_figure_prints_spearman_per_row_and_together():
+    doses = [0, 1, 2, 3] * 2
+    figure = dose_figure(doses, [0, 1, 2, 3, 3, 2, 1, 0], rows=["A"] * 4 + ["B"] * 4)
+    written = texts(figure)
+    assert "A   ρ = 1.00  (n = 4)" in written
+    assert "B   ρ = −1.00  (n = 4)" in written
+    assert "Spearman ρ = 0.00 (n = 8)" in written
+
+
+def test_dose_figure_of_wells_that_say_nothing():
+    controls = pd.Series({"negative": 0.0})
+    assert "not defined" in texts(dose_figure([1, 1], [2, np.nan], controls=controls))
+    scale = dose_figure([0, 0.01, 1, 100], [0, 1, 2, 3]).axes[0].get_xscale()
+    assert scale == "symlog"
+
+
+def test_scores_of_seeds_are_averaged_within_their_widest_interval(scores):
+    summary = summarise_scores(scores).set_index(["embedding", "metric"])
+    row = summary.loc[("expert", "knn")]
+    assert row["value"] == pytest.approx(0.51)
+    assert (row["low"], row["high"]) == (pytest.approx(0.45), pytest.approx(0.57))
+    assert row["seeds"] == 2
+
+
+def test_score_figure_marks_baselines_and_confounders(scores):
+    written = texts(score_figure(scores))
+    assert "AMI with the plate" in written
+    assert "baseline" in written
+    assert "resnet101" not in written
+    assert is_baseline("resnet50-v1")
+    assert not is_baseline("bbbc021-expert")
+
+
+def test_score_figure_of_the_bare_minimum():
+    table = pd.DataFrame({"embedding": ["a"], "metric": ["ami_kmeans"], "value": [0.3]})
+    assert "AMI" in texts(score_figure(table))
+    texts(score_figure(table.iloc[:0]))
+
+
+def test_training_curve_reads_what_training_writes(tmp_path):
+    file = tmp_path / "metrics.csv"
+    file.write_text(
+        "epoch,step,loss,feature_std,effective_rank\n1,5,3.0,,\n1,10,2.5,.1,4\n2,20,2,.2,6\n"
+    )
+    figure = training_curve(file)
+    assert [len(axes.lines[0].get_xdata()) for axes in figure.axes] == [3, 2]
+
+
+def test_training_curve_says_what_is_wrong(tmp_path):
+    with pytest.raises(TrainingError, match="cannot read"):
+        training_curve(tmp_path / "metrics.csv")
+    with pytest.raises(TrainingError, match="no losses"):
+        training_curve(pd.DataFrame({"epoch": [1]}))
+
+
+def test_save_figure_makes_its_folder_and_names_formats(tmp_path, scores):
+    path = save_figure(score_figure(scores), tmp_path / "new" / "scores.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(CellsslError, match=r"\.png"):
+        save_figure(score_figure(scores), tmp_path / "scores.doc")

@@ -1,0 +1,82 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.report.sections.answer import answer_section
+from cellssl.report.sections.lookalikes import candidates, find_groups, find_pairs, read_answer
+
+
+def said(section) -> str:
+    bullets = next(block for block in section.blocks if block.kind == "bullets")
+    return "\n".join(f"{name} {text}" for name, text in bullets.items)
+
+
+def test_controls_are_no_treatments(similarity):
+    answer = read_answer(similarity)
+    assert "DMSO" not in answer.matrix
+    assert "DMSO" not in answer.activity
+
+
+def test_activity_is_called_at_a_false_discovery_rate(similarity):
+    answer = read_answer(similarity)
+    assert not answer.active["inert 1"]
+    assert answer.active.sum() == 4
+    assert "inert 1" not in candidates(answer)
+
+
+def test_two_doses_of_one_compound_are_no_news(similarity):
+    answer = read_answer(similarity)
+    pairs = find_pairs(answer, candidates(answer))
+    assert [set(pair[:2]) for pair in pairs] == [{"taxol 1", "epothilone 1"}]
+
+
+def test_groups_hold_what_looks_alike(similarity):
+    answer = read_answer(similarity)
+    groups = find_groups(answer, candidates(answer))
+    assert [set(group) for group in groups] == [{"taxol 1", "taxol 3", "epothilone 1"}]
+
+
+def test_the_headline_in_words(similarity):
+    section = answer_section(similarity, "Metadata_MOA")
+    assert "4 differ from the negative control, 1 cannot be told from it" in section.lead
+    words = said(section)
+    assert "taxol 1 and epothilone 1 (0.90, both stabiliser)" in words
+    assert "Not told from the negative control: inert 1." in words
+    assert "Farthest from the negative control: taxol 3 (6.0×)" in words
+    assert "same MOA for 5 of 5 treatments" in words
+
+
+def test_without_control_wells_nothing_is_called_active(similarity):
+    similarity.treatments["p_value"] = np.nan
+    section = answer_section(similarity, None)
+    assert "differ from" not in section.lead
+    similarity.treatments["activity"] = np.nan
+    texts = [block.text for block in answer_section(similarity, None).blocks if block.kind == "text"]
+    assert any("No negative control" in text for text in texts)
+
+
+@pytest.mark.parametrize("kept", [["DMSO"], ["DMSO", "taxol 1"], ["taxol 1", "taxol 3"]])
+def test_few_treatments_never_fail(similarity, kept):
+    similarity.treatments = similarity.treatments.loc[kept]
+    similarity.matrix = similarity.matrix.loc[kept, kept]
+    near = similarity.neighbours
+    similarity.neighbours = near[near["treatment"].isin(kept) & near["neighbour"].isin(kept)]
+    assert answer_section(similarity, "Metadata_MOA").blocks
+
+
+def test_unlabelled_treatments_have_no_check_and_no_strip(similarity):
+    similarity.treatments["label"] = ""
+    assert "Check" not in said(answer_section(similarity, "Metadata_MOA"))
+
+
+def test_missing_similarities_count_as_unlike(similarity):
+    similarity.matrix.iloc[1, 3] = similarity.matrix.iloc[3, 1] = np.nan
+    answer = read_answer(similarity)
+    assert find_pairs(answer, candidates(answer))
+    assert isinstance(find_groups(answer, candidates(answer)), list)
+
+
+def test_no_treatments_at_all():
+    section = answer_section(None, None)
+    assert "no treatment" in section.blocks[0].text
+    assert pd.notna(section.title)

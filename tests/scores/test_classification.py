@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GroupKFold
+
+from cellssl.errors import EmbeddingError
+from cellssl.scores import (
+    balanced_accuracy,
+    knn_accuracy,
+    knn_predict,
+    linear_accuracy,
+    linear_predict,
+)
+
+
+def cells(n=240, seed=0, signal=1.5):
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(["big", "middle", "small"], size=n, p=[0.6, 0.3, 0.1])
+    centres = {name: rng.normal(size=10) * signal for name in ("big", "middle", "small")}
+    X = np.stack([centres[name] for name in labels]) + rng.normal(size=(n, 10))
+    return X.astype(np.float32), labels, rng.integers(0, 6, n)
+
+
+def naive_knn(X, labels, groups, k, temperature):
+    predictions = []
+    for i in range(len(X)):
+        others = [j for j in range(len(X)) if groups[j] != groups[i]]
+        cosine = {
+            j: float(X[i] @ X[j] / np.linalg.norm(X[i]) / np.linalg.norm(X[j])) for j in others
+        }
+        votes = dict.fromkeys(sorted(set(labels)), 0.0)
+        for j in sorted(others, key=lambda j: -cosine[j])[:k]:
+            votes[labels[j]] += np.exp(cosine[j] / temperature) / (labels == labels[j]).sum()
+        predictions.append(max(votes, key=lambda name: votes[name]))
+    return np.array(predictions)
+
+
+def test_balanced_accuracy_equals_sklearn():
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 4, 100), rng.integers(0, 6, 100)
+    labels[0] = predictions[0] = 3
+    keep = np.isin(predictions, labels)
+    expected = balanced_accuracy_score(labels[keep], predictions[keep])
+    assert balanced_accuracy(labels[keep], predictions[keep]) == pytest.approx(expected)
+
+
+def test_knn_equals_a_naive_loop_whatever_the_block():
+    X, labels, groups = cells()
+    expected = naive_knn(X, labels, groups, 7, 0.1)
+    for block in (37, 1024):
+        found = knn_predict(X, labels, groups=groups, k=7, block=block)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_knn_never_sees_its_own_group():
+    X, labels, _ = cells()
+    twins = np.concatenate([X, X])
+    groups = np.concatenate([np.arange(len(X)), np.arange(len(X))])
+    shuffled = np.random.default_rng(1).permutation(labels)
+    both = np.concatenate([shuffled, shuffled])
+    assert knn_accuracy(twins, both, groups=groups, k=1) < 0.5
+    assert knn_accuracy(twins, both, groups=np.arange(2 * len(X)), k=1) == 1
+
+
+@pytest.mark.parametrize("score", [knn_accuracy, linear_accuracy])
+def test_classifiers_find_what_is_there_and_nothing_in_permuted_labels(score):
+    X, labels, groups = cells(signal=3)
+    assert score(X, labels, groups=groups) > 0.9
+    rng = np.random.default_rng(0)
+    chance = np.mean([score(X, rng.permutation(labels), groups=groups) for _ in range(8)])
+    assert chance == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_knn_does_not_profit_from_what_a_group_is_made_of():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 60)
+    labels = (groups % 5 + rng.integers(0, 2, 600)) % 5
+    X = rng.normal(size=(600, 20))
+    assert knn_accuracy(X, labels, groups=groups) < 0.24
+
+
+def test_linear_equals_sklearn_fold_by_fold():
+    X, labels, groups = cells()
+    expected = np.empty_like(labels)
+    for train, test in GroupKFold(5).split(X, labels, groups):
+        model = LogisticRegression(C=0.02, class_weight="balanced", max_iter=1000)
+        expected[test] = model.fit(X[train], labels[train]).predict(X[test])
+    np.testing.assert_array_equal(linear_predict(X, labels, groups=groups), expected)
+
+
+def test_linear_with_two_groups_and_a_fold_of_one_class():
+    X, labels, _ = cells()
+    groups = (labels == "big").astype(int)
+    labels = np.where(labels == "big", "big", "small")
+    assert set(linear_predict(X, labels, groups=groups)) == {"big", "small"}
+    assert linear_accuracy(X, labels, groups=groups) == 0
+
+
+def test_linear_says_when_it_did_not_converge(caplog):
+    X, labels, groups = cells()
+    linear_predict(X * 1000, labels, groups=groups, iterations=2)
+    assert "converge" in caplog.text
+
+
+@pytest.mark.parametrize("predict", [knn_predict, linear_predict])
+def test_one_group_is_refused(predict):
+    X, labels, _ = cells(30)
+    with pytest.raises(EmbeddingError, match="other groups"):
+        predict(X, labels, groups=np.zeros(30))
