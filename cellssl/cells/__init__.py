@@ -2,7 +2,7 @@
 
 from cellssl.cells.cellpose import CellposeSegmenter
 from cellssl.cells.cropping import crop
-from cellssl.cells.labels import Labels, Segmenter
+from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel
 from cellssl.cells.nuclei import find_nuclei
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
@@ -15,4 +15,5 @@ __all__ = [
     "ThresholdSegmenter",
     "crop",
     "find_nuclei",
+    "find_nucleus_channel",
 ]

@@ -18,7 +18,9 @@ app = typer.Typer(
 )
 plates = typer.Typer(no_args_is_help=True, help="Plates: which files are there.")
 crops = typer.Typer(no_args_is_help=True, help="Crops that exist already.")
-protocols = typer.Typer(no_args_is_help=True, help="Protocols: what an encoder is made blind to, and why.")
+protocols = typer.Typer(
+    no_args_is_help=True, help="Protocols: what an encoder is made blind to, and why."
+)
 
 
 def _print_version(value: bool) -> None:
@@ -29,8 +31,11 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _cellssl(
-    version: Annotated[  # noqa: ARG001 - Typer reads it
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass

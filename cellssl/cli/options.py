@@ -67,9 +67,9 @@ Weights = Annotated[
 class PlateFiles:
     """How a plate's folder is read."""
 
-    layout: Annotated[
-        str, typer.Option(help="How files are named: auto, bbbc021 or pattern.")
-    ] = "auto"
+    layout: Annotated[str, typer.Option(help="How files are named: auto, bbbc021 or pattern.")] = (
+        "auto"
+    )
     pattern: Annotated[
         str | None,
         typer.Option(
@@ -96,12 +96,12 @@ class PlateFiles:
     control_column: Annotated[
         str | None, typer.Option(help="The metadata column that says which wells are controls.")
     ] = None
-    negative: Annotated[
-        str | None, typer.Option(help="Its value in negative control wells.")
-    ] = None
-    positive: Annotated[
-        str | None, typer.Option(help="Its value in positive control wells.")
-    ] = None
+    negative: Annotated[str | None, typer.Option(help="Its value in negative control wells.")] = (
+        None
+    )
+    positive: Annotated[str | None, typer.Option(help="Its value in positive control wells.")] = (
+        None
+    )
 
     def index(self, folder: Path) -> "PlateIndex":
         """Index a folder, or load the index that was saved in a file."""
@@ -160,14 +160,15 @@ class Segmentation:
 class TrainingChanges:
     """Values that replace a protocol's."""
 
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Replaces the protocol's epochs.")
-    ] = None
+    epochs: Annotated[int | None, typer.Option(min=1, help="Replaces the protocol's epochs.")] = (
+        None
+    )
     seed: Annotated[int | None, typer.Option(min=0, help="Replaces the protocol's seed.")] = None
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="KEY=VALUE replaces a protocol's value, e.g. training.width=0.5; may be repeated."
+            "--set",
+            help="KEY=VALUE replaces a protocol's value, e.g. training.width=0.5; may be repeated.",
         ),
     ] = None
 
@@ -176,8 +177,7 @@ class TrainingChanges:
         import yaml
 
         collected: dict[str, Any] = {
-            key: yaml.safe_load(text)
-            for key, text in parse_pairs(self.set_ or [], "--set").items()
+            key: yaml.safe_load(text) for key, text in parse_pairs(self.set_ or [], "--set").items()
         }
         if self.epochs is not None:
             collected["training.epochs"] = self.epochs
@@ -202,4 +202,6 @@ def parse_baselines(values: list[str] | None) -> dict[str, Path | None] | None:
 def parse_subsets(values: list[str] | None) -> dict[str, list[str]] | None:
     """Turn ``["cyto=DMSO,Actin disruptors"]`` into lists of label values by name."""
     pairs = parse_pairs(values or [], "--subset")
-    return {name: [part.strip() for part in text.split(",")] for name, text in pairs.items()} or None
+    return {
+        name: [part.strip() for part in text.split(",")] for name, text in pairs.items()
+    } or None

@@ -32,7 +32,8 @@ def evaluate(
     where: Where = None,
     subset: Subsets = None,
     normalise: Annotated[
-        str, typer.Option(help="The same for every embedding: standardise, plate-standardise, none.")
+        str,
+        typer.Option(help="The same for every embedding: standardise, plate-standardise, none."),
     ] = "standardise",
 ) -> None:
     """Score embeddings against a label, side by side, and say which treatments look alike."""

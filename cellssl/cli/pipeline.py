@@ -39,7 +39,9 @@ def run(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="A run folder or checkpoint to use instead of training."),
+        typer.Option(
+            "--model", "-m", help="A run folder or checkpoint to use instead of training."
+        ),
     ] = None,
     label: Label = None,
     baseline: Baselines = None,
@@ -53,7 +55,9 @@ def run(
     workers: Workers = 1,
     redo: Annotated[
         str | None,
-        typer.Option(help="Do a stage again, and all that follow: crop, train, embed, evaluate, report."),
+        typer.Option(
+            help="Do a stage again, and all that follow: crop, train, embed, evaluate, report."
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -99,13 +103,17 @@ def demo(
 
 
 @command(app, "doctor")
-def doctor(folder: Annotated[Path, typer.Argument(help="Where results would go.")] = Path()) -> None:
+def doctor(
+    folder: Annotated[Path, typer.Argument(help="Where results would go.")] = Path(),
+) -> None:
     """Say whether this machine is ready, and what is missing."""
     import cellssl.pipeline
 
     findings = cellssl.pipeline.doctor(folder)
-    show_table("cellssl", ["", "subject", "what was seen"], [
-        [finding.level, finding.subject, finding.detail] for finding in findings
-    ])
+    show_table(
+        "cellssl",
+        ["", "subject", "what was seen"],
+        [[finding.level, finding.subject, finding.detail] for finding in findings],
+    )
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)

@@ -20,7 +20,9 @@ def list_() -> None:
     rows = [
         [
             protocol.name,
-            protocol.channels if isinstance(protocol.channels, str) else ", ".join(protocol.channels),
+            protocol.channels
+            if isinstance(protocol.channels, str)
+            else ", ".join(protocol.channels),
             f"{protocol.training.method}, {protocol.training.encoder}",
             protocol.description,
         ]
@@ -32,7 +34,9 @@ def list_() -> None:
 @command(protocols, "show")
 def show(
     protocol: Name,
-    resolved: Annotated[bool, typer.Option("--yaml", help="Print the resolved file instead.")] = False,
+    resolved: Annotated[
+        bool, typer.Option("--yaml", help="Print the resolved file instead.")
+    ] = False,
 ) -> None:
     """Show what a protocol does to the cells, and why."""
     import cellssl.protocols
@@ -49,7 +53,9 @@ def show(
 @command(protocols, "check")
 def check(
     protocol: Name,
-    crops: Annotated[Path | None, typer.Argument(help="Crops to check it against.", show_default=False)] = None,
+    crops: Annotated[
+        Path | None, typer.Argument(help="Crops to check it against.", show_default=False)
+    ] = None,
 ) -> None:
     """Check a protocol's file, and whether it fits crops."""
     import cellssl.protocols

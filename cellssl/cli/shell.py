@@ -72,7 +72,9 @@ def _flatten(parameter: inspect.Parameter) -> list[inspect.Parameter]:
     if not dataclasses.is_dataclass(parameter.annotation):
         return [_option(parameter.name, parameter.annotation, parameter.default)]
     hints = get_type_hints(parameter.annotation, include_extras=True)
-    return [_option(f.name, hints[f.name], f.default) for f in dataclasses.fields(parameter.annotation)]
+    return [
+        _option(f.name, hints[f.name], f.default) for f in dataclasses.fields(parameter.annotation)
+    ]
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -169,10 +171,14 @@ def show_scores(scores: "pd.DataFrame") -> None:
         return
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
-        single = group[group["seed"].astype(str) == "mean"] if "mean" in set(group["seed"]) else group
+        single = (
+            group[group["seed"].astype(str) == "mean"] if "mean" in set(group["seed"]) else group
+        )
         cells = single.set_index("metric")
         rows.append([embedding, subset, *(_score(cells, metric) for metric in _HEADLINE)])
-    show_table(f"Scores by {scores['label'].iloc[0]}", ["embedding", "cells", *_HEADLINE.values()], rows)
+    show_table(
+        f"Scores by {scores['label'].iloc[0]}", ["embedding", "cells", *_HEADLINE.values()], rows
+    )
 
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:

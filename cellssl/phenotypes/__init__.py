@@ -3,13 +3,13 @@
 from cellssl.phenotypes.clustering import cluster
 from cellssl.phenotypes.embeddings import read_embedding
 from cellssl.phenotypes.evaluation import (
-    METRICS,
     compare_embeddings,
     evaluate,
     measure_embeddings,
 )
 from cellssl.phenotypes.labels import choose_label, require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
+from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.similarity import Similarity, similarity

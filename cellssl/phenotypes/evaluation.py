@@ -1,57 +1,34 @@
 """Scoring embeddings: the same cells, the same normalisation, the same draws for each."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
+from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements
+from cellssl.phenotypes.metrics import METRICS, Score, task_scores
 from cellssl.phenotypes.normalisation import NORMALISATIONS, check_rule, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.progress import track
-from cellssl.scores import (
-    ami,
-    balanced_accuracy,
-    cluster_kmeans,
-    knn_predict,
-    linear_predict,
-    principal_components,
-    silhouette,
-)
 
-__all__ = ["METRICS", "compare_embeddings", "evaluate", "measure_embeddings"]
+__all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
 log = logging.getLogger(__name__)
 
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
-Score = tuple[str, float, NDArray[np.float64] | None, int, str]
-
-METRICS = (
-    "ami_kmeans",
-    "ami_leiden",
-    "silhouette",
-    "knn",
-    "linear",
-    "ami_plate",
-    "ami_batch",
-)
-
-# The silhouette compares every two cells: beyond this many it is taken on a seeded sample.
-SILHOUETTE_CELLS = 10_000
 
 
 def evaluate(
     embeddings: Embeddings,
     *,
-    label: str,
+    label: str | None = None,
     out: str | Path | None = None,
     subsets: Mapping[str, Sequence[str]] | None = None,
     groups: str = "auto",
@@ -78,7 +55,8 @@ def evaluate(
         AnnData or files (see `read_embedding`). Those of one name with different
         `uns["cellssl"]["seed"]` are repetitions. Only cells that all of them have are scored.
     label : str
-        Column of obs with the classes; cells without are left out and counted.
+        Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Control or
+        Compound when left out. Cells without are left out and counted.
     out : path, optional
         Folder for scores.csv, scores.json and (with two embeddings) differences.csv.
     subsets : mapping, optional
@@ -125,7 +103,7 @@ def evaluate(
 
 
 def compare_embeddings(
-    embeddings: Embeddings | Measurements, *, label: str = "", **options: Any
+    embeddings: Embeddings | Measurements, *, label: str | None = None, **options: Any
 ) -> pd.DataFrame:
     """Differences between every two embeddings with paired intervals.
 
@@ -154,7 +132,7 @@ def compare_embeddings(
 def measure_embeddings(
     embeddings: Embeddings,
     *,
-    label: str,
+    label: str | None = None,
     subsets: Mapping[str, Sequence[str]] | None = None,
     groups: str = "auto",
     seeds: Sequence[int] = (0, 1, 2),
@@ -169,7 +147,8 @@ def measure_embeddings(
     Parameters
     ----------
     absent : mapping, optional
-        Name of an embedding that could not be had → why, and how to get it: each has rows without a value.
+        Name of an embedding that could not be had → why, and how to get it: each has rows
+        without a value.
 
     Returns
     -------
@@ -180,6 +159,7 @@ def measure_embeddings(
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
     loaded = load_embeddings(embeddings)
+    label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     tasks, counts = build_tasks(
@@ -194,7 +174,7 @@ def measure_embeddings(
         X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=normalise, plates=plates, controls=controls)
-            entries += [_entry(one, task, score) for score in _scores(Z, task, seeds)]
+            entries += [_entry(one, task, score) for score in task_scores(Z, task, seeds)]
     for name, reason in (absent or {}).items():
         entries += [_absent(name, task, metric, reason) for task in tasks for metric in METRICS]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
@@ -248,91 +228,3 @@ def _absent(name: str, task: Task, metric: str, reason: str) -> Measurement:
         classes=len(np.unique(task.labels)),
         note=reason,
     )
-
-
-def _scores(Z: NDArray[np.float32], task: Task, seeds: Sequence[int]) -> Iterator[Score]:
-    """Yield all scores of one embedding's normalised features (n, D) on one task."""
-    n, classes = len(task.rows), len(np.unique(task.labels))
-    if n < max(FEWEST, classes + 1):
-        for metric in METRICS:
-            yield metric, float("nan"), None, n, f"{n} cells are too few"
-        return
-    components = principal_components(Z)
-    clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
-    yield ("ami_kmeans", *_agreement(task, task.labels, clusters), n, "")
-    yield ("ami_leiden", *_agreement(task, task.labels, _leiden_clusters(components, seeds)), n, "")
-    yield _silhouette(components, task)
-    yield _accuracy("knn", knn_predict, Z, task)
-    yield _accuracy("linear", linear_predict, Z, task)
-    for name, values in task.confounders.items():
-        if values is None:
-            yield f"ami_{name}", float("nan"), None, n, f"no column Metadata_{name.capitalize()}"
-        elif len(np.unique(values)) < 2:
-            yield f"ami_{name}", float("nan"), None, n, f"one {name} only"
-        else:
-            yield (f"ami_{name}", *_agreement(task, values, clusters), n, "")
-
-
-def _agreement(
-    task: Task, values: NDArray, clusters: Sequence[NDArray[np.int64]]
-) -> tuple[float, NDArray[np.float64]]:
-    """AMI of values and clusters: the mean over the starts, and its draws."""
-    mean = float(np.mean([ami(values, found) for found in clusters]))
-    return mean, np.mean([task.resamples.ami(values, found) for found in clusters], axis=0)
-
-
-def _leiden_clusters(
-    components: NDArray[np.float32], seeds: Sequence[int]
-) -> list[NDArray[np.int64]]:
-    """Leiden clusters of one graph from several starts."""
-    cells = ad.AnnData(obsm={"X_pca": components}, shape=(len(components), 0))
-    add_graph(cells)
-    return [leiden(cells, seed=seed) for seed in seeds]
-
-
-def _silhouette(components: NDArray[np.float32], task: Task) -> Score:
-    """Silhouette of the labels, on a seeded sample when there are very many cells."""
-    n = len(components)
-    rows, note = np.arange(n), ""
-    if n > SILHOUETTE_CELLS:
-        rows = np.sort(np.random.default_rng(0).choice(n, SILHOUETTE_CELLS, replace=False))
-        note = f"on a random sample of {SILHOUETTE_CELLS} cells"
-    labels = task.labels[rows]
-    if len(np.unique(labels)) < 2:
-        return "silhouette", float("nan"), None, len(rows), "one class only in the sample"
-    values = silhouette(components[rows], labels)
-    return (
-        "silhouette",
-        float(values.mean()),
-        task.resamples.take(rows).mean(values),
-        len(rows),
-        note,
-    )
-
-
-def _accuracy(
-    metric: str, predict: Callable[..., NDArray], Z: NDArray[np.float32], task: Task
-) -> Score:
-    """Balanced accuracy across groups, or why there is none."""
-    n = len(Z)
-    if task.groups is None:
-        return metric, float("nan"), None, n, "the cells name neither plate nor well"
-    if len(np.unique(task.groups)) < 2:
-        return (
-            metric,
-            float("nan"),
-            None,
-            n,
-            f"needs two {task.split} at least, all cells are in one",
-        )
-    predictions = predict(Z, task.labels, groups=task.groups)
-    draws = task.resamples.balanced_accuracy(task.labels, predictions)
-    note = _lonely(task)
-    return metric, balanced_accuracy(task.labels, predictions), draws, n, note
-
-
-def _lonely(task: Task) -> str:
-    """Name the classes that lie in one group: nothing outside it can teach them."""
-    groups = pd.Series(task.groups).groupby(task.labels).nunique()
-    alone = groups.index[groups == 1].tolist()
-    return f"cannot be found, in one group only: {', '.join(alone)}" if alone else ""

@@ -22,8 +22,8 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     obs : DataFrame
         The cells.
     label : str, optional
-        A column, with or without ``Metadata_``, in any case. When left out: the first of MOA, Phenotype, Control and
-        Compound that has at least two values.
+        A column, with or without ``Metadata_``, in any case. When left out: the first of MOA,
+        Phenotype, Control and Compound that has at least two values.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     """
     if label is None:
         for usual in _USUAL:
-            if usual in obs and obs[usual].replace("", pd.NA).nunique() > 1:
+            if usual in obs and len(set(obs[usual].dropna()) - {""}) > 1:
                 log.info("scoring against %s (--label chooses another)", usual)
                 return usual
         log.warning("no label to score against: give one with --label; the map needs none")
@@ -58,7 +58,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
 
 
 def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
-    """Find the column to score against as `choose_label` does, where there is nothing to do without one.
+    """Find the column to score against as `choose_label` does; there must be one.
 
     Raises
     ------

@@ -13,14 +13,13 @@ from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
 from cellssl.errors import CellsslError, ModelError, PlateError
-from cellssl.files import sha256
-from cellssl.phenotypes import choose_label, evaluate, missing_scores, save_scores
+from cellssl.phenotypes import choose_label, measure_embeddings, read_scores
 from cellssl.pipeline.summary import summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
-from cellssl.protocols import Protocol, load, parse
+from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.studies import embed_baseline, fingerprint, train
-from cellssl.training import find_checkpoint, load_checkpoint
+from cellssl.training import checkpoint_file, load_checkpoint
 
 __all__ = ["RunResult", "run"]
 
@@ -119,6 +118,7 @@ def run(
     space = Workspace.make(out, device=device, progress=progress)
     if redo is not None:
         space.forget_from(redo)
+    segmenter = segmenter or ThresholdSegmenter()
     index, crops = _crop(space, plate, recipe, segmenter, crop_size, workers)
     if model is None:
         _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
@@ -127,7 +127,9 @@ def run(
     baselines = BASELINES if baselines is None else baselines
     embeddings, absent = _embed(space, crops, Path(model), recipe, baselines, sample, download)
     scores = _evaluate(space, embeddings, absent, label)
-    report = summarise(space, index, crops, Path(model), recipe, embeddings, scores, label, segmenter)
+    report = summarise(
+        space, index, crops, Path(model), recipe, embeddings, scores, label, segmenter
+    )
     return RunResult(report, crops, Path(model), embeddings, scores)
 
 
@@ -138,23 +140,24 @@ def _choose_recipe(
 ) -> Protocol:
     """Take the protocol that is given, or the one that the given model was trained with."""
     if protocol is not None and model is not None:
-        raise CellsslError("give --protocol (to train an encoder) or --model (to use one), not both")
+        raise CellsslError(
+            "give --protocol (to train an encoder) or --model (to use one), not both"
+        )
     if model is not None:
-        checkpoint = load_checkpoint(find_checkpoint(model))
-        return parse(checkpoint["protocol"], source=str(model))
+        return from_dict(load_checkpoint(model)["protocol"], source=str(model))
     if protocol is None:
         raise CellsslError(
             "give --protocol NAME (to train an encoder) or --model RUN (to use one); "
             "`cellssl protocols list` shows the protocols"
         )
-    return load(protocol, changes=changes)
+    return resolve(protocol, changes)
 
 
 def _crop(
     space: Workspace,
     plate: PlateIndex | str | Path,
     recipe: Protocol,
-    segmenter: Segmenter | None,
+    segmenter: Segmenter,
     size: int | None,
     workers: int,
 ) -> tuple[PlateIndex | None, Path]:
@@ -168,7 +171,7 @@ def _crop(
     report = crop(
         plate,
         space / "crops",
-        segmenter=segmenter or ThresholdSegmenter(),
+        segmenter=segmenter,
         size=size or _stored_size(recipe.crop.size),
         workers=workers,
         progress=space.progress,
@@ -202,14 +205,16 @@ def _embed(
     own = folder / "cellssl.h5ad"
     space.finish(
         "embed cellssl",
-        {"crops": fingerprint(crops), "checkpoint": sha256(find_checkpoint(model))},
+        {"crops": fingerprint(crops), "checkpoint": fingerprint(checkpoint_file(model))},
         own,
         lambda: embed(crops, model, own, name="cellssl", **common),
     )
     embeddings, absent = {"cellssl": own}, {}
     for name, weights in baselines.items():
         if weights is None and not download and _must_be_downloaded(name):
-            absent[name] = f"weights not at hand: `cellssl run` fetches them, or give --baseline {name}=FILE"
+            absent[name] = (
+                f"weights not at hand: `cellssl run` fetches them, or give --baseline {name}=FILE"
+            )
             continue
         path = folder / f"{name}.h5ad"
         inputs = {
@@ -242,13 +247,9 @@ def _evaluate(
     space: Workspace, embeddings: dict[str, Path], absent: dict[str, str], label: str | None
 ) -> pd.DataFrame:
     """Score all embeddings on the cells that all of them have."""
-    folder = space / "scores"
-    table = folder / "scores.csv"
-
-    def work() -> None:
-        scores = evaluate(list(embeddings.values()), label=label, progress=space.progress)
-        save_scores(pd.concat([scores, missing_scores(absent, label=label)]), folder)
-
+    if label is None:
+        return pd.DataFrame()
+    table = space / "scores" / "scores.csv"
     space.finish(
         "evaluate",
         {
@@ -257,6 +258,8 @@ def _evaluate(
             "label": label,
         },
         table,
-        work,
+        lambda: measure_embeddings(
+            embeddings, label=label, absent=absent, progress=space.progress
+        ).save(table.parent),
     )
-    return pd.read_csv(table)
+    return read_scores(table)

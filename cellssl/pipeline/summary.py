@@ -1,16 +1,18 @@
 """The last stage: clusters, look-alikes and the page that shows them."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
-from cellssl.cells import Segmenter, ThresholdSegmenter
+from cellssl.cells import Segmenter, find_nucleus_channel
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import Similarity, cluster, read_embedding, similarity
 from cellssl.pipeline.workspace import Workspace
-from cellssl.plates import PlateIndex, read_field
+from cellssl.plates import FieldError, PlateIndex, read_field
 from cellssl.protocols import Protocol
 from cellssl.report import Overlay, write_report
 from cellssl.studies import fingerprint
@@ -18,6 +20,7 @@ from cellssl.studies import fingerprint
 __all__ = ["summarise"]
 
 _OVERLAYS = 4  # fields shown with their outlines
+_log = logging.getLogger(__name__)
 
 
 def summarise(
@@ -29,7 +32,7 @@ def summarise(
     embeddings: dict[str, Path],
     scores: pd.DataFrame,
     label: str | None,
-    segmenter: Segmenter | None,
+    segmenter: Segmenter,
 ) -> Path:
     """Cluster the cells, ask which treatments look alike, and write ``report.html``."""
     report = space / "report.html"
@@ -52,7 +55,7 @@ def summarise(
             index=index,
             protocol=recipe,
             metrics=metrics if metrics.exists() else None,
-            overlays=_outline(index, segmenter or ThresholdSegmenter()),
+            overlays=[] if index is None else _outline(index, segmenter, label),
             label=label,
         )
 
@@ -84,18 +87,22 @@ def _compare_treatments(cells: AnnData, folder: Path) -> Similarity | None:
     return alike
 
 
-def _outline(
-    index: PlateIndex | None, segmenter: Segmenter, label: str | None
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Segment some fields again, of different labels, for the eye: (title, nuclear channel, labels)."""
-    if index is None:
-        return
+def _outline(index: PlateIndex, segmenter: Segmenter, label: str | None) -> list[Overlay]:
+    """Segment some fields again, of different labels, for the eye to judge."""
     fields = index.fields
     if label in fields:
         fields = fields[~fields[label].duplicated()]
+    wanted = getattr(segmenter, "nucleus_channel", None)
+    nucleus = find_nucleus_channel(index.channels, wanted)
+    overlays = []
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]
-        pixels = read_field(field, index.channels)
-        labels = segmenter.segment(pixels, index.channels)
-        nuclei = pixels[index.channels.index(segmenter.find_channel(index.channels))]
-        yield f"{field['Metadata_Plate']} {field['Metadata_Well']}", nuclei, labels.nuclei
+        try:
+            pixels = read_field(field, index.channels)
+        except FieldError as error:
+            _log.warning("no outlines of this field: %s", error)
+            continue
+        title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
+        found = segmenter.segment(pixels, index.channels)
+        overlays.append(Overlay(title, pixels[nucleus], found.nuclei))
+    return overlays

@@ -152,9 +152,7 @@ class _Runner:
         )
 
     def _embed(self, run: Path, path: Path, name: str) -> object:
-        return embed(
-            self.crops, run, path, name=name, device=self.device, progress=self.progress
-        )
+        return embed(self.crops, run, path, name=name, device=self.device, progress=self.progress)
 
     def _once(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], object]) -> Path:
         """Make an embedding unless it is there, made from the same inputs."""

@@ -142,4 +142,3 @@ def _require_fit(protocol: Protocol, crops: Crops) -> None:
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these crops: " + "; ".join(errors))
-

@@ -1,6 +1,6 @@
 """One loop for every method: fit, exact resume, checkpoints, metrics."""
 
-from cellssl.training.checkpoint import CHECKPOINT, load_checkpoint, load_weights
+from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkpoint, load_weights
 from cellssl.training.collapse import effective_rank, feature_std
 from cellssl.training.loop import fit
 from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
@@ -11,6 +11,7 @@ __all__ = [
     "CHECKPOINT",
     "Plan",
     "TrainingSettings",
+    "checkpoint_file",
     "effective_rank",
     "epoch_order",
     "feature_std",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cellssl.errors import ModelError
 from cellssl.files import atomic
 
-__all__ = ["CHECKPOINT", "differences", "load_checkpoint", "load_weights", "save_checkpoint"]
+__all__ = ["CHECKPOINT", "checkpoint_file", "differences", "load_checkpoint", "load_weights", "save_checkpoint"]
 
 CHECKPOINT = "checkpoint.pt"
 _REQUIRED = ("cellssl", "encoder", "encoder_state", "settings", "step", "finished")
@@ -32,6 +32,24 @@ def save_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
     torch.save(dict(checkpoint), buffer)
     with atomic(path) as part:
         part.write_bytes(buffer.getbuffer())
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """Find the checkpoint of a run folder; a file stands for itself.
+
+    Raises
+    ------
+    ModelError
+        When there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / CHECKPOINT
+    if not path.is_file():
+        raise ModelError(
+            f"no checkpoint at {path}; give a run folder of `cellssl train` or its {CHECKPOINT}"
+        )
+    return path
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -58,13 +76,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     >>> encoder = encoders.build(**checkpoint["encoder"])  # doctest: +SKIP
     >>> load_weights(encoder, checkpoint["encoder_state"])  # doctest: +SKIP
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / CHECKPOINT
-    if not path.is_file():
-        raise ModelError(
-            f"no checkpoint at {path}; give a run folder of `cellssl train` or its {CHECKPOINT}"
-        )
+    path = checkpoint_file(path)
     if not zipfile.is_zipfile(path):
         raise ModelError(_why_no_archive(path))
     try:

@@ -6,12 +6,11 @@ import pytest
 
 @pytest.fixture
 def make_embedding():
-    """Simulate a screen: 3 plates of 8 wells of 6 cells, 3 compounds at 2 doses of 2 classes, DMSO."""
+    """Simulate a screen: 3 plates of 8 wells of 6 cells, four compounds of two classes, DMSO."""
     return build
 
 
 def build(name="sim", *, seed=0, signal=3.0, plate_effect=0.0, features=12, **provenance):
-    rows = []
     treatments = [
         ("DMSO", 0.0, "DMSO", "negative"),
         ("DMSO", 0.0, "DMSO", "negative"),
@@ -22,11 +21,12 @@ def build(name="sim", *, seed=0, signal=3.0, plate_effect=0.0, features=12, **pr
         ("latrunculin", 10.0, "Actin", ""),
         ("cytochalasin", 1.0, "Actin", ""),
     ]
-    for plate in range(3):
-        for well, (compound, dose, moa, control) in enumerate(treatments):
-            for cell in range(6):
-                rows.append((f"W{plate}_1", f"A{well + 1:02}", 1, f"W{plate}", compound, dose, moa,
-                             control, cell + 1))  # fmt: skip
+    rows = [
+        (f"W{plate}_1", f"A{well + 1:02}", 1, f"W{plate}", *treatment, cell + 1)
+        for plate in range(3)
+        for well, treatment in enumerate(treatments)
+        for cell in range(6)
+    ]
     columns = ["Plate", "Well", "Site", "Batch", "Compound", "Concentration", "MOA", "Control"]
     obs = pd.DataFrame(rows, columns=[f"Metadata_{name}" for name in [*columns, "Label"]])
     parts = obs[["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Label"]]

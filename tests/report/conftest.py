@@ -92,7 +92,9 @@ def scores() -> pd.DataFrame:
         for seed in (0, 1):
             for metric in ("ami_kmeans", "knn", "linear", "ami_plate", "ami_batch"):
                 number = value + 0.02 * seed
-                rows.append((name, "Metadata_MOA", "all", "plates", metric, number, seed, False, ""))
+                rows.append(
+                    (name, "Metadata_MOA", "all", "plates", metric, number, seed, False, "")
+                )
     note = "download resnet101-cd907fc2.pth and pass --weights"
     rows.append(("resnet101", "Metadata_MOA", "all", "", "ami_kmeans", np.nan, 0, False, note))
     names = ["embedding", "label", "subset", "split", "metric", "value", "seed", "weak", "note"]

@@ -60,7 +60,7 @@ def test_umap_numbers_every_cluster_on_the_map(embedding):
 
 
 def test_umap_says_what_is_missing(embedding):
-    with pytest.raises(EmbeddingError, match="'colour'.*kmeans"):
+    with pytest.raises(EmbeddingError, match=r"'colour'.*kmeans"):
         umap_figure(embedding, "colour")
     del embedding.obsm["X_umap"]
     with pytest.raises(EmbeddingError, match="cluster"):

@@ -51,7 +51,9 @@ def test_without_control_wells_nothing_is_called_active(similarity):
     section = answer_section(similarity, None)
     assert "differ from" not in section.lead
     similarity.treatments["activity"] = np.nan
-    texts = [block.text for block in answer_section(similarity, None).blocks if block.kind == "text"]
+    texts = [
+        block.text for block in answer_section(similarity, None).blocks if block.kind == "text"
+    ]
     assert any("No negative control" in text for text in texts)
 
 

@@ -73,7 +73,8 @@ def scale_bar(axes: Axes, shape: tuple[int, int], *, micrometres_per_pixel: floa
         "color": "white",
         "path_effects": [withStroke(linewidth=3.4, foreground="black")],
     }
-    axes.plot([left, left + length / unit], [bottom, bottom], lw=2, solid_capstyle="butt", **line)
+    ends = [left, left + length / unit]
+    axes.plot(ends, [bottom, bottom], lw=2, solid_capstyle="butt", **line)
     rim = [withStroke(linewidth=1.8, foreground="black")]
     at = (left, bottom - height * 0.03)
     axes.text(*at, name, color="white", fontsize=7, va="bottom", path_effects=rim)

@@ -54,10 +54,15 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     for column, default in defaults.items():
         if column not in table:
             table[column] = default
+    keys = ["embedding", "subset", "metric"]
+    if "replicates" not in table:
+        table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
     table["subset"] = table["subset"].astype("string").fillna("all").replace("", "all").astype(str)
     table["note"] = table["note"].astype("string").fillna("").astype(str)
     table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
     table["metric"] = table["metric"].astype("string").fillna("").astype(str)
+    if (table["seed"].astype(str) == "mean").any():  # the means stand there already, beside the seeds
+        table = table[(table["seed"].astype(str) == "mean") | table["value"].isna()]
     groups = table.groupby(
         ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
     )
@@ -66,7 +71,7 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
         low=("low", "min"),
         high=("high", "max"),
         n=("n", "max"),
-        seeds=("seed", "nunique"),
+        seeds=("replicates", "max"),
         weak=("weak", "max"),
         note=("note", lambda notes: next(filter(None, notes), "")),
     )
@@ -114,7 +119,7 @@ def score_figure(
     grid[0, 0].set_yticks(
         range(len(names)), [plain(name) + (" †" if name in weak else "") for name in names]
     )
-    grid[0, 0].set_ylim(len(names) - 0.5, -0.5)
+    grid[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
     handles = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label="trained on cells"),
         Line2D([], [], marker="o", ls="", mfc="white", color=INK, label="baseline"),

@@ -113,7 +113,7 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
     splits = (
         scores["split"].astype("string").fillna("") if "split" in scores else pd.Series(dtype=str)
     )
-    apart = listed([text for text in splits.unique() if text])
+    apart = listed([text for text in splits.unique() if text not in ("", "none")])
     source = f"cells on other {apart}" if apart != "none" else "other cells"
     return (
         f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
