@@ -27,7 +27,8 @@ def find_nuclei(
     neck: float = 0.1,
     edge: float = 0.4,
     smallest: float = 0.1,
-    contrast: float = 0.08,
+    contrast: float = 0.1,
+    signal: float = 3.0,
 ) -> np.ndarray:
     """Label the nuclei of one channel.
 
@@ -51,6 +52,9 @@ def find_nuclei(
         Objects below this share of the usual area are no nuclei.
     contrast : float
         Objects whose mean exceeds that of their surrounding by less than this share are no nuclei.
+    signal : float
+        Objects that exceed their surrounding by less than so many times the camera's noise are no
+        nuclei: in an empty field all is noise.
 
     Returns
     -------
@@ -75,7 +79,9 @@ def find_nuclei(
     mask = _fill(mask, 0.2 * size**2)
     labels = _split(mask, above, size, neck)
     labels = _trim(labels, above, edge)
-    labels = _drop_faint(labels, above, _local_mean(above, surround * size), contrast)
+    around = _local_mean(above, surround * size)
+    least = signal * _noise(image, smooth <= cut)
+    labels = _drop_faint(labels, above, around, contrast=contrast, least=least)
     return _renumber(labels, max(smallest * np.pi / 4 * size**2, _TINY))
 
 
@@ -208,11 +214,23 @@ def _trim(labels: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
 
 
 def _drop_faint(
-    labels: np.ndarray, above: np.ndarray, surround: np.ndarray, contrast: float
+    labels: np.ndarray, above: np.ndarray, around: np.ndarray, *, contrast: float, least: float
 ) -> np.ndarray:
-    """Drop what hardly differs from its surrounding: grains of haze."""
-    own, around = (np.bincount(labels.ravel(), image.ravel()) for image in (above, surround))
-    return np.where((own > (1 + contrast) * around)[labels], labels, 0)
+    """Drop what hardly differs from its surrounding: grains of haze, and of noise."""
+    areas = np.bincount(labels.ravel())
+    own, near = (np.bincount(labels.ravel(), image.ravel()) for image in (above, around))
+    distinct = (own > (1 + contrast) * near) & (own - near > least * areas)
+    return np.where(distinct[labels], labels, 0)
+
+
+def _noise(image: np.ndarray, dark: np.ndarray) -> float:
+    """Estimate the noise left after the first smoothing, from differences of dark neighbours."""
+    pixels = image.astype(np.float32)
+    steps = np.abs(np.diff(pixels, axis=1))[dark[:, 1:] & dark[:, :-1]]
+    if not len(steps):
+        return 0.0
+    sigma = float(steps.mean()) * np.sqrt(np.pi) / 2  # of Gaussian noise: E|a - b| = 2 σ / √π
+    return sigma / (2 * np.sqrt(np.pi) * _NOISE)  # what a Gaussian filter leaves of white noise
 
 
 def _renumber(labels: np.ndarray, smallest: float) -> np.ndarray:

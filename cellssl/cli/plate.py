@@ -42,12 +42,13 @@ def crop(
     """Find the cells of a plate and cut them out: crops.h5ad and fields.csv."""
     import cellssl.cells
 
+    segmenter = segmentation.build()
     found = files.index(plate)
     say(found.summary())
     report = cellssl.cells.crop(
         found,
         out,
-        segmenter=segmentation.build(),
+        segmenter=segmenter,
         size=size,
         workers=workers,
         progress=shown(),

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from cellssl.errors import CellsslError
@@ -25,6 +27,7 @@ Quiet = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 _log = logging.getLogger("cellssl")
+_PIPE_WIDTH = 140  # columns of a table that goes to a file
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], Callable]:
@@ -111,13 +114,18 @@ def say(message: object = "") -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table unless the command is quiet."""
+    """Print a table unless the command is quiet; a file or pipe gets wide lines."""
     if not shown():
         return
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPE_WIDTH)
+    console.print(table)
 
 
 def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -166,19 +174,17 @@ _HEADLINE = {
 
 
 def show_scores(scores: "pd.DataFrame") -> None:
-    """Print the headline scores: a row per embedding and subset, a column per metric, with 95 % intervals."""
+    """Print the headline scores with 95 % intervals: a row per embedding and subset."""
     if scores.empty:
         return
+    subsets = scores["subset"].nunique() > 1
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
-        single = (
-            group[group["seed"].astype(str) == "mean"] if "mean" in set(group["seed"]) else group
-        )
-        cells = single.set_index("metric")
-        rows.append([embedding, subset, *(_score(cells, metric) for metric in _HEADLINE)])
-    show_table(
-        f"Scores by {scores['label'].iloc[0]}", ["embedding", "cells", *_HEADLINE.values()], rows
-    )
+        cells = group[group["seed"] == "mean"].set_index("metric")
+        named = [embedding, subset] if subsets else [embedding]
+        rows.append([*named, *(_score(cells, metric) for metric in _HEADLINE)])
+    columns = ["embedding", *(["subset"] if subsets else []), *_HEADLINE.values()]
+    show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
 
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:

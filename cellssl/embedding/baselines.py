@@ -97,7 +97,7 @@ def random(model: str, see: Preprocessing, *, width: float, seed: int) -> Extrac
         channels=see.channels,
         crop_size=see.crop_size,
         scaling=see.scaling,
-        provenance={"encoder": {**network.describe(), "seed": seed}, "checkpoint_sha256": ""},
+        provenance={"encoder": dict(network.describe()), "seed": seed, "checkpoint_sha256": ""},
     )
 
 

@@ -10,14 +10,13 @@ from cellssl.embedding.extractor import Extractor, check_crops
 from cellssl.encoders import load_state, rebuild
 from cellssl.errors import ModelError
 from cellssl.files import sha256
-from cellssl.training import load_checkpoint
+from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint
 
 __all__ = ["trained"]
 
 logger = logging.getLogger(__name__)
 
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
-CHECKPOINT = "checkpoint.pt"  # as the run folder's contract calls it
 
 
 def trained(path: Path, crops: Crops) -> Extractor:
@@ -45,7 +44,7 @@ def trained(path: Path, crops: Crops) -> Extractor:
             f"Names: {', '.join(baseline_names())}."
         )
     saved = load_checkpoint(path)
-    file = path / CHECKPOINT if path.is_dir() else path
+    file = checkpoint_file(path)
     missing = [key for key in NEEDED if key not in saved]
     if missing:
         raise ModelError(
@@ -70,6 +69,7 @@ def trained(path: Path, crops: Crops) -> Extractor:
             "checkpoint_sha256": sha256(file),
             "protocol": str(saved.get("protocol_name", "")),
             "epochs": int(saved["epoch"]),
+            "seed": int(saved["settings"]["seed"]),
             "positives": positives,
             "weak": positives == "same_treatment",
         },

@@ -94,8 +94,8 @@ def compare(
     absent: dict[str, str] = {}
     for baseline, weights in named.items():
         try:
-            for seed in range(seeds if baseline.startswith("random") else 1):
-                paths.append(runner.embed(baseline, weights, loaded[0], seed))
+            drawn = range(seeds if baseline.startswith("random") else 1)
+            paths += [runner.embed(baseline, weights, loaded[0], seed) for seed in drawn]
         except ModelError as error:
             _log.warning("%s", error)
             absent[baseline] = str(error)

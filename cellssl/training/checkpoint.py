@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,14 @@ from torch import Tensor, nn
 from cellssl.errors import ModelError
 from cellssl.files import atomic
 
-__all__ = ["CHECKPOINT", "checkpoint_file", "differences", "load_checkpoint", "load_weights", "save_checkpoint"]
+__all__ = [
+    "CHECKPOINT",
+    "checkpoint_file",
+    "differences",
+    "load_checkpoint",
+    "load_weights",
+    "save_checkpoint",
+]
 
 CHECKPOINT = "checkpoint.pt"
 _REQUIRED = ("cellssl", "encoder", "encoder_state", "settings", "step", "finished")
@@ -150,13 +158,26 @@ def differences(there: Any, now: Any, *, name: str = "") -> Iterator[str]:
         for key in dict.fromkeys((*there, *now)):
             inner = f"{name}.{key}" if name else str(key)
             if key not in now:
-                yield f"{inner}: {there[key]!r} there, nothing now"
+                yield f"{inner}: {_brief(there[key])} there, nothing now"
             elif key not in there:
-                yield f"{inner}: nothing there, {now[key]!r} now"
+                yield f"{inner}: nothing there, {_brief(now[key])} now"
             else:
                 yield from differences(there[key], now[key], name=inner)
+    elif _alike_lists(there, now):
+        for place, (before, after) in enumerate(zip(there, now, strict=True)):
+            yield from differences(before, after, name=f"{name}.{place}")
     elif there != now:
-        yield f"{name}: {there!r} there, {now!r} now"
+        yield f"{name}: {_brief(there)} there, {_brief(now)} now"
+
+
+def _alike_lists(there: Any, now: Any) -> bool:
+    """Whether two values are lists that can be compared item by item."""
+    return isinstance(there, list) and isinstance(now, list) and len(there) == len(now)
+
+
+def _brief(value: Any) -> str:
+    """Show a value, shortened where it is a long list or mapping."""
+    return textwrap.shorten(repr(value), 80, placeholder=" …")
 
 
 def _is_dict(value: object) -> bool:

@@ -13,6 +13,7 @@ from cellssl.files import make_folder
 from cellssl.methods import Method
 from cellssl.progress import bar
 from cellssl.training.interruption import watch_signals
+from cellssl.training.memory import keep_freed_memory
 from cellssl.training.optimizers import make_optimizer, set_learning_rate
 from cellssl.training.run import Run, identify, previous, start_fabric
 from cellssl.training.schedule import epoch_order, learning_rate, make_plan
@@ -85,6 +86,8 @@ def fit(
     plan = make_plan(len(source), settings)
     fabric = start_fabric(device, settings.precision)
     source = source.to(fabric.device)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
 
     identity = identify(method, source, settings, description or {})
     saved = previous(folder, identity)

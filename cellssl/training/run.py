@@ -37,7 +37,7 @@ __all__ = ["Run", "identify", "previous", "start_fabric"]
 _LOG = logging.getLogger(__name__)
 _ROW = 50  # steps between rows of metrics.csv, and so between readings of the loss
 _VIEWS = 2  # augmented images that a cell gives in a step
-_HARMLESS = ("checkpoint_minutes",)  # settings that change nothing in the result
+_HARMLESS = ("checkpoint_minutes", "because", "description")  # change nothing in the result
 
 
 def start_fabric(device: str, precision: str) -> Fabric:
@@ -109,15 +109,17 @@ def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None
         return None
     saved = load_checkpoint(folder)
     there = {key: saved[key] for key in identity if key in saved}
-    found = [
-        line
-        for line in differences(there, identity)
-        if not line.startswith(tuple(f"settings.{name}:" for name in _HARMLESS))
-    ]
+    # By last name and values: a protocol repeats the settings, and is then told once.
+    found: dict[str, str] = {}
+    for line in differences(there, identity):
+        name, values = line.split(": ", 1)
+        key = name.rsplit(".", 1)[-1]
+        if key not in _HARMLESS:
+            found.setdefault(f"{key} {values}", line)
     if found:
         raise TrainingError(
             f"{folder} holds another run ({'finished' if saved['finished'] else 'unfinished'}, "
-            f"step {saved['step']}). {'; '.join(found[:8])}. Choose another folder with --out, "
+            f"step {saved['step']}). {'; '.join([*found.values()][:8])}. Choose another folder with --out, "
             "delete this one, or use what it was started with. A run cannot be prolonged, since "
             "its learning rate follows from its number of epochs."
         )

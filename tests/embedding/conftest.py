@@ -60,7 +60,7 @@ def save_run(folder: Path, crops: Crops, **changes: Any) -> Path:
         "epoch": 3,
         "step": 30,
         "finished": True,
-        "settings": {},
+        "settings": {"seed": 3},
         "channels": channels,
         "crop_size": 16,
         "scaling": scaling.to_dict(),

@@ -200,6 +200,14 @@ def test_scores_of_seeds_are_averaged_within_their_widest_interval(scores):
     assert row["seeds"] == 2
 
 
+def test_means_over_seeds_that_stand_in_the_table_are_taken_as_they_are(scores):
+    mean = scores[scores["seed"] == 0].assign(seed="mean", value=0.7, replicates=3)
+    summary = summarise_scores(pd.concat([scores.assign(replicates=1), mean]))
+    row = summary.set_index(["embedding", "metric"]).loc[("expert", "knn")]
+    assert row["value"] == pytest.approx(0.7)
+    assert row["seeds"] == 3
+
+
 def test_score_figure_marks_baselines_and_confounders(scores):
     written = texts(score_figure(scores))
     assert "AMI with the plate" in written

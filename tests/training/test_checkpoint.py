@@ -107,10 +107,16 @@ def test_other_files(tmp_path: Path) -> None:
 
 
 def test_differences_are_listed_by_path() -> None:
-    there = {"settings": {"lr": 0.1, "seed": 0}, "channels": ["DNA"]}
-    now = {"settings": {"lr": 0.2, "seed": 0}, "channels": ["DNA", "Actin"], "protocol": "x"}
+    there = {"settings": {"lr": 0.1, "seed": 0}, "views": [{"p": 0.5}], "channels": ["DNA"]}
+    now = {
+        "settings": {"lr": 0.2, "seed": 0},
+        "views": [{"p": 1}],
+        "channels": ["DNA", "Actin"],
+        "protocol": "x",
+    }
     assert list(differences(there, now)) == [
         "settings.lr: 0.1 there, 0.2 now",
+        "views.0.p: 0.5 there, 1 now",
         "channels: ['DNA'] there, ['DNA', 'Actin'] now",
         "protocol: nothing there, 'x' now",
     ]

@@ -110,6 +110,26 @@ def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=50))
 
 
+def test_wording_may_change_and_a_setting_is_told_once(tiny: ModuleType, tmp_path: Path) -> None:
+    def train(lr: float, because: str, minutes: float) -> Path:
+        settings = tiny.tiny_settings(epochs=1, lr=lr, checkpoint_minutes=minutes)
+        protocol = {"training": settings.model_dump(mode="json"), "views": [{"because": because}]}
+        return fit(
+            tiny.tiny_method(settings),
+            tiny.TinySource(),
+            tiny.tiny_views,
+            settings,
+            tmp_path,
+            description={"protocol": protocol},
+            device="cpu",
+        )
+
+    train(0.01, "cells lie as they fell", 5)
+    train(0.01, "a cell has no preferred orientation", 9)
+    with pytest.raises(TrainingError, match=r"step 5\). settings.lr: 0.01 there, 0.02 now. Choose"):
+        train(0.02, "", 5)
+
+
 def test_a_method_that_is_not_what_the_settings_say(tiny: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"encoder: the method was built with 'tiny', .*'vgg13'"

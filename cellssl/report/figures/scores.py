@@ -61,7 +61,9 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     table["note"] = table["note"].astype("string").fillna("").astype(str)
     table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
     table["metric"] = table["metric"].astype("string").fillna("").astype(str)
-    if (table["seed"].astype(str) == "mean").any():  # the means stand there already, beside the seeds
+    if (
+        table["seed"].astype(str) == "mean"
+    ).any():  # the means stand there already, beside the seeds
         table = table[(table["seed"].astype(str) == "mean") | table["value"].isna()]
     groups = table.groupby(
         ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True

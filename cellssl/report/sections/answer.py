@@ -9,6 +9,7 @@ from cellssl.report.figures.similarity import activity_figure, similarity_heatma
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.report.sections.lookalikes import (
+    ALIKE,
     Answer,
     candidates,
     find_groups,
@@ -73,8 +74,10 @@ def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
         f"{first} and {second} ({number(value)}{_same(answer, first, second)})"
         for first, second, value in find_pairs(answer, names)[:SHOWN]
     ]
-    if pairs:
-        said.append(("Most alike, each the other’s nearest:", "; ".join(pairs) + "."))
+    alone = f"no two compounds have a similarity of {ALIKE} or more."
+    said.append(
+        ("Most alike, each the other’s nearest:", "; ".join(pairs) + "." if pairs else alone)
+    )
     groups = [
         _group_in_words(answer, group) for group in find_groups(answer, names) if len(group) > 2
     ]
@@ -114,7 +117,8 @@ def _group_in_words(answer: Answer, group: list[str]) -> str:
     text = f"{_by_compound(answer, group, most=5)} ({number(tightness(answer, group))}"
     if labels:
         counts = pd.Series(labels).value_counts()
-        text += f", {counts.index[0]} {counts.iloc[0]} of {len(group)}"
+        most = 2 * counts.iloc[0] >= len(group)
+        text += f", {counts.iloc[0]} of {len(group)} {counts.index[0]}" if most else ", mixed"
     return text + ")"
 
 

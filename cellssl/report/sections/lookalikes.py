@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
 
-ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes
+ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
 MOST_GROUPS = 40
 LEVEL = 0.05  # share of false calls that is accepted among treatments called active
 
@@ -128,7 +128,8 @@ def tightness(answer: Answer, group: list[str]) -> float:
 def find_pairs(answer: Answer, names: list[str]) -> list[tuple[str, str, float]]:
     """Find treatments of two compounds that are each other's nearest, one pair for two compounds.
 
-    Two doses of one compound are left out: that they look alike is expected.
+    Two doses of one compound are left out: that they look alike is expected; and so are nearest
+    neighbours with a similarity below `ALIKE`.
     """
     values = np.nan_to_num(answer.matrix.loc[names, names].to_numpy(float, copy=True), nan=-np.inf)
     compounds = np.array([answer.compounds[name] for name in names])
@@ -139,7 +140,7 @@ def find_pairs(answer: Answer, names: list[str]) -> list[tuple[str, str, float]]
     mutual = [
         (names[i], names[j], float(values[i, j]))
         for i, j in enumerate(nearest)
-        if nearest[j] == i and i < j and np.isfinite(values[i, j])
+        if nearest[j] == i and i < j and values[i, j] >= ALIKE
     ]
     best: dict[frozenset[str], tuple[str, str, float]] = {}
     for pair in sorted(mutual, key=lambda pair: -pair[2]):

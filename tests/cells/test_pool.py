@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from cellssl.cells.pool import Died, spread
+
+
+@pytest.fixture
+def work(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import deadly
+
+    return deadly.work
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_is_done_once(work, workers):
+    tasks = [(number, "") for number in range(9)]
+    results = dict(spread(work, tasks, workers=workers))
+    assert results == {task: task[0] ** 2 for task in tasks}
+
+
+def test_a_death_loses_nothing(work, tmp_path):
+    tasks = [(n, str(tmp_path / "flag") if n == 2 else "") for n in range(8)]
+    results = dict(spread(work, tasks, workers=2))
+    assert results == {task: task[0] ** 2 for task in tasks}
+
+
+def test_only_the_task_at_fault_is_given_up(work):
+    tasks = [(n, "always" if n == 1 else "") for n in range(6)]
+    results = dict(spread(work, tasks, workers=2))
+    assert isinstance(results.pop((1, "always")), Died)
+    assert results == {task: task[0] ** 2 for task in tasks if task[0] != 1}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_are_raised(work, workers):
+    with pytest.raises(ValueError, match="wrong"):
+        list(spread(work, [(0, ""), (1, "error")], workers=workers))
