@@ -14,9 +14,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["bar", "track"]
+__all__ = ["bar", "console", "track"]
 
 Item = TypeVar("Item")
+
+# The one console for bars and messages: Rich then prints messages above a bar instead of through it.
+console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -25,7 +28,6 @@ def bar(*, shown: bool = True) -> Iterator[Progress]:
 
     A task's field ``note`` (any short text, e.g. a loss or a rate) is shown at its end.
     """
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

@@ -28,7 +28,7 @@ def find_nuclei(
     edge: float = 0.4,
     smallest: float = 0.1,
     contrast: float = 0.1,
-    signal: float = 3.0,
+    signal: float = 4.0,
 ) -> np.ndarray:
     """Label the nuclei of one channel.
 

@@ -51,21 +51,21 @@ def spread(
     suspects: deque[Task] = deque()
     deaths: Counter[int] = Counter()
     while waiting or suspects:
-        alone = bool(suspects)
-        queue = deque([suspects.popleft()]) if alone else waiting
-        lost = yield from _until_death(work, queue, 1 if alone else workers)
-        if alone and lost:
-            deaths[id(lost[0])] += 1
-            if deaths[id(lost[0])] >= _CHANCES:
-                yield lost[0], Died()
-                continue
+        if suspects:
+            lost = yield from _until_death(work, suspects, workers=1, ahead=1)
+            deaths.update(id(task) for task in lost)
+            hopeless = [task for task in lost if deaths[id(task)] >= _CHANCES]
+            yield from ((task, Died()) for task in hopeless)
+            lost = [task for task in lost if deaths[id(task)] < _CHANCES]
+        else:
+            lost = yield from _until_death(work, waiting, workers=workers, ahead=2 * workers)
         if lost:
             _LOG.warning("a worker process died; doing %d fields again", len(lost))
         suspects.extend(lost)
 
 
 def _until_death(
-    work: Callable[[Task], Result], queue: deque[Task], workers: int
+    work: Callable[[Task], Result], queue: deque[Task], *, workers: int, ahead: int
 ) -> Generator[tuple[Task, Result | Died], None, list[Task]]:
     """Empty a queue through one pool; give back the tasks that were on their way when it broke."""
     running: dict[Future[Result], Task] = {}
@@ -73,7 +73,7 @@ def _until_death(
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_watch_parent) as pool:
         try:
             while queue or running:
-                while queue and len(running) < 2 * workers:
+                while queue and len(running) < ahead:
                     running[pool.submit(work, queue[0])] = queue[0]
                     queue.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -29,7 +29,9 @@ class CropReport:
     def read(cls, crops: Path, table: Path) -> "CropReport":
         """Read the outcome of a finished run."""
         fields = pd.read_csv(table, dtype={"Problem": str})
-        return cls(crops, table, fields.assign(Problem=fields["Problem"].fillna("")))
+        texts = fields.select_dtypes("object").columns
+        fields[texts] = fields[texts].fillna("")
+        return cls(crops, table, fields)
 
     @property
     def found(self) -> int:

@@ -47,7 +47,7 @@ def embed(
     sample: Annotated[
         int | None, typer.Option(min=1, help="Embed only so many cells, evenly over the wells.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of a random network.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of a random network.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Put an encoder over crops: one embedding per cell, as AnnData."""

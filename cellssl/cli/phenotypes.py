@@ -62,6 +62,9 @@ def compare(
     changes: TrainingChanges,
     baseline: Baselines = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per protocol.")] = 3,
+    sample: Annotated[
+        int | None, typer.Option(min=50, help="Embed only so many cells, evenly over the wells.")
+    ] = None,
     label: Label = None,
     where: Where = None,
     subset: Subsets = None,
@@ -77,6 +80,7 @@ def compare(
         label=label,
         baselines=parse_baselines(baseline),
         seeds=seeds,
+        sample=sample,
         where=where,
         subsets=parse_subsets(subset),
         changes=changes.collect(),

@@ -44,6 +44,9 @@ def run(
         ),
     ] = None,
     label: Label = None,
+    dose: Annotated[
+        str | None, typer.Option(help="The column of doses. (default: one called so, if any)")
+    ] = None,
     baseline: Baselines = None,
     sample: Annotated[
         int, typer.Option(min=50, help="Cells that baselines embed and scores are computed on.")
@@ -77,6 +80,7 @@ def run(
         segmenter=segmentation.build(),
         crop_size=crop_size,
         label=label,
+        dose=dose,
         baselines=parse_baselines(baseline),
         sample=sample,
         workers=workers,

@@ -23,7 +23,6 @@ def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> No
     """List a plate's fields: one row per field, one path per channel."""
     found = files.index(folder)
     path = found.save(out)
-    say(found.summary())
     if len(found.problems):
         rows = found.problems.astype(str).head(20).to_numpy().tolist()
         show_table("Problems", [name.removeprefix("Metadata_") for name in found.problems], rows)
@@ -44,7 +43,6 @@ def crop(
 
     segmenter = segmentation.build()
     found = files.index(plate)
-    say(found.summary())
     report = cellssl.cells.crop(
         found,
         out,

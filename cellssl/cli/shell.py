@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from rich import box
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
 from cellssl.errors import CellsslError
+from cellssl.progress import console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], C
                 raise typer.Exit(130) from None
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
-                    Console(stderr=True).print_exception()
+                    console.print_exception()
                 _say_error(_describe(error))
                 raise typer.Exit(1) from None
 
@@ -86,18 +86,21 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     )
 
 
+class _Messages(logging.Handler):
+    """Prints messages as plain lines, warnings marked."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        warns = record.levelno >= logging.WARNING
+        text = (
+            f"{record.levelname.lower()}: {record.getMessage()}" if warns else record.getMessage()
+        )
+        console.print(text, markup=False, style="yellow" if warns else None)
+
+
 def _start_logging(*, quiet: bool) -> None:
     """Send cellssl's messages to standard error; only errors when quiet."""
-    _log.handlers = [
-        RichHandler(
-            console=Console(stderr=True, soft_wrap=True),
-            show_time=False,
-            show_path=False,
-            markup=False,
-            highlighter=None,
-            keywords=[],
-        )
-    ]
+    _log.handlers = [_Messages()]
     _log.setLevel(logging.ERROR if quiet else logging.INFO)
     _log.propagate = False
 
@@ -122,10 +125,10 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPE_WIDTH)
-    console.print(table)
+    page = Console(highlight=False)
+    if not page.is_terminal:
+        page.width = max(page.width, _PIPE_WIDTH)
+    page.print(table)
 
 
 def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -148,9 +151,7 @@ def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 
 def _say_error(text: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"error: {text}", markup=False, style="red"
-    )
+    console.print(f"error: {text}", markup=False, style="red")
 
 
 def _describe(error: Exception) -> str:
@@ -177,7 +178,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     """Print the headline scores with 95 % intervals: a row per embedding and subset."""
     if scores.empty:
         return
-    subsets = scores["subset"].nunique() > 1
+    subsets = len(set(scores["subset"])) > 1
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = group[group["seed"] == "mean"].set_index("metric")

@@ -26,6 +26,7 @@ from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
 from cellssl.progress import bar
+from cellssl.training import pick_device
 
 __all__ = ["embed"]
 
@@ -78,9 +79,10 @@ def embed(
         How a baseline sees the crops: all channels, the whole stored crop and per plate from
         percentile 1 to 99.9 unless given. A trained encoder brings its own.
     sample : int, optional
-        Embed only so many cells, drawn evenly over the wells (see `sample_wells`).
+        Embed only so many cells, drawn evenly over the wells; always the same ones (see
+        `sample_wells`), so that embeddings of one sample can be compared.
     seed : int
-        Of the sample, and of the random network.
+        Of the random network.
     batch_size : int, optional
         Cells at once; by default 256, fewer for large images on a CPU.
     device : str
@@ -127,13 +129,13 @@ def embed(
             width=0.5 if width is None else width,
             seed=seed,
         )
-    rows = np.arange(len(crops)) if sample is None else sample_wells(crops.obs, sample, seed=seed)
+    rows = np.arange(len(crops)) if sample is None else sample_wells(crops.obs, sample)
     features = _extract(
-        crops, rows, extractor, _device(device), batch_size=batch_size, progress=progress
+        crops, rows, extractor, pick_device(device), batch_size=batch_size, progress=progress
     )
     about = {"name": name or extractor.name, "model": str(model), **describe(extractor)}
     if sample is not None:
-        about |= describe_sample(len(rows), len(crops), seed=seed)
+        about |= describe_sample(len(rows), len(crops))
     result = assemble(features, crops.obs.iloc[rows], extractor, about)
     if out is not None:
         write(result, Path(out))
@@ -221,19 +223,3 @@ def _deterministic() -> Iterator[None]:
         allow_tf32=torch.backends.cudnn.allow_tf32,
     ):
         yield
-
-
-def _device(name: str) -> torch.device:
-    """Choose where the network runs: an accelerator where there is one, unless told otherwise."""
-    if name == "auto":
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise EmbeddingError(
-            f"cannot compute on device {name!r} ({str(error).splitlines()[0]}). "
-            "Use --device auto, or cpu."
-        ) from error
-    return device

@@ -34,9 +34,9 @@ def describe(extractor: Extractor) -> dict[str, Any]:
     }
 
 
-def describe_sample(taken: int, of: int, *, seed: int) -> dict[str, Any]:
+def describe_sample(taken: int, of: int) -> dict[str, Any]:
     """Say which sample of the cells was drawn."""
-    return {"sample": {"cells": taken, "of": of, "seed": seed, "drawn": "evenly over wells"}}
+    return {"sample": {"cells": taken, "of": of, "drawn": "evenly over wells"}}
 
 
 def assemble(

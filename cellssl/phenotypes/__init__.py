@@ -1,6 +1,7 @@
 """What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
 
 from cellssl.phenotypes.clustering import cluster
+from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
 from cellssl.phenotypes.embeddings import read_embedding
 from cellssl.phenotypes.evaluation import (
     compare_embeddings,
@@ -21,9 +22,12 @@ __all__ = [
     "Measurements",
     "Similarity",
     "WellProfiles",
+    "choose_dose",
     "choose_label",
     "cluster",
     "compare_embeddings",
+    "correlate_doses",
+    "dose_positions",
     "evaluate",
     "measure_embeddings",
     "normalise_features",

@@ -14,7 +14,7 @@ from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
 from cellssl.errors import CellsslError, ModelError, PlateError
 from cellssl.phenotypes import choose_label, measure_embeddings, read_scores
-from cellssl.pipeline.summary import summarise
+from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.protocols import Protocol, from_dict, resolve
@@ -65,6 +65,7 @@ def run(
     segmenter: Segmenter | None = None,
     crop_size: int | None = None,
     label: str | None = None,
+    dose: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
     sample: int = 5000,
     workers: int = 1,
@@ -96,6 +97,9 @@ def run(
         Side of the stored crops in pixels; 1.5 times the protocol's view when left out.
     label
         The obs column to score against; MOA, Control or Compound when left out, the first with two values.
+    dose
+        The obs column of doses; one called dose or concentration when left out. With negative and positive controls,
+        the report shows where wells lie between them against their dose.
     baselines
         Model names mapped to weight files (None: by name); ResNet-101, random and simple features when left out.
     sample
@@ -123,12 +127,21 @@ def run(
     if model is None:
         _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, crops, space / "model", device=device, progress=progress)
-    label = choose_label(Crops.open(crops).obs, label)
+    opened = Crops.open(crops)
+    label = choose_label(opened.obs, label)
     baselines = BASELINES if baselines is None else baselines
     embeddings, absent = _embed(space, crops, Path(model), recipe, baselines, sample, download)
     scores = _evaluate(space, embeddings, absent, label)
     report = summarise(
-        space, index, crops, Path(model), recipe, embeddings, scores, label, segmenter
+        space,
+        index,
+        opened,
+        Path(model),
+        recipe,
+        embeddings["cellssl"],
+        scores,
+        Question(label, dose),
+        segmenter,
     )
     return RunResult(report, crops, Path(model), embeddings, scores)
 
@@ -166,7 +179,6 @@ def _crop(
         if Path(plate).suffix in (".h5ad", ".zarr"):
             return None, Path(plate)
         plate = PlateIndex.load(plate)
-    _log.info("%s", plate.summary())
     plate.save(space / "plate.csv")
     report = crop(
         plate,
@@ -229,7 +241,7 @@ def _embed(
                 inputs,
                 path,
                 lambda n=name, w=weights, p=path: embed_baseline(  # type: ignore[misc]
-                    crops, n, p, weights=w, like=recipe, size=96, sample=sample, **common
+                    crops, n, p, weights=w, like=recipe, sample=sample, **common
                 ),
             )
             embeddings[name] = path

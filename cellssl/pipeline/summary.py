@@ -1,90 +1,142 @@
 """The last stage: clusters, look-alikes and the page that shows them."""
 
 import logging
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from matplotlib.figure import Figure
 
+import cellssl
 from cellssl.cells import Segmenter, find_nucleus_channel
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import Similarity, cluster, read_embedding, similarity
+from cellssl.files import make_folder
+from cellssl.phenotypes import (
+    Similarity,
+    choose_dose,
+    cluster,
+    correlate_doses,
+    dose_positions,
+    read_embedding,
+    similarity,
+)
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex, read_field
 from cellssl.protocols import Protocol
-from cellssl.report import Overlay, write_report
+from cellssl.report import Overlay, dose_figure, write_report
 from cellssl.studies import fingerprint
 
-__all__ = ["summarise"]
+__all__ = ["Question", "summarise"]
 
 _OVERLAYS = 4  # fields shown with their outlines
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a plate is asked.
+
+    Attributes
+    ----------
+    label
+        The obs column that scores are computed against, or None.
+    dose
+        The obs column of doses, or None: one called dose or concentration is then used if there is one.
+    """
+
+    label: str | None
+    dose: str | None
+
+
 def summarise(
     space: Workspace,
     index: PlateIndex | None,
-    crops: Path,
+    crops: Crops,
     model: Path,
     recipe: Protocol,
-    embeddings: dict[str, Path],
+    embedding: Path,
     scores: pd.DataFrame,
-    label: str | None,
+    question: Question,
     segmenter: Segmenter,
 ) -> Path:
     """Cluster the cells, ask which treatments look alike, and write ``report.html``."""
     report = space / "report.html"
+    label = question.label
 
     def work() -> None:
-        clustered = cluster(
-            read_embedding(embeddings["cellssl"]), n_clusters=_count_labels(crops, label)
-        )
-        clustered.write_h5ad(space / "map.h5ad")
-        fields = crops.parent / "fields.csv"
-        metrics = model / "metrics.csv"
+        cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
+        cells.write_h5ad(space / "map.h5ad")
+        dose = choose_dose(cells.obs, question.dose)
+        fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
         write_report(
             report,
             title=space.folder.resolve().name,
-            embedding=clustered,
-            similarity=_compare_treatments(clustered, space / "similarity"),
-            scores=scores,
-            crops=Crops.open(crops),
-            fields=pd.read_csv(fields) if index is not None and fields.exists() else None,
+            embedding=cells,
+            similarity=_compare_treatments(cells, dose, space / "similarity"),
+            scores=scores if len(scores) else None,
+            crops=crops,
+            fields=pd.read_csv(fields) if index is not None else None,
             index=index,
             protocol=recipe,
             metrics=metrics if metrics.exists() else None,
             overlays=[] if index is None else _outline(index, segmenter, label),
+            figures=_draw_doses(cells, dose, space / "similarity"),
             label=label,
         )
 
     inputs = {
-        "embedding": fingerprint(embeddings["cellssl"]),
-        "scores": fingerprint(space / "scores" / "scores.csv"),
-        "label": label,
+        "embedding": fingerprint(embedding),
+        "scores": scores.to_csv(),
+        "question": asdict(question),
+        "version": cellssl.__version__,
     }
     space.finish("report", inputs, report, work)
     return report
 
 
-def _count_labels(crops: Path, label: str | None) -> int | None:
+def _count_labels(crops: Crops, label: str | None) -> int | None:
     """Count the classes: k-means makes as many clusters."""
-    if label is None:
-        return None
-    values = Crops.open(crops).obs[label].replace("", pd.NA)
-    return int(values.nunique())
+    return None if label is None else int(crops.obs[label].replace("", pd.NA).nunique())
 
 
-def _compare_treatments(cells: AnnData, folder: Path) -> Similarity | None:
-    """Ask which treatments look alike, and save the answer; None where nothing names a treatment."""
+def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Similarity | None:
+    """Ask which treatments (or doses, where nothing names a compound) look alike; save the answer."""
+    named = "Metadata_Compound" in cells.obs
     try:
-        alike = similarity(cells)
+        alike = similarity(cells) if named or dose is None else similarity(cells, by=dose)
     except EmbeddingError as error:
         _log.warning("treatments are not compared: %s", error)
         return None
     alike.save(folder)
     return alike
+
+
+def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[str, Figure, str]]:
+    """Draw wells between negative and positive control against their dose, where there are all three."""
+    kinds = set(cells.obs.get("Metadata_Control", pd.Series(dtype=str)))
+    if dose is None or not {"negative", "positive"} <= kinds:
+        return []
+    positions = dose_positions(cells, dose)
+    make_folder(folder)
+    positions.to_csv(folder / "dose_positions.csv", index=False)
+    correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
+    series = positions[positions["control"] == ""]
+    figure = dose_figure(
+        series["dose"],
+        series["position"],
+        rows=series["row"],
+        controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
+        x_name=dose.removeprefix("Metadata_"),
+    )
+    caption = (
+        "Each point is a well; its profile is projected on the line from the negative (0) to the positive "
+        "controls (1). The controls themselves are not drawn: the line is fitted to them. ρ is Spearman's "
+        "rank correlation with the dose."
+    )
+    return [("Position against dose", figure, caption)]
 
 
 def _outline(index: PlateIndex, segmenter: Segmenter, label: str | None) -> list[Overlay]:

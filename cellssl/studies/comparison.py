@@ -51,6 +51,7 @@ def compare(
     label: str | None = None,
     baselines: Mapping[str, Path | None] | Sequence[str] = ("simple-features", "random"),
     seeds: int = 3,
+    sample: int | None = None,
     where: str | None = None,
     subsets: Mapping[str, Sequence[str]] | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -76,6 +77,8 @@ def compare(
         Model names, or a mapping of model name to weights file.
     seeds
         Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
+    sample
+        Embed only so many cells, evenly over the wells; all when left out.
     where
         A boolean obs column; only cells where it is true are scored (all are trained on).
     subsets
@@ -89,7 +92,7 @@ def compare(
     label = require_label(Crops.open(crops).obs, label)
     loaded = [resolve(protocol, changes) for protocol in protocols]
     named = baselines if isinstance(baselines, Mapping) else dict.fromkeys(baselines)
-    runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), device, progress)
+    runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
     paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
     absent: dict[str, str] = {}
     for baseline, weights in named.items():
@@ -114,6 +117,7 @@ class _Runner:
     crops: Path
     out: Path
     ledger: Ledger
+    sample: int | None
     device: str
     progress: bool
 
@@ -125,7 +129,7 @@ class _Runner:
         run = train(
             seeded, self.crops, self.out / "runs" / name, device=self.device, progress=self.progress
         )
-        inputs = {"crops": fingerprint(self.crops), "checkpoint": fingerprint(run / CHECKPOINT)}
+        inputs = {"crops": fingerprint(self.crops), "checkpoint": fingerprint(run / CHECKPOINT), "sample": self.sample}
         return self._once(name, inputs, lambda path: self._embed(run, path, protocol.name))
 
     def embed(self, baseline: str, weights: Path | None, like: Protocol, seed: int) -> Path:
@@ -135,6 +139,7 @@ class _Runner:
             "weights": weights and fingerprint(weights),
             "crop": like.crop.model_dump(mode="json"),
             "seed": seed,
+            "sample": self.sample,
         }
         return self._once(
             f"{baseline}-seed{seed}".replace(":", "-"),
@@ -145,6 +150,7 @@ class _Runner:
                 path,
                 like=like,
                 weights=weights,
+                sample=self.sample,
                 seed=seed,
                 device=self.device,
                 progress=self.progress,
@@ -152,7 +158,15 @@ class _Runner:
         )
 
     def _embed(self, run: Path, path: Path, name: str) -> object:
-        return embed(self.crops, run, path, name=name, device=self.device, progress=self.progress)
+        return embed(
+            self.crops,
+            run,
+            path,
+            name=name,
+            sample=self.sample,
+            device=self.device,
+            progress=self.progress,
+        )
 
     def _once(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], object]) -> Path:
         """Make an embedding unless it is there, made from the same inputs."""

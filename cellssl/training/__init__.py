@@ -2,6 +2,7 @@
 
 from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkpoint, load_weights
 from cellssl.training.collapse import effective_rank, feature_std
+from cellssl.training.devices import pick_device
 from cellssl.training.loop import fit
 from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
 from cellssl.training.seeds import seeded
@@ -20,5 +21,6 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_plan",
+    "pick_device",
     "seeded",
 ]

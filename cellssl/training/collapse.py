@@ -31,7 +31,7 @@ def feature_std(features: Tensor) -> Tensor:
     >>> feature_std(torch.ones(8, 4)).item()
     0.0
     """
-    unit = functional.normalize(features.float(), dim=1)
+    unit = functional.normalize(features.double(), dim=1)
     return unit.std(dim=0, correction=0).mean() * features.shape[1] ** 0.5
 
 
@@ -52,7 +52,7 @@ def effective_rank(features: Tensor) -> Tensor:
     >>> round(effective_rank(torch.cat([torch.eye(4), -torch.eye(4)])).item(), 3)
     4.0
     """
-    centred = features.float() - features.float().mean(dim=0)
+    centred = features.double() - features.double().mean(dim=0)
     values = torch.linalg.svdvals(centred)
     shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
     return torch.special.entr(shares).sum().exp()
@@ -78,8 +78,8 @@ class FeatureTap:
         """Give `feature_std` and `effective_rank` of the last pass. Waits for the device."""
         if self._features is None or not torch.isfinite(self._features).all():
             return float("nan"), float("nan")
-        # The singular values of some hundred features take milliseconds on a CPU, and not every
-        # accelerator has them.
+        # On the CPU, where some hundred features take milliseconds: not every accelerator has
+        # singular values, or float64, without which their last digits change from run to run.
         features = self._features.float().cpu()
         return feature_std(features).item(), effective_rank(features).item()
 

@@ -55,7 +55,8 @@ def make_plate(tmp_path: Path) -> Callable[..., PlateIndex]:
                     **paths,
                 }
             )
-        nothing = pd.DataFrame(columns=["Metadata_Plate", "Problem"])
+        columns = [f"Metadata_{name}" for name in ("Plate", "Well", "Site")]
+        nothing = pd.DataFrame(columns=[*columns, "Problem", "Detail"])
         return PlateIndex(pd.DataFrame(rows), ("GFP", "DNA"), nothing, 0)
 
     return make

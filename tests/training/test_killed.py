@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
-import pytest
 import torch
 
 from cellssl.training import load_checkpoint
@@ -20,14 +19,12 @@ def start(tiny: ModuleType, folder: Path, method: str) -> subprocess.Popen:
         return subprocess.Popen([sys.executable, str(tiny.__file__), folder, method], stderr=log)
 
 
-@pytest.mark.parametrize("method", ["simclr", "moco"])
-def test_killed_and_started_again_ends_the_same(
-    method: str, tiny: ModuleType, tmp_path: Path
-) -> None:
+def test_killed_and_started_again_ends_the_same(tiny: ModuleType, tmp_path: Path) -> None:
+    method = "moco"  # has all that others have, and a queue and a moving average besides
     whole = start(tiny, tmp_path / "whole", method)
     killed = start(tiny, tmp_path / "killed", method)
-    moment = random.Random().uniform(0, 1.5)  # a run takes about 2 s after its start
-    while not (tmp_path / "killed" / "metrics.csv").exists() and killed.poll() is None:
+    moment = random.Random().uniform(0, 1.5)  # from its first checkpoint on, a run takes about 2 s
+    while not (tmp_path / "killed" / "checkpoint.pt").exists() and killed.poll() is None:
         time.sleep(0.005)
     time.sleep(moment)
     killed.send_signal(signal.SIGKILL)
@@ -45,4 +42,5 @@ def test_killed_and_started_again_ends_the_same(
         for name in ("whole", "killed")
     ]
     pd.testing.assert_frame_equal(*tables)
-    assert "going on from step" in (tmp_path / "killed.log").read_text() or moment < 0.3
+    log = (tmp_path / "killed.log").read_text()
+    assert "going on from step" in log or "finished already" in log

@@ -1,0 +1,119 @@
+"""Where wells lie between the negative and the positive control, against their dose."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.profiles import well_profiles
+from cellssl.phenotypes.tasks import text_values, well_names
+
+__all__ = ["choose_dose", "correlate_doses", "dose_positions"]
+
+FEWEST_DOSES = 4
+
+
+def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
+    """Find the column of doses: the one named, else a numeric one called dose or concentration.
+
+    Returns
+    -------
+    str or None
+        None when none was named and no column of that name has at least four different numbers.
+    """
+    if dose is not None:
+        plain = {name.removeprefix("Metadata_").lower(): name for name in obs.columns}
+        name = plain.get(dose.removeprefix("Metadata_").lower(), dose)
+        column(obs, name, purpose="the doses")
+        return name
+    for name in obs.columns:
+        called = any(word in name.lower() for word in ("dose", "concentration"))
+        if called and pd.to_numeric(obs[name], errors="coerce").nunique() >= FEWEST_DOSES:
+            return str(name)
+    return None
+
+
+def dose_positions(
+    cells: ad.AnnData, dose: str, *, control: str = "Metadata_Control"
+) -> pd.DataFrame:
+    """Project each well's profile on the axis from the negative to the positive control.
+
+    Profiles are medians of a well's cells, normalised on the plate's negative controls (see `well_profiles`). The axis
+    is drawn through the control wells, which therefore lie well apart on it by construction: only the other wells say
+    something new, and `correlate_doses` uses them alone.
+
+    Parameters
+    ----------
+    cells : AnnData
+        An embedding.
+    dose : str
+        Numeric column of obs.
+    control : str
+        Column that says ``negative`` and ``positive``.
+
+    Returns
+    -------
+    DataFrame
+        A row per well: plate, well, row (its letter), dose, control, cells, position (0: mean of the negative
+        controls, 1: mean of the positive ones).
+
+    Raises
+    ------
+    EmbeddingError
+        When a column, or one of the two controls, is missing.
+    """
+    kind = text_values(column(cells.obs, control, purpose="the controls"), control)
+    wells = well_names(cells.obs)
+    if wells is None:
+        raise EmbeddingError(
+            "doses are read per well, and the cells name no wells (Metadata_Well)."
+        )
+    for wanted in ("negative", "positive"):
+        if not (kind == wanted).any():
+            raise EmbeddingError(
+                f"no cell is a {wanted} control: fill {control} (--control-column when indexing the plate)."
+            )
+    made = well_profiles(cells, wells, control=control)
+    by_well = pd.DataFrame(
+        {"control": kind, "dose": pd.to_numeric(cells.obs[dose], errors="coerce").to_numpy()}
+    ).groupby(wells)
+    table = made.wells[["treatment", "plate", "well", "cells"]].copy()
+    table["dose"] = by_well["dose"].first().loc[table["treatment"]].to_numpy()
+    table["control"] = by_well["control"].first().loc[table["treatment"]].to_numpy()
+    table["row"] = table["well"].str.replace(r"\d+$", "", regex=True)
+    start = made.profiles[table["control"] == "negative"].mean(axis=0)
+    axis = made.profiles[table["control"] == "positive"].mean(axis=0) - start
+    table["position"] = (made.profiles - start) @ axis / (axis @ axis)
+    return table.drop(columns="treatment").sort_values(["plate", "well"], ignore_index=True)
+
+
+def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's ρ of position and dose over the wells that are no controls, for each row of the plate and all.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        From `dose_positions`.
+
+    Returns
+    -------
+    DataFrame
+        row ("all" last), spearman (NaN with fewer than three wells), wells.
+    """
+    series = positions[(positions["control"] == "") & positions["dose"].notna()]
+    groups = [*series.groupby("row"), ("all", series)]
+    return pd.DataFrame(
+        {
+            "row": [name for name, _ in groups],
+            "spearman": [_spearman(group) for _, group in groups],
+            "wells": [len(group) for _, group in groups],
+        }
+    )
+
+
+def _spearman(group: pd.DataFrame) -> float:
+    if len(group) < 3 or group["dose"].nunique() < 2:
+        return float("nan")
+    return float(np.asarray(spearmanr(group["dose"], group["position"]).statistic))

@@ -1,0 +1,139 @@
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.cells import CropReport, Labels, ThresholdSegmenter, crop
+from cellssl.crops import Crops
+from cellssl.errors import CellsslError, CropError, PlateError
+from cellssl.files import sha256
+from cellssl.plates import read_field
+
+
+def run(index, out, **arguments):
+    return crop(index, out, **{"size": 32, "progress": False, **arguments})
+
+
+def test_every_cell_is_accounted_for(make_plate, tmp_path):
+    index = make_plate(4)
+    report = run(index, tmp_path / "out")
+    table = pd.read_csv(report.table)
+    dropped = table.filter(like="dropped_").sum(axis=1)
+    assert (table["found"] == table["kept"] + dropped).all()
+    assert report.found == 20
+    assert report.dropped == {"border": 4, "fragment": 0}
+    crops = Crops.open(report.crops)
+    assert len(crops) == report.kept == 16
+    assert crops.channels == ("GFP", "DNA")
+    assert crops.obs.index[0] == "P1/A01/1/2"
+    assert list(crops.obs["Metadata_Compound"].unique()) == ["taxol", "DMSO"]
+    cell = crops.obs.iloc[5]
+    y, x = round(cell["Metadata_Center_Y"]), round(cell["Metadata_Center_X"])
+    field = read_field(index.fields.iloc[1])
+    np.testing.assert_array_equal(crops.read(5)[0], field[:, y - 16 : y + 16, x - 16 : x + 16])
+    assert (crops.masks(5)[0, 0] == 1).sum() == cell["Area_Nucleus"]
+    assert crops.uns["cellssl"]["segmenter"]["name"] == "threshold"
+    assert anndata.read_h5ad(report.crops).n_obs == 16
+    assert not (tmp_path / "out" / "parts").exists()
+    assert "20 cells found on 4 fields, 16 kept" in report.summary()
+
+
+def test_fragments_are_judged_by_their_plate(make_plate, tmp_path):
+    class OneSpeck(ThresholdSegmenter):
+        def segment(self, field, channels):
+            nuclei = super().segment(field, channels).nuclei
+            nuclei[45:48, 44:47] = nuclei.max() + 1
+            return Labels(nuclei)
+
+    report = run(make_plate(2), tmp_path / "out", segmenter=OneSpeck())
+    assert report.dropped == {"border": 2, "fragment": 2}
+    assert report.kept == 8
+
+
+def test_workers_and_masks(make_plate, tmp_path):
+    index = make_plate(5)
+    one = run(index, tmp_path / "one")
+    two = run(index, tmp_path / "two", workers=2)
+    assert sha256(one.crops) == sha256(two.crops)
+    bare = Crops.open(run(index, tmp_path / "bare", masks=False).crops)
+    assert bare.masks(0) is None
+    both = run(index, tmp_path / "both", segmenter=ThresholdSegmenter(cells=True))
+    crops = Crops.open(both.crops)
+    assert crops.mask_names == ("nucleus", "cell")
+    assert (crops.obs["Area_Cell"] >= crops.obs["Area_Nucleus"]).all()
+
+
+def test_a_finished_folder_is_left_alone(make_plate, tmp_path, monkeypatch):
+    index = make_plate(3)
+    first = run(index, tmp_path / "out")
+    stamp = first.crops.stat().st_mtime_ns
+    monkeypatch.setattr("cellssl.cells.cropping.cut_field", lambda _: pytest.fail("redone"))
+    second = run(index, tmp_path / "out")
+    assert isinstance(second, CropReport)
+    assert first.crops.stat().st_mtime_ns == stamp
+    assert second.summary() == first.summary()
+
+
+def test_other_settings_are_never_mixed(make_plate, tmp_path):
+    index = make_plate(2)
+    run(index, tmp_path / "out")
+    with pytest.raises(CropError, match="crop_size: 32, now 24"):
+        run(index, tmp_path / "out", size=24)
+    with pytest.raises(CropError, match=r"segmenter\.settings\.diameter: None, now 15"):
+        run(index, tmp_path / "out", segmenter=ThresholdSegmenter(diameter=15))
+
+
+def test_changed_fields_are_done_anew(make_plate, tmp_path):
+    assert run(make_plate(2), tmp_path / "out").kept == 8
+    assert run(make_plate(3), tmp_path / "out").kept == 12
+
+
+def test_empty_wells_are_counted(make_plate, tmp_path):
+    report = run(make_plate(4, empty=(1, 3)), tmp_path / "out")
+    assert report.fields["found"].tolist() == [5, 0, 5, 0]
+    assert report.empty == 2
+    assert (report.fields["Problem"] == "").all()
+    assert "2 fields without cells" in report.summary()
+
+
+def test_an_empty_plate_gives_an_empty_file(make_plate, tmp_path):
+    report = run(make_plate(2, empty=(0, 1)), tmp_path / "out")
+    assert report.kept == 0
+    assert len(Crops.open(report.crops)) == 0
+
+
+def test_two_plates_of_different_size(make_plate, tmp_path):
+    first, second = make_plate(2), make_plate(2, plate="P2")
+    both = type(first)(
+        pd.concat([first.fields, second.fields], ignore_index=True),
+        first.channels,
+        first.problems,
+        0,
+    )
+    crops = Crops.open(run(both, tmp_path / "out").crops)
+    assert crops.percentiles.plates == ("P1", "P2")
+    assert crops.obs["Metadata_Plate"].value_counts().to_dict() == {"P1": 8, "P2": 8}
+
+
+def test_wrong_calls(make_plate, tmp_path):
+    index = make_plate(1)
+    with pytest.raises(CropError, match="0 fields"):
+        run(type(index)(index.fields[:0], index.channels, index.problems, 0), tmp_path / "out")
+    with pytest.raises(PlateError, match="named like a DNA stain"):
+        run(type(index)(index.fields, ("a", "b"), index.problems, 0), tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CellsslError, match="cannot write to"):
+        run(index, tmp_path / "file" / "out")
+
+
+def test_real_fields(data, tmp_path):
+    """Two sites of BBBC021: crops of uint16 in three channels around some two hundred nuclei each."""
+    from cellssl.plates import index
+
+    found = index(data / "bbbc021" / "fields", layout="bbbc021")
+    report = crop(found, tmp_path, progress=False)
+    assert report.found == report.kept + sum(report.dropped.values())
+    assert 250 < report.found < 450
+    crops = Crops.open(report.crops)
+    assert crops.shape[1:] == (3, 96, 96)
+    assert crops.dtype == np.uint16

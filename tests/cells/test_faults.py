@@ -1,0 +1,189 @@
+"""What goes wrong on real plates, and must not cost a good field."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellssl.cells import crop, cropping
+from cellssl.cells.lock import locked
+from cellssl.errors import CropError
+from cellssl.files import sha256
+from cellssl.plates import PlateIndex
+
+SLOW_CROP = """
+import sys, time
+from cellssl.cells import ThresholdSegmenter, crop
+from cellssl.plates import PlateIndex
+
+class Slow(ThresholdSegmenter):
+    def segment(self, field, channels):
+        time.sleep(0.15)
+        return super().segment(field, channels)
+
+if __name__ == "__main__":
+    plate, out, workers = sys.argv[1:]
+    crop(PlateIndex.load(plate), out, segmenter=Slow(), size=32, workers=int(workers), progress=False)
+"""
+
+
+def run(index, out, **arguments):
+    return crop(index, out, **{"size": 32, "progress": False, **arguments})
+
+
+def break_truncated(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def break_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def break_text(path: Path) -> None:
+    path.write_text("not an image")
+
+
+def break_vanished(path: Path) -> None:
+    path.unlink()
+
+
+def break_type(path: Path) -> None:
+    for channel in ("GFP", "DNA"):
+        path = path.with_name(path.name.replace("DNA", channel).replace("GFP", channel))
+        tifffile.imwrite(path, tifffile.imread(path).astype(np.uint8))
+
+
+def break_size(path: Path) -> None:
+    for channel in ("GFP", "DNA"):
+        path = path.with_name(path.name.replace("DNA", channel).replace("GFP", channel))
+        tifffile.imwrite(path, np.pad(tifffile.imread(path), 8))
+
+
+def break_nan(path: Path) -> None:
+    for channel in ("GFP", "DNA"):
+        path = path.with_name(path.name.replace("DNA", channel).replace("GFP", channel))
+        tifffile.imwrite(path, np.full((96, 96), np.nan, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (break_truncated, "truncated"),
+        (break_empty, "empty"),
+        (break_text, "A02_DNA.tif"),
+        (break_vanished, "A02_DNA.tif"),
+        (break_type, "uint8, those of most fields uint16"),
+        (break_size, "112 × 112 pixels, most fields of its plate are 96 × 96"),
+        (break_nan, "no finite numbers"),
+    ],
+)
+def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, damage, words):
+    index = make_plate(4)
+    damage(Path(index.fields["Path_DNA"][1]))
+    report = run(index, tmp_path / "out")
+    assert report.fields["kept"].tolist() == [4, 0, 4, 4]
+    assert words in report.problems["Problem"].item()
+    assert report.problems["Metadata_Well"].item() == "A02"
+    assert "1 fields left out" in report.summary()
+
+
+def test_a_repaired_field_is_done_next_time(make_plate, tmp_path):
+    index = make_plate(3)
+    path = Path(index.fields["Path_DNA"][1])
+    whole = path.read_bytes()
+    break_truncated(path)
+    assert run(index, tmp_path / "out").kept == 8
+    path.write_bytes(whole)
+    assert run(index, tmp_path / "out").kept == 12
+
+
+def test_a_killed_worker_loses_nothing(make_plate, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from deadly import KilledOnce
+
+    index = make_plate(5)
+    expected = run(index, tmp_path / "undisturbed")
+    segmenter = KilledOnce(str(tmp_path / "flag"))
+    report = run(index, tmp_path / "out", segmenter=segmenter, workers=2)
+    assert (tmp_path / "flag").exists()
+    assert sha256(report.crops) == sha256(expected.crops)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_and_called_again(make_plate, tmp_path, monkeypatch, workers):
+    saved = make_plate(10).save(tmp_path / "plate.csv")
+    expected = run(PlateIndex.load(saved), tmp_path / "undisturbed")
+    out = tmp_path / "out"
+    (tmp_path / "slow.py").write_text(SLOW_CROP)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow.py"), str(saved), str(out), str(workers)]
+    )
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("parts/[!.]*.npz"))) < 3:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "crops.h5ad").exists()
+    (out / ".crops.h5ad.left.h5ad").write_bytes(b"half")  # what a kill while assembling leaves
+    done = len(list(out.glob("parts/[!.]*.npz")))
+    calls = []
+    original = cropping.cut_field
+    monkeypatch.setattr(cropping, "cut_field", lambda task: calls.append(task) or original(task))
+    report = run(PlateIndex.load(saved), out)
+    assert len(calls) <= 10 - done
+    assert sha256(report.crops) == sha256(expected.crops)
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".lock",
+        "crop.json",
+        "crops.h5ad",
+        "fields.csv",
+    ]
+
+
+def test_workers_end_with_their_parent(make_plate, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW_CROP)
+    saved = make_plate(40).save(tmp_path / "plate.csv")
+    out = tmp_path / "out"
+    command = [sys.executable, str(tmp_path / "slow.py"), str(saved), str(out), "2"]
+    process = subprocess.Popen(command)
+    while not list(out.glob("parts/[!.]*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("this system does not list the children of a process")
+    workers = [int(number) for number in children.read_text().split()]
+    assert workers
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(_alive(worker) for worker in workers):
+        assert time.monotonic() < deadline, "orphaned workers"
+        time.sleep(0.05)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_two_processes_on_one_folder(make_plate, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    index = make_plate(2)
+    with locked(out), pytest.raises(CropError, match="another process is working on"):
+        run(index, out)
+    assert run(index, out).kept == 8

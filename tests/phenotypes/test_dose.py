@@ -1,0 +1,62 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import choose_dose, correlate_doses, dose_positions
+
+
+@pytest.fixture
+def plate():
+    """Rows A and B of a plate: two negative controls, doses 1 to 4, two positive controls each."""
+    rng = np.random.default_rng(0)
+    doses, controls = [0, 0, 1, 2, 3, 4, 5, 5], ["negative"] * 2 + [""] * 4 + ["positive"] * 2
+    rows = [
+        ("P", f"{row}{column:02}", dose, control)
+        for row in "AB"
+        for column, (dose, control) in enumerate(zip(doses, controls, strict=True), 1)
+        for _ in range(40)
+    ]
+    obs = pd.DataFrame(
+        rows, columns=["Metadata_Plate", "Metadata_Well", "Metadata_Dose", "Metadata_Control"]
+    )
+    obs.index = obs.index.astype(str)
+    X = rng.normal(size=(len(obs), 4)).astype(np.float32)
+    X[:, 0] += 6 * obs["Metadata_Dose"].to_numpy()
+    return ad.AnnData(X, obs=obs)
+
+
+def test_wells_lie_in_the_order_of_their_doses(plate):
+    positions = dose_positions(plate, "Metadata_Dose")
+    assert len(positions) == 16
+    by_control = positions.groupby("control")["position"].mean()
+    assert by_control["negative"] == pytest.approx(0, abs=1e-9)
+    assert by_control["positive"] == pytest.approx(1, abs=1e-9)
+    found = correlate_doses(positions).set_index("row")
+    assert (found["spearman"] > 0.9).all()
+    assert found["wells"].to_dict() == {"A": 4, "B": 4, "all": 8}
+
+
+def test_shuffled_doses_do_not_correlate(plate):
+    positions = dose_positions(plate, "Metadata_Dose")
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(50):
+        positions["dose"] = rng.permutation(positions["dose"])
+        found.append(correlate_doses(positions)["spearman"].iloc[-1])
+    assert abs(np.mean(found)) < 0.15
+
+
+def test_the_column_of_doses_is_found(plate):
+    assert choose_dose(plate.obs) == "Metadata_Dose"
+    assert choose_dose(plate.obs, "dose") == "Metadata_Dose"
+    assert choose_dose(plate.obs.drop(columns="Metadata_Dose")) is None
+    with pytest.raises(EmbeddingError, match="Dosis"):
+        choose_dose(plate.obs, "Dosis")
+
+
+def test_a_plate_without_positive_control_is_refused(plate):
+    plate.obs["Metadata_Control"] = plate.obs["Metadata_Control"].replace("positive", "")
+    with pytest.raises(EmbeddingError, match="no cell is a positive control"):
+        dose_positions(plate, "Metadata_Dose")

@@ -1,0 +1,139 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import cellssl
+from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.errors import ModelError, ProtocolError, TrainingError
+from cellssl.training import load_checkpoint
+
+TINY = {
+    "training.epochs": 1,
+    "training.width": 0.125,
+    "training.batch_size": 16,
+    "crop.size": 16,
+    "crop.scaling.per": "global",
+}
+CHANNELS = ("DAPI", "Tubulin", "Actin")
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """96 cells of two plates; those of one class are brighter in the last channel."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(100, 2000, size=(96, 3, 24, 24), dtype=np.uint16)
+    kind = np.arange(96) % 2
+    images[kind == 1, 2] += 3000
+    well = [f"{'AB'[i % 2]}{1 + i // 24:02}" for i in range(96)]
+    plate = np.where(np.arange(96) < 48, "P1", "P2")
+    obs = pd.DataFrame(
+        {
+            "Metadata_Plate": plate,
+            "Metadata_Well": well,
+            "Metadata_Site": "1",
+            "Metadata_MOA": np.where(kind, "bright", "DMSO"),
+            "Metadata_Control": np.where(kind, "", "negative"),
+            "Metadata_Label": np.arange(96),
+        },
+        index=[f"{p}/{w}/1/{i}" for i, (p, w) in enumerate(zip(plate, well, strict=True))],
+    )
+    path = tmp_path_factory.mktemp("crops") / "crops.h5ad"
+    return write_crops(
+        path, [CropBatch(images, None, obs)], channels=CHANNELS, size=24, provenance={}
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(crops, tmp_path_factory):
+    return _compare(crops, tmp_path_factory.mktemp("comparison"))
+
+
+def _compare(crops, out, **options):
+    return cellssl.compare(
+        crops,
+        ["bbbc021-expert", "natural-moco"],
+        out,
+        baselines={"simple-features": None, "random": None, "resnet18": out / "absent.pth"},
+        seeds=2,
+        changes={**TINY, **options},
+        progress=False,
+    )
+
+
+def test_trains_a_run_that_says_what_it_was(crops, tmp_path):
+    run = cellssl.train("bbbc021-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+    names = {path.name for path in run.iterdir()}
+    assert {"protocol.yaml", "checkpoint.pt", "metrics.csv", "environment.json"} <= names
+    checkpoint = load_checkpoint(run)
+    assert checkpoint["finished"]
+    assert checkpoint["channels"] == list(CHANNELS)
+    assert checkpoint["protocol_name"] == "bbbc021-expert"
+    assert cellssl.embed(crops, run, progress=False).shape == (96, 64)
+
+
+def test_the_channels_are_taken_by_name(crops, tmp_path):
+    changes = {**TINY, "channels": ["Actin", "DAPI"]}
+    run = cellssl.train("natural-moco", crops, tmp_path / "run", changes=changes, progress=False)
+    assert load_checkpoint(run)["channels"] == ["Actin", "DAPI"]
+
+
+def test_another_protocol_does_not_overwrite_a_run(crops, tmp_path):
+    run = cellssl.train("bbbc021-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+    said = (run / "protocol.yaml").read_text()
+    with pytest.raises(TrainingError, match="seed"):
+        cellssl.train(
+            "bbbc021-expert", crops, run, changes={**TINY, "training.seed": 5}, progress=False
+        )
+    assert (run / "protocol.yaml").read_text() == said
+
+
+def test_a_channel_that_the_crops_lack_is_refused(crops, tmp_path):
+    with pytest.raises(ProtocolError, match="GFP"):
+        cellssl.train("translocation-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+
+
+def test_an_encoder_of_other_channels_is_refused(crops, tmp_path):
+    run = cellssl.train("natural-moco", crops, tmp_path / "run", changes=TINY, progress=False)
+    other = tmp_path / "other.h5ad"
+    cells = Crops.open(crops)
+    write_crops(
+        other,
+        [CropBatch(cells.read(), None, cells.obs)],
+        channels=["DNA", "ER", "AGP"],
+        size=24,
+        provenance={},
+    )
+    with pytest.raises(cellssl.errors.CellsslError, match="DAPI"):
+        cellssl.embed(other, run, progress=False)
+
+
+def test_compares_protocols_and_baselines_on_the_same_cells(comparison):
+    names = list(dict.fromkeys(comparison.scores["embedding"]))
+    assert names == ["bbbc021-expert", "natural-moco", "simple-features", "random", "resnet18"]
+    scored = comparison.scores.query("metric == 'ami_kmeans' and seed == 'mean'")
+    assert scored.set_index("embedding")["replicates"].loc["natural-moco"] == 2
+    assert set(scored["n"]) == {96, 0}
+    simple = scored.set_index("embedding").loc["simple-features"]
+    assert simple["value"] == pytest.approx(1)
+    for name in ("scores.csv", "differences.csv", "scores.png"):
+        assert (comparison.folder / name).stat().st_size > 0
+
+
+def test_a_baseline_that_cannot_be_had_has_a_row_that_says_why(comparison):
+    row = comparison.scores.query("embedding == 'resnet18' and metric == 'knn'").iloc[0]
+    assert np.isnan(row["value"])
+    assert "absent.pth" in row["note"]
+
+
+def test_the_same_comparison_again_trains_and_embeds_nothing(comparison, crops):
+    made = sorted(comparison.folder.rglob("*.pt")) + sorted(comparison.folder.rglob("*.h5ad"))
+    before = [path.stat().st_mtime_ns for path in made]
+    again = _compare(crops, comparison.folder)
+    assert [path.stat().st_mtime_ns for path in made] == before
+    pd.testing.assert_frame_equal(again.scores, comparison.scores)
+
+
+def test_weights_that_are_a_pickle_are_refused(crops, tmp_path):
+    (tmp_path / "evil.pth").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ModelError, match="pickle"):
+        cellssl.embed(crops, "resnet18", weights=tmp_path / "evil.pth", progress=False)
