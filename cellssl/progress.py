@@ -1,6 +1,6 @@
 """One progress bar for everything that takes long, on standard error, silent where nobody looks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -46,7 +46,7 @@ def track(
     items: Iterable[Item], description: str, *, total: int | None = None, shown: bool = True
 ) -> Iterator[Item]:
     """Yield `items` while a bar shows how many are done and how long the rest will take."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with bar(shown=shown) as progress:
         task = progress.add_task(description, total=total, note="")

@@ -11,12 +11,19 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as wait_for
 from typing import TypeVar
 
+from cellssl.errors import CropError
+
 __all__ = ["Died", "spread"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _LOG = logging.getLogger(__name__)
+_NONE_STARTS = 3  # so many tasks given up and none done: it is not the tasks
+_UNGUARDED = (
+    "worker processes do not start. In a script, workers import the script anew: put the call under "
+    "`if __name__ == '__main__':`, or take workers=1."
+)
 _CHANCES = 2  # a task alone in the pool that kills its worker this often is given up
 
 
@@ -47,14 +54,21 @@ def spread(
         for task in tasks:
             yield task, work(task)
         return
+    if parent_process() is not None:
+        raise CropError(_UNGUARDED)
     waiting = deque(tasks)
     suspects: deque[Task] = deque()
     deaths: Counter[int] = Counter()
+    before = len(tasks)
+    given_up = 0
     while waiting or suspects:
         if suspects:
             lost = yield from _until_death(work, suspects, workers=1, ahead=1)
             deaths.update(id(task) for task in lost)
             hopeless = [task for task in lost if deaths[id(task)] >= _CHANCES]
+            given_up += len(hopeless)
+            if given_up >= _NONE_STARTS and given_up + len(waiting) + len(suspects) == before:
+                raise CropError(_UNGUARDED)
             yield from ((task, Died()) for task in hopeless)
             lost = [task for task in lost if deaths[id(task)] < _CHANCES]
         else:

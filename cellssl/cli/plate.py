@@ -25,7 +25,9 @@ def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> No
     path = found.save(out)
     if len(found.problems):
         rows = found.problems.astype(str).head(20).to_numpy().tolist()
-        show_table("Problems", [name.removeprefix("Metadata_") for name in found.problems], rows)
+        show_table(
+            "Problems", [str(name).removeprefix("Metadata_") for name in found.problems], rows
+        )
     say(f"written to {path}")
 
 

@@ -39,7 +39,9 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], C
 
     def register(function: Callable) -> Callable:
         own = inspect.signature(function, eval_str=True).parameters.values()
-        groups = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
+        groups: dict[str, Any] = {
+            p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)
+        }
 
         def guarded(*, quiet: bool, debug: bool, **options: Any) -> None:
             _start_logging(quiet=quiet)
@@ -190,7 +192,9 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:
     """Give one score as text: value and interval, or a dash."""
-    if metric not in cells.index or math.isnan(cells.loc[metric, "value"]):
+    if metric not in cells.index:
         return "–"
-    value, low, high = (float(cells.loc[metric, name]) for name in ("value", "low", "high"))
+    value, low, high = cells.loc[metric, ["value", "low", "high"]].astype(float)
+    if math.isnan(value):
+        return "–"
     return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,9 @@ def _names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
         if wells is not None and len(columns) <= 2:
             return wells
     parts = [_text(obs[name], name) for name in columns]
+    if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
+        plain = columns[0].removeprefix("Metadata_")
+        parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
     joined = parts[0]
     for part in parts[1:]:
         joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
@@ -168,9 +172,15 @@ def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
 
 
 def _treatments(wells: pd.DataFrame) -> list[str]:
-    """Order the treatments: negative controls first, the others by name."""
+    """Order the treatments: negative controls first, the others by name, 2 before 10."""
     negative = wells.groupby("treatment")["control"].any()
-    return sorted(negative.index, key=lambda name: (not negative[name], name))
+    return sorted(negative.index, key=lambda name: (not negative[name], _natural(name)))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Split a name so that its whole numbers are ordered by value."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _describe(

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from cellssl.files import make_folder
 from cellssl.pipeline.run import RunResult, run
+from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import index, simulate
 
 __all__ = ["demo"]
+
+# Pixels of a field: some seventy cells, of which forty are not cut by the border.
+_SIZE = (512, 512)
 
 
 def demo(
@@ -26,19 +29,25 @@ def demo(
     device, progress
         As in :func:`run`.
     """
-    out = make_folder(out)
-    simulated = simulate(out / "plate", seed=seed)
+    space = Workspace.make(out, device=device, progress=progress)
+    plate = space / "plate"
+    space.finish(
+        "simulate",
+        {"seed": seed, "size": _SIZE},
+        plate / "truth.csv",
+        lambda: simulate(plate, size=_SIZE, seed=seed, progress=progress),
+    )
     return run(
-        index(simulated.folder, layout="bbbc021"),
-        out,
+        index(plate, layout="bbbc021"),
+        space.folder,
         protocol="bbbc021-expert",
         changes={
-            "training.epochs": 8,
+            "crop.scaling.per": "plate",  # each simulated plate has a thousand cells of all treatments
+            "training.epochs": 12,
             "training.width": 0.25,
             "training.batch_size": 128,
             "training.seed": seed,
         },
-        crop_size=96,
         label="MOA",
         baselines={"resnet101": None, "random": None, "simple-features": None},
         download=False,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,18 @@ from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
 from cellssl.errors import CellsslError, ModelError, PlateError
+from cellssl.files import make_folder
 from cellssl.phenotypes import choose_label, measure_embeddings, read_scores
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.protocols import Protocol, from_dict, resolve
-from cellssl.studies import embed_baseline, fingerprint, train
+from cellssl.studies import BASELINES, embed_baseline, fingerprint, train
 from cellssl.training import checkpoint_file, load_checkpoint
 
 __all__ = ["RunResult", "run"]
 
 _log = logging.getLogger(__name__)
-
-BASELINES: Mapping[str, Path | None] = {
-    "resnet101": None,
-    "random": None,
-    "simple-features": None,
-}
 
 
 @dataclass(frozen=True)
@@ -210,40 +206,42 @@ def _embed(
     sample: int,
     download: bool,
 ) -> tuple[dict[str, Path], dict[str, str]]:
-    """Embed all cells with the encoder and a sample with each baseline; say which baselines cannot be had."""
-    folder = space / "embeddings"
-    folder.mkdir(exist_ok=True)
-    common = {"device": space.device, "progress": space.progress}
+    """Embed all cells with the encoder, a sample with each baseline; say which baselines cannot be had."""
+    folder = make_folder(space / "embeddings")
     own = folder / "cellssl.h5ad"
-    space.finish(
-        "embed cellssl",
-        {"crops": fingerprint(crops), "checkpoint": fingerprint(checkpoint_file(model))},
-        own,
-        lambda: embed(crops, model, own, name="cellssl", **common),
-    )
+
+    def embed_all() -> None:
+        embed(crops, model, own, name="cellssl", device=space.device, progress=space.progress)
+
+    cells = fingerprint(crops)
+    inputs = {"crops": cells, "checkpoint": fingerprint(checkpoint_file(model))}
+    space.finish("embed cellssl", inputs, own, embed_all)
     embeddings, absent = {"cellssl": own}, {}
     for name, weights in baselines.items():
         if weights is None and not download and _must_be_downloaded(name):
-            absent[name] = (
-                f"weights not at hand: `cellssl run` fetches them, or give --baseline {name}=FILE"
-            )
+            absent[name] = f"its weights are not at hand: give --baseline {name}=FILE"
             continue
-        path = folder / f"{name}.h5ad"
         inputs = {
-            "crops": fingerprint(crops),
+            "crops": cells,
             "weights": weights and fingerprint(weights),
             "crop": recipe.crop.model_dump(mode="json"),
+            "channels": recipe.channels,
             "sample": sample,
         }
+        path = folder / f"{name}.h5ad".replace(":", "-")
+        work = partial(
+            embed_baseline,
+            crops,
+            name,
+            path,
+            like=recipe,
+            weights=weights,
+            sample=sample,
+            device=space.device,
+            progress=space.progress,
+        )
         try:
-            space.finish(
-                f"embed {name}",
-                inputs,
-                path,
-                lambda n=name, w=weights, p=path: embed_baseline(  # type: ignore[misc]
-                    crops, n, p, weights=w, like=recipe, sample=sample, **common
-                ),
-            )
+            space.finish(f"embed {name}", inputs, path, work)
             embeddings[name] = path
         except ModelError as error:
             _log.warning("%s", error)
@@ -271,7 +269,7 @@ def _evaluate(
         },
         table,
         lambda: measure_embeddings(
-            embeddings, label=label, absent=absent, progress=space.progress
+            list(embeddings.values()), label=label, absent=absent, progress=space.progress
         ).save(table.parent),
     )
     return read_scores(table)

@@ -125,9 +125,9 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
     series = positions[positions["control"] == ""]
     figure = dose_figure(
-        series["dose"],
-        series["position"],
-        rows=series["row"],
+        series["dose"].tolist(),
+        series["position"].tolist(),
+        rows=series["row"].tolist(),
         controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
         x_name=dose.removeprefix("Metadata_"),
     )

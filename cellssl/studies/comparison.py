@@ -15,7 +15,7 @@ from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
 from cellssl.report import save_figure, score_figure
-from cellssl.studies.experiment import embed_baseline, train
+from cellssl.studies.experiment import BASELINES, embed_baseline, train
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.training import CHECKPOINT
 
@@ -49,7 +49,7 @@ def compare(
     out: str | Path,
     *,
     label: str | None = None,
-    baselines: Mapping[str, Path | None] | Sequence[str] = ("simple-features", "random"),
+    baselines: Mapping[str, Path | None] | None = None,
     seeds: int = 3,
     sample: int | None = None,
     where: str | None = None,
@@ -74,7 +74,7 @@ def compare(
     label
         The obs column to score against, with or without ``Metadata_``; MOA, Control or Compound when left out.
     baselines
-        Model names, or a mapping of model name to weights file.
+        Model names mapped to weight files (None: by name); `BASELINES` when left out.
     seeds
         Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
     sample
@@ -91,11 +91,10 @@ def compare(
     out = make_folder(out)
     label = require_label(Crops.open(crops).obs, label)
     loaded = [resolve(protocol, changes) for protocol in protocols]
-    named = baselines if isinstance(baselines, Mapping) else dict.fromkeys(baselines)
     runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
     paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
     absent: dict[str, str] = {}
-    for baseline, weights in named.items():
+    for baseline, weights in (BASELINES if baselines is None else baselines).items():
         try:
             drawn = range(seeds if baseline.startswith("random") else 1)
             paths += [runner.embed(baseline, weights, loaded[0], seed) for seed in drawn]
@@ -129,7 +128,11 @@ class _Runner:
         run = train(
             seeded, self.crops, self.out / "runs" / name, device=self.device, progress=self.progress
         )
-        inputs = {"crops": fingerprint(self.crops), "checkpoint": fingerprint(run / CHECKPOINT), "sample": self.sample}
+        inputs = {
+            "crops": fingerprint(self.crops),
+            "checkpoint": fingerprint(run / CHECKPOINT),
+            "sample": self.sample,
+        }
         return self._once(name, inputs, lambda path: self._embed(run, path, protocol.name))
 
     def embed(self, baseline: str, weights: Path | None, like: Protocol, seed: int) -> Path:

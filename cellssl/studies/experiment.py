@@ -22,7 +22,14 @@ from cellssl.protocols import (
 )
 from cellssl.training import CHECKPOINT, fit, pick_device, seeded
 
-__all__ = ["embed_baseline", "train"]
+__all__ = ["BASELINES", "embed_baseline", "train"]
+
+BASELINES: Mapping[str, Path | None] = {
+    "resnet101": None,
+    "random": None,
+    "simple-features": None,
+}
+"""What stands in every table unless something else is asked for: models and their weights (None: by name)."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +82,9 @@ def train(
         method = build_method(protocol, build_encoder(protocol, len(channels)))
 
     out = make_folder(out)
-    if not (out / CHECKPOINT).exists():  # else the run there is another's to describe, or this one's already
+    if not (
+        out / CHECKPOINT
+    ).exists():  # else the run there is another's to describe, or this one's already
         with atomic(out / "protocol.yaml") as part:
             part.write_text(dump(protocol), encoding="utf-8")
     return fit(

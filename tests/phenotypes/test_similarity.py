@@ -86,11 +86,11 @@ def test_wells_stand_in_for_compounds_and_any_column_may_be_named(make_embedding
     assert len(similarity(cells).treatments) == 24
     assert "W0_1/A01" in similarity(cells).treatments.index
     assert list(similarity(cells, by="Metadata_Dose").treatments.index) == [
-        "0",
-        "0.3",
-        "1",
-        "10",
-        "3",
+        "Dose 0",
+        "Dose 0.3",
+        "Dose 1",
+        "Dose 3",
+        "Dose 10",
     ]
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Dose'"):
         similarity(cells, by="Metadata_Doses")

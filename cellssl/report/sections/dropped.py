@@ -15,11 +15,7 @@ __all__ = ["dropped_section"]
 
 REASONS = {
     "border": "the cell's window reaches beyond the image, so part of the cell is missing",
-    "small": "the object is too small for a nucleus: debris or a fragment",
-    "large": "the object is too large for one nucleus: a clump that was not split",
-    "saturated": "the pixels are saturated, so their brightness is unknown",
-    "blurred": "the cell is out of focus",
-    "noise": "the pixels are noise",
+    "fragment": "the object is too small for a nucleus: debris, or a fragment",
 }
 PROBLEMS = {
     "incomplete": "a channel's file is missing; the field was left out",

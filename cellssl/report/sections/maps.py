@@ -55,7 +55,7 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
 
 def _controls(obs: pd.DataFrame, label: str) -> tuple[str, ...]:
     """Find the label that all negative controls carry, to be drawn in grey."""
-    if "Metadata_Control" not in obs:
+    if "Metadata_Control" not in obs or label == "Metadata_Control":
         return ()
     own = as_categories(obs.loc[obs["Metadata_Control"].astype(str) == "negative", label]).unique()
     return tuple(own) if len(own) == 1 and as_categories(obs[label]).nunique() > 2 else ()

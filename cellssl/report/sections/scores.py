@@ -83,14 +83,20 @@ def _cell(row: Any) -> str:
 
 
 def _notes(summary: pd.DataFrame) -> list[Block]:
-    """Say why a number is missing and how to get it."""
-    items = []
+    """Say why a number is missing and how to get it; what holds for all embeddings is said once."""
+    said: dict[str, list[str]] = {}
     for name in _names(summary):
         own = summary[summary["embedding"] == name]
-        notes = list(dict.fromkeys(note for note in own["note"] if note))
-        if notes or own["value"].isna().all():
-            missing = " (no score)" if own["value"].isna().all() else ""
-            items.append((f"{name}{missing}:", " ".join(notes) or "it could not be computed."))
+        notes = "; ".join(dict.fromkeys(note for note in own["note"] if note))
+        if own["value"].isna().all():
+            said.setdefault(notes or "it could not be computed", []).append(f"{name} (no score)")
+        elif notes:
+            said.setdefault(notes, []).append(name)
+    count = len(_names(summary))
+    items = [
+        ("All:" if len(names) == count > 1 else f"{', '.join(names)}:", notes)
+        for notes, names in said.items()
+    ]
     return [Bullets(items)] if items else []
 
 
@@ -103,7 +109,7 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
         "what lies "
         "left of the dashed line (the best baseline) has not earned its training."
     )
-    if summary["metric"].isin(CONFOUNDERS).any():
+    if (summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()).any():
         caption += " In the lower row less is better."
     alt = "Dot plot of the scores of each embedding with 95 % intervals"
     return [Picture(score_figure(scores, subset=subset), caption, alt)]
