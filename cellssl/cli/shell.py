@@ -194,7 +194,7 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
     """Give one score as text: value and interval, or a dash."""
     if metric not in cells.index:
         return "–"
-    value, low, high = cells.loc[metric, ["value", "low", "high"]].astype(float)
+    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
     if math.isnan(value):
         return "–"
     return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"

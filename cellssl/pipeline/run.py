@@ -214,7 +214,7 @@ def _embed(
         embed(crops, model, own, name="cellssl", device=space.device, progress=space.progress)
 
     cells = fingerprint(crops)
-    inputs = {"crops": cells, "checkpoint": fingerprint(checkpoint_file(model))}
+    inputs: dict[str, Any] = {"crops": cells, "checkpoint": fingerprint(checkpoint_file(model))}
     space.finish("embed cellssl", inputs, own, embed_all)
     embeddings, absent = {"cellssl": own}, {}
     for name, weights in baselines.items():

@@ -15,7 +15,7 @@ SMALL = {"training.epochs": 1, "training.width": 0.125, "training.batch_size": 3
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
     simulated = simulate(
-        tmp_path_factory.mktemp("plate"), plates=1, wells=12, size=(256, 256), progress=False
+        tmp_path_factory.mktemp("plate"), plates=1, wells=12, size=(352, 352), progress=False
     )
     return index(simulated.folder, layout="bbbc021")
 
@@ -68,7 +68,7 @@ def test_redo_does_a_stage_again_and_keeps_those_before(result, plate):
 
 def test_a_new_plate_goes_through_an_encoder_that_exists(result, tmp_path):
     simulated = simulate(
-        tmp_path / "plate", plates=1, wells=8, size=(256, 256), seed=7, progress=False
+        tmp_path / "plate", plates=1, wells=8, size=(320, 320), seed=7, progress=False
     )
     new = _run(
         index(simulated.folder, layout="bbbc021"),
