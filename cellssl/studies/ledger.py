@@ -12,6 +12,8 @@ __all__ = ["Ledger", "fingerprint"]
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
     """Tell a file apart from other versions of itself by name, size and time of its last change."""
+    if not Path(path).exists():
+        return {"file": Path(path).name, "missing": True}
     state = Path(path).stat()
     return {"file": Path(path).name, "bytes": state.st_size, "changed": state.st_mtime_ns}
 
@@ -67,8 +69,7 @@ class Ledger:
         return entries if isinstance(entries, dict) else {}
 
     def _unchanged(self, output: str, seen: dict[str, Any]) -> bool:
-        path = self.path.parent / output
-        return path.exists() and fingerprint(path) == seen
+        return fingerprint(self.path.parent / output) == seen
 
 
 def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
