@@ -35,7 +35,7 @@ CropFile = Annotated[Path, typer.Argument(help="The crop file (crops.h5ad).", sh
 Label = Annotated[
     str | None,
     typer.Option(
-        help="The column to score against. (default: MOA, Control or Compound, the first there)"
+        help="The column to score against. (default: MOA, Phenotype, Control or Compound, the first there)"
     ),
 ]
 Where = Annotated[
@@ -108,6 +108,10 @@ class PlateFiles:
         from cellssl.plates import PlateIndex, index
 
         if folder.suffix in (".csv", ".parquet"):
+            if self != PlateFiles():
+                raise CellsslError(
+                    f"{folder} is an index already: options that read a folder belong to `plates index`"
+                )
             return PlateIndex.load(folder)
         return index(
             folder,
@@ -173,12 +177,11 @@ class TrainingChanges:
     ] = None
 
     def collect(self) -> dict[str, Any]:
-        """Gather them by dotted key; text is read as YAML, so that 5 is a number."""
-        import yaml
+        """Gather them by dotted key; values are read as in a protocol file."""
+        from cellssl.protocols import parse_value
 
-        collected: dict[str, Any] = {
-            key: yaml.safe_load(text) for key, text in parse_pairs(self.set_ or [], "--set").items()
-        }
+        pairs = parse_pairs(self.set_ or [], "--set")
+        collected: dict[str, Any] = {key: parse_value(text) for key, text in pairs.items()}
         if self.epochs is not None:
             collected["training.epochs"] = self.epochs
         if self.seed is not None:
@@ -195,6 +198,8 @@ def parse_baselines(values: list[str] | None) -> dict[str, Path | None] | None:
         if value == "none":
             continue
         model, equals, weights = value.partition("=")
+        if equals and not weights:
+            raise CellsslError(f"--baseline {value} names no file after the =")
         baselines[model] = Path(weights) if equals else None
     return baselines
 

@@ -33,10 +33,12 @@ def evaluate(
     subset: Subsets = None,
     normalise: Annotated[
         str,
-        typer.Option(help="The same for every embedding: standardise, plate-standardise, none."),
+        typer.Option(
+            help="standardise, plate-standardise, control-standardise or none; the same for all."
+        ),
     ] = "standardise",
 ) -> None:
-    """Score embeddings against a label, side by side, and say which treatments look alike."""
+    """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
 
     scores = cellssl.phenotypes.evaluate(

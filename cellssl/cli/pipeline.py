@@ -18,6 +18,7 @@ from cellssl.cli.options import (
     parse_baselines,
 )
 from cellssl.cli.shell import command, say, show_scores, show_table, shown
+from cellssl.errors import CellsslError
 
 
 @command(app, "run")
@@ -70,7 +71,11 @@ def run(
     """
     import cellssl.pipeline
 
-    is_crops = plate.suffix in (".h5ad", ".zarr")
+    is_crops = plate.suffix == ".h5ad"
+    if is_crops and (files, segmentation, crop_size) != (PlateFiles(), Segmentation(), None):
+        raise CellsslError(
+            f"{plate} holds crops already: options of files, segmenter and crops do not apply"
+        )
     result = cellssl.pipeline.run(
         plate if is_crops else files.index(plate),
         out,
@@ -119,5 +124,8 @@ def doctor(
         ["", "subject", "what was seen"],
         [[finding.level, finding.subject, finding.detail] for finding in findings],
     )
-    if any(finding.level == "error" for finding in findings):
-        raise typer.Exit(1)
+    errors = [
+        f"{finding.subject}: {finding.detail}" for finding in findings if finding.level == "error"
+    ]
+    if errors:
+        raise CellsslError("; ".join(errors))

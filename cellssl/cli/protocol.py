@@ -7,6 +7,7 @@ import typer
 
 from cellssl.cli.application import protocols
 from cellssl.cli.shell import command, say, show_table
+from cellssl.errors import ProtocolError
 
 Name = Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)]
 
@@ -68,8 +69,9 @@ def check(
 
     opened = Crops.open(crops)
     findings = cellssl.protocols.check(loaded, channels=opened.channels, stored_size=opened.size)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        raise ProtocolError("\n".join(errors))
     for finding in findings:
         say(f"{finding.level}: {finding.message}")
-    if any(finding.level == "error" for finding in findings):
-        raise typer.Exit(1)
     say(f"{loaded.name} fits {crops}")

@@ -168,7 +168,8 @@ def published_weights(name: str) -> Path:
         raise ModelError(
             f"the ImageNet weights of {name} are not on this machine and could not be downloaded "
             f"({error}). Fetch {file.name} where there is a network ({url}), "
-            f"then pass it with --weights FILE or put it at {file}."
+            f"then put it at {file}, or pass it with --weights FILE "
+            f"(`cellssl run` and `compare`: --baseline {name}=FILE)."
         ) from error
     return file
 

@@ -8,9 +8,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellssl.errors import CellsslError
-from cellssl.files import make_folder
-
 __all__ = ["Finding", "doctor"]
 
 _NEEDED = ("torch", "torchvision", "lightning_fabric", "anndata", "scanpy", "tifffile", "skimage")
@@ -87,12 +84,11 @@ def _look_at_memory() -> Finding:
 
 
 def _look_at_disk(folder: Path) -> Finding:
-    try:
-        make_folder(folder)
-    except CellsslError as error:
-        return Finding("disk", str(error), "error")
-    gigabytes = shutil.disk_usage(folder).free / 2**30
-    detail = f"{gigabytes:.0f} GB free in {folder.resolve()}"
+    there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not os.access(there, os.W_OK) or not there.is_dir():
+        return Finding("disk", f"cannot write to {there}: choose another folder", "error")
+    gigabytes = shutil.disk_usage(there).free / 2**30
+    detail = f"{gigabytes:.0f} GB free in {there}"
     return Finding("disk", detail, "ok" if gigabytes >= 10 else "note")
 
 

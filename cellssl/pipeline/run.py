@@ -1,7 +1,7 @@
 """The main job: from a plate to a report, each stage skipped when its result for the same inputs is there."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,16 +11,22 @@ import pandas as pd
 
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
-from cellssl.embedding import embed
+from cellssl.embedding import embed, sample_wells
 from cellssl.encoders import weights_at_hand
-from cellssl.errors import CellsslError, ModelError, PlateError
+from cellssl.errors import CellsslError, ModelError, PlateError, ProtocolError
 from cellssl.files import make_folder
-from cellssl.phenotypes import choose_label, measure_embeddings, read_scores
+from cellssl.phenotypes import (
+    choose_dose,
+    choose_label,
+    measure_embeddings,
+    read_embedding,
+    read_scores,
+)
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
-from cellssl.protocols import Protocol, from_dict, resolve
-from cellssl.studies import BASELINES, embed_baseline, fingerprint, train
+from cellssl.protocols import Protocol, check, from_dict, resolve
+from cellssl.studies import Baseline, fingerprint, plan_baselines, train
 from cellssl.training import checkpoint_file, load_checkpoint
 
 __all__ = ["RunResult", "run"]
@@ -92,7 +98,8 @@ def run(
     crop_size
         Side of the stored crops in pixels; 1.5 times the protocol's view when left out.
     label
-        The obs column to score against; MOA, Control or Compound when left out, the first with two values.
+        The obs column to score against; MOA, Phenotype, Control or Compound when left out, the first
+        with two values.
     dose
         The obs column of doses; one called dose or concentration when left out. With negative and positive controls,
         the report shows where wells lie between them against their dose.
@@ -115,31 +122,35 @@ def run(
         With what to mend; finished stages are kept.
     """
     recipe = _choose_recipe(protocol, model, changes)
+    planned = list(plan_baselines(baselines, recipe, sample=sample, device=device))
+    segmenter = segmenter or ThresholdSegmenter()
+    size = crop_size or _stored_size(recipe.crop.size)
+    source = _open(plate)
+    label, dose = _check(source, recipe, size, label, dose)  # mistakes show now, not after hours
+
     space = Workspace.make(out, device=device, progress=progress)
     if redo is not None:
-        space.forget_from(redo)
-    segmenter = segmenter or ThresholdSegmenter()
-    index, crops = _crop(space, plate, recipe, segmenter, crop_size, workers)
+        given = [source.path] if isinstance(source, Crops) else []
+        space.forget_from(redo, given=[*given, *([Path(model)] if model is not None else [])])
+    cells = source if isinstance(source, Crops) else _crop(space, source, segmenter, size, workers)
     if model is None:
         _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
-        model = train(recipe, crops, space / "model", device=device, progress=progress)
-    opened = Crops.open(crops)
-    label = choose_label(opened.obs, label)
-    baselines = BASELINES if baselines is None else baselines
-    embeddings, absent = _embed(space, crops, Path(model), recipe, baselines, sample, download)
-    scores = _evaluate(space, embeddings, absent, label)
+        model = train(recipe, cells, space / "model", device=device, progress=progress)
+    model = Path(model)
+    embeddings, absent = _embed(space, cells.path, model, planned, download=download)
+    scores = _evaluate(space, embeddings, absent, label, sample)
     report = summarise(
         space,
-        index,
-        opened,
-        Path(model),
+        source if isinstance(source, PlateIndex) else None,
+        cells,
+        model,
         recipe,
         embeddings["cellssl"],
         scores,
         Question(label, dose),
         segmenter,
     )
-    return RunResult(report, crops, Path(model), embeddings, scores)
+    return RunResult(report, cells.path, model, embeddings, scores)
 
 
 def _choose_recipe(
@@ -148,48 +159,65 @@ def _choose_recipe(
     changes: Mapping[str, Any] | None,
 ) -> Protocol:
     """Take the protocol that is given, or the one that the given model was trained with."""
-    if protocol is not None and model is not None:
-        raise CellsslError(
-            "give --protocol (to train an encoder) or --model (to use one), not both"
-        )
-    if model is not None:
-        return from_dict(load_checkpoint(model)["protocol"], source=str(model))
-    if protocol is None:
+    if model is None and protocol is None:
         raise CellsslError(
             "give --protocol NAME (to train an encoder) or --model RUN (to use one); "
             "`cellssl protocols list` shows the protocols"
         )
-    return resolve(protocol, changes)
+    if protocol is not None and model is not None:
+        raise CellsslError(
+            "give --protocol (to train an encoder) or --model (to use one), not both"
+        )
+    if protocol is not None:
+        return resolve(protocol, changes)
+    if changes:
+        raise CellsslError(f"--model is trained already: {', '.join(changes)} cannot be changed")
+    checkpoint = load_checkpoint(str(model))
+    if "protocol" not in checkpoint:
+        raise ModelError(f"{model} was not trained with `cellssl train`: it names no protocol")
+    return from_dict(checkpoint["protocol"], source=str(model))
+
+
+def _open(plate: PlateIndex | str | Path) -> PlateIndex | Crops:
+    """Open what the run is given: a plate's index, or crops."""
+    if isinstance(plate, PlateIndex):
+        return plate
+    return Crops.open(plate) if Path(plate).suffix == ".h5ad" else PlateIndex.load(plate)
+
+
+def _check(
+    source: PlateIndex | Crops, recipe: Protocol, size: int, label: str | None, dose: str | None
+) -> tuple[str | None, str | None]:
+    """Hold protocol, label and doses against the plate; give the label's and doses' columns."""
+    stored = source.size if isinstance(source, Crops) else size
+    errors = [
+        finding.message
+        for finding in check(recipe, channels=source.channels, stored_size=stored)
+        if finding.level == "error"
+    ]
+    if errors:
+        raise ProtocolError(f"{recipe.name} does not fit this plate: {'; '.join(errors)}")
+    table = source.obs if isinstance(source, Crops) else source.fields
+    return choose_label(table, label), choose_dose(table, dose)
 
 
 def _crop(
-    space: Workspace,
-    plate: PlateIndex | str | Path,
-    recipe: Protocol,
-    segmenter: Segmenter,
-    size: int | None,
-    workers: int,
-) -> tuple[PlateIndex | None, Path]:
-    """Cut the plate's cells out, or take the crops that are given."""
-    if not isinstance(plate, PlateIndex):
-        if Path(plate).suffix in (".h5ad", ".zarr"):
-            return None, Path(plate)
-        plate = PlateIndex.load(plate)
+    space: Workspace, plate: PlateIndex, segmenter: Segmenter, size: int, workers: int
+) -> Crops:
+    """Cut the plate's cells out."""
     plate.save(space / "plate.csv")
     report = crop(
         plate,
         space / "crops",
         segmenter=segmenter,
-        size=size or _stored_size(recipe.crop.size),
+        size=size,
         workers=workers,
         progress=space.progress,
     )
     _log.info("%s", report.summary())
     if report.kept == 0:
-        raise PlateError(
-            f"no cell was kept on this plate; {space / 'crops' / 'fields.csv'} says why, field by field"
-        )
-    return plate, report.crops
+        raise PlateError(f"no cell was kept on this plate; {report.table} says why, field by field")
+    return Crops.open(report.crops)
 
 
 def _stored_size(view: int) -> int:
@@ -198,78 +226,64 @@ def _stored_size(view: int) -> int:
 
 
 def _embed(
-    space: Workspace,
-    crops: Path,
-    model: Path,
-    recipe: Protocol,
-    baselines: Mapping[str, Path | None],
-    sample: int,
-    download: bool,
+    space: Workspace, crops: Path, model: Path, baselines: Sequence[Baseline], *, download: bool
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Embed all cells with the encoder, a sample with each baseline; say which baselines cannot be had."""
     folder = make_folder(space / "embeddings")
     own = folder / "cellssl.h5ad"
-
-    def embed_all() -> None:
-        embed(crops, model, own, name="cellssl", device=space.device, progress=space.progress)
-
-    cells = fingerprint(crops)
-    inputs: dict[str, Any] = {"crops": cells, "checkpoint": fingerprint(checkpoint_file(model))}
-    space.finish("embed cellssl", inputs, own, embed_all)
+    common = partial(embed, device=space.device, progress=space.progress)
+    inputs = {"crops": fingerprint(crops), "checkpoint": fingerprint(checkpoint_file(model))}
+    space.finish("embed cellssl", inputs, own, partial(common, crops, model, own, name="cellssl"))
     embeddings, absent = {"cellssl": own}, {}
-    for name, weights in baselines.items():
-        if weights is None and not download and _must_be_downloaded(name):
-            absent[name] = f"its weights are not at hand: give --baseline {name}=FILE"
+    for baseline in baselines:
+        if not download and _must_be_downloaded(baseline):
+            absent[baseline.model] = (
+                "its weights are not at hand: `cellssl run` and `cellssl compare` fetch them, or take them from a file "
+                f"with --baseline {baseline.model}=FILE"
+            )
             continue
-        inputs = {
-            "crops": cells,
-            "weights": weights and fingerprint(weights),
-            "crop": recipe.crop.model_dump(mode="json"),
-            "channels": recipe.channels,
-            "sample": sample,
-        }
-        path = folder / f"{name}.h5ad".replace(":", "-")
-        work = partial(
-            embed_baseline,
-            crops,
-            name,
-            path,
-            like=recipe,
-            weights=weights,
-            sample=sample,
-            device=space.device,
-            progress=space.progress,
-        )
+        path = folder / baseline.file
+        work = partial(baseline.embed, crops, path, device=space.device, progress=space.progress)
         try:
-            space.finish(f"embed {name}", inputs, path, work)
-            embeddings[name] = path
+            space.finish(f"embed {baseline.model}", baseline.inputs(crops), path, work)
+            embeddings[baseline.model] = path
         except ModelError as error:
             _log.warning("%s", error)
-            absent[name] = str(error)
+            absent[baseline.model] = str(error)
     return embeddings, absent
 
 
-def _must_be_downloaded(name: str) -> bool:
-    return name.startswith("resnet") and weights_at_hand(name) is None
+def _must_be_downloaded(baseline: Baseline) -> bool:
+    return (
+        baseline.pretrained and baseline.weights is None and weights_at_hand(baseline.model) is None
+    )
 
 
 def _evaluate(
-    space: Workspace, embeddings: dict[str, Path], absent: dict[str, str], label: str | None
+    space: Workspace,
+    embeddings: dict[str, Path],
+    absent: dict[str, str],
+    label: str | None,
+    sample: int,
 ) -> pd.DataFrame:
-    """Score all embeddings on the cells that all of them have."""
+    """Score all embeddings on the same sample of cells."""
     if label is None:
         return pd.DataFrame()
     table = space / "scores" / "scores.csv"
-    space.finish(
-        "evaluate",
-        {
-            "embeddings": [fingerprint(path) for path in embeddings.values()],
-            "absent": absent,
-            "label": label,
-        },
-        table,
-        lambda: measure_embeddings(
-            list(embeddings.values()), label=label, absent=absent, progress=space.progress
-        ).save(table.parent),
-    )
+
+    def work() -> None:
+        own = read_embedding(embeddings["cellssl"])
+        own = own[sample_wells(own.obs, sample)].copy()
+        others = [path for name, path in embeddings.items() if name != "cellssl"]
+        measure_embeddings(
+            [own, *others], label=label, absent=absent, progress=space.progress
+        ).save(table.parent)
+
+    inputs = {
+        "embeddings": [fingerprint(path) for path in embeddings.values()],
+        "absent": absent,
+        "label": label,
+        "sample": sample,
+    }
+    space.finish("evaluate", inputs, table, work)
     return read_scores(table)

@@ -16,7 +16,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
 from cellssl.phenotypes import (
     Similarity,
-    choose_dose,
     cluster,
     correlate_doses,
     dose_positions,
@@ -44,7 +43,7 @@ class Question:
     label
         The obs column that scores are computed against, or None.
     dose
-        The obs column of doses, or None: one called dose or concentration is then used if there is one.
+        The obs column of doses, or None.
     """
 
     label: str | None
@@ -65,12 +64,12 @@ def summarise(
     """Cluster the cells, ask which treatments look alike, and write ``report.html``."""
     report = space / "report.html"
     label = question.label
+    fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
 
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
         cells.write_h5ad(space / "map.h5ad")
-        dose = choose_dose(cells.obs, question.dose)
-        fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
+        dose = question.dose
         write_report(
             report,
             title=space.folder.resolve().name,
@@ -90,6 +89,11 @@ def summarise(
     inputs = {
         "embedding": fingerprint(embedding),
         "scores": scores.to_csv(),
+        "crops": fingerprint(crops.path),
+        "fields": fingerprint(fields),
+        "metrics": fingerprint(metrics),
+        "problems": "" if index is None else index.problems.to_csv(),
+        "protocol": recipe.to_dict(),
         "question": asdict(question),
         "version": cellssl.__version__,
     }
@@ -99,7 +103,7 @@ def summarise(
 
 def _count_labels(crops: Crops, label: str | None) -> int | None:
     """Count the classes: k-means makes as many clusters."""
-    return None if label is None else int(crops.obs[label].replace("", pd.NA).nunique())
+    return None if label is None else len(set(crops.obs[label].dropna().astype(str)) - {""})
 
 
 def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Similarity | None:
@@ -117,7 +121,10 @@ def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Simil
 def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[str, Figure, str]]:
     """Draw wells between negative and positive control against their dose, where there are all three."""
     kinds = set(cells.obs.get("Metadata_Control", pd.Series(dtype=str)))
-    if dose is None or not {"negative", "positive"} <= kinds:
+    if dose is None:
+        return []
+    if not {"negative", "positive"} <= kinds:
+        _log.info("no figure of doses: it needs negative and positive controls (--control-column)")
         return []
     positions = dose_positions(cells, dose)
     make_folder(folder)

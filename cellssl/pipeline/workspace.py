@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ STAGES = {
     "train": ("model",),
     "embed": ("embeddings",),
     "evaluate": ("scores",),
-    "report": ("report.html",),
+    "report": ("report.html", "map.h5ad", "similarity"),
 }
 """The stages in their order, and what each makes below the output folder."""
 
+_LEDGER = "finished.json"
 _log = logging.getLogger(__name__)
 
 
@@ -49,24 +50,37 @@ class Workspace:
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 
-    def forget_from(self, stage: str) -> None:
+    def forget_from(self, stage: str, *, given: Iterable[Path]) -> None:
         """Delete the results of a stage and of all that follow it.
+
+        Parameters
+        ----------
+        stage
+            One of `STAGES`.
+        given
+            Files that the run was given; they are never deleted.
 
         Raises
         ------
         CellsslError
-            When there is no such stage.
+            When there is no such stage, the folder is no run's, or one of the given files would go.
         """
         names = list(STAGES)
         if stage not in names:
             raise CellsslError(f"no stage is called '{stage}'. Stages: {', '.join(names)}.")
-        for name in names[names.index(stage) :]:
-            for result in STAGES[name]:
-                path = self / result
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+        results = [self / name for later in names[names.index(stage) :] for name in STAGES[later]]
+        for path in given:
+            if any(path.resolve().is_relative_to(result.resolve()) for result in results):
+                raise CellsslError(
+                    f"--redo {stage} would delete {path}, which this run is given: choose another --out"
+                )
+        if any(result.exists() for result in results) and not (self / _LEDGER).exists():
+            raise CellsslError(f"{self.folder} holds no finished run: nothing in it is deleted")
+        for path in results:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def finish(
         self, name: str, inputs: Mapping[str, Any], output: Path, work: Callable[[], object]
@@ -84,7 +98,7 @@ class Workspace:
         work
             Does it.
         """
-        ledger = Ledger(self / "finished.json")
+        ledger = Ledger(self / _LEDGER)
         if ledger.holds(name, inputs):
             _log.info("%s: kept, nothing changed", name)
             return

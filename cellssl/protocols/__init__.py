@@ -1,7 +1,7 @@
 """Protocols: one YAML file says what an encoder is made blind to, why, and how it is trained."""
 
 from cellssl.protocols.building import build_encoder, build_method, build_views, choose_channels
-from cellssl.protocols.changing import resolve
+from cellssl.protocols.changing import parse_value, resolve
 from cellssl.protocols.checking import Finding, check
 from cellssl.protocols.describing import describe
 from cellssl.protocols.loading import dump, from_dict, load, loads, names
@@ -23,5 +23,6 @@ __all__ = [
     "load",
     "loads",
     "names",
+    "parse_value",
     "resolve",
 ]

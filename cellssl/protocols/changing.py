@@ -8,8 +8,9 @@ from cellssl.augment import nearest
 from cellssl.errors import ProtocolError
 from cellssl.protocols.loading import from_dict, load
 from cellssl.protocols.protocol import Protocol
+from cellssl.protocols.reading import read_yaml
 
-__all__ = ["resolve"]
+__all__ = ["parse_value", "resolve"]
 
 
 def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None = None) -> Protocol:
@@ -61,3 +62,22 @@ def _keys(values: Mapping[str, Any], start: str = "") -> list[str]:
         inner = isinstance(value, Mapping) and value
         found += _keys(value, f"{start}{key}.") if inner else [f"{start}{key}"]
     return found
+
+
+def parse_value(text: str) -> Any:
+    """Read one value as a protocol file would: numbers, lists, text.
+
+    Raises
+    ------
+    ProtocolError
+        When it is not YAML.
+
+    Examples
+    --------
+    >>> parse_value("2e-3"), parse_value("[1, 99]"), parse_value("simclr")
+    (0.002, [1, 99], 'simclr')
+    """
+    document = read_yaml(text)
+    if document.problems:
+        raise ProtocolError(f"{text!r} is no value: {document.problems[0].message}")
+    return document.value

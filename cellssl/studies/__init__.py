@@ -1,7 +1,17 @@
 """Experiments: one protocol trained on crops, and several compared with baselines."""
 
+from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.comparison import Comparison, compare
-from cellssl.studies.experiment import BASELINES, embed_baseline, train
+from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
 
-__all__ = ["BASELINES", "Comparison", "Ledger", "compare", "embed_baseline", "fingerprint", "train"]
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Comparison",
+    "Ledger",
+    "compare",
+    "fingerprint",
+    "plan_baselines",
+    "train",
+]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.embedding import embed
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
+from cellssl.phenotypes.tasks import build_tasks
 from cellssl.protocols import Protocol, resolve
 from cellssl.report import save_figure, score_figure
-from cellssl.studies.experiment import BASELINES, embed_baseline, train
+from cellssl.studies.baselines import Baseline, plan_baselines
+from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.training import CHECKPOINT
 
@@ -60,8 +63,8 @@ def compare(
 ) -> Comparison:
     """Train each protocol with several seeds, embed, and score them beside baselines.
 
-    All embeddings are scored on the same cells with the same normalisation. Finished runs, embeddings and scores
-    are kept: the same command again does only what is missing.
+    All embeddings are scored on the same cells with the same normalisation. Finished runs and embeddings are kept:
+    the same command again trains and embeds only what is missing, and scores anew.
 
     Parameters
     ----------
@@ -72,9 +75,11 @@ def compare(
     out
         The folder for everything that is made.
     label
-        The obs column to score against, with or without ``Metadata_``; MOA, Control or Compound when left out.
+        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Control or Compound when
+        left out.
     baselines
-        Model names mapped to weight files (None: by name); `BASELINES` when left out.
+        Model names mapped to weight files (None: by name); resnet101, random and simple-features
+        when left out.
     seeds
         Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
     sample
@@ -88,25 +93,48 @@ def compare(
     device, progress
         As in :func:`train`.
     """
+    obs = Crops.open(crops).obs
+    label = require_label(obs, label)
+    build_tasks(
+        obs, label, subsets=subsets, where=where, resamples=2
+    )  # mistakes show now, not after the training
+    loaded = _resolve_all(protocols, changes or {})
+    planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     out = make_folder(out)
-    label = require_label(Crops.open(crops).obs, label)
-    loaded = [resolve(protocol, changes) for protocol in protocols]
     runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
     paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
     absent: dict[str, str] = {}
-    for baseline, weights in (BASELINES if baselines is None else baselines).items():
+    for baseline in planned:
+        drawn = range(seeds if baseline.model.startswith("random") else 1)
         try:
-            drawn = range(seeds if baseline.startswith("random") else 1)
-            paths += [runner.embed(baseline, weights, loaded[0], seed) for seed in drawn]
+            paths += [runner.embed(baseline.with_seed(seed)) for seed in drawn]
         except ModelError as error:
             _log.warning("%s", error)
-            absent[baseline] = str(error)
+            absent[baseline.model] = str(error)
     measured = measure_embeddings(
         paths, label=label, where=where, subsets=subsets, absent=absent, progress=progress
     )
     measured.save(out)
     save_figure(score_figure(measured.scores), out / "scores.png")
     return Comparison(measured.scores, measured.differences(), out)
+
+
+def _resolve_all(
+    protocols: Sequence[Protocol | str | Path], changes: Mapping[str, Any]
+) -> list[Protocol]:
+    """Read the protocols; make sure that each has a name of its own, which folders can bear."""
+    if "training.seed" in changes:
+        raise ProtocolError("a comparison trains with seeds 0, 1, …: `seeds` says how many")
+    loaded = [resolve(protocol, changes) for protocol in protocols]
+    names = [protocol.name for protocol in loaded]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        what = f"{', '.join(twice)} comes twice" if twice else "none is given"
+        raise ProtocolError(f"a comparison needs protocols with names of their own: {what}")
+    odd = [name for name in names if Path(name).name != name]
+    if odd:
+        raise ProtocolError(f"'{odd[0]}' cannot name a folder: choose a name without slashes")
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -121,7 +149,7 @@ class _Runner:
     progress: bool
 
     def train(self, protocol: Protocol, seed: int) -> Path:
-        """Train a protocol with a seed and embed all cells with its encoder."""
+        """Train a protocol with a seed and embed the cells with its encoder."""
         seeded = resolve(protocol, {"training.seed": seed})
         name = f"{protocol.name}-seed{seed}"
         _log.info("%s", name)
@@ -133,48 +161,26 @@ class _Runner:
             "checkpoint": fingerprint(run / CHECKPOINT),
             "sample": self.sample,
         }
-        return self._once(name, inputs, lambda path: self._embed(run, path, protocol.name))
-
-    def embed(self, baseline: str, weights: Path | None, like: Protocol, seed: int) -> Path:
-        """Embed all cells with a baseline."""
-        inputs = {
-            "crops": fingerprint(self.crops),
-            "weights": weights and fingerprint(weights),
-            "crop": like.crop.model_dump(mode="json"),
-            "seed": seed,
-            "sample": self.sample,
-        }
-        return self._once(
-            f"{baseline}-seed{seed}".replace(":", "-"),
-            inputs,
-            lambda path: embed_baseline(
-                self.crops,
-                baseline,
-                path,
-                like=like,
-                weights=weights,
-                sample=self.sample,
-                seed=seed,
-                device=self.device,
-                progress=self.progress,
-            ),
-        )
-
-    def _embed(self, run: Path, path: Path, name: str) -> object:
-        return embed(
+        work = partial(
+            embed,
             self.crops,
             run,
-            path,
-            name=name,
+            name=protocol.name,
             sample=self.sample,
             device=self.device,
             progress=self.progress,
         )
+        return self._once(f"{name}.h5ad", inputs, work)
 
-    def _once(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], object]) -> Path:
+    def embed(self, baseline: Baseline) -> Path:
+        """Embed the cells with a baseline."""
+        work = partial(baseline.embed, self.crops, device=self.device, progress=self.progress)
+        return self._once(baseline.file, baseline.inputs(self.crops), work)
+
+    def _once(self, file: str, inputs: Mapping[str, Any], work: Callable[..., object]) -> Path:
         """Make an embedding unless it is there, made from the same inputs."""
-        path = make_folder(self.out / "embeddings") / f"{name}.h5ad"
-        if not self.ledger.holds(name, inputs):
-            work(path)
-            self.ledger.record(name, inputs, [path])
+        path = make_folder(self.out / "embeddings") / file
+        if not self.ledger.holds(file, inputs):
+            work(out=path)
+            self.ledger.record(file, inputs, [path])
         return path

@@ -7,7 +7,6 @@ from typing import Any
 
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.datasets import CropSource
-from cellssl.embedding import embed
 from cellssl.errors import ProtocolError
 from cellssl.files import atomic, make_folder
 from cellssl.protocols import (
@@ -20,16 +19,9 @@ from cellssl.protocols import (
     dump,
     resolve,
 )
-from cellssl.training import CHECKPOINT, fit, pick_device, seeded
+from cellssl.training import CHECKPOINT, fit, seeded
 
-__all__ = ["BASELINES", "embed_baseline", "train"]
-
-BASELINES: Mapping[str, Path | None] = {
-    "resnet101": None,
-    "random": None,
-    "simple-features": None,
-}
-"""What stands in every table unless something else is asked for: models and their weights (None: by name)."""
+__all__ = ["scaling_rule", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -104,50 +96,6 @@ def train(
         device=device,
         progress=progress,
     )
-
-
-def embed_baseline(
-    crops: Crops | str | Path,
-    baseline: str,
-    out: str | Path,
-    *,
-    like: Protocol,
-    weights: str | Path | None = None,
-    sample: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    progress: bool = True,
-) -> Path:
-    """Embed crops with a baseline, scaled and cut as a protocol's own encoder sees them.
-
-    Pretrained networks see 224 pixels, as they were trained with, but 96 on a CPU, where 224 take five times as long;
-    their name in tables says which.
-
-    Parameters
-    ----------
-    crops, baseline, out, weights, sample, seed, device, progress
-        As :func:`cellssl.embedding.embed` takes them.
-    like
-        The protocol whose channels, scaling and view size the baseline gets.
-    """
-    pretrained = baseline.startswith("resnet")
-    size = 96 if pick_device(device).type == "cpu" else 224
-    embed(
-        crops,
-        baseline,
-        out,
-        name=f"{baseline} ({size} px)" if pretrained else baseline,
-        weights=weights,
-        size=size if pretrained else None,
-        channels=None if like.channels == "any" else like.channels,
-        crop_size=like.crop.size,
-        scaling=scaling_rule(like),
-        sample=sample,
-        seed=seed,
-        device=device,
-        progress=progress,
-    )
-    return Path(out)
 
 
 def scaling_rule(protocol: Protocol) -> Scaling:

@@ -42,6 +42,12 @@ def test_help_does_not_wait_for_torch_or_scanpy():
         (("evaluate", "{}/none.h5ad", "-o", "{}/out"), "none.h5ad"),
         (("run", "{}/none.h5ad", "-o", "{}/out"), "--protocol"),
         (("protocols", "show", "natural"), "natural-moco"),
+        (
+            ("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "--diameter", "9"),
+            "do not apply",
+        ),
+        (("run", "{}/p.csv", "-o", "{}/out", "-p", "natural-moco", "--moa", "m.csv"), "already"),
+        (("train", "{}/c.h5ad", "-o", "{}/o", "-p", "natural-moco", "--set", "a=["), "is no value"),
     ],
 )
 def test_mistakes_end_in_one_line_and_a_failing_status(tmp_path, arguments, said):

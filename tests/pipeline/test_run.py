@@ -1,5 +1,7 @@
 """The whole way, on a small simulated plate."""
 
+from pathlib import Path
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -26,11 +28,14 @@ def result(plate, tmp_path_factory):
 
 
 def _run(plate, out, **options):
-    defaults = {"protocol": "bbbc021-expert", "changes": SMALL, "label": "MOA"}
+    defaults = {
+        "protocol": "bbbc021-expert",
+        "changes": SMALL,
+        "label": "MOA",
+        "baselines": {"simple-features": None},
+    }
     options = {**defaults, **options}
-    return cellssl.run(
-        plate, out, baselines={"simple-features": None}, sample=200, progress=False, **options
-    )
+    return cellssl.run(plate, out, sample=200, progress=False, **options)
 
 
 def test_gives_crops_encoder_embeddings_scores_and_report(result):
@@ -88,11 +93,38 @@ def test_crops_that_exist_can_be_run(result, tmp_path):
     assert new.report.exists()
 
 
+def test_redo_never_deletes_what_the_run_is_given(result):
+    with pytest.raises(CellsslError, match="would delete"):
+        _run(result.crops, result.report.parent, redo="crop")
+    with pytest.raises(CellsslError, match="would delete"):
+        _run(
+            result.crops,
+            result.report.parent,
+            protocol=None,
+            changes=None,
+            model=result.model,
+            redo="train",
+        )
+    assert result.crops.exists()
+    assert (result.model / "checkpoint.pt").exists()
+
+
+def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
+    (tmp_path / "crops").mkdir()
+    with pytest.raises(CellsslError, match="nothing in it is deleted"):
+        _run(result.crops, tmp_path, redo="crop")
+    assert (tmp_path / "crops").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"protocol": None}, "--protocol"),
         ({"model": "somewhere"}, "not both"),
+        ({"model": "somewhere", "protocol": None}, "cannot be changed"),
+        ({"baselines": {"resnet500": None}}, "did you mean resnet50"),
+        ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
+        ({"dose": "Dosis"}, "Dosis"),
         ({"redo": "everything"}, "Stages: crop"),
         ({"label": "Mao"}, "did you mean Metadata_MOA"),
         ({"changes": {"training.epoch": 1}}, "training.epochs"),

@@ -137,3 +137,19 @@ def test_weights_that_are_a_pickle_are_refused(crops, tmp_path):
     (tmp_path / "evil.pth").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ModelError, match="pickle"):
         cellssl.embed(crops, "resnet18", weights=tmp_path / "evil.pth", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "options", "said"),
+    [
+        (["bbbc021-expert", "bbbc021-expert"], {}, "comes twice"),
+        (["bbbc021-expert"], {"changes": {"training.seed": 3}}, "seeds 0, 1"),
+        (["bbbc021-expert"], {"where": "Metadata_benchmark"}, "benchmark"),
+        (["bbbc021-expert"], {"subsets": {"some": ["DMSO", "dark"]}}, "dark"),
+        (["bbbc021-expert"], {"baselines": {"resnet500": None}}, "no baseline is called"),
+    ],
+)
+def test_mistakes_show_before_the_training(crops, tmp_path, protocols, options, said):
+    with pytest.raises(cellssl.errors.CellsslError, match=said):
+        cellssl.compare(crops, protocols, tmp_path / "out", progress=False, **options)
+    assert not (tmp_path / "out").exists()

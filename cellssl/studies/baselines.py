@@ -1,0 +1,135 @@
+"""Models that stand beside every protocol, seeing the cells as its encoder sees them."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cellssl.embedding import baseline_names, embed, is_baseline
+from cellssl.errors import ModelError
+from cellssl.protocols import Protocol
+from cellssl.studies.experiment import scaling_rule
+from cellssl.studies.ledger import fingerprint
+from cellssl.training import pick_device
+
+__all__ = ["BASELINES", "Baseline", "plan_baselines"]
+
+BASELINES: Mapping[str, Path | None] = {
+    "resnet101": None,
+    "random": None,
+    "simple-features": None,
+}
+"""What stands in every table unless something else is asked for: models and their weights (None: by name)."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model, and how it is to see the crops.
+
+    Attributes
+    ----------
+    model
+        Its name, as :func:`cellssl.embed` takes it.
+    weights
+        Local file of a pretrained network's weights; None fetches them by name.
+    like
+        The protocol whose channels, scaling and view size it gets.
+    size
+        Pixels that a pretrained network sees; None for the others.
+    sample
+        Cells to embed, evenly over the wells; None embeds all.
+    seed
+        Of a random network.
+    """
+
+    model: str
+    weights: Path | None
+    like: Protocol
+    size: int | None
+    sample: int | None = None
+    seed: int = 0
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it has weights."""
+        return self.model.startswith("resnet")
+
+    @property
+    def file(self) -> str:
+        """What its embedding's file is called."""
+        return f"{self.model.replace(':', '-')}-seed{self.seed}.h5ad"
+
+    def inputs(self, crops: Path) -> dict[str, Any]:
+        """Give all that its embedding of these crops depends on."""
+        return {
+            "crops": fingerprint(crops),
+            "model": self.model,
+            "weights": None if self.weights is None else fingerprint(self.weights),
+            "channels": self.like.channels,
+            "crop": self.like.crop.model_dump(mode="json"),
+            "size": self.size,
+            "sample": self.sample,
+            "seed": self.seed,
+        }
+
+    def with_seed(self, seed: int) -> "Baseline":
+        """Give the same with another seed."""
+        return replace(self, seed=seed)
+
+    def embed(self, crops: Path, out: Path, *, device: str, progress: bool) -> None:
+        """Embed crops into the file `out`."""
+        embed(
+            crops,
+            self.model,
+            out,
+            name=f"{self.model} ({self.size} px)" if self.pretrained else self.model,
+            weights=self.weights,
+            size=self.size,
+            channels=None if self.like.channels == "any" else self.like.channels,
+            crop_size=self.like.crop.size,
+            scaling=scaling_rule(self.like),
+            sample=self.sample,
+            seed=self.seed,
+            device=device,
+            progress=progress,
+        )
+
+
+def plan_baselines(
+    wanted: Mapping[str, Path | None] | None,
+    like: Protocol,
+    *,
+    sample: int | None = None,
+    device: str = "auto",
+) -> Iterator[Baseline]:
+    """Check the baselines that are asked for.
+
+    Pretrained networks see 224 pixels, as they were trained with, but 96 on a CPU, where 224 take five times as long;
+    their name in tables says which.
+
+    Parameters
+    ----------
+    wanted
+        Model names mapped to weight files; `BASELINES` when None.
+    like, sample
+        As in `Baseline`.
+    device
+        Where they will be computed.
+
+    Raises
+    ------
+    ModelError
+        When a name is none of a baseline, or weights are given to one that has none.
+    """
+    pixels = 96 if pick_device(device).type == "cpu" else 224
+    for model, weights in (BASELINES if wanted is None else wanted).items():
+        if not is_baseline(model):
+            near = difflib.get_close_matches(model, baseline_names(), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            known = ", ".join(baseline_names())
+            raise ModelError(f"no baseline is called '{model}'{hint} There are: {known}.")
+        pretrained = model.startswith("resnet")
+        if weights is not None and not pretrained:
+            raise ModelError(f"{model} has no weights to load, but was given {weights}")
+        yield Baseline(model, weights, like, pixels if pretrained else None, sample)
