@@ -32,7 +32,10 @@ _KNOWN = {
     "moa": "Metadata_MOA",
     "control": "Metadata_Control",
 }
-_TEXTS = ("plate", "well", "compound", "treatment", "moa")
+_PREFIXES = ("Metadata_", "Quality_", "Area_")
+# Who a cell is: read as text, however much it looks like a number.
+_TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "moa")
+_IDENTITY = {_KNOWN[name] for name in _TEXTS}
 _LABELS = ("label", "cellid", "objectnumber", "cellindex")
 
 
@@ -64,12 +67,14 @@ def import_crops(
     dataset : str, optional
         Name in the HDF5 file; needed only when it holds several arrays of four axes.
     columns : mapping, optional
-        Column of the CSV → name in ``obs``, e.g. ``{"drug": "Metadata_Compound"}``. Without it
-        plate, well, site, compound, concentration, moa, batch and control are recognised in any
-        case, with or without ``Metadata_``; every other column becomes ``Metadata_<column>``.
+        Column of the CSV → what it means, e.g. ``{"drug": "Compound"}``; ``Metadata_Compound`` is
+        the same. Without it plate, well, site, compound, concentration, moa, batch and control are
+        recognised in any case, with or without ``Metadata_``; every other column becomes
+        ``Metadata_<column>``. Plates, wells, sites, compounds and mechanisms stay as written.
     label : str, optional
         The column that tells the cells of a field apart, the end of a cell's name; by default
-        ``label``, ``cell_id``, ``object_number`` or ``cell_index``, else the row's number.
+        ``label`` (or what `columns` calls so), ``cell_id``, ``object_number`` or ``cell_index``,
+        else the row's number.
     plate : str, optional
         Name of the plate where the table has no such column; the CSV's folder by default.
     negative_control : str, optional
@@ -87,19 +92,20 @@ def import_crops(
     Raises
     ------
     CropError
-        When the files cannot be read or do not fit each other, or names of cells are not unique.
+        When the files cannot be read or do not fit each other, names of cells are not unique, or a
+        crop holds NaN or infinite values.
     """
     out = Path(out)
     out = out if out.suffix == ".h5ad" else out / FILE_NAME
-    cells = _read_table(Path(table))
-    obs = _name_columns(cells, dict(columns or {}))
+    cells, names = _read_table(Path(table), dict(columns or {}))
+    obs = cells.rename(columns=names)
     if "Metadata_Plate" not in obs:
         obs.insert(0, "Metadata_Plate", plate or Path(table).absolute().parent.name)
     _complete(obs, negative_control, batch_pattern)
     obs.index = pd.Index(_cell_names(obs, cells, label))
     with _open_pixels(Path(pixels), dataset) as array:
         _check_pixels(array, len(obs), channels, Path(pixels))
-        batches = _batches(array, obs)
+        batches = _batches(array, obs, Path(pixels))
         source = {"file": Path(pixels).name, "table": Path(table).name, "sha256": sha256(pixels)}
         return write_crops(
             out,
@@ -110,16 +116,16 @@ def import_crops(
         )
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read the CSV; plates, wells and sites that look like numbers stay as they are written."""
+def _read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read the CSV and its columns' names in obs; what identifies a cell stays as written."""
     try:
-        head = pd.read_csv(path, nrows=0)
+        names = _name_columns(pd.read_csv(path, nrows=0), columns)
         texts = {
             name: str
-            for name in map(str, head.columns)
-            if _plain(name) in ("plate", "well", "compound", "moa")
+            for name, own in names.items()
+            if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
         }
-        return pd.read_csv(path, dtype=texts, keep_default_na=True)
+        return pd.read_csv(path, dtype=texts, keep_default_na=True), names
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
 
@@ -133,25 +139,44 @@ def _list(cells: pd.DataFrame) -> str:
     return ", ".join(map(str, cells.columns))
 
 
-def _name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
-    """Give the CSV's columns their names in obs."""
+def _name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
+    """Find the names in obs of the CSV's columns."""
     missing = sorted(set(columns) - set(cells.columns))
     if missing:
-        raise CropError(f"the table has no column {', '.join(missing)}; it has {_list(cells)}")
-    taken = set(columns.values())
+        raise CropError(
+            f"the table has no column {', '.join(missing)}; it has {_list(cells)}: name one of "
+            "them with columns= (--column COLUMN=Well)"
+        )
+    given = {name: _meaning(wanted) for name, wanted in columns.items()}
+    taken = set(given.values())
     names: dict[str, str] = {}
     for name in cells.columns:
-        own = name if name.startswith(("Metadata_", "Quality_", "Area_")) else f"Metadata_{name}"
+        own = _prefixed(name)
         known = _KNOWN.get(_plain(name), own)
-        names[name] = columns.get(name, own if known in taken else known)
+        names[name] = given.get(name, own if known in taken else known)
         taken.add(names[name])
-    obs = cells.rename(columns=names)
-    twice = obs.columns[obs.columns.duplicated()]
-    if len(twice):
+    called = list(names.values())
+    twice = [name for name in called if called.count(name) > 1]
+    if twice:
+        both = " and ".join(name for name, own in names.items() if own == twice[0])
         raise CropError(
-            f"two columns of the table would both be called {twice[0]}; name them with columns="
+            f"two columns of the table, {both}, would both be called {twice[0]}: name one "
+            "differently with columns= (--column COLUMN=NAME)"
         )
-    return obs
+    return names
+
+
+def _meaning(wanted: str) -> str:
+    """Give the name in obs that is meant by Well, well or Metadata_Well."""
+    full = {name.lower(): name for name in _KNOWN.values()}
+    if wanted.lower() in full or wanted.startswith(_PREFIXES):
+        return full.get(wanted.lower(), wanted)
+    known = {**_KNOWN, "label": "Metadata_Label"}
+    return known.get(_plain(wanted), f"Metadata_{wanted}")
+
+
+def _prefixed(name: str) -> str:
+    return name if name.startswith(_PREFIXES) else f"Metadata_{name}"
 
 
 def _complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
@@ -163,7 +188,8 @@ def _complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: st
         and "Metadata_Compound" in obs
         and negative_control is not None
     ):
-        negative = obs["Metadata_Compound"].str.lower() == negative_control.lower()
+        compounds = obs["Metadata_Compound"].fillna("").str.strip().str.lower()
+        negative = compounds == negative_control.strip().lower()
         obs["Metadata_Control"] = np.where(negative, "negative", "")
     if "Metadata_Batch" not in obs:
         batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
@@ -181,10 +207,12 @@ def _cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> li
     """Name each cell plate/well/site/label, leaving out what the table lacks."""
     if label is not None and label not in cells:
         raise CropError(f"the table has no column {label!r}; it has {_list(cells)}")
+    table = cells
     if label is None:
-        plain = {_plain(name): name for name in reversed(cells.columns)}
+        table = obs
+        plain = {_plain(name): name for name in reversed(obs.columns)}
         label = next((plain[name] for name in _LABELS if name in plain), None)
-    labels = cells[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
+    labels = table[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
     places = [name for name in ("Metadata_Plate", "Metadata_Well", "Metadata_Site") if name in obs]
     parts = [obs[name].astype(str).to_numpy() for name in places]
     names = pd.Series(["/".join(row) for row in zip(*parts, labels.astype(str), strict=True)])
@@ -192,7 +220,8 @@ def _cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> li
     if len(twice):
         raise CropError(
             f"{len(twice)} cells share their name with another, e.g. {twice.iloc[0]!r}: column "
-            f"{label!r} does not tell the cells of a field apart; name one that does with label="
+            f"{label!r} does not tell the cells of a field apart; name one that does with label= "
+            "(--column COLUMN=Label)"
         )
     return names.tolist()
 
@@ -231,7 +260,8 @@ def _dataset_name(file: h5py.File, wanted: str | None) -> str:
         return wanted
     problem = f"no array {wanted!r} of four axes" if wanted else f"{len(found)} arrays of four axes"
     raise CropError(
-        f"{file.filename} has {problem}; name one with dataset=: {', '.join(found) or '(none)'}"
+        f"{file.filename} has {problem}; name one with dataset= (--dataset): "
+        f"{', '.join(found) or '(none)'}"
     )
 
 
@@ -257,10 +287,19 @@ def _check_pixels(
         raise CropError(f"{path}: crops must be square, got {shape[2]}×{shape[3]}")
 
 
-def _batches(array: h5py.Dataset | np.ndarray, obs: pd.DataFrame) -> Iterator[CropBatch]:
+def _batches(
+    array: h5py.Dataset | np.ndarray, obs: pd.DataFrame, path: Path
+) -> Iterator[CropBatch]:
     native = array.dtype.newbyteorder("=")
     for start in range(0, max(len(obs), 1), _BATCH):
         part = slice(start, start + _BATCH)
         images = np.asarray(array[part]).astype(native, copy=False)
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            row = start + int(bad[0])
+            raise CropError(
+                f"{path}: the crop in row {row} (the first is 0; cell {obs.index[row]!r}) holds NaN "
+                "or infinite values, wanted finite numbers: mend it, or leave it out of both files"
+            )
         yield CropBatch(images=images, masks=None, obs=obs.iloc[part])
     _LOG.info("imported %d crops", len(obs))

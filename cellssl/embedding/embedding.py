@@ -30,6 +30,8 @@ from cellssl.training import pick_device
 
 __all__ = ["embed"]
 
+SEEING = ("channels", "crop_size", "scaling")  # how a baseline sees the crops
+
 
 def embed(
     crops: Crops | str | Path,
@@ -74,7 +76,7 @@ def embed(
     weights, mapping, size
         For pretrained networks only, see `cellssl.encoders.load_pretrained`.
     width : float, optional
-        Of the random network.
+        Of the random network only.
     channels, crop_size, scaling : optional
         How a baseline sees the crops: all channels, the whole stored crop and per plate from
         percentile 1 to 99.9 unless given. A trained encoder brings its own.
@@ -103,7 +105,10 @@ def embed(
     ModelError
         When the model cannot be had.
     EmbeddingError
-        When there are no cells, or `out` or the device cannot be used.
+        When there are no cells, `out` cannot be used, or an argument is given that the model has no
+        use for.
+    TrainingError
+        When there is no such device.
 
     Examples
     --------
@@ -115,6 +120,16 @@ def embed(
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
     if out is not None:
         check_out(Path(out), crops)
+    given = {
+        "weights": weights,
+        "mapping": None if mapping == "auto" else mapping,
+        "size": size,
+        "width": width,
+        "channels": channels,
+        "crop_size": crop_size,
+        "scaling": scaling,
+    }
+    _check_given(model, [key for key, value in given.items() if value is not None])
     if not is_baseline(model):
         extractor = trained(Path(model), crops)
     else:
@@ -140,6 +155,26 @@ def embed(
     if out is not None:
         write(result, Path(out))
     return result
+
+
+def _check_given(model: str | Path, given: Sequence[str]) -> None:
+    """Refuse arguments that the model would ignore."""
+    name = str(model)
+    used: tuple[str, ...]
+    if not is_baseline(model):
+        used, why = (), "a trained encoder brings its own"
+    elif name.partition(":")[0] == RANDOM:
+        used, why = ("width", *SEEING), "an untrained network takes no"
+    elif name in STATISTICS:
+        used, why = SEEING, "statistics take no"
+    else:
+        used, why = ("weights", "mapping", "size", *SEEING), "a pretrained network takes no"
+    ignored = [key for key in given if key not in used]
+    if ignored:
+        raise EmbeddingError(
+            f"{why} {', '.join(ignored)}: got {', '.join(f'{key}=' for key in ignored)} for "
+            f"{name!r}; leave it out."
+        )
 
 
 def _baseline(

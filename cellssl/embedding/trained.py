@@ -16,6 +16,7 @@ __all__ = ["trained"]
 
 logger = logging.getLogger(__name__)
 
+WEAK = ("same_treatment",)  # positives that use labels
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
 
 
@@ -71,6 +72,6 @@ def trained(path: Path, crops: Crops) -> Extractor:
             "epochs": int(saved["epoch"]),
             "seed": int(saved["settings"]["seed"]),
             "positives": positives,
-            "weak": positives == "same_treatment",
+            "weak": positives in WEAK,
         },
     )

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # What may name the cells of a table, besides plate, well, site and label together.
 NAMES = ("obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")
+# What cellssl itself writes about cells: never features.
+OWN_COLUMNS = ("leiden", "kmeans")
+OWN_PREFIXES = ("Metadata_", "Quality_", "Area_")
 IDENTITY = ("Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Label")
 
 
@@ -35,7 +38,7 @@ class Embedding:
     seed : str
         Seed of the training.
     weak : bool
-        Trained with labels as positives (`same_well`, `same_treatment`).
+        Trained with labels as positives (`same_treatment`); `cellssl embed` decides it.
     cells : AnnData
         X (N, D) float32.
     """
@@ -52,9 +55,10 @@ def read_embedding(path: str | Path) -> ad.AnnData:
     Parameters
     ----------
     path : path
-        In a table, columns `Metadata_*`, `Quality_*` and columns of text or truth values describe
-        the cells; every other column of numbers is a feature. Cells are named by a column
-        `cell_id`, `obs_names` or an unnamed first one; else by plate, well, site and label.
+        In a table, columns `Metadata_*`, `Quality_*`, `Area_*`, `leiden`, `kmeans` and columns of
+        text or truth values describe the cells; every other column of numbers is a feature. Cells
+        are named by a column `cell_id`, `obs_names` or an unnamed first one; else by plate, well,
+        site and label.
 
     Returns
     -------
@@ -124,8 +128,8 @@ def _from_table(table: pd.DataFrame, path: Path) -> ad.AnnData:
         for name in table.columns
         if pd.api.types.is_numeric_dtype(table[name])
         and not pd.api.types.is_bool_dtype(table[name])
-        and not str(name).startswith(("Metadata_", "Quality_"))
-        and name not in NAMES
+        and not str(name).startswith(OWN_PREFIXES)
+        and name not in (*NAMES, *OWN_COLUMNS)
     ]
     obs = table.drop(columns=features).drop(columns=[n for n in NAMES if n in table.columns])
     if not features:

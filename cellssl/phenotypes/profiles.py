@@ -14,11 +14,14 @@ from cellssl.phenotypes.normalisation import check_rule
 from cellssl.phenotypes.tasks import text_values
 from cellssl.scores import standardise
 
-__all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "well_profiles"]
+__all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "name_controls", "well_profiles"]
 
 log = logging.getLogger(__name__)
 
 PROFILE_NORMALISATIONS = ("controls", "plate", "none")
+
+# The treatment of negative-control cells that name none.
+NEGATIVE = "negative control"
 
 # So many negative-control wells let a plate be centred on its own controls.
 ENOUGH_CONTROLS = 2
@@ -65,7 +68,8 @@ def well_profiles(
     adata : AnnData
         X (N, D).
     treatments : (N,) str
-        Treatment of each cell; cells with an empty one are left out.
+        Treatment of each cell; cells with an empty one are left out, but for negative controls,
+        which become "negative control".
     control : str, optional
         Column that says `negative` for the negative control.
     normalise : str
@@ -93,16 +97,39 @@ def well_profiles(
     return _normalised(wells, medians, by_controls=normalise == "controls")
 
 
+def name_controls(
+    treatments: NDArray[np.str_], obs: pd.DataFrame, control: str | None
+) -> NDArray[np.str_]:
+    """Call the treatment of negative controls that name none "negative control".
+
+    Parameters
+    ----------
+    treatments : (N,) str
+        Treatment of each cell.
+    obs : DataFrame
+        N rows.
+    control : str, optional
+        Column that says `negative` for the negative control.
+    """
+    return np.where((treatments == "") & _negative(obs, control), NEGATIVE, treatments)
+
+
+def _negative(obs: pd.DataFrame, control: str | None) -> NDArray[np.bool_]:
+    """Say of each cell whether it is a negative control."""
+    if not control or control not in obs.columns:
+        return np.zeros(len(obs), dtype=bool)
+    return text_values(obs[control], control) == "negative"
+
+
 def _medians(
     adata: ad.AnnData, treatments: NDArray[np.str_], control: str | None
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Median features (W, D) of each plate, well and treatment."""
     obs = adata.obs
-    table = pd.DataFrame({"treatment": treatments})
+    table = pd.DataFrame({"treatment": name_controls(treatments, obs, control)})
     for name, source in (("plate", "Metadata_Plate"), ("well", "Metadata_Well")):
         table[name] = text_values(obs[source], source) if source in obs.columns else ""
-    kind = text_values(obs[control], control) if control and control in obs.columns else ""
-    table["control"] = np.broadcast_to(np.asarray(kind) == "negative", len(table))
+    table["control"] = _negative(obs, control)
     kept = table["treatment"] != ""
     if not kept.any():
         raise EmbeddingError("no cell has a treatment: fill the column that names it.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.embeddings import column
-from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.profiles import WellProfiles, name_controls, well_profiles
 from cellssl.phenotypes.tasks import text_values, well_names
 
 __all__ = ["Similarity", "similarity"]
@@ -92,7 +92,8 @@ def similarity(
         Columns whose values together name a treatment. When the cells name no compound and `by` is
         left as it is, every well is its own treatment.
     control : str, optional
-        Column that says `negative` for the negative control.
+        Column that says `negative` for the negative control; where such cells name no treatment
+        they are called "negative control".
     label : str, optional
         Column with the expected class, for reading only; it is not used.
     normalise : str
@@ -111,7 +112,7 @@ def similarity(
         When a column does not exist, or fewer than two treatments are left.
     """
     columns = _columns(adata.obs, by)
-    names = _names(adata.obs, columns)
+    names = name_controls(_names(adata.obs, columns), adata.obs, control)
     wells = well_profiles(adata, names, control=control, normalise=normalise)
     order = _treatments(wells.wells)
     if len(order) < 2:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 import cellssl
@@ -49,7 +50,7 @@ def start_fabric(device: str, precision: str) -> Fabric:
             devices=[int(number)] if number else 1,
             precision=precision,  # type: ignore[arg-type]
         )
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
         raise TrainingError(
             f"cannot train on device {device!r} with precision {precision!r}: {error}. Use "
             "--device auto, or cpu."

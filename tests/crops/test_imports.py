@@ -66,6 +66,61 @@ def test_columns_may_be_named(foreign):
     assert set(obs["Metadata_p"]) == {"Week1_2"}
 
 
+@pytest.mark.parametrize("meaning", ["Well", "well", "Metadata_Well", "metadata_well"])
+def test_a_columns_meaning_may_be_short(foreign, meaning):
+    folder, _, table = foreign
+    table.rename(columns={"Well": "place", "cell_id": "nr"}).to_csv(folder / "t.csv", index=False)
+    path = import_crops(
+        folder / "crops.npy",
+        folder / "t.csv",
+        folder / "short.h5ad",
+        channels=["DNA", "Actin"],
+        columns={"place": meaning, "nr": "Label", "moa": "Class", "benchmark": "Quality_good"},
+    )
+    obs = Crops.open(path).obs
+    assert obs["Metadata_Well"].tolist() == ["B03", "B03", "B03", "C10", "C10", "C10"]
+    assert {"Metadata_Class", "Quality_good", "Metadata_Label"} <= set(obs.columns)
+    assert obs.index[0] == "Week1_2/B03/c0"
+
+
+def test_what_identifies_cells_stays_text(foreign):
+    folder, _, _ = foreign
+    numbers = ["01", "02", "03", "04", "05", ""]
+    pd.DataFrame(dict.fromkeys(("Site", "treatment", "drug", "well", "MoA"), numbers)).to_csv(
+        folder / "numbers.csv", index=False
+    )
+    for columns in ({}, {"drug": "Compound"}):
+        path = import_crops(
+            folder / "crops.npy",
+            folder / "numbers.csv",
+            folder / "numbers.h5ad",
+            channels=["DNA", "Actin"],
+            columns=columns,
+            negative_control="02",
+        )
+        obs = Crops.open(path).obs
+        for name in ("Site", "Compound", "Well", "MOA"):
+            assert obs[f"Metadata_{name}"].tolist() == numbers
+        assert obs["Metadata_Control"].tolist() == ["", "negative", "", "", "", ""]
+    assert obs["Metadata_treatment"].tolist() == numbers
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_crops_must_be_finite(foreign, value):
+    folder, images, _ = foreign
+    images = images.astype(np.float32)
+    images[[3, 5], 1, 2, 2] = value
+    np.save(folder / "floats.npy", images)
+    with pytest.raises(CropError, match=r"row 3 .*'Week1_2/C10/c3'.* NaN or infinite"):
+        import_crops(
+            folder / "floats.npy",
+            folder / "cells.csv",
+            folder / "bad.h5ad",
+            channels=["DNA", "Actin"],
+        )
+    assert not (folder / "bad.h5ad").exists()
+
+
 def test_errors_say_what_to_mend(foreign):
     folder, _, table = foreign
     table.iloc[:5].to_csv(folder / "short.csv", index=False)
@@ -87,7 +142,7 @@ def test_errors_say_what_to_mend(foreign):
         attempt("last.npy")
     with pytest.raises(CropError, match="plain array"):
         attempt("object.npy")
-    with pytest.raises(CropError, match="name one with dataset=: a, b"):
+    with pytest.raises(CropError, match=r"name one with dataset= \(--dataset\): a, b"):
         attempt("two.h5")
     with pytest.raises(CropError, match="no array 'x'"):
         attempt("two.h5", dataset="x")
@@ -101,7 +156,7 @@ def test_errors_say_what_to_mend(foreign):
         attempt(label="moa")
     with pytest.raises(CropError, match="no column 'id'"):
         attempt(label="id")
-    with pytest.raises(CropError, match="no column drug"):
+    with pytest.raises(CropError, match=r"no column drug.*--column"):
         attempt(columns={"drug": "Metadata_Compound"})
     assert not (folder / "bad.h5ad").exists()
 

@@ -14,7 +14,7 @@ import torch
 from cellssl.crops import Crops, Scaling, fit_scaling, scale
 from cellssl.embedding import embed
 from cellssl.encoders import build, rebuild
-from cellssl.errors import CellsslError, CropError, EmbeddingError, ModelError
+from cellssl.errors import CellsslError, CropError, EmbeddingError, ModelError, TrainingError
 
 
 def _expected(crops: Crops, run_folder: Path, rule: Scaling) -> np.ndarray:
@@ -118,6 +118,46 @@ def test_treatment_positives_are_marked_weak(new_run: Callable[..., Path], crops
     assert embed(crops, new_run(positives="same_treatment")).uns["cellssl"]["weak"]
 
 
+def test_well_positives_are_not_weak(new_run: Callable[..., Path], crops: Crops) -> None:
+    assert not embed(crops, new_run(positives="same_well")).uns["cellssl"]["weak"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"weights": "w.pth"},
+        {"mapping": "mean"},
+        {"size": 96},
+        {"width": 0.5},
+        {"channels": ["DNA"]},
+        {"crop_size": 16},
+        {"scaling": Scaling()},
+    ],
+)
+def test_a_trained_encoder_brings_its_own(
+    crops: Crops, run_folder: Path, given: dict[str, object]
+) -> None:
+    with pytest.raises(EmbeddingError, match=f"brings its own {next(iter(given))}"):
+        embed(crops, run_folder, **given)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        ("random", {"weights": "w.pth", "size": 96}, "network takes no weights, size"),
+        ("random:vgg13_bn", {"mapping": "mean"}, "network takes no mapping"),
+        ("simple-features", {"size": 96}, "statistics take no size"),
+        ("intensity-features", {"width": 0.5}, "statistics take no width"),
+        ("resnet18", {"width": 0.5}, "pretrained network takes no width"),
+    ],
+)
+def test_a_baseline_refuses_what_it_would_ignore(
+    crops: Crops, model: str, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(EmbeddingError, match=message):
+        embed(crops, model, **given)
+
+
 def test_an_unfinished_training_is_told(
     new_run: Callable[..., Path], crops: Crops, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,7 +208,7 @@ def test_broken_weights_are_told(new_run: Callable[..., Path], crops: Crops) -> 
 
 
 def test_an_unknown_device_is_told(crops: Crops) -> None:
-    with pytest.raises(EmbeddingError, match="--device auto"):
+    with pytest.raises(TrainingError, match="take auto or cpu"):
         embed(crops, "intensity-features", device="abacus")
 
 

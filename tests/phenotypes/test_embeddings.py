@@ -44,6 +44,15 @@ def test_tables_may_name_their_cells_and_hold_text_and_truth(tmp_path):
     assert set(cells.obs.columns) == {"note", "good"}
 
 
+def test_own_columns_are_no_features(tmp_path):
+    own = ["Metadata_Dose", "Quality_Focus", "Area_Nucleus", "leiden", "kmeans"]
+    table = pd.DataFrame({name: [1.0, 2.0] for name in [*own, "Nucleus_Area", "leiden_like"]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    cells = read_embedding(tmp_path / "t.csv")
+    assert list(cells.var_names) == ["Nucleus_Area", "leiden_like"]
+    assert list(cells.obs.columns) == own
+
+
 def test_files_that_are_no_embeddings(make_embedding, tmp_path):
     with pytest.raises(EmbeddingError, match="does not exist"):
         read_embedding(tmp_path / "none.h5ad")

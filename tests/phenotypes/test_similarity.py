@@ -60,6 +60,18 @@ def test_matrix_is_a_cosine(make_embedding):
     np.testing.assert_allclose(np.diag(result.matrix), 1)
 
 
+@pytest.mark.parametrize("missing", ["", np.nan])
+def test_controls_without_a_treatment_are_kept(make_embedding, missing):
+    named, cells = make_embedding(), make_embedding()
+    negative = (cells.obs["Metadata_Control"] == "negative").to_numpy()
+    cells.obs.loc[negative, "Metadata_Compound"] = missing
+    result, expected = similarity(cells), similarity(named)
+    assert result.treatments.index[0] == "negative control"
+    assert result.treatments["control"].tolist() == ["negative", *[""] * 6]
+    assert result.treatments.loc["negative control", "cells"] == negative.sum()
+    np.testing.assert_allclose(result.matrix, expected.matrix)
+
+
 def test_without_controls_all_wells_are_the_reference(make_embedding):
     cells = make_embedding()
     cells.obs["Metadata_Control"] = ""

@@ -175,7 +175,7 @@ def _weak(summary: pd.DataFrame) -> list[Block]:
     if not weak:
         return []
     text = (
-        f"† {listed(weak)}: trained with wells or treatments as positives, a weak label. That "
+        f"† {listed(weak)}: trained with treatments as positives, a weak label. That "
         f"lifts every "
         "score on plates whose labels the training used; only scores on other plates are a fair "
         "comparison."
