@@ -73,7 +73,7 @@ def _look_at_device() -> list[Finding]:
     if torch.backends.mps.is_available():
         return [Finding("device", "mps (Apple)")]
     detail = f"cpu, {os.cpu_count()} cores, {torch.get_num_threads()} used by torch"
-    return [Finding("device", f"{detail}: training is some 100 times slower than on a GPU", "note")]
+    return [Finding("device", f"{detail}: training is much slower than on a GPU", "note")]
 
 
 def _look_at_memory() -> Finding:
