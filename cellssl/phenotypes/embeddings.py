@@ -238,20 +238,19 @@ def features(cells: ad.AnnData) -> NDArray[np.float32]:
 
 
 def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
-    """Return a column of obs, or say which exist.
+    """Return a column of obs, named with or without ``Metadata_``, or say which exist.
 
     Raises
     ------
     EmbeddingError
         With the nearest name.
     """
-    if name in obs.columns:
-        return obs[name]
+    for known in (name, f"Metadata_{name}"):
+        if known in obs.columns:
+            return obs[known]
     choices = [str(choice) for choice in obs.columns]
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    with_prefix = f"Metadata_{name}"
-    guess = with_prefix if with_prefix in choices else (near[0] if near else None)
-    hint = f"did you mean {guess!r}? " if guess else ""
+    hint = f"did you mean {near[0]!r}? " if near else ""
     raise EmbeddingError(
         f"no column {name!r} ({purpose}): {hint}there are {', '.join(choices) or 'no columns'}."
     )

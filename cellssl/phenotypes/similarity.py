@@ -143,9 +143,7 @@ def _columns(obs: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
         if "Metadata_Well" not in obs.columns:
             column(obs, TREATMENT[0], purpose="the treatment")
         return [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs.columns]
-    for name in wanted:
-        column(obs, name, purpose="the treatment")
-    return wanted
+    return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
 
 
 def _names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
