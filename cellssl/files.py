@@ -9,7 +9,12 @@ from pathlib import Path
 
 from cellssl.errors import CellsslError
 
-__all__ = ["atomic", "make_folder", "sha256"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["atomic", "locked", "make_folder", "sha256"]
 
 
 @contextmanager
@@ -66,6 +71,34 @@ def make_folder(path: str | Path) -> Path:
             f"cannot write to {path}: {error.strerror or error}. Choose another folder with --out, or free it."
         ) from error
     return path
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Hold a folder for this process; the system lets go of it however the process ends.
+
+    Raises
+    ------
+    CellsslError
+        When another process holds it.
+    """
+    with (Path(folder) / ".lock").open("a+") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise CellsslError(
+                f"another process is working on {folder}; wait for it to end, or choose another folder with --out"
+            ) from error
+        yield
+
+
+def _lock(handle: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
 
 def sha256(path: str | Path) -> str:

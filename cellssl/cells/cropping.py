@@ -11,13 +11,12 @@ from typing import Any
 from cellssl.cells.assembly import assemble
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.labels import Segmenter
-from cellssl.cells.lock import locked
 from cellssl.cells.parts import Part
 from cellssl.cells.pool import Died, spread
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, locked, make_folder
 from cellssl.plates import PlateIndex
 from cellssl.progress import track
 

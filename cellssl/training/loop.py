@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cellssl.datasets import Source
-from cellssl.files import make_folder
+from cellssl.files import locked, make_folder
 from cellssl.methods import Method
 from cellssl.progress import bar
 from cellssl.training.interruption import watch_signals
@@ -101,6 +101,7 @@ def fit(
     optimizer: Any = fabric.setup_optimizers(make_optimizer(module, settings))
 
     with (
+        locked(folder),
         Run(folder, fabric, method, optimizer, plan, identity, saved) as run,
         watch_signals() as interruption,
         bar(shown=progress) as display,

@@ -12,9 +12,8 @@ import pytest
 import tifffile
 
 from cellssl.cells import crop, cropping
-from cellssl.cells.lock import locked
-from cellssl.errors import CropError
-from cellssl.files import sha256
+from cellssl.errors import CellsslError
+from cellssl.files import locked, sha256
 from cellssl.plates import PlateIndex
 
 SLOW_CROP = """
@@ -184,6 +183,6 @@ def test_two_processes_on_one_folder(make_plate, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     index = make_plate(2)
-    with locked(out), pytest.raises(CropError, match="another process is working on"):
+    with locked(out), pytest.raises(CellsslError, match="another process is working on"):
         run(index, out)
     assert run(index, out).kept == 8

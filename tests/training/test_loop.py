@@ -16,7 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cellssl.errors import TrainingError
+from cellssl.errors import CellsslError, TrainingError
+from cellssl.files import locked
 from cellssl.training import fit, load_checkpoint
 
 
@@ -47,6 +48,7 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert metrics["seconds"].is_monotonic_increasing
     assert metrics.notna().all().all()
     assert {p.name for p in folder.iterdir()} == {
+        ".lock",
         "checkpoint.pt",
         "metrics.csv",
         "environment.json",
@@ -238,7 +240,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tiny: ModuleType, tmp_path: 
     ):
         tiny.train(folder, settings)
     assert load_checkpoint(folder)["step"] == 10
-    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == [".lock"]
     assert same_weights(weights_of(whole), weights_of(tiny.train(folder, settings)))
 
 
@@ -287,3 +289,8 @@ def test_unknown_device(tiny: ModuleType, tmp_path: Path) -> None:
                 tmp_path,
                 device=device,
             )
+
+
+def test_two_processes_do_not_train_into_one_folder(tiny: ModuleType, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(CellsslError, match="another process is working on"):
+        tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
