@@ -7,7 +7,6 @@ import typer
 
 from cellssl.cli.application import protocols
 from cellssl.cli.shell import command, say, show_table
-from cellssl.errors import ProtocolError
 
 Name = Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)]
 
@@ -68,10 +67,8 @@ def check(
     from cellssl.crops import Crops
 
     opened = Crops.open(crops)
-    findings = cellssl.protocols.check(loaded, channels=opened.channels, stored_size=opened.size)
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        raise ProtocolError("\n".join(errors))
-    for finding in findings:
-        say(f"{finding.level}: {finding.message}")
+    for warning in cellssl.protocols.require_fit(
+        loaded, channels=opened.channels, stored_size=opened.size
+    ):
+        say(f"warning: {warning.message}")
     say(f"{loaded.name} fits {crops}")

@@ -13,7 +13,7 @@ from cellssl.cells import Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import embed, sample_wells
 from cellssl.encoders import weights_at_hand
-from cellssl.errors import CellsslError, ModelError, PlateError, ProtocolError
+from cellssl.errors import CellsslError, ModelError, PlateError
 from cellssl.files import make_folder
 from cellssl.phenotypes import (
     choose_dose,
@@ -25,7 +25,7 @@ from cellssl.phenotypes import (
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
-from cellssl.protocols import Protocol, check, from_dict, resolve
+from cellssl.protocols import Protocol, from_dict, require_fit, resolve
 from cellssl.studies import Baseline, fingerprint, plan_baselines, train
 from cellssl.training import checkpoint_file, load_checkpoint
 
@@ -190,13 +190,7 @@ def _check(
 ) -> tuple[str | None, str | None]:
     """Hold protocol, label and doses against the plate; give the label's and doses' columns."""
     stored = source.size if isinstance(source, Crops) else size
-    errors = [
-        finding.message
-        for finding in check(recipe, channels=source.channels, stored_size=stored)
-        if finding.level == "error"
-    ]
-    if errors:
-        raise ProtocolError(f"{recipe.name} does not fit this plate: {'; '.join(errors)}")
+    require_fit(recipe, channels=source.channels, stored_size=stored)
     table = source.obs if isinstance(source, Crops) else source.fields
     return choose_label(table, label), choose_dose(table, dose)
 

@@ -2,7 +2,7 @@
 
 from cellssl.protocols.building import build_encoder, build_method, build_views, choose_channels
 from cellssl.protocols.changing import parse_value, resolve
-from cellssl.protocols.checking import Finding, check
+from cellssl.protocols.checking import Finding, check, require_fit
 from cellssl.protocols.describing import describe
 from cellssl.protocols.loading import dump, from_dict, load, loads, names
 from cellssl.protocols.protocol import Crop, Protocol, ScalingRule
@@ -24,5 +24,6 @@ __all__ = [
     "loads",
     "names",
     "parse_value",
+    "require_fit",
     "resolve",
 ]

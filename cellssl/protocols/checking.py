@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cellssl.augment import View, nearest
+from cellssl.errors import ProtocolError
 from cellssl.protocols.building import build_views, choose_channels
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "check", "require_fit"]
 
 _LITTLE = 0.0005  # share of a view's pixels: less than two pixels of 64 × 64
 
@@ -56,6 +57,26 @@ def check(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> l
         found += [Finding("warning", where + text) for text in _caveats(view, len(chosen))]
         found += [Finding("warning", where + text) for text in _border(view, stored_size)]
     return found
+
+
+def require_fit(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> list[Finding]:
+    """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
+
+    Returns
+    -------
+    list of Finding
+        The warnings.
+
+    Raises
+    ------
+    ProtocolError
+        With all errors.
+    """
+    findings = check(protocol, channels=channels, stored_size=stored_size)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
+    return findings
 
 
 def _missing(protocol: Protocol, channels: Sequence[str]) -> list[Finding]:

@@ -7,16 +7,15 @@ from typing import Any
 
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.datasets import CropSource
-from cellssl.errors import ProtocolError
 from cellssl.files import atomic, make_folder
 from cellssl.protocols import (
     Protocol,
     build_encoder,
     build_method,
     build_views,
-    check,
     choose_channels,
     dump,
+    require_fit,
     resolve,
 )
 from cellssl.training import CHECKPOINT, fit, seeded
@@ -66,7 +65,8 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = crops if isinstance(crops, Crops) else Crops.open(crops)
-    _require_fit(protocol, crops)
+    for warning in require_fit(protocol, channels=crops.channels, stored_size=crops.size):
+        _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     source = CropSource(crops, scaling, channels=channels)
@@ -102,14 +102,3 @@ def scaling_rule(protocol: Protocol) -> Scaling:
     """Give a protocol's intensity scaling as the rule that crops are scaled by."""
     rule = protocol.crop.scaling
     return Scaling(per=rule.per, percentiles=rule.percentiles, transform=rule.transform)
-
-
-def _require_fit(protocol: Protocol, crops: Crops) -> None:
-    """Log what the check of a protocol against its crops warns of; raise what it forbids."""
-    findings = check(protocol, channels=crops.channels, stored_size=crops.size)
-    for finding in findings:
-        if finding.level == "warning":
-            _log.warning("%s: %s", protocol.name, finding.message)
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        raise ProtocolError(f"{protocol.name} does not fit these crops: " + "; ".join(errors))
