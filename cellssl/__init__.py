@@ -24,6 +24,7 @@ _homes = {
     "evaluate": "phenotypes",
     "import_crops": "crops",
     "index": "plates",
+    "preview": "report",
     "run": "pipeline",
     "similarity": "phenotypes",
     "train": "studies",

@@ -2,9 +2,11 @@
 
 from cellssl.augment import operations as _discovered  # noqa: F401  (registers every operation)
 from cellssl.augment.counters import make_keys
+from cellssl.augment.draws import Draws
 from cellssl.augment.operation import (
-    Draws,
+    ChannelWise,
     Geometry,
+    Masking,
     Operation,
     Params,
     Pixel,
@@ -13,11 +15,14 @@ from cellssl.augment.operation import (
     operation_named,
     register,
 )
-from cellssl.augment.view import View, Views
+from cellssl.augment.view import View
+from cellssl.augment.views import Views
 
 __all__ = [
+    "ChannelWise",
     "Draws",
     "Geometry",
+    "Masking",
     "Operation",
     "Params",
     "Pixel",

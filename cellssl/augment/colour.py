@@ -34,15 +34,12 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     hue = (green + blue).sub_(red).sub_(smallest).div_(chroma.clamp(min=1e-12)).add_(1.0)
     hue = hue.copysign_(green - blue).add_(6.0 * turn[:, :, None])
     hue = hue.sub_(torch.floor(hue * (1 / 6)), alpha=6.0)  # into [0, 6]
-    turned = torch.empty_like(images)
-    ramps = (
-        (hue - 3.0).abs_().sub_(1.0),
-        (hue - 2.0).abs_().neg_().add_(2.0),
-        (hue - 4.0).abs_().neg_().add_(2.0),
-    )
-    for channel, ramp in enumerate(ramps):
-        torch.addcmul(smallest, chroma, ramp.clamp_(0.0, 1.0), out=turned[:, channel])
-    return turned
+    below, above = smallest - chroma, torch.add(smallest, chroma, alpha=2.0)
+    turned = []  # not written into one tensor's channels: `out=` there is no part of a graph
+    for start, centre, sign in ((below, 3, 1), (above, 2, -1), (above, 4, -1)):
+        ramp = (hue - centre).abs_().clamp_(1.0, 2.0)
+        turned.append(torch.addcmul(start, chroma, ramp, value=sign))
+    return torch.stack(turned, dim=1)
 
 
 def blend(images: Tensor, other: Tensor, share: Tensor) -> Tensor:
@@ -50,4 +47,4 @@ def blend(images: Tensor, other: Tensor, share: Tensor) -> Tensor:
 
     Shares may exceed 1; a share of exactly 1 keeps every bit.
     """
-    return (images * share).add_(other * (1.0 - share)).clamp_(0.0, 1.0)
+    return torch.lerp(other, images, share).clamp_(0.0, 1.0)

@@ -15,7 +15,16 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["make_keys", "noise_bank", "noise_field", "normal", "stream_of", "uniform"]
+__all__ = [
+    "hashed",
+    "make_keys",
+    "noise_bank",
+    "noise_field",
+    "noise_windows",
+    "normal",
+    "stream_of",
+    "uniform",
+]
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: steps of it are spread evenly
@@ -61,7 +70,7 @@ def make_keys(seed: int | Tensor, epoch: int | Tensor, samples: Tensor, view: in
     samples
         (N,) int64: the samples' stable numbers in the data set, never their places in the batch.
     view
-        0 for the first view, 1 for the second.
+        0 for the first view, 1 for the second, and so on.
 
     Returns
     -------
@@ -96,13 +105,27 @@ def stream_of(operation: int, number: int = 0) -> int:
     return _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
 
 
+def _numbers(first: int, count: int, device: torch.device | None = None) -> Tensor:
+    """Count from `first`: (count,) int64.
+
+    The xor with 0 hides from a compiler that these are counted: TorchInductor (up to 2.14 at least)
+    takes multiples of counted numbers for places in memory, and fails where they overflow.
+    """
+    return torch.arange(first, first + count, device=device) ^ 0
+
+
 def _hash(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
     """Hash keys (N,) to (N,), or to (N, count) for the numbers ``number … number + count - 1``."""
     if count is None:
         return _mix(keys + stream_of(operation, number))
-    numbers = torch.arange(number, number + count, device=keys.device)
+    numbers = _numbers(number, count, keys.device)
     streams = _mix(numbers * _signed(_GOLDEN) + _mix_integer(operation * _GOLDEN))
     return _mix(keys[:, None] + streams)
+
+
+def hashed(keys: Tensor, operation: int, number: int) -> Tensor:
+    """Draw a whole number from 0 to 2^62: (N,) int64."""
+    return _shift(_hash(keys, operation, number, None), 2)
 
 
 def uniform(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
@@ -134,22 +157,21 @@ def noise_bank(size: int = 1 << 20) -> Tensor:
     Hashing every pixel of every view would cost more than all other operations together; a window
     into a bank that fits the cache is some five times faster than a generator.
     """
-    return normal(torch.arange(size) * _signed(_GOLDEN), 0, 0)
+    return normal(_numbers(0, size) * _signed(_GOLDEN), 0, 0)
 
 
-def noise_field(
-    bank: Tensor, keys: Tensor, operation: int, number: int, *, shape: tuple[int, int, int]
-) -> Tensor:
-    """Cut each sample's standard normal noise (N, C, H, W) out of `bank`, channel by channel.
+def noise_windows(keys: Tensor, operation: int, number: int, *, count: int) -> Tensor:
+    """Hash where in a bank each of `count` windows begins, and its sign: (N, count) int64."""
+    return _hash(keys, operation, number, count)
 
-    Where a window begins, and its sign, are hashed from the sample's key: still a pure function of
-    the counters. Two windows may overlap, but never pixel on pixel unless they begin at the same
-    place (one pair in a million).
+
+def noise_field(bank: Tensor, windows: Tensor, height: int, width: int) -> Tensor:
+    """Cut standard normal noise (N, C, height, width) out of `bank` at `windows` (N, C).
+
+    Still a pure function of the counters. Two windows may overlap, but never pixel on pixel unless
+    they begin at the same place (one pair in a million).
     """
-    count, height, width = shape
-    bits = _hash(keys, operation, number, count)
-    places = _shift(bits, 1) % (bank.numel() - height * width)
-    signs = 1.0 - 2.0 * (bits & 1).to(bank.dtype)
-    windows = bank.unfold(0, height * width, 1)[places.reshape(-1)]
-    field = windows.reshape(-1, count, height, width)
-    return field * signs[:, :, None, None]
+    places = _shift(windows, 1) % (bank.numel() - height * width)
+    signs = 1.0 - 2.0 * (windows & 1).to(bank.dtype)
+    field = bank.unfold(0, height * width, 1)[places.reshape(-1)]
+    return field.reshape(*windows.shape, height, width) * signs[:, :, None, None]

@@ -1,4 +1,8 @@
-"""What an operation is: a frozen dataclass, its fields the YAML keys, that draws and applies."""
+"""What an operation is: a frozen dataclass, its fields the YAML keys, that draws and applies.
+
+Three kinds: `Geometry` moves pixels, `Pixel` changes values, `Masking` hides parts of the stored
+crop. An operation is one file in `cellssl.augment.operations`, found by itself.
+"""
 
 import difflib
 import zlib
@@ -9,12 +13,13 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from cellssl.augment import counters
-from cellssl.augment.quantities import Rule, number, texts
+from cellssl.augment.draws import Draws
+from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
 
 __all__ = [
-    "Draws",
+    "ChannelWise",
     "Geometry",
+    "Masking",
     "Operation",
     "Params",
     "Pixel",
@@ -26,52 +31,7 @@ __all__ = [
 
 Params = dict[str, Tensor]
 _registry: dict[str, type["Operation"]] = {}
-_CHANCE = (
-    -1
-)  # the number that decides whether a sample is touched; an operation's own numbers begin at 0
-
-_LAST = {"channels": 1, "p": 2, "because": 3}  # an operation's own keys are read first
-
-
-@dataclass(frozen=True)
-class Draws:
-    """The random numbers of one operation in one view, for the samples of one batch.
-
-    Parameters
-    ----------
-    keys
-        (N,) int64 of `counters.make_keys`.
-    stream
-        The operation's own number: its name and how often it stood before in the view, so that a
-        protocol with one operation more or less leaves the draws of all others as they were.
-    channels
-        C of the images.
-    size
-        Height and width of the view in pixels.
-    bank
-        Standard normal numbers for noise fields.
-    """
-
-    keys: Tensor
-    stream: int
-    channels: int
-    size: int
-    bank: Tensor | None = None
-
-    def uniform(self, index: int, low: float, high: float, *, count: int | None = None) -> Tensor:
-        """Draw from [low, high): (N,), or (N, count); `index` numbers the operation's own draws."""
-        return low + (high - low) * counters.uniform(self.keys, self.stream, index, count)
-
-    def chance(self, p: float) -> Tensor:
-        """Decide for each sample (N,) whether it is touched."""
-        return counters.uniform(self.keys, self.stream, _CHANCE) < p
-
-    def noise(self, index: int) -> Tensor:
-        """Draw standard normal fields (N, C, size, size), a number for each channel."""
-        if self.bank is None:
-            raise ValueError("this view holds no noise bank; set needs_noise on the operation")
-        shape = (self.channels, self.size, self.size)
-        return counters.noise_field(self.bank, self.keys, self.stream, index, shape=shape)
+_LAST = {"per_channel": 1, "channels": 2, "p": 3, "because": 4}  # own keys are read first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +52,7 @@ class Operation:
     kind: ClassVar[str] = ""
     invariance: ClassVar[str] = ""  # what the encoder is made blind to
     neutral: ClassVar[Mapping[str, float]] = {}  # parameter values that leave a sample as it is
-    needs_noise: ClassVar[bool] = False
+    nothing: ClassVar[Mapping[str, object]] = {}  # values of its keys at which no sample changes
 
     def __post_init__(self) -> None:
         for item in fields(self):  # lists (from YAML) become tuples, so that equal means equal
@@ -124,12 +84,30 @@ class Operation:
             for key, (rule, default) in rules.items()
             if default is ... and key not in values
         ]
-        return found
+        defaults = {key: default for key, (_, default) in rules.items()}
+        return found or cls.conflicts({**defaults, **values})
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> list[tuple[str, str]]:  # noqa: ARG003
+        """List (key, what is wrong) between values that are right each by itself."""
+        return []
 
     @property
     def idle(self) -> bool:
         """True where no sample can ever be changed, so that a view may leave the operation out."""
-        return self.p == 0.0
+        still = (getattr(self, key) == value for key, value in self.nothing.items())
+        return self.p == 0.0 or (bool(self.nothing) and all(still))
+
+    def named_channels(self) -> dict[str, tuple[str, ...]]:
+        """Map every key that names channels to the names it holds."""
+        named = {}
+        for key, (rule, _) in self.rules().items():
+            value = getattr(self, key)
+            if value is not None and key == "channels":
+                named[key] = tuple(value)
+            elif value is not None and isinstance(rule, ChannelName):
+                named[key] = (value,)
+        return named
 
     def sample(self, draws: Draws) -> Params:
         """Draw each sample's parameters, as if every sample were touched."""
@@ -141,12 +119,10 @@ class Operation:
         return params if self.p == 1.0 else self._settle(params, draws.chance(self.p))
 
     def _settle(self, params: Params, touched: Tensor) -> Params:
-        """Make the parameters neutral wherever `touched` ((N,) or (N, C)) is False."""
+        """Make the parameters neutral wherever `touched` (N,) is False."""
         settled = dict(params)
         for key, value in self.neutral.items():
-            kept = touched
-            if params[key].ndim > touched.ndim:
-                kept = touched[:, None]
+            kept = touched.reshape(-1, *[1] * (params[key].ndim - 1))
             settled[key] = torch.where(kept, params[key], value)
         return settled
 
@@ -157,13 +133,18 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry(Operation):
-    """An operation that moves pixels, as a matrix; a view multiplies all and samples once."""
+    """An operation that moves pixels; a view composes all of them and samples once."""
 
     kind: ClassVar[str] = "geometry"
     exact: ClassVar[bool] = False  # can move whole pixels, without interpolation, by `move`
+    warps: ClassVar[bool] = False  # moves each pixel by its own way, by `displacement`
 
     def matrix(self, params: Params) -> Tensor:
         """Give (N, 3, 3): from the result's (x, y, 1), in centred pixels, to the source's."""
+        raise NotImplementedError
+
+    def displacement(self, params: Params, size: int) -> Tensor:
+        """Give (N, 2, size, size): how many pixels right and down each pixel is read."""
         raise NotImplementedError
 
     def reach(self, half: float) -> float:
@@ -180,18 +161,27 @@ class Geometry(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Pixel(Operation):
-    """An operation that changes values; its parameters are (N, 1) or (N, C)."""
+    """An operation that changes values.
+
+    Its parameters have N rows. Where `channels` are named, `apply` gets those alone, in the order
+    in which they are named, and `Draws.channels` is their number.
+    """
 
     channels: tuple[str, ...] | None = texts(
         "the channels that are touched (default all)", None, many=True
     )
 
     kind: ClassVar[str] = "pixel"
-    mixes_channels: ClassVar[bool] = False  # sees the chosen channels as one stack
+    in_light: ClassVar[bool] = False  # acts on light: the view undoes its sqrt or log before
+    noise_fields: ClassVar[tuple[str, ...]] = ()  # parameters that are `Draws.noise`
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Give the changed images (N, C, H, W), unclipped: the view clips last, like a detector."""
         raise NotImplementedError
+
+    def chosen(self) -> tuple[str, ...] | None:
+        """Name the channels that `apply` gets; None means all."""
+        return self.channels
 
     def positions(self, names: Sequence[str] | None) -> tuple[int, ...] | None:
         """Find the chosen channels among the data's; None means all.
@@ -201,35 +191,70 @@ class Pixel(Operation):
         ValueError
             When a channel is not among `names`, with the nearest name.
         """
-        if self.channels is None:
+        chosen = self.chosen()
+        if chosen is None:
             return None
-        for channel in self.channels:
-            if names is None or channel not in names:
-                have = (
-                    "no names were given" if names is None else f"the data have {', '.join(names)}"
-                )
+        have = "no names were given" if names is None else f"the data have {', '.join(names)}"
+        for channel in chosen:
+            if channel not in (names or ()):
                 raise ValueError(
                     f"{self.name}: channel {channel!r} is not there ({have})"
                     f"{nearest(channel, names or ())}"
                 )
-        return tuple(list(names or ()).index(channel) for channel in self.channels)
+        return tuple(list(names or ()).index(channel) for channel in chosen)
 
-    def run(self, images: Tensor, draws: Draws, positions: tuple[int, ...] | None) -> Tensor:
-        """Draw and apply, to the channels at `positions` only."""
-        if positions is None:
-            return self.apply(images, self.parameters(draws))
-        if self.mixes_channels:
-            chosen = torch.stack([images[:, place] for place in positions], dim=1)
-            changed = self.apply(chosen, self.parameters(draws))
-            planes = {place: changed[:, i] for i, place in enumerate(positions)}
-            return torch.stack(
-                [planes.get(place, images[:, place]) for place in range(images.shape[1])], dim=1
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelWise(Pixel):
+    """A value operation that draws for each channel, or once for all of them."""
+
+    per_channel: bool = switch("a draw for each channel; else one for all", True)
+
+    def count(self, draws: Draws) -> int:
+        """Say how many numbers a sample draws: its channels, or 1."""
+        return draws.channels if self.per_channel else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking(Operation):
+    """An operation that hides parts of the stored crop by its segmentation, before all geometry.
+
+    Masks are those of the crops: 0 background, 1 this cell, 2 others.
+    """
+
+    mask: str = choice(
+        "which outline; auto takes the cell's where it is stored, else the nucleus'",
+        ("auto", "nucleus", "cell"),
+        "auto",
+    )
+
+    kind: ClassVar[str] = "masking"
+
+    def apply(self, images: Tensor, mask: Tensor, params: Params) -> Tensor:
+        """Give the changed images (N, C, S, S) by their mask (N, S, S) uint8."""
+        raise NotImplementedError
+
+    def layer(self, names: Sequence[str]) -> int:
+        """Find the mask among those that are stored.
+
+        Raises
+        ------
+        ValueError
+            When it is not there.
+        """
+        if not names:
+            raise ValueError(
+                f"{self.name} needs masks, and these crops have none; cut them anew with masks, or "
+                f"remove {self.name}"
             )
-        channel = torch.arange(images.shape[1], device=images.device)
-        touched = torch.zeros_like(channel, dtype=torch.bool)
-        for place in positions:
-            touched = touched | (channel == place)
-        return self.apply(images, self._settle(self.parameters(draws), touched[None, :]))
+        if self.mask == "auto":
+            return list(names).index("cell") if "cell" in names else 0
+        if self.mask not in names:
+            raise ValueError(
+                f"{self.name} needs the {self.mask} mask; these crops have {', '.join(names)}. "
+                "Write mask: auto, or cut them with a segmenter that gives it"
+            )
+        return list(names).index(self.mask)
 
 
 AnyOperation = TypeVar("AnyOperation", bound=type[Operation])

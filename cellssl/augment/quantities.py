@@ -1,10 +1,25 @@
 """What the values of an operation mean: unit, range and meaning, stated once."""
 
+import difflib
 import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Number", "Rule", "Span", "Switch", "Texts", "number", "span", "switch", "texts"]
+__all__ = [
+    "ChannelName",
+    "Choice",
+    "Number",
+    "Rule",
+    "Span",
+    "Switch",
+    "Texts",
+    "channel_name",
+    "choice",
+    "number",
+    "span",
+    "switch",
+    "texts",
+]
 
 
 class Rule(Protocol):
@@ -30,23 +45,31 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_whole(value: object) -> bool:
+    """Tell an int from everything else."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Number:
-    """One number from `low` to `high`, in `unit`."""
+    """One number from `low` to `high`, in `unit`; `whole` where fractions mean nothing."""
 
     meaning: str
     unit: str
     low: float
     high: float
+    whole: bool = False
 
     @property
     def wanted(self) -> str:
         """The rule in words."""
-        return f"a number from {self.low:g} to {self.high:g}{_in(self.unit)}"
+        kind = "whole number" if self.whole else "number"
+        return f"a {kind} from {self.low:g} to {self.high:g}{_in(self.unit)}"
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
-        if _is_number(value) and self.low <= value <= self.high:  # type: ignore[operator]
+        fits = _is_whole(value) if self.whole else _is_number(value)
+        if fits and self.low <= value <= self.high:  # type: ignore[operator]
             return None
         return f"expected {self.wanted}, got {value!r}"
 
@@ -59,20 +82,22 @@ class Span:
     unit: str
     low: float
     high: float
+    whole: bool = False
 
     @property
     def wanted(self) -> str:
         """The rule in words."""
-        return (
-            f"two rising numbers [from, to] between {self.low:g} and {self.high:g}{_in(self.unit)}"
-        )
+        kind = "whole numbers" if self.whole else "numbers"
+        ends = f"between {self.low:g} and {self.high:g}{_in(self.unit)}"
+        return f"two rising {kind} [from, to] {ends}"
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
         shown = list(value) if isinstance(value, tuple) else value
         if not isinstance(value, tuple | list) or len(value) != 2:
             return f"expected {self.wanted}, got {shown!r}"
-        if not all(_is_number(end) and self.low <= end <= self.high for end in value):
+        fits = _is_whole if self.whole else _is_number
+        if not all(fits(end) and self.low <= end <= self.high for end in value):
             return f"expected {self.wanted}, got {shown!r}"
         if value[0] > value[1]:
             return f"expected {self.wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
@@ -89,6 +114,37 @@ class Switch:
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
         return None if isinstance(value, bool) else f"expected true or false, got {value!r}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One word of several."""
+
+    meaning: str
+    options: tuple[str, ...]
+    unit: str = ""
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if value in self.options:
+            return None
+        close = difflib.get_close_matches(str(value), self.options, n=1)
+        near = f"; did you mean {close[0]!r}?" if close else ""
+        return f"expected {' or '.join(self.options)}, got {value!r}{near}"
+
+
+@dataclass(frozen=True)
+class ChannelName:
+    """The name of one channel (or None where it may be left out)."""
+
+    meaning: str
+    unit: str = ""
+
+    def problem(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if value is None or (isinstance(value, str) and value):
+            return None
+        return f"expected the name of one channel, got {value!r}"
 
 
 @dataclass(frozen=True)
@@ -126,15 +182,39 @@ def _declare(rule: Rule, default: Any) -> Any:
 
 
 def number(
-    meaning: str, default: Any = ..., *, unit: str = "", low: float = 0.0, high: float
+    meaning: str,
+    default: Any = ...,
+    *,
+    unit: str = "",
+    low: float = 0.0,
+    high: float,
+    whole: bool = False,
 ) -> Any:
     """Declare a field that holds one number."""
-    return _declare(Number(meaning, unit, low, high), default)
+    return _declare(Number(meaning, unit, low, high, whole), default)
 
 
-def span(meaning: str, default: Any = ..., *, unit: str = "", low: float = 0.0, high: float) -> Any:
+def span(
+    meaning: str,
+    default: Any = ...,
+    *,
+    unit: str = "",
+    low: float = 0.0,
+    high: float,
+    whole: bool = False,
+) -> Any:
     """Declare a field that holds a range [from, to]."""
-    return _declare(Span(meaning, unit, low, high), default)
+    return _declare(Span(meaning, unit, low, high, whole), default)
+
+
+def choice(meaning: str, options: tuple[str, ...], default: Any = ...) -> Any:
+    """Declare a field that holds one word of several."""
+    return _declare(Choice(meaning, options), default)
+
+
+def channel_name(meaning: str, default: Any = ...) -> Any:
+    """Declare a field that names one channel."""
+    return _declare(ChannelName(meaning), default)
 
 
 def switch(meaning: str, default: Any = ...) -> Any:

@@ -1,10 +1,15 @@
-"""Affine geometry in centred pixels: matrices, and the one resampling that a view makes."""
+"""Geometry in centred pixels: matrices, and the one resampling that a view makes."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["affine", "centre_crop", "compose", "resample"]
+__all__ = ["Border", "Interpolation", "affine", "centre_crop", "compose", "make_grid", "resample"]
+
+Border = Literal["neighbours", "mirror", "zeros"]
+Interpolation = Literal["bilinear", "bicubic"]
 
 
 def affine(
@@ -35,37 +40,70 @@ def centre_crop(images: Tensor, size: int) -> Tensor:
     return images[..., top : top + size, left : left + size]
 
 
-def resample(images: Tensor, matrix: Tensor, size: int) -> Tensor:
-    """Read (N, C, size, size) out of larger images, bilinear; mirror beyond their border.
+def make_grid(matrix: Tensor, size: int, offsets: Tensor | None = None) -> Tensor:
+    """Give (N, size, size, 2): the centred (x, y) in pixels that each pixel is read from.
 
-    The view's centre is that of `centre_crop`, so that an identity matrix gives the same pixels (to
-    float precision).
+    Parameters
+    ----------
+    matrix
+        (N, 3, 3) from the result to the source.
+    size
+        Height and width of the result.
+    offsets
+        (N, 2, size, size) pixels right and down, added in the source.
     """
+    place = torch.arange(size, device=matrix.device, dtype=matrix.dtype) - (size - 1) / 2
+    along = matrix[:, None, :2, 0] * place[:, None] + matrix[:, None, :2, 2]  # (N, size, 2)
+    down = matrix[:, None, :2, 1] * place[:, None]
+    grid = along[:, None] + down[:, :, None]
+    return grid if offsets is None else grid + offsets.permute(0, 2, 3, 1)
+
+
+def resample(
+    images: Tensor,
+    matrix: Tensor,
+    size: int,
+    *,
+    offsets: Tensor | None = None,
+    border: Border = "neighbours",
+    interpolation: Interpolation = "bilinear",
+    inside: bool = False,
+) -> Tensor:
+    """Read (N, C, size, size) out of images, once.
+
+    Parameters
+    ----------
+    images
+        (N, C, H, W), at least as large as the result.
+    matrix, size, offsets
+        As for `make_grid`. The middle is that of `centre_crop`, so that an identity matrix gives
+        the same pixels (to float precision).
+    border
+        What lies beyond: ``neighbours`` reads all there is in images that are larger than the
+        result and mirrors beyond them; ``mirror`` and ``zeros`` see the central part alone, and
+        mirrored or black pixels around it.
+    interpolation
+        ``bilinear``, or ``bicubic`` (a = −0.75, as in torch; may overshoot).
+    inside
+        True promises that no position lies beyond the border, which saves looking for it.
+    """
+    if border != "neighbours":
+        images = centre_crop(images, size)
     height, width = images.shape[-2:]
-    # Stored pixel coordinate of the view's centre, plus one half: grid_sample counts from a pixel's
-    # edge.
-    middle_x = (width - size) // 2 + size / 2
-    middle_y = (height - size) // 2 + size / 2
-    row_x = torch.stack(
-        [
-            matrix[:, 0, 0] * (size / width),
-            matrix[:, 0, 1] * (size / width),
-            (matrix[:, 0, 2] + middle_x) * (2 / width) - 1,
-        ],
-        dim=-1,
-    )
-    row_y = torch.stack(
-        [
-            matrix[:, 1, 0] * (size / height),
-            matrix[:, 1, 1] * (size / height),
-            (matrix[:, 1, 2] + middle_y) * (2 / height) - 1,
-        ],
-        dim=-1,
-    )
-    theta = torch.stack([row_x, row_y], dim=1)
-    grid = functional.affine_grid(
-        theta, [images.shape[0], images.shape[1], size, size], align_corners=False
-    )
+    # grid_sample counts from the picture's left edge at −1 to its right edge at 1.
+    x, y, one = matrix.unbind(dim=1)
+    middle_x, middle_y = (width - size) // 2 + size / 2, (height - size) // 2 + size / 2
+    x = x * (2 / width) + one * (middle_x * 2 / width - 1)
+    y = y * (2 / height) + one * (middle_y * 2 / height - 1)
+    if offsets is not None:
+        offsets = torch.stack([offsets[:, 0] * (2 / width), offsets[:, 1] * (2 / height)], dim=1)
+    fill = "zeros" if border == "zeros" else "reflection"
+    if inside and interpolation == "bilinear":
+        fill = "border"  # the same within the picture, at two thirds of the time
     return functional.grid_sample(
-        images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        images,
+        make_grid(torch.stack([x, y, one], dim=1), size, offsets),
+        mode=interpolation,
+        padding_mode=fill,
+        align_corners=False,
     )

@@ -1,25 +1,37 @@
-"""Views: from stored crops to the pictures that the encoder sees, each with its own draws."""
+"""One view: from stored crops to the pictures that the encoder sees."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cellssl.augment import counters
-from cellssl.augment.operation import Draws, Geometry, Operation, Pixel, stream_of
-from cellssl.augment.resampling import centre_crop, compose, resample
+from cellssl.augment.draws import Draws
+from cellssl.augment.light import Transform, from_light, to_light
+from cellssl.augment.operation import Geometry, Masking, Operation, Params, Pixel, stream_of
+from cellssl.augment.resampling import Border, Interpolation, centre_crop, make_grid, resample
 
-__all__ = ["View", "Views"]
+__all__ = ["View"]
 
 # Values that a CPU works on at a time: every pass over them then stays in its cache. Draws belong
 # to the sample, so the split changes nothing but the time.
 _CPU_BLOCK = 1 << 20
 
 
+class _Step(NamedTuple):
+    """An operation at its place in the view."""
+
+    operation: Operation
+    stream: int
+    channels: tuple[int, ...] | None  # positions of the chosen channels; None for all
+    layer: int  # which mask a Masking operation looks at
+
+
 class View:
-    """Operations that make one view of a batch: all geometry in one resampling, then pixels.
+    """Operations that make one view of a batch: masks first, all geometry at once, then values.
 
     Parameters
     ----------
@@ -31,11 +43,20 @@ class View:
         real pixels in where rotation and shift look beyond the view.
     channels
         The data's channel names in order; needed only where an operation names channels.
+    masks
+        Names of the stored masks in order; needed only where an operation hides parts.
+    border
+        What lies beyond the view: ``neighbours`` (real pixels of the larger stored crop, mirrored
+        where even those end), ``mirror`` or ``zeros``.
+    interpolation
+        ``bilinear`` or ``bicubic``.
+    transform
+        The curve that the intensity scaling ended with; operations on light undo it.
 
     Raises
     ------
     ValueError
-        When an operation names a channel that the data lack.
+        When an operation names a channel or needs a mask that the data lack.
 
     Examples
     --------
@@ -46,111 +67,226 @@ class View:
     """
 
     def __init__(
-        self, operations: Sequence[Operation], size: int, *, channels: Sequence[str] | None = None
+        self,
+        operations: Sequence[Operation],
+        size: int,
+        *,
+        channels: Sequence[str] | None = None,
+        masks: Sequence[str] = (),
+        border: Border = "neighbours",
+        interpolation: Interpolation = "bilinear",
+        transform: Transform = "linear",
     ) -> None:
         if size < 1:
             raise ValueError(f"size: got {size}, wanted at least 1 pixel")
         self.operations = tuple(operations)
         self.size = size
         self.channels = tuple(channels) if channels is not None else None
-        self._geometry: list[tuple[Geometry, int]] = []
-        self._pixels: list[tuple[Pixel, int, tuple[int, ...] | None]] = []
+        self.masks = tuple(masks)
+        self.border, self.interpolation, self.transform = border, interpolation, transform
+        self._steps = self._bind()
         self._bank: Tensor | None = None
-        self._bind()
 
-    def _bind(self) -> None:
-        """Give each operation its stream and the positions of its channels."""
+    def _bind(self) -> tuple[_Step, ...]:
+        """Give each operation its stream, the positions of its channels and its mask."""
         seen: Counter[str] = Counter()
+        steps = []
         for operation in self.operations:
             stream = stream_of(operation.name, seen[operation.name])
             seen[operation.name] += 1
-            positions = operation.positions(self.channels) if isinstance(operation, Pixel) else None
-            if operation.idle:
-                continue
+            channels, layer = None, 0
             if isinstance(operation, Pixel):
-                self._pixels.append((operation, stream, positions))
-            elif isinstance(operation, Geometry):
-                self._geometry.append((operation, stream))
-            else:
-                raise TypeError(f"{operation!r} is neither a Geometry nor a Pixel operation")
-        if any(operation.needs_noise for operation, *_ in self._pixels):
-            self._bank = counters.noise_bank()
+                channels = operation.positions(self.channels)
+            elif isinstance(operation, Masking):
+                layer = operation.layer(self.masks)
+            elif not isinstance(operation, Geometry):
+                raise TypeError(f"{operation!r} is no Geometry, Pixel or Masking operation")
+            if not operation.idle:
+                steps.append(_Step(operation, stream, channels, layer))
+        # What warps acts after the other geometry: a zoom after it would shrink its lattice but not
+        # its shifts, and the picture would fold.
+        steps.sort(key=lambda step: isinstance(step.operation, Geometry) and step.operation.warps)
+        kinds = (Masking, Geometry, Pixel)
+        return tuple(step for kind in kinds for step in steps if isinstance(step.operation, kind))
 
-    @torch.no_grad()
-    def __call__(self, images: Tensor, keys: Tensor) -> Tensor:
-        """Make the view (N, C, size, size) of images (N, C, S, S), both in [0, 1].
-
-        `keys` (N,) come from `make_keys`.
-        """
-        self._check(images, keys)
-        if self._bank is not None and self._bank.device != images.device:
-            self._bank = self._bank.to(images.device)
-        # Half precision would quantise pixels and angles; the network alone runs under autocast.
-        with torch.autocast(images.device.type, enabled=False):
-            block = max(1, _CPU_BLOCK // (images.shape[1] * self.size**2))
-            if images.device.type != "cpu" or len(images) <= block:
-                return self._make(images, keys)
-            made = torch.empty(
-                len(images), images.shape[1], self.size, self.size, dtype=images.dtype
-            )
-            for start in range(0, len(images), block):
-                part = slice(start, start + block)
-                made[part] = self._make(images[part], keys[part])
-            return made
-
-    def _make(self, images: Tensor, keys: Tensor) -> Tensor:
-        """Move, then change values, then clip."""
-        images = self._move(images, keys)
-        for operation, stream, positions in self._pixels:
-            images = operation.run(images, self._draws(keys, stream, images.shape[1]), positions)
-        return images.clamp(0.0, 1.0)
-
-    def _move(self, images: Tensor, keys: Tensor) -> Tensor:
-        """Resample once by the product of all matrices; flips alone, or nothing, stay exact."""
-        channels = images.shape[1]
-        if all(operation.exact for operation, _ in self._geometry):
-            images = centre_crop(images, self.size)
-            for operation, stream in self._geometry:
-                params = operation.parameters(self._draws(keys, stream, channels))
-                images = operation.move(images, params)
-            return images
-        return resample(images, self.matrix(keys, channels=channels).to(images.dtype), self.size)
-
-    def matrix(self, keys: Tensor, *, channels: int = 1) -> Tensor:
-        """Give the (N, 3, 3) from pixels of the view back to the stored crop, centred."""
-        if not self._geometry:
-            return torch.eye(3, device=keys.device).expand(len(keys), 3, 3)
-        return compose(
-            [
-                operation.matrix(operation.parameters(self._draws(keys, stream, channels)))
-                for operation, stream in self._geometry
-            ]
+    def only(self, operation: Operation) -> "View":
+        """Give a view like this one with a single operation."""
+        return View(
+            [operation],
+            self.size,
+            channels=self.channels,
+            masks=self.masks,
+            border=self.border,
+            interpolation=self.interpolation,
+            transform=self.transform,
         )
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether the view must be given the crops' masks."""
+        return any(isinstance(step.operation, Masking) for step in self._steps)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        images: Tensor,
+        keys: Tensor,
+        *,
+        masks: Tensor | None = None,
+        strength: float | None = None,
+    ) -> Tensor:
+        """Make the view.
+
+        Parameters
+        ----------
+        images
+            (N, C, S, S) floats in [0, 1].
+        keys
+            (N,) of `make_keys`.
+        masks
+            (N, M, S, S) uint8 (0 background, 1 this cell, 2 others), where `needs_masks`.
+        strength
+            See `Draws`: None for random draws.
+
+        Returns
+        -------
+        Tensor
+            (N, C, size, size) in [0, 1], of the images' type.
+        """
+        self._check(images, keys, masks)
+        half = images.dtype in (torch.float16, torch.bfloat16)
+        exact = torch.float32 if half else images.dtype
+        # Half precision would quantise pixels and angles; the network alone runs under autocast.
+        with torch.autocast(images.device.type, enabled=False):
+            drawn = self._draw(keys, images.shape[1], exact, strength)
+            block = len(images)
+            if images.device.type == "cpu":
+                block = max(1, _CPU_BLOCK // (images.shape[1] * self.size**2))
+            if len(images) <= block:
+                made = self._make(images.to(exact), masks, drawn)
+                return made.clamp(0.0, 1.0).to(images.dtype)
+            shape = (len(images), images.shape[1], self.size, self.size)
+            made = images.new_empty(shape, dtype=exact)
+            for start in range(0, len(images), block):
+                part = slice(start, start + block)
+                hidden = None if masks is None else masks[part]
+                cut = [{key: value[part] for key, value in params.items()} for params in drawn]
+                torch.clamp(
+                    self._make(images[part].to(exact), hidden, cut), 0.0, 1.0, out=made[part]
+                )
+            return made.to(images.dtype)
+
+    def _draw(
+        self, keys: Tensor, channels: int, dtype: torch.dtype, strength: float | None = None
+    ) -> list[Params]:
+        """Draw every step's parameters for the whole batch."""
+        drawn = []
+        for step in self._steps:
+            seen = channels if step.channels is None else len(step.channels)
+            draws = Draws(keys, step.stream, seen, self.size, strength)
+            params = step.operation.parameters(draws)
+            floats = {
+                key: value.to(dtype) for key, value in params.items() if value.is_floating_point()
+            }
+            drawn.append({**params, **floats})
+        return drawn
+
+    def _make(self, images: Tensor, masks: Tensor | None, drawn: list[Params]) -> Tensor:
+        """Hide, move, change values."""
+        moves: list[tuple[Geometry, Params]] = []
+        changes: list[tuple[Pixel, Params, tuple[int, ...] | None]] = []
+        for step, params in zip(self._steps, drawn, strict=True):
+            if isinstance(step.operation, Geometry):
+                moves.append((step.operation, params))
+            elif isinstance(step.operation, Pixel):
+                changes.append((step.operation, params, step.channels))
+            elif isinstance(step.operation, Masking) and masks is not None:
+                images = step.operation.apply(images, masks[:, step.layer], params)
+        return self._change(self._move(images, moves), changes)
+
+    def _move(self, images: Tensor, moves: list[tuple[Geometry, Params]]) -> Tensor:
+        """Resample once, through all; whole-pixel moves alone, or nothing, stay exact."""
+        if all(operation.exact for operation, _ in moves):
+            images = centre_crop(images, self.size)
+            for operation, params in moves:
+                images = operation.move(images, params)
+            return images
+        matrix, offsets = self._compose(moves)
+        whole = min(images.shape[-2:]) if self.border == "neighbours" else self.size
+        return resample(
+            images,
+            matrix.to(images.dtype),
+            self.size,
+            offsets=offsets,
+            border=self.border,
+            interpolation=self.interpolation,
+            inside=self.border != "zeros" and self.stored_size() <= whole,
+        )
+
+    def _compose(self, moves: Sequence[tuple[Geometry, Params]]) -> tuple[Tensor, Tensor | None]:
+        """Multiply the matrices, the first operation's first; carry displacements through them."""
+        some = next(iter(moves[0][1].values()))
+        total = torch.eye(3, device=some.device, dtype=some.dtype).expand(len(some), 3, 3)
+        offsets: Tensor | None = None
+        for operation, params in moves:
+            if operation.warps:
+                moved = operation.displacement(params, self.size)
+                moved = torch.einsum("nij,njyx->niyx", total[:, :2, :2], moved)
+                offsets = moved if offsets is None else offsets + moved
+            else:
+                total = total @ operation.matrix(params)
+        return total, offsets
+
+    def _change(
+        self, images: Tensor, changes: list[tuple[Pixel, Params, tuple[int, ...] | None]]
+    ) -> Tensor:
+        """Change values, in light where an operation asks for it."""
+        light = False
+        for operation, params, channels in changes:
+            if operation.in_light != light:
+                convert = to_light if operation.in_light else from_light
+                images, light = convert(images, self.transform), operation.in_light
+            fields = self._noise(operation, params, images) if operation.noise_fields else {}
+            images = _apply(operation, images, {**params, **fields}, channels)
+        return from_light(images, self.transform) if light else images
+
+    def _noise(self, operation: Pixel, params: Params, images: Tensor) -> Params:
+        """Cut the noise that an operation asked for out of the bank."""
+        height, width = images.shape[-2:]
+        if self._bank is None or self._bank.device != images.device:
+            self._bank = counters.noise_bank(max(1 << 20, 4 * height * width)).to(images.device)
+        return {
+            key: counters.noise_field(self._bank, params[key], height, width).to(images.dtype)
+            for key in operation.noise_fields
+        }
+
+    def matrix(self, keys: Tensor) -> Tensor:
+        """Give the (N, 3, 3) from pixels of the view back to the stored crop, centred."""
+        return self._geometry(keys)[0]
+
+    def _geometry(self, keys: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw and compose the geometry alone."""
+        drawn = zip(self._steps, self._draw(keys, 1, torch.float32), strict=True)
+        moves = [(s.operation, params) for s, params in drawn if isinstance(s.operation, Geometry)]
+        if not moves:
+            return torch.eye(3, device=keys.device).expand(len(keys), 3, 3), None
+        return self._compose(moves)
+
     def stored_size(self) -> int:
-        """Give the crop size in pixels from which on nothing needs to be mirrored at the border."""
+        """Give the crop size in pixels from which on nothing is read beyond the border."""
         half = self.size / 2
-        for operation, _ in reversed(self._geometry):
-            half = operation.reach(half)
+        for step in reversed(self._steps):
+            if isinstance(step.operation, Geometry):
+                half = step.operation.reach(half)
         return max(self.size, math.ceil(round(2 * half, 6)))
 
     def mirrored(self, stored: int, *, samples: int = 500) -> float:
         """Estimate the share of a view's pixels that lie outside crops of `stored` pixels."""
-        matrix = self.matrix(counters.make_keys(0, 0, torch.arange(samples)))
-        place = torch.arange(self.size) - (self.size - 1) / 2
-        grid = torch.stack(
-            [
-                *torch.meshgrid(place, place, indexing="xy"),
-                torch.ones(1).expand(self.size, self.size),
-            ]
-        )
-        read = matrix[:, :2] @ grid.reshape(3, -1)
-        return float((read.abs() > stored / 2).any(dim=1).double().mean())
+        matrix, offsets = self._geometry(counters.make_keys(0, 0, torch.arange(samples)))
+        read = make_grid(matrix, self.size, offsets)
+        return float((read.abs() > stored / 2).any(dim=-1).double().mean())
 
-    def _draws(self, keys: Tensor, stream: int, channels: int) -> Draws:
-        return Draws(keys, stream, channels, self.size, self._bank)
-
-    def _check(self, images: Tensor, keys: Tensor) -> None:
+    def _check(self, images: Tensor, keys: Tensor, masks: Tensor | None) -> None:
         """Look at shapes and types only: nothing here asks the device."""
         if images.ndim != 4 or not images.is_floating_point():
             raise TypeError(
@@ -169,44 +305,27 @@ class View:
                 f"images have {images.shape[1]} channels, "
                 f"the view was made for {', '.join(self.channels)}"
             )
+        if not self.needs_masks:
+            return
+        wanted = (len(images), len(self.masks), *images.shape[-2:])
+        if masks is None or masks.shape != wanted:
+            got = "none" if masks is None else str(tuple(masks.shape))
+            raise ValueError(f"masks: got {got}, wanted {wanted} for {', '.join(self.masks)}")
 
     def __repr__(self) -> str:
         names = ", ".join(operation.name for operation in self.operations)
         return f"View([{names}], size={self.size})"
 
 
-class Views:
-    """The two views of a training step; with one `View`, both are alike but drawn differently.
-
-    Examples
-    --------
-    >>> views = Views(View([], 8))
-    >>> first, second = views(torch.rand(2, 3, 8, 8), 0, 0, torch.arange(2))
-    >>> first.shape
-    torch.Size([2, 3, 8, 8])
-    """
-
-    def __init__(self, view1: View, view2: View | None = None) -> None:
-        self.view1 = view1
-        self.view2 = view1 if view2 is None else view2
-        if self.view1.size != self.view2.size:
-            raise ValueError(
-                f"both views must have one size, got {self.view1.size} and {self.view2.size}"
-            )
-
-    @property
-    def size(self) -> int:
-        """Height and width of both views in pixels."""
-        return self.view1.size
-
-    def __call__(
-        self, images: Tensor, seed: int | Tensor, epoch: int | Tensor, samples: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Make both views of images (N, C, S, S); `samples` (N,) are their stable numbers."""
-        return (
-            self.view1(images, counters.make_keys(seed, epoch, samples, 0)),
-            self.view2(images, counters.make_keys(seed, epoch, samples, 1)),
-        )
-
-    def __repr__(self) -> str:
-        return f"Views({self.view1!r}, {self.view2!r})"
+def _apply(
+    operation: Pixel, images: Tensor, params: Params, positions: tuple[int, ...] | None
+) -> Tensor:
+    """Apply to all channels, or to those at `positions` alone."""
+    if positions is None:
+        return operation.apply(images, params)
+    chosen = torch.stack([images[:, place] for place in positions], dim=1)
+    changed = operation.apply(chosen, params)
+    planes = {place: changed[:, i] for i, place in enumerate(positions)}
+    return torch.stack(
+        [planes.get(place, images[:, place]) for place in range(images.shape[1])], dim=1
+    )

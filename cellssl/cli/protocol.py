@@ -1,4 +1,4 @@
-"""Commands around protocols: list, show, check."""
+"""Commands around protocols: list, operations, show, check, diff, schema, preview."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from cellssl.cli.application import protocols
 from cellssl.cli.shell import command, say, show_table
+from cellssl.errors import ProtocolError
 
 Name = Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)]
 
@@ -31,6 +32,23 @@ def list_() -> None:
     show_table("Protocols", ["name", "channels", "training", "description"], rows)
 
 
+@command(protocols, "operations")
+def operations(
+    name: Annotated[
+        str | None, typer.Argument(help="One operation, explained key by key.", show_default=False)
+    ] = None,
+) -> None:
+    """List the operations that a protocol may use, or explain one."""
+    import cellssl.protocols
+
+    if name is None:
+        table = cellssl.protocols.operations()
+    else:
+        text, table = cellssl.protocols.explain_operation(name)
+        say(text)
+    show_table(name or "Operations", [str(column) for column in table], table.to_numpy().tolist())
+
+
 @command(protocols, "show")
 def show(
     protocol: Name,
@@ -45,7 +63,9 @@ def show(
     if resolved:
         say(cellssl.protocols.dump(loaded))
         return
-    say(f"{loaded.name}: {loaded.description}")
+    say(f"{loaded.name}: {loaded.description}" if loaded.description else loaded.name)
+    for line in cellssl.protocols.summarise(loaded):
+        say(line)
     table = cellssl.protocols.describe(loaded)
     show_table("Views", [str(column) for column in table.columns], table.to_numpy().tolist())
 
@@ -57,18 +77,73 @@ def check(
         Path | None, typer.Argument(help="Crops to check it against.", show_default=False)
     ] = None,
 ) -> None:
-    """Check a protocol's file, and whether it fits crops."""
+    """Check a protocol's file, and whether it suits crops: its views are made of some of them."""
     import cellssl.protocols
 
     loaded = cellssl.protocols.load(protocol)
     if crops is None:
         say(f"{loaded.name}: the file is right")
         return
-    from cellssl.crops import Crops
+    from cellssl.studies import check_crops
 
-    opened = Crops.open(crops)
-    for warning in cellssl.protocols.require_fit(
-        loaded, channels=opened.channels, stored_size=opened.size
-    ):
-        say(f"warning: {warning.message}")
+    findings = check_crops(loaded, crops)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        listed = "\n".join(f"  {text}" for text in errors)
+        raise ProtocolError(f"{loaded.name} does not fit {crops}:\n{listed}")
+    for finding in findings:
+        say(f"{finding.level}: {finding.message}")
     say(f"{loaded.name} fits {crops}")
+
+
+@command(protocols, "diff")
+def diff(first: Name, second: Name) -> None:
+    """Show what differs between two protocols."""
+    import cellssl.protocols
+
+    a, b = cellssl.protocols.load(first), cellssl.protocols.load(second)
+    table = cellssl.protocols.diff(a, b)
+    if table.empty:
+        names = "" if a.name == b.name else " but for their names"
+        say(f"{first} and {second} are the same{names}")
+        return
+    show_table("Differences", ["", str(first), str(second)], table.to_numpy().tolist())
+
+
+@command(protocols, "schema")
+def schema() -> None:
+    """Print the JSON Schema of protocol files, for editors that check and complete."""
+    import json
+
+    import cellssl.protocols
+
+    typer.echo(json.dumps(cellssl.protocols.schema(), indent=2, ensure_ascii=False))
+
+
+@command(protocols, "preview")
+def preview(
+    protocol: Name,
+    crops: Annotated[Path, typer.Argument(help="The crop file.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The picture: .png, .pdf or .svg.")
+    ] = Path("preview.png"),
+    beside: Annotated[
+        str | None, typer.Option(help="A second protocol: whole views of both are drawn.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Column whose values the cells are chosen from. (default: the usual ones)"
+        ),
+    ] = None,
+    cells: Annotated[int, typer.Option(min=1, help="Rows: cells of different labels.")] = 5,
+    draws: Annotated[int, typer.Option(min=1, help="Whole views beside the operations.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+) -> None:
+    """Draw what each operation, and then the whole protocol, does to cells."""
+    import cellssl.report
+
+    cellssl.report.preview(
+        protocol, crops, out, beside=beside, label=label, cells=cells, draws=draws, seed=seed
+    )
+    say(f"written to {out}")

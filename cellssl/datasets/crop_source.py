@@ -40,15 +40,17 @@ class CropSource:
         Which cells; all by default.
     channels : sequence of str, optional
         Names in the order that the encoder expects; those of the file by default.
+    masks : bool
+        Whether `gather_masks` shall give the cells' masks.
     device : str or torch.device
         Where images are gathered.
     memory_limit : int
-        Bytes that the integer pixels may take; with more they stay on disk.
+        Bytes that the integer pixels and the masks may take; with more they stay on disk.
 
     Raises
     ------
     CropError
-        When a channel is not in the file, or no cell is left.
+        When a channel is not in the file, masks are wanted and not there, or no cell is left.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class CropSource:
         *,
         rows: Sequence[int] | np.ndarray | None = None,
         channels: Sequence[str] | None = None,
+        masks: bool = False,
         device: torch.device | str = "cpu",
         memory_limit: int = 4 * 2**30,
     ) -> None:
@@ -82,6 +85,10 @@ class CropSource:
         self.samples = torch.from_numpy(_stable_ids(self.obs.index))
         self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
         self._signed = np.dtype(_SIGNED.get(crops.dtype, crops.dtype))
+        if masks and not crops.mask_names:
+            raise CropError(f"{crops.path} has no masks; cut the cells anew with masks")
+        self._masked = masks
+        self._stencils: Tensor | None = None
         self._pixels = self._load(memory_limit)
         self._move(torch.device(device))
 
@@ -119,6 +126,15 @@ class CropSource:
         low, high = self._low.index_select(0, index), self._high.index_select(0, index)
         return scale(pixels, low, high, transform=self._transform)
 
+    def gather_masks(self, index: Tensor) -> Tensor | None:
+        """Take the masks of cells at positions `index` (B,): (B, M, size, size) uint8, or None."""
+        if not self._masked:
+            return None
+        if self._stencils is not None:
+            return self._stencils.index_select(0, index)
+        stencils = self._crops.masks(self._rows[index.cpu().numpy()])
+        return torch.from_numpy(stencils).to(self.device, non_blocking=True)
+
     def to(self, device: torch.device | str) -> Self:
         """Move the source to a device; returns itself."""
         self._move(torch.device(device))
@@ -129,11 +145,14 @@ class CropSource:
         self._high = self._high.to(device)
         if self._pixels is not None:
             self._pixels = self._pixels.to(device)
+        if self._stencils is not None:
+            self._stencils = self._stencils.to(device)
 
     def _load(self, memory_limit: int) -> Tensor | None:
         """Read all pixels when they fit, block by block so that nothing is held twice."""
         shape = (len(self), len(self.channels), self.size, self.size)
-        needed = int(np.prod(shape)) * self._crops.dtype.itemsize
+        masks = len(self._crops.mask_names) if self._masked else 0
+        needed = len(self) * self.size**2 * (shape[1] * self._crops.dtype.itemsize + masks)
         if needed > memory_limit:
             _LOG.info(
                 "%d crops take %.1f GB, more than the limit of %.1f GB: each batch is read from %s",
@@ -143,6 +162,8 @@ class CropSource:
                 self._crops.path,
             )
             return None
+        if self._masked:
+            self._stencils = torch.from_numpy(self._crops.masks(self._rows))
         pixels = np.empty(shape, self._signed)
         for start in range(0, len(self), _BLOCK):
             rows = self._rows[start : start + _BLOCK]

@@ -32,5 +32,8 @@ class Source(Protocol):
     def gather(self, index: Tensor) -> Tensor:
         """Take images at positions `index` (B,) int64: (B, C, size, size) float32 in [0, 1]."""
 
+    def gather_masks(self, index: Tensor) -> Tensor | None:
+        """Take the masks of the same images: (B, M, size, size) uint8, or None without any."""
+
     def to(self, device: torch.device | str) -> Self:
         """Give the same source on another device."""

@@ -16,7 +16,6 @@ __all__ = ["trained"]
 
 logger = logging.getLogger(__name__)
 
-WEAK = ("same_treatment",)  # positives that use labels
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
 
 
@@ -72,6 +71,6 @@ def trained(path: Path, crops: Crops) -> Extractor:
             "epochs": int(saved["epoch"]),
             "seed": int(saved["settings"]["seed"]),
             "positives": positives,
-            "weak": positives in WEAK,
+            "weak": positives != "same_cell",
         },
     )

@@ -15,9 +15,9 @@ __all__ = ["Method"]
 class Method(nn.Module, ABC):
     """An encoder with whatever else it needs to learn without labels.
 
-    A method sees two views of the same cells and gives one number. Several crops or several groups
-    of views are sums of `loss` over pairs, made by the caller; groups share `encoder` and have a
-    method (heads) each.
+    A method sees two views of the same cells and gives one number. Several crops are a mean of
+    `loss` over pairs (`forward`); several groups of views are sums made by the caller, they share
+    `encoder` and have a method (heads) each.
 
     A step must never wait for the device: neither `loss` nor `after_step` reads a tensor's value,
     branches on one, or makes shapes that depend on data. What changes from step to step lives in
@@ -49,9 +49,15 @@ class Method(nn.Module, ABC):
             0-d float32 (float64 where the weights are), computed outside autocast.
         """
 
-    def forward(self, view1: Tensor, view2: Tensor) -> Tensor:
-        """Give `loss`: what wrappers for precision and many devices call."""
-        return self.loss(view1, view2)
+    def forward(self, view1: Tensor, view2: Tensor, *small: Tensor) -> Tensor:
+        """Give the mean `loss` over pairs: what wrappers for precision and many devices call.
+
+        Without further views that is the loss of the two; each further one (multi-crop, Caron et
+        al. 2020, arXiv 2006.09882) is compared with both. Views are encoded anew for each pair.
+        """
+        losses = [self.loss(view1, view2)]
+        losses += [self.loss(view, large) for view in small for large in (view1, view2)]
+        return torch.stack(losses).mean() if small else losses[0]
 
     def begin(self, samples: int, batch_size: int) -> None:
         """Prepare for `samples` images seen in batches of `batch_size`; nothing by default."""

@@ -159,6 +159,13 @@ class MoCo(Method):
                 "method_options a longer queue (a multiple of the batch), or lower batch_size"
             )
 
+    def forward(self, view1: Tensor, view2: Tensor, *small: Tensor) -> Tensor:
+        """Give the mean loss over pairs; the keys of the first pair alone join the queue."""
+        before = len(self._new_keys)
+        loss = super().forward(view1, view2, *small)
+        del self._new_keys[before + 1 :]
+        return loss
+
     def loss(self, view1: Tensor, view2: Tensor) -> Tensor:
         """Give the InfoNCE loss of two views (B, C, H, W): view 1 asks, view 2 is the key."""
         if not self.symmetric:

@@ -50,7 +50,7 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float = 0.2) -> Tensor:
 class SimCLR(Method):
     """SimCLR with solo-learn's head (no batch normalisation in it).
 
-    Both views pass through the encoder in one batch of 2 B, as in the authors' code: batch
+    Both views (of one size) pass through the encoder in one batch of 2 B, as in the authors' code: batch
     normalisation sees both views together, and on two CPU cores it is no slower than two passes of
     B.
 
@@ -83,7 +83,10 @@ class SimCLR(Method):
 
     def loss(self, view1: Tensor, view2: Tensor) -> Tensor:
         """Give the NT-Xent loss of two views (B, C, H, W)."""
-        z = self.projector(self.encoder(torch.cat([view1, view2])))
-        with torch.autocast(z.device.type, enabled=False):
-            z1, z2 = full_precision(*z.chunk(2))
+        if view1.shape == view2.shape:
+            z1, z2 = self.projector(self.encoder(torch.cat([view1, view2]))).chunk(2)
+        else:  # a small view beside a large one
+            z1, z2 = (self.projector(self.encoder(view)) for view in (view1, view2))
+        with torch.autocast(z1.device.type, enabled=False):
+            z1, z2 = full_precision(z1, z2)
             return nt_xent_loss(z1, z2, temperature=self.temperature)

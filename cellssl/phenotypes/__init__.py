@@ -8,7 +8,7 @@ from cellssl.phenotypes.evaluation import (
     evaluate,
     measure_embeddings,
 )
-from cellssl.phenotypes.labels import choose_label, require_label
+from cellssl.phenotypes.labels import choose_label, require_label, usual_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
@@ -35,5 +35,6 @@ __all__ = [
     "read_scores",
     "require_label",
     "similarity",
+    "usual_label",
     "well_profiles",
 ]

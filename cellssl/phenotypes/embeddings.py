@@ -38,7 +38,7 @@ class Embedding:
     seed : str
         Seed of the training.
     weak : bool
-        Trained with labels as positives (`same_treatment`); `cellssl embed` decides it.
+        Trained with other cells of a well or treatment as positives; `cellssl embed` decides it.
     cells : AnnData
         X (N, D) float32.
     """

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["choose_label", "require_label"]
+__all__ = ["choose_label", "require_label", "usual_label"]
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +41,12 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     'Metadata_MOA'
     """
     if label is None:
-        for usual in _USUAL:
-            if usual in obs and len(set(obs[usual].dropna()) - {""}) > 1:
-                log.info("scoring against %s (--label chooses another)", usual)
-                return usual
-        log.warning("no label to score against: give one with --label; the map needs none")
-        return None
+        usual = usual_label(obs)
+        if usual is not None:
+            log.info("scoring against %s (--label chooses another)", usual)
+        else:
+            log.warning("no label to score against: give one with --label; the map needs none")
+        return usual
     plain = {name.removeprefix("Metadata_").lower(): name for name in obs.columns}
     plain |= {name.lower(): name for name in obs.columns}
     if label.lower() in plain:
@@ -55,6 +55,12 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     hint = f"; did you mean {plain[near[0]]}?" if near else ""
     there = ", ".join(name for name in obs.columns if name.startswith("Metadata_"))
     raise EmbeddingError(f"the cells have no column '{label}'{hint} There are: {there}.")
+
+
+def usual_label(obs: pd.DataFrame) -> str | None:
+    """Find the first of MOA, Phenotype, Control and Compound that has at least two values."""
+    there = (name for name in _USUAL if name in obs and len(set(obs[name].dropna()) - {""}) > 1)
+    return next(there, None)
 
 
 def require_label(obs: pd.DataFrame, label: str | None = None) -> str:

@@ -27,7 +27,7 @@ class Measurement:
     embedding, seed, subset, split, metric, note : str
         `note` says why there is no value, or what to beware of.
     weak : bool
-        The embedding was trained with labels as positives.
+        The embedding was trained with other cells of a well or treatment as positives.
     value : float
         NaN when it cannot be had.
     draws : (B,) float64 or None

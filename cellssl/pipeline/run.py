@@ -189,9 +189,14 @@ def _check(
     source: PlateIndex | Crops, recipe: Protocol, size: int, label: str | None, dose: str | None
 ) -> tuple[str | None, str | None]:
     """Hold protocol, label and doses against the plate; give the label's and doses' columns."""
-    stored = source.size if isinstance(source, Crops) else size
-    require_fit(recipe, channels=source.channels, stored_size=stored)
     table = source.obs if isinstance(source, Crops) else source.fields
+    require_fit(
+        recipe,
+        channels=source.channels,
+        stored_size=source.size if isinstance(source, Crops) else size,
+        masks=source.mask_names if isinstance(source, Crops) else ("nucleus",),
+        columns=list(table.columns),
+    )
     return choose_label(table, label), choose_dose(table, dose)
 
 

@@ -3,27 +3,39 @@
 from cellssl.protocols.building import build_encoder, build_method, build_views, choose_channels
 from cellssl.protocols.changing import parse_value, resolve
 from cellssl.protocols.checking import Finding, check, require_fit
-from cellssl.protocols.describing import describe
+from cellssl.protocols.comparing import diff
+from cellssl.protocols.describing import describe, summarise
 from cellssl.protocols.loading import dump, from_dict, load, loads, names
-from cellssl.protocols.protocol import Crop, Protocol, ScalingRule
+from cellssl.protocols.pairing import build_partners
+from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule, ViewRecipe
+from cellssl.protocols.schema import schema
+from cellssl.protocols.vocabulary import explain_operation, operations
 
 __all__ = [
     "Crop",
     "Finding",
+    "Positives",
     "Protocol",
     "ScalingRule",
+    "ViewRecipe",
     "build_encoder",
     "build_method",
+    "build_partners",
     "build_views",
     "check",
     "choose_channels",
     "describe",
+    "diff",
     "dump",
+    "explain_operation",
     "from_dict",
     "load",
     "loads",
     "names",
+    "operations",
     "parse_value",
     "require_fit",
     "resolve",
+    "schema",
+    "summarise",
 ]

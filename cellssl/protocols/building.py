@@ -9,7 +9,7 @@ from cellssl.errors import ProtocolError
 from cellssl.methods import Method
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["build_encoder", "build_method", "build_views", "choose_channels"]
+__all__ = ["build_each", "build_encoder", "build_method", "build_views", "choose_channels"]
 
 
 def choose_channels(protocol: Protocol, channels: Sequence[str]) -> tuple[str, ...]:
@@ -17,7 +17,29 @@ def choose_channels(protocol: Protocol, channels: Sequence[str]) -> tuple[str, .
     return tuple(channels) if protocol.channels == "any" else protocol.channels
 
 
-def build_views(protocol: Protocol, channels: Sequence[str]) -> Views:
+def build_each(
+    protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()
+) -> list[View]:
+    """Build one view for each entry of `views:`, however often it is made; else `build_views`."""
+    crop = protocol.crop
+    try:
+        return [
+            View(
+                recipe.operations,
+                recipe.size or crop.size,
+                channels=channels,
+                masks=masks,
+                border=crop.border,
+                interpolation=crop.interpolation,
+                transform=crop.scaling.transform,
+            )
+            for recipe in protocol.views
+        ]
+    except ValueError as error:
+        raise ProtocolError(f"protocol {protocol.name}: {error}") from error
+
+
+def build_views(protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()) -> Views:
     """Build the views.
 
     Parameters
@@ -26,17 +48,17 @@ def build_views(protocol: Protocol, channels: Sequence[str]) -> Views:
         The protocol.
     channels
         Names of the channels of the images that will come, in order (`choose_channels`).
+    masks
+        Names of the masks that will come, in order; none by default.
 
     Raises
     ------
     ProtocolError
-        When an operation names a channel that is not there.
+        When an operation names a channel, or needs a mask, that is not there.
     """
-    try:
-        built = [View(view, protocol.crop.size, channels=channels) for view in protocol.views]
-    except ValueError as error:
-        raise ProtocolError(f"protocol {protocol.name}: {error}") from error
-    return Views(*built)
+    each = build_each(protocol, channels, masks)
+    pairs = zip(each, protocol.views, strict=True)
+    return Views(*(view for view, recipe in pairs for _ in range(recipe.count)))
 
 
 def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellssl.augment import nearest
+from cellssl.augment import catalogue, nearest
 from cellssl.errors import ProtocolError
-from cellssl.protocols.loading import from_dict, load
+from cellssl.protocols.editing import edit_operations, operation_lists, operation_names, trace
+from cellssl.protocols.loading import load
+from cellssl.protocols.migrating import renamed
+from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import Protocol
-from cellssl.protocols.reading import read_yaml
+from cellssl.protocols.reading import Place, read_yaml
 
 __all__ = ["parse_value", "resolve"]
 
@@ -21,7 +24,7 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     protocol
         A protocol, the name of one that comes with cellssl, or a file.
     changes
-        Dotted key → new value.
+        Dotted key → new value. ``OPERATION.KEY`` changes an operation wherever it stands.
 
     Raises
     ------
@@ -32,15 +35,49 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     --------
     >>> resolve("bbbc021-expert", {"training.epochs": 3}).training.epochs
     3
+    >>> resolve("bbbc021-expert", {"rotate.degrees": 90}).views[0].operations[0].degrees
+    90
     """
     if not isinstance(protocol, Protocol):
         protocol = load(protocol)
     if not changes:
         return protocol
     values = protocol.to_dict()
+    if any(key.startswith("positives.") for key in changes):
+        values["positives"] = protocol.positives.model_dump(mode="json")
+    edits: dict[str, dict[str, Any]] = {}
     for key, value in changes.items():
-        _replace(values, key, value)
-    return from_dict(values, source=f"{protocol.name} with {', '.join(changes)}:")
+        name, dot, inner = key.partition(".")
+        if dot and name not in values:
+            edits.setdefault(_operation(protocol.name, values, key), {})[inner] = value
+        else:
+            _replace(values, key, value)
+    values, origins = edit_operations(values, change=edits)
+    found: list[str] = []
+
+    def note(place: Place, message: str) -> None:
+        key = ".".join(map(str, trace(place, origins))).removeprefix("change.")
+        found.append(f"{protocol.name} with {', '.join(changes)}: {key}: {message}")
+
+    changed = parse(values, note)
+    if changed is None:
+        raise ProtocolError("\n".join(dict.fromkeys(found)))
+    return changed
+
+
+def _operation(protocol: str, values: Mapping[str, Any], key: str) -> str:
+    """Find the operation that a dotted key begins with."""
+    name, there = key.partition(".")[0], operation_names(values)
+    if name in there:
+        return name
+    told = renamed(name)
+    if told is not None:
+        raise ProtocolError(f"{key}: {told}")
+    if name in catalogue():
+        raise ProtocolError(
+            f"{protocol} has no operation {name!r}{nearest(name, there)}, so {key!r} changes nothing"
+        )
+    raise ProtocolError(f"a protocol has no value {key!r}{nearest(key, _keys(values))}")
 
 
 def _replace(values: dict[str, Any], key: str, value: Any) -> None:
@@ -56,12 +93,14 @@ def _replace(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _keys(values: Mapping[str, Any], start: str = "") -> list[str]:
-    """List the dotted keys of nested mappings."""
+    """List the dotted keys of nested mappings, and of the operations."""
     found = []
     for key, value in values.items():
         inner = isinstance(value, Mapping) and value
         found += _keys(value, f"{start}{key}.") if inner else [f"{start}{key}"]
-    return found
+    for _, items in operation_lists(values):
+        found += [f"{name}.{key}" for item in items for name in item for key in item[name]]
+    return list(dict.fromkeys(found))
 
 
 def parse_value(text: str) -> Any:

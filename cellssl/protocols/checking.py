@@ -1,17 +1,23 @@
 """Does a protocol fit the data? What is impossible (error) and what one should know (warning)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from cellssl.augment import View, nearest
+import torch
+
+from cellssl.augment import Masking, View, nearest
 from cellssl.errors import ProtocolError
-from cellssl.protocols.building import build_views, choose_channels
+from cellssl.protocols.building import build_each, choose_channels
+from cellssl.protocols.clipping import clipped
+from cellssl.protocols.describing import view_labels
+from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
 
 __all__ = ["Finding", "check", "require_fit"]
 
 _LITTLE = 0.0005  # share of a view's pixels: less than two pixels of 64 × 64
+_BEYOND = {"mirror": "are mirrored at its border", "zeros": "become black"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,16 @@ class Finding:
     message: str
 
 
-def check(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> list[Finding]:
+def check(
+    protocol: Protocol,
+    *,
+    channels: Sequence[str],
+    stored_size: int,
+    masks: Sequence[str] = (),
+    columns: Collection[str] | None = None,
+    images: Any = None,
+    stencils: Any = None,
+) -> list[Finding]:
     """Hold a protocol against crops.
 
     Parameters
@@ -33,6 +48,16 @@ def check(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> l
         The crops' channel names.
     stored_size
         The crops' height and width in pixels.
+    masks
+        Names of the crops' masks.
+    columns
+        Names of the columns of the crops' table; None when they are not to be looked at.
+    images
+        (N, C, S, S) array or tensor of some crops, scaled to [0, 1], with the protocol's channels
+        in order: every view is made of them, to see what it drives to white or black. None leaves
+        that out.
+    stencils
+        (N, M, S, S) uint8 masks of the images, where there are any.
 
     Returns
     -------
@@ -46,20 +71,41 @@ def check(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> l
     >>> found[0].message.split(";")[0]
     "channel 'Actin' is not in the data, which have DAPI, Tubulin, ER"
     """
-    found = [*_missing(protocol, channels), *_too_small(protocol, stored_size)]
-    if found:
-        return found
+    errors = [
+        *_missing(protocol, channels),
+        *_too_small(protocol, stored_size),
+        *_unmasked(protocol, masks),
+        *(missing_columns(protocol, columns) if columns is not None else ()),
+    ]
+    if errors:
+        return [Finding("error", text) for text in errors]
     chosen = choose_channels(protocol, channels)
-    views = build_views(protocol, chosen)
-    shown = (views.view1,) if views.view1 is views.view2 else (views.view1, views.view2)
-    for index, view in enumerate(shown):
-        where = f"view {index + 1}: " if len(shown) > 1 else ""
-        found += [Finding("warning", where + text) for text in _caveats(view, len(chosen))]
-        found += [Finding("warning", where + text) for text in _border(view, stored_size)]
-    return found
+    told: list[str] = []
+    first = 0
+    pictures = None if images is None else torch.as_tensor(images)
+    hidden = None if stencils is None else torch.as_tensor(stencils)
+    views = build_each(protocol, chosen, masks)
+    for view, recipe, label in zip(views, protocol.views, view_labels(protocol), strict=True):
+        name = "view 1" if label == "both" else f"view{'s' * (recipe.count > 1)} {label}"
+        where = f"{name}: " if len(views) > 1 else ""
+        told += [where + text for text in _caveats(view, len(chosen))]
+        told += [where + text for text in _border(view, stored_size)]
+        if pictures is not None and (hidden is not None or not view.needs_masks):
+            told += clipped(view, pictures, hidden, channels=chosen, number=first, name=name)
+        first += recipe.count
+    return [Finding("warning", text) for text in told]
 
 
-def require_fit(protocol: Protocol, *, channels: Sequence[str], stored_size: int) -> list[Finding]:
+def require_fit(
+    protocol: Protocol,
+    *,
+    channels: Sequence[str],
+    stored_size: int,
+    masks: Sequence[str] = (),
+    columns: Collection[str] | None = None,
+    images: Any = None,
+    stencils: Any = None,
+) -> list[Finding]:
     """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
 
     Returns
@@ -72,40 +118,64 @@ def require_fit(protocol: Protocol, *, channels: Sequence[str], stored_size: int
     ProtocolError
         With all errors.
     """
-    findings = check(protocol, channels=channels, stored_size=stored_size)
+    findings = check(
+        protocol,
+        channels=channels,
+        stored_size=stored_size,
+        masks=masks,
+        columns=columns,
+        images=images,
+        stencils=stencils,
+    )
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
     return findings
 
 
-def _missing(protocol: Protocol, channels: Sequence[str]) -> list[Finding]:
+def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     """Name the channels that the data lack."""
     if protocol.channels == "any":
         return []
     have = ", ".join(channels)
     return [
-        Finding(
-            "error",
-            f"channel {name!r} is not in the data, which have {have}"
-            + (near if "mean" in (near := nearest(name, channels)) else "")
-            + "; rename the data's channel, or the protocol's",
-        )
+        f"channel {name!r} is not in the data, which have {have}"
+        + (near if "mean" in (near := nearest(name, channels)) else "")
+        + "; rename the data's channel, or the protocol's"
         for name in protocol.channels
         if name not in channels
     ]
 
 
-def _too_small(protocol: Protocol, stored_size: int) -> list[Finding]:
+def _too_small(protocol: Protocol, stored_size: int) -> list[str]:
     """Refuse views that are larger than what is stored."""
     size = protocol.crop.size
     if size <= stored_size:
         return []
-    message = (
+    return [
         f"crop.size is {size} px, but the crops have {stored_size} px; cut larger crops "
         f"(1.5 × {size} = {round(1.5 * size)} px is good), or make crop.size {stored_size} at most"
-    )
-    return [Finding("error", message)]
+    ]
+
+
+def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:
+    """Refuse operations on masks that the crops do not have."""
+    found = []
+    for recipe in protocol.views:
+        for operation in recipe.operations:
+            if not isinstance(operation, Masking):
+                continue
+            if not masks:
+                found.append(
+                    f"{operation.name} needs masks; these crops have none: cut them with masks, or "
+                    "remove it"
+                )
+            elif operation.mask != "auto" and operation.mask not in masks:
+                found.append(
+                    f"{operation.name} needs the {operation.mask} mask; these crops have "
+                    f"{', '.join(masks)}: cut them with that mask, or write mask: auto"
+                )
+    return list(dict.fromkeys(found))
 
 
 def _caveats(view: View, channels: int) -> list[str]:
@@ -114,11 +184,18 @@ def _caveats(view: View, channels: int) -> list[str]:
 
 
 def _border(view: View, stored_size: int) -> list[str]:
-    """Say how much of a view lies beyond the stored crops, where pixels are mirrored."""
+    """Say how much of a view is read where there are no pixels, and what stands there."""
+    real = stored_size if view.border == "neighbours" else view.size
     needed = view.stored_size()
-    share = view.mirrored(stored_size) if needed > stored_size else 0.0
+    share = view.mirrored(real) if needed > real else 0.0
     if share < _LITTLE:
         return []
+    if view.border != "neighbours":
+        return [
+            f"{share:.1%} of a view's pixels come from beyond its {view.size} px and "
+            f"{_BEYOND[view.border]} (border: {view.border}); border: neighbours takes real pixels "
+            "from the larger crops"
+        ]
     return [
         f"{share:.1%} of a view's pixels lie beyond the stored crops of {stored_size} px and are "
         f"mirrored at the border; crops of {needed} px need no mirror"

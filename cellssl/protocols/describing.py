@@ -3,10 +3,10 @@
 import pandas as pd
 
 from cellssl.augment import Operation
-from cellssl.augment.quantities import Number, Span
+from cellssl.augment.quantities import Number, Rule, Span
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["describe"]
+__all__ = ["amplitude", "describe", "summarise", "value_text", "view_labels"]
 
 _COLUMNS = ["view", "operation", "amplitude", "p", "makes the encoder blind to", "because"]
 
@@ -17,8 +17,9 @@ def describe(protocol: Protocol) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text columns: view ("both", "1" or "2"), operation, amplitude with its unit, p, the
-        invariance that the operation asserts, and the protocol's reason.
+        Text columns: view ("both", "1", "2", or "3–6, 32 px" for several of a size of their own),
+        operation, amplitude with its unit, p, the invariance that the operation asserts, and the
+        protocol's reason.
 
     Examples
     --------
@@ -27,39 +28,91 @@ def describe(protocol: Protocol) -> pd.DataFrame:
     'degrees 180'
     """
     rows = []
-    for index, view in enumerate(protocol.views):
-        which = "both" if len(protocol.views) == 1 else str(index + 1)
+    for recipe, label in zip(protocol.views, view_labels(protocol), strict=True):
+        which = label if recipe.size is None else f"{label}, {recipe.size} px"
         rows += [
             [
                 which,
                 operation.name,
-                _amplitude(operation),
+                amplitude(operation),
                 f"{operation.p:g}",
                 operation.invariance,
                 operation.because,
             ]
-            for operation in view
+            for operation in recipe.operations
         ]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _amplitude(operation: Operation) -> str:
+def view_labels(protocol: Protocol) -> list[str]:
+    """Give the numbers of the views of each entry of `views:`: "both", or "1", "2", "3–6".
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load
+    >>> view_labels(load("natural-moco"))
+    ['both']
+    """
+    if len(protocol.views) == 1 and protocol.views[0].count == 2:
+        return ["both"]
+    labels, last = [], 0
+    for recipe in protocol.views:
+        first, last = last + 1, last + recipe.count
+        labels.append(str(first) if first == last else f"{first}–{last}")
+    return labels
+
+
+def summarise(protocol: Protocol) -> list[str]:
+    """Say in a few lines what surrounds the views: channels, crop, positives, training.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load
+    >>> summarise(load("natural-moco"))[1]
+    'positives: same_cell'
+    """
+    crop, training, positives = protocol.crop, protocol.training, protocol.positives
+    scaling = crop.scaling
+    channels = "any" if protocol.channels == "any" else ", ".join(protocol.channels)
+    low, high = scaling.percentiles
+    treatment = f" by {', '.join(positives.columns)}" if positives.columns else ""
+    weak = " (weak supervision: the plate's layout is used)" if positives.weak else ""
+    return [
+        f"channels: {channels}; crop: {crop.size} px, border {crop.border}, {crop.interpolation}; "
+        f"scaling: per {scaling.per}, percentiles {low:g}–{high:g}, {scaling.transform}",
+        f"positives: {positives}{treatment}{weak}",
+        f"training: {training.method} on {training.encoder}, {training.epochs} epochs, "
+        f"batches of {training.batch_size}",
+    ]
+
+
+def amplitude(operation: Operation) -> str:
     """Write the amplitudes with their units, and whichever choices are not the default."""
     parts = []
     for key, (rule, default) in operation.rules().items():
         value = getattr(operation, key)
-        if key in ("p", "because") or (not isinstance(rule, Number | Span) and value == default):
+        if key in ("p", "because") or value is None:
             continue
-        unit = "" if rule.unit in ("", key) else f" {rule.unit}"
-        parts.append(f"{key} {_shown(value)}{unit}")
+        if isinstance(rule, Number | Span) or value != default:
+            parts.append(f"{key} {value_text(value, None if rule.unit == key else rule)}")
     return ", ".join(parts)
 
 
-def _shown(value: object) -> str:
-    """Write 3 as 3, (0.1, 1.5) as 0.1–1.5, names with commas, true as true."""
+def value_text(value: object, rule: Rule | None = None) -> str:
+    """Write a value with its unit: 3 as 3, (0.1, 1.5) as 0.1–1.5, names with commas, true as true.
+
+    Examples
+    --------
+    >>> value_text((0.1, 1.5), Span("", "px", 0, 20)), value_text(True), value_text(("a", "b"))
+    ('0.1–1.5 px', 'true', 'a and b')
+    """
+    unit = f" {rule.unit}" if rule is not None and rule.unit and value is not None else ""
+    if value is None:
+        return "–"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         numbers = all(isinstance(item, int | float) for item in value)
-        return "–".join(f"{item:.3g}" for item in value) if numbers else " and ".join(value)
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+        shown = "–".join(f"{item:.3g}" for item in value) if numbers else " and ".join(value)
+        return shown + unit
+    return (f"{value:g}" if isinstance(value, int | float) else str(value)) + unit

@@ -1,7 +1,8 @@
 """Protocol files: found by name or path, read, and written back fully resolved."""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,16 @@ import yaml
 
 from cellssl.augment import nearest
 from cellssl.errors import ProtocolError
+from cellssl.protocols.inheriting import inherit
+from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
-from cellssl.protocols.protocol import Protocol
+from cellssl.protocols.protocol import VERSION, Protocol
 from cellssl.protocols.reading import Document, Dumper, Problem, read_yaml
+from cellssl.protocols.recipes import Report
 
 __all__ = ["dump", "from_dict", "load", "loads", "names"]
+
+_log = logging.getLogger(__name__)
 
 
 def _folder() -> Path:
@@ -46,19 +52,36 @@ def load(name: str | Path) -> Protocol:
     >>> load("natural-simclr").training.method
     'simclr'
     """
-    path = _find(name)
+    return _load(_find(name), ())
+
+
+def loads(text: str, *, source: str = "protocol") -> Protocol:
+    """Read a protocol from YAML text; `source` stands for the file in messages.
+
+    A path that it extends is looked for from the working directory.
+
+    Raises
+    ------
+    ProtocolError
+        With one line ``source:line: what is wrong`` for each mistake.
+    """
+    return _read(text, source, Path(), ())
+
+
+def _load(path: Path, chain: Sequence[Path]) -> Protocol:
+    """Read a file; `chain` are the files that extend it, the outermost first."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ProtocolError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ProtocolError(f"{path}:1: not a text file in UTF-8; is it a protocol?") from error
-    return loads(text, source=str(path))
+    return _read(text, str(path), path.parent, (*chain, path))
 
 
-def _find(name: str | Path) -> Path:
+def _find(name: str | Path, folder: Path | None = None) -> Path:
     """Tell a path from a name: an existing file, or anything that looks like a path, is a path."""
-    path = Path(name)
+    path = Path(name) if folder is None else folder / name
     if path.is_file():
         return path
     looks_like_path = path.suffix in (".yaml", ".yml") or os.sep in str(name)
@@ -77,36 +100,72 @@ def _find(name: str | Path) -> Path:
     )
 
 
-def loads(text: str, *, source: str = "protocol") -> Protocol:
-    """Read a protocol from YAML text; `source` stands for the file in messages.
-
-    Raises
-    ------
-    ProtocolError
-        With one line ``source:line: what is wrong`` for each mistake.
-    """
+def _read(text: str, source: str, folder: Path, chain: Sequence[Path]) -> Protocol:
+    """Read YAML text: today's version of it, over its base, checked."""
     document = read_yaml(text)
-    protocol = None
-    if document.value is not None:
-        protocol = parse(document.value, document.add)
-    elif not document.problems:
+    if document.value is None and not document.problems:
         document.add((), "the file is empty")
+    protocol, values = None, document.value
+    note: Report = document.add
+    if isinstance(values, Mapping):
+        values = _migrated(values, document, source)
+    if isinstance(values, Mapping) and "extends" in values:
+        base = _base(values["extends"], document, folder, chain)
+        values, note = inherit(base, values, document, source=source) if base else (None, note)
+    if values is not None:
+        protocol = parse(values, note)
     if protocol is None or document.problems:
         raise ProtocolError(_listed(document, source))
     return protocol
 
 
+def _migrated(values: Mapping[str, Any], document: Document, source: str) -> dict[str, Any] | None:
+    """Bring values to today's version and say what changed; None for a later version's."""
+    problem = version_problem(values)
+    if problem is not None:
+        document.add(("version",), problem)
+        if "newer" in problem:
+            return None
+        values = {**values, "version": VERSION}
+    migrated, changes = migrate(values)
+    for change in changes:
+        document.move(change.place, change.now)
+        _log.info("%s:%d: %s", source, document.line(change.place), change.text)
+    return migrated
+
+
+def _base(name: object, document: Document, folder: Path, chain: Sequence[Path]) -> Protocol | None:
+    """Read the protocol that a file extends; note where there is none, or a circle."""
+    if not isinstance(name, str) or not name:
+        message = f"extends: expected a protocol's name or file, got {name!r}"
+        document.add(("extends",), message)
+        return None
+    try:
+        path = _find(name, folder)
+    except ProtocolError as error:
+        document.add(("extends",), f"extends: {error}")
+        return None
+    if path.resolve() in [file.resolve() for file in chain]:
+        circle = " → ".join(map(str, [*chain, path]))
+        document.add(("extends",), f"extends: goes in a circle: {circle}; end it in one of them")
+        return None
+    return _load(path, chain)
+
+
 def from_dict(values: Mapping[str, Any], *, source: str = "protocol") -> Protocol:
-    """Make a protocol of plain values, such as a checkpoint's.
+    """Make a protocol of plain values, such as a checkpoint's, of any version.
 
     Raises
     ------
     ProtocolError
         With one line for each mistake.
     """
+    problem = version_problem(values) if isinstance(values, Mapping) else None
+    if problem is not None:
+        raise ProtocolError(f"{source}: {problem}")
     found: list[str] = []
     protocol = parse(
-        values,
+        migrate(values)[0] if isinstance(values, Mapping) else values,
         lambda place, message: found.append(f"{source} {'.'.join(map(str, place))}: {message}"),
     )
     if protocol is None:

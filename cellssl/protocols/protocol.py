@@ -1,28 +1,55 @@
 """What a protocol is: one typed, frozen description of an experiment."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from cellssl.augment import Operation
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["Crop", "Group", "Protocol", "ScalingRule"]
+__all__ = [
+    "MOST_VIEWS",
+    "VERSION",
+    "Crop",
+    "Group",
+    "Positives",
+    "Protocol",
+    "ScalingRule",
+    "ViewRecipe",
+]
 
-Group = tuple[tuple[InstanceOf[Operation], ...], ...]  # one or two views, each a row of operations
+VERSION: Literal[2] = 2  # of the file's format; `migrating` reads the earlier ones
+MOST_VIEWS = 16
+
+
+def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
+    """Accept a list of distinct names."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"expected a list of {what}{alternative}, got {value!r}; write [{value}]")
+    if not value or not all(isinstance(name, str) and name for name in value):
+        raise ValueError(f"expected a list of {what}, got {list(value)!r}")
+    return tuple(value)
 
 
 def _channels(value: object) -> object:
     """Accept a list of distinct names, or "any"."""
     if value == "any":
         return value
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"expected a list of channel names or any, got {value!r}; write [{value}]")
-    if not value or not all(isinstance(name, str) and name for name in value):
-        raise ValueError(f"expected a list of channel names, got {list(value)!r}")
-    if len(set(value)) < len(value):
-        raise ValueError(f"expected every channel once, got {list(value)!r}")
-    return tuple(value)
+    names = _names(value, "channel names", " or any")
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every channel once, got {list(names)!r}")
+    return names
+
+
+def _columns(value: object) -> object:
+    """Accept a list of distinct names, with or without ``Metadata_``; or nothing."""
+    if value is None:
+        return None
+    names = tuple(name.removeprefix("Metadata_") for name in _names(value, "column names"))
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every column once, got {list(names)!r}")
+    return names
 
 
 def _percentiles(value: object) -> object:
@@ -55,9 +82,76 @@ class Crop(_Block):
     """What is cut out of the stored crops, and how it is scaled."""
 
     size: int = Field(ge=8, le=1024, description="height and width of the view in pixels")
+    border: Literal["neighbours", "mirror", "zeros"] = Field(
+        "neighbours",
+        description="what lies beyond the view: real pixels of the larger stored crop (mirrored "
+        "where even those end), the view mirrored, or black",
+    )
+    interpolation: Literal["bilinear", "bicubic"] = Field(
+        "bilinear", description="how pixels are read between pixels"
+    )
     scaling: ScalingRule = Field(
         default_factory=lambda: ScalingRule.model_validate({}), description="intensity scaling"
     )
+
+
+class Positives(_Block):
+    """Which image the other views show: the same cell, or another one that should look alike.
+
+    Examples
+    --------
+    >>> str(Positives(kind="same_treatment", another_plate=True))
+    'same_treatment on another plate'
+    """
+
+    kind: Literal["same_cell", "same_well", "same_treatment"] = Field(
+        description="where the second view comes from"
+    )
+    another_plate: bool = Field(
+        False, description="only cells of other plates; goes with same_treatment"
+    )
+    columns: Annotated[tuple[str, ...] | None, BeforeValidator(_columns)] = Field(
+        None,
+        description="columns that make a treatment, with or without Metadata_; Compound and, where "
+        "the data have it, Concentration when left out",
+    )
+
+    @model_validator(mode="after")
+    def _treatment_only(self) -> Self:
+        if self.kind != "same_treatment" and self.another_plate:
+            raise ValueError(f"another_plate: goes with same_treatment only, got {self.kind}")
+        if self.kind != "same_treatment" and self.columns:
+            raise ValueError(f"columns: go with same_treatment only, got {self.kind}")
+        return self
+
+    @property
+    def weak(self) -> bool:
+        """Whether labels of the plate's layout are used (weak supervision)."""
+        return self.kind != "same_cell"
+
+    def __str__(self) -> str:
+        return f"{self.kind} on another plate" if self.another_plate else self.kind
+
+    def to_plain(self) -> str | dict[str, Any]:
+        """Give the bare word where nothing else is set, else keys and values."""
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        return plain if len(plain) > 1 else self.kind
+
+
+class ViewRecipe(_Block):
+    """How one view is made, or several alike."""
+
+    operations: tuple[InstanceOf[Operation], ...] = Field(description="a list of operations")
+    count: int = Field(
+        1, ge=1, le=MOST_VIEWS, description="how many views are made so, each drawn anew"
+    )
+    size: int | None = Field(
+        None, ge=8, le=1024, description="height and width in pixels; crop.size when left out"
+    )
+
+
+# One group of views; several named ones (`groups:`), each with a head of its own, may come later.
+Group = tuple[ViewRecipe, ...]
 
 
 class Protocol(_Block):
@@ -72,29 +166,46 @@ class Protocol(_Block):
     ('DAPI', 'Tubulin', 'Actin')
     """
 
+    version: Literal[2] = Field(VERSION, description="version of the file's format")
     name: str = Field(min_length=1, description="the protocol's name")
     description: str = Field("", description="one sentence: cells, stains, magnification")
     channels: Annotated[tuple[str, ...] | Literal["any"], BeforeValidator(_channels)] = Field(
         description="channel names in the order the encoder sees them, or any"
     )
     crop: Crop = Field(description="the view's size and scaling")
-    positives: Literal["same_cell"] = Field(
-        "same_cell", description="where the second view comes from"
+    positives: Positives = Field(
+        default_factory=lambda: Positives.model_validate({"kind": "same_cell"}),
+        description="where the second view comes from",
     )
-    views: Group = Field(description="one list of operations (both views alike) or two")
+    views: Group = Field(
+        description="one list of operations (both views alike), two, or more with count and size"
+    )
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings.model_validate({}), description="how it is trained"
     )
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, all defaults written out; `from_dict` reads them back equal."""
-        plain = self.model_dump(mode="json", exclude={"views"})
-        views = [[_plain(operation) for operation in view] for view in self.views]
+        plain = self.model_dump(mode="json", exclude={"views", "positives"})
+        usual = 2 if len(self.views) == 1 else 1
+        views = [_plain_recipe(recipe, usual) for recipe in self.views]
         training = plain.pop("training")
-        return {**plain, "views": views, "training": training}
+        positives = self.positives.to_plain()
+        return {**plain, "positives": positives, "views": views, "training": training}
 
 
-def _plain(operation: Operation) -> dict[str, dict[str, Any]]:
+def _plain_recipe(recipe: ViewRecipe, usual: int) -> list[Any] | dict[str, Any]:
+    """Give the bare list of operations where count and size are the usual ones."""
+    operations = [_plain_operation(operation) for operation in recipe.operations]
+    plain: dict[str, Any] = {"operations": operations}
+    if recipe.count != usual:
+        plain["count"] = recipe.count
+    if recipe.size is not None:
+        plain["size"] = recipe.size
+    return plain if len(plain) > 1 else operations
+
+
+def _plain_operation(operation: Operation) -> Mapping[str, Mapping[str, Any]]:
     """Give an operation as its YAML mapping."""
     values = {}
     for key in operation.rules():

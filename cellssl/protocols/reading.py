@@ -44,6 +44,11 @@ class Document:
         """Note a problem of the value at `place`."""
         self.problems.append(Problem(self.line(place), message))
 
+    def move(self, old: Place, new: Place) -> None:
+        """Let what stood at `old`, and all inside it, be found at `new` too."""
+        inside = {place: line for place, line in self.lines.items() if place[: len(old)] == old}
+        self.lines |= {(*new, *place[len(old) :]): line for place, line in inside.items()}
+
 
 _RESOLVERS: list[tuple[str, str, str]] = [
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN"),

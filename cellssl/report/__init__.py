@@ -4,6 +4,7 @@ from cellssl.report.document import write_report
 from cellssl.report.figures import (
     GalleryRow,
     Overlay,
+    PreviewGroup,
     activity_figure,
     channel_colours,
     composite,
@@ -12,16 +13,19 @@ from cellssl.report.figures import (
     field_montage,
     outline_figure,
     plate_map,
+    preview_figure,
     save_figure,
     score_figure,
     similarity_heatmap,
     training_curve,
     umap_figure,
 )
+from cellssl.report.preview import preview
 
 __all__ = [
     "GalleryRow",
     "Overlay",
+    "PreviewGroup",
     "activity_figure",
     "channel_colours",
     "composite",
@@ -30,6 +34,8 @@ __all__ = [
     "field_montage",
     "outline_figure",
     "plate_map",
+    "preview",
+    "preview_figure",
     "save_figure",
     "score_figure",
     "similarity_heatmap",

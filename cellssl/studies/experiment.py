@@ -12,6 +12,7 @@ from cellssl.protocols import (
     Protocol,
     build_encoder,
     build_method,
+    build_partners,
     build_views,
     choose_channels,
     dump,
@@ -65,11 +66,19 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = crops if isinstance(crops, Crops) else Crops.open(crops)
-    for warning in require_fit(protocol, channels=crops.channels, stored_size=crops.size):
+    for warning in require_fit(
+        protocol,
+        channels=crops.channels,
+        stored_size=crops.size,
+        masks=crops.mask_names,
+        columns=list(crops.obs.columns),
+    ):
         _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
-    source = CropSource(crops, scaling, channels=channels)
+    views = build_views(protocol, channels, crops.mask_names)
+    source = CropSource(crops, scaling, channels=channels, masks=views.needs_masks)
+    partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
 
@@ -82,16 +91,18 @@ def train(
     return fit(
         method,
         source,
-        build_views(protocol, channels),
+        views,
         protocol.training,
         out,
+        partners=partners,
         description={
             "channels": list(channels),
             "crop_size": protocol.crop.size,
             "scaling": scaling.to_dict(),
             "protocol": protocol.to_dict(),
             "protocol_name": protocol.name,
-            "positives": protocol.positives,
+            "positives": str(protocol.positives),
+            "weak": protocol.positives.weak,
         },
         device=device,
         progress=progress,

@@ -4,12 +4,14 @@ from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkp
 from cellssl.training.collapse import effective_rank, feature_std
 from cellssl.training.devices import pick_device
 from cellssl.training.loop import fit
+from cellssl.training.partners import Partners
 from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
 from cellssl.training.seeds import seeded
 from cellssl.training.settings import TrainingSettings
 
 __all__ = [
     "CHECKPOINT",
+    "Partners",
     "Plan",
     "TrainingSettings",
     "checkpoint_file",

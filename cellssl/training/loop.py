@@ -15,6 +15,7 @@ from cellssl.progress import bar
 from cellssl.training.interruption import watch_signals
 from cellssl.training.memory import keep_freed_memory
 from cellssl.training.optimizers import make_optimizer, set_learning_rate
+from cellssl.training.partners import Partners
 from cellssl.training.run import Run, identify, previous, start_fabric
 from cellssl.training.schedule import epoch_order, learning_rate, make_plan
 from cellssl.training.settings import TrainingSettings
@@ -24,8 +25,8 @@ __all__ = ["ViewMaker", "fit"]
 _LOG = logging.getLogger(__name__)
 
 # (images (B, C, S, S), seed, epoch, samples (B,)) → the views of a step, as `cellssl.augment.Views`
-# makes them.
-ViewMaker = Callable[[Tensor, int, int, Tensor], tuple[Tensor, ...]]
+# makes them; with masks, partners and partner_masks by name where there are some.
+ViewMaker = Callable[..., tuple[Tensor, ...]]
 
 
 def fit(
@@ -35,6 +36,7 @@ def fit(
     settings: TrainingSettings,
     out: str | Path,
     *,
+    partners: Partners | None = None,
     description: Mapping[str, Any] | None = None,
     progress: bool = True,
     device: str = "auto",
@@ -56,6 +58,8 @@ def fit(
         What the method and its encoder were built from, and how to train them.
     out : path
         Run folder: gets ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
+    partners : Partners, optional
+        Which other image every second view shows (weak supervision); its own without.
     description : mapping, optional
         Plain values that go into the checkpoint (channels, crop size, scaling, protocol). A run
         goes on only with the same.
@@ -86,6 +90,8 @@ def fit(
     plan = make_plan(len(source), settings)
     fabric = start_fabric(device, settings.precision)
     source = source.to(fabric.device)
+    if partners is not None:
+        partners = partners.to(fabric.device)
     if fabric.device.type == "cpu":
         keep_freed_memory()
 
@@ -119,8 +125,7 @@ def fit(
 
             # The step. Nothing in it waits for the device.
             index = order[within * plan.batch : (within + 1) * plan.batch]
-            images = source.gather(index)
-            made = views(images, settings.seed, epoch, source.samples[index])
+            made = _make_views(views, source, partners, index, seed=settings.seed, epoch=epoch)
             loss = module(*(view.contiguous(memory_format=torch.channels_last) for view in made))
             fabric.backward(loss)
             optimizer.step()
@@ -128,10 +133,29 @@ def fit(
             method.after_step(run.step, plan.total)
 
             # The book-keeping: reads the losses every so many steps only.
-            note = run.record(loss.detach(), rate)
+            note = run.record(loss.detach(), rate, views=len(made))
             place = f"epoch {epoch + 1}/{plan.epochs}"
             display.update(task, advance=1, description=place, note=note)
             if run.epoch_ended or interruption or run.overdue(settings.checkpoint_minutes):
                 run.save()
             interruption.leave(folder, run.step)
     return folder
+
+
+def _make_views(
+    views: ViewMaker,
+    source: Source,
+    partners: Partners | None,
+    index: Tensor,
+    *,
+    seed: int,
+    epoch: int,
+) -> tuple[Tensor, ...]:
+    """Gather a batch, its masks and its partners, and make the views."""
+    samples = source.samples[index]
+    others: dict[str, Tensor | None] = {"masks": source.gather_masks(index)}
+    if partners is not None:
+        other = partners.draw(index, samples=samples, seed=seed, epoch=epoch)
+        others |= {"partners": source.gather(other), "partner_masks": source.gather_masks(other)}
+    given = {name: tensor for name, tensor in others.items() if tensor is not None}
+    return views(source.gather(index), seed, epoch, samples, **given)

@@ -37,7 +37,6 @@ __all__ = ["Run", "identify", "previous", "start_fabric"]
 
 _LOG = logging.getLogger(__name__)
 _ROW = 50  # steps between rows of metrics.csv, and so between readings of the loss
-_VIEWS = 2  # augmented images that a cell gives in a step
 _HARMLESS = ("checkpoint_minutes", "because", "description")  # change nothing in the result
 
 
@@ -205,8 +204,10 @@ class Run:
         """Whether the last checkpoint is older than so many minutes."""
         return time.perf_counter() - self._last_save >= 60 * minutes
 
-    def record(self, loss: Tensor, rate: float) -> str:
+    def record(self, loss: Tensor, rate: float, *, views: int = 2) -> str:
         """Count a step and keep its loss, on the device; every so many steps write a row.
+
+        `views` are the augmented images that a cell gave in the step.
 
         Returns
         -------
@@ -226,7 +227,7 @@ class Run:
             "loss": sum(values) / len(values),
             "lr": rate,
             "seconds": now,
-            "images_per_second": _VIEWS * self.plan.batch * len(values) / (now - self._row_began),
+            "images_per_second": views * self.plan.batch * len(values) / (now - self._row_began),
         }
         if self.epoch_ended:
             row["feature_std"], row["effective_rank"] = self._tap.read()

@@ -139,3 +139,23 @@ def test_real_crops(data: Path, tmp_path: Path) -> None:
     assert images.shape == (2, 3, 68, 68)
     assert 0 <= images.min() < 0.3 < images.max() <= 1
     assert len(source.samples.unique()) == 4919
+
+
+@pytest.mark.parametrize("memory_limit", [2**30, 0])
+def test_masks_are_gathered_with_their_cells(tmp_path: Path, memory_limit: int) -> None:
+    masks = np.random.default_rng(0).integers(0, 3, (12, 1, 6, 6)).astype(np.uint8)
+    old = make_crops(tmp_path)
+    batch = CropBatch(images=old.read(), masks=masks, obs=old.obs)
+    (tmp_path / "masked").mkdir()
+    path = tmp_path / "masked" / "crops.h5ad"
+    write_crops(path, [batch], channels=["DNA", "Actin"], size=6, provenance={})
+    crops, rows, index = Crops.open(path), [9, 3, 4], torch.tensor([2, 0, 2])
+    options = {"rows": rows, "memory_limit": memory_limit}
+    source = CropSource(crops, global_scaling(), masks=True, **options)
+    assert source.in_memory == (memory_limit > 0)
+    gathered = source.gather_masks(index)
+    assert gathered is not None
+    assert (gathered.numpy() == masks[[4, 9, 4]]).all()
+    assert CropSource(crops, global_scaling(), **options).gather_masks(index) is None
+    with pytest.raises(CropError, match="has no masks"):
+        CropSource(old, global_scaling(), masks=True)

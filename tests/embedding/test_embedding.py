@@ -118,8 +118,11 @@ def test_treatment_positives_are_marked_weak(new_run: Callable[..., Path], crops
     assert embed(crops, new_run(positives="same_treatment")).uns["cellssl"]["weak"]
 
 
-def test_well_positives_are_not_weak(new_run: Callable[..., Path], crops: Crops) -> None:
-    assert not embed(crops, new_run(positives="same_well")).uns["cellssl"]["weak"]
+@pytest.mark.parametrize("positives", ["same_well", "same_treatment on another plate"])
+def test_positives_of_other_cells_are_weak(
+    new_run: Callable[..., Path], crops: Crops, positives: str
+) -> None:
+    assert embed(crops, new_run(positives=positives)).uns["cellssl"]["weak"]
 
 
 @pytest.mark.parametrize(

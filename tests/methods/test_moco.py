@@ -165,3 +165,18 @@ def test_loss_and_queue_stay_float32_under_autocast() -> None:
 def test_state_holds_queue_and_pointer() -> None:
     # Trap 11.
     assert {"queue", "pointer"} <= set(make_moco().state_dict())
+
+
+def test_small_views_are_compared_with_both_large_ones_and_leave_no_keys() -> None:
+    method = make_moco()
+    first, second = batch_of(4)
+    small = first[..., 2:-2, 2:-2]
+    with torch.no_grad():
+        wanted = torch.stack(
+            [method.loss(a, b) for a, b in ((first, second), (small, first), (small, second))]
+        ).mean()
+        method._new_keys.clear()
+        torch.testing.assert_close(method(first, second, small), wanted)
+    assert len(method._new_keys) == 1
+    method.after_step(0, 10)
+    assert int(method.pointer) == 4

@@ -18,6 +18,34 @@ def test_options_of_a_method_may_be_new() -> None:
     assert changed.training.method_options == {"temperature": 0.2, "dim": 64}
 
 
+def test_operations_are_changed_wherever_they_stand() -> None:
+    changes = {"stain_gain.amplitude": 0.4, "stain_gain.p": 0.5, "training.epochs": 3}
+    changed = resolve("bbbc021-expert", changes)
+    (gain,) = (o for o in changed.views[0].operations if o.name == "stain_gain")
+    assert (gain.amplitude, gain.per_channel, gain.p) == (0.4, True, 0.5)  # type: ignore[attr-defined]
+    assert changed.training.epochs == 3
+    views = [[{"blur": {}}], [{"blur": {}}, {"flip": {}}]]
+    changed = resolve(resolve("natural-moco", {"views": views}), {"blur.p": 0.1})
+    assert [recipe.operations[0].p for recipe in changed.views] == [0.1, 0.1]
+
+
+def test_positives_are_changed_key_by_key_though_they_were_a_word() -> None:
+    changes = {"positives.kind": "same_treatment", "positives.another_plate": True}
+    changed = resolve("bbbc021-expert", changes)
+    assert str(changed.positives) == "same_treatment on another plate"
+    assert resolve(changed, {"positives.columns": ["MOA"]}).positives.columns == ("MOA",)
+    assert str(resolve(changed, {"positives": "same_well"}).positives) == "same_well"
+
+
+def test_a_wrong_value_is_told_once_for_all_views() -> None:
+    two = resolve("natural-moco", {"views": [[{"blur": {}}], [{"blur": {}}]]})
+    with pytest.raises(ProtocolError) as caught:
+        resolve(two, {"blur.p": 7})
+    assert str(caught.value) == (
+        "natural-moco with blur.p: blur.p: p: expected a number from 0 to 1, got 7"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -25,6 +53,19 @@ def test_options_of_a_method_may_be_new() -> None:
         ({"training.epochs": "3"}, "epochs: expected a whole number, got '3'"),
         ({"views.0": []}, "no value 'views.0'"),
         ({"crop.size": 4}, "size: expected greater than or equal to 8, got 4"),
+        (
+            {"stain_gian.amplitude": 1},
+            "'stain_gian.amplitude'; did you mean 'stain_gain.amplitude'",
+        ),
+        ({"solarize.p": 1}, "bbbc021-expert has no operation 'solarize'; there are rotate, flip"),
+        ({"noise.p": 1}, "noise.p: noise is called read_noise since version 2"),
+        (
+            {"stain_gain.amplitud": 1},
+            "unknown key 'amplitud' of stain_gain; did you mean 'amplitude'",
+        ),
+        ({"positives.another_plate": True}, "another_plate: goes with same_treatment only"),
+        ({"views": [["flip"]]}, "expected an operation with its values, got 'flip'"),
+        ({"views": "none", "blur.p": 1}, "has no operation 'blur'"),
     ],
 )
 def test_wrong_changes_are_told(changes: dict[str, object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Protocols load, say what they do, write themselves out, build, and are held against data."""
+"""Protocols load, say what they do, write themselves out, and build."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from cellssl.protocols import (
     build_encoder,
     build_method,
     build_views,
-    check,
     choose_channels,
     describe,
     dump,
@@ -19,6 +18,8 @@ from cellssl.protocols import (
     load,
     loads,
     names,
+    resolve,
+    summarise,
 )
 
 SHIPPED = ["bbbc021-expert", "natural-moco", "natural-simclr", "translocation-expert"]
@@ -41,7 +42,7 @@ def test_shipped_protocols_are_called_by_their_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_protocols_give_a_reason_for_everything(name: str) -> None:
-    assert all(operation.because for view in load(name).views for operation in view)
+    assert all(operation.because for view in load(name).views for operation in view.operations)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -75,7 +76,7 @@ def test_the_expert_and_the_natural_protocol_differ_in_their_views_alone() -> No
 
 
 def test_a_translocation_keeps_ratios() -> None:
-    view = load("translocation-expert").views[0]
+    view = load("translocation-expert").views[0].operations
     names_ = {operation.name for operation in view}
     assert not names_ & {"gamma", "stain_offset", "color_jitter", "grayscale"}
     (gain,) = (operation for operation in view if operation.name == "stain_gain")
@@ -101,12 +102,14 @@ def test_two_views_may_differ() -> None:
     text = small("[[rotate: {degrees: 90}], [blur: {}, solarize: {p: 0.2}]]")
     protocol = loads(text)
     views = build_views(protocol, protocol.channels)
-    assert [operation.name for operation in views.view2.operations] == ["blur", "solarize"]
+    assert [operation.name for operation in views.views[1].operations] == ["blur", "solarize"]
     assert describe(protocol)["view"].tolist() == ["1", "2", "2"]
 
 
 def test_an_operation_may_have_no_values() -> None:
-    (operation,) = loads("name: a\nchannels: any\ncrop: {size: 8}\nviews:\n  - - blur:\n").views[0]
+    (operation,) = (
+        loads("name: a\nchannels: any\ncrop: {size: 8}\nviews:\n  - - blur:\n").views[0].operations
+    )
     assert operation.name == "blur"
 
 
@@ -118,61 +121,41 @@ def test_describe_shows_amplitudes_units_and_reasons() -> None:
     assert table.loc["defocus", "because"] == "focus drifts across the plate"
 
 
-# --- against data ---------------------------------------------------------------------------
+def test_describe_numbers_views_and_names_channels() -> None:
+    text = small(
+        "[[rotate: {degrees: 90}], [], {operations: [bleed_through: {amount: [0, 0.2], source: DAPI, "
+        "target: Actin}, mask_background: {mask: cell}], count: 4, size: 8}]"
+    )
+    table = describe(loads(text))
+    assert table["view"].tolist() == ["1", "3–6, 8 px", "3–6, 8 px"]
+    assert table["amplitude"].tolist() == [
+        "degrees 90",
+        "amount 0–0.2 of the light, source DAPI, target Actin",
+        "mask cell, grow 0 px",
+    ]
 
 
-def test_nothing_is_found_where_all_is_well() -> None:
-    protocol = load("bbbc021-expert")
-    assert check(protocol, channels=["Actin", "DAPI", "Tubulin"], stored_size=105) == []
+def test_summary_says_what_surrounds_the_views() -> None:
+    protocol = resolve("natural-moco", {"positives": "same_well", "crop.border": "mirror"})
+    crop, positives, training = summarise(protocol)
+    assert "channels: any; crop: 64 px, border mirror, bilinear; scaling: per global" in crop
+    assert positives == "positives: same_well (weak supervision: the plate's layout is used)"
+    assert training == "training: moco on resnet18, 25 epochs, batches of 256"
 
 
-def test_channels_that_the_data_lack_are_errors() -> None:
-    found = check(load("bbbc021-expert"), channels=["DAPI", "Tubuline"], stored_size=96)
-    assert [finding.level for finding in found] == ["error", "error"]
-    assert "channel 'Tubulin' is not in the data, which have DAPI, Tubuline" in found[0].message
-    assert "did you mean 'Tubuline'?" in found[0].message
+def test_crop_decides_border_interpolation_and_light() -> None:
+    crop = "{size: 16, border: zeros, interpolation: bicubic, scaling: {transform: log}}"
+    text = small("[[]]").replace("{size: 16}", crop)
+    view = build_views(loads(text), ("DAPI", "Actin")).views[0]
+    assert (view.border, view.interpolation, view.transform) == ("zeros", "bicubic", "log")
+    assert loads(dump(loads(text))) == loads(text)
 
 
-def test_views_larger_than_the_crops_are_errors() -> None:
-    (found,) = check(load("natural-simclr"), channels=["a"], stored_size=40)
-    assert found.level == "error"
-    assert "crop.size is 64 px, but the crops have 40 px" in found.message
-    assert "1.5 × 64 = 96 px is good" in found.message
-
-
-@pytest.mark.parametrize(
-    ("views", "needed"),
-    [
-        ("[[]]", 16),
-        ("[[flip: {}]]", 16),
-        ("[[rotate: {degrees: 180}]]", 23),  # 16·√2 = 22.6
-        ("[[shift: {pixels: 3}]]", 22),
-        ("[[zoom: {area: [0.5, 4]}]]", 32),
-        ("[[resized_crop: {}]]", 16),
-        ("[[rotate: {degrees: 180}, shift: {pixels: 2}]]", 29),  # (16 + 4)·√2 = 28.3
-        ("[[shift: {pixels: 2}, rotate: {degrees: 180}]]", 27),  # 16·√2 + 4 = 26.6
-    ],
-)
-def test_how_large_crops_must_be(views: str, needed: int) -> None:
-    protocol = loads(small(views))
-    assert check(protocol, channels=["DAPI", "Actin"], stored_size=needed) == []
-    assert build_views(protocol, ("DAPI", "Actin")).view1.stored_size() == needed
-
-
-def test_mirrored_borders_are_warned_of_with_numbers() -> None:
-    (found,) = check(load("bbbc021-expert"), channels=["DAPI", "Tubulin", "Actin"], stored_size=68)
-    assert found.level == "warning"
-    assert "of a view's pixels lie beyond the stored crops of 68 px" in found.message
-    assert "crops of 105 px need no mirror" in found.message
-
-
-def test_colour_on_two_channels_is_warned_of() -> None:
-    found = check(load("natural-simclr"), channels=["GFP", "DNA"], stored_size=96)
-    assert all(finding.level == "warning" for finding in found)
-    told = " | ".join(finding.message for finding in found)
-    assert "hue exists for 3 channels (RGB) only and is left out on 2" in told
-    assert "saturation blends with the plain mean of the 2 channels" in told
-    assert check(load("natural-simclr"), channels=["r", "g", "b"], stored_size=64) == []
+def test_masks_are_given_to_the_views() -> None:
+    protocol = loads(small("[[mask_background: {}]]"))
+    assert build_views(protocol, ("DAPI", "Actin"), ("nucleus",)).needs_masks
+    with pytest.raises(ProtocolError, match="protocol small: mask_background needs masks"):
+        build_views(protocol, ("DAPI", "Actin"))
 
 
 def test_channels_are_chosen_by_the_protocol() -> None:

@@ -153,3 +153,68 @@ def test_mistakes_show_before_the_training(crops, tmp_path, protocols, options, 
     with pytest.raises(cellssl.errors.CellsslError, match=said):
         cellssl.compare(crops, protocols, tmp_path / "out", progress=False, **options)
     assert not (tmp_path / "out").exists()
+
+
+def _train(crops, out, **changes):
+    return cellssl.train("bbbc021-expert", crops, out, changes={**TINY, **changes}, progress=False)
+
+
+@pytest.fixture(scope="module")
+def masked(crops, tmp_path_factory):
+    """The same cells with a nucleus in the middle of the mask, and two compounds."""
+    old = Crops.open(crops)
+    masks = np.zeros((96, 1, 24, 24), np.uint8)
+    masks[:, :, 8:16, 8:16] = 1
+    compound = np.where(np.arange(96) % 2, "taxol", "DMSO")
+    obs = old.obs.assign(Metadata_Compound=compound, Metadata_Concentration=1.0)
+    path = tmp_path_factory.mktemp("masked") / "crops.h5ad"
+    batch = CropBatch(old.read(), masks, obs)
+    return write_crops(path, [batch], channels=CHANNELS, size=24, provenance={})
+
+
+def test_treatments_as_positives_are_trained_with_and_marked(masked, tmp_path):
+    changes = {"positives": {"kind": "same_treatment", "another_plate": True}}
+    weak = _train(masked, tmp_path / "weak", **changes)
+    saved = load_checkpoint(weak)
+    assert saved["positives"] == "same_treatment on another plate"
+    assert saved["weak"]
+    embedded = cellssl.embed(masked, weak, progress=False)
+    assert embedded.uns["cellssl"]["weak"]
+    own = load_checkpoint(_train(masked, tmp_path / "own"))
+    assert not own["weak"]
+    same = [np.allclose(own["encoder_state"][k], v) for k, v in saved["encoder_state"].items()]
+    assert not all(same)
+    scores = cellssl.evaluate([embedded], label="MOA", progress=False)
+    assert scores["weak"].all()
+
+
+def test_positives_without_their_columns_are_refused_before_training(crops, tmp_path):
+    with pytest.raises(ProtocolError, match="same_treatment needs the column Metadata_Compound"):
+        _train(crops, tmp_path / "run", positives="same_treatment")
+    assert not (tmp_path / "run").exists()
+
+
+def test_masks_reach_the_views(masked, crops, tmp_path):
+    protocol = tmp_path / "masked.yaml"
+    protocol.write_text(
+        "name: masked\nchannels: [DAPI, Tubulin, Actin]\ncrop: {size: 16}\n"
+        "views: [[mask_background: {p: 0.5}, ]]\n"
+        "training: {width: 0.125, epochs: 1, batch_size: 16}\n"
+    )
+    run = cellssl.train(protocol, masked, tmp_path / "run", progress=False)
+    assert load_checkpoint(run)["finished"]
+    with pytest.raises(ProtocolError, match=r"masked does not fit .*mask_background needs masks"):
+        cellssl.train(protocol, crops, tmp_path / "none", progress=False)
+
+
+def test_many_crops_are_trained(crops, tmp_path):
+    protocol = tmp_path / "crops.yaml"
+    protocol.write_text(
+        "name: crops\nchannels: any\ncrop: {size: 16}\n"
+        "views:\n"
+        "  - {count: 2, operations: [rotate: {degrees: 180}]}\n"
+        "  - {count: 2, size: 8, operations: [shift: {pixels: 4}]}\n"
+        "training: {method: moco, method_options: {queue: 32}, width: 0.125, epochs: 1, batch_size: 16}\n"
+    )
+    run = cellssl.train(protocol, crops, tmp_path / "run", progress=False)
+    assert load_checkpoint(run)["finished"]

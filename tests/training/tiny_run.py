@@ -50,6 +50,9 @@ class TinySource:
     def gather(self, index: Tensor) -> Tensor:
         return self.images[index]
 
+    def gather_masks(self, _: Tensor) -> None:
+        return None
+
     def to(self, _: torch.device | str) -> "TinySource":
         return self
 

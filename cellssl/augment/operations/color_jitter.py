@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cellssl.augment.colour import blend, grey, turn_hue
-from cellssl.augment.operation import Draws, Params, Pixel, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Params, Pixel, register
 from cellssl.augment.quantities import number
 
 
@@ -29,18 +30,15 @@ class ColorJitter(Pixel):
 
     name = "color_jitter"
     invariance = "brightness, contrast and channel ratios"
-    neutral = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}  # noqa: RUF012
-    mixes_channels = True
-
-    @property
-    def idle(self) -> bool:
-        """True where all four are 0."""
-        return self.p == 0.0 or not any((self.brightness, self.contrast, self.saturation, self.hue))
+    neutral = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
+    nothing = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
 
     def sample(self, draws: Draws) -> Params:
         """Draw three factors and the turn of the hue, each (N, 1)."""
         factors = {
-            key: draws.uniform(index, max(0.0, 1.0 - largest), 1.0 + largest, count=1)
+            key: draws.amplitude(
+                index, max(0.0, 1.0 - largest), 1.0 + largest, count=1, neutral=1.0
+            )
             for index, (key, largest) in enumerate(
                 (
                     ("brightness", self.brightness),
@@ -49,7 +47,7 @@ class ColorJitter(Pixel):
                 )
             )
         }
-        return {**factors, "hue": draws.uniform(3, -self.hue, self.hue, count=1)}
+        return {**factors, "hue": draws.amplitude(3, -self.hue, self.hue, count=1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Apply the four parts, clipping after each as torchvision does."""

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from cellssl.augment.draws import Draws
 from cellssl.augment.gaussian import gaussian_blur
-from cellssl.augment.operation import Draws, Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel, register
 from cellssl.augment.quantities import span
 
 
@@ -18,16 +19,12 @@ class Defocus(Pixel):
 
     name = "defocus"
     invariance = "focus"
-    neutral = {"sigma": 0.0}  # noqa: RUF012
-
-    @property
-    def idle(self) -> bool:
-        """True where nothing is blurred."""
-        return self.p == 0.0 or self.sigma == (0.0, 0.0)
+    neutral = {"sigma": 0.0}
+    nothing = {"sigma": (0.0, 0.0)}
 
     def sample(self, draws: Draws) -> Params:
         """Draw sigma (N, 1) in pixels."""
-        return {"sigma": draws.uniform(0, *self.sigma, count=1)}
+        return {"sigma": draws.amplitude(0, *self.sigma, count=1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Blur; the picture is mirrored at its border."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Geometry, Params, register
 from cellssl.augment.quantities import number, switch
 from cellssl.augment.resampling import affine
 
@@ -21,16 +22,12 @@ class Flip(Geometry):
 
     name = "flip"
     invariance = "handedness"
+    nothing = {"horizontal": False, "vertical": False}
     exact = True
-
-    @property
-    def idle(self) -> bool:
-        """True where nothing can be mirrored."""
-        return self.p == 0.0 or not (self.horizontal or self.vertical)
 
     def sample(self, draws: Draws) -> Params:
         """Draw the sign of either axis (N,): −1 mirrors."""
-        signs = 1.0 - 2.0 * (draws.uniform(0, 0.0, 1.0, count=2) < self.p).to(torch.float32)
+        signs = 1.0 - 2.0 * draws.chance(self.p, 0, count=2).to(torch.float32)
         still = torch.ones_like(signs[:, 0])
         return {
             "x": signs[:, 0] if self.horizontal else still,

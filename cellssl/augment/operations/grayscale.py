@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.colour import grey
-from cellssl.augment.operation import Draws, Params, Pixel, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Params, Pixel, register
 
 
 @register
@@ -19,8 +20,7 @@ class Grayscale(Pixel):
 
     name = "grayscale"
     invariance = "what tells channels apart"
-    neutral = {"grey": 0.0}  # noqa: RUF012
-    mixes_channels = True
+    neutral = {"grey": 0.0}
 
     def sample(self, draws: Draws) -> Params:
         """Draw nothing but the chance: the share of grey (N, 1) is 1."""
@@ -29,7 +29,7 @@ class Grayscale(Pixel):
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Blend fully, or not at all."""
         share = params["grey"][:, :, None, None]  # 0 or 1: both keep every bit of what they choose
-        return images * (1.0 - share) + grey(images) * share
+        return torch.lerp(images, grey(images), share)
 
     def caveats(self, channels: int) -> list[str]:
         """Say what grey means here."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Geometry, Params, register
 from cellssl.augment.quantities import span
 from cellssl.augment.resampling import affine
 
-_TRIES = 10  # as torchvision: draw a box until it fits, ten times, then take the whole view
+# As torchvision: draw a box until it fits, ten times, then take the largest central one.
+_TRIES = 10
 
 
 @register
@@ -33,25 +35,21 @@ class ResizedCrop(Geometry):
 
     name = "resized_crop"
     invariance = "size, place and what lies around"
-    neutral = {"width": 1.0, "height": 1.0, "x": 0.0, "y": 0.0}  # noqa: RUF012
-
-    @property
-    def idle(self) -> bool:
-        """True where the box is always the whole view."""
-        return self.p == 0.0 or (self.area == (1.0, 1.0) and self.ratio == (1.0, 1.0))
+    neutral = {"width": 1.0, "height": 1.0, "x": 0.0, "y": 0.0}
+    nothing = {"area": (1.0, 1.0), "ratio": (1.0, 1.0)}
 
     def sample(self, draws: Draws) -> Params:
         """Draw the box: sides as shares of the view's, centre in pixels off it; all (N,)."""
-        area = draws.uniform(0, *self.area, count=_TRIES)
+        area = draws.amplitude(0, *self.area, count=_TRIES, neutral=1.0)
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         ratio = torch.exp(draws.uniform(_TRIES, low, high, count=_TRIES))
         widths, heights = torch.sqrt(area * ratio), torch.sqrt(area / ratio)
         fits = (widths <= 1.0) & (heights <= 1.0)
         first = fits.to(torch.int64).argmax(dim=1, keepdim=True)
         fitted = fits.any(dim=1)
-        width = torch.where(fitted, widths.gather(1, first)[:, 0], 1.0)
-        height = torch.where(fitted, heights.gather(1, first)[:, 0], 1.0)
-        place = draws.uniform(2 * _TRIES, -0.5, 0.5, count=2) * draws.size
+        width = torch.where(fitted, widths.gather(1, first)[:, 0], min(1.0, self.ratio[1]))
+        height = torch.where(fitted, heights.gather(1, first)[:, 0], min(1.0, 1.0 / self.ratio[0]))
+        place = draws.uniform(2 * _TRIES, -0.5, 0.5, count=2) * draws.size * fitted[:, None]
         return {
             "width": width,
             "height": height,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Geometry, Params, register
 from cellssl.augment.quantities import number
 from cellssl.augment.resampling import affine
 
@@ -20,17 +21,13 @@ class Rotate(Geometry):
 
     name = "rotate"
     invariance = "orientation"
-    neutral = {"angle": 0.0}  # noqa: RUF012
-
-    @property
-    def idle(self) -> bool:
-        """True where nothing can turn."""
-        return self.p == 0.0 or self.degrees == 0.0
+    neutral = {"angle": 0.0}
+    nothing = {"degrees": 0.0}
 
     def sample(self, draws: Draws) -> Params:
         """Draw the angle (N,) in radians."""
         largest = math.radians(self.degrees)
-        return {"angle": draws.uniform(0, -largest, largest)}
+        return {"angle": draws.amplitude(0, -largest, largest)}
 
     def reach(self, half: float) -> float:
         """Corners swing out, furthest at 45 degrees."""

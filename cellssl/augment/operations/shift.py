@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Geometry, Params, register
 from cellssl.augment.quantities import number
 from cellssl.augment.resampling import affine
 
@@ -19,16 +20,12 @@ class Shift(Geometry):
 
     name = "shift"
     invariance = "exact centring"
-    neutral = {"x": 0.0, "y": 0.0}  # noqa: RUF012
-
-    @property
-    def idle(self) -> bool:
-        """True where nothing can move."""
-        return self.p == 0.0 or self.pixels == 0.0
+    neutral = {"x": 0.0, "y": 0.0}
+    nothing = {"pixels": 0.0}
 
     def sample(self, draws: Draws) -> Params:
         """Draw the shift in pixels (N,) of either axis."""
-        x, y = draws.uniform(0, -self.pixels, self.pixels, count=2).unbind(dim=1)
+        x, y = draws.amplitude(0, -self.pixels, self.pixels, count=2).unbind(dim=1)
         return {"x": x, "y": y}
 
     def reach(self, half: float) -> float:

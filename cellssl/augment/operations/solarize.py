@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Params, Pixel, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Params, Pixel, register
 from cellssl.augment.quantities import number
 
 
@@ -19,7 +20,7 @@ class Solarize(Pixel):
 
     name = "solarize"
     invariance = "the sign of bright structures"
-    neutral = {"threshold": math.inf}  # noqa: RUF012
+    neutral = {"threshold": math.inf}
 
     def sample(self, draws: Draws) -> Params:
         """Draw nothing but the chance: the threshold (N, 1) is fixed."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment.operation import Draws, Geometry, Params, register
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Geometry, Params, register
 from cellssl.augment.quantities import span
 from cellssl.augment.resampling import affine
 
@@ -22,16 +23,12 @@ class Zoom(Geometry):
 
     name = "zoom"
     invariance = "size"
-    neutral = {"scale": 1.0}  # noqa: RUF012
-
-    @property
-    def idle(self) -> bool:
-        """True where the area never changes."""
-        return self.p == 0.0 or self.area == (1.0, 1.0)
+    neutral = {"scale": 1.0}
+    nothing = {"area": (1.0, 1.0)}
 
     def sample(self, draws: Draws) -> Params:
         """Draw the scale (N,): the square root of the area."""
-        return {"scale": torch.sqrt(draws.uniform(0, *self.area))}
+        return {"scale": torch.sqrt(draws.amplitude(0, *self.area, neutral=1.0))}
 
     def reach(self, half: float) -> float:
         """Look at the largest area."""

@@ -10,6 +10,7 @@ from cellssl.report.figures.gallery import (
     outline_figure,
 )
 from cellssl.report.figures.plate import plate_map
+from cellssl.report.figures.preview import PreviewGroup, preview_figure
 from cellssl.report.figures.scores import score_figure
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.style import save_figure
@@ -19,6 +20,7 @@ from cellssl.report.figures.umap import umap_figure
 __all__ = [
     "GalleryRow",
     "Overlay",
+    "PreviewGroup",
     "activity_figure",
     "channel_colours",
     "composite",
@@ -27,6 +29,7 @@ __all__ = [
     "field_montage",
     "outline_figure",
     "plate_map",
+    "preview_figure",
     "save_figure",
     "score_figure",
     "similarity_heatmap",

@@ -83,7 +83,7 @@ def _protocol_blocks(protocol: "Protocol") -> list[Block]:
     blocks: list[Block] = [Text(about)]
     if len(table):
         blocks.append(Table(list(table.columns), table.to_numpy().tolist()))
-    if protocol.positives != "same_cell":
+    if protocol.positives.weak:
         kind = str(protocol.positives).replace("_", " ")
         text = f"Positives: {kind}. This is weak supervision: the training used the plate's layout."
         blocks.append(Text(text, tone="warning"))

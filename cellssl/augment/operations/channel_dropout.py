@@ -1,0 +1,38 @@
+"""A stain that failed."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.quantities import number
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ChannelDropout(Pixel):
+    """Fill one channel (of `channels`), chosen at random, with one value; never the only one."""
+
+    value: float = number("what fills the channel", 0.0, unit="of the scaled range", high=1.0)
+
+    name = "channel_dropout"
+    invariance = "any single stain"
+    neutral = {"dropped": -1.0}
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw which channel (N, 1)."""
+        return {"dropped": draws.whole(0, draws.channels, count=1).to(torch.float32)}
+
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        """Fill it."""
+        if images.shape[1] == 1 and self.channels is None:
+            return images
+        channel = torch.arange(images.shape[1], device=images.device)
+        gone = (params["dropped"] == channel)[:, :, None, None]
+        return torch.where(gone, self.value, images)
+
+    def caveats(self, channels: int) -> list[str]:
+        """Say where there is nothing to spare."""
+        return ["channel_dropout is left out on 1 channel"] if channels == 1 else []

@@ -1,0 +1,39 @@
+"""Channels without names."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.augment import counters
+from cellssl.augment.draws import Draws
+from cellssl.augment.operation import Params, Pixel, register
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ChannelShuffle(Pixel):
+    """Put the channels (of `channels`) into a random order, each order as likely."""
+
+    name = "channel_shuffle"
+    invariance = "which stain is which"
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw from which channel each takes its picture: (N, C) int64."""
+        drawn = counters.uniform(draws.keys, draws.stream, 0, draws.channels)
+        return {"order": drawn.argsort(dim=1)}
+
+    def _settle(self, params: Params, touched: Tensor) -> Params:
+        """Keep the order of untouched samples."""
+        order = params["order"]
+        kept = torch.arange(order.shape[1], device=order.device)
+        return {"order": torch.where(touched[:, None], order, kept)}
+
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        """Take each channel's picture from another."""
+        order = params["order"][:, :, None, None].expand(-1, -1, *images.shape[2:])
+        return images.gather(1, order)
+
+    def caveats(self, channels: int) -> list[str]:
+        """Say where there is only one order."""
+        return ["channel_shuffle changes nothing on 1 channel"] if channels == 1 else []

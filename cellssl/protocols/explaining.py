@@ -1,0 +1,86 @@
+"""What pydantic finds wrong, in a microscopist's words."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from cellssl.augment import nearest
+from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule
+from cellssl.protocols.reading import Place
+from cellssl.training.settings import TrainingSettings
+
+__all__ = ["explain", "led", "shown"]
+
+_MODELS: dict[Place, type[BaseModel]] = {
+    (): Protocol,
+    ("crop",): Crop,
+    ("crop", "scaling"): ScalingRule,
+    ("positives",): Positives,
+    ("training",): TrainingSettings,
+}
+_ONLY_IN_FILES = ("extends", "change", "remove", "add")
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+}
+
+
+def explain(item: ErrorDetails) -> tuple[Place, str]:
+    """Say what is wrong, and where: the place of the value, as near as it is known."""
+    place, kind = tuple(item["loc"]), item["type"]
+    key = str(place[-1]) if place else ""
+    fields = _MODELS[place[:-1]].model_fields if place[:-1] in _MODELS and place else {}
+    block = str(place[-2]) if len(place) > 1 else "a protocol"
+    if kind == "extra_forbidden":
+        known = [*fields, *(_ONLY_IN_FILES if len(place) == 1 else ())]
+        return place, f"unknown key {key!r} of {block}{nearest(key, known)}"
+    if kind == "missing":
+        meaning = fields[key].description if key in fields else None
+        return place, f"{block} needs the key {key!r}" + (f" ({meaning})" if meaning else "")
+    got = shown(item["input"])
+    if kind == "literal_error":
+        words = _words(item["ctx"]["expected"])
+        near = nearest(str(item["input"]), words) if len(words) > 1 else ""
+        near = near if "mean" in near else ""
+        return place, f"{key}: expected {' or '.join(words)}, got {got}{near}"
+    if kind in _KINDS:
+        return place, f"{key}: expected {_KINDS[kind]}, got {got}"
+    message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "value_error":
+        return _of_block(place, message)
+    return place, f"{key}: expected {message}, got {got}"
+
+
+def _of_block(place: Place, message: str) -> tuple[Place, str]:
+    """Find the key that a block's own error begins with; any other gets its key in front."""
+    first = message.split(":")[0]
+    if place in _MODELS and first in _MODELS[place].model_fields:
+        return (*place, first), message
+    return place, led(str(place[-1]) if place else "", message)
+
+
+def led(key: str, message: str) -> str:
+    """Put the key before the message, unless the message begins with what is unknown."""
+    return message if message.startswith("unknown key") or not key else f"{key}: {message}"
+
+
+def _words(expected: str) -> list[str]:
+    """Take pydantic's "'a', 'b' or 'c'" apart."""
+    return [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
+
+
+def shown(value: object) -> str:
+    """Show what was got, shortly."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return f"keys and values ({', '.join(map(str, value))})"[:80]
+    text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

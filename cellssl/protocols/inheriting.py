@@ -1,0 +1,154 @@
+"""A protocol that extends another: its own values over those of its base."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cellssl import methods
+from cellssl.augment import nearest
+from cellssl.protocols.editing import Origins, edit_operations, operation_names, trace
+from cellssl.protocols.explaining import shown
+from cellssl.protocols.migrating import renamed
+from cellssl.protocols.protocol import Protocol
+from cellssl.protocols.reading import Document, Place
+
+__all__ = ["EDITS", "inherit"]
+
+EDITS = ("change", "remove", "add")  # keys that edit inherited operations
+_BLOCKS: set[Place] = {
+    ("crop",),
+    ("crop", "scaling"),
+    ("training",),
+    ("training", "method_options"),
+}
+_MERGED = ("crop", "training", "change")  # what a file says of these may be a part only
+
+_log = logging.getLogger(__name__)
+
+
+def inherit(
+    base: Protocol, values: Mapping[str, Any], document: Document, *, source: str
+) -> tuple[dict[str, Any], Callable[[Place, str], None]]:
+    """Lay a protocol's own values over those of the base.
+
+    Parameters
+    ----------
+    base
+        The protocol that is extended.
+    values
+        Plain values of today's version, with ``extends``.
+    document
+        Where they stand; what is wrong with the edits is noted there.
+    source
+        The file's name in messages.
+
+    Returns
+    -------
+    dict, callable
+        The values together, and what notes a problem of them: at its place in the file, or, where
+        the value was inherited, at ``extends:``.
+    """
+    _check_name(base, values, document)
+    own = {key: value for key, value in values.items() if key not in ("extends", *EDITS)}
+    merged = _merge(_fitting(base, own, document, source), own)
+    origins: Origins = {}
+    if "views" in values:
+        for key in EDITS:
+            if key in values:
+                document.add((key,), f"{key} edits inherited views, but views are written out here")
+    else:
+        edits = _edits(values, operation_names(merged), document)
+        merged, origins = edit_operations(merged, **edits)
+
+    def note(place: Place, message: str) -> None:
+        there = trace(place, origins)
+        if there in document.lines or (there[:1] in document.lines and there[0] not in _MERGED):
+            document.add(there, message)
+        else:
+            document.add(("extends",), f"{message} (inherited from {values['extends']})")
+
+    return merged, note
+
+
+def _check_name(base: Protocol, values: Mapping[str, Any], document: Document) -> None:
+    """Make sure that two protocols are told apart by their names."""
+    if "name" not in values:
+        document.add(
+            ("extends",), "a protocol that extends another needs a name of its own; write name: …"
+        )
+    elif values["name"] == base.name:
+        document.add(
+            ("name",), f"name: {base.name!r} is the name of what it extends; give it its own"
+        )
+
+
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any], place: Place = ()) -> dict[str, Any]:
+    """Replace values by one's own; blocks key by key."""
+    merged = dict(base)
+    for key, value in own.items():
+        inner = (*place, key)
+        if inner in _BLOCKS and isinstance(value, Mapping):
+            merged[key] = _merge(base[key], value, inner)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _fitting(
+    base: Protocol, own: Mapping[str, Any], document: Document, source: str
+) -> dict[str, Any]:
+    """Give the base's values; under another method without the options that it does not have."""
+    values = base.to_dict()
+    training = own.get("training")
+    method = training.get("method") if isinstance(training, Mapping) else None
+    if not isinstance(method, str) or method not in methods.names():
+        return values
+    options, known = values["training"]["method_options"], methods.option_names(method)
+    for option in [option for option in options if option not in known]:
+        del options[option]
+        line = document.line(("training", "method"))
+        _log.info("%s:%d: %s has no option %s; left out", source, line, method, option)
+    return values
+
+
+def _edits(values: Mapping[str, Any], there: list[str], document: Document) -> dict[str, Any]:
+    """Read what is changed, removed and added; leave out what is wrong, and note it."""
+    change = _of_kind(values.get("change", {}), Mapping, "change", document)
+    remove = _of_kind(values.get("remove", []), list, "remove", document)
+    add = _of_kind(values.get("add", []), list, "add", document)
+    for name in change:
+        _check_there(("change", name), name, there, document)
+    for index, name in enumerate(remove):
+        _check_there(("remove", index), name, there, document)
+        if name in there and name in change:
+            document.add(("remove", index), f"remove: {name} is changed and removed; keep one")
+    changed = {}
+    for name, keys in change.items():
+        if not isinstance(keys, Mapping):
+            message = f"expected keys and values for {name}, got {shown(keys)}"
+            document.add(("change", name), message)
+        elif name in there:
+            changed[name] = keys
+    return {"change": changed, "remove": [name for name in remove if name in there], "add": add}
+
+
+def _of_kind(value: Any, kind: type, key: str, document: Document) -> Any:
+    """Give a mapping or a list, or an empty one where it is something else, which is noted."""
+    if isinstance(value, kind):
+        return value
+    if kind is list:
+        hint = f"; write [{value}]" if isinstance(value, str) else ""
+        wanted = f"a list of operations, got {shown(value)}{hint}"
+    else:
+        wanted = f"operations with the keys to change, got {shown(value)}"
+    document.add((key,), f"{key}: expected {wanted}")
+    return [] if kind is list else {}
+
+
+def _check_there(place: Place, name: object, there: list[str], document: Document) -> None:
+    """Make sure that an operation is inherited."""
+    if name in there:
+        return
+    told = renamed(name) if isinstance(name, str) else None
+    unknown = f"no inherited operation is called {name!r}{nearest(str(name), there)}"
+    document.add(place, f"{place[0]}: {told or unknown}")

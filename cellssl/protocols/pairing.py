@@ -1,0 +1,125 @@
+"""Which cells are positives of one another, by the columns of their table."""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+from cellssl.augment import nearest
+from cellssl.errors import ProtocolError
+from cellssl.protocols.protocol import Protocol
+from cellssl.training import Partners
+
+__all__ = ["build_partners", "missing_columns"]
+
+_PREFIX = "Metadata_"
+_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
+_COMPOUND, _DOSE = "Metadata_Compound", "Metadata_Concentration"
+
+
+def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
+    """Say which cells show the second view of which, as the protocol's `positives:` wants it.
+
+    Parameters
+    ----------
+    protocol
+        The protocol.
+    obs
+        One row per image, in the images' order.
+
+    Returns
+    -------
+    Partners or None
+        None where both views show the same cell. Cells without a treatment have no partner but
+        themselves.
+
+    Raises
+    ------
+    ProtocolError
+        When a column is missing or empty.
+    TrainingError
+        When no cell has a partner.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load, resolve
+    >>> cells = pd.DataFrame({"Metadata_Compound": ["DMSO", "taxol", "DMSO"]})
+    >>> build_partners(resolve("natural-moco", {"positives": "same_treatment"}), cells).alone
+    1
+    """
+    positives = protocol.positives
+    if not positives.weak:
+        return None
+    found = missing_columns(protocol, obs.columns)
+    if found:
+        raise ProtocolError(f"protocol {protocol.name}: {'; '.join(found)}")
+    if positives.kind == "same_well":
+        return Partners(_groups(protocol, obs, (_PLATE, _WELL)))
+    groups = _groups(protocol, obs, _treatment(protocol, obs))
+    return Partners(groups, _codes(obs[_PLATE]) if positives.another_plate else None)
+
+
+def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
+    """Name the columns that `positives:` needs and a table lacks, and how to mend it.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load
+    >>> missing_columns(load("natural-moco"), [])
+    []
+    """
+    positives = protocol.positives
+    if not positives.weak:
+        return []
+    if positives.kind == "same_well":
+        needed: tuple[str, ...] = (_PLATE, _WELL)
+    else:
+        needed = tuple(_PREFIX + name for name in positives.columns or ()) or (_COMPOUND,)
+        needed += (_PLATE,) if positives.another_plate else ()
+    there = [name for name in columns if name.startswith(_PREFIX)]
+    have = ", ".join(there) or "no Metadata_ columns"
+    return [
+        f"positives: {positives.kind} needs the column {name}, which the cells lack; they have "
+        f"{have}{near if 'mean' in (near := nearest(name, there)) else ''}"
+        for name in needed
+        if name not in columns
+    ]
+
+
+def _treatment(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
+    """Name the columns that make a treatment."""
+    if protocol.positives.columns:
+        return tuple(_PREFIX + name for name in protocol.positives.columns)
+    dosed = _DOSE in obs.columns and bool((_codes(obs[_DOSE]) >= 0).any())
+    return (_COMPOUND, _DOSE) if dosed else (_COMPOUND,)
+
+
+def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
+    """Give each cell its group's number (N,), one of its own where it belongs to none.
+
+    An empty concentration beside a compound is a value like others: controls often have none.
+    """
+    codes = {name: _codes(obs[name]) for name in columns}
+    for name, column in codes.items():
+        if len(column) and not (column >= 0).any():
+            raise ProtocolError(
+                f"protocol {protocol.name}: positives: {protocol.positives.kind} needs the column "
+                f"{name}, which is empty for all {len(column)} cells; name others under columns:"
+            )
+    needed = [name for name in columns if name != _DOSE] or list(columns)
+    nothing = np.any([codes[name] < 0 for name in needed], axis=0)
+    _, groups = np.unique(np.stack(list(codes.values()), axis=1), axis=0, return_inverse=True)
+    groups = groups.reshape(-1).astype(np.int64)
+    groups[nothing] = len(obs) + np.arange(int(nothing.sum()))
+    return groups
+
+
+def _codes(column: pd.Series) -> np.ndarray:
+    """Give equal values equal numbers (N,), −1 where there is nothing."""
+    values = column.astype(object)
+    values = values.where(values.notna() & (values.astype(str).str.strip() != ""), None)
+    if column.name == _DOSE:
+        numbers = pd.to_numeric(values, errors="coerce")
+        if numbers.notna().equals(values.notna()):  # text that holds numbers: 0.10 is 0.1
+            values = numbers
+    return pd.factorize(values)[0]

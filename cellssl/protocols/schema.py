@@ -1,0 +1,271 @@
+"""The form of a protocol file as a JSON Schema, for editors that complete and check as one types."""
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from cellssl import encoders, methods
+from cellssl.augment import Operation, catalogue
+from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
+from cellssl.protocols.protocol import (
+    MOST_VIEWS,
+    VERSION,
+    Crop,
+    Positives,
+    Protocol,
+    ScalingRule,
+    ViewRecipe,
+)
+from cellssl.training.settings import TrainingSettings
+
+__all__ = ["schema"]
+
+_Schema = dict[str, Any]
+_UNITS = {"size": "px", "percentiles": "%", "checkpoint_minutes": "min", "warmup_epochs": "epochs"}
+_NAMES: _Schema = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1},
+    "minItems": 1,
+    "uniqueItems": True,
+}
+
+
+def schema() -> _Schema:
+    """Give the JSON Schema (draft 2020-12) of protocol files of today's version.
+
+    It knows every key, operation, method and encoder, with meaning, unit (``x-unit``), range and
+    default. What holds between values (a channel that is named but not listed, a range that falls)
+    only `load` tells.
+
+    Examples
+    --------
+    >>> schema()["$defs"]["rotate"]["properties"]["degrees"]["maximum"]
+    180.0
+    """
+    operations = catalogue()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cellssl protocol",
+        "description": "What an encoder is made blind to, why, and how it is trained.",
+        "type": "object",
+        "properties": {
+            **_protocol_keys(),
+            "extends": {
+                "type": "string",
+                "minLength": 1,
+                "description": "name or file of a protocol whose values hold where this file says "
+                "nothing",
+            },
+            "change": {
+                "type": "object",
+                "description": "inherited operations → the keys that get other values",
+                "properties": {name: {"$ref": f"#/$defs/{name}"} for name in operations},
+                "additionalProperties": False,
+            },
+            "remove": {
+                "type": "array",
+                "description": "inherited operations that are taken out",
+                "items": {"enum": list(operations)},
+            },
+            "add": {
+                "description": "operations that come last in every inherited view",
+                "$ref": "#/$defs/operations",
+            },
+        },
+        "additionalProperties": False,
+        "required": ["name"],
+        "if": {"required": ["extends"]},
+        "then": {"if": {"required": ["views"]}, "then": _without("change", "remove", "add")},
+        "else": {
+            "required": ["channels", "crop", "views"],
+            "properties": {"crop": {"required": ["size"]}},
+            **_without("change", "remove", "add"),
+        },
+        "$defs": {
+            "operations": _operations(operations),
+            **{name: _operation(operation) for name, operation in operations.items()},
+        },
+    }
+
+
+def _without(*keys: str) -> _Schema:
+    """Allow none of these keys."""
+    return {"not": {"anyOf": [{"required": [key]} for key in keys]}}
+
+
+def _protocol_keys() -> _Schema:
+    """Give the keys of the file itself."""
+    keys = _keys(Protocol, ("version", "name", "description"))
+    described = {name: field.description for name, field in Protocol.model_fields.items()}
+    return {
+        "version": {
+            "description": f"{keys['version']['description']}; 1 when left out",
+            "enum": list(range(1, VERSION + 1)),
+        },
+        "name": keys["name"],
+        "description": keys["description"],
+        "channels": {
+            "description": described["channels"],
+            "anyOf": [{"const": "any"}, _NAMES],
+        },
+        "crop": _block(Crop, described["crop"], scaling=_scaling()),
+        "positives": _positives(described["positives"]),
+        "views": _views(described["views"]),
+        "training": _training(described["training"]),
+    }
+
+
+def _keys(model: type[BaseModel], names: tuple[str, ...]) -> _Schema:
+    """Take keys from pydantic's schema, with units and without its titles."""
+    found = model.model_json_schema()["properties"]
+    keys = {}
+    for name in names:
+        keys[name] = {key: value for key, value in found[name].items() if key != "title"}
+        if name in _UNITS:
+            unit = _UNITS[name]
+            keys[name]["x-unit"] = unit
+            keys[name]["description"] = f"{keys[name]['description']} ({unit})"
+    return keys
+
+
+def _block(model: type[BaseModel], description: str | None, **special: _Schema) -> _Schema:
+    """Give a block; `special` are keys that pydantic cannot know well enough."""
+    plain = tuple(name for name in model.model_fields if name not in special)
+    keys = {**_keys(model, plain), **special}
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {name: keys[name] for name in model.model_fields},
+        "additionalProperties": False,
+    }
+
+
+def _scaling() -> _Schema:
+    """Give the scaling block; pydantic does not see what a percentile may be."""
+    percentiles = _keys(ScalingRule, ("percentiles",))["percentiles"]
+    about = {key: percentiles[key] for key in ("description", "x-unit", "default")}
+    ends = {"type": "number", "minimum": 0, "maximum": 100}
+    two = {"type": "array", "items": ends, "minItems": 2, "maxItems": 2}
+    return _block(ScalingRule, "intensity scaling", percentiles={**about, **two})
+
+
+def _positives(description: str | None) -> _Schema:
+    """Give one word, or keys and values."""
+    words = list(get_args(Positives.model_fields["kind"].annotation))
+    columns = {
+        "description": Positives.model_fields["columns"].description,
+        "anyOf": [_NAMES, {"type": "null"}],
+        "default": None,
+    }
+    block = _block(Positives, description, columns=columns)
+    treatment = {"properties": {"kind": {"const": "same_treatment"}}}
+    other = {"properties": {"another_plate": {"const": False}, "columns": {"type": "null"}}}
+    long = {**block, "required": ["kind"], "if": treatment, "else": other}
+    return {
+        "description": description,
+        "default": "same_cell",
+        "anyOf": [{"enum": words}, long],
+    }
+
+
+def _views(description: str | None) -> _Schema:
+    """Give a list of lists of operations, or of operations with count and size."""
+    listed = {"$ref": "#/$defs/operations"}
+    operations = {"description": "a list of operations, in order", **listed}
+    long = _block(ViewRecipe, "one view, or several alike", operations=operations)
+    return {
+        "description": description,
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MOST_VIEWS,
+        "items": {"anyOf": [listed, {**long, "required": ["operations"]}]},
+    }
+
+
+def _training(description: str | None) -> _Schema:
+    """Give the training block, with the options of each method."""
+    keys = _keys(TrainingSettings, ("method", "encoder", "method_options"))
+    block = _block(
+        TrainingSettings,
+        description,
+        method={**keys["method"], "enum": list(methods.names())},
+        encoder={**keys["encoder"], "enum": list(encoders.names())},
+    )
+    default = TrainingSettings.model_fields["method"].default
+    return {**block, "allOf": [_options(name, name == default) for name in methods.names()]}
+
+
+def _options(method: str, default: bool) -> _Schema:
+    """Tie `method_options` to the method."""
+    named = {"properties": {"method": {"const": method}}}
+    known = {"propertyNames": {"enum": list(methods.option_names(method))}}
+    return {
+        "if": named if default else {**named, "required": ["method"]},
+        "then": {"properties": {"method_options": known}},
+    }
+
+
+def _operations(operations: dict[str, type[Operation]]) -> _Schema:
+    """Give a list of operations: one an item, told apart by its only key."""
+    items = {}
+    for name, operation in operations.items():
+        needed = [key for key, (_, default) in operation.rules().items() if default is ...]
+        filled = {"$ref": f"#/$defs/{name}", "required": needed}
+        items[name] = filled if needed else {"anyOf": [filled, {"type": "null"}]}
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": items,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+    }
+
+
+def _operation(operation: type[Operation]) -> _Schema:
+    """Give an operation's keys."""
+    about = (operation.__doc__ or "").splitlines()[0].strip()
+    return {
+        "type": "object",
+        "description": f"{about} Makes the encoder blind to {operation.invariance}.",
+        "properties": {
+            key: _value(rule, default) for key, (rule, default) in operation.rules().items()
+        },
+        "additionalProperties": False,
+    }
+
+
+def _value(rule: Rule, default: Any) -> _Schema:
+    """Give what a value may be, with meaning, unit and default."""
+    about: _Schema = {"description": rule.meaning}
+    if rule.unit:
+        about = {"description": f"{rule.meaning} ({rule.unit})", "x-unit": rule.unit}
+    if default is not ...:
+        about["default"] = list(default) if isinstance(default, tuple) else default
+    kind = _kind(rule)
+    optional = default is None and isinstance(rule, ChannelName | Texts)
+    return {**about, **({"anyOf": [kind, {"type": "null"}]} if optional else kind)}
+
+
+def _kind(rule: Rule) -> _Schema:
+    """Translate a rule."""
+    if isinstance(rule, Number | Span):
+        number = {
+            "type": "integer" if rule.whole else "number",
+            "minimum": rule.low,
+            "maximum": rule.high,
+        }
+        if isinstance(rule, Number):
+            return number
+        return {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    if isinstance(rule, Switch):
+        return {"type": "boolean"}
+    if isinstance(rule, Choice):
+        return {"enum": list(rule.options)}
+    if isinstance(rule, Texts) and rule.many:
+        return _NAMES
+    return (
+        {"type": "string", "minLength": 1} if isinstance(rule, ChannelName) else {"type": "string"}
+    )

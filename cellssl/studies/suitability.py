@@ -1,0 +1,77 @@
+"""Does a protocol suit these crops? Asked before hours of training, of a sample of the cells."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cellssl.crops import Crops, fit_scaling
+from cellssl.datasets import CropSource
+from cellssl.protocols import Finding, Protocol, check, choose_channels, resolve
+from cellssl.studies.experiment import scaling_rule
+
+__all__ = ["check_crops"]
+
+
+def check_crops(
+    protocol: Protocol | str | Path, crops: Crops | str | Path, *, cells: int = 256
+) -> list[Finding]:
+    """Hold a protocol against crops, and make its views of some of them.
+
+    Parameters
+    ----------
+    protocol
+        A protocol, its name or its file.
+    crops
+        The crop file.
+    cells
+        How many cells, spread evenly over the file, the views are made of.
+
+    Returns
+    -------
+    list of Finding
+        Errors, or, where there are none, warnings; empty where all is well.
+
+    Raises
+    ------
+    ProtocolError
+        When the protocol itself is wrong.
+    CropError
+        When the crops cannot be read.
+    """
+    protocol = resolve(protocol)
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+
+    def hold(**pictures: object) -> list[Finding]:
+        return check(
+            protocol,
+            channels=crops.channels,
+            stored_size=crops.size,
+            masks=crops.mask_names,
+            columns=list(crops.obs.columns),
+            **pictures,
+        )
+
+    found = hold()
+    if any(finding.level == "error" for finding in found) or not len(crops):
+        return found
+    rows = _spread(len(crops), cells)
+    channels = choose_channels(protocol, crops.channels)
+    scaling = fit_scaling(crops, scaling_rule(protocol))
+    source = CropSource(crops, scaling, rows=rows, channels=channels)
+    return hold(
+        images=source.gather(torch.arange(len(source))),
+        stencils=crops.masks(rows) if _needs_masks(protocol) else None,
+    )
+
+
+def _spread(count: int, wanted: int) -> np.ndarray:
+    """Choose rows: one at random out of each of as many equal parts; always the same ones."""
+    parts = np.linspace(0, count, min(wanted, count) + 1).astype(np.int64)
+    return np.random.default_rng(0).integers(parts[:-1], parts[1:])
+
+
+def _needs_masks(protocol: Protocol) -> bool:
+    """Tell whether an operation looks at the crops' masks."""
+    kinds = {operation.kind for recipe in protocol.views for operation in recipe.operations}
+    return "masking" in kinds

@@ -1,0 +1,184 @@
+"""Protocols are held against crops: what cannot be, and what one should know."""
+
+import pytest
+import torch
+
+from cellssl.errors import ProtocolError
+from cellssl.protocols import Finding, build_views, check, load, loads, require_fit, resolve
+
+CHANNELS = ("DAPI", "Actin")
+
+
+def small(views: str, *, channels: str = "[DAPI, Actin]", size: int = 16) -> str:
+    return f"name: small\nchannels: {channels}\ncrop: {{size: {size}}}\nviews: {views}\n"
+
+
+def messages(found: list[Finding]) -> list[str]:
+    return [finding.message for finding in found]
+
+
+def test_nothing_is_found_where_all_is_well() -> None:
+    protocol = load("bbbc021-expert")
+    assert check(protocol, channels=["Actin", "DAPI", "Tubulin"], stored_size=105) == []
+
+
+def test_channels_that_the_data_lack_are_errors() -> None:
+    found = check(load("bbbc021-expert"), channels=["DAPI", "Tubuline"], stored_size=96)
+    assert [finding.level for finding in found] == ["error", "error"]
+    assert "channel 'Tubulin' is not in the data, which have DAPI, Tubuline" in found[0].message
+    assert "did you mean 'Tubuline'?" in found[0].message
+
+
+def test_views_larger_than_the_crops_are_errors() -> None:
+    (found,) = check(load("natural-simclr"), channels=["a"], stored_size=40)
+    assert found.level == "error"
+    assert "crop.size is 64 px, but the crops have 40 px" in found.message
+    assert "1.5 × 64 = 96 px is good" in found.message
+
+
+@pytest.mark.parametrize(
+    ("views", "needed"),
+    [
+        ("[[]]", 16),
+        ("[[flip: {}]]", 16),
+        ("[[rotate: {degrees: 180}]]", 23),  # 16·√2 = 22.6
+        ("[[shift: {pixels: 3}]]", 22),
+        ("[[zoom: {area: [0.5, 4]}]]", 32),
+        ("[[resized_crop: {}]]", 16),
+        ("[[rotate: {degrees: 180}, shift: {pixels: 2}]]", 29),  # (16 + 4)·√2 = 28.3
+        ("[[shift: {pixels: 2}, rotate: {degrees: 180}]]", 27),  # 16·√2 + 4 = 26.6
+    ],
+)
+def test_how_large_crops_must_be(views: str, needed: int) -> None:
+    protocol = loads(small(views))
+    assert check(protocol, channels=["DAPI", "Actin"], stored_size=needed) == []
+    assert build_views(protocol, ("DAPI", "Actin")).views[0].stored_size() == needed
+
+
+def test_mirrored_borders_are_warned_of_with_numbers() -> None:
+    (found,) = check(load("bbbc021-expert"), channels=["DAPI", "Tubulin", "Actin"], stored_size=68)
+    assert found.level == "warning"
+    assert "of a view's pixels lie beyond the stored crops of 68 px" in found.message
+    assert "crops of 105 px need no mirror" in found.message
+
+
+def test_colour_on_two_channels_is_warned_of() -> None:
+    found = check(load("natural-simclr"), channels=["GFP", "DNA"], stored_size=96)
+    assert all(finding.level == "warning" for finding in found)
+    told = " | ".join(finding.message for finding in found)
+    assert "hue exists for 3 channels (RGB) only and is left out on 2" in told
+    assert "saturation blends with the plain mean of the 2 channels" in told
+    assert check(load("natural-simclr"), channels=["r", "g", "b"], stored_size=64) == []
+
+
+def test_operations_on_masks_need_them() -> None:
+    protocol = loads(small("[[mask_background: {mask: cell}]]"))
+    (found,) = check(protocol, channels=CHANNELS, stored_size=24)
+    assert found == Finding(
+        "error",
+        "mask_background needs masks; these crops have none: cut them with masks, or remove it",
+    )
+    (found,) = check(protocol, channels=CHANNELS, stored_size=24, masks=["nucleus"])
+    assert "mask_background needs the cell mask; these crops have nucleus" in found.message
+    assert check(protocol, channels=CHANNELS, stored_size=24, masks=["nucleus", "cell"]) == []
+
+
+def test_positives_need_their_columns() -> None:
+    protocol = resolve("natural-moco", {"positives": "same_treatment"})
+    fits = {"channels": CHANNELS, "stored_size": 64}
+    assert all(finding.level == "warning" for finding in check(protocol, **fits))
+    (found,) = check(protocol, columns=["Metadata_Plate", "Metadata_Compund"], **fits)
+    assert (
+        "same_treatment needs the column Metadata_Compound, which the cells lack" in found.message
+    )
+    assert found.message.endswith("did you mean 'Metadata_Compund'?")
+
+
+@pytest.mark.parametrize(
+    ("border", "said"), [("mirror", "are mirrored"), ("zeros", "become black")]
+)
+def test_what_comes_from_beyond_the_view_is_told(border: str, said: str) -> None:
+    text = small("[[rotate: {degrees: 180}]]").replace(
+        "{size: 16}", f"{{size: 16, border: {border}}}"
+    )
+    (found,) = check(loads(text), channels=CHANNELS, stored_size=64)
+    assert found.level == "warning"
+    assert "of a view's pixels come from beyond its 16 px and " + said in found.message
+
+
+def test_each_entry_of_the_views_is_checked_and_named() -> None:
+    views = "[[], [], {operations: [rotate: {degrees: 180}], size: 16, count: 3}]"
+    (found,) = check(loads(small(views)), channels=CHANNELS, stored_size=16)
+    assert found.message.startswith("views 3–5: ")
+
+
+def test_what_cannot_be_is_raised_with_all_its_reasons() -> None:
+    protocol = loads(small("[[mask_background: {}]]"))
+    with pytest.raises(
+        ProtocolError, match="small does not fit these cells: channel 'DAPI'"
+    ) as caught:
+        require_fit(protocol, channels=["Actin"], stored_size=8)
+    assert "crop.size is 16 px" in str(caught.value)
+    assert "needs masks" in str(caught.value)
+
+
+# --- made of images -------------------------------------------------------------------------
+
+
+def bright() -> torch.Tensor:
+    """64 images: DAPI dim, Actin near white; nothing is at an end of the scale."""
+    images = torch.rand(64, 2, 24, 24, generator=torch.Generator().manual_seed(0))
+    return torch.stack([0.2 + 0.1 * images[:, 0], 0.8 + 0.1 * images[:, 1]], dim=1)
+
+
+def test_views_that_saturate_are_told_by_channel_and_operation() -> None:
+    protocol = loads(
+        small("[[flip: {}, stain_gain: {amplitude: 0.5}, stain_offset: {amplitude: 0.01}]]")
+    )
+    (said,) = messages(check(protocol, channels=CHANNELS, stored_size=24, images=bright()))
+    assert (
+        "of Actin's pixels are saturated by view 1 (0.0% before, 0.0% without stain_gain)" in said
+    )
+    assert said.endswith("lower stain_gain")
+
+
+def test_views_that_blacken_are_told() -> None:
+    protocol = loads(small("[[], [stain_offset: {amplitude: 0.6}]]"))
+    found = messages(check(protocol, channels=CHANNELS, stored_size=24, images=bright().numpy()))
+    black = [text for text in found if "black" in text]
+    assert len(black) == 1
+    assert "of DAPI's pixels are made black by view 2" in black[0]
+    assert "lower stain_offset, unless that is meant" in black[0]
+
+
+def test_no_operation_is_blamed_that_is_not_alone() -> None:
+    twice = "stain_gain: {amplitude: 0.5, per_channel: false}"
+    protocol = loads(small(f"[[{twice}, {twice}, {twice}, {twice}, {twice}]]"))
+    (said,) = messages(check(protocol, channels=CHANNELS, stored_size=24, images=bright()))[-1:]
+    assert said.endswith("no single operation does it alone")
+
+
+def test_nothing_is_told_of_views_that_keep_the_range() -> None:
+    protocol = loads(small("[[flip: {}, stain_gain: {amplitude: 0.05}]]"))
+    assert check(protocol, channels=CHANNELS, stored_size=24, images=bright()) == []
+
+
+def test_what_was_white_before_is_not_held_against_the_views() -> None:
+    images = torch.ones(8, 2, 24, 24)
+    protocol = loads(small("[[stain_gain: {amplitude: 0.5}]]"))
+    assert check(protocol, channels=CHANNELS, stored_size=24, images=images) == []
+
+
+def test_views_on_masks_are_made_with_them() -> None:
+    protocol = loads(small("[[mask_background: {fill: black}]]"))
+    masks = torch.zeros(64, 1, 24, 24, dtype=torch.uint8)
+    masks[:, :, 8:16, 8:16] = 1
+    found = check(
+        protocol,
+        channels=CHANNELS,
+        stored_size=24,
+        masks=["nucleus"],
+        images=bright(),
+        stencils=masks.numpy(),
+    )
+    assert [text.split("%")[0] for text in messages(found)] == ["75.0", "75.0"]

@@ -1,0 +1,120 @@
+"""Positives by well or treatment: which cells belong together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cellssl.errors import ProtocolError, TrainingError
+from cellssl.protocols import Positives, build_partners, dump, from_dict, load, loads, resolve
+from cellssl.training import Partners
+
+CELLS = pd.DataFrame(
+    {
+        "Metadata_Plate": ["P1", "P1", "P1", "P2", "P2", "P2"],
+        "Metadata_Well": ["A01", "A01", "A02", "A01", "A02", "A02"],
+        "Metadata_Compound": ["taxol", "taxol", "DMSO", "taxol", "DMSO", ""],
+        "Metadata_Concentration": [0.3, 0.1 + 0.2, np.nan, 3.0, np.nan, 0.3],
+        "Metadata_MOA": ["m", None, "m", "m", "c", "c"],
+    }
+)
+
+
+def partners_of(positives: object, cells: pd.DataFrame = CELLS) -> list[set[int]]:
+    """Give every cell's partners, drawn often."""
+    partners = build_partners(resolve("natural-moco", {"positives": positives}), cells)
+    assert isinstance(partners, Partners)
+    index = torch.arange(len(cells))
+    drawn = [partners.draw(index, samples=index, seed=0, epoch=e).tolist() for e in range(40)]
+    return [set(column) for column in zip(*drawn, strict=True)]
+
+
+def test_the_same_cell_needs_no_partners() -> None:
+    assert build_partners(load("natural-moco"), pd.DataFrame()) is None
+
+
+def test_cells_of_a_well_belong_together() -> None:
+    assert partners_of("same_well") == [{1}, {0}, {2}, {3}, {5}, {4}]
+
+
+def test_treatments_are_compound_and_dose_by_value() -> None:
+    cells = CELLS.assign(Metadata_Concentration=[0.3, 0.3, np.nan, 3.0, np.nan, 0.3])
+    assert partners_of("same_treatment", cells) == [{1}, {0}, {4}, {3}, {2}, {5}]
+    text = cells.assign(Metadata_Concentration=["0.3", "0.30", "", "3", "", "0.3"])
+    assert partners_of("same_treatment", text) == [{1}, {0}, {4}, {3}, {2}, {5}]
+    named = text.astype({"Metadata_Compound": "category", "Metadata_Concentration": "category"})
+    assert partners_of("same_treatment", named) == [{1}, {0}, {4}, {3}, {2}, {5}]
+
+
+def test_without_doses_a_treatment_is_a_compound() -> None:
+    for cells in (
+        CELLS.drop(columns="Metadata_Concentration"),
+        CELLS.assign(Metadata_Concentration=np.nan),
+    ):
+        assert partners_of("same_treatment", cells) == [{1, 3}, {0, 3}, {4}, {0, 1}, {2}, {5}]
+
+
+def test_partners_may_have_to_come_from_another_plate() -> None:
+    kind = {"kind": "same_treatment", "another_plate": True, "columns": ["Compound"]}
+    assert partners_of(kind) == [{3}, {3}, {4}, {0, 1}, {2}, {5}]
+
+
+def test_columns_are_chosen_with_or_without_prefix() -> None:
+    for name in ("MOA", "Metadata_MOA"):
+        kind = {"kind": "same_treatment", "columns": [name]}
+        assert partners_of(kind) == [{2, 3}, {1}, {0, 3}, {0, 2}, {5}, {4}]
+
+
+@pytest.mark.parametrize(
+    ("positives", "cells", "said"),
+    [
+        ("same_well", CELLS[["Metadata_Plate"]], "Metadata_Well, which the cells lack; they have Metadata_Plate"),
+        ("same_treatment", CELLS[["Metadata_Plate"]], "same_treatment needs the column Metadata_Compound"),
+        ("same_treatment", CELLS.assign(Metadata_Compound=""), "Metadata_Compound, which is empty for all 6 cells"),
+        ({"kind": "same_treatment", "columns": ["Compond"]}, CELLS, "did you mean 'Metadata_Compound'"),
+        ({"kind": "same_treatment", "another_plate": True}, CELLS.iloc[:, 1:], "the column Metadata_Plate"),
+    ],
+)  # fmt: skip
+def test_missing_and_empty_columns_are_told(
+    positives: object, cells: pd.DataFrame, said: str
+) -> None:
+    with pytest.raises(ProtocolError, match=said):
+        build_partners(resolve("natural-moco", {"positives": positives}), cells)
+
+
+def test_a_table_where_nobody_has_a_partner_is_refused() -> None:
+    with pytest.raises(TrainingError, match="no image has a partner"):
+        build_partners(resolve("natural-moco", {"positives": "same_well"}), CELLS.iloc[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("says", "plain", "shown"),
+    [
+        ("same_well", "same_well", "same_well"),
+        ("{kind: same_treatment}", "same_treatment", "same_treatment"),
+        ("{kind: same_cell, another_plate: false}", "same_cell", "same_cell"),
+        (
+            "{kind: same_treatment, another_plate: true}",
+            {"kind": "same_treatment", "another_plate": True},
+            "same_treatment on another plate",
+        ),
+        (
+            "{kind: same_treatment, columns: [Metadata_MOA]}",
+            {"kind": "same_treatment", "columns": ["MOA"]},
+            "same_treatment",
+        ),
+    ],
+)
+def test_positives_are_written_as_shortly_as_they_can(says: str, plain: object, shown: str) -> None:
+    protocol = loads(f"name: a\nextends: natural-moco\npositives: {says}\n")
+    assert protocol.to_dict()["positives"] == plain
+    assert loads(dump(protocol)) == protocol
+    assert from_dict(protocol.to_dict()) == protocol
+    assert str(protocol.positives) == shown
+
+
+def test_all_but_the_same_cell_is_weak_supervision() -> None:
+    weak = {
+        kind: Positives(kind=kind).weak for kind in ("same_cell", "same_well", "same_treatment")
+    }
+    assert weak == {"same_cell": False, "same_well": True, "same_treatment": True}
