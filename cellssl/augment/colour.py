@@ -29,17 +29,20 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     precision.
     """
     red, green, blue = images.unbind(dim=1)
-    smallest = torch.minimum(torch.minimum(red, green), blue)
-    chroma = torch.maximum(torch.maximum(red, green), blue).sub_(smallest)
-    hue = (green + blue).sub_(red).sub_(smallest).div_(chroma.clamp(min=1e-12)).add_(1.0)
-    hue = hue.copysign_(green - blue).add_(6.0 * turn[:, :, None])
-    hue = hue.sub_(torch.floor(hue * (1 / 6)), alpha=6.0)  # into [0, 6]
+    smallest = torch.minimum(red, green)
+    smallest = torch.minimum(smallest, blue, out=smallest)
+    chroma = torch.maximum(red, green)
+    chroma = torch.maximum(chroma, blue, out=chroma).sub_(smallest).clamp_(min=1e-12)
+    hue = torch.add(green, blue).sub_(red).sub_(smallest).div_(chroma).add_(1.0)
+    hue = hue.copysign_(green - blue).mul_(1 / 6).add_(turn[:, :, None] + 1.0).frac_()  # circles
+    turned = torch.empty_like(images)
     below, above = smallest - chroma, torch.add(smallest, chroma, alpha=2.0)
-    turned = []  # not written into one tensor's channels: `out=` there is no part of a graph
-    for start, centre, sign in ((below, 3, 1), (above, 2, -1), (above, 4, -1)):
-        ramp = (hue - centre).abs_().clamp_(1.0, 2.0)
-        turned.append(torch.addcmul(start, chroma, ramp, value=sign))
-    return torch.stack(turned, dim=1)
+    for channel, (start, centre, sign) in enumerate(
+        ((below, 3, 6), (above, 2, -6), (above, 4, -6))
+    ):
+        ramp = torch.sub(hue, centre / 6).abs_().clamp_(1 / 6, 2 / 6)
+        torch.addcmul(start, chroma, ramp, value=sign, out=turned[:, channel])
+    return turned
 
 
 def blend(images: Tensor, other: Tensor, share: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
+from cellssl.augment.stencils import cover
 
 __all__ = [
     "ChannelWise",
@@ -31,7 +32,14 @@ __all__ = [
 
 Params = dict[str, Tensor]
 _registry: dict[str, type["Operation"]] = {}
-_LAST = {"per_channel": 1, "channels": 2, "p": 3, "because": 4}  # own keys are read first
+_LAST = {
+    "per_channel": 1,
+    "mask": 1,
+    "fill": 1,
+    "channels": 2,
+    "p": 3,
+    "because": 4,
+}  # own keys first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,12 +235,22 @@ class Masking(Operation):
         ("auto", "nucleus", "cell"),
         "auto",
     )
+    fill: str = choice("what is put there", ("background", "black"), "background")
 
     kind: ClassVar[str] = "masking"
+    neutral: ClassVar[Mapping[str, float]] = {"hides": 0.0}
+
+    def sample(self, draws: Draws) -> Params:
+        """Draw nothing but the chance: whether a sample's parts are hidden (N,), 1 or 0."""
+        return {"hides": torch.ones_like(draws.keys, dtype=torch.float32)}
+
+    def region(self, mask: Tensor) -> Tensor:
+        """Say what is hidden: (N, S, S) bool, by a mask (N, S, S) uint8."""
+        raise NotImplementedError
 
     def apply(self, images: Tensor, mask: Tensor, params: Params) -> Tensor:
-        """Give the changed images (N, C, S, S) by their mask (N, S, S) uint8."""
-        raise NotImplementedError
+        """Give the images (N, C, S, S) with the region filled."""
+        return cover(images, mask, self.region(mask), params["hides"], self.fill)
 
     def layer(self, names: Sequence[str]) -> int:
         """Find the mask among those that are stored.

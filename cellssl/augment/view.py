@@ -109,10 +109,10 @@ class View:
         kinds = (Masking, Geometry, Pixel)
         return tuple(step for kind in kinds for step in steps if isinstance(step.operation, kind))
 
-    def only(self, operation: Operation) -> "View":
-        """Give a view like this one with a single operation."""
+    def made_of(self, operations: Sequence[Operation]) -> "View":
+        """Give a view like this one of other operations."""
         return View(
-            [operation],
+            operations,
             self.size,
             channels=self.channels,
             masks=self.masks,

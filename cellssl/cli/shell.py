@@ -184,10 +184,13 @@ def show_scores(scores: "pd.DataFrame") -> None:
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = group[group["seed"] == "mean"].set_index("metric")
-        named = [embedding, subset] if subsets else [embedding]
+        marked = f"{embedding} †" if group["weak"].any() else str(embedding)
+        named = [marked, str(subset)] if subsets else [marked]
         rows.append([*named, *(_score(cells, metric) for metric in _HEADLINE)])
     columns = ["embedding", *(["subset"] if subsets else []), *_HEADLINE.values()]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
+    if scores["weak"].any():
+        say("† trained with other cells of the same well or treatment as positives: weak labels")
 
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:

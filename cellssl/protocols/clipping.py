@@ -93,15 +93,8 @@ def _shares(images: Tensor, end: _End) -> Tensor:
 
 def _leave_one_out(view: View) -> list[View]:
     """Build the view again without each of its operations; the others draw what they drew."""
+    every = range(len(view.operations))
     return [
-        View(
-            view.operations[:index] + view.operations[index + 1 :],
-            view.size,
-            channels=view.channels,
-            masks=view.masks,
-            border=view.border,
-            interpolation=view.interpolation,
-            transform=view.transform,
-        )
-        for index in range(len(view.operations))
+        view.made_of([op for place, op in enumerate(view.operations) if place != left_out])
+        for left_out in every
     ]

@@ -113,6 +113,11 @@ def value_text(value: object, rule: Rule | None = None) -> str:
         return str(value).lower()
     if isinstance(value, tuple | list):
         numbers = all(isinstance(item, int | float) for item in value)
-        shown = "–".join(f"{item:.3g}" for item in value) if numbers else " and ".join(value)
+        shown = "–".join(map(_number, value)) if numbers else " and ".join(value)
         return shown + unit
     return (f"{value:g}" if isinstance(value, int | float) else str(value)) + unit
+
+
+def _number(value: float) -> str:
+    """Write a whole number in full, any other by three digits."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"

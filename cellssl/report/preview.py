@@ -146,12 +146,12 @@ class _Batch:
         """Apply one operation at rising amplitude; once where that makes no difference."""
         from cellssl.protocols.describing import amplitude
 
-        alone = view.only(operation)
+        alone = view.made_of([operation])
         made = {name: self._make(alone, strength=share) for name, share in STRENGTHS.items()}
         full = made["full"]
         if all(np.array_equal(images, full) for images in made.values()):
             made = {"": full}
-        details = ", ".join(filter(None, [amplitude(operation), f"p {operation.p:g}"]))
+        details = ", ".join(filter(None, [amplitude(operation), f"p\u00a0{operation.p:g}"]))
         return PreviewGroup(
             operation.name + which, details, tuple(made), np.stack([*made.values()])
         )

@@ -1,6 +1,8 @@
 """Small images, and every operation at an amplitude that shows."""
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from cellssl.augment import Draws, Masking, Operation, Pixel, View, make_keys, operation_named
@@ -59,6 +61,13 @@ def everything(**common: object) -> list[Operation]:
 
 def pictures(count: int = 4, channels: int = 3, size: int = 24) -> Tensor:
     return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def smooth(size: int, *, sigma: float = 2.0) -> Tensor:
+    """One channel of smooth noise (1, 1, size, size), for what interpolates."""
+    noise = np.random.default_rng(0).random((1, 1, size, size))
+    blurred = ndimage.gaussian_filter(noise, (0, 0, sigma, sigma))
+    return torch.tensor(blurred / blurred.max(), dtype=torch.float32)
 
 
 def outlines(count: int = 4, size: int = 24) -> Tensor:

@@ -99,13 +99,14 @@ def test_airy_blur_leaves_nothing_finer_than_its_cut_off() -> None:
 
 
 @pytest.mark.parametrize("direction", [0.0, 0.6, math.pi / 2, 2.5])
-@pytest.mark.parametrize("length", [1.0, 3.0, 7.3])
-def test_motion_blur_averages_along_its_path(length: float, direction: float) -> None:
+@pytest.mark.parametrize(("length", "longest"), [(1.0, 1.0), (1.0, 8.0), (3.0, 8.0), (7.3, 7.3)])
+def test_motion_blur_averages_along_its_path(
+    length: float, longest: float, direction: float
+) -> None:
     image = pictures(1, channels=1)
     params = {"length": column(length), "direction": column(direction)}
-    made = apply("motion_blur", image, params, length=(0.0, 8.0))[0, 0].numpy()
+    made = apply("motion_blur", image, params, length=(0.0, longest))[0, 0].numpy()
     rows, columns = np.mgrid[:24, :24]
-    steps = np.linspace(-length / 2, length / 2, 4 * 8 + 1)
     moved = [
         ndimage.map_coordinates(
             image[0, 0].double().numpy(),
@@ -113,9 +114,9 @@ def test_motion_blur_averages_along_its_path(length: float, direction: float) ->
             order=1,
             mode="mirror",
         )
-        for step in steps
+        for step in ((np.arange(500) + 0.5) / 500 - 0.5) * length
     ]
-    assert np.abs(made - np.mean(moved, axis=0)).max() < 1e-5
+    assert np.abs(made - np.mean(moved, axis=0)).max() < 0.004
 
 
 def test_motion_blur_of_a_point_is_an_even_line() -> None:
@@ -124,7 +125,7 @@ def test_motion_blur_of_a_point_is_an_even_line() -> None:
     params = {"length": column(10.0), "direction": column(0.0)}
     made = apply("motion_blur", point, params, length=(0.0, 10.0))[0, 0]
     assert float(made[15].sum()) == pytest.approx(1.0, abs=1e-5)
-    assert torch.allclose(made[15, 11:20], torch.tensor(1 / 10), atol=0.003)
+    assert torch.allclose(made[15, 11:20], torch.tensor(1 / 10), atol=1e-5)
     assert not made[15, :10].any()
     assert not made[15, 21:].any()
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from cellssl.augment import Pixel, View, catalogue
+from cellssl.augment import View, catalogue
 from cellssl.augment.light import Transform, from_light, to_light
 
 from .examples import CHANNELS, STRONG, apply, column, draws, keys, make, pictures, see, see_all
@@ -208,11 +208,20 @@ def test_light_undoes_the_curve_of_the_scaling(transform: Transform, light: obje
     assert torch.allclose(to_light(ends, transform), ends)
 
 
+#: What adds, spreads, dims or is counted as light.
+ON_LIGHT = {
+    *("airy_blur", "bleaching", "bleed_through", "haze", "illumination"),
+    *("motion_blur", "resolution_loss", "shot_noise"),
+}
+
+
+def test_all_operations_on_light_are_under_test() -> None:
+    kinds = catalogue().items()
+    assert {name for name, kind in kinds if getattr(kind, "in_light", False)} == ON_LIGHT
+
+
 @pytest.mark.parametrize("transform", ["sqrt", "log"])
-@pytest.mark.parametrize(
-    "name",
-    [name for name, kind in catalogue().items() if issubclass(kind, Pixel) and kind.in_light],
-)
+@pytest.mark.parametrize("name", sorted(ON_LIGHT))
 def test_operations_on_light_convert_apply_and_convert_back(
     name: str, transform: Transform
 ) -> None:

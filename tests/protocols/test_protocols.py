@@ -131,7 +131,7 @@ def test_describe_numbers_views_and_names_channels() -> None:
     assert table["amplitude"].tolist() == [
         "degrees 90",
         "amount 0–0.2 of the light, source DAPI, target Actin",
-        "mask cell, grow 0 px",
+        "grow 0 px, mask cell",
     ]
 
 

@@ -71,7 +71,7 @@ def test_operations_are_shown_at_rising_amplitude_and_choices_once(crops: Crops)
     found = texts(preview(protocol(views), crops))
     assert found.count("full") == 1
     assert {"⅓", "⅔", "stain_gain", "flip", "whole views", "draw 6"} <= set(found)
-    assert "amplitude 0.5 ln(factor), p 1" in found
+    assert "amplitude 0.5 ln(factor), p\u00a01" in found
 
 
 def test_the_amplitude_rises_from_column_to_column(crops: Crops) -> None:
@@ -131,3 +131,9 @@ def test_bands_hold_whole_groups() -> None:
     assert [[len(g.columns) for g in band] for band in bands] == [[3, 3, 1], [6], [13]]
     figure = preview_figure(["cell"], group(1), [group(3), group(13)], ["DNA"], columns=8)
     assert len(figure.axes) == 2
+
+
+def test_jupyter_shows_it(crops: Crops) -> None:
+    # IPython asks for `_repr_png_` where pyplot has not registered its own formatter.
+    shown = preview(protocol("[[flip: {}]]"), crops, cells=1)._repr_png_()  # type: ignore[attr-defined]
+    assert shown.startswith(b"\x89PNG")

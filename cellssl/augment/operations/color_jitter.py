@@ -57,7 +57,7 @@ class ColorJitter(Pixel):
         if self.brightness:
             images = (images * brightness).clamp_(0.0, 1.0)
         if self.contrast:
-            middle = grey(images).mean(dim=(2, 3), keepdim=True)
+            middle = grey(images.mean(dim=(2, 3), keepdim=True))
             images = blend(images, middle, contrast)
         if self.saturation and images.shape[1] > 1:
             images = blend(images, grey(images), saturation)

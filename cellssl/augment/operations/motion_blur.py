@@ -46,10 +46,10 @@ class MotionBlur(Pixel):
 
     def _kernels(self, params: Params, reach: int) -> Tensor:
         """Lay each path's points (N, 2·reach + 1, 2·reach + 1) onto the pixels around them."""
-        points = max(_STEPS * math.ceil(self.length[1]), 1) + 1
+        points = max(_STEPS * math.ceil(self.length[1]), 1)
         like = params["length"]
-        along = torch.linspace(-0.5, 0.5, points, device=like.device, dtype=like.dtype)
-        along = along * params["length"]
+        along = torch.arange(points, device=like.device, dtype=like.dtype)
+        along = ((along + 0.5) / points - 0.5) * params["length"]  # middles of equal parts
         x, y = along * torch.cos(params["direction"]), along * torch.sin(params["direction"])
         place = torch.arange(-reach, reach + 1, device=like.device, dtype=like.dtype)
         near_x = (1.0 - (x[..., None] - place).abs()).clamp(min=0.0)  # (N, points, side)

@@ -66,7 +66,7 @@ def preview_figure(
     heads = [_head(band, tile) for band in bands]
     heights = [tile * len(rows) + LINE * (head + 2) for head in heads]
     heights[0] += 3 * LINE * bool(title)
-    figure = new_figure(MARGIN + tile * width / size, sum(heights) + 0.6)
+    figure = new_figure(MARGIN + tile * width / size, sum(heights) + 0.12 * len(bands) + 0.6)
     grid = figure.subplots(len(bands), 1, squeeze=False, height_ratios=heights)[:, 0]
     colours = channel_colours(channels)
     for axes, band in zip(grid, bands, strict=True):
@@ -103,8 +103,12 @@ def _width(band: Sequence[PreviewGroup], size: int) -> int:
 def _wrapped(group: PreviewGroup, tile: float) -> tuple[str, str]:
     """Break a group's title and details to its width."""
     letters = max(int(LETTERS * tile * len(group.columns)), 8)
-    title = textwrap.fill(group.title.replace("_", "_\u200b"), letters, break_long_words=True)
-    return title.replace("\u200b", ""), textwrap.fill(group.details, letters)
+    title = group.title
+    if len(title) > letters and " " not in title:
+        title = title.replace("_", "_\n", 1)
+    return textwrap.fill(title, letters) if " " in title else title, textwrap.fill(
+        group.details, letters
+    )
 
 
 def _head(band: Sequence[PreviewGroup], tile: float) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -71,9 +72,18 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     return wrapper
 
 
+class _NotebookFigure(Figure):
+    """A figure outside pyplot that Jupyter shows nevertheless."""
+
+    def _repr_png_(self) -> bytes:
+        with BytesIO() as picture:
+            self.savefig(picture, format="png", dpi=110)
+            return picture.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of `width` × `height` inches, constrained, outside pyplot."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
