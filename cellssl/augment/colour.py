@@ -35,14 +35,13 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     chroma = torch.maximum(chroma, blue, out=chroma).sub_(smallest).clamp_(min=1e-12)
     hue = torch.add(green, blue).sub_(red).sub_(smallest).div_(chroma).add_(1.0)
     hue = hue.copysign_(green - blue).mul_(1 / 6).add_(turn[:, :, None] + 1.0).frac_()  # circles
-    turned = torch.empty_like(images)
-    below, above = smallest - chroma, torch.add(smallest, chroma, alpha=2.0)
-    for channel, (start, centre, sign) in enumerate(
-        ((below, 3, 6), (above, 2, -6), (above, 4, -6))
-    ):
-        ramp = torch.sub(hue, centre / 6).abs_().clamp_(1 / 6, 2 / 6)
-        torch.addcmul(start, chroma, ramp, value=sign, out=turned[:, channel])
-    return turned
+    # Red rises away from half a circle, green and blue fall away from a third and two thirds.
+    channel = torch.arange(3, device=images.device)[:, None, None]
+    centre = torch.where(channel == 0, 1 / 2, channel / 3)
+    rising = torch.where(channel == 0, 6.0, -6.0).to(images.dtype)
+    ramp = (hue[:, None] - centre.to(images.dtype)).abs_().mul_(rising)
+    ramp = ramp.add_(0.5 - rising / 4).clamp_(0.0, 1.0)  # −1 where it rises, 2 where it falls
+    return ramp.mul_(chroma[:, None]).add_(smallest[:, None])
 
 
 def blend(images: Tensor, other: Tensor, share: Tensor) -> Tensor:

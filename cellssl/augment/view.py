@@ -16,9 +16,10 @@ from cellssl.augment.resampling import Border, Interpolation, centre_crop, make_
 
 __all__ = ["View"]
 
-# Values that a CPU works on at a time: every pass over them then stays in its cache. Draws belong
-# to the sample, so the split changes nothing but the time.
-_CPU_BLOCK = 1 << 20
+# Values that a CPU works on at a time, at most: a pass over them stays in its cache, and
+# their memory is used again rather than asked of the system anew. Draws belong to the sample, so
+# the split changes nothing but the time.
+_CPU_BLOCK = 1 << 19
 
 
 class _Step(NamedTuple):
@@ -161,7 +162,8 @@ class View:
             drawn = self._draw(keys, images.shape[1], exact, strength)
             block = len(images)
             if images.device.type == "cpu":
-                block = max(1, _CPU_BLOCK // (images.shape[1] * self.size**2))
+                values = len(images) * images.shape[1] * self.size**2
+                block = math.ceil(len(images) / math.ceil(values / _CPU_BLOCK))
             if len(images) <= block:
                 made = self._make(images.to(exact), masks, drawn)
                 return made.clamp(0.0, 1.0).to(images.dtype)

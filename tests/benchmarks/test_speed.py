@@ -1,7 +1,7 @@
 """Views a second beside torchvision and kornia, side by side in one run; peak memory.
 
 Run on a quiet machine, with the `bench` extra: ``pytest tests/benchmarks -m bench -s``. Torch uses
-all cores in all three; freed memory is kept by the process, as `fit` has it.
+all cores in all three.
 """
 
 import importlib.util
@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from cellssl.augment import View, make_keys
-from cellssl.training.memory import keep_freed_memory
 
 sys.path.insert(0, str(Path(__file__).parent))
 import recipes
@@ -56,7 +55,6 @@ def side_by_side(ours: Callable[[], object], theirs: Callable[[], object]) -> tu
 def test_views_a_second(recipe: str, stored: int, size: int, peer: str, goal: float) -> None:
     if importlib.util.find_spec(peer) is None:
         pytest.skip(f"{peer} is not installed; pip install 'cellssl[bench]'")
-    keep_freed_memory()
     images = torch.rand(BATCH, 3, stored, stored, generator=torch.Generator().manual_seed(0))
     some = images[:64] if peer == "torchvision" else images  # one by one: 64 are enough
     ours = getattr(recipes, recipe)(size)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
@@ -31,4 +32,4 @@ class ReadNoise(Pixel):
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Add the field at its deviation."""
-        return images + params["field"] * params["sigma"][:, :, None, None]
+        return torch.addcmul(images, params["field"], params["sigma"][:, :, None, None])

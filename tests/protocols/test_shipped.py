@@ -1,0 +1,167 @@
+"""The protocols that come with cellssl: right, reasoned, and what they say they are."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cellssl.augment import Operation
+from cellssl.protocols import (
+    Protocol,
+    build_encoder,
+    build_method,
+    build_views,
+    check,
+    choose_channels,
+    dump,
+    from_dict,
+    load,
+    names,
+)
+
+FILES = Path(__file__).parents[2] / "protocols"
+EXPERT = {
+    "bbbc021-expert",
+    "bbbc021-microtubules",
+    "bbbc021-actin",
+    "nuclear-morphology",
+    "translocation-expert",
+    "cell-cycle",
+    "mnist-styles-forgotten",
+    "mnist-shapes-forgotten",
+}
+METHODS = ("simclr", "moco", "byol", "barlow-twins", "vicreg")
+#: recipe, smallest box, jitter, chance of blur and of solarisation in either view:
+#: solo-learn's published values for ImageNet-100 and for CIFAR
+REFERENCE = [
+    ("simclr", 0.08, (0.8, 0.8, 0.8, 0.2), (0.5, 0.5), (0.5, 0.5), (0, 0)),
+    ("moco", 0.08, (0.4, 0.4, 0.4, 0.1), (0.5, 0.5), (0.5, 0.5), (0, 0)),
+    ("byol", 0.08, (0.4, 0.4, 0.2, 0.1), (1.0, 0.1), (0, 0), (0, 0.2)),
+    ("barlow-twins", 0.08, (0.4, 0.4, 0.2, 0.1), (1.0, 0.1), (0, 0), (0, 0.2)),
+    ("vicreg", 0.2, (0.4, 0.4, 0.2, 0.1), (0.5, 0.5), (0, 0), (0.1, 0.1)),
+]
+
+
+def operations(protocol: Protocol) -> list[Operation]:
+    return [operation for view in protocol.views for operation in view.operations]
+
+
+def test_all_that_are_meant_to_be_there_are() -> None:
+    natural = {f"{images}-{method}" for images in ("natural", "cifar") for method in METHODS}
+    assert set(names()) == EXPERT | natural
+
+
+@pytest.mark.parametrize("name", names())
+def test_they_are_called_by_their_file(name: str) -> None:
+    protocol = load(name)
+    assert protocol.name == name
+    assert protocol.description
+
+
+@pytest.mark.parametrize("name", names())
+def test_they_give_a_reason_for_everything(name: str) -> None:
+    assert all(operation.because for operation in operations(load(name)))
+
+
+@pytest.mark.parametrize("name", names())
+def test_they_begin_with_an_essay(name: str) -> None:
+    lines = (FILES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    essay = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    assert len(essay) >= 7
+    assert "version: 2" in lines
+
+
+@pytest.mark.parametrize("name", names())
+def test_dump_is_resolved_and_reads_back_equal(name: str, tmp_path: Path) -> None:
+    protocol = load(name)
+    path = tmp_path / "protocol.yaml"
+    path.write_text(dump(protocol), encoding="utf-8")
+    assert load(path) == protocol
+    assert load(str(path)) == protocol
+    assert from_dict(protocol.to_dict()) == protocol
+    assert "weight_decay: 0.0001" in dump(protocol)
+
+
+@pytest.mark.parametrize("name", names())
+def test_they_build_and_run(name: str) -> None:
+    protocol = load(name)
+    channels = choose_channels(protocol, ["GFP", "DNA"])
+    views = build_views(protocol, channels, ["nucleus"])
+    images = torch.rand(4, len(channels), 96, 96)
+    masks = torch.ones(4, 1, 96, 96, dtype=torch.uint8)
+    view1, view2 = views(images, protocol.training.seed, 0, torch.arange(4), masks=masks)
+    assert view1.shape == (4, len(channels), protocol.crop.size, protocol.crop.size)
+    method = build_method(protocol, build_encoder(protocol, len(channels)))
+    assert torch.isfinite(method.loss(view1, view2))
+
+
+@pytest.mark.parametrize("name", sorted(EXPERT - {"nuclear-morphology"}))
+def test_experts_protocols_fit_crops_that_are_half_as_large_again(name: str) -> None:
+    protocol = load(name)
+    channels = choose_channels(protocol, ["ink"])
+    stored = round(1.5 * protocol.crop.size)
+    found = check(protocol, channels=channels, stored_size=stored)
+    assert not [finding for finding in found if finding.level == "error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "smallest", "jitter", "blur", "cifar_blur", "solarize"), REFERENCE
+)
+@pytest.mark.parametrize("images", ["natural", "cifar"])
+def test_natural_recipes_have_the_published_values(
+    images: str,
+    method: str,
+    smallest: float,
+    jitter: tuple[float, ...],
+    blur: tuple[float, float],
+    cifar_blur: tuple[float, float],
+    solarize: tuple[float, float],
+) -> None:
+    protocol = load(f"{images}-{method}")
+    views = build_views(protocol, ("red", "green", "blue")).views
+    assert protocol.crop.interpolation == "bicubic"
+    for number, view in enumerate(views):
+        found = {operation.name: operation for operation in view.operations}
+        crop, colour = found["resized_crop"], found["color_jitter"]
+        assert crop.area == (smallest, 1.0)  # type: ignore[attr-defined]
+        parts = [getattr(colour, part) for part in ("brightness", "contrast", "saturation", "hue")]
+        assert parts == list(jitter)
+        assert (colour.p, found["grayscale"].p, found["flip"].p) == (0.8, 0.2, 0.5)
+        assert not found["flip"].vertical  # type: ignore[attr-defined]
+        wanted = (blur if images == "natural" else cifar_blur)[number]
+        assert (found["blur"].p if "blur" in found else 0) == wanted
+        assert (found["solarize"].p if "solarize" in found else 0) == solarize[number]
+
+
+def test_the_expert_and_the_natural_protocol_differ_in_their_views_alone() -> None:
+    expert, natural = load("bbbc021-expert"), load("natural-simclr")
+    assert expert.crop.scaling == natural.crop.scaling
+    assert expert.crop.size == natural.crop.size
+    assert expert.training == natural.training
+    assert expert.views != natural.views
+
+
+def test_the_two_sets_for_mnist_differ_in_their_views_alone() -> None:
+    first, second = load("mnist-styles-forgotten"), load("mnist-shapes-forgotten")
+    assert first.crop == second.crop
+    assert first.training == second.training
+    ours, theirs = ({op.name for op in operations(p)} for p in (first, second))
+    assert ours & theirs == {"shift"}
+
+
+def test_a_translocation_keeps_ratios() -> None:
+    found = operations(load("translocation-expert"))
+    kept = {"gamma", "stain_offset", "color_jitter", "grayscale", "contrast"}
+    assert not kept & {operation.name for operation in found}
+    (gain,) = (operation for operation in found if operation.name == "stain_gain")
+    assert not gain.per_channel  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["nuclear-morphology", "cell-cycle"])
+def test_dna_content_stays_a_sum(name: str) -> None:
+    protocol = load(name)
+    assert protocol.crop.scaling.transform == "linear"
+    assert protocol.crop.scaling.per == "plate"
+    found = {operation.name: operation for operation in operations(protocol)}
+    assert not {"zoom", "gamma", "contrast", "stain_offset", "saturation"} & set(found)
+    assert found["stain_gain"].amplitude <= 0.05  # type: ignore[attr-defined]
