@@ -16,6 +16,7 @@ from cellssl.protocols import (
     dump,
     from_dict,
     load,
+    loads,
     names,
 )
 
@@ -165,3 +166,42 @@ def test_dna_content_stays_a_sum(name: str) -> None:
     found = {operation.name: operation for operation in operations(protocol)}
     assert not {"zoom", "gamma", "contrast", "stain_offset", "saturation"} & set(found)
     assert found["stain_gain"].amplitude <= 0.05  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["nuclear-morphology", "cell-cycle"])
+def test_views_keep_dna_content(name: str) -> None:
+    protocol = load(name)
+    (gain,) = (op for op in operations(protocol) if op.name == "stain_gain")
+    place = torch.arange(72) - 35.5
+    far = place[:, None] ** 2 / 36 + place**2 / 81
+    nucleus = (0.5 * torch.exp(-(far**2))).expand(64, 1, 72, 72)
+    masks = (far < 1.5).to(torch.uint8).expand(64, 1, 72, 72)
+    views = build_views(protocol, protocol.channels, ["nucleus"])
+    for made in views(nucleus, 0, 0, torch.arange(64), masks=masks):
+        change = torch.log(made.sum(dim=(1, 2, 3)) / nucleus[0].sum())
+        assert float(change.abs().max()) < gain.amplitude + 0.02  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "stain"), [("bbbc021-microtubules", "Tubulin"), ("bbbc021-actin", "Actin")]
+)
+def test_what_is_asked_about_varies_less_than_the_rest(name: str, stain: str) -> None:
+    protocol, expert = load(name), load("bbbc021-expert")
+    assert (protocol.crop, protocol.training) == (expert.crop, expert.training)
+    assert not {"elastic", "shear", "stretch", "haze"} & {op.name for op in operations(protocol)}
+    found = {(op.name, *op.named_channels().get("channels", ())): op for op in operations(protocol)}
+    others = tuple(channel for channel in protocol.channels if channel != stain)
+    own, rest = found["stain_gain", stain], found["stain_gain", *others]
+    assert own.amplitude < 0.1 < rest.amplitude  # type: ignore[attr-defined]
+    assert {key[1:] for key in found if key[0] in ("gamma", "stain_offset")} == {others}
+    before = {op.name: op for op in operations(expert)}
+    for softened in ("defocus", "read_noise"):
+        assert found[softened,].sigma[1] < before[softened].sigma[1]  # type: ignore[attr-defined]
+
+
+def test_the_cell_cycle_takes_a_marker_beside_dna() -> None:
+    text = (FILES / "cell-cycle.yaml").read_text(encoding="utf-8")
+    lines = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
+    child = loads("\n".join(lines[:3]))
+    assert child.channels == ("DNA", "EdU")
+    assert child.views == load("cell-cycle").views

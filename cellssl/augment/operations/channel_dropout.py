@@ -13,7 +13,10 @@ from cellssl.augment.quantities import number
 @register
 @dataclass(frozen=True, kw_only=True)
 class ChannelDropout(Pixel):
-    """Fill one channel (of `channels`), chosen at random, with one value; never the only one."""
+    """Fill one channel (of `channels`), chosen at random, with one value.
+
+    Of the channels that are named one is always filled; without names the only channel never is.
+    """
 
     value: float = number("what fills the channel", 0.0, unit="of the scaled range", high=1.0)
 
@@ -35,4 +38,8 @@ class ChannelDropout(Pixel):
 
     def caveats(self, channels: int) -> list[str]:
         """Say where there is nothing to spare."""
-        return ["channel_dropout is left out on 1 channel"] if channels == 1 else []
+        if channels > 1:
+            return []
+        if self.channels is not None:
+            return ["channel_dropout blanks the only channel; remove it"]
+        return ["channel_dropout is left out on 1 channel"]

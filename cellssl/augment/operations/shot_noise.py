@@ -10,7 +10,7 @@ from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel, register
 from cellssl.augment.quantities import span
 
-_FEW = 4.0  # photons: up to here every count's chance is summed, above an expansion is as exact
+_FEW = 4.0  # photons: up to here every count's chance is summed, above it is expanded
 _COUNTS = 16  # counts that matter up to `_FEW`: more have a chance below 3e-6
 
 
@@ -22,7 +22,8 @@ class ShotNoise(Pixel):
     P is log-uniform over `photons`; fewer photons are noisier. Counts are whole numbers. The
     inverse of the Poisson distribution is taken at a uniform number that is hashed for the pixel:
     summed exactly up to 4 expected photons, by Giles' normal expansion above (2016, ACM TOMS 42:7,
-    equation 7).
+    equation 7), whose counts differ from Poisson's in 0.2 % of the pixels at 4 photons, in 0.06 %
+    at 10 and in 0.004 % at 60.
     """
 
     photons: tuple[float, float] = span(
