@@ -116,8 +116,9 @@ def _numbers(first: int, count: int, device: torch.device | None = None) -> Tens
 
 def _hash(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
     """Hash keys (N,) to (N,), or to (N, count) for the numbers ``number … number + count - 1``."""
-    if count is None:
-        return _mix(keys + stream_of(operation, number))
+    if count is None or count == 1:  # the constant is mixed without the device
+        hashes = _mix(keys + stream_of(operation, number))
+        return hashes if count is None else hashes[:, None]
     numbers = _numbers(number, count, keys.device)
     streams = _mix(numbers * _signed(_GOLDEN) + _mix_integer(operation * _GOLDEN))
     return _mix(keys[:, None] + streams)
