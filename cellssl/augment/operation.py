@@ -135,7 +135,7 @@ class Operation:
         return settled
 
     def caveats(self, channels: int) -> list[str]:  # noqa: ARG002  (subclasses use it)
-        """Say what of this operation cannot work as written on images of so many channels."""
+        """Say what cannot work as written on so many channels: those that the operation gets."""
         return []
 
 

@@ -163,7 +163,7 @@ class View:
             block = len(images)
             if images.device.type == "cpu":
                 values = len(images) * images.shape[1] * self.size**2
-                block = math.ceil(len(images) / math.ceil(values / _CPU_BLOCK))
+                block = max(1, math.ceil(len(images) / max(1, math.ceil(values / _CPU_BLOCK))))
             if len(images) <= block:
                 made = self._make(images.to(exact), masks, drawn)
                 return made.clamp(0.0, 1.0).to(images.dtype)

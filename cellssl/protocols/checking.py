@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 
-from cellssl.augment import Masking, View, nearest
+from cellssl.augment import Masking, Pixel, View, nearest
 from cellssl.errors import ProtocolError
 from cellssl.protocols.building import build_each, choose_channels
 from cellssl.protocols.clipping import clipped
@@ -180,7 +180,11 @@ def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:
 
 def _caveats(view: View, channels: int) -> list[str]:
     """Collect what operations say of this number of channels."""
-    return [text for operation in view.operations for text in operation.caveats(channels)]
+    told = []
+    for operation in view.operations:
+        chosen = operation.chosen() if isinstance(operation, Pixel) else None
+        told += operation.caveats(channels if chosen is None else len(chosen))
+    return told
 
 
 def _border(view: View, stored_size: int) -> list[str]:

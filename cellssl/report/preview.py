@@ -195,6 +195,8 @@ def _choose(crops: Crops, label: str | None, cells: int, seed: int) -> tuple[np.
         return rows, [str(name) for name in crops.obs.index[rows]]
     values = crops.obs[column]
     known = values[values.notna() & (values.astype(str) != "")].astype(str)
+    if known.empty:
+        raise CellsslError(f"{column} is empty for all cells; choose another column with --label")
     labels = natural_order(list(known))
     if "Metadata_Control" in crops.obs:  # what nothing was done to comes first
         untouched = set(known[crops.obs.loc[known.index, "Metadata_Control"] == "negative"])

@@ -314,3 +314,7 @@ def test_wrong_shapes_are_told(call: Callable[[], object], message: str) -> None
 
 def test_a_view_says_what_it_is() -> None:
     assert repr(View([make("flip"), make("blur")], 16)) == "View([flip, blur], size=16)"
+
+
+def test_no_image_makes_no_view() -> None:
+    assert View([], 8)(torch.rand(0, 3, 12, 12), keys(0)).shape == (0, 3, 8, 8)

@@ -182,3 +182,16 @@ def test_views_on_masks_are_made_with_them() -> None:
         stencils=masks.numpy(),
     )
     assert [text.split("%")[0] for text in messages(found)] == ["75.0", "75.0"]
+
+
+def test_an_operation_is_told_what_its_own_channels_cannot_do() -> None:
+    def told(views: str, channels: str = "[A, B, C, D]") -> list[str]:
+        text = f"name: n\nchannels: {channels}\ncrop: {{size: 16}}\nviews: [[{views}]]\n"
+        found = check(loads(text), channels=["A", "B", "C", "D"], stored_size=16)
+        return [finding.message for finding in found]
+
+    assert told("color_jitter: {hue: 0.1, channels: [A, B, C]}") == []
+    assert "left out on 2" in told("color_jitter: {hue: 0.1, channels: [A, B]}")[0]
+    assert "changes nothing on 1 channel" in told("channel_shuffle: {channels: [A]}")[0]
+    assert told("misregistration: {pixels: 2, channels: [A]}") == []
+    assert told("channel_dropout: {channels: [B]}") == ["channel_dropout always blanks B"]

@@ -137,3 +137,12 @@ def test_jupyter_shows_it(crops: Crops) -> None:
     # IPython asks for `_repr_png_` where pyplot has not registered its own formatter.
     shown = preview(protocol("[[flip: {}]]"), crops, cells=1)._repr_png_()  # type: ignore[attr-defined]
     assert shown.startswith(b"\x89PNG")
+
+
+def test_a_label_without_values_is_told(crops: Crops, tmp_path: Path) -> None:
+    obs = crops.obs.assign(Metadata_Empty="")
+    batch = CropBatch(images=crops.read(), masks=None, obs=obs)
+    path = tmp_path / "crops.h5ad"
+    write_crops(path, [batch], channels=["DNA", "GFP"], size=24, provenance={})
+    with pytest.raises(CellsslError, match="Metadata_Empty is empty for all cells"):
+        preview(protocol("[[]]"), path, label="Empty")

@@ -41,5 +41,5 @@ class ChannelDropout(Pixel):
         if channels > 1:
             return []
         if self.channels is not None:
-            return ["channel_dropout blanks the only channel; remove it"]
+            return [f"channel_dropout always blanks {self.channels[0]}"]
         return ["channel_dropout is left out on 1 channel"]

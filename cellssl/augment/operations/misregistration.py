@@ -43,7 +43,8 @@ class Misregistration(Pixel):
 
     def caveats(self, channels: int) -> list[str]:
         """Say where there is nothing to be misaligned with."""
-        return ["misregistration of 1 channel is a shift"] if channels == 1 else []
+        alone = channels == 1 and self.channels is None
+        return ["misregistration of 1 channel is a shift"] if alone else []
 
 
 def _moved(shift: Tensor, length: int) -> Tensor:

@@ -25,7 +25,6 @@ class Saturation(ChannelWise):
     name = "saturation"
     invariance = "how bright the brightest structures are"
     neutral = {"level": float("inf")}
-    nothing = {"level": (1.0, 1.0)}
 
     def sample(self, draws: Draws) -> Params:
         """Draw the level (N, C), or (N, 1) for one that all channels share."""
