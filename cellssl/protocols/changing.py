@@ -6,7 +6,13 @@ from typing import Any
 
 from cellssl.augment import catalogue, nearest
 from cellssl.errors import ProtocolError
-from cellssl.protocols.editing import edit_operations, operation_lists, operation_names, trace
+from cellssl.protocols.editing import (
+    drop_foreign_options,
+    edit_operations,
+    operation_lists,
+    operation_names,
+    trace,
+)
 from cellssl.protocols.loading import load
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.parsing import parse
@@ -43,10 +49,17 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     if not changes:
         return protocol
     values = protocol.to_dict()
-    if any(key.startswith("positives.") for key in changes):
+    changes = dict(changes)
+    if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named
         values["positives"] = protocol.positives.model_dump(mode="json")
+        if isinstance(changes.get("positives"), str):
+            unset = dict.fromkeys(values["positives"])
+            changes["positives"] = {**unset, "another_plate": False, "kind": changes["positives"]}
+    if isinstance(changes.get("training.method"), str):
+        drop_foreign_options(values, changes["training.method"])
     edits: dict[str, dict[str, Any]] = {}
-    for key, value in changes.items():
+    for key in sorted(changes, key=lambda key: key.count(".")):  # a block before its parts
+        value = changes[key]
         name, dot, inner = key.partition(".")
         if dot and name not in values:
             edits.setdefault(_operation(protocol.name, values, key), {})[inner] = value

@@ -1,6 +1,7 @@
 """What a view drives to white or black: pixels whose differences no encoder can see any more."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -93,8 +94,7 @@ def _shares(images: Tensor, end: _End) -> Tensor:
 
 def _leave_one_out(view: View) -> list[View]:
     """Build the view again without each of its operations; the others draw what they drew."""
-    every = range(len(view.operations))
     return [
-        view.made_of([op for place, op in enumerate(view.operations) if place != left_out])
-        for left_out in every
+        view.made_of([replace(op, p=0.0) if op is left_out else op for op in view.operations])
+        for left_out in view.operations
     ]

@@ -4,9 +4,17 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cellssl import methods
 from cellssl.protocols.reading import Place
 
-__all__ = ["Origins", "edit_operations", "operation_lists", "operation_names", "trace"]
+__all__ = [
+    "Origins",
+    "drop_foreign_options",
+    "edit_operations",
+    "operation_lists",
+    "operation_names",
+    "trace",
+]
 
 #: Place in the edited values → place in the edits that it comes from.
 Origins = dict[Place, Place]
@@ -83,6 +91,17 @@ def edit_operations(
 def _name(item: object) -> str:
     """Give an item's operation, or nothing where it is none."""
     return str(next(iter(item), "")) if isinstance(item, Mapping) else ""
+
+
+def drop_foreign_options(values: dict[str, Any], method: str) -> list[str]:
+    """Take the options out of valid plain values that another method does not have; name them."""
+    if method not in methods.names():
+        return []
+    options, known = values["training"]["method_options"], methods.option_names(method)
+    foreign = [option for option in options if option not in known]
+    for option in foreign:
+        del options[option]
+    return foreign
 
 
 def trace(place: Place, origins: Origins) -> Place:

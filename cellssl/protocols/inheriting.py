@@ -4,9 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellssl import methods
 from cellssl.augment import nearest
-from cellssl.protocols.editing import Origins, edit_operations, operation_names, trace
+from cellssl.protocols.editing import (
+    Origins,
+    drop_foreign_options,
+    edit_operations,
+    operation_names,
+    trace,
+)
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import Protocol
@@ -101,11 +106,7 @@ def _fitting(
     values = base.to_dict()
     training = own.get("training")
     method = training.get("method") if isinstance(training, Mapping) else None
-    if not isinstance(method, str) or method not in methods.names():
-        return values
-    options, known = values["training"]["method_options"], methods.option_names(method)
-    for option in [option for option in options if option not in known]:
-        del options[option]
+    for option in drop_foreign_options(values, method) if isinstance(method, str) else ():
         line = document.line(("training", "method"))
         _log.info("%s:%d: %s has no option %s; left out", source, line, method, option)
     return values

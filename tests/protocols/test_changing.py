@@ -71,3 +71,17 @@ def test_a_wrong_value_is_told_once_for_all_views() -> None:
 def test_wrong_changes_are_told(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ProtocolError, match=message):
         resolve("bbbc021-expert", changes)
+
+
+def test_another_method_leaves_options_behind_that_it_does_not_have() -> None:
+    changed = resolve("natural-moco", {"training.method": "simclr"})
+    assert changed.training.method_options == {"temperature": 0.2}
+    both = {"training.method": "simclr", "training.method_options.dim": 64}
+    assert resolve("natural-moco", both).training.method_options == {"temperature": 0.2, "dim": 64}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_positives_and_their_parts_may_be_changed_together(backwards: bool) -> None:
+    changes = [("positives", "same_treatment"), ("positives.another_plate", True)]
+    changed = resolve("natural-moco", dict(changes[::-1] if backwards else changes))
+    assert str(changed.positives) == "same_treatment on another plate"

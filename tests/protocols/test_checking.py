@@ -195,3 +195,11 @@ def test_an_operation_is_told_what_its_own_channels_cannot_do() -> None:
     assert "changes nothing on 1 channel" in told("channel_shuffle: {channels: [A]}")[0]
     assert told("misregistration: {pixels: 2, channels: [A]}") == []
     assert told("channel_dropout: {channels: [B]}") == ["channel_dropout always blanks B"]
+
+
+def test_what_is_left_out_leaves_the_draws_of_the_others() -> None:
+    gains = "[{stain_gain: {amplitude: 2}}, {stain_gain: {amplitude: 0.001}}]"
+    protocol = loads(f"name: n\nchannels: any\ncrop: {{size: 16}}\nviews: [{gains}]\n")
+    images = torch.full((64, 1, 16, 16), 0.5)
+    (told,) = check(protocol, channels=["DNA"], stored_size=16, images=images)
+    assert "0.0% without stain_gain): lower stain_gain" in told.message
