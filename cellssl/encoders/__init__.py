@@ -1,6 +1,6 @@
 """Encoders: networks from images of any number of channels to features, untrained or pretrained."""
 
-from cellssl.encoders.catalogue import build, names, rebuild
+from cellssl.encoders.catalogue import build, names, rebuild, smallest_image
 from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
 from cellssl.encoders.pretrained import Mapping, PretrainedEncoder, load_pretrained
 from cellssl.encoders.weights import load_state, published_weights, read_weights, weights_at_hand
@@ -18,5 +18,6 @@ __all__ = [
     "published_weights",
     "read_weights",
     "rebuild",
+    "smallest_image",
     "weights_at_hand",
 ]

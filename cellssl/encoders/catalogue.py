@@ -6,15 +6,26 @@ import torch
 
 from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
 from cellssl.encoders.resnet import ResNet, resnet_plans
-from cellssl.encoders.vgg import VGG, vgg_plans
+from cellssl.encoders.vgg import SMALLEST, VGG, vgg_plans
 from cellssl.errors import ModelError
 
-__all__ = ["build", "names", "rebuild"]
+__all__ = ["build", "names", "rebuild", "smallest_image"]
 
 
 def names() -> tuple[str, ...]:
     """List the encoders that `build` knows."""
     return (*resnet_plans, *vgg_plans)
+
+
+def smallest_image(name: str) -> int:
+    """Give the height and width in pixels below which an encoder has nothing left to look at.
+
+    Examples
+    --------
+    >>> smallest_image("vgg11_bn"), smallest_image("resnet18")
+    (32, 1)
+    """
+    return SMALLEST if name in vgg_plans else 1
 
 
 def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imagenet") -> Encoder:

@@ -4,7 +4,9 @@ from torch import Tensor, nn
 
 from cellssl.encoders.encoder import Encoder, initialise, scaled_planes
 
-__all__ = ["VGG", "vgg_plans"]
+__all__ = ["SMALLEST", "VGG", "vgg_plans"]
+
+SMALLEST = 32  # pixels: the map is halved five times
 
 # Convolutions per block; every block ends in a max-pooling that halves the map.
 vgg_plans = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg13_bn": (2, 2, 2, 2, 2)}

@@ -57,6 +57,7 @@ def parse(value: object, report: Report) -> Protocol | None:
                 note(place, message)
         return None
     _channels(protocol, value["views"], note)
+    _sizes(protocol, note)
     return None if found else protocol
 
 
@@ -119,6 +120,18 @@ def _names(value: Mapping[str, Any], note: Report) -> None:
                 ("training", "method_options", option),
                 f"unknown option {option!r} of {method}{nearest(option, known)}",
             )
+
+
+def _sizes(protocol: Protocol, note: Report) -> None:
+    """Make sure that the encoder can look at every view."""
+    name, least = protocol.training.encoder, encoders.smallest_image(protocol.training.encoder)
+    smallest = min((recipe.size or protocol.crop.size for recipe in protocol.views), default=least)
+    if smallest < least:
+        note(
+            ("training", "encoder"),
+            f"encoder: {name} needs views of {least} px or more, the smallest has {smallest} px; "
+            "take a ResNet, or larger views",
+        )
 
 
 def _channels(protocol: Protocol, views: list[Any], note: Report) -> None:

@@ -290,3 +290,10 @@ def test_plain_values_that_need_a_file_or_a_newer_version_are_refused() -> None:
         from_dict({**loads(RIGHT).to_dict(), "extends": "natural-moco"}, source="run.pt")
     with pytest.raises(ProtocolError, match=r"run\.pt: made for a newer cellssl \(version 9"):
         from_dict({"version": 9}, source="run.pt")
+
+
+def test_a_view_that_the_encoder_cannot_look_at_is_told_at_the_encoder() -> None:
+    text = RIGHT.replace("size: 64", "size: 28").replace("resnet18", "vgg11_bn")
+    with pytest.raises(ProtocolError, match="mine:10: encoder: vgg11_bn needs views of 32 px"):
+        loads(text, source="mine")
+    assert loads(text.replace("size: 28", "size: 32")).training.encoder == "vgg11_bn"
