@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.cells import Segmenter, ThresholdSegmenter, crop
+from cellssl.cells import CellposeSegmenter, Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import embed, sample_wells
 from cellssl.encoders import weights_at_hand
@@ -126,7 +126,9 @@ def run(
     segmenter = segmenter or ThresholdSegmenter()
     size = crop_size or _stored_size(recipe.crop.size)
     source = _open(plate)
-    label, dose = _check(source, recipe, size, label, dose)  # mistakes show now, not after hours
+    label, dose = _check(
+        source, recipe, size, label, dose, segmenter
+    )  # mistakes show now, not after hours
 
     space = Workspace.make(out, device=device, progress=progress)
     if redo is not None:
@@ -186,15 +188,23 @@ def _open(plate: PlateIndex | str | Path) -> PlateIndex | Crops:
 
 
 def _check(
-    source: PlateIndex | Crops, recipe: Protocol, size: int, label: str | None, dose: str | None
+    source: PlateIndex | Crops,
+    recipe: Protocol,
+    size: int,
+    label: str | None,
+    dose: str | None,
+    segmenter: Segmenter,
 ) -> tuple[str | None, str | None]:
     """Hold protocol, label and doses against the plate; give the label's and doses' columns."""
     table = source.obs if isinstance(source, Crops) else source.fields
+    # The segmenters that come with cellssl outline nuclei; one's own may give whole cells too.
+    nuclei_only = isinstance(segmenter, ThresholdSegmenter | CellposeSegmenter)
+    to_come = ("nucleus",) if nuclei_only else ("nucleus", "cell")
     require_fit(
         recipe,
         channels=source.channels,
         stored_size=source.size if isinstance(source, Crops) else size,
-        masks=source.mask_names if isinstance(source, Crops) else ("nucleus",),
+        masks=source.mask_names if isinstance(source, Crops) else to_come,
         columns=list(table.columns),
     )
     return choose_label(table, label), choose_dose(table, dose)

@@ -107,13 +107,20 @@ class _Batch:
     def __init__(self, protocol: "Protocol", crops: Crops, rows: np.ndarray, seed: int) -> None:
         import torch
 
-        from cellssl.protocols import build_views, choose_channels, require_fit
+        from cellssl.protocols import choose_channels, require_fit
+        from cellssl.protocols.building import build_each
+        from cellssl.protocols.describing import view_labels
 
         masks = crops.mask_names
         require_fit(protocol, channels=crops.channels, stored_size=crops.size, masks=masks)
         self.protocol, self.seed = protocol, seed
         self.channels = choose_channels(protocol, crops.channels)
-        self.views = list(dict.fromkeys(build_views(protocol, self.channels, masks).views))
+        each = build_each(protocol, self.channels, masks)
+        first = np.cumsum([0, *(recipe.count for recipe in protocol.views)])  # as training counts
+        self.views = [
+            (view, label, int(number))
+            for view, label, number in zip(each, view_labels(protocol), first, strict=False)
+        ]
         rule = protocol.crop.scaling
         fitted = fit_scaling(crops, Scaling(rule.per, rule.percentiles, rule.transform))
         low, high = fitted.bounds(crops, rows, channels=self.channels)
@@ -135,9 +142,9 @@ class _Batch:
         """Apply every operation alone, those that views share once."""
         groups: list[PreviewGroup] = []
         seen: list[Operation] = []
-        for number, view in enumerate(self.views):
+        for view, label, number in self.views:
             new = [op for op in view.operations if not op.idle and op not in seen]
-            which = f" (view {number + 1})" if number else ""
+            which = f" (view {label})" if number else ""
             groups += [self._operation(operation, view, which) for operation in new]
             seen += new
         return groups
@@ -160,18 +167,18 @@ class _Batch:
         """Draw whole views, one epoch after the other."""
         names = tuple(f"draw {epoch + 1}" for epoch in range(draws))
         groups = []
-        for number, view in enumerate(self.views):
+        for view, label, number in self.views:
             images = [self._make(view, epoch, number=number) for epoch in range(draws)]
-            title = "whole views" if len(self.views) == 1 else f"view {number + 1}"
+            title = "whole views" if len(self.views) == 1 else f"view {label}"
             groups.append(PreviewGroup(title, "as training draws them", names, np.stack(images)))
         return groups
 
     def summary(self, draws: int) -> PreviewGroup:
         """Draw the views of a step in turn, under the protocol's name and what it forgets."""
         some = [self.views[draw % len(self.views)] for draw in range(draws)]
-        images = [self._make(view, draw, number=draw) for draw, view in enumerate(some)]
+        images = [self._make(view, draw, number=n) for draw, (view, _, n) in enumerate(some)]
         forgets = dict.fromkeys(
-            op.invariance for view in self.views for op in view.operations if not op.idle
+            op.invariance for view, *_ in self.views for op in view.operations if not op.idle
         )
         details = f"makes the encoder blind to {', '.join(forgets)}" if forgets else ""
         return PreviewGroup(self.protocol.name, details, ("",) * draws, np.stack(images))

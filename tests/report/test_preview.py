@@ -146,3 +146,9 @@ def test_a_label_without_values_is_told(crops: Crops, tmp_path: Path) -> None:
     write_crops(path, [batch], channels=["DNA", "GFP"], size=24, provenance={})
     with pytest.raises(CellsslError, match="Metadata_Empty is empty for all cells"):
         preview(protocol("[[]]"), path, label="Empty")
+
+
+def test_small_views_have_the_numbers_that_training_gives_them(crops: Crops) -> None:
+    views = "[{count: 2, operations: []}, {count: 4, size: 8, operations: [{blur: {}}]}]"
+    found = texts(preview(protocol(views), crops, draws=2))
+    assert {"view 1–2", "view 3–6", "blur (view 3–6)"} <= set(found)

@@ -22,8 +22,8 @@ class ResizedCrop(Geometry):
 
     Boxes are distributed as those of torchvision's ``RandomResizedCrop`` on a square image (area
     uniform, ratio log-uniform), but lie between pixels rather than on them. All ten tries are drawn
-    at once and the first that fits is taken, so nothing waits for the device. Interpolation is
-    bilinear; a box is never larger than the view, so that there is nothing to antialias.
+    at once and the first that fits is taken, so nothing waits for the device. A box
+    is never larger than the view, so that there is nothing to antialias.
     """
 
     area: tuple[float, float] = span(
