@@ -1,23 +1,31 @@
 """Projection heads: what stands between the features that are kept and the loss."""
 
+from itertools import pairwise
+
 from torch import nn
 
 __all__ = ["mlp"]
 
 
-def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Make linear, ReLU, linear, without batch normalisation (as SimCLR and MoCo v2 in solo-learn).
+def mlp(*widths: int, norm: bool = False) -> nn.Sequential:
+    """Make linear layers with a ReLU between every two.
 
     Parameters
     ----------
-    inputs, hidden, outputs : int
-        Width of each layer.
+    *widths : int
+        Of the input, of each hidden layer and of the output: two or more numbers.
+    norm : bool
+        Batch normalisation before every ReLU; none after the last layer.
 
     Examples
     --------
     >>> [tuple(p.shape) for p in mlp(8, 16, 4).parameters()]
     [(16, 8), (16,), (4, 16), (4,)]
     """
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs)
-    )
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        if layers:
+            layers += [nn.BatchNorm1d(inputs)] if norm else []
+            layers += [nn.ReLU(inplace=True)]
+        layers.append(nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers)

@@ -1,19 +1,20 @@
 """MoCo v2: a cell against a slowly moving encoder's view of it, and a queue of earlier cells."""
 
-import copy
 import logging
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
+from cellssl.methods.averaging import follow, frozen, momentum_at
+from cellssl.methods.gathering import gathered
 from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
 from cellssl.methods.options import fraction, positive, whole
 
-__all__ = ["MoCo", "info_nce_loss", "momentum_at"]
+__all__ = ["MoCo", "info_nce_loss"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,26 +57,6 @@ def info_nce_loss(
     logits = torch.cat([positives, negatives], dim=1) / temperature
     target = torch.zeros(len(q), dtype=torch.long, device=q.device)
     return functional.cross_entropy(logits, target)
-
-
-def momentum_at(step: Tensor | int, total: int, *, start: float, end: float) -> Tensor:
-    """Momentum after a global step: a cosine from `start` at step 0 to `end` at step `total`.
-
-    Grill et al., *Bootstrap Your Own Latent* (2020, arXiv 2006.07733), section 3.2, which
-    solo-learn's MoCo v2+ takes over.
-
-    Returns
-    -------
-    Tensor
-        0-d float32, on the device of `step`.
-
-    Examples
-    --------
-    >>> [round(momentum_at(s, 10, start=0.99, end=0.999).item(), 4) for s in (0, 5, 10)]
-    [0.99, 0.9945, 0.999]
-    """
-    progress = torch.as_tensor(step).float() / total
-    return end - (end - start) * (torch.cos(torch.pi * progress) + 1) / 2
 
 
 class MoCo(Method):
@@ -129,8 +110,8 @@ class MoCo(Method):
         fraction("momentum", momentum, "final_momentum", final_momentum)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, dim)
-        self.key_encoder = _frozen(self.encoder)
-        self.key_projector = _frozen(self.projector)
+        self.key_encoder = frozen(self.encoder)
+        self.key_projector = frozen(self.projector)
         self.temperature, self.symmetric = temperature, symmetric
         self.momentum, self.final_momentum = momentum, final_momentum
         # (V, K, D): one queue for each direction of comparison.
@@ -185,17 +166,14 @@ class MoCo(Method):
         with torch.autocast(queries.device.type, enabled=False):
             q, k = full_precision(queries, keys)
             loss = info_nce_loss(q, k, queue, temperature=self.temperature)
-            return loss, functional.normalize(k, dim=1)
+            return loss, gathered(functional.normalize(k, dim=1))
 
     @torch.no_grad()
     def after_step(self, step: Tensor | int, total: int) -> None:
         """Move the key encoder towards the encoder, and let the step's keys join the queue."""
         momentum = momentum_at(step, total, start=self.momentum, end=self.final_momentum)
-        weight = (1 - momentum).to(self.queue)
-        pairs = ((self.encoder, self.key_encoder), (self.projector, self.key_projector))
-        for moving, average in pairs:
-            for new, old in zip(moving.parameters(), average.parameters(), strict=True):
-                old.lerp_(new, weight)
+        follow(self.key_encoder, self.encoder, momentum)
+        follow(self.key_projector, self.projector, momentum)
         for keys in self._new_keys:
             self._enqueue(keys)
         self._new_keys.clear()
@@ -206,8 +184,3 @@ class MoCo(Method):
         places = (self.pointer + torch.arange(batch, device=keys.device)) % length
         self.queue.index_copy_(1, places, keys.to(self.queue.dtype))
         self.pointer.add_(batch).remainder_(length)
-
-
-def _frozen(module: nn.Module) -> nn.Module:
-    """Copy a module without gradients. Its batch norms keep their own running statistics."""
-    return copy.deepcopy(module).requires_grad_(False)

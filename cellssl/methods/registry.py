@@ -6,13 +6,18 @@ from typing import Any
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
+from cellssl.methods.barlow_twins import BarlowTwins
+from cellssl.methods.byol import BYOL
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo
 from cellssl.methods.simclr import SimCLR
+from cellssl.methods.vicreg import VICReg
 
 __all__ = ["build", "names", "option_names"]
 
-_METHODS: dict[str, type[Method]] = {method.name: method for method in (SimCLR, MoCo)}
+_METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg)
+}
 
 
 def names() -> tuple[str, ...]:
@@ -21,7 +26,7 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('simclr', 'moco')
+    ('simclr', 'moco', 'byol', 'barlow_twins', 'vicreg')
     """
     return tuple(_METHODS)
 

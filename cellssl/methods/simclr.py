@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cellssl.encoders import Encoder
+from cellssl.methods.gathering import gathered
 from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, check_batch, full_precision
 from cellssl.methods.options import positive, whole
@@ -57,7 +58,7 @@ class SimCLR(Method):
     Parameters
     ----------
     encoder : Encoder
-
+        Gives the features that are kept.
     hidden, dim : int
         Width of the projection head's hidden layer and of its output (CIFAR: 2048 and 256).
     temperature : float
@@ -88,5 +89,5 @@ class SimCLR(Method):
         else:  # a small view beside a large one
             z1, z2 = (self.projector(self.encoder(view)) for view in (view1, view2))
         with torch.autocast(z1.device.type, enabled=False):
-            z1, z2 = full_precision(z1, z2)
+            z1, z2 = (gathered(z) for z in full_precision(z1, z2))
             return nt_xent_loss(z1, z2, temperature=self.temperature)

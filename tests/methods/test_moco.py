@@ -11,7 +11,7 @@ from torch.nn import functional
 from cellssl import encoders, methods
 from cellssl.errors import TrainingError
 from cellssl.methods import MoCo, info_nce_loss
-from cellssl.methods.moco import momentum_at
+from cellssl.methods.averaging import momentum_at
 
 
 def naive_info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:

@@ -7,14 +7,14 @@ from cellssl.errors import TrainingError
 
 
 def test_names_and_options() -> None:
-    assert methods.names() == ("simclr", "moco")
+    assert methods.names() == ("simclr", "moco", "byol", "barlow_twins", "vicreg")
     assert "queue" in methods.option_names("moco")
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("simclear", {}, r"no method 'simclear'; there are simclr, moco; did you mean 'simclr'\?"),
+        ("simclear", {}, r"no method 'simclear'; there are simclr, .*; did you mean 'simclr'\?"),
         ("simclr", {"temprature": 1}, r"no option 'temprature'.*did you mean 'temperature'\?"),
         ("simclr", {"temperature": 0}, "temperature: got 0, wanted a number above 0"),
         ("simclr", {"hidden": 0.5}, "hidden: got 0.5, wanted a whole number of 1 or more"),
