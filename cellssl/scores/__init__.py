@@ -14,13 +14,23 @@ from cellssl.scores.clusters import (
     silhouette,
     standardise,
 )
+from cellssl.scores.confusion import (
+    accuracy_of,
+    balanced_accuracy_of,
+    class_accuracies_of,
+    confusion,
+)
 from cellssl.scores.resampling import Resamples, draw_resamples, interval
 
 __all__ = [
     "Resamples",
+    "accuracy_of",
     "ami",
     "balanced_accuracy",
+    "balanced_accuracy_of",
+    "class_accuracies_of",
     "cluster_kmeans",
+    "confusion",
     "draw_resamples",
     "interval",
     "knn_accuracy",
