@@ -1,7 +1,6 @@
 """Arrays of features, labels and groups in, numbers out: no AnnData, no network, no files."""
 
 from cellssl.scores.classification import (
-    balanced_accuracy,
     knn_accuracy,
     knn_predict,
     linear_accuracy,
@@ -15,8 +14,11 @@ from cellssl.scores.clusters import (
     standardise,
 )
 from cellssl.scores.confusion import (
+    accuracy,
     accuracy_of,
+    balanced_accuracy,
     balanced_accuracy_of,
+    class_accuracies,
     class_accuracies_of,
     confusion,
 )
@@ -24,10 +26,12 @@ from cellssl.scores.resampling import Resamples, draw_resamples, interval
 
 __all__ = [
     "Resamples",
+    "accuracy",
     "accuracy_of",
     "ami",
     "balanced_accuracy",
     "balanced_accuracy_of",
+    "class_accuracies",
     "class_accuracies_of",
     "cluster_kmeans",
     "confusion",

@@ -11,9 +11,9 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from cellssl.errors import EmbeddingError
+from cellssl.scores.confusion import balanced_accuracy
 
 __all__ = [
-    "balanced_accuracy",
     "knn_accuracy",
     "knn_predict",
     "linear_accuracy",
@@ -21,20 +21,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-
-def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Mean over the classes of the share of a class's cells that are predicted right.
-
-    Parameters
-    ----------
-    labels, predictions : (N,)
-        True and predicted classes; chance is 1 / number of classes in `labels`.
-    """
-    labels, predictions = np.asarray(labels), np.asarray(predictions)
-    _, codes = np.unique(labels, return_inverse=True)
-    right = np.bincount(codes, weights=labels == predictions)
-    return float((right / np.bincount(codes)).mean())
 
 
 def knn_predict(

@@ -1,17 +1,25 @@
 """Which class is taken for which: counts, and the accuracies that follow from them."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy_of", "balanced_accuracy_of", "class_accuracies_of", "confusion"]
+from cellssl.errors import EmbeddingError
+
+__all__ = [
+    "accuracy",
+    "accuracy_of",
+    "balanced_accuracy",
+    "balanced_accuracy_of",
+    "class_accuracies",
+    "class_accuracies_of",
+    "confusion",
+]
 
 Counts = NDArray[np.int64]
 
 
 def confusion(
-    labels: ArrayLike, predictions: ArrayLike, classes: Sequence[str] | None = None
+    labels: ArrayLike, predictions: ArrayLike, classes: ArrayLike | None = None
 ) -> Counts:
     """Count how often each class was predicted as each.
 
@@ -19,14 +27,19 @@ def confusion(
     ----------
     labels, predictions : (N,)
         True and predicted classes.
-    classes : sequence, optional
-        K classes in the order of rows and columns; those of labels and predictions, sorted, when
-        left out. Whatever else is met is an error.
+    classes : (K,), optional
+        Classes in the order of rows and columns; those of labels and predictions, sorted, when
+        left out.
 
     Returns
     -------
     (K, K) int64
         Rows are true, columns predicted classes.
+
+    Raises
+    ------
+    EmbeddingError
+        When a label or prediction is none of `classes`, or two of these are the same.
 
     Examples
     --------
@@ -35,11 +48,15 @@ def confusion(
            [0, 1]])
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if len(labels) != len(predictions):
+        raise EmbeddingError(f"{len(labels)} labels, but {len(predictions)} predictions.")
     met = np.unique(np.concatenate([labels, predictions]))
     order = met if classes is None else np.asarray(classes)
     unknown = np.setdiff1d(met, order)
     if len(unknown):
-        raise ValueError(f"class {unknown[0]!r} is not among {order.tolist()}")
+        raise EmbeddingError(f"{unknown.tolist()[0]!r} is none of the classes {order.tolist()}.")
+    if len(np.unique(order)) < len(order):
+        raise EmbeddingError(f"a class is named twice in {order.tolist()}.")
     place = np.argsort(order)
     true, predicted = (place[np.searchsorted(order[place], x)] for x in (labels, predictions))
     cells = np.bincount(true * len(order) + predicted, minlength=len(order) ** 2)
@@ -66,6 +83,8 @@ def class_accuracies_of(table: ArrayLike) -> tuple[NDArray[np.float64], Counts]:
     (array([0.5, 1. ]), array([2, 1]))
     """
     counts = np.asarray(table, dtype=np.int64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise EmbeddingError(f"wanted counts of (true, predicted), (K, K), got {counts.shape}.")
     members = counts.sum(axis=1)
     right = counts.diagonal().astype(np.float64)
     return np.divide(right, members, out=np.full(len(members), np.nan), where=members > 0), members
@@ -81,3 +100,37 @@ def accuracy_of(table: ArrayLike) -> float:
     """Share of right predictions (top-1): large classes count more."""
     counts = np.asarray(table, dtype=np.int64)
     return float(counts.trace() / counts.sum()) if counts.any() else float("nan")
+
+
+def class_accuracies(
+    labels: ArrayLike, predictions: ArrayLike
+) -> tuple[NDArray, NDArray[np.float64], Counts]:
+    """Give the classes of labels (N,), their shares of right predictions, and their sizes.
+
+    Returns
+    -------
+    classes : (K,)
+        Those in `labels`, sorted: what is only predicted has no accuracy.
+    accuracies : (K,) float64
+    counts : (K,) int64
+    """
+    classes = np.unique(np.concatenate([np.asarray(labels), np.asarray(predictions)]))
+    accuracies, counts = class_accuracies_of(confusion(labels, predictions, classes))
+    there = counts > 0
+    return classes[there], accuracies[there], counts[there]
+
+
+def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Mean over the classes of the share of a class's cells that are predicted right.
+
+    Parameters
+    ----------
+    labels, predictions : (N,)
+        True and predicted classes; chance is 1 / number of classes in `labels`.
+    """
+    return balanced_accuracy_of(confusion(labels, predictions))
+
+
+def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Share of predictions that are right, of labels and predictions (N,): see `accuracy_of`."""
+    return accuracy_of(confusion(labels, predictions))
