@@ -1,4 +1,4 @@
-"""Commands from files to cells: plates index, crop, crops import."""
+"""Commands from files to crops: plates index, crop, crops import, crops images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -94,4 +94,44 @@ def import_crops(
     )
     opened = cellssl.crops.Crops.open(path)
     say(f"{len(opened.obs):,} cells, channels {', '.join(opened.channels)}, {opened.size} px")
+    say(f"written to {path}")
+
+
+@command(crops, "images")
+def import_images(
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder or .zip of pictures (JPEG, PNG, TIFF, BMP), MNIST's IDX files or their folder, "
+            "CIFAR's binary version (folder, .bin, .tar.gz); several are joined.",
+            show_default=False,
+        ),
+    ],
+    out: Out = Path("images.h5ad"),
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side in pixels: the shorter side is resized to it, the middle kept. (default: as they "
+            "are, where all are squares of one size)",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The data set's name. (default: that of the folder or archive)"),
+    ] = None,
+) -> None:
+    """Take over a data set of photographs: classes from folders, train, test and val from names."""
+    import cellssl.crops
+    import cellssl.datasets
+
+    path = cellssl.datasets.import_images(source, out, size=size, name=name, progress=shown())
+    opened = cellssl.crops.Crops.open(path)
+    say(f"{len(opened):,} pictures, channels {', '.join(opened.channels)}, {opened.size} px")
+    for column in ("Metadata_Split", "Metadata_Class"):
+        if column in opened.obs:
+            counts = opened.obs[column].value_counts(sort=False)
+            shortened = [f"{value or '(none)'} {n:,}" for value, n in counts.head(12).items()]
+            more = f", … ({len(counts)} in all)" if len(counts) > 12 else ""
+            say(f"{column.removeprefix('Metadata_')}: {', '.join(shortened)}{more}")
     say(f"written to {path}")
