@@ -1,7 +1,8 @@
-"""Classifying cells by cells of other groups: nearest neighbours and a linear model."""
+"""Classifying cells by others, of other groups or a training set: neighbours, a linear model."""
 
 import logging
 import warnings
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,54 +28,75 @@ def knn_predict(
     X: ArrayLike,
     labels: ArrayLike,
     *,
-    groups: ArrayLike,
+    groups: ArrayLike | None = None,
+    test: ArrayLike | None = None,
     k: int = 20,
     temperature: float = 0.1,
-    block: int = 1024,
+    block: int = 512,
 ) -> NDArray:
-    """Predict each row's label from its nearest neighbours in *other* groups.
+    """Predict labels from nearest neighbours in *other* groups, or in a training set.
 
     Parameters
     ----------
     X : (N, D)
         Features; similarity is the cosine.
     labels : (N,)
-        Classes.
-    groups : (N,)
+        Classes; those of test rows are not looked at.
+    groups : (N,), optional
         Plates, say. A row never sees a row of its own group, itself included.
+    test : (N,) bool, optional
+        In place of groups: predict these rows from all the others, the training set.
     k : int
         Neighbours.
     temperature : float
         A neighbour's vote weighs exp(cosine / temperature), divided by the number of cells of its
-        class: without that the largest class wins by its size. All cells are counted, the row's own
-        group too: counting the other groups alone would tell a row which classes its group holds.
+        class: without that the largest class wins by its size. Of groups all cells are counted, the
+        row's own group too: counting the other groups alone would tell a row which classes its
+        group holds.
     block : int
-        Rows compared at a time: memory is block × N.
+        Rows compared at a time: memory is a few times block × N.
 
     Returns
     -------
-    (N,) of the labels' type
+    (N,) of the labels' type, or one for each test row
 
     Raises
     ------
     EmbeddingError
-        When there is one group only.
+        When there is one group only, or nothing to learn from or to predict.
     """
     X, labels = np.asarray(X, dtype=np.float32), np.asarray(labels)
-    group_names, group = np.unique(np.asarray(groups), return_inverse=True)
-    if len(group_names) < 2:
-        raise EmbeddingError(
-            f"neighbours come from other groups, but all {len(X)} cells are in {group_names[0]!r}."
-        )
-    classes, codes = np.unique(labels, return_inverse=True)
     length = np.linalg.norm(X, axis=1, keepdims=True)
     unit = X / np.where(length > 0, length, 1)
+    search = partial(_vote_blockwise, k=k, temperature=temperature, block=block)
+    if test is not None:
+        asked = _test_rows(test, groups, len(X))
+        return search(unit[asked], unit[~asked], labels[~asked])
+    return search(unit, unit, labels, groups=_group_codes(groups, len(X)))
+
+
+def _vote_blockwise(
+    asking: NDArray[np.floating],
+    known: NDArray[np.floating],
+    labels: NDArray,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    k: int,
+    temperature: float,
+    block: int,
+) -> NDArray:
+    """Let known unit vectors (N, D) with labels (N,) vote on the asking ones (n, D).
+
+    With groups both are the same rows.
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
     sizes = np.bincount(codes)
-    best = np.empty(len(X), dtype=np.int64)
-    for start in range(0, len(X), block):
+    best = np.empty(len(asking), dtype=np.int64)
+    for start in range(0, len(asking), block):
         rows = slice(start, start + block)
-        similarity = unit[rows] @ unit.T
-        similarity[group[rows][:, None] == group] = -np.inf
+        similarity = asking[rows] @ known.T
+        if groups is not None:
+            similarity[groups[rows][:, None] == groups] = -np.inf
         votes = _votes(similarity, codes, len(classes), k=k, temperature=temperature)
         best[rows] = (votes / sizes).argmax(axis=1)
     return classes[best]
@@ -115,19 +137,24 @@ def linear_predict(
     X: ArrayLike,
     labels: ArrayLike,
     *,
-    groups: ArrayLike,
+    groups: ArrayLike | None = None,
+    test: ArrayLike | None = None,
     C: float = 0.02,
     folds: int = 5,
     iterations: int = 1000,
 ) -> NDArray:
-    """Predict each row's label by logistic regression trained on *other* groups.
+    """Predict labels by logistic regression trained on *other* groups, or on a training set.
 
     Parameters
     ----------
     X : (N, D)
         Features, standardised: the penalty treats all alike.
-    labels, groups : (N,)
-        Classes; groups that are never split between training and prediction.
+    labels : (N,)
+        Classes; those of test rows are not looked at.
+    groups : (N,), optional
+        Groups that are never split between training and prediction.
+    test : (N,) bool, optional
+        In place of groups: predict these rows from all the others, the training set.
     C : float
         Inverse strength of the ridge penalty; classes weigh the same.
     folds : int
@@ -135,23 +162,49 @@ def linear_predict(
 
     Returns
     -------
-    (N,) of the labels' type
+    (N,) of the labels' type, or one for each test row
 
     Raises
     ------
     EmbeddingError
-        When there is one group only.
+        When there is one group only, or nothing to learn from or to predict.
     """
-    X, labels, groups = np.asarray(X, dtype=np.float32), np.asarray(labels), np.asarray(groups)
-    count = len(np.unique(groups))
-    if count < 2:
-        raise EmbeddingError(
-            f"training cells come from other groups, but all {len(X)} cells are in one group."
-        )
+    X, labels = np.asarray(X, dtype=np.float32), np.asarray(labels)
+    fit_predict = partial(_fit_predict, X, labels, C=C, iterations=iterations)
+    if test is not None:
+        asked = _test_rows(test, groups, len(X))
+        return fit_predict(np.flatnonzero(~asked), np.flatnonzero(asked))
+    codes = _group_codes(groups, len(X))
     predictions = np.empty_like(labels)
-    for train, test in GroupKFold(min(folds, count)).split(X, labels, groups):
-        predictions[test] = _fit_predict(X, labels, train, test, C=C, iterations=iterations)
+    for train, held in GroupKFold(min(folds, codes.max() + 1)).split(X, labels, groups):
+        predictions[held] = fit_predict(train, held)
     return predictions
+
+
+def _group_codes(groups: ArrayLike | None, count: int) -> NDArray[np.int64]:
+    """Turn groups of so many rows into numbers; there must be two at least."""
+    if groups is None:
+        raise EmbeddingError("what is kept apart from what? Give groups, or which rows are test.")
+    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise EmbeddingError(
+            f"cells learn from other groups, but all {count} are in {names.tolist()[0]!r}."
+        )
+    return codes
+
+
+def _test_rows(test: ArrayLike, groups: ArrayLike | None, count: int) -> NDArray[np.bool_]:
+    """Make sure that some rows are test, some are not, and that nothing else parts them."""
+    if groups is not None:
+        raise EmbeddingError("groups and test rows are two ways to part cells: give one of them.")
+    rows = np.asarray(test)
+    if rows.dtype != bool or rows.shape != (count,):
+        raise EmbeddingError(
+            f"test says true or false for each of {count} rows, got {rows.dtype} {rows.shape}."
+        )
+    if rows.all() or not rows.any():
+        raise EmbeddingError(f"{int(rows.sum())} of {count} rows are test: wanted some, not all.")
+    return rows
 
 
 def _fit_predict(

@@ -97,3 +97,67 @@ def test_one_group_is_refused(predict):
     X, labels, _ = cells(30)
     with pytest.raises(EmbeddingError, match="other groups"):
         predict(X, labels, groups=np.zeros(30))
+
+
+@pytest.mark.parametrize("predict", [knn_predict, linear_predict])
+def test_a_test_set_is_predicted_from_the_training_set_alone(predict):
+    X, labels, _ = cells()
+    test = np.arange(len(X)) % 3 == 0
+    found = predict(X, labels, test=test)
+    assert found.shape == (test.sum(),)
+    hidden = labels.copy()
+    hidden[test] = "nothing"  # not even the names of test labels may matter
+    np.testing.assert_array_equal(predict(X, hidden, test=test), found)
+    moved = X.copy()
+    moved[np.flatnonzero(test)[1:]] = 0  # nor do other test rows
+    assert predict(moved, labels, test=test)[0] == found[0]
+
+
+def test_twins_in_the_test_set_teach_nothing():
+    """Rows lie in twos with the same random label: only a leak could know it."""
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(200, 8)), 2, axis=0)
+    labels = np.repeat(rng.integers(0, 4, 200), 2)
+    pairs_apart = np.arange(400) % 2 == 0
+    pairs_together = np.arange(400) >= 200
+    assert (knn_predict(X, labels, test=pairs_apart, k=1) == labels[pairs_apart]).all()
+    found = knn_predict(X, labels, test=pairs_together, k=1)
+    assert (found == labels[pairs_together]).mean() == pytest.approx(0.25, abs=0.1)
+
+
+def test_a_test_set_equals_sklearn_and_a_naive_loop():
+    X, labels, _ = cells()
+    test = np.arange(len(X)) >= 160
+    model = LogisticRegression(C=0.02, class_weight="balanced", max_iter=1000)
+    expected = model.fit(X[:160], labels[:160]).predict(X[160:])
+    np.testing.assert_array_equal(linear_predict(X, labels, test=test), expected)
+    for block in (37, 1024):
+        found = knn_predict(X, labels, test=test, k=7, block=block)
+        one_by_one = [
+            naive_knn(
+                np.concatenate([X[:160], X[i : i + 1]]),
+                np.append(labels[:160], "nothing"),
+                np.append(np.zeros(160), 1),
+                7,
+                0.1,
+            )[-1]
+            for i in range(160, 240)
+        ]
+        np.testing.assert_array_equal(found, one_by_one)
+
+
+@pytest.mark.parametrize("predict", [knn_predict, linear_predict])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "groups, or which rows are test"),
+        ({"test": np.zeros(30, dtype=bool)}, "0 of 30"),
+        ({"test": np.ones(30, dtype=bool)}, "30 of 30"),
+        ({"test": np.arange(30)}, "true or false for each of 30"),
+        ({"test": np.arange(30) < 9, "groups": np.arange(30)}, "give one of them"),
+    ],
+)
+def test_splits_that_part_nothing_are_refused(predict, options, message):
+    X, labels, _ = cells(30)
+    with pytest.raises(EmbeddingError, match=message):
+        predict(X, labels, **options)
