@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 __all__ = ["SUFFIXES", "Look", "PictureError", "decode", "look_at", "open_bytes", "strict_decoding"]
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp")
-# Found by content, not by suffix: ImageNet has a PNG that is called .JPEG. MPO is a phone's JPEG.
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP")
+# Told by content, not by suffix: ImageNet has a PNG that is called .JPEG.
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 # What Pillow raises on broken data, by format and depth of the damage.
@@ -121,8 +121,8 @@ def look_at(image: Image.Image) -> Look:
 def decode(image: Image.Image, kind: str, size: int) -> np.ndarray:
     """Decode a picture: its shorter side becomes `size`, and the middle square is kept.
 
-    Bicubic with antialiasing, as torchvision's ``Resize`` and ``CenterCrop`` of a PIL image.
-    What is transparent is laid on white.
+    Bicubic with antialiasing, as torchvision's ``Resize`` and ``CenterCrop`` of a PIL image, but
+    the longer side and the middle are not rounded to pixels. What is transparent is laid on white.
 
     Parameters
     ----------
@@ -186,6 +186,7 @@ def _coded_in_16_bits(image: Image.Image) -> bool:
 
 def _orientation(image: Image.Image) -> int:
     """Read how a camera was held; Pillow turns a TIFF itself, and broken EXIF means upright."""
+    # MPO is what Pillow calls a phone's JPEG with a second picture behind the first.
     if image.format not in ("JPEG", "MPO") or "exif" not in image.info:
         return 1
     try:

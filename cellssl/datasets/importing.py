@@ -1,6 +1,7 @@
 """Data sets of pictures, brought into a crop file."""
 
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,8 @@ from cellssl.progress import track
 __all__ = ["import_images"]
 
 _LOG = logging.getLogger(__name__)
-_BATCH = 256
+_BATCH = 256  # pictures written at once, fewer where they would take more than _BATCH_BYTES
+_BATCH_BYTES = 2**26
 _ORDER = ("train", "val", "test", "")
 _CHANNELS = {"grey": ["Grey"], "grey16": ["Grey"], "colour": ["Red", "Green", "Blue"]}
 # Decoding 5,000 JPEGs of 64 px took 0.6 s in one thread and 1.0 s in two, which fight for the
@@ -215,9 +217,10 @@ def _batches(
     written = 0
     with ExitStack() as pool:
         run = _runner(entries, pool)
-        starts = range(0, len(entries), _BATCH)
-        for start in track(starts, "importing pictures", shown=progress):
-            results = run(read, entries[start : start + _BATCH])
+        length = min(_BATCH, max(1, _BATCH_BYTES // (empty.itemsize * math.prod(shape))))
+        starts = range(0, len(entries), length)
+        for start in track(starts, f"importing pictures by {length}", shown=progress):
+            results = run(read, entries[start : start + length])
             problems += [result for result in results if isinstance(result, _Problem)]
             kept = [at for at, result in enumerate(results) if isinstance(result, np.ndarray)]
             images = np.stack([results[at] for at in kept]) if kept else empty
