@@ -6,9 +6,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.profiles import well_profiles
-from cellssl.phenotypes.tasks import text_values, well_names
 
 __all__ = ["choose_dose", "correlate_doses", "dose_positions"]
 

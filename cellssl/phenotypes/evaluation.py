@@ -13,7 +13,7 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements
-from cellssl.phenotypes.metrics import METRICS, Score, task_scores
+from cellssl.phenotypes.metrics import Score, is_classified, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import NORMALISATIONS, check_rule, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.progress import track
@@ -45,6 +45,11 @@ def evaluate(
     exp(cosine / 0.1), votes balanced over classes. Linear: logistic regression, C 0.02, balanced,
     five folds of whole groups. Both as balanced accuracy: chance is 1 / classes.
 
+    Images with a usual test set (a column Metadata_Split that says train and test) are learnt from
+    in one direction, train to test, and every metric is of the test images alone. `standardise`
+    then takes mean and deviation over both, without labels: the features of the test images have
+    their part in it, as those of all plates have among cells.
+
     Intervals are 95 %, from draws of treatments within each class (of wells in a class with fewer
     than three treatments). Predictions and clusters are resampled, nothing is fitted again; where
     an embedding has several training seeds, their differences widen the interval too.
@@ -55,15 +60,17 @@ def evaluate(
         AnnData or files (see `read_embedding`). Those of one name with different
         `uns["cellssl"]["seed"]` are repetitions. Only cells that all of them have are scored.
     label : str
-        Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Control or
-        Compound when left out. Cells without are left out and counted.
+        Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Control,
+        Compound or Class when left out. Cells without are left out and counted.
     out : path, optional
-        Folder for scores.csv, scores.json and (with two embeddings) differences.csv.
+        Folder for scores.csv, scores.json, per_class.csv, confusion.csv and (with two embeddings)
+        differences.csv: see `Measurements.save`.
     subsets : mapping, optional
         Name → classes, scored beside all classes.
     groups : str
-        What kNN and linear are kept apart by: `auto` (plates; wells when there is one plate),
-        `plate`, `well` or a column, Metadata_Compound say.
+        What kNN and linear are kept apart by: `auto` (the test set where Metadata_Split tells train
+        from test, or from val when there is no test; else plates; else wells), `split`, `plate`,
+        `well` or a column, Metadata_Compound say.
     seeds : sequence of int
         Starts of k-means and Leiden.
     normalise : str
@@ -78,7 +85,8 @@ def evaluate(
     DataFrame
         embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
         replicates, weak, note. Metrics: ami_kmeans, ami_leiden, silhouette, knn, linear, and the
-        confounders ami_plate and ami_batch (the same k-means clusters against plate and batch).
+        confounders ami_plate and ami_batch (the same k-means clusters against plate and batch); on
+        a test set also knn_top1 and linear_top1, the share of all images that is right.
         A score that cannot be had is NaN, and `note` says why.
 
     Raises
@@ -153,7 +161,7 @@ def measure_embeddings(
     Returns
     -------
     Measurements
-        `.scores`, `.differences()` and `.save(folder)`.
+        `.scores`, `.per_class`, `.confusions`, `.differences()` and `.save(folder)`.
     """
     check_rule(normalise, NORMALISATIONS)
     if not seeds:
@@ -174,9 +182,16 @@ def measure_embeddings(
         X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=normalise, plates=plates, controls=controls)
-            entries += [_entry(one, task, score) for score in task_scores(Z, task, seeds)]
+            entries += [
+                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                for score in task_scores(Z, task, seeds)
+            ]
     for name, reason in (absent or {}).items():
-        entries += [_absent(name, task, metric, reason) for task in tasks for metric in METRICS]
+        entries += [
+            _entry(task, Score(metric, float("nan"), None, 0, reason), embedding=name)
+            for task in tasks
+            for metric in task_metrics(task)
+        ]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
 
 
@@ -195,36 +210,21 @@ def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.
     return obs
 
 
-def _entry(one: Embedding, task: Task, score: Score) -> Measurement:
-    metric, value, draws, n, note = score
-    split = task.split if metric in ("knn", "linear") else "none"
+def _entry(
+    task: Task, score: Score, *, embedding: str, seed: str = "", weak: bool = False
+) -> Measurement:
+    """Give a score its place in the table."""
     return Measurement(
-        embedding=one.name,
-        seed=one.seed,
+        embedding=embedding,
+        seed=seed,
         subset=task.subset,
-        split=split,
-        metric=metric,
-        weak=one.weak,
-        value=value,
-        draws=draws,
-        n=n,
-        classes=len(np.unique(task.labels)),
-        note=note,
-    )
-
-
-def _absent(name: str, task: Task, metric: str, reason: str) -> Measurement:
-    """Give an embedding that could not be had its place in the table."""
-    return Measurement(
-        embedding=name,
-        seed="",
-        subset=task.subset,
-        split=task.split if metric in ("knn", "linear") else "none",
-        metric=metric,
-        weak=False,
-        value=float("nan"),
-        draws=None,
-        n=0,
-        classes=len(np.unique(task.labels)),
-        note=reason,
+        split=task.split if is_classified(score.metric) else "none",
+        metric=score.metric,
+        weak=weak,
+        value=score.value,
+        draws=score.draws,
+        n=score.n,
+        classes=len(np.unique(task.truth)),
+        note=score.note,
+        confusions=score.confusions,
     )

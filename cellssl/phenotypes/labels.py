@@ -11,7 +11,13 @@ __all__ = ["choose_label", "require_label", "usual_label"]
 
 log = logging.getLogger(__name__)
 
-_USUAL = ("Metadata_MOA", "Metadata_Phenotype", "Metadata_Control", "Metadata_Compound")
+_USUAL = (
+    "Metadata_MOA",
+    "Metadata_Phenotype",
+    "Metadata_Control",
+    "Metadata_Compound",
+    "Metadata_Class",
+)
 
 
 def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
@@ -23,7 +29,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
         The cells.
     label : str, optional
         A column, with or without ``Metadata_``, in any case. When left out: the first of MOA,
-        Phenotype, Control and Compound that has at least two values.
+        Phenotype, Control, Compound and Class that has at least two values.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:
-    """Find the first of MOA, Phenotype, Control and Compound that has at least two values."""
+    """Find the first of MOA, Phenotype, Control, Compound, Class that has at least two values."""
     there = (name for name in _USUAL if name in obs and len(set(obs[name].dropna()) - {""}) > 1)
     return next(there, None)
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
 from cellssl.scores import interval
 
 __all__ = ["Measurement", "Measurements", "read_scores"]
@@ -34,6 +35,8 @@ class Measurement:
         The score in each resample.
     n, classes : int
         Cells scored, classes among them.
+    confusions : Confusions or None
+        Of a classifier's balanced accuracy: which class was taken for which.
     """
 
     embedding: str
@@ -47,6 +50,7 @@ class Measurement:
     n: int
     classes: int
     note: str = ""
+    confusions: Confusions | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,59 @@ class Measurements:
             "note": first.note,
         }
 
+    @property
+    def per_class(self) -> pd.DataFrame:
+        """Share of each class that a classifier finds; their mean is its balanced accuracy.
+
+        Returns
+        -------
+        DataFrame
+            embedding, label, subset, split, normalisation, classifier (knn, linear), class,
+            accuracy, n, seed ("mean", and each training's own if there are several), weak.
+        """
+        return self._tabulate(class_rows, ["class", "accuracy", "n", "seed"])
+
+    @property
+    def confusions(self) -> pd.DataFrame:
+        """Count which class a classifier takes for which, pairs that never occur included.
+
+        Returns
+        -------
+        DataFrame
+            embedding, label, subset, split, normalisation, classifier (knn, linear), true,
+            predicted, count, seed (of each training; "mean" where there is one), weak.
+        """
+        return self._tabulate(confusion_rows, ["true", "predicted", "count", "seed"])
+
+    def _tabulate(self, rows: Callable[..., pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+        """Put the rows of all classifiers below each other."""
+        frames = []
+        for entries in _grouped(self.entries).values():
+            found = [entry.confusions for entry in entries if entry.confusions is not None]
+            if len(found) == len(entries):
+                first = entries[0]
+                head = {
+                    "embedding": first.embedding,
+                    "label": self.label,
+                    "subset": first.subset,
+                    "split": first.split,
+                    "normalisation": self.normalisation,
+                    "classifier": first.metric,
+                }
+                own = rows(head, found, [entry.seed for entry in entries])
+                frames.append(own.assign(weak=any(entry.weak for entry in entries)))
+        names = [
+            "embedding",
+            "label",
+            "subset",
+            "split",
+            "normalisation",
+            "classifier",
+            *columns,
+            "weak",
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
+
     def differences(self) -> pd.DataFrame:
         """Differences of every two embeddings, paired by resample and, where both have it, by seed.
 
@@ -142,7 +199,10 @@ class Measurements:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write scores.csv, scores.json, and differences.csv when there are two embeddings."""
+        """Write scores.csv, scores.json, per_class.csv and confusion.csv.
+
+        With two embeddings differences.csv too.
+        """
         folder = make_folder(folder)
         scores = self.scores
         with atomic(folder / "scores.csv") as part:
@@ -156,10 +216,13 @@ class Measurements:
         }
         with atomic(folder / "scores.json") as part:
             part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        tables = {"per_class.csv": self.per_class, "confusion.csv": self.confusions}
         differences = self.differences()
         if len(differences):
-            with atomic(folder / "differences.csv") as part:
-                differences.to_csv(part, index=False)
+            tables["differences.csv"] = differences
+        for name, table in tables.items():
+            with atomic(folder / name) as part:
+                table.to_csv(part, index=False)
         return folder
 
 

@@ -1,6 +1,7 @@
 """All metrics of one embedding on one task."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import anndata as ad
 import numpy as np
@@ -8,21 +9,36 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
+from cellssl.phenotypes.confusions import Confusions
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import (
+    accuracy_of,
     ami,
-    balanced_accuracy,
+    balanced_accuracy_of,
     cluster_kmeans,
+    confusion,
     knn_predict,
     linear_predict,
     principal_components,
     silhouette,
 )
 
-__all__ = ["METRICS", "Score", "task_scores"]
+__all__ = ["CLASSIFIERS", "METRICS", "Score", "is_classified", "task_metrics", "task_scores"]
 
-# Metric, value, draws, number of cells, and a note: why there is no value, or what to beware of.
-Score = tuple[str, float, NDArray[np.float64] | None, int, str]
+
+class Score(NamedTuple):
+    """One number: its draws, the cells it is of, why it is missing or what to beware of."""
+
+    metric: str
+    value: float
+    draws: NDArray[np.float64] | None
+    n: int
+    note: str = ""
+    confusions: Confusions | None = None
+
+
+CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
+TOP1 = "_top1"
 
 METRICS = (
     "ami_kmeans",
@@ -38,27 +54,45 @@ METRICS = (
 SILHOUETTE_CELLS = 10_000
 
 
+def is_classified(metric: str) -> bool:
+    """Tell whether a metric comes from a classifier, which learns from some cells and is scored on others."""
+    return metric.removesuffix(TOP1) in CLASSIFIERS
+
+
+def task_metrics(task: Task) -> tuple[str, ...]:
+    """Name the metrics of a task: on a test set also plain accuracy, which its field reports."""
+    plain = () if task.test is None else tuple(name + TOP1 for name in CLASSIFIERS)
+    return METRICS + plain
+
+
 def task_scores(Z: NDArray[np.float32], task: Task, seeds: Sequence[int]) -> Iterator[Score]:
-    """Yield all scores of one embedding's normalised features (n, D) on one task."""
-    n, classes = len(task.rows), len(np.unique(task.labels))
+    """Yield all scores of one embedding's normalised features (n, D) on one task.
+
+    Of a test set everything is computed on the test cells alone, but for what the classifiers learn
+    from.
+    """
+    truth = task.truth
+    n, classes = len(truth), len(np.unique(truth))
     if n < max(FEWEST, classes + 1):
-        for metric in METRICS:
-            yield metric, float("nan"), None, n, f"{n} cells are too few"
+        for metric in task_metrics(task):
+            yield Score(metric, float("nan"), None, n, f"{n} cells are too few")
         return
-    components = principal_components(Z)
+    components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
-    yield ("ami_kmeans", *_agreement(task, task.labels, clusters), n, "")
-    yield ("ami_leiden", *_agreement(task, task.labels, _leiden_clusters(components, seeds)), n, "")
+    yield Score("ami_kmeans", *_agreement(task, truth, clusters), n)
+    yield Score("ami_leiden", *_agreement(task, truth, _leiden_clusters(components, seeds)), n)
     yield _silhouette(components, task)
-    yield _accuracy("knn", knn_predict, Z, task)
-    yield _accuracy("linear", linear_predict, Z, task)
+    for name, predict in CLASSIFIERS.items():
+        yield from _accuracies(name, predict, Z, task)
     for name, values in task.confounders.items():
+        metric = f"ami_{name}"
         if values is None:
-            yield f"ami_{name}", float("nan"), None, n, f"no column Metadata_{name.capitalize()}"
+            note = f"no column Metadata_{name.capitalize()}"
+            yield Score(metric, float("nan"), None, n, note)
         elif len(np.unique(values)) < 2:
-            yield f"ami_{name}", float("nan"), None, n, f"one {name} only"
+            yield Score(metric, float("nan"), None, n, f"one {name} only")
         else:
-            yield (f"ami_{name}", *_agreement(task, values, clusters), n, "")
+            yield Score(metric, *_agreement(task, values, clusters), n)
 
 
 def _agreement(
@@ -85,42 +119,51 @@ def _silhouette(components: NDArray[np.float32], task: Task) -> Score:
     if n > SILHOUETTE_CELLS:
         rows = np.sort(np.random.default_rng(0).choice(n, SILHOUETTE_CELLS, replace=False))
         note = f"on a random sample of {SILHOUETTE_CELLS} cells"
-    labels = task.labels[rows]
+    labels = task.truth[rows]
     if len(np.unique(labels)) < 2:
-        return "silhouette", float("nan"), None, len(rows), "one class only in the sample"
+        return Score("silhouette", float("nan"), None, len(rows), "one class only in the sample")
     values = silhouette(components[rows], labels)
-    return (
-        "silhouette",
-        float(values.mean()),
-        task.resamples.take(rows).mean(values),
-        len(rows),
-        note,
-    )
+    draws = task.resamples.take(rows).mean(values)
+    return Score("silhouette", float(values.mean()), draws, len(rows), note)
 
 
-def _accuracy(
-    metric: str, predict: Callable[..., NDArray], Z: NDArray[np.float32], task: Task
-) -> Score:
-    """Balanced accuracy across groups, or why there is none."""
-    n = len(Z)
+def _accuracies(
+    name: str, predict: Callable[..., NDArray], Z: NDArray[np.float32], task: Task
+) -> Iterator[Score]:
+    """Balanced accuracy across groups or on the test set, there plain accuracy too."""
+    truth, reason = task.truth, _unlearnable(task)
+    n = len(truth)
+    if reason:
+        for metric in (name, name + TOP1):
+            if metric in task_metrics(task):
+                yield Score(metric, float("nan"), None, n, reason)
+        return
+    apart = {"groups": task.groups} if task.test is None else {"test": task.test}
+    predictions = predict(Z, task.labels, **apart)
+    classes = np.unique(task.labels)
+    found = Confusions(classes, confusion(truth, predictions, classes))
+    draws, note = task.resamples.balanced_accuracy(truth, predictions), _lonely(task)
+    yield Score(name, balanced_accuracy_of(found.table), draws, n, note, found)
+    if task.test is not None:
+        right = task.resamples.mean(truth == predictions)
+        yield Score(name + TOP1, accuracy_of(found.table), right, n, note)
+
+
+def _unlearnable(task: Task) -> str:
+    """Say why there is nothing to learn from; empty when there is."""
+    if task.test is not None:
+        return "no cell of these classes is in the training set" if task.test.all() else ""
     if task.groups is None:
-        return metric, float("nan"), None, n, "the cells name neither plate nor well"
-    if len(np.unique(task.groups)) < 2:
-        return (
-            metric,
-            float("nan"),
-            None,
-            n,
-            f"needs two {task.split} at least, all cells are in one",
-        )
-    predictions = predict(Z, task.labels, groups=task.groups)
-    draws = task.resamples.balanced_accuracy(task.labels, predictions)
-    note = _lonely(task)
-    return metric, balanced_accuracy(task.labels, predictions), draws, n, note
+        return "the cells name neither plate nor well"
+    one = len(np.unique(task.groups)) < 2
+    return f"needs two {task.split} at least, all cells are in one" if one else ""
 
 
 def _lonely(task: Task) -> str:
-    """Name the classes that lie in one group: nothing outside it can teach them."""
+    """Name the classes that nothing can teach: they lie in one group, or in the test set alone."""
+    if task.test is not None:
+        alone = np.setdiff1d(task.truth, task.labels[~task.test]).tolist()
+        return f"cannot be found, not in the training set: {', '.join(alone)}" if alone else ""
     groups = pd.Series(task.groups).groupby(task.labels).nunique()
     alone = groups.index[groups == 1].tolist()
     return f"cannot be found, in one group only: {', '.join(alone)}" if alone else ""

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.normalisation import check_rule
-from cellssl.phenotypes.tasks import text_values
 from cellssl.scores import standardise
 
 __all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "name_controls", "well_profiles"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.profiles import WellProfiles, name_controls, well_profiles
-from cellssl.phenotypes.tasks import text_values, well_names
 
 __all__ = ["Similarity", "similarity"]
 

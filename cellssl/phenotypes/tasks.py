@@ -10,15 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.columns import column_codes, text_values, treatment_names, well_names
 from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.splits import Split, find_split
 from cellssl.scores import Resamples, draw_resamples
 
-__all__ = ["Task", "build_tasks", "text_values", "treatment_names", "well_names"]
+__all__ = ["Task", "build_tasks"]
 
 log = logging.getLogger(__name__)
-
-# A column of so many different fractional numbers is a measurement, not a set of classes.
-MOST_NUMBERS = 50
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,20 @@ class Task:
     subset : str
         `all`, or the name of the subset.
     rows : (n,) int64
-        The scored cells among the matched ones.
+        The cells among the matched ones: those that are scored and, of a test set, those that are
+        learnt from.
     labels : (n,) str
         Their classes.
     split : str
-        What kNN and linear are kept apart by: `plates`, `wells`, a column, or `none`.
+        What kNN and linear are kept apart by, see `Split`.
     groups : (n,) int64 or None
         Group of each cell; None when there is none.
+    test : (n,) bool or None
+        Of a test set: which cells are scored, the others being learnt from. None: all are scored.
     confounders : dict
-        `plate` and `batch`: (n,) int64, or None where the cells do not say.
+        `plate` and `batch`: (m,) int64 of the scored cells, or None where the cells do not say.
     resamples : Resamples
-        Draws of treatments, shared by all embeddings.
+        Draws of treatments among the scored cells, shared by all embeddings.
     """
 
     subset: str
@@ -48,8 +50,19 @@ class Task:
     labels: NDArray[np.str_]
     split: str
     groups: NDArray[np.int64] | None
+    test: NDArray[np.bool_] | None
     confounders: Mapping[str, NDArray[np.int64] | None]
     resamples: Resamples
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """Places of the m scored cells among the rows."""
+        return np.arange(len(self.rows)) if self.test is None else np.flatnonzero(self.test)
+
+    @property
+    def truth(self) -> NDArray[np.str_]:
+        """Classes of the scored cells (m,)."""
+        return self.labels[self.scored]
 
 
 def build_tasks(
@@ -68,7 +81,8 @@ def build_tasks(
     tasks : list of Task
         All classes first, then the subsets in their order.
     counts : dict
-        Cells `matched`, `outside` of `where`, `unlabelled` and `scored`.
+        Cells `matched`, `outside` of `where`, `unlabelled` and `scored`; of a test set the cells of
+        its `training` set too.
 
     Raises
     ------
@@ -89,75 +103,48 @@ def build_tasks(
     chosen = np.flatnonzero(inside & labelled)
     if not len(chosen):
         raise EmbeddingError(f"no cell is left to score by {label}: {counts}.")
-    classes = np.unique(labels[chosen])
+    split = find_split(obs, chosen, groups)
+    used, scored = split.divide(chosen)
+    if split.test is not None:
+        counts |= {"scored": len(scored), "training": len(used) - len(scored)}
+    classes = np.unique(labels[scored])
     if len(classes) < 2:
         raise EmbeddingError(
             f"{label} has one class only, {classes[0]!r}: scoring needs at least two."
         )
-    split, grouping = _grouping(obs, chosen, groups)
-    named = {"all": classes.tolist(), **_checked_subsets(subsets or {}, classes, label)}
-    tasks = []
-    for name, members in named.items():
-        rows = chosen[np.isin(labels[chosen], members)]
-        part = obs.iloc[rows]
-        draws = draw_resamples(labels[rows], _units(part), count=resamples)
-        confounders = {
-            "plate": _codes(part, "Metadata_Plate"),
-            "batch": _codes(part, "Metadata_Batch"),
-        }
-        own = None if grouping is None else grouping[rows]
-        tasks.append(Task(name, rows, labels[rows], split, own, confounders, draws))
-    return tasks, counts
+    named = _checked_subsets(subsets or {}, classes, label)
+    rows = {"all": used}
+    rows |= {name: used[np.isin(labels[used], members)] for name, members in named.items()}
+    return [
+        _task(obs, name, own, labels[own], split, resamples) for name, own in rows.items()
+    ], counts
 
 
-def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
-    """Turn a column into text; missing becomes empty, 1.0 becomes "1".
-
-    Raises
-    ------
-    EmbeddingError
-        When the column holds measurements rather than names.
-    """
-    missing = values.isna().to_numpy()
-    if pd.api.types.is_float_dtype(values):
-        present = values[~missing]
-        fractional = (present % 1 != 0).any()
-        if fractional and present.nunique() > MOST_NUMBERS:
-            raise EmbeddingError(
-                f"{name} holds {present.nunique()} different numbers, wanted names of classes: "
-                "bin it into a new column first."
-            )
-        text = values.map("{:g}".format, na_action="ignore")
-    else:
-        text = values.astype(object).astype(str)
-    result = text.astype(object).to_numpy(dtype=object)
-    result[missing] = ""
-    return np.char.strip(result.astype(str))
-
-
-def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
-    """Compound and concentration of each cell in one word; None when no compound is known."""
-    if "Metadata_Compound" not in obs.columns:
-        return None
-    names = text_values(obs["Metadata_Compound"], "Metadata_Compound")
-    if not (names != "").any():
-        return None
-    if "Metadata_Concentration" not in obs.columns:
-        return names
-    doses = obs["Metadata_Concentration"]
-    text = doses.map("{:g}".format) if pd.api.types.is_float_dtype(doses) else doses.astype(str)
-    return np.char.add(np.char.add(names, " "), text.to_numpy(dtype=str))
-
-
-def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
-    """Plate and well of each cell in one word; None when no well is known."""
-    if "Metadata_Well" not in obs.columns:
-        return None
-    wells = obs["Metadata_Well"].astype(str).to_numpy(dtype=str)
-    if "Metadata_Plate" not in obs.columns:
-        return wells
-    plates = obs["Metadata_Plate"].astype(str).to_numpy(dtype=str)
-    return np.char.add(np.char.add(plates, "/"), wells)
+def _task(
+    obs: pd.DataFrame,
+    subset: str,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.str_],
+    split: Split,
+    resamples: int,
+) -> Task:
+    """Lay down one subset: its split, its confounders, and the draws of its scored cells."""
+    test = None if split.test is None else split.test[rows]
+    scored = np.arange(len(rows)) if test is None else np.flatnonzero(test)
+    part = obs.iloc[rows[scored]]
+    return Task(
+        subset=subset,
+        rows=rows,
+        labels=labels,
+        split=split.name,
+        groups=None if split.groups is None else split.groups[rows],
+        test=test,
+        confounders={
+            "plate": column_codes(part, "Metadata_Plate"),
+            "batch": column_codes(part, "Metadata_Batch"),
+        },
+        resamples=draw_resamples(labels[scored], _units(part), count=resamples),
+    )
 
 
 def _units(obs: pd.DataFrame) -> list[NDArray[np.str_]]:
@@ -176,33 +163,6 @@ def _truth(obs: pd.DataFrame, where: str) -> NDArray[np.bool_]:
     if odd:
         raise EmbeddingError(f"{where} must be true or false for each cell, got {odd[0]!r}.")
     return text.isin(true).to_numpy(dtype=bool)
-
-
-def _grouping(
-    obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str
-) -> tuple[str, NDArray[np.int64] | None]:
-    """Choose what training and test are kept apart by."""
-    plates, wells = _codes(obs, "Metadata_Plate"), well_names(obs)
-    if groups in ("auto", "plate", "plates"):
-        if groups != "auto":
-            column(obs, "Metadata_Plate", purpose="the plates")
-        if plates is not None and (groups != "auto" or len(np.unique(plates[chosen])) > 1):
-            return "plates", plates
-    if groups in ("auto", "well", "wells"):
-        if groups != "auto":
-            column(obs, "Metadata_Well", purpose="the wells")
-        if wells is not None and (groups != "auto" or len(np.unique(wells[chosen])) > 1):
-            return "wells", pd.factorize(wells)[0]
-        return "none", None
-    return groups, pd.factorize(text_values(column(obs, groups, purpose="the groups"), groups))[0]
-
-
-def _codes(obs: pd.DataFrame, name: str) -> NDArray[np.int64] | None:
-    """Turn a column into numbers; None when it is absent or empty."""
-    if name not in obs.columns:
-        return None
-    values = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
-    return None if (values == "").all() else pd.factorize(values)[0].astype(np.int64)
 
 
 def _checked_subsets(

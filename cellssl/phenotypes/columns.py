@@ -1,0 +1,70 @@
+"""Columns of the cells' table as names and numbers."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.errors import EmbeddingError
+
+__all__ = ["column_codes", "text_values", "treatment_names", "well_names"]
+
+# A column of so many different fractional numbers is a measurement, not a set of classes.
+MOST_NUMBERS = 50
+
+
+def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
+    """Turn a column into text; missing becomes empty, 1.0 becomes "1".
+
+    Raises
+    ------
+    EmbeddingError
+        When the column holds measurements rather than names.
+    """
+    missing = values.isna().to_numpy()
+    if pd.api.types.is_float_dtype(values):
+        present = values[~missing]
+        fractional = (present % 1 != 0).any()
+        if fractional and present.nunique() > MOST_NUMBERS:
+            raise EmbeddingError(
+                f"{name} holds {present.nunique()} different numbers, wanted names of classes: "
+                "bin it into a new column first."
+            )
+        text = values.map("{:g}".format, na_action="ignore")
+    else:
+        text = values.astype(object).astype(str)
+    result = text.astype(object).to_numpy(dtype=object)
+    result[missing] = ""
+    return np.char.strip(result.astype(str))
+
+
+def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
+    """Compound and concentration of each cell in one word; None when no compound is known."""
+    if "Metadata_Compound" not in obs.columns:
+        return None
+    names = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    if not (names != "").any():
+        return None
+    if "Metadata_Concentration" not in obs.columns:
+        return names
+    doses = obs["Metadata_Concentration"]
+    text = doses.map("{:g}".format) if pd.api.types.is_float_dtype(doses) else doses.astype(str)
+    return np.char.add(np.char.add(names, " "), text.to_numpy(dtype=str))
+
+
+def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
+    """Plate and well of each cell in one word; None when no well is known."""
+    if "Metadata_Well" not in obs.columns:
+        return None
+    wells = obs["Metadata_Well"].astype(str).to_numpy(dtype=str)
+    if "Metadata_Plate" not in obs.columns:
+        return wells
+    plates = obs["Metadata_Plate"].astype(str).to_numpy(dtype=str)
+    return np.char.add(np.char.add(plates, "/"), wells)
+
+
+def column_codes(obs: pd.DataFrame, name: str) -> NDArray[np.int64] | None:
+    """Turn a column into numbers; None when it is absent or empty."""
+    if name not in obs.columns:
+        return None
+    values = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
+    return None if (values == "").all() else pd.factorize(values)[0].astype(np.int64)
