@@ -102,6 +102,8 @@ def import_images(
     if size is not None and size < 1:
         raise CropError(f"size is the side of a picture in pixels, wanted 1 or more, got {size}")
     paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
+    if name is not None and (not name.strip() or "/" in name):
+        raise CropError(f"a data set's name is one word of a picture's, without '/'; got {name!r}")
     if not paths:
         raise CropError("no source of pictures was given: name a folder, an archive or a file")
     make_folder(out.parent)
@@ -147,13 +149,14 @@ def _look_at_all(
 
 def _check_names(pairs: Sequence[tuple[PictureSource, Picture]]) -> None:
     """Refuse two pictures of one name, before hours of decoding."""
-    owners: dict[str, PictureSource] = {}
+    owners: dict[str, tuple[PictureSource, Picture]] = {}
     for source, picture in pairs:
-        other = owners.setdefault(picture.name, source)
-        if other is not source:
+        other, twin = owners.setdefault(picture.name, (source, picture))
+        if twin is not picture:
             raise CropError(
-                f"{other.path} and {source.path} both have a picture called {picture.name!r}; each "
-                "wants a name of its own: import them one by one, with name= (--name)"
+                f"{twin.place} of {other.path} and {picture.place} of {source.path} would both be "
+                f"called {picture.name!r}: wanted a name for each; import data sets of one name into "
+                "two files, or give one another name with name= (--name)"
             )
 
 

@@ -93,7 +93,8 @@ class ZipPictures:
         if any(member.flag_bits & 1 for member in members):
             self._archive.close()
             raise CropError(f"{path} is encrypted: unpack it, and import the folder")
-        places = _only_pictures([member.filename for member in members], path)
+        # A member that was written twice is one: the later is read, as by any unpacker.
+        places = _only_pictures(list(dict.fromkeys(m.filename for m in members)), path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
     def look(self, picture: Picture) -> Look:

@@ -35,6 +35,8 @@ def recognise(path: str | Path, name: str | None = None) -> PictureSource:
         When it is missing or nothing that is known, or holds no picture.
     """
     path = Path(path)
+    if not path.name or ".." in path.parts:
+        path = path.resolve()  # "." and ".." name no data set
     if not path.exists():
         raise CropError(f"there is nothing at {path}; {_WANTED}")
     source = _open_folder(path, name) if path.is_dir() else _open_file(path, name)

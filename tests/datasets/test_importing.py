@@ -197,10 +197,32 @@ def test_a_bomb_is_left_out(tmp_path, monkeypatch):
 
 def test_two_pictures_of_one_name_are_refused(tmp_path):
     sources = [write_zip(tmp_path / f / "pets.zip", _pets()[1]) for f in "ab"]
-    with pytest.raises(CropError, match=r"both have a picture called 'pets/.*--name"):
+    with pytest.raises(CropError, match=r"would both be called 'pets/.*--name"):
         import_images(sources, tmp_path / "p.h5ad")
-    with pytest.raises(CropError, match="both have a picture"):
+    with pytest.raises(CropError, match="would both be called"):
         import_images([sources[0], sources[0]], tmp_path / "p.h5ad")
+    spelled = {"val/a/1.png": png(noise(0)), "Validation/a/1.png": png(noise(1))}
+    with pytest.raises(CropError, match=r"'v/val/a/1\.png'"):
+        import_images(write_zip(tmp_path / "v.zip", spelled), tmp_path / "p.h5ad")
+    with pytest.raises(CropError, match=r"without '/'; got 'a/b'"):
+        import_images(sources[0], tmp_path / "p.h5ad", name="a/b")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_a_member_written_twice_is_one_picture(tmp_path):
+    source = write_zip(tmp_path / "z.zip", {"1.png": png(noise(0))})
+    with zipfile.ZipFile(source, "a") as archive:
+        archive.writestr("1.png", png(noise(1)))
+    crops = Crops.open(import_images(source, tmp_path / "z.h5ad"))
+    np.testing.assert_array_equal(crops.read()[0], noise(1).transpose(2, 0, 1))
+
+
+def test_the_folder_one_is_in_has_its_own_name(tmp_path, monkeypatch):
+    write_folder(tmp_path / "pets" / "train", {"cat/1.png": png(noise(0))})
+    for place, source in (("pets/train", "."), ("pets/train/cat", "..")):
+        monkeypatch.chdir(tmp_path / place)
+        obs = Crops.open(import_images(source, tmp_path / "here.h5ad")).obs
+        assert obs.index.tolist() == ["pets/train/cat/1.png"]
 
 
 def test_data_sets_of_different_kinds_join(tmp_path):
