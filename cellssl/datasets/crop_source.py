@@ -118,7 +118,30 @@ class CropSource:
         Tensor
             (B, C, size, size) float32 in [0, 1].
         """
-        pixels = self._read(index) if self._pixels is None else self._pixels.index_select(0, index)
+        if self._pixels is not None:
+            return self.scaled(self._pixels.index_select(0, index), index)
+        return self.scaled(self.read(index.cpu()).to(self.device), index)
+
+    def read(self, index: Tensor) -> Tensor:
+        """Read the pixels of cells at positions `index` (B,), on the CPU, from the file.
+
+        Returns
+        -------
+        Tensor
+            (B, C, size, size) in a signed type of the file's bits, in host memory (pinned where a
+            GPU is to get them).
+        """
+        return self._pinned(self._take(self._rows[index.numpy()]))
+
+    def read_masks(self, index: Tensor) -> Tensor | None:
+        """Read their masks: (B, M, size, size) uint8, or None."""
+        if not self._masked:
+            return None
+        masks = self._crops.masks(self._rows[index.numpy()])
+        return None if masks is None else self._pinned(masks)
+
+    def scaled(self, pixels: Tensor, index: Tensor) -> Tensor:
+        """Scale the pixels of cells at positions `index`, both on the device, as `gather` does."""
         if self._crops.dtype == np.uint16:
             pixels = pixels.to(torch.int32).bitwise_and(0xFFFF)
         elif self._crops.dtype == np.uint32:
@@ -132,8 +155,8 @@ class CropSource:
             return None
         if self._stencils is not None:
             return self._stencils.index_select(0, index)
-        stencils = self._crops.masks(self._rows[index.cpu().numpy()])
-        return torch.from_numpy(stencils).to(self.device, non_blocking=True)
+        read = self.read_masks(index.cpu())
+        return None if read is None else read.to(self.device)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the source to a device; returns itself."""
@@ -170,10 +193,10 @@ class CropSource:
             pixels[start : start + _BLOCK] = self._take(rows)
         return torch.from_numpy(pixels)
 
-    def _read(self, index: Tensor) -> Tensor:
-        """Read a batch from the file; its positions must be known, so this waits for the device."""
-        rows = self._rows[index.cpu().numpy()]
-        return torch.from_numpy(self._take(rows)).to(self.device, non_blocking=True)
+    def _pinned(self, read: np.ndarray) -> Tensor:
+        """Put what was read where a GPU copies from without waiting."""
+        tensor = torch.from_numpy(read)
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _take(self, rows: np.ndarray) -> np.ndarray:
         """Pixels of some rows of the file, in this source's channels and its signed type."""

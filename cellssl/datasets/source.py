@@ -20,17 +20,33 @@ class Source(Protocol):
         The C channels in their order.
     size : int
         Height and width in pixels.
+    in_memory : bool
+        Whether the pixels lie on the device, so that gathering never waits. If not, `read` is called
+        ahead of time, in a thread, and `scaled` when they are needed.
     """
 
     samples: Tensor
     channels: tuple[str, ...]
     size: int
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pixels lie on the device."""
+
     def __len__(self) -> int:
         """Count the images, N."""
 
     def gather(self, index: Tensor) -> Tensor:
         """Take images at positions `index` (B,) int64: (B, C, size, size) float32 in [0, 1]."""
+
+    def read(self, index: Tensor) -> Tensor:
+        """Read the stored pixels at positions `index` (B,), on the CPU, into host memory."""
+
+    def read_masks(self, index: Tensor) -> Tensor | None:
+        """Read the masks likewise, or None without any."""
+
+    def scaled(self, pixels: Tensor, index: Tensor) -> Tensor:
+        """Turn pixels that were read and brought to the device into what `gather` gives."""
 
     def gather_masks(self, index: Tensor) -> Tensor | None:
         """Take the masks of the same images: (B, M, size, size) uint8, or None without any."""

@@ -2,6 +2,7 @@
 
 from cellssl.methods.barlow_twins import BarlowTwins, barlow_twins_loss
 from cellssl.methods.byol import BYOL, byol_loss
+from cellssl.methods.gathering import gathered
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo, info_nce_loss
 from cellssl.methods.registry import build, names, option_names
@@ -18,6 +19,7 @@ __all__ = [
     "barlow_twins_loss",
     "build",
     "byol_loss",
+    "gathered",
     "info_nce_loss",
     "names",
     "nt_xent_loss",

@@ -73,6 +73,9 @@ class Method(nn.Module, ABC):
             Steps in the whole run.
         """
 
+    def forget_step(self) -> None:
+        """Drop what a step that broke off before its `after_step` left behind; usually nothing."""
+
 
 def check_batch(batch_size: int) -> None:
     """Refuse a batch in which no cell has another to be compared with."""

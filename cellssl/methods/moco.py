@@ -178,6 +178,10 @@ class MoCo(Method):
             self._enqueue(keys)
         self._new_keys.clear()
 
+    def forget_step(self) -> None:
+        """Drop the keys of a step that broke off."""
+        self._new_keys.clear()
+
     def _enqueue(self, keys: Tensor) -> None:
         """Write keys (V, B, D) over the oldest ones; the pointer never leaves the device."""
         batch, length = keys.shape[1], self.queue.shape[1]

@@ -1,8 +1,10 @@
 """One loop for every method: fit, exact resume, checkpoints, metrics."""
 
 from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkpoint, load_weights
-from cellssl.training.collapse import effective_rank, feature_std
+from cellssl.training.classifier import Labels
+from cellssl.training.collapse import alignment, effective_rank, feature_std, uniformity
 from cellssl.training.devices import pick_device
+from cellssl.training.lars import LARS
 from cellssl.training.loop import fit
 from cellssl.training.partners import Partners
 from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
@@ -11,9 +13,12 @@ from cellssl.training.settings import TrainingSettings
 
 __all__ = [
     "CHECKPOINT",
+    "LARS",
+    "Labels",
     "Partners",
     "Plan",
     "TrainingSettings",
+    "alignment",
     "checkpoint_file",
     "effective_rank",
     "epoch_order",
@@ -25,4 +30,5 @@ __all__ = [
     "make_plan",
     "pick_device",
     "seeded",
+    "uniformity",
 ]

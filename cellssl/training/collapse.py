@@ -1,12 +1,22 @@
-"""Is it collapsed? Two numbers on a batch of features, and a plain warning."""
+"""Is it collapsed? Numbers on a batch of features, and a plain warning."""
 
 import logging
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FeatureTap", "effective_rank", "feature_std", "warn_if_collapsed"]
+__all__ = [
+    "FeatureTap",
+    "Spread",
+    "alignment",
+    "effective_rank",
+    "feature_std",
+    "uniformity",
+    "warn_if_collapsed",
+]
 
 _LOG = logging.getLogger(__name__)
 _LOWEST_STD = 0.02
@@ -58,37 +68,112 @@ def effective_rank(features: Tensor) -> Tensor:
     return torch.special.entr(shares).sum().exp()
 
 
+def alignment(features1: Tensor, features2: Tensor) -> Tensor:
+    """Measure how far two views of a cell lie apart: 0 when the features ignore what views change.
+
+    Mean squared distance of the features scaled to unit length. Wang & Isola, *Understanding
+    Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere* (2020,
+    arXiv 2005.10242), equation 1 with α = 2.
+
+    Parameters
+    ----------
+    features1, features2 : Tensor
+        (B, D); row i of both is the same cell.
+
+    Examples
+    --------
+    >>> alignment(torch.eye(2), 3 * torch.eye(2)).item()
+    0.0
+    """
+    one, other = (functional.normalize(f.double(), dim=1) for f in (features1, features2))
+    return (one - other).square().sum(dim=1).mean()
+
+
+def uniformity(features: Tensor) -> Tensor:
+    """Measure how evenly different cells fill the sphere: 0 when all lie on one point, below −3 when well spread.
+
+    log of the mean of exp(−2 d²) over pairs of different cells, d the distance of the features
+    scaled to unit length. Wang & Isola (2020), equation 2 with t = 2.
+
+    Parameters
+    ----------
+    features : Tensor
+        (B, D), B ≥ 2.
+
+    Examples
+    --------
+    >>> uniformity(torch.ones(8, 4)).item()
+    0.0
+    """
+    unit = functional.normalize(features.double(), dim=1)
+    return torch.pdist(unit).square().mul(-2).exp().mean().log()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How an encoder's features lie after an epoch.
+
+    Attributes
+    ----------
+    feature_std, effective_rank, alignment, uniformity : float
+        See the functions of these names. `alignment` is NaN where the encoder saw one view only
+        (one-way MoCo, whose other view the momentum encoder sees).
+    """
+
+    feature_std: float = math.nan
+    effective_rank: float = math.nan
+    alignment: float = math.nan
+    uniformity: float = math.nan
+
+
 class FeatureTap:
-    """Keeps the features of an encoder's last pass: any method can be watched without another pass.
+    """Keeps the features of an encoder's passes: any method can be watched without another pass.
 
     Parameters
     ----------
     encoder : nn.Module
-        Whose output to keep.
+        Whose output to keep, while it trains.
+
+    Attributes
+    ----------
+    features : list of Tensor
+        One (R, D) for each pass since `clear`, detached; R is one or both views of the batch.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
-        self._features: Tensor | None = None
+        self.features: list[Tensor] = []
         self._handle = encoder.register_forward_hook(self._keep)
 
     def _keep(self, module: nn.Module, inputs: object, features: Tensor) -> None:  # noqa: ARG002
-        self._features = features.detach()
+        if module.training:
+            self.features.append(features.detach())
 
-    def read(self) -> tuple[float, float]:
-        """Give `feature_std` and `effective_rank` of the last pass. Waits for the device."""
-        if self._features is None or not torch.isfinite(self._features).all():
-            return float("nan"), float("nan")
+    def clear(self) -> None:
+        """Forget the passes so far; called when a batch begins."""
+        self.features.clear()
+
+    def read(self, batch: int) -> Spread:
+        """Measure the passes since `clear`, of a batch of so many cells. Waits for the device."""
         # On the CPU, where some hundred features take milliseconds: not every accelerator has
         # singular values, or float64, without which their last digits change from run to run.
-        features = self._features.float().cpu()
-        return feature_std(features).item(), effective_rank(features).item()
+        passes = [features.float().cpu() for features in self.features[:2]]
+        if not passes or not all(torch.isfinite(features).all() for features in passes):
+            return Spread()
+        views = [view for features in passes for view in features.split(batch)][:2]
+        paired = len(views) == 2 and views[0].shape == views[1].shape
+        return Spread(
+            feature_std(passes[-1]).item(),
+            effective_rank(passes[-1]).item(),
+            alignment(*views).item() if paired else math.nan,
+            uniformity(views[0]).item(),
+        )
 
     def remove(self) -> None:
         """Take the tap off the encoder."""
         self._handle.remove()
 
 
-def warn_if_collapsed(std: float, rank: float, *, epoch: int) -> bool:
+def warn_if_collapsed(spread: Spread, *, epoch: int) -> bool:
     """Say so when the encoder gives (nearly) the same features for all cells.
 
     Returns
@@ -96,14 +181,14 @@ def warn_if_collapsed(std: float, rank: float, *, epoch: int) -> bool:
     bool
         Whether it is collapsed.
     """
-    collapsed = std < _LOWEST_STD or rank < _LOWEST_RANK
+    collapsed = spread.feature_std < _LOWEST_STD or spread.effective_rank < _LOWEST_RANK
     if collapsed:
         _LOG.warning(
             "the encoder has collapsed after epoch %d: features of different cells hardly differ "
             "(spread %.4f of 1, effective rank %.1f). Its embedding will tell nothing apart. Stop "
             "it; lower lr, lengthen warmup_epochs, or weaken the views.",
             epoch,
-            std,
-            rank,
+            spread.feature_std,
+            spread.effective_rank,
         )
     return collapsed

@@ -1,10 +1,15 @@
-"""Which device to compute on."""
+"""Which device, or devices, to compute on."""
+
+import os
 
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from cellssl.errors import TrainingError
 
-__all__ = ["pick_device"]
+__all__ = ["pick_device", "start_fabric"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -36,3 +41,56 @@ def pick_device(name: str = "auto") -> torch.device:
         reason = str(error).split("\n")[0]
         raise TrainingError(f"no device {name!r} here ({reason}); take auto or cpu") from error
     return device
+
+
+def start_fabric(
+    device: str, precision: str, *, devices: int = 1, nodes: int = 1, strategy: str = "auto"
+) -> Fabric:
+    """Choose devices and number format, and start a process for each device.
+
+    With more than one device the program is started again for each (as Lightning Fabric does it),
+    unless torchrun or SLURM have done so already: under torchrun its own numbers count.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
+    precision : str
+        As Fabric names it, e.g. "32-true" or "bf16-mixed".
+    devices, nodes : int
+        Devices on each machine, and machines.
+    strategy : str
+        "auto" or "ddp": every device holds the whole network and a part of each batch.
+
+    Raises
+    ------
+    TrainingError
+        When that cannot be had here.
+    """
+    if strategy not in ("auto", "ddp"):
+        raise TrainingError(f"no strategy {strategy!r}; there are auto and ddp")
+    kind, _, number = device.partition(":")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    many = devices * nodes > 1
+    if many and number:
+        raise TrainingError(f"device {device!r} names one device, but {devices * nodes} are wanted")
+    try:
+        fabric = Fabric(
+            accelerator=kind,
+            devices=[int(number)] if number else devices,
+            num_nodes=nodes,
+            # Buffers need no copying: queues hold the same on every rank, and norms on GPUs are
+            # synchronised.
+            strategy=DDPStrategy(broadcast_buffers=False) if many or strategy == "ddp" else "auto",
+            precision=precision,  # type: ignore[arg-type]
+        )
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        where = f"{devices * nodes} devices {device!r}" if many else f"device {device!r}"
+        raise TrainingError(
+            f"cannot train on {where} with precision {precision!r}: {error}. Use "
+            "--device auto, or cpu."
+        ) from error
+    fabric.launch()
+    return fabric

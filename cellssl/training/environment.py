@@ -37,9 +37,11 @@ def describe_environment(device: torch.device) -> dict[str, object]:
     return described
 
 
-def write_environment(path: Path, device: torch.device, *, first_step: int) -> None:
+def write_environment(
+    path: Path, device: torch.device, *, first_step: int, devices: int = 1
+) -> None:
     """Write environment.json; `first_step` tells where this part of the run began."""
-    content = {**describe_environment(device), "first_step": first_step}
+    content = {**describe_environment(device), "devices": devices, "first_step": first_step}
     with atomic(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import torch
+from lightning_fabric import Fabric
+
 from cellssl.errors import TrainingError
 
 __all__ = ["Interruption", "watch_signals"]
@@ -26,6 +29,22 @@ class Interruption:
         if self.signal is signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+
+    def agreed(self, fabric: Fabric, *, together: bool) -> bool:
+        """Whether to stop now.
+
+        Several devices must stop after the same step: they ask one another when all of them come by
+        here `together`, so that none of them waits for one that has left.
+        """
+        if fabric.world_size == 1:
+            return bool(self)
+        if not together:
+            return False
+        asked = torch.tensor(float(bool(self)), device=fabric.device)
+        if not bool(fabric.all_reduce(asked, reduce_op="sum")):
+            return False
+        self.signal = self.signal or signal.SIGTERM
+        return True
 
     def leave(self, folder: Path, step: int) -> None:
         """Stop here, if asked to; call it when everything is saved.

@@ -1,32 +1,38 @@
 """The training loop: one for every method."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from lightning_fabric import Fabric
+from torch import nn
 
 from cellssl.datasets import Source
+from cellssl.errors import TrainingError
 from cellssl.files import locked, make_folder
 from cellssl.methods import Method
 from cellssl.progress import bar
+from cellssl.training.capture import choose_step, compiled
+from cellssl.training.classifier import Labels, OnlineClassifier
+from cellssl.training.collapse import FeatureTap
+from cellssl.training.devices import start_fabric
+from cellssl.training.identity import identify, previous
 from cellssl.training.interruption import watch_signals
 from cellssl.training.memory import keep_freed_memory
-from cellssl.training.optimizers import make_optimizer, set_learning_rate
+from cellssl.training.optimizers import make_optimizer
 from cellssl.training.partners import Partners
-from cellssl.training.run import Run, identify, previous, start_fabric
-from cellssl.training.schedule import epoch_order, learning_rate, make_plan
+from cellssl.training.run import Run
+from cellssl.training.schedule import Plan, learning_rate, make_plan
 from cellssl.training.settings import TrainingSettings
+from cellssl.training.step import Step, ViewMaker
+from cellssl.training.supply import make_supply
 
-__all__ = ["ViewMaker", "fit"]
+__all__ = ["fit"]
 
 _LOG = logging.getLogger(__name__)
-
-# (images (B, C, S, S), seed, epoch, samples (B,)) → the views of a step, as `cellssl.augment.Views`
-# makes them; with masks, partners and partner_masks by name where there are some.
-ViewMaker = Callable[..., tuple[Tensor, ...]]
 
 
 def fit(
@@ -37,9 +43,13 @@ def fit(
     out: str | Path,
     *,
     partners: Partners | None = None,
+    labels: Labels | None = None,
     description: Mapping[str, Any] | None = None,
     progress: bool = True,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
 ) -> Path:
     """Train a method's encoder, or go on where an interrupted run stopped.
 
@@ -57,9 +67,12 @@ def fit(
     settings : TrainingSettings
         What the method and its encoder were built from, and how to train them.
     out : path
-        Run folder: gets ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
+        Run folder: gets ``checkpoint.pt``, ``metrics.csv``, ``environment.json``; with `labels`
+        ``online_accuracy.csv`` and ``online_confusion.csv`` too.
     partners : Partners, optional
         Which other image every second view shows (weak supervision); its own without.
+    labels : Labels, optional
+        What the images show, told to a linear classifier beside the encoder, for looking on.
     description : mapping, optional
         Plain values that go into the checkpoint (channels, crop size, scaling, protocol). A run
         goes on only with the same.
@@ -67,6 +80,9 @@ def fit(
         Show a bar, where there is a terminal.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
+    devices, nodes, strategy
+        See `start_fabric`: with several devices each batch is divided over them, and losses and
+        weights are those of one device with the same batch.
 
     Returns
     -------
@@ -88,74 +104,93 @@ def fit(
     """
     folder = make_folder(out)
     plan = make_plan(len(source), settings)
-    fabric = start_fabric(device, settings.precision)
-    source = source.to(fabric.device)
-    if partners is not None:
-        partners = partners.to(fabric.device)
-    if fabric.device.type == "cpu":
-        keep_freed_memory()
-
     identity = identify(method, source, settings, description or {})
+    fabric = start_fabric(
+        device, settings.precision, devices=devices, nodes=nodes, strategy=strategy
+    )
+    _check_division(plan, fabric.world_size)
     saved = previous(folder, identity)
     if saved is not None and saved["finished"]:
         _LOG.info("%s is finished already: %d epochs, nothing to do", folder, plan.epochs)
         return folder
 
-    method.begin(plan.samples, plan.batch)
-    method.to(memory_format=torch.channels_last).train()
-    module = fabric.setup_module(method)
-    optimizer: Any = fabric.setup_optimizers(make_optimizer(module, settings))
-
+    step = _set_up(method, source, views, settings, plan, fabric, partners, labels)
+    make_step = choose_step(step, fabric, settings)
     with (
-        locked(folder),
-        Run(folder, fabric, method, optimizer, plan, identity, saved) as run,
+        locked(folder) if fabric.is_global_zero else nullcontext(),
+        Run(folder, step, plan, identity, saved) as run,
         watch_signals() as interruption,
-        bar(shown=progress) as display,
+        bar(shown=progress and fabric.is_global_zero) as display,
     ):
         task = display.add_task("train", total=plan.total, completed=run.step, note="")
-        order = epoch_order(settings.seed, run.step // plan.steps, plan).to(fabric.device)
-
         while run.step < plan.total:
-            # Where we are: a pure function of the step.
-            epoch, within = divmod(run.step, plan.steps)
-            if within == 0:
-                order = epoch_order(settings.seed, epoch, plan).to(fabric.device)
+            epoch = run.step // plan.steps
             rate = learning_rate(run.step, plan, peak=settings.lr)
-            set_learning_rate(optimizer, rate)
+            step.turn_to(run.step, rate, fraction=rate / settings.lr)
 
-            # The step. Nothing in it waits for the device.
-            index = order[within * plan.batch : (within + 1) * plan.batch]
-            made = _make_views(views, source, partners, index, seed=settings.seed, epoch=epoch)
-            loss = module(*(view.contiguous(memory_format=torch.channels_last) for view in made))
-            fabric.backward(loss)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            method.after_step(run.step, plan.total)
+            loss = make_step()  # nothing in it waits for the device
 
-            # The book-keeping: reads the losses every so many steps only.
-            note = run.record(loss.detach(), rate, views=len(made))
+            note = run.record(loss, rate)  # reads the losses every so many steps only
             place = f"epoch {epoch + 1}/{plan.epochs}"
             display.update(task, advance=1, description=place, note=note)
-            if run.epoch_ended or interruption or run.overdue(settings.checkpoint_minutes):
+            stopping = interruption.agreed(fabric, together=run.row_ended)
+            if run.epoch_ended or stopping or run.overdue(settings.checkpoint_minutes):
                 run.save()
-            interruption.leave(folder, run.step)
+            if stopping:
+                interruption.leave(folder, run.step)
+    fabric.barrier()
     return folder
 
 
-def _make_views(
-    views: ViewMaker,
+def _set_up(
+    method: Method,
     source: Source,
+    views: ViewMaker,
+    settings: TrainingSettings,
+    plan: Plan,
+    fabric: Fabric,
     partners: Partners | None,
-    index: Tensor,
-    *,
-    seed: int,
-    epoch: int,
-) -> tuple[Tensor, ...]:
-    """Gather a batch, its masks and its partners, and make the views."""
-    samples = source.samples[index]
-    others: dict[str, Tensor | None] = {"masks": source.gather_masks(index)}
-    if partners is not None:
-        other = partners.draw(index, samples=samples, seed=seed, epoch=epoch)
-        others |= {"partners": source.gather(other), "partner_masks": source.gather_masks(other)}
-    given = {name: tensor for name, tensor in others.items() if tensor is not None}
-    return views(source.gather(index), seed, epoch, samples, **given)
+    labels: Labels | None,
+) -> Step:
+    """Bring everything onto the device, and put a step together."""
+    on_gpu = fabric.device.type == "cuda"
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
+    source = source.to(fabric.device)
+    method.begin(plan.samples, plan.cells)
+    method.to(memory_format=torch.channels_last).train()
+    if on_gpu and fabric.world_size > 1:
+        nn.SyncBatchNorm.convert_sync_batchnorm(method)
+    tap = FeatureTap(method.encoder)
+    if settings.compile:
+        method.encoder.compile()
+    module = fabric.setup_module(method)
+    classifier = None
+    if labels is not None:
+        classifier = OnlineClassifier(labels, method.encoder.feature_dim).to(fabric.device)
+    return Step(
+        fabric,
+        module,
+        fabric.setup_optimizers(make_optimizer(module, settings)),
+        method=method,
+        supply=make_supply(
+            source,
+            partners,
+            plan,
+            seed=settings.seed,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        ),
+        views=compiled(views) if on_gpu else views,
+        tap=tap,
+        classifier=classifier,
+    )
+
+
+def _check_division(plan: Plan, ranks: int) -> None:
+    """Make sure that every device has as many images of a batch, two at least."""
+    if plan.batch % ranks or plan.batch // ranks < 2:
+        raise TrainingError(
+            f"a batch of {plan.batch} cells cannot be divided over {ranks} devices: choose a "
+            f"batch_size that is a multiple of {ranks}, and at least {2 * ranks}"
+        )

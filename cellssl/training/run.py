@@ -1,7 +1,5 @@
-"""A run's folder and state: who it is, how far it is, what it keeps."""
+"""A run's folder and state: how far it is, what it keeps."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -11,119 +9,23 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 import cellssl
-from cellssl.datasets import Source
 from cellssl.errors import TrainingError
-from cellssl.methods import Method
-from cellssl.training.checkpoint import (
-    CHECKPOINT,
-    differences,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
-from cellssl.training.collapse import FeatureTap, warn_if_collapsed
+from cellssl.training.checkpoint import CHECKPOINT, load_weights, save_checkpoint
+from cellssl.training.collapse import warn_if_collapsed
 from cellssl.training.environment import write_environment
-from cellssl.training.metrics import MetricsFile
+from cellssl.training.metrics import MetricsFile, TensorBoard
+from cellssl.training.online import OnlineTables
 from cellssl.training.optimizers import load_optimizer
 from cellssl.training.schedule import Plan
-from cellssl.training.settings import TrainingSettings
+from cellssl.training.step import Step
 
-__all__ = ["Run", "identify", "previous", "start_fabric"]
+__all__ = ["Run"]
 
 _LOG = logging.getLogger(__name__)
 _ROW = 50  # steps between rows of metrics.csv, and so between readings of the loss
-_HARMLESS = ("checkpoint_minutes", "because", "description")  # change nothing in the result
-
-
-def start_fabric(device: str, precision: str) -> Fabric:
-    """Choose one device and its number format."""
-    kind, _, number = device.partition(":")
-    try:
-        return Fabric(
-            accelerator=kind,
-            devices=[int(number)] if number else 1,
-            precision=precision,  # type: ignore[arg-type]
-        )
-    except (RuntimeError, ValueError, MisconfigurationException) as error:
-        raise TrainingError(
-            f"cannot train on device {device!r} with precision {precision!r}: {error}. Use "
-            "--device auto, or cpu."
-        ) from error
-
-
-def identify(
-    method: Method, source: Source, settings: TrainingSettings, description: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Say in plain values what a run is: only a run that is the same may go on.
-
-    Raises
-    ------
-    TrainingError
-        When method, settings and images do not belong together.
-    """
-    encoder = dict(method.encoder.describe())
-    pairs = {
-        "method": (method.name, settings.method),
-        "encoder": (encoder["name"], settings.encoder),
-        "width": (encoder["width"], settings.width),
-        "stem": (encoder["stem"], settings.stem),
-        "channels": (encoder["in_channels"], len(source.channels)),
-    }
-    for name, (built, wanted) in pairs.items():
-        if built != wanted:
-            raise TrainingError(
-                f"{name}: the method was built with {built!r}, the settings or images have "
-                f"{wanted!r}"
-            )
-    samples = source.samples.cpu().numpy().tobytes()
-    identity = {
-        "encoder": encoder,
-        "settings": settings.model_dump(mode="json"),
-        "data": {
-            "cells": len(source),
-            "fingerprint": hashlib.sha256(samples).hexdigest()[:16],
-            "channels": list(source.channels),
-            "size": source.size,
-        },
-        **description,
-    }
-    # As plain as a weights-only file holds it, and comparable with what is read back: no tuples, no
-    # NumPy numbers.
-    return json.loads(json.dumps(identity))
-
-
-def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Load the checkpoint of an earlier part of the same run, if there is one.
-
-    Raises
-    ------
-    TrainingError
-        When the folder holds another run: says in what it differs.
-    """
-    if not (folder / CHECKPOINT).exists():
-        return None
-    saved = load_checkpoint(folder)
-    there = {key: saved[key] for key in identity if key in saved}
-    # By last name and values: a protocol repeats the settings, and is then told once.
-    found: dict[str, str] = {}
-    for line in differences(there, identity):
-        name, values = line.split(": ", 1)
-        key = name.rsplit(".", 1)[-1]
-        if key not in _HARMLESS:
-            found.setdefault(f"{key} {values}", line)
-    if found:
-        raise TrainingError(
-            f"{folder} holds another run ({'finished' if saved['finished'] else 'unfinished'}, "
-            f"step {saved['step']}). {'; '.join([*found.values()][:8])}. Choose another folder with --out, "
-            "delete this one, or use what it was started with. A run cannot be prolonged, since "
-            "its learning rate follows from its number of epochs."
-        )
-    return saved
 
 
 @contextmanager
@@ -143,12 +45,16 @@ def _disk(folder: Path) -> Iterator[None]:
 
 
 class Run:
-    """How far a run is, and everything that it writes.
+    """How far a run is, and everything that it writes (by the first of several devices).
 
     Parameters
     ----------
-    folder, fabric, method, optimizer, plan
-        Its parts.
+    folder : Path
+        The run folder.
+    step : Step
+        What is done at each step; its method, optimiser and classifier are saved.
+    plan : Plan
+        How many steps there are.
     identity : mapping
         See `identify`.
     saved : mapping or None
@@ -163,26 +69,38 @@ class Run:
     def __init__(
         self,
         folder: Path,
-        fabric: Fabric,
-        method: Method,
-        optimizer: Any,
+        step: Step,
         plan: Plan,
         identity: Mapping[str, Any],
         saved: Mapping[str, Any] | None,
     ) -> None:
         self.folder, self.plan, self.step = folder, plan, 0
-        self._fabric, self._method, self._optimizer = fabric, method, optimizer
-        self._identity = identity
-        self._losses = torch.zeros(_ROW, device=fabric.device)
+        self._parts, self._fabric, self._identity = step, step.fabric, identity
+        self._losses = torch.zeros(_ROW, device=self._fabric.device)
         self._seconds = self._row_began = 0.0
         self._note = ""
         if saved is not None:
             self._restore(saved)
-        with _disk(folder):
-            self._metrics = MetricsFile(folder / "metrics.csv", step=self.step)
-            write_environment(folder / "environment.json", fabric.device, first_step=self.step)
-        self._tap = FeatureTap(method.encoder)
+        self._writes = self._fabric.is_global_zero
+        self._online: OnlineTables | None = None
+        if self._writes:
+            self._open_books()
         self._clock = self._last_save = time.perf_counter()
+
+    def _open_books(self) -> None:
+        """Open the files that grow, and say what the run runs on."""
+        with _disk(self.folder):
+            self._metrics = MetricsFile(self.folder / "metrics.csv", step=self.step)
+            self._board = TensorBoard(self.folder, step=self.step)
+            device = self._fabric.device
+            write_environment(
+                self.folder / "environment.json",
+                device,
+                first_step=self.step,
+                devices=self._fabric.world_size,
+            )
+            if self._parts.classifier is not None:
+                self._online = OnlineTables(self.folder, self._parts.classifier, step=self.step)
 
     def __enter__(self) -> Self:
         return self
@@ -193,60 +111,85 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tap.remove()
+        self._parts.tap.remove()
+        self._parts.supply.close()
+        if self._writes:
+            self._board.close()
 
     @property
     def epoch_ended(self) -> bool:
         """Whether the last step was the last of its epoch."""
         return self.step % self.plan.steps == 0
 
+    @property
+    def row_ended(self) -> bool:
+        """Whether the last step ended a row of ``metrics.csv``."""
+        return self.epoch_ended or self.step % self.plan.steps % _ROW == 0
+
     def overdue(self, minutes: float) -> bool:
         """Whether the last checkpoint is older than so many minutes."""
         return time.perf_counter() - self._last_save >= 60 * minutes
 
-    def record(self, loss: Tensor, rate: float, *, views: int = 2) -> str:
+    def record(self, loss: Tensor, rate: float) -> str:
         """Count a step and keep its loss, on the device; every so many steps write a row.
-
-        `views` are the augmented images that a cell gave in the step.
 
         Returns
         -------
         str
             What to show beside the progress bar: the numbers of the last row.
         """
-        place = self.step % self.plan.steps % _ROW
-        self._losses[place] = loss
+        self._losses[self.step % self.plan.steps % _ROW] = loss
         self.step += 1
-        if place + 1 < _ROW and not self.epoch_ended:
+        if not self.row_ended:
             return self._note
         values = self._finite_losses()
         now = self._elapsed()
+        views = self._parts.views_made * self.plan.cells * len(values)
         row: dict[str, float | int] = {
             "epoch": (self.step - 1) // self.plan.steps + 1,
             "step": self.step,
             "loss": sum(values) / len(values),
             "lr": rate,
             "seconds": now,
-            "images_per_second": views * self.plan.batch * len(values) / (now - self._row_began),
+            "images_per_second": views / (now - self._row_began),
         }
-        if self.epoch_ended:
-            row["feature_std"], row["effective_rank"] = self._tap.read()
-            warn_if_collapsed(row["feature_std"], row["effective_rank"], epoch=int(row["epoch"]))
-        with _disk(self.folder):
-            self._metrics.append(row)
         self._row_began = now
         self._note = f"loss {row['loss']:.3f}  {row['images_per_second']:.0f} images/s"
+        if self._writes:
+            self._write(row)
         return self._note
+
+    def _write(self, row: dict[str, float | int]) -> None:
+        """Write a row; at an epoch's end with what is known of the features."""
+        epoch = int(row["epoch"])
+        with _disk(self.folder):
+            if self.epoch_ended:
+                spread = self._parts.tap.read(self._parts.supply.index.shape[1])
+                row |= vars(spread)
+                warn_if_collapsed(spread, epoch=epoch)
+                if self._online is not None:
+                    row["online_accuracy"] = self._online.epoch_ended(epoch, self.step)
+                    if self.step == self.plan.total:
+                        self._online.run_ended(self._parts.method.encoder, epoch, self.step)
+            self._metrics.append(row)
+            self._board.append(row)
 
     def save(self) -> None:
         """Write the checkpoint, unless what it would hold is spoilt."""
-        if not self.epoch_ended:
+        if not self.row_ended:
             self._finite_losses()
-        states = self._method.state_dict()
+        states = self._parts.method.state_dict()
         if not all(torch.isfinite(t).all() for t in states.values() if t.is_floating_point()):
             self._stop(self.step, "a weight is no longer a finite number")
-        prefix = "encoder."
-        checkpoint = {
+        if self._writes:
+            with _disk(self.folder):
+                save_checkpoint(self.folder / CHECKPOINT, self._checkpoint(states))
+        self._last_save = time.perf_counter()
+
+    def _checkpoint(self, states: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Gather all that a run goes on from, and all that its encoder is rebuilt from."""
+        prefix, classifier = "encoder.", self._parts.classifier
+        return {
             "cellssl": cellssl.__version__,
             **self._identity,
             "encoder_state": {
@@ -255,7 +198,8 @@ class Run:
                 if name.startswith(prefix)
             },
             "method_state": {n: value for n, value in states.items() if not n.startswith(prefix)},
-            "optimizer_state": self._optimizer.state_dict(),
+            "classifier_state": {} if classifier is None else classifier.state_dict(),
+            "optimizer_state": self._parts.optimizer.state_dict(),
             "precision_state": self._fabric.strategy.precision.state_dict(),
             "epoch": self.step // self.plan.steps,
             "step": self.step,
@@ -264,15 +208,14 @@ class Run:
             "seconds": self._elapsed(),
             "row_began": self._row_began,
         }
-        with _disk(self.folder):
-            save_checkpoint(self.folder / CHECKPOINT, checkpoint)
-        self._last_save = time.perf_counter()
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
         states = {f"encoder.{name}": value for name, value in saved["encoder_state"].items()}
-        load_weights(self._method, states | saved["method_state"], source=self.folder)
-        load_optimizer(self._optimizer, saved["optimizer_state"])
+        load_weights(self._parts.method, states | saved["method_state"], source=self.folder)
+        load_optimizer(self._parts.optimizer, saved["optimizer_state"])
+        if self._parts.classifier is not None:
+            load_weights(self._parts.classifier, saved["classifier_state"], source=self.folder)
         self._fabric.strategy.precision.load_state_dict(saved["precision_state"])
         self._losses.copy_(saved["losses"])
         self.step, self._seconds = saved["step"], saved["seconds"]
@@ -286,6 +229,9 @@ class Run:
     def _finite_losses(self) -> list[float]:
         """Read the losses since the last row; stop at the first that is not a number."""
         kept = (self.step - 1) % self.plan.steps % _ROW + 1
+        if self.row_ended and self._fabric.world_size > 1:  # all ranks come by here together
+            reduced: Any = self._fabric.all_reduce(self._losses, reduce_op="mean")
+            self._losses.copy_(reduced)
         values: list[float] = self._losses[:kept].tolist()
         for place, value in enumerate(values):
             if not -float("inf") < value < float("inf"):

@@ -25,14 +25,16 @@ class Plan:
     samples : int
         Cells in the source.
     batch : int
-        Cells in each step; all steps have as many.
+        Cells that are compared with one another, over all devices; all batches have as many.
     steps : int
-        Steps in an epoch. What is left of an epoch's order (less than a batch) is not used; it is
-        other cells in each epoch.
+        Steps (updates of the weights) in an epoch. What is left of an epoch's order (less than a
+        step's cells) is not used; it is other cells in each epoch.
     epochs : int
         Epochs in the run.
     warmup : int
         Steps of linear warm-up.
+    accumulate : int
+        Batches in a step.
     """
 
     samples: int
@@ -40,11 +42,17 @@ class Plan:
     steps: int
     epochs: int
     warmup: int
+    accumulate: int = 1
 
     @property
     def total(self) -> int:
         """Steps in the run."""
         return self.steps * self.epochs
+
+    @property
+    def cells(self) -> int:
+        """Cells in a step."""
+        return self.batch * self.accumulate
 
 
 def make_plan(samples: int, settings: TrainingSettings) -> Plan:
@@ -53,12 +61,12 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
     Raises
     ------
     TrainingError
-        With fewer than 2 cells.
+        With fewer than 2 cells, or fewer than a step with accumulated gradients needs.
 
     Examples
     --------
     >>> make_plan(1000, TrainingSettings(epochs=20, batch_size=256))
-    Plan(samples=1000, batch=256, steps=3, epochs=20, warmup=6)
+    Plan(samples=1000, batch=256, steps=3, epochs=20, warmup=6, accumulate=1)
     """
     if samples < 2:
         raise TrainingError(f"training needs at least 2 cells, got {samples}")
@@ -71,11 +79,17 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
             batch,
             settings.batch_size,
         )
-    steps = drawn // batch
+    steps = drawn // (batch * settings.accumulate)
+    if steps == 0:
+        raise TrainingError(
+            f"accumulate: {settings.accumulate} batches of {batch} cells make a step, but an epoch has "
+            f"only {drawn} cells; lower accumulate or batch_size"
+        )
     epochs = settings.warmup_epochs
     if epochs is None:
         epochs = min(10.0, settings.epochs / 10)
-    return Plan(samples, batch, steps, settings.epochs, round(epochs * steps))
+    warmup = round(epochs * steps)
+    return Plan(samples, batch, steps, settings.epochs, warmup, settings.accumulate)
 
 
 def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:
@@ -84,7 +98,7 @@ def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:
     Returns
     -------
     Tensor
-        (steps × batch,) int64 positions in the source, on the CPU.
+        (steps, accumulate, batch) int64 positions in the source, on the CPU.
 
     Examples
     --------
@@ -93,7 +107,8 @@ def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:
     True
     """
     order = np.random.default_rng([seed, epoch]).permutation(plan.samples)
-    return torch.from_numpy(order[: plan.steps * plan.batch])
+    used = order[: plan.steps * plan.cells]
+    return torch.from_numpy(used).view(plan.steps, plan.accumulate, plan.batch)
 
 
 def learning_rate(step: int, plan: Plan, *, peak: float) -> float:

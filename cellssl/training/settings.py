@@ -31,12 +31,17 @@ class TrainingSettings(BaseModel):
         "imagenet", description="first layers: imagenet divides the size by 4, cifar keeps it"
     )
     epochs: int = Field(100, ge=1, description="passes over the cells, fixed in advance")
-    batch_size: int = Field(256, ge=2, description="cells in a step; each gives two views")
+    batch_size: int = Field(
+        256, ge=2, description="cells compared with one another, over all devices"
+    )
+    accumulate: int = Field(
+        1, ge=1, description="batches whose gradients are averaged for one update of the weights"
+    )
     samples_per_epoch: int | None = Field(
         None, ge=2, description="cells drawn anew for each epoch; all of them when left out"
     )
-    optimizer: Literal["adamw", "sgd"] = Field(
-        "adamw", description="adamw, or sgd with momentum 0.9"
+    optimizer: Literal["adamw", "sgd", "lars"] = Field(
+        "adamw", description="adamw; sgd or lars, with momentum 0.9"
     )
     lr: float = Field(2e-3, gt=0, description="peak learning rate, as used (not scaled)")
     weight_decay: float = Field(
@@ -50,6 +55,12 @@ class TrainingSettings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="decides weights, order and views")
     precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed"] = Field(
         "32-true", description="number format, as Lightning Fabric names it"
+    )
+    compile: bool = Field(
+        False, description="compile the network too: some minutes at the start, faster steps"
+    )
+    capture: bool = Field(
+        True, description="on a GPU, replay a recorded step; the same numbers, launched at once"
     )
     checkpoint_minutes: float = Field(
         5, gt=0, description="also save within an epoch when this long has passed"

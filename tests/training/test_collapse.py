@@ -1,10 +1,12 @@
 """Is it collapsed?"""
 
+import math
+
 import pytest
 import torch
 
-from cellssl.training import effective_rank, feature_std
-from cellssl.training.collapse import FeatureTap, warn_if_collapsed
+from cellssl.training import alignment, effective_rank, feature_std, uniformity
+from cellssl.training.collapse import FeatureTap, Spread, warn_if_collapsed
 
 
 def test_spread_features() -> None:
@@ -25,17 +27,52 @@ def test_the_same_features_for_all(caplog: pytest.LogCaptureFixture) -> None:
     std, rank = feature_std(features).item(), effective_rank(features).item()
     assert std < 1e-6
     assert rank <= 2
-    assert warn_if_collapsed(std, rank, epoch=3)
+    assert warn_if_collapsed(Spread(std, rank), epoch=3)
     assert "collapsed after epoch 3" in caplog.text
-    assert not warn_if_collapsed(0.5, 20.0, epoch=3)
+    assert not warn_if_collapsed(Spread(0.5, 20.0), epoch=3)
 
 
-def test_the_tap_sees_the_last_pass_and_comes_off() -> None:
+def test_alignment_and_uniformity_worked_by_hand() -> None:
+    # Wang & Isola: two cells at right angles lie √2 apart; exp(−2 · 2) is their only pair.
+    one, other = 2 * torch.eye(2), torch.eye(2)
+    assert alignment(one, other).item() == pytest.approx(0)
+    assert alignment(one, other.flip(0)).item() == pytest.approx(2)
+    assert uniformity(one).item() == pytest.approx(-4)
+    assert uniformity(torch.ones(5, 3)).item() == pytest.approx(0)
+
+
+def test_uniformity_of_an_even_sphere_falls_with_spread() -> None:
+    features = torch.randn(512, 32, generator=torch.Generator().manual_seed(0))
+    assert uniformity(features).item() < -3.5
+    assert uniformity(features + 5).item() > uniformity(features).item() + 1
+
+
+def test_the_tap_keeps_the_passes_of_a_batch_and_comes_off() -> None:
     layer = torch.nn.Linear(3, 4)
     tap = FeatureTap(layer)
     layer(torch.rand(8, 3))
-    wanted = layer(torch.rand(8, 3))
+    tap.clear()
+    first, second = layer(torch.rand(8, 3)), layer(torch.rand(8, 3))
     tap.remove()
     layer(torch.rand(8, 3))
-    wanted_numbers = feature_std(wanted).item(), effective_rank(wanted).item()
-    assert tap.read() == pytest.approx(wanted_numbers, rel=1e-9)
+    got = tap.read(8)
+    assert got.feature_std == pytest.approx(feature_std(second).item(), rel=1e-9)
+    assert got.effective_rank == pytest.approx(effective_rank(second).item(), rel=1e-9)
+    assert got.alignment == pytest.approx(alignment(first, second).item(), rel=1e-9)
+    assert got.uniformity == pytest.approx(uniformity(first).item(), rel=1e-9)
+
+
+def test_both_views_in_one_pass_and_one_view_alone() -> None:
+    layer = torch.nn.Linear(3, 4)
+    tap = FeatureTap(layer)
+    both = layer(torch.rand(16, 3))
+    assert tap.read(8).alignment == pytest.approx(alignment(*both.chunk(2)).item(), rel=1e-9)
+    assert math.isnan(tap.read(16).alignment)
+    assert not math.isnan(tap.read(16).uniformity)
+
+
+def test_passes_of_evaluation_are_not_kept() -> None:
+    layer = torch.nn.Linear(3, 4).eval()
+    tap = FeatureTap(layer)
+    layer(torch.rand(8, 3))
+    assert math.isnan(tap.read(8).feature_std)

@@ -3,7 +3,7 @@ import torch
 
 from cellssl.errors import TrainingError
 from cellssl.training import pick_device
-from cellssl.training.run import start_fabric
+from cellssl.training.devices import start_fabric
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 

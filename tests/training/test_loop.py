@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cellssl import methods
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
 from cellssl.training import fit, load_checkpoint
@@ -34,7 +35,7 @@ def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
-@pytest.mark.parametrize("method", ["simclr", "moco"])
+@pytest.mark.parametrize("method", methods.names())
 def test_the_loss_falls_and_the_books_are_complete(
     method: str, tiny: ModuleType, tmp_path: Path
 ) -> None:
@@ -43,10 +44,13 @@ def test_the_loss_falls_and_the_books_are_complete(
     metrics = read_metrics(folder)
     assert metrics["epoch"].tolist() == list(range(1, 21))
     assert metrics["step"].tolist() == list(range(5, 105, 5))
-    assert metrics["loss"].tail(5).mean() < metrics["loss"].head(2).mean() - 0.1
+    assert metrics["loss"].tail(5).mean() < 0.95 * metrics["loss"].head(2).mean()
     assert metrics["lr"].max() == pytest.approx(0.01)
     assert metrics["seconds"].is_monotonic_increasing
-    assert metrics.notna().all().all()
+    empty = metrics.columns[metrics.isna().all()].tolist()
+    # One-way MoCo's encoder sees one view only; nobody has given labels.
+    assert empty == ["alignment"] * (method == "moco") + ["online_accuracy"]
+    assert metrics.drop(columns=empty).notna().all().all()
     assert {p.name for p in folder.iterdir()} == {
         ".lock",
         "checkpoint.pt",
@@ -58,7 +62,7 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
 @pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
 def test_optimisers_and_precisions(
     optimizer: str, precision: str, tiny: ModuleType, tmp_path: Path
@@ -155,7 +159,7 @@ def stopping_views(tiny: ModuleType, step: int) -> object:
     return views
 
 
-@pytest.mark.parametrize("method", ["simclr", "moco"])
+@pytest.mark.parametrize("method", methods.names())
 @pytest.mark.parametrize("minutes", [5, 1e-9])
 def test_resume_is_exact(method: str, minutes: float, tiny: ModuleType, tmp_path: Path) -> None:
     # With 1e-9 minutes every step is saved; with 5 a run goes back to the end of the last epoch.

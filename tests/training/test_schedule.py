@@ -12,7 +12,7 @@ from cellssl.training import Plan, TrainingSettings, epoch_order, learning_rate,
 def test_an_order_is_a_shuffle_that_follows_from_seed_and_epoch() -> None:
     plan = make_plan(100, TrainingSettings(batch_size=10))
     first = epoch_order(0, 0, plan)
-    assert sorted(first.tolist()) == list(range(100))
+    assert sorted(first.flatten().tolist()) == list(range(100))
     assert torch.equal(first, epoch_order(0, 0, plan))
     assert not torch.equal(first, epoch_order(0, 1, plan))
     assert not torch.equal(first, epoch_order(1, 0, plan))
@@ -21,9 +21,21 @@ def test_an_order_is_a_shuffle_that_follows_from_seed_and_epoch() -> None:
 def test_whole_batches_only_and_other_cells_are_left_out_each_epoch() -> None:
     plan = make_plan(25, TrainingSettings(batch_size=10))
     assert (plan.batch, plan.steps) == (10, 2)
-    left = [set(range(25)) - set(epoch_order(0, epoch, plan).tolist()) for epoch in range(3)]
+    left = [
+        set(range(25)) - set(epoch_order(0, epoch, plan).flatten().tolist()) for epoch in range(3)
+    ]
     assert all(len(cells) == 5 for cells in left)
     assert left[0] != left[1] != left[2]
+
+
+def test_accumulated_batches_make_a_step() -> None:
+    plan = make_plan(100, TrainingSettings(batch_size=10, accumulate=3))
+    assert (plan.batch, plan.cells, plan.steps) == (10, 30, 3)
+    order = epoch_order(0, 0, plan)
+    assert order.shape == (3, 3, 10)
+    assert len(set(order.flatten().tolist())) == 90
+    with pytest.raises(TrainingError, match="30 batches of 10 cells make a step, but an epoch has"):
+        make_plan(100, TrainingSettings(batch_size=10, accumulate=30))
 
 
 def test_fewer_cells_than_a_batch(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,7 +49,7 @@ def test_fewer_cells_than_a_batch(caplog: pytest.LogCaptureFixture) -> None:
 def test_samples_per_epoch() -> None:
     plan = make_plan(1000, TrainingSettings(batch_size=32, samples_per_epoch=100))
     assert (plan.samples, plan.batch, plan.steps) == (1000, 32, 3)
-    seen = {cell for epoch in range(50) for cell in epoch_order(0, epoch, plan).tolist()}
+    seen = {cell for epoch in range(50) for cell in epoch_order(0, epoch, plan).flatten().tolist()}
     assert len(seen) > 950
 
 

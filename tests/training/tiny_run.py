@@ -35,6 +35,7 @@ class TinySource:
 
     channels = ("DNA", "Actin")
     size = 10
+    in_memory = True
 
     def __init__(self, cells: int = 42) -> None:
         self.samples = torch.arange(cells)

@@ -1,0 +1,88 @@
+"""Who a run is: only the same run goes on in a folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cellssl.datasets import Source
+from cellssl.errors import TrainingError
+from cellssl.methods import Method
+from cellssl.training.checkpoint import CHECKPOINT, differences, load_checkpoint
+from cellssl.training.settings import TrainingSettings
+
+__all__ = ["identify", "previous"]
+
+# They change nothing in the result, or no more than another graphics card does.
+_HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description")
+
+
+def identify(
+    method: Method, source: Source, settings: TrainingSettings, description: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Say in plain values what a run is: only a run that is the same may go on.
+
+    Raises
+    ------
+    TrainingError
+        When method, settings and images do not belong together.
+    """
+    encoder = dict(method.encoder.describe())
+    pairs = {
+        "method": (method.name, settings.method),
+        "encoder": (encoder["name"], settings.encoder),
+        "width": (encoder["width"], settings.width),
+        "stem": (encoder["stem"], settings.stem),
+        "channels": (encoder["in_channels"], len(source.channels)),
+    }
+    for name, (built, wanted) in pairs.items():
+        if built != wanted:
+            raise TrainingError(
+                f"{name}: the method was built with {built!r}, the settings or images have "
+                f"{wanted!r}"
+            )
+    samples = source.samples.cpu().numpy().tobytes()
+    identity = {
+        "encoder": encoder,
+        "settings": settings.model_dump(mode="json"),
+        "data": {
+            "cells": len(source),
+            "fingerprint": hashlib.sha256(samples).hexdigest()[:16],
+            "channels": list(source.channels),
+            "size": source.size,
+        },
+        **description,
+    }
+    # As plain as a weights-only file holds it, and comparable with what is read back: no tuples, no
+    # NumPy numbers.
+    return json.loads(json.dumps(identity))
+
+
+def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Load the checkpoint of an earlier part of the same run, if there is one.
+
+    Raises
+    ------
+    TrainingError
+        When the folder holds another run: says in what it differs.
+    """
+    if not (folder / CHECKPOINT).exists():
+        return None
+    saved = load_checkpoint(folder)
+    there = {key: saved[key] for key in identity if key in saved}
+    # By last name and values: a protocol repeats the settings, and is then told once.
+    found: dict[str, str] = {}
+    for line in differences(there, identity):
+        name, values = line.split(": ", 1)
+        key = name.rsplit(".", 1)[-1]
+        if key not in _HARMLESS:
+            found.setdefault(f"{key} {values}", line)
+    if found:
+        raise TrainingError(
+            f"{folder} holds another run ({'finished' if saved['finished'] else 'unfinished'}, "
+            f"step {saved['step']}). {'; '.join([*found.values()][:8])}. Choose another folder with --out, "
+            "delete this one, or use what it was started with. A run cannot be prolonged, since "
+            "its learning rate follows from its number of epochs."
+        )
+    return saved

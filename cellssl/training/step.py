@@ -1,0 +1,103 @@
+"""One training step, from the images' positions to updated weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from cellssl.methods import Method
+from cellssl.training.classifier import OnlineClassifier
+from cellssl.training.collapse import FeatureTap
+from cellssl.training.optimizers import set_learning_rate
+from cellssl.training.supply import Supply
+
+__all__ = ["Step", "ViewMaker"]
+
+# (images (B, C, S, S), seed, epoch, samples (B,)) → the views of a step, as `cellssl.augment.Views`
+# makes them; with masks, partners and partner_masks by name where there are some.
+ViewMaker = Callable[..., tuple[Tensor, ...]]
+
+
+class Step:
+    """Gather, views, forward, loss, backward, optimiser, after-step. Nothing waits for the device.
+
+    Whatever differs from step to step lies on the device and is written in place by `turn_to`, so
+    that the call itself can be recorded once and replayed.
+
+    Parameters
+    ----------
+    fabric, module, optimizer
+        Fabric, and the method and optimiser as it wraps them.
+    method : Method
+        The method itself.
+    supply : Supply
+        The images.
+    views : callable
+        Makes views of them.
+    tap : FeatureTap
+        Is told when a batch begins.
+    classifier : OnlineClassifier, optional
+        Learns labels from the features, beside the encoder.
+
+    Attributes
+    ----------
+    views_made : int
+        Views of a cell in a step; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        module: Any,
+        optimizer: Any,
+        *,
+        method: Method,
+        supply: Supply,
+        views: ViewMaker,
+        tap: FeatureTap,
+        classifier: OnlineClassifier | None = None,
+    ) -> None:
+        self.fabric, self.module, self.optimizer, self.method = fabric, module, optimizer, method
+        self.supply, self.views, self.tap, self.classifier = supply, views, tap, classifier
+        self.number = torch.zeros((), dtype=torch.long, device=supply.index.device)
+        self.views_made = 0
+
+    def turn_to(self, number: int, rate: float, *, fraction: float = 1.0) -> None:
+        """Say which step comes next (from 0), and its learning rate, a `fraction` of the peak."""
+        self.supply.turn_to(number)
+        self.number.fill_(number)
+        set_learning_rate(self.optimizer, rate)
+        if self.classifier is not None:
+            self.classifier.set_rate(fraction)
+
+    def __call__(self) -> Tensor:
+        """Make the step; gives the mean loss of its batches (0-d), on the device."""
+        parts = self.supply.plan.accumulate
+        losses = [self._learn(part, last=part == parts - 1) for part in range(parts)]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.method.after_step(self.number, self.supply.plan.total)
+        return torch.stack(losses).mean() if parts > 1 else losses[0]
+
+    def forget(self) -> None:
+        """Drop what a step that broke off has left behind."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.method.forget_step()
+        self.tap.clear()
+
+    def _learn(self, part: int, *, last: bool) -> Tensor:
+        """Add one batch's gradients; devices exchange them with the last batch only."""
+        batch = self.supply.give(part)
+        made = self.views(
+            batch.images, self.supply.seed, self.supply.epoch, batch.samples, **batch.others
+        )
+        self.views_made = len(made)
+        self.tap.clear()
+        with self.fabric.no_backward_sync(self.module, enabled=not last):
+            loss = self.module(*(v.contiguous(memory_format=torch.channels_last) for v in made))
+            self.fabric.backward(loss / self.supply.plan.accumulate)
+        if self.classifier is not None:
+            self.classifier.learn(self.tap.features[-1], batch.index)
+        return loss.detach()

@@ -1,0 +1,223 @@
+"""The images of each step: gathered on the device, or read ahead from the disk."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellssl.datasets import Source
+from cellssl.training.partners import Partners
+from cellssl.training.schedule import Plan, epoch_order
+
+__all__ = ["Batch", "DiskSupply", "MemorySupply", "Supply", "make_supply"]
+
+_AHEAD = 3  # steps that are read before they are needed
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the views of a batch are made from.
+
+    Attributes
+    ----------
+    index : Tensor
+        (B,) int64 positions in the source.
+    images, partners : Tensor
+        (B, C, S, S) in [0, 1]; partners are None where every view shows the same cell.
+    samples : Tensor
+        (B,) int64: the images' stable numbers.
+    masks, partner_masks : Tensor or None
+        (B, M, S, S), where the source has some.
+    """
+
+    index: Tensor
+    images: Tensor
+    samples: Tensor
+    masks: Tensor | None = None
+    partners: Tensor | None = None
+    partner_masks: Tensor | None = None
+
+    @property
+    def others(self) -> dict[str, Tensor]:
+        """What there is besides the images, by name."""
+        given = {
+            "masks": self.masks,
+            "partners": self.partners,
+            "partner_masks": self.partner_masks,
+        }
+        return {name: tensor for name, tensor in given.items() if tensor is not None}
+
+
+class Supply:
+    """Knows which images come when; what changes from step to step is written in place.
+
+    Parameters
+    ----------
+    source, partners, plan
+        Images, which other image each second view shows, and how many go into a step.
+    seed : int
+        Decides order and partners.
+    rank, ranks : int
+        Which part of each batch this device has.
+
+    Attributes
+    ----------
+    index : Tensor
+        (accumulate, batch / ranks) int64 positions of the step's images, on the device.
+    epoch : Tensor
+        0-d int64, on the device.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        partners: Partners | None,
+        plan: Plan,
+        *,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.source, self.partners, self.plan, self.seed = source, partners, plan, seed
+        own = plan.batch // ranks
+        self._own = slice(rank * own, (rank + 1) * own)
+        device = source.samples.device
+        self.index = torch.zeros(plan.accumulate, own, dtype=torch.long, device=device)
+        self.epoch = torch.zeros((), dtype=torch.long, device=device)
+        self._order: tuple[int, Tensor] | None = None
+
+    def turn_to(self, step: int) -> None:
+        """Make `step` (from 0) the one that `give` speaks of."""
+        self.epoch.fill_(step // self.plan.steps)
+        self.index.copy_(self._positions(step))
+
+    def give(self, part: int) -> Batch:
+        """Give the step's batch number `part`. Waits for nothing."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of what was read ahead."""
+
+    def _positions(self, step: int) -> Tensor:
+        """Look up a step's images: (accumulate, batch / ranks)."""
+        epoch, within = divmod(step, self.plan.steps)
+        if self._order is None or self._order[0] != epoch:
+            order = epoch_order(self.seed, epoch, self.plan)[..., self._own].contiguous()
+            self._order = epoch, order.to(self.index.device)
+        return self._order[1][within]
+
+
+class MemorySupply(Supply):
+    """Gathers from images that lie on the device."""
+
+    def give(self, part: int) -> Batch:
+        """Give the step's batch number `part`, gathered on the device."""
+        index, source = self.index[part], self.source
+        samples = source.samples[index]
+        if self.partners is None:
+            return Batch(index, source.gather(index), samples, source.gather_masks(index))
+        other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=self.epoch)
+        return Batch(
+            index,
+            source.gather(index),
+            samples,
+            source.gather_masks(index),
+            source.gather(other),
+            source.gather_masks(other),
+        )
+
+
+class DiskSupply(Supply):
+    """Reads ahead, in a thread, and copies each step's pixels into buffers on the device."""
+
+    def __init__(
+        self,
+        source: Source,
+        partners: Partners | None,
+        plan: Plan,
+        *,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        super().__init__(source, partners, plan, seed=seed, rank=rank, ranks=ranks)
+        self._samples = source.samples.cpu()
+        self._read_order: tuple[int, Tensor] | None = None  # the reading thread's own
+        self._reader = ThreadPoolExecutor(1, "read-ahead")
+        self._coming: deque[tuple[int, Future[dict[str, Tensor]]]] = deque()
+        self._buffers: dict[str, Tensor] = {}
+
+    def turn_to(self, step: int) -> None:
+        """Make `step` the one that `give` speaks of, and have the next ones read."""
+        super().turn_to(step)
+        if self._coming and self._coming[0][0] != step:
+            self._coming.clear()
+        last = self._coming[-1][0] if self._coming else step - 1
+        for later in range(last + 1, min(step + 1 + _AHEAD, self.plan.total)):
+            self._coming.append((later, self._reader.submit(self._read, later)))
+        self._fill(self._coming.popleft()[1].result())
+
+    def give(self, part: int) -> Batch:
+        """Give the step's batch number `part`, from the buffers."""
+        source, index = self.source, self.index[part]
+        held = {name: buffer[part] for name, buffer in self._buffers.items()}
+        shown = None
+        if "partners" in held:
+            shown = source.scaled(held["partners"], held["places"])
+        return Batch(
+            index,
+            source.scaled(held["images"], index),
+            source.samples[index],
+            held.get("masks"),
+            shown,
+            held.get("partner_masks"),
+        )
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._reader.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, step: int) -> dict[str, Tensor]:
+        """Read a step's pixels and masks, and its partners' and their places, into host memory."""
+        index = self._own_order(step)
+        read = {"images": self.source.read(index), "masks": self.source.read_masks(index)}
+        if self.partners is not None:
+            samples, epoch = self._samples[index], step // self.plan.steps
+            other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=epoch)
+            read |= {"partners": self.source.read(other), "places": other}
+            read["partner_masks"] = self.source.read_masks(other)
+        return {name: tensor for name, tensor in read.items() if tensor is not None}
+
+    def _own_order(self, step: int) -> Tensor:
+        """Give this device's images of a step, one after the other, on the CPU."""
+        epoch, within = divmod(step, self.plan.steps)
+        if self._read_order is None or self._read_order[0] != epoch:
+            self._read_order = epoch, epoch_order(self.seed, epoch, self.plan)[..., self._own]
+        return self._read_order[1][within].flatten()
+
+    def _fill(self, read: dict[str, Tensor]) -> None:
+        """Copy what was read into the buffers, which stay where they are."""
+        for name, tensor in read.items():
+            parted = tensor.unflatten(0, (self.plan.accumulate, -1))
+            if name not in self._buffers:
+                self._buffers[name] = torch.empty_like(parted, device=self.index.device)
+            self._buffers[name].copy_(parted, non_blocking=True)
+
+
+def make_supply(
+    source: Source,
+    partners: Partners | None,
+    plan: Plan,
+    *,
+    seed: int,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Supply:
+    """Choose by where the images lie."""
+    if not source.in_memory:
+        return DiskSupply(source, partners, plan, seed=seed, rank=rank, ranks=ranks)
+    if partners is not None:
+        partners = partners.to(source.samples.device)
+    return MemorySupply(source, partners, plan, seed=seed, rank=rank, ranks=ranks)

@@ -1,0 +1,79 @@
+"""As a program: one of several processes that train together. FOLDER METHOD..."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cellssl import methods
+from cellssl.encoders import Encoder
+from cellssl.training import Labels, fit, seeded
+
+_location = Path(__file__).with_name("tiny_run.py")
+_specification = importlib.util.spec_from_file_location("tiny_run", _location)
+tiny = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(tiny)
+
+OPTIONS = {
+    "simclr": {},
+    "moco": {"queue": 32, "symmetric": True},
+    "byol": {"predictor_hidden": 16},
+    "barlow_twins": {},
+    "vicreg": {},
+}
+
+
+class NormFreeEncoder(Encoder):
+    """Two convolutions, mean: what a cell gives does not depend on the others of its batch."""
+
+    name, stem, width = "tiny", "imagenet", 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_channels, self.feature_dim = 2, 8
+        self.first, self.second = nn.Conv2d(2, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.second(self.first(images).relu()).relu().mean((2, 3))
+
+
+def without_norms(module: nn.Module) -> None:
+    """Take batch norms out of heads: on CPUs they cannot be synchronised."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm1d):
+            setattr(module, name, nn.Identity())
+        without_norms(child)
+
+
+def train(out: Path, name: str, *, devices: int) -> None:
+    """Twelve steps of two accumulated batches of eight, in float64."""
+    settings = tiny.tiny_settings(
+        method=name,
+        method_options={"hidden": 16, "dim": 8, **OPTIONS[name]},
+        precision="64-true",
+        optimizer="lars",
+        accumulate=2,
+        lr=0.5,
+    )
+    with seeded(0):
+        method = methods.build(name, NormFreeEncoder(), **settings.method_options)
+    without_norms(method)
+    fit(
+        method,
+        tiny.TinySource(),
+        tiny.tiny_views,
+        settings,
+        out / name,
+        labels=Labels.of("size", ["small", "large"] * 21),
+        progress=False,
+        device="cpu",
+        devices=devices,
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for one in sys.argv[3:]:
+        train(Path(sys.argv[1]), one, devices=int(sys.argv[2]))
