@@ -2,6 +2,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellssl.errors import CellsslError
@@ -140,6 +141,18 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
     assert "expert †" in html
     assert "a weak label" in html
+
+
+def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, everything, tmp_path):
+    scores = everything["scores"]
+    scores.loc[scores["split"] == "plates", "split"] = "test set"
+    top = scores[scores["metric"].isin(["knn", "linear"])]
+    top = top.assign(metric=top["metric"] + "_top1")
+    everything["scores"] = pd.concat([scores, top], ignore_index=True)
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert "kNN, top-1" in html
+    assert "from the training set, for the test set" in html
+    assert "other test set" not in html
 
 
 def test_cells_that_are_unaccounted_for_are_said(undrawn, everything, tmp_path):

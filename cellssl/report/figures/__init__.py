@@ -1,6 +1,7 @@
 """Figures as pure functions: tables and arrays in, matplotlib Figures out."""
 
 from cellssl.report.figures.composite import channel_colours, composite
+from cellssl.report.figures.confusion import confusion_figure
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.gallery import (
     GalleryRow,
@@ -24,6 +25,7 @@ __all__ = [
     "activity_figure",
     "channel_colours",
     "composite",
+    "confusion_figure",
     "crop_gallery",
     "dose_figure",
     "field_montage",

@@ -20,6 +20,8 @@ METRICS = {
     "silhouette": "silhouette",
     "knn": "kNN",
     "linear": "linear",
+    "knn_top1": "kNN, top-1",
+    "linear_top1": "linear, top-1",
     "ami_plate": "AMI with the plate",
     "ami_batch": "AMI with the batch",
 }

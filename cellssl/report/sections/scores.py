@@ -12,7 +12,7 @@ from cellssl.report.sections.words import listed, number
 
 __all__ = ["scores_section"]
 
-MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "silhouette")
+MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "knn_top1", "linear_top1", "silhouette")
 CONFOUNDERS = ("ami_plate", "ami_batch")
 COMPARED = ("ami_kmeans", "knn", "linear")
 
@@ -121,6 +121,8 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
     )
     apart = listed([text for text in splits.unique() if text not in ("", "none")])
     source = f"cells on other {apart}" if apart != "none" else "other cells"
+    if apart in ("test set", "validation set"):
+        source = f"the training set, for the {apart}’s images"
     return (
         f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
         f"chance, 1: "

@@ -1,0 +1,111 @@
+"""Which classes a classifier finds, and which it takes for which."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cellssl.errors import EmbeddingError
+from cellssl.report.figures.scores import METRICS
+from cellssl.report.figures.style import INK, natural_order, new_figure, plain, styled
+
+__all__ = ["confusion_figure"]
+
+NUMBERED = 20  # classes: with more there is no room for numbers in the squares
+NAMED = 60  # classes: with more there is no room for names beside the rows
+
+
+@styled
+def confusion_figure(
+    confusions: pd.DataFrame, *, embedding: str | None = None, subset: str = "all"
+) -> Figure:
+    """Draw the share of each true class that is taken for each, a square per classifier.
+
+    Parameters
+    ----------
+    confusions : tidy table (embedding, subset, classifier, true, predicted, count, seed, …)
+        What `evaluate` writes as confusion.csv; counts of several training seeds are added up. Of
+        one classifier when the others' rows are left out.
+    embedding : whose; may be left out when the table is of one alone
+    subset : of the classes
+
+    Raises
+    ------
+    EmbeddingError
+        When the table has no such rows.
+    """
+    names = list(dict.fromkeys(confusions["embedding"].astype(str)))
+    if embedding is None and len(names) == 1:
+        embedding = names[0]
+    mine = confusions["embedding"].astype(str) == embedding
+    table = confusions[mine & (confusions["subset"].astype(str) == subset)]
+    if table.empty:
+        raise EmbeddingError(
+            f"no confusions of {embedding!r} and subset {subset!r}: there are those of "
+            f"{', '.join(names) or 'none'}."
+        )
+    counts = {str(name): _counts(own) for name, own in table.groupby("classifier", sort=False)}
+    first = next(iter(counts.values()))
+    rows, columns = first.shape
+    side = float(np.clip(0.27 * columns, 2.2, 4.0))
+    written = 0.2 + 0.068 * max(len(name) for name in first.columns) if columns <= NAMED else 0.4
+    figure = new_figure(
+        len(counts) * (side + 0.3) + written + 0.7, side * rows / columns + written + 0.7
+    )
+    grid = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
+    for axes, (name, own) in zip(grid, counts.items(), strict=True):
+        image = _heat(axes, own, font=min(8.5, side / columns * 72 * 0.8))
+        axes.set_title(METRICS.get(name, name))
+        axes.set_xlabel("predicted")
+    grid[0].set_ylabel("true class (its number)" if columns <= NAMED else "true class")
+    figure.suptitle(plain(embedding), x=0.01, ha="left", fontsize=10.5)
+    bar = figure.colorbar(image, ax=list(grid), fraction=0.03, aspect=25, pad=0.02)
+    bar.set_label("share of the true class, %")
+    return figure
+
+
+def _counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Count by true class, where there are cells, and predicted class, where it occurs at all."""
+    text = table.assign(true=table["true"].astype(str), predicted=table["predicted"].astype(str))
+    counts = text.pivot_table(index="true", columns="predicted", values="count", aggfunc="sum")
+    counts = counts.fillna(0)
+    rows = [name for name in natural_order(list(counts.index)) if counts.loc[name].sum() > 0]
+    columns = [
+        name
+        for name in natural_order(list(counts.columns))
+        if name in rows or counts[name].sum() > 0
+    ]
+    return counts.loc[rows, columns]
+
+
+def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
+    """Draw one square: rows sum to a hundred."""
+    sizes = counts.sum(axis=1)
+    shares = 100 * counts.to_numpy(float) / sizes.to_numpy(float)[:, None]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if max(shares.shape) > NAMED:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return image
+    columns = [plain(name) for name in counts.columns]
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
+    rows = [plain(f"{name} ({size:g})") for name, size in sizes.items()]
+    axes.set_yticks(range(len(rows)), rows, fontsize=font)
+    if max(shares.shape) <= NUMBERED:
+        for (row, column), share in np.ndenumerate(shares):
+            if share >= 0.5:  # zeros would only hide the rest
+                ink = "white" if share > 55 else INK
+                axes.text(
+                    column,
+                    row,
+                    f"{share:.0f}",
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=font * 0.85,
+                )
+    return image

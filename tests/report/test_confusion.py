@@ -1,0 +1,66 @@
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from cellssl.errors import EmbeddingError
+from cellssl.report import confusion_figure
+
+
+def counted(count=3, embedding="expert", classifiers=("knn", "linear"), subset="all"):
+    """Of class i ten cells, three of them taken for the next class."""
+    rows = [
+        (embedding, subset, classifier, i, j, 7 * (i == j) + 3 * ((i + 1) % count == j), seed)
+        for classifier in classifiers
+        for i in range(count)
+        for j in range(count)
+        for seed in ("0", "1")
+    ]
+    names = ["embedding", "subset", "classifier", "true", "predicted", "count", "seed"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.findobj(mpl.text.Text)]
+
+
+def heats(figure):
+    return [axes for axes in figure.axes if axes.images]
+
+
+def test_shares_of_each_true_class_are_written_in_the_squares():
+    first, second = heats(confusion_figure(counted()))
+    assert first.get_title(loc="left") == "kNN"
+    assert second.get_title(loc="left") == "linear"
+    shares = first.images[0].get_array()
+    assert shares.tolist() == [[70, 30, 0], [0, 70, 30], [30, 0, 70]]
+    assert [text.get_text() for text in first.texts] == ["70", "30", "70", "30", "30", "70"]
+    assert {"0 (20)", "1 (20)", "2 (20)"} <= set(texts(first))
+
+
+@pytest.mark.parametrize(("count", "numbers", "names"), [(20, 40, 20), (21, 0, 21), (61, 0, 0)])
+def test_of_many_classes_less_is_written(count, numbers, names):
+    axes = heats(confusion_figure(counted(count, classifiers=("linear",))))[0]
+    assert len(axes.texts) == numbers
+    assert len(axes.get_yticks()) == names
+    ordered = [text.get_text().split()[0] for text in axes.get_yticklabels()]
+    assert ordered == [str(i) for i in range(names)]  # 2 before 10
+
+
+def test_a_class_without_cells_is_a_column_where_it_misleads():
+    table = counted()
+    table.loc[table["true"] == 2, "count"] = 0
+    axes = heats(confusion_figure(table))[0]
+    assert axes.images[0].get_array().tolist() == [[70, 30, 0], [0, 70, 30]]
+
+
+def test_one_embedding_and_subset_is_chosen():
+    table = pd.concat([counted(), counted(4, "other"), counted(2, "expert", subset="two")])
+    assert heats(confusion_figure(table, embedding="other"))[0].images[0].get_array().shape == (
+        4,
+        4,
+    )
+    two = confusion_figure(table, embedding="expert", subset="two")
+    assert heats(two)[0].images[0].get_array().shape == (2, 2)
+    for wrong in ({}, {"embedding": "none"}, {"embedding": "other", "subset": "two"}):
+        with pytest.raises(EmbeddingError, match="expert, other"):
+            confusion_figure(table, **wrong)
