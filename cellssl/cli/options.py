@@ -35,7 +35,7 @@ CropFile = Annotated[Path, typer.Argument(help="The crop file (crops.h5ad).", sh
 Label = Annotated[
     str | None,
     typer.Option(
-        help="The column to score against. (default: MOA, Phenotype, Control or Compound, the first there)"
+        help="The column to score against. (default: MOA, Phenotype, Control, Compound or Class, the first there)"
     ),
 ]
 Where = Annotated[

@@ -98,8 +98,8 @@ def run(
     crop_size
         Side of the stored crops in pixels; 1.5 times the protocol's view when left out.
     label
-        The obs column to score against; MOA, Phenotype, Control or Compound when left out, the first
-        with two values.
+        The obs column to score against; MOA, Phenotype, Control, Compound or Class when left out, the
+        first with two values.
     dose
         The obs column of doses; one called dose or concentration when left out. With negative and positive controls,
         the report shows where wells lie between them against their dose.

@@ -13,10 +13,10 @@ from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import ModelError, ProtocolError
 from cellssl.files import make_folder
-from cellssl.phenotypes import measure_embeddings, require_label
+from cellssl.phenotypes import Measurements, measure_embeddings, require_label
 from cellssl.phenotypes.tasks import build_tasks
 from cellssl.protocols import Protocol, resolve
-from cellssl.report import save_figure, score_figure
+from cellssl.report import confusion_figure, save_figure, score_figure
 from cellssl.studies.baselines import Baseline, plan_baselines
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -38,7 +38,8 @@ class Comparison:
     differences
         Paired differences between every two embeddings, with intervals.
     folder
-        Holds ``scores.csv``, ``differences.csv``, ``scores.png``, ``runs/`` and ``embeddings/``.
+        Holds ``scores.csv``, ``differences.csv``, ``per_class.csv``, ``confusion.csv``, ``scores.png``, and
+        the folders ``confusion`` (a picture per embedding), ``runs`` and ``embeddings``.
     """
 
     scores: pd.DataFrame
@@ -75,8 +76,8 @@ def compare(
     out
         The folder for everything that is made.
     label
-        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Control or Compound when
-        left out.
+        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Control, Compound or
+        Class when left out.
     baselines
         Model names mapped to weight files (None: by name); resnet101, random and simple-features
         when left out.
@@ -115,8 +116,18 @@ def compare(
         paths, label=label, where=where, subsets=subsets, absent=absent, progress=progress
     )
     measured.save(out)
-    save_figure(score_figure(measured.scores), out / "scores.png")
+    _draw(measured, out)
     return Comparison(measured.scores, measured.differences(), out)
+
+
+def _draw(measured: Measurements, out: Path) -> None:
+    """Draw the scores side by side, and what each embedding takes for what."""
+    save_figure(score_figure(measured.scores), out / "scores.png")
+    confusions = measured.confusions
+    for name in confusions["embedding"].unique():
+        file = name.replace(":", "-").replace("/", "-")
+        figure = confusion_figure(confusions, embedding=name)
+        save_figure(figure, out / "confusion" / f"{file}.png")
 
 
 def _resolve_all(

@@ -115,8 +115,10 @@ def test_compares_protocols_and_baselines_on_the_same_cells(comparison):
     assert set(scored["n"]) == {96, 0}
     simple = scored.set_index("embedding").loc["simple-features"]
     assert simple["value"] == pytest.approx(1)
-    for name in ("scores.csv", "differences.csv", "scores.png"):
+    for name in ("scores.csv", "differences.csv", "per_class.csv", "confusion.csv", "scores.png"):
         assert (comparison.folder / name).stat().st_size > 0
+    drawn = {path.stem for path in (comparison.folder / "confusion").iterdir()}
+    assert drawn == set(names) - {"resnet18"}
 
 
 def test_a_baseline_that_cannot_be_had_has_a_row_that_says_why(comparison):
