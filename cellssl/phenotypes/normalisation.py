@@ -29,16 +29,16 @@ def normalise_features(
     plates: ArrayLike | None = None,
     controls: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
-    """Normalise the features of the rows that are scored.
+    """Normalise the features of the rows that are scored, without labels.
 
     Parameters
     ----------
     X : (N, D)
         Features of all cells.
     rows : (n,) int
-        The cells that are scored.
+        The cells that are scored; of a test set also those that are learnt from.
     rule : str
-        `standardise`: mean 0, deviation 1 over the scored cells. `plate-standardise`: over all
+        `standardise`: mean 0, deviation 1 over these rows. `plate-standardise`: over all
         cells of each plate, scored or not. `control-standardise`: over the negative controls of
         each plate. `none`.
     plates : (N,), optional
