@@ -59,11 +59,14 @@ class Look:
         In pixels, upright.
     kind : str
         ``grey``, ``colour`` (both 8 bits) or ``grey16``.
+    changes : tuple of str
+        What decoding does besides: ``what it is: what becomes of it``.
     """
 
     width: int
     height: int
     kind: str
+    changes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -106,7 +109,7 @@ def look_at(image: Image.Image) -> Look:
     """
     try:
         pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        turned = _orientation(image) >= 5
+        orientation = _orientation(image)
     except _BROKEN as error:
         raise PictureError(f"broken: {error}") from error
     if pages > 1:
@@ -114,8 +117,9 @@ def look_at(image: Image.Image) -> Look:
             f"{pages} pages in one TIFF, wanted one picture: split it (a microscope's TIFFs are "
             "read by `cellssl plates index`)"
         )
-    width, height = image.size[::-1] if turned else image.size
-    return Look(width, height, _kind(image))
+    width, height = image.size[::-1] if orientation >= 5 else image.size
+    kind = _kind(image)
+    return Look(width, height, kind, _changes(image, kind, turned=orientation != 1))
 
 
 def decode(image: Image.Image, kind: str, size: int) -> np.ndarray:
@@ -172,6 +176,17 @@ def _kind(image: Image.Image) -> str:
         f"pixels of Pillow's mode {image.mode!r}, wanted 8-bit grey or colour, or 16-bit grey: "
         "convert it"
     )
+
+
+def _changes(image: Image.Image, kind: str, *, turned: bool) -> tuple[str, ...]:
+    """Say what a careful reader would want to know of; a palette is merely looked up."""
+    said = {
+        "CMYK: converted to RGB without their colour profile": image.mode == "CMYK",
+        "in the colours of L*a*b* or HSV: converted to RGB": image.mode in ("LAB", "HSV"),
+        "with transparency: laid on white": kind != "grey16" and image.has_transparency_data,
+        "stored turned: set upright as EXIF says": turned,
+    }
+    return tuple(change for change, holds in said.items() if holds)
 
 
 def _coded_in_16_bits(image: Image.Image) -> bool:

@@ -3,18 +3,19 @@
 import logging
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cellssl.crops import CropBatch, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
+from cellssl.datasets.form import Form, choose_form, strange_classes
 from cellssl.datasets.picture import Picture, PictureSource, natural_order
 from cellssl.datasets.recognising import recognise
 from cellssl.errors import CropError
@@ -27,7 +28,6 @@ _LOG = logging.getLogger(__name__)
 _BATCH = 256  # pictures written at once, fewer where they would take more than _BATCH_BYTES
 _BATCH_BYTES = 2**26
 _ORDER = ("train", "val", "test", "")
-_CHANNELS = {"grey": ["Grey"], "grey16": ["Grey"], "colour": ["Red", "Green", "Blue"]}
 # Decoding 5,000 JPEGs of 64 px took 0.6 s in one thread and 1.0 s in two, which fight for the
 # interpreter; 500 of 500 × 375 px took 0.98 s and 0.54 s.
 _WORTH_THREADS = 128 * 128  # pixels
@@ -99,29 +99,35 @@ def import_images(
     """
     out = Path(out)
     out = out if out.suffix == ".h5ad" else out / "crops.h5ad"
-    if size is not None and size < 1:
-        raise CropError(f"size is the side of a picture in pixels, wanted 1 or more, got {size}")
     paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
-    if name is not None and (not name.strip() or "/" in name):
-        raise CropError(f"a data set's name is one word of a picture's, without '/'; got {name!r}")
-    if not paths:
-        raise CropError("no source of pictures was given: name a folder, an archive or a file")
+    _check_arguments(paths, size, name)
     make_folder(out.parent)
     problems: list[_Problem] = []
     with ExitStack() as opened, strict_decoding():
         found = [opened.enter_context(recognise(path, name)) for path in paths]
         entries = _look_at_all(found, problems, progress)
-        kind, side = _choose_form(entries, size, problems)
-        about = {"sources": [path.name for path in paths], "sha256": _hashes(paths), "size": size}
+        if not entries:
+            raise CropError(_nothing_left(problems))
+        form = choose_form([(entry.picture.name, entry.look) for entry in entries], size)
+        _say(form, entries)
         write_crops(
             out,
-            _batches(entries, kind, side, problems, progress),
-            channels=_CHANNELS[kind],
-            size=side,
-            provenance={"segmenter": {"name": "images", "settings": about}},
+            _batches(entries, form, problems, progress),
+            channels=form.channels,
+            size=form.side,
+            provenance={"segmenter": {"name": "images", "settings": _settings(paths, size, form)}},
         )
     _save_problems(problems, out)
     return out
+
+
+def _check_arguments(paths: Sequence[Path], size: int | None, name: str | None) -> None:
+    if size is not None and size < 1:
+        raise CropError(f"size is the side of a picture in pixels, wanted 1 or more, got {size}")
+    if name is not None and (not name.strip() or "/" in name):
+        raise CropError(f"a data set's name is one word of a picture's, without '/'; got {name!r}")
+    if not paths:
+        raise CropError("no source of pictures was given: name a folder, an archive or a file")
 
 
 def _look_at_all(
@@ -160,60 +166,29 @@ def _check_names(pairs: Sequence[tuple[PictureSource, Picture]]) -> None:
             )
 
 
-def _choose_form(
-    entries: Sequence[_Entry], size: int | None, problems: Sequence[_Problem]
-) -> tuple[str, int]:
-    """Choose the kind of pixels and the side that all pictures get."""
-    if not entries:
-        raise CropError(_nothing_left(problems))
-    kinds = Counter(entry.look.kind for entry in entries)
-    if "grey16" in kinds and len(kinds) > 1:
-        deep = next(entry for entry in entries if entry.look.kind == "grey16")
-        flat = next(entry for entry in entries if entry.look.kind != "grey16")
-        raise CropError(
-            f"{kinds['grey16']:,} pictures are 16-bit grey (e.g. {deep.picture.name}) and "
-            f"{len(entries) - kinds['grey16']:,} have 8 bits (e.g. {flat.picture.name}): wanted one "
-            "depth; convert them, or import them into two files"
-        )
-    kind = "colour" if "colour" in kinds else next(iter(kinds))
-    return kind, _choose_side(entries, size)
-
-
-def _choose_side(entries: Sequence[_Entry], size: int | None) -> int:
-    sizes = Counter((entry.look.width, entry.look.height) for entry in entries)
-    if size is not None:
-        small = sum(count for sides, count in sizes.items() if min(sides) < size)
-        if small:
-            _LOG.warning("%d pictures are smaller than %d px and are enlarged", small, size)
-        return size
-    (width, height), _ = sizes.most_common(1)[0]
-    if len(sizes) == 1 and width == height:
-        return width
-    met = ", ".join(f"{w}×{h} ({n:,})" for (w, h), n in sizes.most_common(5))
-    more = f" and {len(sizes) - 5:,} more" if len(sizes) > 5 else ""
-    shortest = min(min(sides) for sides in sizes)
-    raise CropError(
-        f"pictures must be squares of one size; met {met}{more}. Give --size N (size=N): the "
-        f"shorter side becomes N pixels and the middle is kept; the shortest side is {shortest}"
-    )
+def _say(form: Form, entries: Sequence[_Entry]) -> None:
+    """Say how pictures are changed, and what looks like a mistake, before they are decoded."""
+    for change in form.changes:
+        _LOG.info("%s", change)
+    if form.enlarged:
+        small, side = form.enlarged, form.side
+        _LOG.warning("%d pictures are smaller than %d px and are enlarged", small, side)
+    for doubt in strange_classes([entry.picture for entry in entries]):
+        _LOG.warning("%s", doubt)
 
 
 def _batches(
-    entries: Sequence[_Entry],
-    kind: str,
-    side: int,
-    problems: list[_Problem],
-    progress: bool,
+    entries: Sequence[_Entry], form: Form, problems: list[_Problem], progress: bool
 ) -> Iterator[CropBatch]:
     """Decode batch by batch; those that turn out broken are left out."""
     table = _tabulate(entries)
-    shape = (len(_CHANNELS[kind]), side, side)
-    empty = np.empty((0, *shape), np.uint16 if kind == "grey16" else np.uint8)
+    shape = (len(form.channels), form.side, form.side)
+    empty = np.empty((0, *shape), form.dtype)
 
     def read(entry: _Entry) -> np.ndarray | _Problem:
         try:
             with entry.source.open(entry.picture) as image:
-                return decode(image, kind, side)
+                return decode(image, form.kind, form.side)
         except PictureError as error:
             return _Problem(entry.source.path, entry.picture, str(error))
 
@@ -256,9 +231,14 @@ def _tabulate(entries: Sequence[_Entry]) -> pd.DataFrame:
     return pd.DataFrame(said, index=[picture.name for picture in pictures])
 
 
-def _hashes(paths: Sequence[Path]) -> list[str]:
-    """Hash the files among the sources; a folder has no one hash."""
-    return [sha256(path) if path.is_file() else "" for path in paths]
+def _settings(paths: Sequence[Path], size: int | None, form: Form) -> dict[str, Any]:
+    """Say where the pictures came from and what was done to them; a folder has no one hash."""
+    return {
+        "sources": [path.name for path in paths],
+        "sha256": [sha256(path) if path.is_file() else "" for path in paths],
+        "size": size,
+        "changes": form.changes or None,
+    }
 
 
 def _nothing_left(problems: Sequence[_Problem]) -> str:

@@ -1,4 +1,5 @@
 import gzip
+import io
 import zipfile
 
 import numpy as np
@@ -127,6 +128,41 @@ def test_one_picture_in_colour_makes_all_colour(tmp_path):
     crops = Crops.open(import_images(source, tmp_path / "m.h5ad"))
     assert crops.channels == ("Red", "Green", "Blue")
     np.testing.assert_array_equal(crops.read([0])[0], np.stack([grey] * 3))
+
+
+def test_conversions_are_counted_and_kept(tmp_path, caplog):
+    caplog.set_level("INFO")
+    ink, glass = Image.new("CMYK", (8, 8), (255, 0, 0, 0)), noise(2, (8, 8, 4))
+    streams = {"ink.jpg": io.BytesIO(), "turned.jpg": io.BytesIO()}
+    ink.save(streams["ink.jpg"], "JPEG")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(noise(3)).save(streams["turned.jpg"], "JPEG", exif=exif)
+    members = {name: stream.getvalue() for name, stream in streams.items()}
+    members |= {"glass.png": png(glass), "plain.png": png(noise(4))}
+    members |= {f"grey{n}.png": png(noise(n, (8, 8))) for n in range(2)}
+    source = write_zip(tmp_path / "m.zip", members)
+    crops = Crops.open(import_images(source, tmp_path / "m.h5ad"))
+    said = [
+        "1 of 6 pictures are CMYK: converted to RGB without their colour profile",
+        "2 of 6 pictures are grey: repeated in red, green and blue",
+        "1 of 6 pictures are stored turned: set upright as EXIF says",
+        "1 of 6 pictures are with transparency: laid on white",
+    ]
+    assert crops.uns["cellssl"]["segmenter"]["settings"]["changes"].tolist() == said
+    assert [line for line in caplog.messages if " of 6 " in line] == said
+
+
+def test_folders_that_are_no_classes_are_doubted(tmp_path, caplog):
+    """Tiny ImageNet has classes below train, and one folder ``images`` below val."""
+    members = {f"train/{kind}/images/1.png": png(noise(0)) for kind in ("n01", "n02")}
+    source = write_zip(tmp_path / "t.zip", {**members, "val/images/1.png": png(noise(1))})
+    import_images(source, tmp_path / "t.h5ad")
+    assert "t: 1 of 1 classes of val are none of train, e.g. 'images'" in caplog.text
+    caplog.clear()
+    source = write_zip(tmp_path / "u.zip", {**members, "val/n02/1.png": png(noise(1))})
+    import_images(source, tmp_path / "u.h5ad")
+    assert "none of train" not in caplog.text
 
 
 def test_16_bits_stay_and_are_not_mixed_with_8(tmp_path):
