@@ -76,7 +76,7 @@ def evaluate(
     normalise : str
         `standardise`, `plate-standardise`, `control-standardise` or `none`.
     where : str, optional
-        Column of truth values: score these cells only.
+        Column of truth values: score these cells only, and learn from no others.
     resamples : int
         Draws for the intervals.
 

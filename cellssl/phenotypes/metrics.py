@@ -154,7 +154,7 @@ def _unlearnable(task: Task) -> str:
     if task.test is not None:
         return "no cell of these classes is in the training set" if task.test.all() else ""
     if task.groups is None:
-        return "the cells name neither plate nor well"
+        return "the cells name no two plates, no two wells, no training and test parts"
     one = len(np.unique(task.groups)) < 2
     return f"needs two {task.split} at least, all cells are in one" if one else ""
 

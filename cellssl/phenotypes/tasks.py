@@ -110,7 +110,7 @@ def build_tasks(
     classes = np.unique(labels[scored])
     if len(classes) < 2:
         raise EmbeddingError(
-            f"{label} has one class only, {classes[0]!r}: scoring needs at least two."
+            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two."
         )
     named = _checked_subsets(subsets or {}, classes, label)
     rows = {"all": used}

@@ -91,7 +91,7 @@ def test_one_plate_is_split_by_wells_and_says_why_plates_cannot_be_scored(make_e
     assert row.note == "one plate only"
     del cells.obs["Metadata_Plate"], cells.obs["Metadata_Well"], cells.obs["Metadata_Batch"]
     table = score([cells])
-    assert "neither plate nor well" in value(table, "linear").note
+    assert "no two plates, no two wells" in value(table, "linear").note
     assert "no column Metadata_Batch" in value(table, "ami_batch").note
 
 
@@ -175,7 +175,7 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
     ("change", "message"),
     [
         ({"label": "Metadata_MOOA"}, "did you mean .*Metadata_MOA"),
-        ({"label": "Metadata_Site"}, "one class only"),
+        ({"label": "Metadata_Site"}, "one class only, '1':"),
         ({"label": "Metadata_Position"}, "bin it"),
         ({"where": "Metadata_MOA"}, "true or false"),
         ({"subsets": {"x": ["Aktin", "DMSO"]}}, "did you mean 'Actin'"),

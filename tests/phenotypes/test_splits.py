@@ -131,7 +131,12 @@ def test_groups_that_are_given_override_the_test_set():
 
 
 def test_one_part_alone_is_no_split():
-    cells = pictures()[:120].copy()
+    cells = pictures()
+    cells.obs["Metadata_Tested"] = cells.obs["Metadata_Split"] == "test"
+    untaught = row(score(cells, where="Metadata_Tested"), "knn")
+    assert np.isnan(untaught["value"])
+    assert untaught["note"].endswith("no training and test parts")
+    cells = cells[:120].copy()
     assert np.isnan(row(score(cells), "knn")["value"])
     with pytest.raises(EmbeddingError, match=r"'train' of some cells.*say 'train'"):
         score(cells, groups="split")
