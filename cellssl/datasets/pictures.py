@@ -1,7 +1,9 @@
 """Pictures in folders and zip archives, sorted into classes by folder, or unlabelled."""
 
 import logging
+import lzma
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,20 @@ __all__ = ["FolderPictures", "ZipPictures", "arrange"]
 _LOG = logging.getLogger(__name__)
 # An encoded picture of more bytes is none: Pillow's limit of pixels, uncompressed, is below it.
 _MOST_BYTES = 2**29
+# What zipfile raises on a damaged archive; NotImplementedError is a version or packing that it
+# does not know, and LookupError, ValueError are names and lengths that make no sense.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 class FolderPictures:
@@ -85,11 +101,11 @@ class ZipPictures:
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise CropError(
                 f"{path} cannot be read as a zip archive ({error}): download or copy it anew"
             ) from error
-        members = [member for member in self._archive.infolist() if not member.is_dir()]
+        members = [m for m in self._archive.infolist() if not m.filename.endswith("/")]
         if any(member.flag_bits & 1 for member in members):
             self._archive.close()
             raise CropError(f"{path} is encrypted: unpack it, and import the folder")
@@ -108,7 +124,7 @@ class ZipPictures:
         _check_length(member.file_size)
         try:
             data = self._archive.read(member)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        except (*_DAMAGED, RuntimeError) as error:  # RuntimeError: encrypted, says its own header
             raise PictureError(f"cannot be read from the archive: {error}") from error
         return open_bytes(data)
 

@@ -223,6 +223,22 @@ def test_a_member_with_a_wrong_checksum_is_left_out(tmp_path):
     assert "cannot be read from the archive" in _problems(path)["Problem"].item()
 
 
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (6, 255),  # a version of zip that is not there yet
+        (46, 0),  # a member without a name
+    ],
+)
+def test_a_damaged_directory_of_an_archive_is_a_crop_error(tmp_path, at, value):
+    source = write_zip(tmp_path / "d.zip", {"1.png": png(noise(0))})
+    data = bytearray(source.read_bytes())
+    data[data.index(b"PK\x01\x02") + at] = value
+    source.write_bytes(data)
+    with pytest.raises(CropError, match=r"d\.zip (cannot be read as a zip|holds no picture)"):
+        import_images(source, tmp_path / "d.h5ad")
+
+
 def test_a_bomb_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 70)
     members = {"a.png": png(noise(0)), "b.png": png(noise(0, (9, 9, 3)))}
