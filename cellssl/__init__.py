@@ -23,6 +23,7 @@ _homes = {
     "embed": "embedding",
     "evaluate": "phenotypes",
     "import_crops": "crops",
+    "import_images": "datasets",
     "index": "plates",
     "preview": "report",
     "run": "pipeline",

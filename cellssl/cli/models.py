@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import CropFile, Device, Out, TrainingChanges, Weights
+from cellssl.cli.options import CropFile, Device, ManyDevices, Out, TrainingChanges, Weights
 from cellssl.cli.shell import command, say, shown
 
 
@@ -15,13 +15,29 @@ def train(
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="A protocol's name or file.")],
     out: Out,
     changes: TrainingChanges,
+    many: ManyDevices,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes that a linear classifier learns beside the encoder, for looking on."
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train an encoder as a protocol says; the same command again goes on where it stopped."""
     import cellssl.studies
 
     run = cellssl.studies.train(
-        protocol, crops, out, changes=changes.collect(), device=device, progress=shown()
+        protocol,
+        crops,
+        out,
+        changes=changes.collect(),
+        label=label,
+        device=device,
+        devices=many.devices,
+        nodes=many.nodes,
+        strategy=many.strategy,
+        progress=shown(),
     )
     say(f"written to {run}")
 

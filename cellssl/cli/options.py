@@ -18,6 +18,7 @@ __all__ = [
     "CropFile",
     "Device",
     "Label",
+    "ManyDevices",
     "Out",
     "PlateFiles",
     "Segmentation",
@@ -158,6 +159,17 @@ class Segmentation:
                 settings["model"] = self.cellpose_model
             return CellposeSegmenter(**settings)
         raise CellsslError(f"no segmenter is called '{self.segmenter}': threshold or cellpose")
+
+
+@dataclass(frozen=True)
+class ManyDevices:
+    """How several devices share a training; torchrun and SLURM bring their own numbers."""
+
+    devices: Annotated[int, typer.Option(min=1, help="Devices on each machine.")] = 1
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1
+    strategy: Annotated[
+        str, typer.Option(help="auto or ddp: each device takes a part of every batch.")
+    ] = "auto"
 
 
 @dataclass(frozen=True)

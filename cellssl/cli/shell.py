@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import logging
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -27,6 +28,8 @@ Quiet = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 _log = logging.getLogger("cellssl")
+# Set by torchrun, SLURM and Fabric in each process.
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 _PIPE_WIDTH = 140  # columns of a table that goes to a file
 
 
@@ -101,7 +104,11 @@ class _Messages(logging.Handler):
 
 
 def _start_logging(*, quiet: bool) -> None:
-    """Send cellssl's messages to standard error; only errors when quiet."""
+    """Send cellssl's messages to standard error; only errors when quiet.
+
+    Of several processes that train together, only the first speaks.
+    """
+    quiet = quiet or any(os.environ.get(rank, "0") != "0" for rank in _RANKS)
     _log.handlers = [_Messages()]
     _log.setLevel(logging.ERROR if quiet else logging.INFO)
     _log.propagate = False

@@ -1,6 +1,7 @@
 """What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
 
 from cellssl.phenotypes.clustering import cluster
+from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
 from cellssl.phenotypes.embeddings import read_embedding
 from cellssl.phenotypes.evaluation import (
@@ -35,6 +36,7 @@ __all__ = [
     "read_scores",
     "require_label",
     "similarity",
+    "text_values",
     "usual_label",
     "well_profiles",
 ]

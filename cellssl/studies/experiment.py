@@ -5,9 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellssl.crops import Crops, Scaling, fit_scaling
+import numpy as np
+import pandas as pd
+
+from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
+from cellssl.errors import ProtocolError
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes import require_label, text_values
 from cellssl.protocols import (
     Protocol,
     build_encoder,
@@ -19,7 +24,7 @@ from cellssl.protocols import (
     require_fit,
     resolve,
 )
-from cellssl.training import CHECKPOINT, fit, seeded
+from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
 __all__ = ["scaling_rule", "train"]
 
@@ -32,10 +37,17 @@ def train(
     out: str | Path,
     *,
     changes: Mapping[str, Any] | None = None,
+    label: str | None = None,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
     progress: bool = True,
 ) -> Path:
     """Train an encoder on crops as a protocol says; go on where an interrupted run stopped.
+
+    Images that the crop file counts to a test or validation set (``Metadata_Split``) are not
+    trained on.
 
     Parameters
     ----------
@@ -47,8 +59,15 @@ def train(
         The run folder: ``protocol.yaml``, ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
     changes
         Values that replace the protocol's, by dotted key: ``{"training.epochs": 5}``.
+    label
+        A column of classes that a linear classifier learns from the features while they are
+        trained, for looking on: ``online_accuracy.csv`` and ``online_confusion.csv``. The encoder
+        never hears of it.
     device
         ``"auto"`` (an accelerator where there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    devices, nodes, strategy
+        Devices on each machine, machines, and how they share the work (``"ddp"``): the same run as
+        on one device, faster.
     progress
         Whether a progress bar is drawn.
 
@@ -77,7 +96,8 @@ def train(
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     views = build_views(protocol, channels, crops.mask_names)
-    source = CropSource(crops, scaling, channels=channels, masks=views.needs_masks)
+    held = _held_out(crops.obs)
+    source = CropSource(crops, scaling, rows=~held, channels=channels, masks=views.needs_masks)
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -88,6 +108,7 @@ def train(
     ).exists():  # else the run there is another's to describe, or this one's already
         with atomic(out / "protocol.yaml") as part:
             part.write_text(dump(protocol), encoding="utf-8")
+    labels = None if label is None else _labels(crops, scaling, channels, held, label)
     return fit(
         method,
         source,
@@ -95,7 +116,9 @@ def train(
         protocol.training,
         out,
         partners=partners,
+        labels=labels,
         description={
+            **({} if labels is None else {"label": labels.name}),
             "channels": list(channels),
             "crop_size": protocol.crop.size,
             "scaling": scaling.to_dict(),
@@ -105,8 +128,42 @@ def train(
             "weak": protocol.positives.weak,
         },
         device=device,
+        devices=devices,
+        nodes=nodes,
+        strategy=strategy,
         progress=progress,
     )
+
+
+def _held_out(obs: pd.DataFrame) -> np.ndarray:
+    """Tell which images belong to a test or validation set: (N,) bool."""
+    if "Metadata_Split" not in obs:
+        return np.zeros(len(obs), dtype=bool)
+    held = obs["Metadata_Split"].astype(str).str.lower().isin(["test", "val"]).to_numpy()
+    if held.all():
+        raise ProtocolError(
+            f"all {len(obs)} images are of a test or validation set (Metadata_Split): nothing is left "
+            "to train on. Import the training images too."
+        )
+    if held.any():
+        _log.info("%d images of the test or validation set are not trained on", held.sum())
+    return held
+
+
+def _labels(
+    crops: Crops,
+    scaling: FittedScaling,
+    channels: tuple[str, ...],
+    held: np.ndarray,
+    label: str,
+) -> Labels:
+    """Give the classes of the images that are trained on, and of those that are not."""
+    column = require_label(crops.obs, label)
+    values = text_values(crops.obs[column], column)
+    if not held.any():
+        return Labels.of(column, values)
+    tested = CropSource(crops, scaling, rows=held, channels=channels)
+    return Labels.of(column, values[~held], held=tested, held_values=values[held])
 
 
 def scaling_rule(protocol: Protocol) -> Scaling:

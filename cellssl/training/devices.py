@@ -1,11 +1,13 @@
 """Which device, or devices, to compute on."""
 
+import inspect
 import os
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from torch.nn.parallel import DistributedDataParallel
 
 from cellssl.errors import TrainingError
 
@@ -81,9 +83,7 @@ def start_fabric(
             accelerator=kind,
             devices=[int(number)] if number else devices,
             num_nodes=nodes,
-            # Buffers need no copying: queues hold the same on every rank, and norms on GPUs are
-            # synchronised.
-            strategy=DDPStrategy(broadcast_buffers=False) if many or strategy == "ddp" else "auto",
+            strategy=_ddp() if many or strategy == "ddp" else "auto",
             precision=precision,  # type: ignore[arg-type]
         )
     except (RuntimeError, ValueError, MisconfigurationException) as error:
@@ -94,3 +94,14 @@ def start_fabric(
         ) from error
     fabric.launch()
     return fabric
+
+
+def _ddp() -> DDPStrategy:
+    """Set up data-parallel training whose buffers are left alone.
+
+    Queues hold the same on every rank, and norms on GPUs are synchronised. Torch 2.14 gave the
+    option another name.
+    """
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DDPStrategy(**{option: False})

@@ -1,3 +1,8 @@
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +74,58 @@ def test_trains_a_run_that_says_what_it_was(crops, tmp_path):
     assert checkpoint["channels"] == list(CHANNELS)
     assert checkpoint["protocol_name"] == "bbbc021-expert"
     assert cellssl.embed(crops, run, progress=False).shape == (96, 64)
+
+
+@pytest.fixture(scope="module")
+def split_crops(crops, tmp_path_factory):
+    """The same cells, every third of them in the test set."""
+    path = tmp_path_factory.mktemp("split") / "crops.h5ad"
+    opened = Crops.open(crops)
+    obs = opened.obs.assign(Metadata_Split=np.where(np.arange(96) % 3 == 0, "test", "train"))
+    batch = CropBatch(opened.read(np.arange(96)), None, obs)
+    return write_crops(path, [batch], channels=CHANNELS, size=24, provenance={})
+
+
+def test_a_test_set_is_not_trained_on_but_tested(split_crops, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        run = cellssl.train(
+            "bbbc021-expert",
+            split_crops,
+            tmp_path / "run",
+            changes=TINY,
+            label="moa",
+            device="cpu",
+            progress=False,
+        )
+    assert "32 images of the test or validation set are not trained on" in caplog.text
+    checkpoint = load_checkpoint(run)
+    assert checkpoint["data"]["cells"] == 64
+    assert checkpoint["label"] == "Metadata_MOA"
+    table = pd.read_csv(run / "online_accuracy.csv")
+    assert table.groupby("part")["n"].sum().to_dict() == {"held out": 32, "training views": 128}
+    assert set(table["class"]) == {"DMSO", "bright"}
+
+
+def test_nothing_but_a_test_set(split_crops, tmp_path):
+    opened = Crops.open(split_crops)
+    rows = np.arange(0, 96, 3)
+    batch = CropBatch(opened.read(rows), None, opened.obs.iloc[rows])
+    path = write_crops(tmp_path / "t.h5ad", [batch], channels=CHANNELS, size=24, provenance={})
+    with pytest.raises(ProtocolError, match="all 32 images are of a test or validation set"):
+        cellssl.train("bbbc021-expert", path, tmp_path / "run", changes=TINY, progress=False)
+
+
+def test_two_devices_from_the_command_line(crops, tmp_path):
+    command = [sys.executable, "-m", "cellssl", "train", str(crops), "-p", "bbbc021-expert"]
+    command += ["-o", str(tmp_path / "run"), "--device", "cpu", "--devices", "2"]
+    for key, value in TINY.items():
+        command += ["--set", f"{key}={value}"]
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("written to") == 1
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["devices"] == 2
+    assert load_checkpoint(tmp_path / "run")["finished"]
 
 
 def test_the_channels_are_taken_by_name(crops, tmp_path):
