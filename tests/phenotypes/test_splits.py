@@ -53,6 +53,17 @@ def test_the_test_set_is_found_and_scored_alone():
     assert measured.counts["training"] == 120
 
 
+def test_clusters_are_those_of_the_test_images_alone():
+    """With more features than components, training images would turn the components."""
+    cells = pictures()
+    noise = np.random.default_rng(1).normal(size=(182, 60))
+    noise[:120] *= 10
+    wide = ad.AnnData(np.hstack([cells.X, noise]).astype(np.float32), obs=cells.obs, uns=cells.uns)
+    both, alone = (score(one, normalise="none") for one in (wide, wide[120:180].copy()))
+    for metric in ("ami_kmeans", "ami_leiden", "silhouette"):
+        assert row(both, metric)["value"] == row(alone, metric)["value"]
+
+
 def test_validation_images_stand_in_where_there_is_no_test():
     assert set(score(pictures(tested="val"))["split"]) == {"validation set", "none"}
     cells = pictures()
