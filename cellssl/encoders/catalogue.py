@@ -38,7 +38,7 @@ def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imag
     ----------
     name : str
         One of `names()`: "resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101",
-        "vgg11_bn", "vgg13_bn".
+        "vgg11", "vgg13", "vgg11_bn", "vgg13_bn".
     in_channels : int
         Channels of the images, 1 or more.
     width : float

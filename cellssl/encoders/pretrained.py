@@ -103,8 +103,9 @@ def load_pretrained(
     Parameters
     ----------
     name : str
-        "resnet18", "resnet34", "resnet50", "resnet101", "vgg11_bn", "vgg13_bn" (torchvision's), or
-        "resnet50-v1", the original ResNet-50 with the stride in the first convolution of a block.
+        "resnet18", "resnet34", "resnet50", "resnet101", "vgg11", "vgg13", "vgg11_bn", "vgg13_bn"
+        (torchvision's), or "resnet50-v1", the original ResNet-50 with the stride in the first
+        convolution of a block.
         Its weights have the same names and shapes as torchvision's: only the user can know which of
         the two a file is for.
     channels : int

@@ -1,4 +1,4 @@
-"""VGG networks with batch normalisation, with any number of channels and any width."""
+"""VGG networks, with batch normalisation and without, with any number of channels and any width."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,8 @@ __all__ = ["SMALLEST", "VGG", "vgg_plans"]
 SMALLEST = 32  # pixels: the map is halved five times
 
 # Convolutions per block; every block ends in a max-pooling that halves the map.
-vgg_plans = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg13_bn": (2, 2, 2, 2, 2)}
+_DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2)}
+vgg_plans = _DEPTHS | {f"{name}_bn": depths for name, depths in _DEPTHS.items()}
 
 
 class VGG(Encoder):
@@ -21,7 +22,7 @@ class VGG(Encoder):
     Parameters
     ----------
     name : str
-        One of `vgg_plans`.
+        One of `vgg_plans`; with "_bn" every convolution is followed by batch normalisation.
     in_channels : int
         Channels of the images; their sides must be 32 pixels or more.
     width : float
@@ -38,7 +39,8 @@ class VGG(Encoder):
         for planes, depth in zip((64, 128, 256, 512, 512), vgg_plans[name], strict=True):
             outputs = scaled_planes(planes, width)
             for _ in range(depth):
-                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs)]
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1)]
+                layers += [nn.BatchNorm2d(outputs)] if name.endswith("_bn") else []
                 layers += [nn.ReLU(inplace=True)]
                 inputs = outputs
             layers += [nn.MaxPool2d(2, stride=2)]

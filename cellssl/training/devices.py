@@ -104,4 +104,4 @@ def _ddp() -> DDPStrategy:
     """
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    return DDPStrategy(**{option: False})
+    return DDPStrategy(**{option: False})  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def test_resnets_at_width_1_are_torchvisions(name: str) -> None:
         torch.testing.assert_close(ours(images), theirs(images))
 
 
-@pytest.mark.parametrize("name", ["vgg11_bn", "vgg13_bn"])
+@pytest.mark.parametrize("name", ["vgg11", "vgg13", "vgg11_bn", "vgg13_bn"])
 def test_vggs_convolutions_at_width_1_are_torchvisions(name: str) -> None:
     theirs = getattr(torchvision.models, name)(weights=None, init_weights=False).features
     ours = build(name, 3)
@@ -36,7 +36,7 @@ def test_vggs_convolutions_at_width_1_are_torchvisions(name: str) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("width", [0.25, 0.5])
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg13_bn"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg13", "vgg13_bn"])
 def test_any_channels_and_width(name: str, width: float, channels: int) -> None:
     encoder = build(name, channels, width=width)
     full = 2048 if name == "resnet50" else 512
