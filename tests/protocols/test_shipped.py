@@ -51,8 +51,13 @@ SETTINGS = {
         0.3,
         1e-4,
         {
-            **{"hidden": 2048, "dim": 256, "temperature": 0.2, "queue": 32768},
-            **{"momentum": 0.99, "final_momentum": 0.999, "symmetric": True},
+            "hidden": 2048,
+            "dim": 256,
+            "temperature": 0.2,
+            "queue": 32768,
+            "momentum": 0.99,
+            "final_momentum": 0.999,
+            "symmetric": True,
         },
     ),
     "byol": (
@@ -60,8 +65,11 @@ SETTINGS = {
         1.0,
         1e-5,
         {
-            **{"hidden": 4096, "dim": 256, "predictor_hidden": 4096},
-            **{"momentum": 0.99, "final_momentum": 1.0},
+            "hidden": 4096,
+            "dim": 256,
+            "predictor_hidden": 4096,
+            "momentum": 0.99,
+            "final_momentum": 1.0,
         },
     ),
     "barlow-twins": (
