@@ -11,6 +11,7 @@ products wrap.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ __all__ = [
     "normal",
     "stream_of",
     "uniform",
+    "uniform_tables",
 ]
 
 _MASK = (1 << 64) - 1
@@ -49,14 +51,19 @@ def _mix_integer(value: int) -> int:
 
 def _shift(values: Tensor, bits: int) -> Tensor:
     """Shift right logically: torch's ``>>`` on int64 drags the sign along, so mask it away."""
-    return (values >> bits) & ((1 << (64 - bits)) - 1)
+    return (values >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+
+
+def _stir(values: Tensor) -> Tensor:
+    """Scramble int64 values as `_mix` does, all but the last step, which keeps the upper bits."""
+    values = _shift(values, 30).bitwise_xor_(values).mul_(_signed(_FIRST))
+    return _shift(values, 27).bitwise_xor_(values).mul_(_signed(_SECOND))
 
 
 def _mix(values: Tensor) -> Tensor:
     """Scramble int64 values, one to one; each bit flips half of the result's bits."""
-    values = (values ^ _shift(values, 30)) * _signed(_FIRST)
-    values = (values ^ _shift(values, 27)) * _signed(_SECOND)
-    return values ^ _shift(values, 31)
+    values = _stir(values)
+    return _shift(values, 31).bitwise_xor_(values)
 
 
 def make_keys(seed: int | Tensor, epoch: int | Tensor, samples: Tensor, view: int = 0) -> Tensor:
@@ -114,19 +121,24 @@ def _numbers(first: int, count: int, device: torch.device | None = None) -> Tens
     return torch.arange(first, first + count, device=device) ^ 0
 
 
-def _hash(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
-    """Hash keys (N,) to (N,), or to (N, count) for the numbers ``number … number + count - 1``."""
+def _counted(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
+    """Give what is hashed, (N,), or (N, count) for the numbers ``number … number + count - 1``."""
     if count is None or count == 1:  # the constant is mixed without the device
-        hashes = _mix(keys + stream_of(operation, number))
-        return hashes if count is None else hashes[:, None]
-    numbers = _numbers(number, count, keys.device)
-    streams = _mix(numbers * _signed(_GOLDEN) + _mix_integer(operation * _GOLDEN))
-    return _mix(keys[:, None] + streams)
+        values = keys + stream_of(operation, number)
+        return values if count is None else values[:, None]
+    return keys[:, None] + _streams([(operation, count)], number, keys.device)
+
+
+def _streams(counts: Sequence[tuple[int, int]], number: int, device: torch.device) -> Tensor:
+    """Give `stream_of` for `count` numbers of each operation, one operation after the other."""
+    steps = _numbers(number, max(count for _, count in counts), device) * _signed(_GOLDEN)
+    first = [steps[:count] + _mix_integer(one * _GOLDEN) for one, count in counts]
+    return _mix(torch.cat(first))
 
 
 def hashed(keys: Tensor, operation: int, number: int) -> Tensor:
     """Draw a whole number from 0 to 2^62: (N,) int64."""
-    return _shift(_hash(keys, operation, number, None), 2)
+    return _shift(_mix(_counted(keys, operation, number, None)), 2)
 
 
 def uniform(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
@@ -138,7 +150,33 @@ def uniform(keys: Tensor, operation: int, number: int, count: int | None = None)
     >>> bool((uniform(keys, 7, 0, 2)[:, 1] == uniform(keys, 7, 1)).all())
     True
     """
-    return _shift(_hash(keys, operation, number, count), 64 - _BITS).to(torch.float32) * 2.0**-_BITS
+    return _fractions(_counted(keys, operation, number, count))
+
+
+def uniform_tables(keys: Tensor, number: int, counts: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Draw `uniform` from `number` on for many operations in one go, which takes hardly longer.
+
+    Parameters
+    ----------
+    keys
+        (N,) int64.
+    number
+        The first number of each.
+    counts
+        (operation, count) for each.
+
+    Returns
+    -------
+    list of Tensor
+        (N, count) for each.
+    """
+    drawn = _fractions(keys[:, None] + _streams(counts, number, keys.device))
+    return list(drawn.split([count for _, count in counts], dim=1))
+
+
+def _fractions(values: Tensor) -> Tensor:
+    """Hash to float32 in [0, 1)."""
+    return _shift(_stir(values), 64 - _BITS).to(torch.float32).mul_(2.0**-_BITS)
 
 
 def normal(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
@@ -146,7 +184,7 @@ def normal(keys: Tensor, operation: int, number: int, count: int | None = None) 
 
     One hash gives both uniforms: its upper 24 bits the radius, the next 24 the angle.
     """
-    bits = _hash(keys, operation, number, count)
+    bits = _mix(_counted(keys, operation, number, count))
     radius = 1.0 - _shift(bits, 64 - _BITS).to(torch.float32) * 2.0**-_BITS  # (0, 1]: log is finite
     turn = (_shift(bits, 64 - 2 * _BITS) & ((1 << _BITS) - 1)).to(torch.float32) * 2.0**-_BITS
     return torch.sqrt(-2.0 * torch.log(radius)) * torch.cos(2.0 * math.pi * turn)
@@ -163,7 +201,7 @@ def noise_bank(size: int = 1 << 20) -> Tensor:
 
 def noise_windows(keys: Tensor, operation: int, number: int, *, count: int) -> Tensor:
     """Hash where in a bank each of `count` windows begins, and its sign: (N, count) int64."""
-    return _hash(keys, operation, number, count)
+    return _mix(_counted(keys, operation, number, count))
 
 
 def noise_field(bank: Tensor, windows: Tensor, height: int, width: int) -> Tensor:

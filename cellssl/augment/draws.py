@@ -1,5 +1,6 @@
 """The random numbers of one operation: hashed for training, pinned for looking at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,9 +8,17 @@ from torch import Tensor
 
 from cellssl.augment import counters
 
-__all__ = ["Draws"]
+__all__ = ["Draws", "draw_ahead"]
 
 _CHANCE = -1  # the number that decides whether a sample is touched; others begin at 0
+
+
+def draw_ahead(keys: Tensor, counts: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Draw the chance and the first numbers of all operations of a view, in one go.
+
+    `counts` are pairs of a stream and how many numbers; each gets its (N, count) of `Draws.ahead`.
+    """
+    return counters.uniform_tables(keys, _CHANCE, counts) if counts else []
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Draws:
     strength
         None draws at random. A number from 0 to 1 touches every sample and pins every amplitude to
         that share of the way from nothing to its extreme: for previews and audits.
+    ahead
+        The operation's part of `draw_ahead`, if it was drawn: the same numbers, sooner.
     """
 
     keys: Tensor
@@ -37,6 +48,7 @@ class Draws:
     channels: int
     size: int
     strength: float | None = None
+    ahead: Tensor | None = None
 
     def amplitude(
         self,
@@ -61,17 +73,24 @@ class Draws:
 
     def uniform(self, index: int, low: float, high: float, *, count: int | None = None) -> Tensor:
         """Draw a place, a direction, a choice, from [low, high): (N,), or (N, count)."""
-        return low + (high - low) * counters.uniform(self.keys, self.stream, index, count)
+        return low + (high - low) * self._fractions(index, count)
 
     def whole(self, index: int, choices: int, *, count: int | None = None) -> Tensor:
         """Draw from 0, 1, …, choices − 1: int64 (N,), or (N, count)."""
-        drawn = counters.uniform(self.keys, self.stream, index, count) * choices
+        drawn = self._fractions(index, count) * choices
         return drawn.to(torch.int64)
 
     def chance(self, p: float, index: int = _CHANCE, *, count: int | None = None) -> Tensor:
         """Decide with chance p: bool (N,), or (N, count); by default whether a sample is touched."""
-        drawn = counters.uniform(self.keys, self.stream, index, count)
+        drawn = self._fractions(index, count)
         return torch.ones_like(drawn, dtype=torch.bool) if self.strength is not None else drawn < p
+
+    def _fractions(self, index: int, count: int | None) -> Tensor:
+        """Look up or hash numbers from [0, 1): (N,), or (N, count)."""
+        first, last = index - _CHANCE, index - _CHANCE + (count or 1)
+        if self.ahead is None or last > self.ahead.shape[1]:
+            return counters.uniform(self.keys, self.stream, index, count)
+        return self.ahead[:, first] if count is None else self.ahead[:, first:last]
 
     def noise(self, index: int) -> Tensor:
         """Choose where each channel's noise is cut out of the noise bank: (N, C) int64.

@@ -27,50 +27,44 @@ def gaussian_blur(images: Tensor, sigma: Tensor, *, largest: float) -> Tensor:
     reach = int(TRUNCATE * largest + 0.5)
     weights = _kernel(sigma, reach)
     height, width = images.shape[-2:]
-    # A matrix has as many weights a pixel as the picture has rows, most of them zero, a sum of
-    # shifted pictures has 2 reach + 1; on a CPU each of these costs as much as four of those. A GPU
-    # does not notice the zeros.
-    if images.device.type == "cpu" and min(height, width) > 4 * (2 * reach + 1):
-        return _add_shifted(_add_shifted(images, weights, reach, dim=2), weights, reach, dim=3)
-    down = _bands(weights, height, reach)
-    return map_separably(images, down, down if height == width else _bands(weights, width, reach))
+    down = _bands(weights, height)
+    along = down if height == width else _bands(weights, width)
+    return map_separably(images, down, along, reach=reach)
 
 
 def _kernel(sigma: Tensor, reach: int) -> Tensor:
     """Give the kernel's right half (…, reach + 1), normalised over both halves."""
     distance = torch.arange(reach + 1, device=sigma.device, dtype=sigma.dtype)
     spread = sigma[..., None]
-    weights = torch.exp(-0.5 * (distance / spread.clamp(min=1e-3)) ** 2)
-    weights = torch.where(distance <= torch.floor(TRUNCATE * spread + 0.5), weights, 0.0)
-    return weights / (2.0 * weights.sum(dim=-1, keepdim=True) - weights[..., :1])
+    weights = (distance / spread.clamp(min=1e-3)).square_().mul_(-0.5).exp_()
+    weights = weights.mul_(distance <= torch.floor(TRUNCATE * spread + 0.5))
+    return weights.div_(weights.sum(dim=-1, keepdim=True).mul_(2.0).sub_(1.0))  # the middle is 1
 
 
-def _add_shifted(images: Tensor, weights: Tensor, reach: int, *, dim: int) -> Tensor:
-    """Sum pictures that are shifted along one dimension, mirrored at the border, as weighed."""
-    length = images.shape[dim]
-    padding = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
-    padded = functional.pad(images, padding, mode="reflect")
-    weights = weights[..., None, None, :]  # (N, 1 or C, 1, 1, reach + 1)
-    total = images * weights[..., 0]
-    for distance in range(1, reach + 1):
-        for start in (reach - distance, reach + distance):
-            total.addcmul_(padded.narrow(dim, start, length), weights[..., distance])
-    return total
-
-
-def _bands(weights: Tensor, length: int, reach: int) -> Tensor:
+def _bands(weights: Tensor, length: int) -> Tensor:
     """Spread kernels (…, reach + 1) over matrices (…, length, length) that mirror at the ends.
 
-    ``basis[d, i, j]`` counts how often the pixel j is met at distance d from i; it is the same for
-    all samples, so the matrices are one small product of kernels and basis.
+    Between the mirrors the line of pixels is endless and has a period of 2 (length - 1): the pixel
+    j is met at i - j, and its image at i + j. Both are windows on one line of weights, which is
+    made of half a period of weights; the pixels at the ends are their own images.
     """
-    place = torch.arange(length, device=weights.device)
-    distance = torch.arange(reach + 1, device=weights.device)[:, None]
+    half = _fold(weights, length)
+    line = torch.cat([half[..., 1:].flip(-1), half, half[..., :-1].flip(-1)], dim=-1)
+    windows = line.unfold(-1, length, 1)
+    bands = windows[..., :length, :].flip(-2)
+    bands[..., 1:-1] += windows[..., length - 1 :, 1:-1]
+    return bands
+
+
+def _fold(weights: Tensor, length: int) -> Tensor:
+    """Give the weights (…, length) of half a period: those that reach further come back."""
+    reach = weights.shape[-1] - 1
+    if reach < length - 1:
+        return functional.pad(weights, (0, length - 1 - reach))
+    distance = torch.arange(reach + 1, device=weights.device)
     period = max(2 * (length - 1), 1)
-    basis = torch.zeros(reach + 1, length, length, device=weights.device, dtype=weights.dtype)
-    for side in (distance, -distance):
-        folded = (place + side) % period
-        met = torch.minimum(folded, period - folded) % length
-        basis = basis + (met[:, :, None] == place).to(weights.dtype)
-    basis = torch.cat([basis[:1] / 2, basis[1:]])  # distance 0 was counted from both sides
-    return (weights @ basis.reshape(reach + 1, -1)).unflatten(-1, (length, length))
+    folded = torch.minimum(distance % period, -distance % period) % length
+    place = torch.arange(length, device=weights.device)
+    # An end of the half period is met from both sides, distance 0 from none.
+    sides = 1 + ((folded % max(length - 1, 1) == 0) & (distance > 0)).to(weights.dtype)
+    return (weights * sides) @ (folded[:, None] == place).to(weights.dtype)

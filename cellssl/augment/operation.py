@@ -61,6 +61,7 @@ class Operation:
     invariance: ClassVar[str] = ""  # what the encoder is made blind to
     neutral: ClassVar[Mapping[str, float]] = {}  # parameter values that leave a sample as it is
     nothing: ClassVar[Mapping[str, object]] = {}  # values of its keys at which no sample changes
+    ahead: ClassVar[int] = 8  # how many numbers a view draws for it in one go with all others
 
     def __post_init__(self) -> None:
         for item in fields(self):  # lists (from YAML) become tuples, so that equal means equal

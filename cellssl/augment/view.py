@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cellssl.augment import counters
-from cellssl.augment.draws import Draws
+from cellssl.augment.draws import Draws, draw_ahead
 from cellssl.augment.light import Transform, from_light, to_light
 from cellssl.augment.operation import Geometry, Masking, Operation, Params, Pixel, stream_of
 from cellssl.augment.resampling import Border, Interpolation, centre_crop, make_grid, resample
@@ -183,9 +183,10 @@ class View:
     ) -> list[Params]:
         """Draw every step's parameters for the whole batch."""
         drawn = []
-        for step in self._steps:
+        ahead = draw_ahead(keys, [(step.stream, step.operation.ahead) for step in self._steps])
+        for step, numbers in zip(self._steps, ahead, strict=True):
             seen = channels if step.channels is None else len(step.channels)
-            draws = Draws(keys, step.stream, seen, self.size, strength)
+            draws = Draws(keys, step.stream, seen, self.size, strength, numbers)
             params = step.operation.parameters(draws)
             floats = {
                 key: value.to(dtype) for key, value in params.items() if value.is_floating_point()

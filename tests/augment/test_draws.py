@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 from cellssl.augment import Draws, catalogue
+from cellssl.augment.draws import draw_ahead
 from cellssl.augment.operation import stream_of
 
 from .examples import draws, keys
@@ -81,3 +82,18 @@ def test_two_operations_and_two_of_one_draw_independently() -> None:
 def test_no_two_operations_share_a_stream() -> None:
     streams = {stream_of(name, occurrence) for name in catalogue() for occurrence in range(4)}
     assert len(streams) == 4 * len(catalogue())
+
+
+def test_numbers_drawn_ahead_are_those_drawn_one_by_one() -> None:
+    streams = [stream_of(name, 0) for name in ("rotate", "flip", "zoom")]
+    for stream, ahead in zip(streams, draw_ahead(keys(3), [(s, 4) for s in streams]), strict=True):
+        hashed = Draws(keys(3), stream, channels=2, size=8)
+        looked_up = Draws(keys(3), stream, channels=2, size=8, ahead=ahead)
+        assert torch.equal(looked_up.chance(0.5), hashed.chance(0.5))
+        for index, count in ((0, None), (0, 3), (2, 1), (2, 2), (9, 2)):  # the last two go beyond
+            expected = hashed.uniform(index, -1.0, 1.0, count=count)
+            assert torch.equal(looked_up.uniform(index, -1.0, 1.0, count=count), expected)
+
+
+def test_nothing_to_draw_ahead() -> None:
+    assert draw_ahead(keys(3), []) == []

@@ -16,7 +16,7 @@ from .examples import CHANNELS, apply, column, draws, make, pictures, see
 # --- Gaussian -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("height", "width"), [(24, 24), (24, 33), (50, 70), (5, 5)])
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (24, 33), (50, 70), (96, 5), (5, 5)])
 def test_blur_equals_scipy(height: int, width: int) -> None:
     images = torch.rand(4, 2, height, width, generator=torch.Generator().manual_seed(1))
     sigmas = [0.3, 0.9, 1.7, 2.0]

@@ -37,18 +37,19 @@ class ResizedCrop(Geometry):
     invariance = "size, place and what lies around"
     neutral = {"width": 1.0, "height": 1.0, "x": 0.0, "y": 0.0}
     nothing = {"area": (1.0, 1.0), "ratio": (1.0, 1.0)}
+    ahead = 2 * _TRIES + 4
 
     def sample(self, draws: Draws) -> Params:
         """Draw the box: sides as shares of the view's, centre in pixels off it; all (N,)."""
         area = draws.amplitude(0, *self.area, count=_TRIES, neutral=1.0)
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        ratio = torch.exp(draws.uniform(_TRIES, low, high, count=_TRIES))
-        widths, heights = torch.sqrt(area * ratio), torch.sqrt(area / ratio)
-        fits = (widths <= 1.0) & (heights <= 1.0)
+        ratio = draws.uniform(_TRIES, low, high, count=_TRIES)  # its logarithm
+        fits = area * ratio.abs().exp_() <= 1.0  # the square of the longer side
         first = fits.to(torch.int64).argmax(dim=1, keepdim=True)
         fitted = fits.any(dim=1)
-        width = torch.where(fitted, widths.gather(1, first)[:, 0], min(1.0, self.ratio[1]))
-        height = torch.where(fitted, heights.gather(1, first)[:, 0], min(1.0, 1.0 / self.ratio[0]))
+        side, turn = area.gather(1, first)[:, 0].sqrt(), ratio.gather(1, first)[:, 0].mul(0.5).exp()
+        width = torch.where(fitted, side * turn, min(1.0, self.ratio[1]))
+        height = torch.where(fitted, side / turn, min(1.0, 1.0 / self.ratio[0]))
         place = draws.uniform(2 * _TRIES, -0.5, 0.5, count=2) * draws.size * fitted[:, None]
         return {
             "width": width,
