@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+import pytest
 import torch
 
+from cellssl import methods
 from cellssl.training import load_checkpoint
 
 
@@ -19,17 +21,22 @@ def start(tiny: ModuleType, folder: Path, method: str) -> subprocess.Popen:
         return subprocess.Popen([sys.executable, str(tiny.__file__), folder, method], stderr=log)
 
 
-def test_killed_and_started_again_ends_the_same(tiny: ModuleType, tmp_path: Path) -> None:
-    method = "moco"  # has all that others have, and a queue and a moving average besides
+@pytest.mark.parametrize("method", methods.names())
+def test_killed_and_started_again_ends_the_same(
+    method: str, tiny: ModuleType, tmp_path: Path
+) -> None:
     whole = start(tiny, tmp_path / "whole", method)
     killed = start(tiny, tmp_path / "killed", method)
     moment = random.Random().uniform(0, 1.5)  # from its first checkpoint on, a run takes about 2 s
     while not (tmp_path / "killed" / "checkpoint.pt").exists() and killed.poll() is None:
         time.sleep(0.005)
     time.sleep(moment)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert start(tiny, tmp_path / "killed", method).wait() == 0, moment
+    for pause in (0, random.Random().uniform(0, 6)):  # a start takes some seconds
+        time.sleep(pause)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        killed = start(tiny, tmp_path / "killed", method)
+    assert killed.wait() == 0, moment
     assert whole.wait() == 0
 
     one, other = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "killed")
