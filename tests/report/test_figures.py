@@ -121,6 +121,14 @@ def test_dna_has_the_same_colour_wherever_it_stands():
     assert len(set(channel_colours(["a", "b", "c", "d", "e"]).values())) == 5
 
 
+def test_photographs_have_their_own_colours() -> None:
+    assert channel_colours(["Red", "Green", "Blue"]) == {
+        "Red": (1.0, 0.0, 0.0),
+        "Green": (0.0, 1.0, 0.0),
+        "Blue": (0.0, 0.0, 1.0),
+    }
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_gallery_of_any_number_of_channels(channels):
     rng = np.random.default_rng(0)

@@ -27,11 +27,15 @@ MANY: tuple[Colour, ...] = (
     (1.0, 0.5, 0.0),
     (0.7, 0.7, 0.7),
 )
+# Channels of a photograph are the colours that they are called by.
+PHOTOGRAPH = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
 NUCLEUS = ("dapi", "dna", "hoechst", "h33342", "nuc", "draq")
 
 
 def channel_colours(channels: Sequence[str]) -> dict[str, Colour]:
     """Choose one colour per channel; the DNA channel comes first, the others keep their order."""
+    if {name.lower() for name in channels} == set(PHOTOGRAPH):
+        return {name: PHOTOGRAPH[name.lower()] for name in channels}
     dna = [name for name in channels if any(stain in name.lower() for stain in NUCLEUS)]
     order = dna + [name for name in channels if name not in dna]
     palette = PALETTES.get(len(order), MANY)
