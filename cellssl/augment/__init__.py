@@ -15,6 +15,7 @@ from cellssl.augment.operation import (
     operation_named,
     register,
 )
+from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views
 
@@ -29,6 +30,7 @@ __all__ = [
     "View",
     "Views",
     "catalogue",
+    "centre_crop",
     "make_keys",
     "nearest",
     "operation_named",

@@ -163,7 +163,7 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class ManyDevices:
-    """How several devices share a training; torchrun and SLURM bring their own numbers."""
+    """How several devices share a training; torchrun brings its own numbers."""
 
     devices: Annotated[int, typer.Option(min=1, help="Devices on each machine.")] = 1
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1

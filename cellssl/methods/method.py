@@ -60,7 +60,7 @@ class Method(nn.Module, ABC):
         return torch.stack(losses).mean() if small else losses[0]
 
     def begin(self, samples: int, batch_size: int) -> None:
-        """Prepare for `samples` images seen in batches of `batch_size`; nothing by default."""
+        """Prepare for `samples` images, `batch_size` of them in a step; nothing by default."""
 
     def after_step(self, step: Tensor | int, total: int) -> None:
         """Update what gradients do not, after each optimiser step; nothing by default.
@@ -80,9 +80,7 @@ class Method(nn.Module, ABC):
 def check_batch(batch_size: int) -> None:
     """Refuse a batch in which no cell has another to be compared with."""
     if batch_size < 2:
-        raise TrainingError(
-            f"a contrastive loss needs at least 2 cells in a batch, got {batch_size}"
-        )
+        raise TrainingError(f"this loss needs at least 2 cells in a batch, got {batch_size}")
 
 
 def full_precision(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -136,8 +136,8 @@ class MoCo(Method):
             self.queue = self.queue[:, :kept].clone()
         elif kept > asked:
             raise TrainingError(
-                f"MoCo's queue of {asked} keys is shorter than the batch of {batch_size}: give "
-                "method_options a longer queue (a multiple of the batch), or lower batch_size"
+                f"MoCo's queue of {asked} keys is shorter than the {batch_size} cells of a step: give "
+                "method_options a longer queue (a multiple of them), or lower batch_size or accumulate"
             )
 
     def forward(self, view1: Tensor, view2: Tensor, *small: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Checks of what a protocol may say in `method_options`."""
 
-__all__ = ["fraction", "positive", "whole"]
+__all__ = ["fraction", "not_negative", "positive", "whole"]
 
 
 def whole(*pairs: str | int) -> None:
@@ -14,6 +14,12 @@ def positive(name: str, value: float) -> None:
     """Refuse anything but a number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name}: got {value!r}, wanted a number above 0")
+
+
+def not_negative(name: str, value: float) -> None:
+    """Refuse anything but a number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"{name}: got {value!r}, wanted a number of 0 or more")
 
 
 def fraction(*pairs: str | float) -> None:

@@ -8,7 +8,7 @@ from cellssl.encoders import Encoder
 from cellssl.methods.gathering import gathered
 from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, check_batch, full_precision
-from cellssl.methods.options import positive, whole
+from cellssl.methods.options import not_negative, whole
 
 __all__ = ["VICReg", "vicreg_loss"]
 
@@ -95,7 +95,7 @@ class VICReg(Method):
         super().__init__()
         whole("hidden", hidden, "dim", dim)
         for option, value in (("sim", sim), ("var", var), ("cov", cov)):
-            positive(option, value)
+            not_negative(option, value)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, hidden, dim, norm=True)
         self.sim, self.var, self.cov = sim, var, cov

@@ -98,6 +98,7 @@ def train(
     views = build_views(protocol, channels, crops.mask_names)
     held = _held_out(crops.obs)
     source = CropSource(crops, scaling, rows=~held, channels=channels, masks=views.needs_masks)
+    labels = None if label is None else _labels(protocol, crops, scaling, channels, held, label)
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -108,7 +109,6 @@ def train(
     ).exists():  # else the run there is another's to describe, or this one's already
         with atomic(out / "protocol.yaml") as part:
             part.write_text(dump(protocol), encoding="utf-8")
-    labels = None if label is None else _labels(crops, scaling, channels, held, label)
     return fit(
         method,
         source,
@@ -118,7 +118,7 @@ def train(
         partners=partners,
         labels=labels,
         description={
-            **({} if labels is None else {"label": labels.name}),
+            "label": None if labels is None else labels.name,
             "channels": list(channels),
             "crop_size": protocol.crop.size,
             "scaling": scaling.to_dict(),
@@ -151,6 +151,7 @@ def _held_out(obs: pd.DataFrame) -> np.ndarray:
 
 
 def _labels(
+    protocol: Protocol,
     crops: Crops,
     scaling: FittedScaling,
     channels: tuple[str, ...],
@@ -163,7 +164,9 @@ def _labels(
     if not held.any():
         return Labels.of(column, values)
     tested = CropSource(crops, scaling, rows=held, channels=channels)
-    return Labels.of(column, values[~held], held=tested, held_values=values[held])
+    return Labels.of(
+        column, values[~held], held=tested, held_values=values[held], size=protocol.crop.size
+    )
 
 
 def scaling_rule(protocol: Protocol) -> Scaling:

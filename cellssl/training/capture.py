@@ -85,7 +85,8 @@ class CapturedStep:
         """Record the step, which does not make it, and replay it once."""
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
+            # The thread that reads ahead may pin memory meanwhile, which is no part of the step.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 loss = self._step()
         except RuntimeError as error:
             reason = str(error).split("\n")[0]

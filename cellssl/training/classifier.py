@@ -1,17 +1,21 @@
 """Labels beside the training: a linear classifier that the encoder never hears of."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellssl.augment import centre_crop
 from cellssl.datasets import Source
 from cellssl.errors import TrainingError
 from cellssl.methods import gathered
 
 __all__ = ["Labels", "OnlineClassifier"]
 
+_LOG = logging.getLogger(__name__)
 _RATE, _MOMENTUM = 0.1, 0.9
 _BLOCK = 512  # images in an evaluation pass
 
@@ -32,6 +36,8 @@ class Labels:
         Images that are not trained on, to test the classifier on when the run has ended.
     held_codes : Tensor or None
         Their classes.
+    size : int or None
+        Pixels of the centre of a held image that the encoder is shown; all of it when None.
 
     Examples
     --------
@@ -45,15 +51,17 @@ class Labels:
     codes: Tensor
     held: Source | None = None
     held_codes: Tensor | None = None
+    size: int | None = None
 
     @classmethod
     def of(
         cls,
         name: str,
-        values: np.ndarray | list[str],
+        values: np.ndarray | Sequence[str],
         *,
         held: Source | None = None,
-        held_values: np.ndarray | list[str] = (),  # type: ignore[assignment]
+        held_values: np.ndarray | Sequence[str] = (),
+        size: int | None = None,
     ) -> "Labels":
         """Make labels of text values; empty ones are unknown.
 
@@ -73,15 +81,25 @@ class Labels:
         def encode(several: np.ndarray) -> Tensor:
             return torch.tensor([number.get(text, -1) for text in several.tolist()])
 
-        codes = None if held is None else encode(np.asarray(held_values, dtype=str))
-        return cls(name, tuple(classes), encode(texts), held, codes)
+        if held is None:
+            return cls(name, tuple(classes), encode(texts))
+        others = np.asarray(held_values, dtype=str)
+        strange = sorted(set(others.tolist()) - set(classes) - {""})
+        if strange:
+            _LOG.warning(
+                "%s: %d of the classes that are held out were never trained on (%s) and are not tested",
+                name,
+                len(strange),
+                ", ".join(strange[:5]),
+            )
+        return cls(name, tuple(classes), encode(texts), held, encode(others), size)
 
 
 class OnlineClassifier(nn.Module):
-    """A linear classifier on the features of the views as they are trained.
+    """A linear classifier on the features of each image's first view, as it is trained.
 
     It learns by momentum SGD on the cross entropy, whose gradient is written out, so that it needs
-    neither autograd nor an optimiser, and nothing in it waits for the device. Every view is
+    neither autograd nor an optimiser, and nothing in it waits for the device. Every first view is
     predicted *before* it is learnt from. Its rate falls with the encoder's. On several devices all
     learn from the global batch.
 
@@ -130,12 +148,8 @@ class OnlineClassifier(nn.Module):
 
     @torch.no_grad()
     def learn(self, features: Tensor, index: Tensor) -> None:
-        """Predict, count, and learn from features (R, D) of the images at `index` (B,).
-
-        R is B, or a multiple of it: several views one after the other.
-        """
-        codes = self.codes[index].repeat(len(features) // len(index))
-        inputs, codes = gathered(_with_one(features)), gathered(codes)
+        """Predict, count, and learn from features (B, D) of the images at `index` (B,)."""
+        inputs, codes = gathered(_with_one(features)), gathered(self.codes[index])
         known = (codes >= 0).to(inputs.dtype)
         scores = inputs @ self.weight.T
         truth = (codes[:, None] == self.numbers).to(inputs.dtype)
@@ -154,6 +168,8 @@ class OnlineClassifier(nn.Module):
         for start in range(0, len(source), _BLOCK):
             index = torch.arange(start, min(start + _BLOCK, len(source)))
             images = source.gather(index.to(self.table.device))
+            if self.labels.size is not None:
+                images = centre_crop(images, self.labels.size)
             scores = _with_one(encoder(images)) @ self.weight.T
             self._count(codes[index].to(self.table.device), scores)
         encoder.train(was_training)

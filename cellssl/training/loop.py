@@ -82,7 +82,8 @@ def fit(
         "auto", "cpu", "cuda", "cuda:1", "mps".
     devices, nodes, strategy
         See `start_fabric`: with several devices each batch is divided over them, and losses and
-        weights are those of one device with the same batch.
+        weights are those of one device with the same batch (on GPUs, where batch norms can be
+        synchronised; on CPUs, for networks without them).
 
     Returns
     -------
@@ -110,6 +111,7 @@ def fit(
     )
     _check_division(plan, fabric.world_size)
     saved = previous(folder, identity)
+    _check_shared(folder, fabric, 0 if saved is None else saved["step"])
     if saved is not None and saved["finished"]:
         _LOG.info("%s is finished already: %d epochs, nothing to do", folder, plan.epochs)
         return folder
@@ -134,7 +136,10 @@ def fit(
             place = f"epoch {epoch + 1}/{plan.epochs}"
             display.update(task, advance=1, description=place, note=note)
             stopping = interruption.agreed(fabric, together=run.row_ended)
-            if run.epoch_ended or stopping or run.overdue(settings.checkpoint_minutes):
+            due = run.overdue(settings.checkpoint_minutes) and (
+                run.row_ended or fabric.world_size == 1
+            )
+            if run.epoch_ended or stopping or due:
                 run.save()
             if stopping:
                 interruption.leave(folder, run.step)
@@ -159,8 +164,8 @@ def _set_up(
     source = source.to(fabric.device)
     method.begin(plan.samples, plan.cells)
     method.to(memory_format=torch.channels_last).train()
-    if on_gpu and fabric.world_size > 1:
-        nn.SyncBatchNorm.convert_sync_batchnorm(method)
+    if fabric.world_size > 1:
+        _synchronise_norms(method, on_gpu=on_gpu)
     tap = FeatureTap(method.encoder)
     if settings.compile:
         method.encoder.compile()
@@ -187,10 +192,33 @@ def _set_up(
     )
 
 
+def _check_shared(folder: Path, fabric: Fabric, step: int) -> None:
+    """Make sure that all processes go on from the same checkpoint."""
+    if fabric.world_size == 1:
+        return
+    steps: Any = fabric.all_gather(torch.tensor(step, device=fabric.device))
+    if len(set(steps.tolist())) > 1:
+        raise TrainingError(
+            f"the processes found different checkpoints in {folder} (steps {steps.tolist()}): it "
+            "must be on a file system that all machines share"
+        )
+
+
+def _synchronise_norms(method: Method, *, on_gpu: bool) -> None:
+    """Let batch norms see the whole batch; on CPUs they cannot, which is said."""
+    if on_gpu:
+        nn.SyncBatchNorm.convert_sync_batchnorm(method)
+    elif any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in method.modules()):
+        _LOG.warning(
+            "batch norms cannot be synchronised on CPUs: each process normalises its own part of a "
+            "batch, and the result is not that of one process. Use one process, or GPUs."
+        )
+
+
 def _check_division(plan: Plan, ranks: int) -> None:
     """Make sure that every device has as many images of a batch, two at least."""
     if plan.batch % ranks or plan.batch // ranks < 2:
         raise TrainingError(
             f"a batch of {plan.batch} cells cannot be divided over {ranks} devices: choose a "
-            f"batch_size that is a multiple of {ranks}, and at least {2 * ranks}"
+            f"batch_size that is a multiple of {ranks}, from {2 * ranks} to {max(plan.batch, 2 * ranks)}"
         )

@@ -28,10 +28,10 @@ class MetricsFile:
 
     Columns of ``metrics.csv``: `epoch` from 1 and `step`, steps made so far; `loss`, mean since the
     row before; `lr` of the last step; `seconds` of training so far, over all parts of an
-    interrupted run; `images_per_second`, augmented images (two per cell) through the encoder since
+    interrupted run; `images_per_second`, augmented images (two per cell, more with multi-crop) since
     the row before; at the end of an epoch only `feature_std`, `effective_rank`, `alignment`,
     `uniformity` of the last batch (see `cellssl.training`), and `online_accuracy`, the balanced
-    accuracy of the online classifier over the epoch's views, where it was given labels.
+    accuracy of the online classifier over the epoch's first views, where it was given labels.
 
     Parameters
     ----------

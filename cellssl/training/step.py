@@ -99,5 +99,6 @@ class Step:
             loss = self.module(*(v.contiguous(memory_format=torch.channels_last) for v in made))
             self.fabric.backward(loss / self.supply.plan.accumulate)
         if self.classifier is not None:
-            self.classifier.learn(self.tap.features[-1], batch.index)
+            # The first view: it shows the image itself, whoever the second one shows.
+            self.classifier.learn(self.tap.features[0][: len(batch.index)], batch.index)
         return loss.detach()

@@ -110,7 +110,9 @@ def test_the_queue_is_shortened_with_a_notice(
 
 
 def test_a_queue_shorter_than_the_batch() -> None:
-    with pytest.raises(TrainingError, match="queue of 32 keys is shorter than the batch of 64"):
+    with pytest.raises(
+        TrainingError, match="queue of 32 keys is shorter than the 64 cells of a step"
+    ):
         make_moco().begin(1000, 64)
 
 

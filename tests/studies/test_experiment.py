@@ -102,7 +102,7 @@ def test_a_test_set_is_not_trained_on_but_tested(split_crops, tmp_path, caplog):
     assert checkpoint["data"]["cells"] == 64
     assert checkpoint["label"] == "Metadata_MOA"
     table = pd.read_csv(run / "online_accuracy.csv")
-    assert table.groupby("part")["n"].sum().to_dict() == {"held out": 32, "training views": 128}
+    assert table.groupby("part")["n"].sum().to_dict() == {"held out": 32, "training views": 64}
     assert set(table["class"]) == {"DMSO", "bright"}
 
 

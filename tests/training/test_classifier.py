@@ -30,12 +30,10 @@ def test_a_step_is_one_of_momentum_sgd_on_the_cross_entropy() -> None:
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
     codes = torch.tensor([0, 1, -1, 2, 0])
     for _ in range(4):
-        features, index = torch.randn(10, 3), torch.tensor([4, 0, 2, 1, 3])
+        features, index = torch.randn(5, 3), torch.tensor([4, 0, 2, 1, 3])
         classifier.learn(features, index)
         optimizer.zero_grad()
-        functional.cross_entropy(
-            layer(features), codes[index].repeat(2), ignore_index=-1
-        ).backward()
+        functional.cross_entropy(layer(features), codes[index], ignore_index=-1).backward()
         optimizer.step()
     torch.testing.assert_close(classifier.weight[:, :3], layer.weight.detach())
     torch.testing.assert_close(classifier.weight[:, 3], layer.bias.detach())
@@ -104,7 +102,7 @@ def test_tables_are_tidy_and_agree(tiny: ModuleType, tmp_path: Path) -> None:
         metrics.set_index("epoch")["online_accuracy"],
         check_names=False,
     )
-    assert views.groupby("epoch")["n"].sum().tolist() == [5 * 8 * 2] * 8  # two views each
+    assert views.groupby("epoch")["n"].sum().tolist() == [5 * 8] * 8
     tidy = pd.read_csv(folder / "online_confusion.csv")
     assert tidy["part"].unique().tolist() == ["training views", "held out"]
     held = tidy[tidy["part"] == "held out"].pivot_table(
@@ -134,3 +132,30 @@ def test_an_interrupted_run_counts_the_same(tiny: ModuleType, tmp_path: Path) ->
     parts = run(tiny, tmp_path / "parts", labels=with_held(tiny))
     for name in ("online_accuracy.csv", "online_confusion.csv"):
         assert (whole / name).read_text() == (parts / name).read_text()
+
+
+def test_held_images_are_shown_as_the_encoder_sees_them(tiny: ModuleType) -> None:
+    class Larger(tiny.TinySource):
+        size = 14
+
+        def gather(self, index: Tensor) -> Tensor:
+            return functional.pad(super().gather(index), (2, 2, 2, 2), value=9.0)
+
+    source, held = tiny.TinySource(), Larger()
+    values = large_or_small(source)
+    classifier, tables = None, []
+    for images, size in ((source, None), (held, 10)):
+        labels = Labels.of("light", values, held=images, held_values=values, size=size)
+        classifier = OnlineClassifier(labels, 8)
+        torch.manual_seed(0)
+        classifier.weight.normal_()
+        encoder = tiny.tiny_method(tiny.tiny_settings()).encoder
+        tables.append(classifier.test(encoder, images, labels.held_codes))
+    assert torch.equal(*tables)
+
+
+def test_classes_that_were_never_trained_on_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    labels = Labels.of("kind", ["a", "b"], held=object(), held_values=["a", "z"])  # type: ignore[arg-type]
+    assert labels.held_codes is not None
+    assert labels.held_codes.tolist() == [0, -1]
+    assert "never trained on (z)" in caplog.text
