@@ -1,11 +1,11 @@
 """A picture on its way into a crop file: its name, its labels, and who opens it."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -66,36 +66,37 @@ class Picture:
     coarse: str = ""
 
 
-class PictureSource(Protocol):
-    """A folder, an archive or an array that pictures are opened from; closed by ``with``."""
+class PictureSource(ABC):
+    """A folder, an archive or an array that pictures are opened from; closed by ``with``.
 
-    @property
-    def path(self) -> Path:
-        """What the user named."""
+    Attributes
+    ----------
+    path : Path
+        What the user named.
+    pictures : sequence of Picture
+        All pictures, in any order.
+    """
 
-    @property
-    def pictures(self) -> Sequence[Picture]:
-        """All pictures, in any order."""
+    path: Path
+    pictures: Sequence[Picture]
 
-    def look(self, picture: Picture) -> Look:
-        """Find the size and the kind of pixels without decoding them."""
-
+    @abstractmethod
     def open(self, picture: Picture) -> Image.Image:
         """Open a picture; what is wrong with it is a `PictureError`."""
 
+    def look(self, picture: Picture) -> Look:
+        """Find the size and the kind of pixels without decoding them."""
+        with self.open(picture) as image:
+            return look_at(image)
+
     def __enter__(self) -> Self:
-        """Hold what is open."""
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what is held open; usually nothing."""
 
 
-class ArrayPictures:
+class ArrayPictures(PictureSource):
     """Pictures that lie in one array, as MNIST and CIFAR come.
 
     Parameters
@@ -112,24 +113,9 @@ class ArrayPictures:
         self.path, self.pictures = path, pictures
         self._images = images
 
-    def look(self, picture: Picture) -> Look:
-        """Give the one size and kind that all have."""
-        return look_at(self.open(picture))
-
     def open(self, picture: Picture) -> Image.Image:
         """Take a row as a picture."""
         return Image.fromarray(self._images[picture.place])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
 
 def split_of(word: str) -> tuple[str, str]:

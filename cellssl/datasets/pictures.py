@@ -8,13 +8,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from PIL import Image
 
-from cellssl.datasets.decoding import SUFFIXES, Look, PictureError, look_at, open_bytes
-from cellssl.datasets.picture import Picture, data_set_name, split_of, stem_of
+from cellssl.datasets.decoding import SUFFIXES, PictureError, open_bytes
+from cellssl.datasets.picture import Picture, PictureSource, data_set_name, split_of, stem_of
 from cellssl.errors import CropError
 
 __all__ = ["FolderPictures", "ZipPictures", "arrange"]
@@ -38,7 +36,7 @@ _DAMAGED = (
 )
 
 
-class FolderPictures:
+class FolderPictures(PictureSource):
     """The pictures below a folder.
 
     Parameters
@@ -54,11 +52,6 @@ class FolderPictures:
         places = _only_pictures(list(_walk(path)), path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
-    def look(self, picture: Picture) -> Look:
-        """Read a header."""
-        with self.open(picture) as image:
-            return look_at(image)
-
     def open(self, picture: Picture) -> Image.Image:
         """Read a file and open it."""
         file = self.path / str(picture.place)
@@ -69,19 +62,8 @@ class FolderPictures:
             raise PictureError(f"cannot be read: {error.strerror or error}") from error
         return open_bytes(data)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-
-class ZipPictures:
+class ZipPictures(PictureSource):
     """The pictures of a zip archive, read from it one by one; nothing is extracted.
 
     Parameters
@@ -113,11 +95,6 @@ class ZipPictures:
         places = _only_pictures(list(dict.fromkeys(m.filename for m in members)), path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
-    def look(self, picture: Picture) -> Look:
-        """Read a member's header."""
-        with self.open(picture) as image:
-            return look_at(image)
-
     def open(self, picture: Picture) -> Image.Image:
         """Unpack a member in memory and open it."""
         member = self._archive.getinfo(str(picture.place))
@@ -128,15 +105,8 @@ class ZipPictures:
             raise PictureError(f"cannot be read from the archive: {error}") from error
         return open_bytes(data)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        """Close the archive."""
         self._archive.close()
 
 

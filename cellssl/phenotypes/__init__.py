@@ -15,6 +15,7 @@ from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.similarity import Similarity, similarity
+from cellssl.phenotypes.splits import held_out
 
 __all__ = [
     "METRICS",
@@ -30,6 +31,7 @@ __all__ = [
     "correlate_doses",
     "dose_positions",
     "evaluate",
+    "held_out",
     "measure_embeddings",
     "normalise_features",
     "read_embedding",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.scores import class_accuracies_of
+from cellssl.scores import class_accuracies_of, pairs_of
 
 __all__ = ["Confusions", "class_rows", "confusion_rows"]
 
@@ -66,9 +66,7 @@ def confusion_rows(
     names = list(seeds) if len(found) > 1 else ["mean"]
     frames = []
     for one, seed in zip(found, names, strict=True):
-        pairs = pd.MultiIndex.from_product([one.classes, one.classes], names=["true", "predicted"])
-        counts = pd.DataFrame({"count": one.table.ravel(), "seed": seed}, index=pairs)
-        frames.append(counts.reset_index())
+        frames.append(pd.DataFrame({**pairs_of(one.table, one.classes), "seed": seed}))
     return _headed(head, pd.concat(frames, ignore_index=True))
 
 

@@ -16,6 +16,7 @@ from cellssl.scores import interval
 
 __all__ = ["Measurement", "Measurements", "read_scores"]
 
+_QUESTION = ("label", "subset", "split", "normalisation")
 Draws = NDArray[np.float64]
 
 
@@ -87,10 +88,7 @@ class Measurements:
         low, high = (np.nan, np.nan) if draws is None else interval(value, draws)
         return {
             "embedding": first.embedding,
-            "label": self.label,
-            "subset": first.subset,
-            "split": first.split,
-            "normalisation": self.normalisation,
+            **self._question(first),
             "metric": first.metric,
             "value": value,
             "low": low,
@@ -102,6 +100,11 @@ class Measurements:
             "weak": any(entry.weak for entry in entries),
             "note": first.note,
         }
+
+    def _question(self, entry: Measurement) -> dict[str, str]:
+        """Say what a number answers, in the columns that all tables share."""
+        answers = (self.label, entry.subset, entry.split, self.normalisation)
+        return dict(zip(_QUESTION, answers, strict=True))
 
     @property
     def per_class(self) -> pd.DataFrame:
@@ -136,24 +139,12 @@ class Measurements:
                 first = entries[0]
                 head = {
                     "embedding": first.embedding,
-                    "label": self.label,
-                    "subset": first.subset,
-                    "split": first.split,
-                    "normalisation": self.normalisation,
+                    **self._question(first),
                     "classifier": first.metric,
                 }
                 own = rows(head, found, [entry.seed for entry in entries])
                 frames.append(own.assign(weak=any(entry.weak for entry in entries)))
-        names = [
-            "embedding",
-            "label",
-            "subset",
-            "split",
-            "normalisation",
-            "classifier",
-            *columns,
-            "weak",
-        ]
+        names = ["embedding", *_QUESTION, "classifier", *columns, "weak"]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
 
     def differences(self) -> pd.DataFrame:
@@ -173,8 +164,8 @@ class Measurements:
             for subset, metric in questions:
                 one, other = grouped[a, subset, metric], grouped[b, subset, metric]
                 rows.append(self._difference(one, other))
-        columns = ["embedding_a", "embedding_b", "label", "subset", "split", "normalisation"]
-        columns += ["metric", "difference", "low", "high", "apart"]
+        columns = ["embedding_a", "embedding_b", *_QUESTION, "metric"]
+        columns += ["difference", "low", "high", "apart"]
         table = pd.DataFrame(rows, columns=columns)
         table["apart"] = table["apart"].astype("boolean")
         return table
@@ -187,10 +178,7 @@ class Measurements:
         return {
             "embedding_a": first.embedding,
             "embedding_b": other[0].embedding,
-            "label": self.label,
-            "subset": first.subset,
-            "split": first.split,
-            "normalisation": self.normalisation,
+            **self._question(first),
             "metric": first.metric,
             "difference": value,
             "low": low,

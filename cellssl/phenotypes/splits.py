@@ -10,7 +10,7 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column_codes, text_values, well_names
 from cellssl.phenotypes.embeddings import column
 
-__all__ = ["Split", "find_split"]
+__all__ = ["Split", "find_split", "held_out"]
 
 PART = "Metadata_Split"
 # Values of the column that may be predicted, the first that is there, and the split's name.
@@ -83,13 +83,25 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
     return Split(groups, pd.factorize(values)[0])
 
 
+def held_out(obs: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which cells belong to the usual test or validation set: (N,); none without a split."""
+    if PART not in obs.columns:
+        return np.zeros(len(obs), dtype=bool)
+    return np.isin(_parts(obs), list(TESTED))
+
+
+def _parts(obs: pd.DataFrame) -> NDArray[np.str_]:
+    """Read which part each cell belongs to, in any case."""
+    return np.char.lower(text_values(obs[PART], PART))
+
+
 def _test_set(obs: pd.DataFrame, chosen: NDArray[np.int64], *, required: bool) -> Split | None:
     """Find the usual training and test parts; None when a part is missing and not required."""
     if required:
         column(obs, PART, purpose="the training and test parts")
     elif PART not in obs.columns:
         return None
-    parts = np.char.lower(text_values(obs[PART], PART))
+    parts = _parts(obs)
     there = set(parts[chosen].tolist())
     for value, name in TESTED.items():
         if {"train", value} <= there:

@@ -21,6 +21,7 @@ from cellssl.scores.confusion import (
     class_accuracies,
     class_accuracies_of,
     confusion,
+    pairs_of,
 )
 from cellssl.scores.resampling import Resamples, draw_resamples, interval
 
@@ -41,6 +42,7 @@ __all__ = [
     "knn_predict",
     "linear_accuracy",
     "linear_predict",
+    "pairs_of",
     "principal_components",
     "silhouette",
     "standardise",

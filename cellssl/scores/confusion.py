@@ -13,6 +13,7 @@ __all__ = [
     "class_accuracies",
     "class_accuracies_of",
     "confusion",
+    "pairs_of",
 ]
 
 Counts = NDArray[np.int64]
@@ -61,6 +62,34 @@ def confusion(
     true, predicted = (place[np.searchsorted(order[place], x)] for x in (labels, predictions))
     cells = np.bincount(true * len(order) + predicted, minlength=len(order) ** 2)
     return cells.reshape(len(order), len(order)).astype(np.int64)
+
+
+def pairs_of(table: ArrayLike, classes: ArrayLike) -> dict[str, NDArray]:
+    """Give a table as columns, a row for each pair of classes, those that never occur too.
+
+    Parameters
+    ----------
+    table : (K, K)
+        What `confusion` gives.
+    classes : (K,)
+        Names of rows and columns.
+
+    Returns
+    -------
+    dict
+        ``true``, ``predicted`` and ``count``: (K²,) each.
+
+    Examples
+    --------
+    >>> [column.tolist() for column in pairs_of([[3, 1], [0, 2]], ["a", "b"]).values()]
+    [['a', 'a', 'b', 'b'], ['a', 'b', 'a', 'b'], [3, 1, 0, 2]]
+    """
+    names = np.asarray(classes)
+    return {
+        "true": np.repeat(names, len(names)),
+        "predicted": np.tile(names, len(names)),
+        "count": np.asarray(table).ravel(),
+    }
 
 
 def class_accuracies_of(table: ArrayLike) -> tuple[NDArray[np.float64], Counts]:

@@ -12,7 +12,7 @@ from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import ProtocolError
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes import require_label, text_values
+from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
     Protocol,
     build_encoder,
@@ -136,10 +136,8 @@ def train(
 
 
 def _held_out(obs: pd.DataFrame) -> np.ndarray:
-    """Tell which images belong to a test or validation set: (N,) bool."""
-    if "Metadata_Split" not in obs:
-        return np.zeros(len(obs), dtype=bool)
-    held = obs["Metadata_Split"].astype(str).str.lower().isin(["test", "val"]).to_numpy()
+    """Tell which images are not trained on: (N,) bool; some must be left."""
+    held = held_out(obs)
     if held.all():
         raise ProtocolError(
             f"all {len(obs)} images are of a test or validation set (Metadata_Split): nothing is left "

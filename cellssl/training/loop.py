@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,20 @@ def fit(
         _LOG.info("%s is finished already: %d epochs, nothing to do", folder, plan.epochs)
         return folder
 
-    step = _set_up(method, source, views, settings, plan, fabric, partners, labels)
+    step = _set_up(
+        method,
+        source,
+        views=views,
+        settings=settings,
+        plan=plan,
+        fabric=fabric,
+        partners=partners,
+        labels=labels,
+    )
     make_step = choose_step(step, fabric, settings)
     with (
         locked(folder) if fabric.is_global_zero else nullcontext(),
-        Run(folder, step, plan, identity, saved) as run,
+        closing(Run(folder, step, plan, identity, saved)) as run,
         watch_signals() as interruption,
         bar(shown=progress and fabric.is_global_zero) as display,
     ):
@@ -150,6 +159,7 @@ def fit(
 def _set_up(
     method: Method,
     source: Source,
+    *,
     views: ViewMaker,
     settings: TrainingSettings,
     plan: Plan,

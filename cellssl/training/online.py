@@ -7,7 +7,7 @@ import pandas as pd
 from torch import nn
 
 from cellssl.files import atomic
-from cellssl.scores import balanced_accuracy_of, class_accuracies_of
+from cellssl.scores import balanced_accuracy_of, class_accuracies_of, pairs_of
 from cellssl.training.classifier import OnlineClassifier
 from cellssl.training.metrics import MetricsFile
 
@@ -54,9 +54,12 @@ class OnlineTables:
             tested = self._classifier.test(encoder, labels.held, labels.held_codes)
             tables[_HELD] = tested.cpu().numpy()
             self._append(tables[_HELD], _HELD, epoch, step)
-        tidy = pd.concat([_tidy(table, part, labels.classes) for part, table in tables.items()])
+        frames = [
+            pd.DataFrame({"part": part, **pairs_of(table, labels.classes)})
+            for part, table in tables.items()
+        ]
         with atomic(self._folder / CONFUSION) as path:
-            tidy.to_csv(path, index=False)
+            pd.concat(frames).to_csv(path, index=False)
 
     def _append(self, table: np.ndarray, part: str, epoch: int, step: int) -> None:
         """Write a row for each class."""
@@ -65,11 +68,3 @@ class OnlineTables:
             about: dict[str, float | str] = {"epoch": epoch, "step": step, "part": part}
             about |= {"class": name, "accuracy": float(accuracy), "n": int(count)}
             self._file.append(about)
-
-
-def _tidy(table: np.ndarray, part: str, classes: tuple[str, ...]) -> pd.DataFrame:
-    """One row per pair of true and predicted class."""
-    pairs = pd.MultiIndex.from_product([classes, classes], names=["true", "predicted"])
-    tidy = pd.DataFrame({"count": table.ravel()}, index=pairs).reset_index()
-    tidy.insert(0, "part", part)
-    return tidy

@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,15 +101,8 @@ class Run:
             if self._parts.classifier is not None:
                 self._online = OnlineTables(self.folder, self._parts.classifier, step=self.step)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the encoder, of what was read ahead, and of open files."""
         self._parts.tap.remove()
         self._parts.supply.close()
         if self._writes:

@@ -1,8 +1,9 @@
 """The images of each step: gathered on the device, or read ahead from the disk."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor
@@ -50,10 +51,11 @@ class Batch:
         return {name: tensor for name, tensor in given.items() if tensor is not None}
 
 
-class Supply:
+@dataclass
+class Supply(ABC):
     """Knows which images come when; what changes from step to step is written in place.
 
-    Parameters
+    Attributes
     ----------
     source, partners, plan
         Images, which other image each second view shows, and how many go into a step.
@@ -61,56 +63,54 @@ class Supply:
         Decides order and partners.
     rank, ranks : int
         Which part of each batch this device has.
-
-    Attributes
-    ----------
     index : Tensor
         (accumulate, batch / ranks) int64 positions of the step's images, on the device.
     epoch : Tensor
         0-d int64, on the device.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        partners: Partners | None,
-        plan: Plan,
-        *,
-        seed: int,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        self.source, self.partners, self.plan, self.seed = source, partners, plan, seed
-        own = plan.batch // ranks
-        self._own = slice(rank * own, (rank + 1) * own)
-        device = source.samples.device
-        self.index = torch.zeros(plan.accumulate, own, dtype=torch.long, device=device)
+    source: Source
+    partners: Partners | None
+    plan: Plan
+    _: KW_ONLY
+    seed: int
+    rank: int = 0
+    ranks: int = 1
+
+    def __post_init__(self) -> None:
+        own, device = self.plan.batch // self.ranks, self.source.samples.device
+        self._own = slice(self.rank * own, (self.rank + 1) * own)
+        self.index = torch.zeros(self.plan.accumulate, own, dtype=torch.long, device=device)
         self.epoch = torch.zeros((), dtype=torch.long, device=device)
         self._order: tuple[int, Tensor] | None = None
 
     def turn_to(self, step: int) -> None:
         """Make `step` (from 0) the one that `give` speaks of."""
         self.epoch.fill_(step // self.plan.steps)
-        self.index.copy_(self._positions(step))
 
+    @abstractmethod
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`. Waits for nothing."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of what was read ahead."""
 
-    def _positions(self, step: int) -> Tensor:
-        """Look up a step's images: (accumulate, batch / ranks)."""
+    def _positions(self, step: int, device: torch.device | str) -> Tensor:
+        """Look up a step's images, (accumulate, batch / ranks); an epoch's order is made once."""
         epoch, within = divmod(step, self.plan.steps)
         if self._order is None or self._order[0] != epoch:
             order = epoch_order(self.seed, epoch, self.plan)[..., self._own].contiguous()
-            self._order = epoch, order.to(self.index.device)
+            self._order = epoch, order.to(device)
         return self._order[1][within]
 
 
 class MemorySupply(Supply):
     """Gathers from images that lie on the device."""
+
+    def turn_to(self, step: int) -> None:
+        """Make `step` the one that `give` speaks of."""
+        super().turn_to(step)
+        self.index.copy_(self._positions(step, self.index.device))
 
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`, gathered on the device."""
@@ -132,22 +132,12 @@ class MemorySupply(Supply):
 class DiskSupply(Supply):
     """Reads ahead, in a thread, and copies each step's pixels into buffers on the device."""
 
-    def __init__(
-        self,
-        source: Source,
-        partners: Partners | None,
-        plan: Plan,
-        *,
-        seed: int,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        super().__init__(source, partners, plan, seed=seed, rank=rank, ranks=ranks)
-        self._samples = source.samples.cpu()
-        self._read_order: tuple[int, Tensor] | None = None  # the reading thread's own
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._samples = self.source.samples.cpu()
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._coming: deque[tuple[int, Future[dict[str, Tensor]]]] = deque()
-        self._buffers: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {"index": self.index}
 
     def turn_to(self, step: int) -> None:
         """Make `step` the one that `give` speaks of, and have the next ones read."""
@@ -161,9 +151,9 @@ class DiskSupply(Supply):
 
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`, from the buffers."""
-        source, index = self.source, self.index[part]
+        source = self.source
         held = {name: buffer[part] for name, buffer in self._buffers.items()}
-        shown = None
+        index, shown = held["index"], None
         if "partners" in held:
             shown = source.scaled(held["partners"], held["places"])
         return Batch(
@@ -181,21 +171,18 @@ class DiskSupply(Supply):
 
     def _read(self, step: int) -> dict[str, Tensor]:
         """Read a step's pixels and masks, and its partners' and their places, into host memory."""
-        index = self._own_order(step)
-        read = {"images": self.source.read(index), "masks": self.source.read_masks(index)}
+        index = self._positions(step, "cpu").flatten()  # in the reading thread alone
+        read = {
+            "index": index,
+            "images": self.source.read(index),
+            "masks": self.source.read_masks(index),
+        }
         if self.partners is not None:
             samples, epoch = self._samples[index], step // self.plan.steps
             other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=epoch)
             read |= {"partners": self.source.read(other), "places": other}
             read["partner_masks"] = self.source.read_masks(other)
         return {name: tensor for name, tensor in read.items() if tensor is not None}
-
-    def _own_order(self, step: int) -> Tensor:
-        """Give this device's images of a step, one after the other, on the CPU."""
-        epoch, within = divmod(step, self.plan.steps)
-        if self._read_order is None or self._read_order[0] != epoch:
-            self._read_order = epoch, epoch_order(self.seed, epoch, self.plan)[..., self._own]
-        return self._read_order[1][within].flatten()
 
     def _fill(self, read: dict[str, Tensor]) -> None:
         """Copy what was read into the buffers, which stay where they are."""
@@ -216,8 +203,7 @@ def make_supply(
     ranks: int = 1,
 ) -> Supply:
     """Choose by where the images lie."""
-    if not source.in_memory:
-        return DiskSupply(source, partners, plan, seed=seed, rank=rank, ranks=ranks)
-    if partners is not None:
+    kind: type[Supply] = MemorySupply if source.in_memory else DiskSupply
+    if partners is not None and source.in_memory:
         partners = partners.to(source.samples.device)
-    return MemorySupply(source, partners, plan, seed=seed, rank=rank, ranks=ranks)
+    return kind(source, partners, plan, seed=seed, rank=rank, ranks=ranks)

@@ -51,6 +51,10 @@ def make_method(settings: TrainingSettings) -> Method:
         return methods.build(settings.method, encoder, **settings.method_options)
 
 
+def train(settings: TrainingSettings, source: CropSource, views: Any, folder: Path) -> None:
+    fit(make_method(settings), source, views, settings, folder, device="cpu", progress=False)
+
+
 class Bare:
     """The same passes, heads, loss, optimiser and after-step on fixed views."""
 
@@ -122,15 +126,7 @@ def test_share_of_the_bare_network(
         samples_per_epoch=14 * batch,
     )
     views = Alternating(views_of(recipe), settings)
-    fit(
-        make_method(settings),
-        open_source(crops),
-        views,
-        settings,
-        tmp_path,
-        device="cpu",
-        progress=False,
-    )
+    train(settings, open_source(crops), views, tmp_path)
     bare, whole = (median(times) for times in zip(*views.times[2:], strict=True))
     print(
         f"\n{method:12} {encoder:9} batch {batch:3}  {recipe:14}  fit {2 * batch / whole:6.1f}  "
@@ -172,15 +168,7 @@ def test_beside_lightlys_loop(crops: Crops, tmp_path: Path) -> None:
     theirs = 256 / median(times[2:])
 
     views = Alternating(protocols.build_views(protocols.load("natural-simclr"), CHANNELS), settings)
-    fit(
-        make_method(settings),
-        open_source(crops),
-        views,
-        settings,
-        tmp_path,
-        device="cpu",
-        progress=False,
-    )
+    train(settings, open_source(crops), views, tmp_path)
     ours = 256 / median(whole for _, whole in views.times[2:])
     print(
         f"\nSimCLR, ResNet-18, 64 px: fit {ours:.1f}, lightly {theirs:.1f} images/s: {ours / theirs:.2f} ×"
@@ -202,9 +190,7 @@ def test_ten_times_more_than_the_memory_limit(crops: Crops, tmp_path: Path) -> N
             _forget_pages(Path(crops.path))
             folder = tmp_path / f"{turn}-{limit}"
             source = open_source(crops, memory_limit=limit)
-            fit(
-                make_method(settings), source, views, settings, folder, device="cpu", progress=False
-            )
+            train(settings, source, views, folder)
             rows = pd.read_csv(folder / "metrics.csv")["images_per_second"]
             rates.setdefault(limit, []).extend(rows)
     disk, memory = (median(rates[limit]) for limit in sorted(rates))
