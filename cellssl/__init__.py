@@ -16,19 +16,25 @@ __version__ = "0.1.0"
 
 # Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
 _homes = {
+    "check_crops": "cells",
     "compare": "studies",
     "crop": "cells",
     "demo": "pipeline",
     "doctor": "pipeline",
     "embed": "embedding",
     "evaluate": "phenotypes",
+    "export_crops": "crops",
+    "get_data": "datasets",
     "import_crops": "crops",
+    "import_features": "crops",
     "import_images": "datasets",
     "index": "plates",
+    "join_crops": "crops",
     "preview": "report",
     "run": "pipeline",
     "similarity": "phenotypes",
     "train": "studies",
+    "verify_data": "datasets",
 }
 
 __all__ = [*_homes, "__version__"]  # noqa: PLE0604 - names of functions

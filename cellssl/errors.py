@@ -3,6 +3,7 @@
 __all__ = [
     "CellsslError",
     "CropError",
+    "DataError",
     "EmbeddingError",
     "ModelError",
     "PlateError",
@@ -21,6 +22,10 @@ class PlateError(CellsslError, ValueError):
 
 class CropError(CellsslError, ValueError):
     """A crop file cannot be written, read, or does not hold what is asked of it."""
+
+
+class DataError(CellsslError, ValueError):
+    """A manifest is wrong, or data cannot be fetched, unpacked or verified."""
 
 
 class ProtocolError(CellsslError, ValueError):

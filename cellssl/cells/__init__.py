@@ -1,19 +1,32 @@
 """Fields of a plate → nuclei and cells → crops on disk."""
 
 from cellssl.cells.cellpose import CellposeSegmenter
+from cellssl.cells.checking import check_crops, clean_crops
 from cellssl.cells.cropping import crop
-from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel
+from cellssl.cells.judging import REASONS
+from cellssl.cells.label_images import LabelImages
+from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel, segmenter_for
+from cellssl.cells.matching import Matches, match_objects
 from cellssl.cells.nuclei import find_nuclei
+from cellssl.cells.shading import Shading
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
 
 __all__ = [
+    "REASONS",
     "CellposeSegmenter",
     "CropReport",
+    "LabelImages",
     "Labels",
+    "Matches",
     "Segmenter",
+    "Shading",
     "ThresholdSegmenter",
+    "check_crops",
+    "clean_crops",
     "crop",
     "find_nuclei",
     "find_nucleus_channel",
+    "match_objects",
+    "segmenter_for",
 ]

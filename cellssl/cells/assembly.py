@@ -1,4 +1,4 @@
-"""Finished fields → one crop file and one table, with every cell accounted for."""
+"""Finished fields → one crop file and two tables, with every cell accounted for."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usual_by_plate
 from cellssl.cells.parts import Part
+from cellssl.cells.quality import quality_columns
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
 from cellssl.plates import PlateIndex
 
-__all__ = ["REASONS", "assemble"]
+__all__ = ["Assembly"]
 
-REASONS = ("border", "fragment")
-_FRAGMENT = 0.2  # of the plate's median nucleus area, i.e. less than half its diameter
-_SHOWN = 3
+_AREAS = ("Area_Nucleus", "Area_Cell")
+_SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
 @dataclass
@@ -33,17 +34,15 @@ class _Field:
     def plate(self) -> str:
         return str(self.row["Metadata_Plate"])
 
+    @property
+    def place(self) -> str:
+        return "/".join(str(self.row[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
 
-def assemble(
-    index: PlateIndex,
-    parts: Sequence[Part | None],
-    problems: Sequence[str],
-    *,
-    out: Path,
-    table: Path,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the table of fields, then the crops in the order of the index.
+
+class Assembly:
+    """All finished fields of a plate, judged and ready to be written.
+
+    Memory holds what is known of the fields; cells are read field by field, each time anew.
 
     Parameters
     ----------
@@ -51,27 +50,154 @@ def assemble(
         F fields.
     parts, problems : sequence
         F finished fields, None where there is none and a problem says why.
-    out, table : path
-        The crop file and the table to write.
     settings : mapping
-        What the crops were made with, for provenance; ``crop_size`` and ``masks`` among it.
+        What the crops were made with, for provenance; ``crop_size``, ``masks``, ``nucleus`` (the
+        channel, or None) and ``keep`` (reasons that do not drop a cell) among it.
     """
-    rows = index.fields.to_dict("records")
-    fields = [
-        _Field({str(key): value for key, value in row.items()}, part, problem)
-        for row, part, problem in zip(rows, parts, problems, strict=True)
-    ]
-    _quarantine(fields)
-    smallest = _smallest_areas(fields)
-    _write_table(fields, smallest, table)
-    write_crops(
-        out,
-        _batches(fields, smallest, settings),
-        channels=index.channels,
-        size=settings["crop_size"],
-        provenance={"segmenter": settings["segmenter"]},
-        masks=_mask_names(fields) if settings["masks"] else (),
-    )
+
+    def __init__(
+        self,
+        index: PlateIndex,
+        parts: Sequence[Part | None],
+        problems: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> None:
+        rows = index.fields.to_dict("records")
+        self._channels, self._settings = tuple(index.channels), settings
+        types = index.fields.dtypes
+        self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
+        self._fields = [
+            _Field({str(key): value for key, value in row.items()}, part, problem)
+            for row, part, problem in zip(rows, parts, problems, strict=True)
+        ]
+        _quarantine(self._fields)
+        self._usual = _usual_by_plate(self._fields, self._channels, settings["nucleus"])
+
+    def write_tables(self, fields: Path, dropped: Path) -> None:
+        """Write a row per field, and a row per cell that was cut and then dropped.
+
+        A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
+        problem. A dropped cell's: metadata, where it lies, its measures, its reason.
+        """
+        with atomic(fields) as field_table, atomic(dropped) as cell_table:
+            for number, field in enumerate(self._fields):
+                row = pd.DataFrame([self._row(field)])
+                row.to_csv(field_table, mode="a", header=number == 0, index=False)
+            header = True
+            for field in self._fields:
+                if field.part is None:
+                    continue
+                table = self._obs(field, field.part, self._verdicts(field, field.part))
+                lost = table[self._out(table["Quality_Reason"].to_numpy())]
+                if header or len(lost):
+                    lost.to_csv(cell_table, mode="a", header=header, index_label="Cell")
+                    header = False
+
+    def write_crops(self, path: Path) -> None:
+        """Write the kept cells in the order of the index; pixels are read one field at a time."""
+        write_crops(
+            path,
+            self._batches(),
+            channels=self._channels,
+            size=self._settings["crop_size"],
+            provenance={name: self._settings[name] for name in ("segmenter", "illumination")},
+            masks=self._mask_names() if self._settings["masks"] else (),
+        )
+
+    def _verdicts(self, field: _Field, part: Part) -> np.ndarray:
+        """Judge a field's cut cells: (n,) of reasons, "" for a good cell."""
+        areas, quality = part.read("areas", "quality")
+        usual = self._usual[field.plate]
+        whole = judge_field(areas[:, 0], quality, part.background, part.saturated, usual)
+        if whole and whole not in self._settings["keep"]:
+            return np.full(part.cut, whole, dtype=object)
+        single = judge_cells(areas[:, 0], quality, usual).astype(object)
+        return np.where(single == "", whole, single)
+
+    def _out(self, verdicts: np.ndarray) -> np.ndarray:
+        """Mark the cells that are dropped: those with a reason that does drop a cell."""
+        return ~np.isin(verdicts.astype(str), ["", *self._settings["keep"]])
+
+    def _row(self, field: _Field) -> dict[str, Any]:
+        """Make a field's row of the table."""
+        metadata = {k: v for k, v in field.row.items() if k.startswith("Metadata_")}
+        part, count = field.part, len(self._channels)
+        found, lost = (0, Counter[str]()) if part is None else (part.found, Counter[str]())
+        sharpness = np.full(count, np.nan)
+        if part is not None:
+            verdicts = self._verdicts(field, part)
+            lost = Counter(verdicts[self._out(verdicts)].tolist())
+            lost["border"] = part.found - part.cut
+            if part.cut:
+                sharpness = np.median(part.read("quality")[0][:, count : 2 * count], axis=0)
+        measured = {
+            "Background": [np.nan] * count if part is None else part.background,
+            "Saturated": [np.nan] * count if part is None else part.saturated,
+            "Sharpness": sharpness,
+        }
+        return {
+            **metadata,
+            "found": found,
+            "kept": found - lost.total(),
+            **{f"dropped_{reason}": lost[reason] for reason in REASONS},
+            **{
+                f"{name}_{channel}": float(f"{value:.5g}")
+                for name, values in measured.items()
+                for channel, value in zip(self._channels, values, strict=True)
+            },
+            "seconds": 0.0 if part is None else round(part.seconds, 3),
+            "Problem": field.problem,
+        }
+
+    def _batches(self) -> Iterator[CropBatch]:
+        empty = True
+        for field in self._fields:
+            if field.part is None:
+                continue
+            obs = self._obs(field, field.part, self._verdicts(field, field.part))
+            kept = ~self._out(obs["Quality_Reason"].to_numpy())
+            images, masks = field.part.read("images", "masks")
+            empty = False
+            yield CropBatch(
+                images=images[kept],
+                masks=masks[kept] if self._settings["masks"] else None,
+                obs=obs[kept],
+            )
+        if empty:
+            yield self._nothing()
+
+    def _nothing(self) -> CropBatch:
+        """Make the only batch of a plate without readable fields."""
+        size = self._settings["crop_size"]
+        images = np.empty((0, len(self._channels), size, size), np.uint16)
+        columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
+        return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
+
+    def _obs(self, field: _Field, part: Part, verdicts: np.ndarray) -> pd.DataFrame:
+        """Make the table of a field's cut cells."""
+        labels, centers, areas, quality = part.read("labels", "centers", "areas", "quality")
+        names = pd.Index([f"{field.place}/{label}" for label in labels], dtype=object)
+        metadata = {
+            name: pd.Series([field.row[name]] * len(labels), names, dtype)
+            for name, dtype in self._metadata.items()
+        }
+        return pd.DataFrame(
+            {
+                **metadata,
+                "Metadata_Center_Y": centers[:, 0],
+                "Metadata_Center_X": centers[:, 1],
+                "Metadata_Label": labels,
+                **dict(zip(_AREAS, areas.T, strict=False)),
+                **dict(zip(quality_columns(self._channels), quality.T, strict=True)),
+                "Quality_Reason": verdicts,
+            },
+            index=names,
+        )
+
+    def _mask_names(self) -> tuple[str, ...]:
+        """Name the masks that the parts hold."""
+        part = next((field.part for field in self._fields if field.part is not None), None)
+        return ("nucleus", "cell")[: 1 if part is None else part.read("areas")[0].shape[1]]
 
 
 def _quarantine(fields: list[_Field]) -> None:
@@ -100,86 +226,26 @@ def _quarantine(fields: list[_Field]) -> None:
                 field.part = None
 
 
-def _smallest_areas(fields: Sequence[_Field]) -> dict[str, float]:
-    """Give each plate's smallest area of a whole nucleus, in pixels."""
-    areas: dict[str, list[np.ndarray]] = {}
-    for field in fields:
-        if field.part is not None:
-            areas.setdefault(field.plate, []).append(field.part.areas[:, 0])
-    joined = {plate: np.concatenate(values) for plate, values in areas.items()}
-    return {
-        plate: _FRAGMENT * float(np.median(values)) if len(values) else 0.0
-        for plate, values in joined.items()
-    }
-
-
-def _write_table(fields: Sequence[_Field], smallest: Mapping[str, float], path: Path) -> None:
-    """Write a row per field: metadata, cells found, kept, dropped by reason, seconds, problem."""
-    rows = []
-    for field in fields:
-        part = field.part
-        metadata = {k: v for k, v in field.row.items() if k.startswith("Metadata_")}
-        small = _small(field, smallest).sum() if part else 0
-        counts = (part.found - len(part.labels) if part else 0, int(small))
-        rows.append(
-            {
-                **metadata,
-                "found": part.found if part else 0,
-                "kept": (part.found if part else 0) - sum(counts),
-                **{f"dropped_{name}": n for name, n in zip(REASONS, counts, strict=True)},
-                "seconds": round(part.seconds, 3) if part else 0.0,
-                "Problem": field.problem,
-            }
-        )
-    with atomic(path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-
-
-def _small(field: _Field, smallest: Mapping[str, float]) -> np.ndarray:
-    """Mark the fragments among a field's cut cells: (n,) bool."""
-    if field.part is None:
-        return np.zeros(0, bool)
-    return field.part.areas[:, 0] < smallest[field.plate]
-
-
-def _batches(
-    fields: Sequence[_Field], smallest: Mapping[str, float], settings: Mapping[str, Any]
-) -> Iterator[CropBatch]:
-    """Give the kept cells field by field; pixels are read one field at a time."""
-    columns = [name for name in fields[0].row if name.startswith("Metadata_")]
-    empty = True
+def _usual_by_plate(
+    fields: Sequence[_Field], channels: Sequence[str], nucleus: str | None
+) -> dict[str, Usual]:
+    """Measure what is usual on each plate, from a sample of its cells and all of its fields."""
+    fields = [field for field in fields if field.part is not None]
+    counts = Counter(field.plate for field in fields)
+    samples: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {plate: [] for plate in counts}
+    light: dict[str, list[np.ndarray]] = {plate: [] for plate in counts}
     for field in fields:
         if field.part is None:
             continue
-        kept = ~_small(field, smallest)
-        images, masks = field.part.pixels()
-        empty = False
-        yield CropBatch(
-            images=images[kept],
-            masks=masks[kept] if settings["masks"] else None,
-            obs=_obs(field, field.part, columns, kept),
-        )
-    if empty:
-        size, channels = settings["crop_size"], len(settings["channels"])
-        nothing = np.empty((0, channels, size, size), np.uint16)
-        obs = pd.DataFrame(columns=columns, index=pd.Index([], dtype=str))
-        yield CropBatch(images=nothing, masks=None, obs=obs)
-
-
-def _obs(field: _Field, part: Part, columns: Sequence[str], kept: np.ndarray) -> pd.DataFrame:
-    """Make the table of a field's kept cells."""
-    labels = part.labels[kept]
-    place = "/".join(str(field.row[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
-    names = pd.Index([f"{place}/{label}" for label in labels], dtype=object)
-    obs = pd.DataFrame({name: [field.row[name]] * len(labels) for name in columns}, index=names)
-    obs["Metadata_Center_Y"], obs["Metadata_Center_X"] = part.centers[kept].T
-    obs["Metadata_Label"] = labels
-    for name, area in zip(("Area_Nucleus", "Area_Cell"), part.areas[kept].T, strict=False):
-        obs[name] = area
-    return obs
-
-
-def _mask_names(fields: Sequence[_Field]) -> tuple[str, ...]:
-    """Name the masks that the parts hold."""
-    kinds = {field.part.areas.shape[1] for field in fields if field.part is not None}
-    return ("nucleus", "cell")[: max(kinds, default=1)]
+        light[field.plate].append(field.part.background)
+        areas, quality = field.part.read("areas", "quality")
+        few = max(_SAMPLED // counts[field.plate], 1)
+        chosen = np.linspace(0, len(areas) - 1, min(few, len(areas))).astype(int)
+        samples[field.plate].append((areas[chosen, 0], quality[chosen]))
+    tables = {
+        plate: (np.concatenate([a for a, _ in pairs]), np.concatenate([q for _, q in pairs]))
+        for plate, pairs in samples.items()
+    }
+    return usual_by_plate(
+        {plate: (*tables[plate], np.stack(light[plate])) for plate in tables}, channels, nucleus
+    )

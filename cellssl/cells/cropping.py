@@ -4,27 +4,43 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cellssl.cells.assembly import assemble
+from cellssl.cells.assembly import Assembly
+from cellssl.cells.cluster import spread_on
 from cellssl.cells.job import Job, Task, cut_field
+from cellssl.cells.judging import REASONS
 from cellssl.cells.labels import Segmenter
 from cellssl.cells.parts import Part
 from cellssl.cells.pool import Died, spread
+from cellssl.cells.shading import FILE_NAME as SHADING
+from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
 from cellssl.files import atomic, locked, make_folder
 from cellssl.plates import PlateIndex
+from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
 
 __all__ = ["crop"]
 
 _LOG = logging.getLogger(__name__)
-CROPS, TABLE, RECORD, PARTS = "crops.h5ad", "fields.csv", "crop.json", "parts"
+CROPS, TABLE, DROPPED, RECORD, PARTS = (
+    "crops.h5ad",
+    "fields.csv",
+    "dropped.csv",
+    "crop.json",
+    "parts",
+)
 _DIED = "the worker process died on this field, twice (out of memory?)"
+_SPARE = 1.1  # of the crops' size must be free on the disk before they are put together
+
+Spread = Callable[[Callable[[Task], Any], list[Task]], Iterator[tuple[Task, Any]]]
 
 
 def crop(
@@ -34,17 +50,25 @@ def crop(
     segmenter: Segmenter | None = None,
     size: int = 96,
     masks: bool = True,
+    illumination: Method = "median",
+    keep: Sequence[str] = (),
     workers: int = 1,
+    scheduler: str | None = None,
     progress: bool = True,
 ) -> CropReport:
     """Find the cells of a plate and cut a window around each nucleus.
 
-    Writes ``crops.h5ad`` (see `cellssl.crops.Crops`), ``fields.csv`` (a row per field: found, kept,
-    dropped for which reason, what was wrong) and ``crop.json`` (the settings) into `out`. Cells
-    whose window leaves the image are dropped as ``border``, nuclei smaller than a fifth of their
-    plate's median area as ``fragment``; both are counted, so that found = kept + dropped for every
-    field. A field that cannot be read, or differs from its plate in size or type, is left out with
-    its reason in ``fields.csv``; everything else is finished.
+    Uneven illumination is estimated for each plate and channel and divided out of every field (see
+    `cellssl.plates.illumination`; plates with fewer than 16 fields stay as they are). Cells whose
+    window leaves the image are dropped as ``border``; cells and fields that are no good for one of
+    the other `REASONS` (see `cellssl.cells.judging`) are dropped too, each cell for one reason, so
+    that found = kept + dropped for every field. A field that cannot be read, or differs from its
+    plate in size or type, is left out with its reason in ``fields.csv``; everything else is
+    finished.
+
+    Writes into `out`: ``crops.h5ad`` (see `cellssl.crops.Crops`); ``fields.csv``, a row per field
+    (found, kept, dropped for which reason, what was measured, what was wrong); ``dropped.csv``, a row
+    per cell that was cut and dropped; ``illumination.npz``; ``crop.json``, the settings.
 
     Each finished field is kept in ``parts/`` until all are done: killed at any moment, the same
     call goes on from there, and ``crops.h5ad`` has the same bytes as without the interruption. When
@@ -63,15 +87,22 @@ def crop(
         choice.
     masks : bool
         Whether to store the nuclei's (and cells') masks.
+    illumination : str
+        ``median``, ``basicpy`` (where it is installed) or ``none``.
+    keep : sequence of str
+        Reasons that shall not drop a cell; ``obs["Quality_Reason"]`` marks it all the same.
     workers : int
-        Processes.
+        Processes on this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler (``tcp://host:8786``) whose workers do the fields instead; they
+        need the same files under the same paths.
     progress : bool
         Whether to show a progress bar.
 
     Raises
     ------
     CellsslError
-        When the segmenter does not fit the channels, `out` is not writable, used by another
+        When the segmenter does not fit the channels, `out` is not writable, full, used by another
         process, or holds crops of other settings.
 
     Examples
@@ -82,37 +113,115 @@ def crop(
     """
     segmenter = segmenter or ThresholdSegmenter()
     segmenter.check(index.channels)
+    check_method(illumination)
+    _check_reasons(keep)
     if size < 2 or not len(index.fields):
         raise CropError(
             f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1"
         )
     out = make_folder(out)
     job = Job(segmenter, tuple(index.channels), size, masks)
+    settings = job.settings() | {"illumination": illumination, "keep": sorted(keep)}
+    work: Spread = (
+        partial(spread, workers=workers) if scheduler is None else partial(spread_on, scheduler)
+    )
     with locked(out):
-        return _crop(index, out, job, workers=workers, shown=progress)
+        try:
+            return _crop(index, out, job, settings, work=work, shown=progress)
+        except OSError as error:
+            raise CropError(
+                f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
+                "room and give the same command again."
+            ) from error
 
 
-def _crop(index: PlateIndex, out: Path, job: Job, *, workers: int, shown: bool) -> CropReport:
+def _check_reasons(keep: Sequence[str]) -> None:
+    choices = [reason for reason in REASONS if reason != "border"]
+    for name in keep:
+        if name not in choices:
+            near = get_close_matches(name, choices, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise CropError(
+                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}."
+                f"{hint}"
+            )
+
+
+def _crop(
+    index: PlateIndex,
+    out: Path,
+    job: Job,
+    settings: Mapping[str, Any],
+    *,
+    work: Spread,
+    shown: bool,
+) -> CropReport:
     """Do what `crop` says, alone in the folder."""
-    tasks = [job.task(row, out / PARTS) for row in index.fields.to_dict("records")]
-    record = {"settings": job.settings(), "fields": _fingerprint(index, tasks)}
+    rows = index.fields.to_dict("records")
+    record = {"settings": settings, "fields": _fingerprint(index, job, rows)}
     if _finished(out, record):
         _LOG.info("%s is finished already; nothing to do", out / CROPS)
         return CropReport.read(out / CROPS, out / TABLE)
     _begin(out, record)
-    wrong = _cut_fields(tasks, workers=workers, shown=shown)
+    shading = _shading(rows, out, job, settings["illumination"], work=work, shown=shown)
+    tasks = [
+        job.task(row, out / PARTS, shading.maps.get(str(row["Metadata_Plate"]))) for row in rows
+    ]
+    wrong = _cut_fields(tasks, work=work, shown=shown)
     parts = [None if task.part in wrong else Part(task.part) for task in tasks]
     problems = [wrong.get(task.part, "") for task in tasks]
-    settings = job.settings()
-    # The table is written before the crops: crops.h5ad being there says that all is done.
-    assemble(index, parts, problems, out=out / CROPS, table=out / TABLE, settings=settings)
+    _check_space(out, parts)
+    nucleus = getattr(job.segmenter, "nucleus_channel", None)
+    assembly = Assembly(index, parts, problems, {**settings, "nucleus": nucleus})
+    # The tables are written before the crops: crops.h5ad being there says that all is done.
+    assembly.write_tables(out / TABLE, out / DROPPED)
+    assembly.write_crops(out / CROPS)
     shutil.rmtree(out / PARTS)
     return CropReport.read(out / CROPS, out / TABLE)
 
 
-def _fingerprint(index: PlateIndex, tasks: Sequence[Task]) -> str:
+def _shading(
+    rows: Sequence[Mapping[Any, Any]],
+    out: Path,
+    job: Job,
+    method: Method,
+    *,
+    work: Spread,
+    shown: bool,
+) -> Shading:
+    """Estimate each plate's illumination, or none."""
+    if method == "none":
+        (out / SHADING).unlink(missing_ok=True)
+        return Shading(job.channels, {})
+    plates: dict[str, list[Mapping[Any, Any]]] = {}
+    for row in rows:
+        plates.setdefault(str(row["Metadata_Plate"]), []).append(row)
+    tasks = {
+        plate: [job.task(row, out / PARTS, None) for row in sample_fields(fields)]
+        for plate, fields in plates.items()
+    }
+
+    def tracked(do: Callable[[Task], Any], tasks: list[Task]) -> Iterator[tuple[Task, Any]]:
+        return track(work(do, tasks), "illumination", total=len(tasks), shown=shown)
+
+    return measure_shading(tasks, method, out / SHADING, spread=tracked)
+
+
+def _check_space(out: Path, parts: Sequence[Part | None]) -> None:
+    """Make sure that the crops have room beside the parts that they are made from."""
+    needed = int(_SPARE * sum(part.path.stat().st_size for part in parts if part is not None))
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise CropError(
+            f"the crops need {needed / 1e9:,.1f} GB in {out}, and {free / 1e9:,.1f} GB are free. All "
+            "fields are done and kept: make room and give the same command again."
+        )
+
+
+def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]]) -> str:
     """Hash the fields, their metadata and files: when one changes, the crops are made anew."""
-    text = index.fields.to_csv(index=False) + "".join(task.part.name for task in tasks)
+    names = (job.task(row, Path(), None).part.name for row in rows)
+    text = index.fields.to_csv(index=False) + "".join(names)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -147,10 +256,10 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 def _begin(out: Path, record: Mapping[str, Any]) -> None:
     """Clear what a killed run left behind, apart from its finished fields; note the settings."""
-    for name in (CROPS, TABLE, RECORD):
+    for name in (CROPS, TABLE, DROPPED, RECORD, SHADING):
         for leftover in out.glob(f".{name}.*"):
             leftover.unlink()
-    for stale in (CROPS, TABLE):
+    for stale in (CROPS, TABLE, DROPPED):
         (out / stale).unlink(missing_ok=True)
     make_folder(out / PARTS)
     for leftover in (out / PARTS).glob(".*"):
@@ -159,14 +268,13 @@ def _begin(out: Path, record: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(record, indent=1))
 
 
-def _cut_fields(tasks: Sequence[Task], *, workers: int, shown: bool) -> dict[Path, str]:
+def _cut_fields(tasks: Sequence[Task], *, work: Spread, shown: bool) -> dict[Path, str]:
     """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
     left = [task for task in tasks if not task.part.is_file()]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}
-    results = spread(cut_field, left, workers=min(workers, len(left)))
-    for task, result in track(results, "cropping", total=len(left), shown=shown):
+    for task, result in track(work(cut_field, left), "cropping", total=len(left), shown=shown):
         problem = _DIED if isinstance(result, Died) else result
         if problem:
             problems[task.part] = problem

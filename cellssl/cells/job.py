@@ -1,21 +1,26 @@
 """What is done to every field, and one field's share of it."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cellssl.cells.labels import Segmenter
+from cellssl.cells.labels import Segmenter, segmenter_for
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
-from cellssl.plates import FieldError, read_field
+from cellssl.plates import FieldError, files_of, read_field
+from cellssl.plates.illumination import correct, expand
 
-__all__ = ["Job", "Task", "cut_field"]
+__all__ = ["Job", "Task", "cut_field", "read_checked"]
 
-_FORMAT = 1  # of the parts; raise it when the same settings come to mean other crops
+_FORMAT = 2  # of the parts; raise it when the same settings come to mean other crops
+_TRIES = 3  # a network drive may fail for a moment
+_PAUSE = 0.5  # seconds before the second try, twice as many before the third
 
 
 @dataclass(frozen=True)
@@ -38,31 +43,78 @@ class Job:
             "channels": list(self.channels),
         }
 
-    def task(self, row: Mapping[Any, Any], folder: Path) -> "Task":
-        """Make the task of one field, a row of the index."""
+    def task(self, row: Mapping[Any, Any], folder: Path, flat: np.ndarray | None) -> "Task":
+        """Make the task of one field, a row of the index; `flat` is its plate's illumination."""
         paths = tuple(str(row[f"Path_{channel}"]) for channel in self.channels)
-        return Task(self, paths, folder / part_name(self.settings(), list(paths)))
+        light = "" if flat is None else hashlib.sha256(flat.tobytes()).hexdigest()
+        segmenter, read = segmenter_for(self.segmenter, row)
+        files = [*(file for path in paths for file in files_of(path)), *read]
+        name = part_name(
+            self.settings() | {"illumination": light, "paths": list(paths)},
+            list(dict.fromkeys(files)),
+        )
+        return Task(replace(self, segmenter=segmenter), paths, folder / name, flat)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """What a worker needs to know of a field."""
 
     job: Job
     paths: tuple[str, ...]
     part: Path
+    flat: np.ndarray | None = None
+
+
+def read_checked(task: Task) -> np.ndarray:
+    """Read a task's field (C, Y, X); what may be over in a moment is tried again.
+
+    Raises
+    ------
+    FieldError
+        When it cannot be read, or holds no finite numbers.
+    """
+    for again in range(1, _TRIES + 1):
+        try:
+            field = read_field(task.paths, task.job.channels)
+            break
+        except FieldError as error:
+            if again == _TRIES or not _may_pass(error.__cause__):
+                raise
+            time.sleep(_PAUSE * again)
+    if field.dtype.kind not in "uif" or (field.dtype.kind == "f" and not np.isfinite(field).all()):
+        raise FieldError(f"{task.paths[0]} holds {field.dtype} that are no finite numbers")
+    return field
+
+
+def _may_pass(cause: BaseException | None) -> bool:
+    """Say whether an error is the system's (EIO, ESTALE, a timeout), and not the file's."""
+    return (
+        isinstance(cause, OSError)
+        and cause.errno is not None
+        and not isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError)
+    )
 
 
 def cut_field(task: Task) -> str:
-    """Read, segment and cut one field and write its part; give what was wrong with it, or ""."""
+    """Read, correct, segment and cut one field and write its part; give what was wrong, or ""."""
     start = time.perf_counter()
     try:
-        field = read_field(task.paths, task.job.channels)
-        if field.dtype.kind not in "uif" or not np.isfinite(field).all():
-            raise FieldError(f"{task.paths[0]} holds {field.dtype} that are no finite numbers")
+        raw = read_checked(task)
+        field = raw if task.flat is None else _correct(raw, task.flat)
+        labels = task.job.segmenter.segment(field, task.job.channels)
     except FieldError as error:
         return str(error)
-    labels = task.job.segmenter.segment(field, task.job.channels)
-    cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks)
+    cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=raw)
     write_part(task.part, replace(cells, seconds=time.perf_counter() - start))
     return ""
+
+
+def _correct(raw: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Divide the illumination out; a plate's is enlarged once a process."""
+    return correct(raw, _expanded(flat.tobytes(), flat.shape, raw.shape[1:]))
+
+
+@lru_cache(maxsize=1)
+def _expanded(flat: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
+    return expand(np.frombuffer(flat, np.float32).reshape(shape), size)

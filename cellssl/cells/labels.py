@@ -1,14 +1,15 @@
 """What a segmenter gives, and what one must be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from cellssl.errors import PlateError
 
-__all__ = ["Labels", "Segmenter", "find_nucleus_channel"]
+__all__ = ["FieldSegmenter", "Labels", "Segmenter", "find_nucleus_channel", "segmenter_for"]
 
 _DNA_NAMES = ("dapi", "dna", "hoechst", "h33342", "draq5", "nuclei", "nucleus", "nuc", "h2b")
 
@@ -49,6 +50,31 @@ class Segmenter(Protocol):
     def settings(self) -> dict[str, Any]:
         """Give all that its result depends on, as plain values."""
         ...
+
+
+@runtime_checkable
+class FieldSegmenter(Segmenter, Protocol):
+    """A segmenter that must know which field it works on, since it reads files of that field."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files besides the images that the result for this field depends on."""
+        ...
+
+    def for_field(self, row: Mapping[str, Any]) -> "FieldSegmenter":
+        """Give the segmenter of one field, a row of the index."""
+        ...
+
+
+def segmenter_for(segmenter: Segmenter, row: Mapping[str, Any]) -> tuple[Segmenter, Sequence[Path]]:
+    """Give the segmenter of one field, a row of the index, and the files it reads besides images.
+
+    Most segmenters are the same for every field, and read none.
+    """
+    if isinstance(segmenter, FieldSegmenter):
+        bound = segmenter.for_field(row)
+        return bound, bound.files
+    return segmenter, ()
 
 
 def find_nucleus_channel(channels: Sequence[str], wanted: str | None) -> int:

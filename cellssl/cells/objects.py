@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from cellssl.cells.labels import Labels
+from cellssl.cells.quality import measure_cells, measure_field, middle, saturation_level
 
 __all__ = ["FieldCells", "cut_cells"]
 
@@ -29,6 +30,10 @@ class FieldCells:
         (n, 2) float64 centroids of the nuclei: y, x.
     areas : ndarray
         (n, K) int64 pixels of each nucleus (K = 1) and cell (K = 2).
+    quality : ndarray
+        (n, 3 C) float32, see `cellssl.cells.quality`.
+    background, saturated : ndarray
+        (C,) of the field.
     shape : ndarray
         (2,) height and width of the field.
     found : int
@@ -42,12 +47,22 @@ class FieldCells:
     labels: np.ndarray
     centers: np.ndarray
     areas: np.ndarray
+    quality: np.ndarray
+    background: np.ndarray
+    saturated: np.ndarray
     shape: np.ndarray
     found: int
     seconds: float = 0.0
 
 
-def cut_cells(field: np.ndarray, labels: Labels, *, size: int, masks: bool = True) -> FieldCells:
+def cut_cells(
+    field: np.ndarray,
+    labels: Labels,
+    *,
+    size: int,
+    masks: bool = True,
+    raw: np.ndarray | None = None,
+) -> FieldCells:
     """Cut a window around every nucleus, dropping those whose window leaves the image.
 
     Parameters
@@ -60,7 +75,10 @@ def cut_cells(field: np.ndarray, labels: Labels, *, size: int, masks: bool = Tru
         Height and width of the window in pixels, centred on the nucleus' centroid.
     masks : bool
         Whether to cut the masks too.
+    raw : ndarray, optional
+        (C, Y, X) as the camera gave it, before any correction: what quality is measured on.
     """
+    raw = field if raw is None else raw
     stack = [labels.nuclei] if labels.cells is None else [labels.nuclei, labels.cells]
     numbers = np.unique(labels.nuclei)
     numbers = numbers[numbers > 0]
@@ -71,20 +89,38 @@ def cut_cells(field: np.ndarray, labels: Labels, *, size: int, masks: bool = Tru
     inside = (corners >= 0).all(axis=1) & (corners + size <= (height, width)).all(axis=1)
     counts = [np.bincount(image.ravel(), minlength=numbers.max(initial=0) + 1) for image in stack]
     kept, places = numbers[inside], corners[inside]
-    images = np.empty((len(kept), len(field), size, size), field.dtype)
-    stencils = np.zeros((len(kept), len(stack) if masks else 0, size, size), np.uint8)
-    for row, (number, (y, x)) in enumerate(zip(kept, places, strict=True)):
-        window = np.s_[y : y + size, x : x + size]
-        images[row] = field[:, *window]
-        for layer, image in enumerate(stack[: stencils.shape[1]]):
-            part = image[window]
-            stencils[row, layer] = np.where(part == number, THIS, OTHER) * (part > 0)
+    levels = [saturation_level(channel) for channel in raw]
+    background, saturated = measure_field(raw, levels)
+    within = middle(size)
     return FieldCells(
-        images=images,
-        masks=stencils,
+        images=_cut(field, places, size),
+        masks=_stencils(stack[: len(stack) if masks else 0], kept, places, size),
         labels=kept.astype(np.int32),
         centers=centers[inside],
         areas=np.stack([count[kept] for count in counts], axis=1),
+        quality=measure_cells(_cut(raw, places + within.start, within.stop - within.start), levels),
+        background=background,
+        saturated=saturated,
         shape=np.array([height, width]),
         found=len(numbers),
     )
+
+
+def _cut(field: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
+    """Cut windows out of a field (C, Y, X): (n, C, size, size)."""
+    images = np.empty((len(corners), len(field), size, size), field.dtype)
+    for row, (y, x) in enumerate(corners):
+        images[row] = field[:, y : y + size, x : x + size]
+    return images
+
+
+def _stencils(
+    stack: list[np.ndarray], numbers: np.ndarray, corners: np.ndarray, size: int
+) -> np.ndarray:
+    """Cut label images (Y, X) into masks (n, M, size, size): this object, others, background."""
+    stencils = np.zeros((len(numbers), len(stack), size, size), np.uint8)
+    for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
+        for layer, image in enumerate(stack):
+            part = image[y : y + size, x : x + size]
+            stencils[row, layer] = np.where(part == number, THIS, OTHER) * (part > 0)
+    return stencils

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,17 @@ from cellssl.files import atomic
 
 __all__ = ["Part", "part_name", "write_part"]
 
-_SCALARS = ("found", "seconds")
-_ARRAYS = ("images", "masks", "labels", "centers", "areas", "shape")
+_FIELD = ("background", "saturated", "shape", "found", "seconds")
+_CELLS = ("images", "masks", "labels", "centers", "areas", "quality")
 
 
-def part_name(settings: Mapping[str, Any], paths: list[str]) -> str:
+def part_name(settings: Mapping[str, Any], paths: Sequence[Path]) -> str:
     """Name a field's part after everything it depends on: settings, files, their sizes and times.
 
     A part made with other settings, or from a file that has changed since, is never taken for this
     one.
     """
-    files = [[path, *_stamp(Path(path))] for path in paths]
+    files = [[str(path), *_stamp(path)] for path in paths]
     text = json.dumps([dict(settings), files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
 
@@ -39,24 +39,37 @@ def _stamp(path: Path) -> tuple[int, int]:
 def write_part(path: Path, cells: FieldCells) -> None:
     """Write a finished field, whole or not at all."""
     with atomic(path) as temporary, temporary.open("wb") as file:
-        values = {name: getattr(cells, name) for name in (*_ARRAYS, *_SCALARS)}
-        # The type again, so that it can be told without reading the pixels.
-        np.savez(file, dtype=np.array(cells.images.dtype.str), **values)
+        values = {name: getattr(cells, name) for name in (*_CELLS, *_FIELD)}
+        # Type and number again, so that they can be told without reading the pixels.
+        cut, dtype = np.array(len(cells.labels)), np.array(cells.images.dtype.str)
+        np.savez(file, cut=cut, dtype=dtype, **values)
 
 
 class Part:
-    """A finished field; its small arrays are read at once, pixels and masks only when asked."""
+    """A finished field: what concerns the field at once, what concerns its cells when asked.
+
+    Attributes
+    ----------
+    found, cut : int
+        Nuclei in the field, and those whose window lies inside it.
+    dtype, shape
+        Of the field.
+    background, saturated : ndarray
+        (C,) of the field.
+    seconds : float
+        How long it took.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with np.load(path, allow_pickle=False) as file:
-            self.found = int(file["found"])
+            self.found, self.cut = int(file["found"]), int(file["cut"])
             self.seconds = float(file["seconds"])
-            self.labels, self.centers = file["labels"], file["centers"]
-            self.areas, self.shape = file["areas"], tuple(int(side) for side in file["shape"])
+            self.background, self.saturated = file["background"], file["saturated"]
+            self.shape = tuple(int(side) for side in file["shape"])
             self.dtype = np.dtype(str(file["dtype"]))
 
-    def pixels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read the images (n, C, S, S) and masks (n, M, S, S)."""
+    def read(self, *names: str) -> list[np.ndarray]:
+        """Read some of the cells' arrays, as `FieldCells` names them."""
         with np.load(self.path, allow_pickle=False) as file:
-            return file["images"], file["masks"]
+            return [file[name] for name in names]

@@ -50,6 +50,7 @@ def spread(
     workers : int
         Processes; 1 works in this one.
     """
+    workers = min(workers, len(tasks))
     if workers <= 1:
         for task in tasks:
             yield task, work(task)

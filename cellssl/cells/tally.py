@@ -62,10 +62,11 @@ class CropReport:
     def summary(self) -> str:
         """Say in a line what there is."""
         readable = len(self.fields) - len(self.problems)
-        dropped = ", ".join(f"{number:,} {reason}" for reason, number in self.dropped.items())
+        lost = {reason: number for reason, number in self.dropped.items() if number}
+        dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in lost.items())
         parts = [
             f"{self.found:,} cells found on {readable:,} fields, {self.kept:,} kept",
-            f"dropped: {dropped}",
+            f"dropped: {dropped or 'none'}",
         ]
         if self.empty:
             parts.append(f"{self.empty:,} fields without cells")

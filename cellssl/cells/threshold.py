@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
-from skimage.filters import threshold_li
 from skimage.segmentation import watershed
 
+from cellssl.cells.bodies import body_image
 from cellssl.cells.labels import Labels, find_nucleus_channel
+from cellssl.cells.levels import li_threshold
 from cellssl.cells.nuclei import find_nuclei
+from cellssl.cells.smoothing import distance_to, gaussian
 
 __all__ = ["ThresholdSegmenter"]
 
-_VERSION = 1  # raise it when the same settings come to find other nuclei
+_VERSION = 2  # raise it when the same settings come to find other nuclei
 _REACH = 1.5  # diameters that a cell may extend beyond its nucleus
+_SMOOTH = 2.0  # px: sigma for cell bodies
+_STRIDE = 3  # px: of what their threshold is computed on
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,11 @@ def _find_cells(nuclei: np.ndarray, others: np.ndarray) -> np.ndarray:
     if not len(areas):
         return np.zeros_like(nuclei)
     reach = _REACH * np.sqrt(4 * np.median(areas) / np.pi)
-    distance = ndimage.distance_transform_edt(nuclei == 0)
+    distance = distance_to(nuclei > 0)
     near = distance <= reach
     if not len(others):
         return watershed(distance, nuclei, mask=near).astype(np.int32)
-    light = [ndimage.gaussian_filter(channel.astype(np.float32), 2.0) for channel in others]
-    mean = np.mean([channel / max(float(channel.max()), 1e-6) for channel in light], axis=0)
-    body = (nuclei > 0) | (near & (mean > threshold_li(mean)))
-    return watershed(-mean, nuclei, mask=body).astype(np.int32)
+    body = gaussian(body_image(others), _SMOOTH)
+    cut, _ = li_threshold(body[::_STRIDE, ::_STRIDE])
+    inside = (nuclei > 0) | (near & (body > cut))
+    return watershed(-body, nuclei, mask=inside).astype(np.int32)

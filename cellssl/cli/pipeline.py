@@ -8,13 +8,13 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import (
     Baselines,
+    Cutting,
     Device,
     Label,
     Out,
     PlateFiles,
     Segmentation,
     TrainingChanges,
-    Workers,
     parse_baselines,
 )
 from cellssl.cli.shell import command, say, show_scores, show_table, shown
@@ -33,6 +33,7 @@ def run(
     out: Out,
     files: PlateFiles,
     segmentation: Segmentation,
+    cutting: Cutting,
     changes: TrainingChanges,
     protocol: Annotated[
         str | None,
@@ -56,7 +57,6 @@ def run(
         int | None,
         typer.Option(min=8, help="Side of stored crops. (default: 1.5 times the protocol's view)"),
     ] = None,
-    workers: Workers = 1,
     redo: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +72,12 @@ def run(
     import cellssl.pipeline
 
     is_crops = plate.suffix == ".h5ad"
-    if is_crops and (files, segmentation, crop_size) != (PlateFiles(), Segmentation(), None):
+    if is_crops and (files, segmentation, cutting, crop_size) != (
+        PlateFiles(),
+        Segmentation(),
+        Cutting(),
+        None,
+    ):
         raise CellsslError(
             f"{plate} holds crops already: options of files, segmenter and crops do not apply"
         )
@@ -88,7 +93,7 @@ def run(
         dose=dose,
         baselines=parse_baselines(baseline),
         sample=sample,
-        workers=workers,
+        **cutting.arguments(),
         redo=redo,
         device=device,
         progress=shown(),

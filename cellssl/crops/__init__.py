@@ -1,6 +1,9 @@
-"""The crop AnnData on disk: write, read at random, scale, import."""
+"""The crop AnnData on disk: write, read at random, scale, join, import and export."""
 
+from cellssl.crops.exports import export_crops
+from cellssl.crops.features import import_features
 from cellssl.crops.imports import import_crops
+from cellssl.crops.joining import join_crops
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
 from cellssl.crops.store import Crops
@@ -12,8 +15,11 @@ __all__ = [
     "FittedScaling",
     "PercentileTable",
     "Scaling",
+    "export_crops",
     "fit_scaling",
     "import_crops",
+    "import_features",
+    "join_crops",
     "scale",
     "write_crops",
 ]

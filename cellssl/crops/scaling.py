@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 
-from cellssl.crops.layout import Rows, row_numbers
 from cellssl.crops.percentiles import PercentileTable, measure
+from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 

@@ -1,6 +1,8 @@
 """The read-only handle on a crop file."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,28 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
-from cellssl.crops.layout import PIXELS, STENCILS, Rows, read_rows, row_numbers
+from cellssl.crops.layout import PIXELS, STENCILS
 from cellssl.crops.percentiles import PercentileTable
+from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 
 __all__ = ["FILE_NAME", "Crops"]
 
 FILE_NAME = "crops.h5ad"
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what libraries raise on damaged bytes into an error that says what to do."""
+    try:
+        yield
+    except CropError:
+        raise
+    except Exception as error:  # damaged bytes make libraries raise anything
+        raise CropError(
+            f"{path} is not a crop file, or it is damaged ({error}); make it anew with "
+            "`cellssl crop` or `cellssl crops import`"
+        ) from error
 
 
 class Crops:
@@ -51,6 +68,7 @@ class Crops:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: h5py.File | None = None
+        self._readers: dict[str, RowReader] = {}
         self._process = 0
         pixels = self._open()[PIXELS]
         self.shape: tuple[int, int, int, int] = pixels.shape
@@ -63,38 +81,58 @@ class Crops:
         Raises
         ------
         CropError
-            When it is missing, truncated, not HDF5, or an AnnData without crops.
+            When it is missing, truncated, not HDF5, an AnnData without crops, or its arrays do not
+            fit each other.
         """
         path = Path(path).absolute()
         if path.is_dir():
             path = path / FILE_NAME
         if not path.is_file():
             raise CropError(f"no crop file at {path}; make one with `cellssl crop`")
-        try:
+        with _readable(path):
             crops = cls(path)
-            missing = {"channels", "crop_size", "percentiles"} - set(crops.uns["cellssl"])
-        except (OSError, KeyError, ValueError) as error:
-            raise CropError(
-                f"{path} is not a crop file, or it is damaged ({error}); make it anew with "
-                "`cellssl crop` or `cellssl crops import`"
-            ) from error
+            crops._check()
+        return crops
+
+    def _check(self) -> None:
+        """Raise CropError when what the file says of itself does not fit its arrays."""
+        missing = {"channels", "crop_size", "percentiles"} - set(self.uns["cellssl"])
         if missing:
             raise CropError(
-                f"{path}: uns['cellssl'] lacks {sorted(missing)}; it was not made by cellssl"
+                f"{self.path}: uns['cellssl'] lacks {sorted(missing)}; it was not made by cellssl"
             )
-        if len(crops.shape) != 4 or crops.shape[1] != len(crops.channels):
-            raise CropError(f"{path}: pixels of shape {crops.shape} for channels {crops.channels}")
-        return crops
+        if len(self.shape) != 4 or self.shape[1] != len(self.channels):
+            raise CropError(
+                f"{self.path}: pixels of shape {self.shape} for channels {self.channels}"
+            )
+        file = self._open()
+        cells = len(file["obs"][file["obs"].attrs["_index"]])
+        stencils = file[STENCILS].shape if STENCILS in file else None
+        fitting = (len(self), len(self.mask_names), *self.shape[2:])
+        if cells != len(self) or stencils not in (None, fitting):
+            raise CropError(
+                f"{self.path} is damaged: {cells} rows of cells, pixels of shape {self.shape}, masks "
+                f"of shape {stencils} for {list(self.mask_names)}; make it anew with `cellssl crop` "
+                "or `cellssl crops import`"
+            )
 
     def _open(self) -> h5py.File:
         """Give this process's own file handle: HDF5 handles do not survive a fork."""
         if self._file is None or self._process != os.getpid():
             self._file = h5py.File(self.path, "r")
+            self._readers = {}
             self._process = os.getpid()
         return self._file
 
+    def _reader(self, array: str) -> RowReader:
+        """Give this process's own reader of an array."""
+        file = self._open()
+        if array not in self._readers:
+            self._readers[array] = RowReader(file[array])
+        return self._readers[array]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_process": 0}
+        return {**self.__dict__, "_file": None, "_readers": {}, "_process": 0}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -114,16 +152,19 @@ class Crops:
         if self._file is not None and self._process == os.getpid():
             self._file.close()
         self._file = None
+        self._readers = {}
 
     @cached_property
     def obs(self) -> pd.DataFrame:
         """One row per cell, named ``plate/well/site/label``."""
-        return read_elem(self._open()["obs"])
+        with _readable(self.path):
+            return read_elem(self._open()["obs"])
 
     @cached_property
     def uns(self) -> dict[str, Any]:
         """Everything unstructured; ``uns["cellssl"]`` is ours."""
-        return read_elem(self._open()["uns"])
+        with _readable(self.path):
+            return read_elem(self._open()["uns"])
 
     @cached_property
     def channels(self) -> tuple[str, ...]:
@@ -163,10 +204,10 @@ class Crops:
         ndarray
             (n, C, H, W) in the file's own type, in the order of `rows`.
         """
-        return read_rows(self._open()[PIXELS], row_numbers(rows, len(self)))
+        return self._reader(PIXELS).read(row_numbers(rows, len(self)))
 
     def masks(self, rows: Rows | None = None) -> np.ndarray | None:
         """Read masks: (n, M, H, W) uint8 (0 background, 1 this object, 2 others), or None."""
         if STENCILS not in self._open():
             return None
-        return read_rows(self._open()[STENCILS], row_numbers(rows, len(self)))
+        return self._reader(STENCILS).read(row_numbers(rows, len(self)))

@@ -11,12 +11,17 @@ import pandas as pd
 from anndata.io import write_elem
 
 import cellssl
-from cellssl.crops.layout import PIXELS, STENCILS, create_arrays, create_file, read_rows
+from cellssl.crops.growing import GrowingTable
+from cellssl.crops.layout import PIXELS, STENCILS, create_arrays, create_file
 from cellssl.crops.percentiles import measure
+from cellssl.crops.rows import read_rows
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
 
-__all__ = ["CropBatch", "write_crops"]
+__all__ = ["OWN_KEYS", "CropBatch", "write_crops"]
+
+# What `write_crops` itself puts into uns["cellssl"].
+OWN_KEYS = ("channels", "crop_size", "masks", "version", "percentiles")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def write_crops(
     provenance: Mapping[str, Any],
     masks: Sequence[str] = ("nucleus",),
 ) -> Path:
-    """Write crops as they come; memory holds one batch of pixels and the table of all cells.
+    """Write crops as they come; memory holds one batch, however many there are.
 
     The same batches give the same bytes, and the file appears under its name only when it is
     complete.
@@ -79,13 +84,16 @@ def write_crops(
     make_folder(path.parent)
     channels = _unique_channels(channels)
     with atomic(path) as part, create_file(str(part)) as file:
-        tables = _append_batches(file, batches, (len(channels), size, size), masks)
-        obs = _storable_table(tables)
-        _write_tables(file, obs)
+        obs = _append_batches(file, batches, (len(channels), size, size), masks)
+        _check_table(obs)
+        obs.finish()
+        # An empty var and an X without columns: the pixels are in obsm.
+        write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
+        write_elem(file, "X", np.empty((len(obs), 0), np.float32))
         pixels = file[PIXELS]
         table = measure(
             lambda rows: read_rows(pixels, rows),
-            obs["Metadata_Plate"].to_numpy(),
+            obs.column("Metadata_Plate"),
             channels=len(channels),
         )
         about: dict[str, Any] = {
@@ -112,14 +120,14 @@ def _append_batches(
     batches: Iterable[CropBatch],
     shape: tuple[int, int, int],
     masks: Sequence[str],
-) -> list[pd.DataFrame]:
-    """Write pixels and masks batch by batch; give the tables."""
-    tables = []
+) -> GrowingTable:
+    """Write pixels, masks and tables batch by batch; give the table of all cells."""
+    obs = GrowingTable(file, "obs")
     for batch in batches:
         _check_shape(batch, shape, masks)
         if PIXELS not in file:
             create_arrays(file, batch.images, batch.masks)
-        tables.append(batch.obs)
+        obs.append(batch.obs)
         _append(file[PIXELS], batch.images)
         if (STENCILS in file) != (batch.masks is not None):
             raise CropError(
@@ -129,7 +137,19 @@ def _append_batches(
             _append(file[STENCILS], batch.masks)
     if PIXELS not in file:
         raise CropError("there is no cell to write: no batch of crops was given")
-    return tables
+    return obs
+
+
+def _check_table(obs: GrowingTable) -> None:
+    """Make sure that every cell has a plate and a name of its own."""
+    if "Metadata_Plate" not in obs:
+        raise CropError("the table of cells lacks Metadata_Plate")
+    twice = obs.repeated()
+    if twice:
+        raise CropError(
+            f"{len(twice)} cells share their name with another, e.g. {twice[0]!r}; names "
+            "(plate/well/site/label) must be unique, since cells are matched by them"
+        )
 
 
 def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[str]) -> None:
@@ -153,34 +173,6 @@ def _append(dataset: h5py.Dataset, values: np.ndarray) -> None:
     dataset.resize(start + len(values), axis=0)
     if len(values):
         dataset[start:] = values
-
-
-def _storable_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Join the tables; make every column writable and every name unique."""
-    filled = [table for table in tables if len(table)]
-    obs = pd.concat(filled) if filled else tables[0].copy()
-    if "Metadata_Plate" not in obs:
-        raise CropError(f"the table of cells lacks Metadata_Plate; it has {list(obs.columns)}")
-    obs.index = obs.index.astype(str)
-    obs.index.name = None
-    twice = obs.index[obs.index.duplicated()]
-    if len(twice):
-        raise CropError(
-            f"{len(twice)} cells share their name with another, e.g. {twice[0]!r}; names "
-            "(plate/well/site/label) must be unique, since cells are matched by them"
-        )
-    for name in obs.columns:
-        if pd.api.types.is_object_dtype(obs[name]) or pd.api.types.is_string_dtype(obs[name]):
-            # A missing text is an empty one: string arrays on disk know no other.
-            obs[name] = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
-    return obs
-
-
-def _write_tables(file: h5py.File, obs: pd.DataFrame) -> None:
-    """Write obs, an empty var and an X without columns: the pixels are in obsm."""
-    write_elem(file, "obs", obs)
-    write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
-    write_elem(file, "X", np.empty((len(obs), 0), np.float32))
 
 
 def _storable(value: Any) -> Any:

@@ -1,7 +1,30 @@
-"""Images of any origin as one indexed source on the device, or brought into a crop file."""
+"""Images of any origin as one indexed source on the device, brought into a crop file, or downloaded."""
 
-from cellssl.datasets.crop_source import CropSource
-from cellssl.datasets.importing import import_images
-from cellssl.datasets.source import Source
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CropSource", "Source", "import_images"]
+from cellssl.datasets.downloads import get_data, load_manifest, manifest_names, verify_data
+
+if TYPE_CHECKING:
+    from cellssl.datasets.crop_source import CropSource
+    from cellssl.datasets.importing import import_images
+    from cellssl.datasets.source import Source
+
+__all__ = [
+    "CropSource",
+    "Source",
+    "get_data",
+    "import_images",
+    "load_manifest",
+    "manifest_names",
+    "verify_data",
+]
+
+# Loaded at first use, so that downloads do not wait for torch.
+_homes = {"CropSource": "crop_source", "Source": "source", "import_images": "importing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        return getattr(import_module(f"cellssl.datasets.{_homes[name]}"), name)
+    raise AttributeError(f"module 'cellssl.datasets' has no attribute '{name}'")

@@ -167,7 +167,8 @@ def published_weights(name: str) -> Path:
     except (OSError, RuntimeError, HTTPException) as error:
         raise ModelError(
             f"the ImageNet weights of {name} are not on this machine and could not be downloaded "
-            f"({error}). Fetch {file.name} where there is a network ({url}), "
+            f"({error}). Fetch {file.name} where there is a network ({url}, or "
+            f"`cellssl data get imagenet-resnets --part {name} -o weights`), "
             f"then put it at {file}, or pass it with --weights FILE "
             f"(`cellssl run` and `compare`: --baseline {name}=FILE)."
         ) from error

@@ -1,7 +1,7 @@
 """The main job: from a plate to a report, each stage skipped when its result for the same inputs is there."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.cells import CellposeSegmenter, Segmenter, ThresholdSegmenter, crop
+from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import embed, sample_wells
 from cellssl.encoders import weights_at_hand
@@ -25,6 +25,7 @@ from cellssl.phenotypes import (
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
+from cellssl.plates.illumination import Method
 from cellssl.protocols import Protocol, from_dict, require_fit, resolve
 from cellssl.studies import Baseline, fingerprint, plan_baselines, train
 from cellssl.training import checkpoint_file, load_checkpoint
@@ -66,11 +67,14 @@ def run(
     changes: Mapping[str, Any] | None = None,
     segmenter: Segmenter | None = None,
     crop_size: int | None = None,
+    illumination: Method = "median",
+    keep: Sequence[str] = (),
     label: str | None = None,
     dose: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
     sample: int = 5000,
     workers: int = 1,
+    scheduler: str | None = None,
     download: bool = True,
     redo: str | None = None,
     device: str = "auto",
@@ -107,8 +111,8 @@ def run(
         Model names mapped to weight files (None: by name); ResNet-101, random and simple features when left out.
     sample
         Cells that baselines embed and that scores are computed on, drawn evenly over the wells.
-    workers
-        Processes that segment fields.
+    illumination, keep, workers, scheduler
+        As in :func:`cellssl.cells.crop`.
     download
         Whether pretrained weights that are not at hand may be downloaded.
     redo
@@ -134,7 +138,16 @@ def run(
     if redo is not None:
         given = [source.path] if isinstance(source, Crops) else []
         space.forget_from(redo, given=[*given, *([Path(model)] if model is not None else [])])
-    cells = source if isinstance(source, Crops) else _crop(space, source, segmenter, size, workers)
+    cut = partial(
+        crop,
+        segmenter=segmenter,
+        size=size,
+        illumination=illumination,
+        keep=keep,
+        workers=workers,
+        scheduler=scheduler,
+    )
+    cells = source if isinstance(source, Crops) else _crop(space, source, cut)
     if model is None:
         _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, cells, space / "model", device=device, progress=progress)
@@ -197,9 +210,8 @@ def _check(
 ) -> tuple[str | None, str | None]:
     """Hold protocol, label and doses against the plate; give the label's and doses' columns."""
     table = source.obs if isinstance(source, Crops) else source.fields
-    # The segmenters that come with cellssl outline nuclei; one's own may give whole cells too.
-    nuclei_only = isinstance(segmenter, ThresholdSegmenter | CellposeSegmenter)
-    to_come = ("nucleus",) if nuclei_only else ("nucleus", "cell")
+    # A segmenter that does not say whether it finds whole cells too may.
+    to_come = ("nucleus", "cell") if getattr(segmenter, "cells", True) else ("nucleus",)
     require_fit(
         recipe,
         channels=source.channels,
@@ -210,19 +222,10 @@ def _check(
     return choose_label(table, label), choose_dose(table, dose)
 
 
-def _crop(
-    space: Workspace, plate: PlateIndex, segmenter: Segmenter, size: int, workers: int
-) -> Crops:
+def _crop(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -> Crops:
     """Cut the plate's cells out."""
     plate.save(space / "plate.csv")
-    report = crop(
-        plate,
-        space / "crops",
-        segmenter=segmenter,
-        size=size,
-        workers=workers,
-        progress=space.progress,
-    )
+    report = cut(plate, space / "crops", progress=space.progress)
     _log.info("%s", report.summary())
     if report.kept == 0:
         raise PlateError(f"no cell was kept on this plate; {report.table} says why, field by field")

@@ -10,7 +10,7 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 
 import cellssl
-from cellssl.cells import Segmenter, find_nucleus_channel
+from cellssl.cells import Segmenter, Shading, find_nucleus_channel, segmenter_for
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
@@ -65,6 +65,8 @@ def summarise(
     report = space / "report.html"
     label = question.label
     fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
+    light = crops.path.parent / "illumination.npz"
+    shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
 
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
@@ -81,7 +83,8 @@ def summarise(
             index=index,
             protocol=recipe,
             metrics=metrics if metrics.exists() else None,
-            overlays=[] if index is None else _outline(index, segmenter, label),
+            overlays=[] if index is None else _outline(index, segmenter, shading, label),
+            illumination=shading.maps,
             figures=_draw_doses(cells, dose, space / "similarity"),
             label=label,
         )
@@ -91,6 +94,7 @@ def summarise(
         "scores": scores.to_csv(),
         "crops": fingerprint(crops.path),
         "fields": fingerprint(fields),
+        "illumination": fingerprint(light),
         "metrics": fingerprint(metrics),
         "problems": "" if index is None else index.problems.to_csv(),
         "protocol": recipe.to_dict(),
@@ -146,7 +150,9 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     return [("Position against dose", figure, caption)]
 
 
-def _outline(index: PlateIndex, segmenter: Segmenter, label: str | None) -> list[Overlay]:
+def _outline(
+    index: PlateIndex, segmenter: Segmenter, shading: Shading, label: str | None
+) -> list[Overlay]:
     """Segment some fields again, of different labels, for the eye to judge."""
     fields = index.fields
     if label in fields:
@@ -157,11 +163,13 @@ def _outline(index: PlateIndex, segmenter: Segmenter, label: str | None) -> list
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]
         try:
-            pixels = read_field(field, index.channels)
+            raw = read_field(field, index.channels)
         except FieldError as error:
             _log.warning("no outlines of this field: %s", error)
             continue
+        pixels = shading.correct(raw, str(field["Metadata_Plate"]))
         title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
-        found = segmenter.segment(pixels, index.channels)
+        own, _ = segmenter_for(segmenter, field.to_dict())
+        found = own.segment(pixels, index.channels)
         overlays.append(Overlay(title, pixels[nucleus], found.nuclei))
     return overlays

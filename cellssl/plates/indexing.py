@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
+from cellssl.plates.stacks import choose_planes, first_time_point
 from cellssl.plates.tables import as_numbers, join
 
 __all__ = ["index"]
@@ -21,6 +22,7 @@ __all__ = ["index"]
 logger = logging.getLogger(__name__)
 
 _KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+_ZARR = {".zgroup", ".zarray", "zarr.json"}
 _FIRST = [
     *_KEYS,
     "Metadata_Batch",
@@ -40,6 +42,7 @@ def index(
     moa: str | Path | None = None,
     channels: Mapping[str, str] | None = None,
     plate: str | None = None,
+    z: str | int | None = None,
     control_column: str | None = None,
     negative: str | None = None,
     positive: str | None = None,
@@ -49,15 +52,25 @@ def index(
     Parameters
     ----------
     folder
-        Where the TIFFs lie, at any depth.
+        Where the TIFFs lie, at any depth; or a plate in OME-Zarr, or a folder with some.
     layout
-        `bbbc021`, `pattern`, or `auto`, which takes the one that recognises the files.
+        How the images are named and described, or `auto`, which takes what the evidence speaks for
+        and says why:
+
+        - `imagexpress`, `phenix` (also Operetta), `yokogawa` (CV7000, CV8000, CQ1), `incell`: names
+          and documents as these microscopes write them;
+        - `bbbc021`: that data set;
+        - `cellprofiler` (LoadData CSV), `deepprofiler` (index.csv): tables that list the images;
+        - `ome-tiff`, `ome-zarr` (HCS; needs ``cellssl[ome-zarr]``): what the files say themselves;
+        - `pattern`: your own regular expression.
     pattern
         Regular expression searched for in each path below `folder` (with `/`). Named groups:
-        `channel`, and `well` or `row` and `column`; if need be `plate` and `site`.
+        `channel`, and `well` or `row` and `column`; if need be `plate`, `site`, `z` and `time`. With
+        `ome-tiff` it says where the files were taken, and needs no `channel`.
     metadata
         CSV with a row per well (`Well`, or `Row` and `Column`; `Plate`, `Site` if need be);
-        for `bbbc021` its image.csv, which is also found in the folder.
+        for `bbbc021`, `cellprofiler` and `deepprofiler` the table that lists the images, which is
+        also found in the folder.
     moa
         For `bbbc021` the CSV of mechanisms; by default the one beside image.csv.
     channels
@@ -65,19 +78,25 @@ def index(
         not name are left out, with a warning.
     plate
         The plate's name where neither names nor metadata have one; by default the folder's.
+    z
+        What stands for a stack: `max` or `mean` (projections), `middle`, or the number of a plane,
+        counted from 1. Plates of single planes need none.
     control_column, negative, positive
         The metadata column that marks controls, and its values for them; `-1` is `-1.0`.
 
     Returns
     -------
     PlateIndex
-        Complete fields, and everything that was wrong with the others.
+        Complete fields, and everything that was wrong with the others. A ``Path_<channel>`` is a
+        path, or the address of a page, plane or projection: see `cellssl.plates.addresses`. Of time
+        lapses the first time point is taken, and `notes` says so.
 
     Raises
     ------
     PlateError
-        When nothing can be read from the names, or the metadata contradict themselves. Extra and
-        missing files are no errors: they are listed in `problems`.
+        When nothing can be read from the names, the images are stacks and `z` is not given, or the
+        metadata contradict themselves. Extra and missing files are no errors: they are listed in
+        `problems`.
 
     Examples
     --------
@@ -90,20 +109,18 @@ def index(
             channels={"1": "GFP", "2": "DNA"},
         )
     """
-    folder = Path(folder)
-    files = _walk(folder)
-    images = Images(
-        folder=folder,
-        paths=_images(files, folder),
-        tables=tuple(path for path in files if path.lower().endswith((".csv", ".csv.gz"))),
+    images = _look(
+        Path(folder),
         plate=plate,
         pattern=pattern,
         metadata=_file(metadata, "--metadata"),
         moa=_file(moa, "--moa"),
     )
-    listing = _choose(layout, images).find(images)
-    listing = _rename(listing, channels)
-    fields, problems = _sort_into_fields(listing)
+    chosen, reason = _choose(layout, images)
+    listing = chosen.find(images)
+    files, late = first_time_point(listing.files)
+    listing = _rename(replace(listing, files=files), channels)
+    fields, problems = _sort_into_fields(listing, z)
     absent = listing.absent
     if listing.metadata is not None:
         fields, lone, missing = join(fields, listing.metadata)
@@ -117,16 +134,40 @@ def index(
         listing.channels,
         _problem_table([*problems, *listing.problems]),
         absent,
+        (f"layout {chosen.name}: {reason}", *listing.notes, *late),
     )
+    for note in found.notes:
+        logger.info("%s", note)
     logger.info("%s: %s", folder, found.summary())
     return found
 
 
-def _walk(folder: Path) -> list[str]:
-    """List the files below a folder in one walk; linked folders are followed, each once."""
+def _look(folder: Path, **options: Any) -> Images:
+    """Look at what lies in the folder."""
+    files, groups = _walk(folder)
+
+    def ending(*suffixes: str) -> tuple[str, ...]:
+        return tuple(path for path in files if path.lower().endswith(suffixes))
+
+    return Images(
+        folder=folder,
+        paths=ending(".tif", ".tiff"),
+        tables=ending(".csv", ".csv.gz"),
+        documents=ending(".xml", ".mlf", ".mrf"),
+        groups=tuple(groups),
+        **options,
+    )
+
+
+def _walk(folder: Path) -> tuple[list[str], list[str]]:
+    """List the files and the outermost Zarr groups below a folder in one walk.
+
+    Linked folders are followed, each once; what lies in a Zarr group is not listed.
+    """
     if not folder.is_dir():
-        raise PlateError(f"{folder} is not a folder; wanted the folder of a plate's TIFF files.")
+        raise PlateError(f"{folder} is not a folder; wanted the folder of a plate's images.")
     paths: list[str] = []
+    groups: list[str] = []
     seen: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
@@ -134,21 +175,14 @@ def _walk(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(root).relative_to(folder)
+        if not _ZARR.isdisjoint(files):
+            groups.append(below.as_posix())
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths += [(below / name).as_posix() for name in files if not name.startswith(".")]
-    return sorted(paths)
-
-
-def _images(paths: list[str], folder: Path) -> tuple[str, ...]:
-    """Pick the TIFFs."""
-    images = tuple(path for path in paths if path.lower().endswith((".tif", ".tiff")))
-    if not images:
-        raise PlateError(
-            f"{folder} holds no TIFF files (.tif, .tiff), at any depth; "
-            "wanted one grey TIFF per field and channel."
-        )
-    return images
+    return sorted(paths), sorted(groups)
 
 
 def _file(path: str | Path | None, option: str) -> Path | None:
@@ -157,21 +191,24 @@ def _file(path: str | Path | None, option: str) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _choose(name: str, images: Images) -> Layout:
+def _choose(name: str, images: Images) -> tuple[Layout, str]:
+    """Give the layout that was asked for, or the one that fits best, and why."""
     if name != "auto":
-        return layouts.get(name)
+        return layouts.get(name), "as asked for"
     found = layouts.recognise(images)
-    if found is None:
-        examples = "\n".join(f"  {path}" for path in images.paths[:3])
+    if found is not None:
+        return found
+    if not images.paths:
         raise PlateError(
-            f"the file names in {images.folder} follow no layout that is known "
-            f"({', '.join(layouts.names())}), such as\n{examples}\n"
-            "Describe them with --pattern, a regular expression with named groups; for a file like "
-            r"B02_s1_w2.tif: --pattern '(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'."
+            f"{images.folder} holds no TIFF files (.tif, .tiff), at any depth, and no OME-Zarr plate."
         )
-    chosen, reason = found
-    logger.info("layout %s: %s", chosen.name, reason)
-    return chosen
+    examples = "\n".join(f"  {path}" for path in images.paths[:3])
+    raise PlateError(
+        f"the file names in {images.folder} follow no layout that is known "
+        f"({', '.join(layouts.names())}), such as\n{examples}\n"
+        "Describe them with --pattern, a regular expression with named groups; for a file like "
+        r"B02_s1_w2.tif: --pattern '(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'."
+    )
 
 
 def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
@@ -201,23 +238,30 @@ def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
     )
 
 
-def _sort_into_fields(listing: Listing) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Put the files of each field side by side; `_Complete` marks the fields that lack nothing."""
+def _sort_into_fields(
+    listing: Listing, z: str | int | None
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Put the channels of each field side by side; `_Complete` marks those that lack nothing."""
     files = listing.files
-    twice = files.duplicated([*_KEYS, "Channel"], keep=False)
-    groups = files[twice].groupby([*_KEYS, "Channel"])["Path"]
+    image = [*_KEYS, "Channel", *(["Plane"] if "Plane" in files else [])]
+    twice = files.duplicated(image, keep=False)
+    groups = files[twice].groupby(image)["Path"]
     problems = [
         _problem(key[:3], "duplicate", f"{key[3]}: {', '.join(sorted(paths))}")
         for key, paths in ((tuple(map(str, key)), paths) for key, paths in groups)
     ]
+    doubled = pd.MultiIndex.from_frame(files.loc[twice, _KEYS])
+    files, planes = choose_planes(files.drop_duplicates(image), z)
     paths = files.pivot_table(index=_KEYS, columns="Channel", values="Path", aggfunc="first")
-    paths = paths.reindex(columns=list(listing.channels))
-    lacking = paths.isna()
+    paths = paths.reindex(columns=list(listing.channels)).fillna("")
+    lacking = paths == ""
     for key, row in lacking[lacking.any(axis=1)].iterrows():
-        names = ", ".join(str(name) for name in row.index[row])
-        problems.append(_problem(key, "incomplete", f"lacks {names}"))
-    doubled = paths.index.isin(pd.MultiIndex.from_frame(files.loc[twice, _KEYS]))
-    paths = paths.add_prefix("Path_").assign(_Complete=~lacking.any(axis=1) & ~doubled)
+        field = tuple(map(str, cast("tuple[str, ...]", key)))
+        which = {str(name): planes.get((*field, str(name)), "") for name in row.index[row]}
+        shown = (f"{name} ({number})" if number else name for name, number in which.items())
+        problems.append(_problem(field, "incomplete", f"lacks {', '.join(shown)}"))
+    complete = ~lacking.any(axis=1) & ~paths.index.isin(doubled)
+    paths = paths.add_prefix("Path_").assign(_Complete=complete)
     about = files.drop(columns=["Channel", "Path"]).drop_duplicates(_KEYS)
     return about.merge(paths.reset_index(), on=_KEYS, how="left", validate="1:1"), problems
 

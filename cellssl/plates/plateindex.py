@@ -27,21 +27,25 @@ class PlateIndex:
     fields
         One row per complete field, sorted by plate, well and site: ``Metadata_Plate``,
         ``Metadata_Well`` (`A01`), ``Metadata_Site``, ``Metadata_Control`` (``negative``,
-        ``positive`` or empty), what else is known as ``Metadata_*``, and a ``Path_<channel>`` each.
+        ``positive`` or empty), what else is known as ``Metadata_*``, and a ``Path_<channel>`` each: a
+        path, or the address of a page, plane or projection (see `cellssl.plates.addresses`).
     channels
         Names of the channels, in the order in which fields are read.
     problems
         ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Problem``, ``Detail``. Problems:
         ``incomplete`` (a channel is missing) and ``duplicate`` (two files for one channel), both
-        left out of `fields`; ``no metadata`` (kept); ``unmatched`` (no such name).
+        left out of `fields`; ``no metadata`` (kept); ``unmatched`` (no image of the plate).
     absent
         Fields (or wells) that the metadata list while none of their files is there.
+    notes
+        How the plate was read: its layout and why, what was left out or taken for granted.
     """
 
     fields: pd.DataFrame
     channels: tuple[str, ...]
     problems: pd.DataFrame
     absent: int = 0
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Say in a line what there is: `96 fields on 1 plate, 2 channels (GFP, DNA); …`."""
@@ -63,15 +67,14 @@ class PlateIndex:
     def save(self, path: str | Path) -> Path:
         """Write the fields to `path` (.csv or .parquet) and the problems beside it.
 
-        The problems go to ``<stem>.problems.csv``, whose last row holds the number of absent fields
-        where there are any.
+        The problems go to ``<stem>.problems.csv``, whose last rows hold the number of absent fields,
+        where there are any, and the notes.
         """
         path = Path(path)
-        problems = self.problems
-        if self.absent:
-            row = dict.fromkeys(PROBLEM_COLUMNS, "")
-            row |= {"Problem": "absent", "Detail": str(self.absent)}
-            problems = pd.concat([problems, pd.DataFrame([row])])
+        said = [("absent", str(self.absent))] if self.absent else []
+        said += [("note", note) for note in self.notes]
+        rows = pd.DataFrame(said, columns=["Problem", "Detail"])
+        problems = pd.concat([self.problems, rows.reindex(columns=PROBLEM_COLUMNS, fill_value="")])
         _check_suffix(path)
         try:
             with atomic(path) as part:
@@ -109,8 +112,8 @@ class PlateIndex:
                 f"{path} is not an index of fields: it lacks "
                 f"{', '.join(lacking) or 'a Path_<channel> column'}."
             )
-        problems, absent = _read_problems(_problems_path(path))
-        return cls(fields, channels, problems, absent)
+        problems, absent, notes = _read_problems(_problems_path(path))
+        return cls(fields, channels, problems, absent, notes)
 
 
 def _count(number: int, noun: str) -> str:
@@ -135,11 +138,11 @@ def _read(path: Path) -> pd.DataFrame:
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
 
 
-def _read_problems(path: Path) -> tuple[pd.DataFrame, int]:
+def _read_problems(path: Path) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
     if not path.is_file():
         logger.info("%s is not there: no problems are known of this index", path)
-        return pd.DataFrame(columns=PROBLEM_COLUMNS, dtype=object), 0
-    problems = pd.read_csv(path, dtype=str, keep_default_na=False)
-    counted = problems["Problem"] == "absent"
-    absent = int(problems.loc[counted, "Detail"].astype(int).sum())
-    return problems[~counted].reset_index(drop=True), absent
+        return pd.DataFrame(columns=PROBLEM_COLUMNS, dtype=object), 0, ()
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    said = {kind: table.loc[table["Problem"] == kind, "Detail"] for kind in ("absent", "note")}
+    problems = table[~table["Problem"].isin(said)].reset_index(drop=True)
+    return problems, int(said["absent"].astype(int).sum()), tuple(said["note"])

@@ -12,8 +12,9 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.wells import normalise_well, well_from
 
-__all__ = ["as_numbers", "as_site", "find_column", "join", "read_table"]
+__all__ = ["as_numbers", "as_site", "find_column", "join", "read_table", "standard"]
 
+_HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 _KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
@@ -42,8 +43,8 @@ def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+        raw = _read_bytes(path, None if rows is None else _HEAD)
+        text = raw.decode("utf-8-sig")
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
         table = pd.read_csv(
@@ -57,6 +58,15 @@ def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
     if table.empty and rows != 0:
         raise PlateError(f"{path} has no rows.")
     return table
+
+
+def _read_bytes(path: Path, most: int | None) -> bytes:
+    """Read a file, or the whole lines among its first bytes; .gz is unpacked."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        raw = file.read(-1 if most is None else most)
+    if most is None or len(raw) < most:
+        return raw
+    return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1] or raw
 
 
 def find_column(table: pd.DataFrame, name: str) -> str | None:
@@ -140,7 +150,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     if site:
         keys["Metadata_Site"] = table[site].map(as_site)
     own = set(used) if well is None else {well, plate, site}
-    others = {_standard(name): table[name] for name in map(str, table) if name not in own}
+    others = {standard(name): table[name] for name in map(str, table) if name not in own}
     named = as_numbers(pd.DataFrame(keys | others))
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
@@ -171,7 +181,7 @@ def _wells(
     return pd.Series(wells, index=table.index)
 
 
-def _standard(name: str) -> str:
+def standard(name: str) -> str:
     """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
     bare = _PREFIX.sub("", name)
     return _STANDARD.get(bare.lower(), f"Metadata_{bare}")

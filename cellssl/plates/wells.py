@@ -4,11 +4,11 @@ import re
 
 from cellssl.errors import PlateError
 
-__all__ = ["normalise_well", "well_from"]
+__all__ = ["ROWS", "normalise_well", "well_from"]
 
 _NAME = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]*0*(\d{1,2})\s*")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
+ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
 _COLUMNS = 48
 
 
@@ -47,11 +47,11 @@ def well_from(row: str, column: str) -> str:
     ('C07', 'C07', 'AA01')
     """
     row, column = str(row).strip().upper(), str(column).strip()
-    if row.isdecimal() and 1 <= int(row) <= len(_ROWS):
-        row = _ROWS[int(row) - 1]
-    if row not in _ROWS or not column.isdecimal() or not 1 <= int(column) <= _COLUMNS:
+    if row.isdecimal() and 1 <= int(row) <= len(ROWS):
+        row = ROWS[int(row) - 1]
+    if row not in ROWS or not column.isdecimal() or not 1 <= int(column) <= _COLUMNS:
         raise PlateError(
             f"row {row!r} and column {column!r} are not a well; wanted a row from A to AF "
-            f"(or 1 to {len(_ROWS)}) and a column from 1 to {_COLUMNS}."
+            f"(or 1 to {len(ROWS)}) and a column from 1 to {_COLUMNS}."
         )
     return f"{row}{int(column):02d}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cellssl.augment import catalogue, nearest
+from cellssl.documents import Place, read_yaml
 from cellssl.errors import ProtocolError
 from cellssl.protocols.editing import (
     drop_foreign_options,
@@ -17,7 +18,6 @@ from cellssl.protocols.loading import load
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import Protocol
-from cellssl.protocols.reading import Place, read_yaml
 
 __all__ = ["parse_value", "resolve"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cellssl import methods
-from cellssl.protocols.reading import Place
+from cellssl.documents import Place
 
 __all__ = [
     "Origins",

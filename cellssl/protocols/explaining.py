@@ -6,8 +6,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from cellssl.augment import nearest
+from cellssl.documents import Place
 from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule
-from cellssl.protocols.reading import Place
 from cellssl.training.settings import TrainingSettings
 
 __all__ = ["explain", "led", "shown"]

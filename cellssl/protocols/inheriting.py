@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cellssl.augment import nearest
+from cellssl.documents import Document, Place
 from cellssl.protocols.editing import (
     Origins,
     drop_foreign_options,
@@ -15,7 +16,6 @@ from cellssl.protocols.editing import (
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import Protocol
-from cellssl.protocols.reading import Document, Place
 
 __all__ = ["EDITS", "inherit"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from cellssl.augment import nearest
+from cellssl.documents import Document, Dumper, Problem, read_yaml
 from cellssl.errors import ProtocolError
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
-from cellssl.protocols.reading import Document, Dumper, Problem, read_yaml
 from cellssl.protocols.recipes import Report
 
 __all__ = ["dump", "from_dict", "load", "loads", "names"]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cellssl.documents import Place
 from cellssl.protocols.editing import operation_lists
 from cellssl.protocols.protocol import VERSION
-from cellssl.protocols.reading import Place
 
 __all__ = ["Migration", "migrate", "renamed", "version_problem"]
 

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from cellssl import encoders, methods
 from cellssl.augment import nearest
+from cellssl.documents import Place
 from cellssl.protocols.explaining import explain, shown
 from cellssl.protocols.inheriting import EDITS
 from cellssl.protocols.protocol import Crop, Positives, Protocol
-from cellssl.protocols.reading import Place
 from cellssl.protocols.recipes import Report, read_recipes
 
 __all__ = ["parse"]

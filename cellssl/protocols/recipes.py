@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellssl.augment import Operation, catalogue, nearest
+from cellssl.documents import Place
 from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import MOST_VIEWS, ViewRecipe
-from cellssl.protocols.reading import Place
 
 __all__ = ["Report", "read_recipes"]
 

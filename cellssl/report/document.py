@@ -1,7 +1,7 @@
 """The report: one file that answers which treatments look alike, and lets a reader check it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ def write_report(
     protocol: "Protocol | None" = None,
     metrics: str | Path | None = None,
     overlays: Sequence[tuple[str, np.ndarray, np.ndarray]] = (),
+    illumination: Mapping[str, np.ndarray] | None = None,
     figures: Sequence[tuple[str, Figure, str]] = (),
     notes: Sequence[str] = (),
     label: str | None = None,
@@ -84,6 +85,8 @@ def write_report(
         ``metrics.csv`` of the training.
     overlays
         (title, image (Y, X) or (C, Y, X), labels (Y, X)) of some fields: the segmentation's check.
+    illumination
+        Plate → (C, h, w): what was divided out of its fields, mean 1.
     figures
         Further (title, figure, caption), e.g. from :func:`dose_figure`; shown after the headline.
     notes
@@ -110,7 +113,7 @@ def write_report(
         "Clusters": lambda: gallery_section(embedding, crops, column),
         "Scores": lambda: scores_section(scores, column),
         "Dropped": lambda: dropped_section(fields, index),
-        "Images": lambda: images_section(index, overlays, column),
+        "Images": lambda: images_section(index, overlays, illumination or {}, column),
         "Training": lambda: training_section(protocol, metrics),
         "Provenance": lambda: provenance_section(embedding, crops, notes),
     }

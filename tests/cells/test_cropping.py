@@ -21,7 +21,7 @@ def test_every_cell_is_accounted_for(make_plate, tmp_path):
     dropped = table.filter(like="dropped_").sum(axis=1)
     assert (table["found"] == table["kept"] + dropped).all()
     assert report.found == 20
-    assert report.dropped == {"border": 4, "fragment": 0}
+    assert {reason: n for reason, n in report.dropped.items() if n} == {"border": 4}
     crops = Crops.open(report.crops)
     assert len(crops) == report.kept == 16
     assert crops.channels == ("GFP", "DNA")
@@ -46,7 +46,10 @@ def test_fragments_are_judged_by_their_plate(make_plate, tmp_path):
             return Labels(nuclei)
 
     report = run(make_plate(2), tmp_path / "out", segmenter=OneSpeck())
-    assert report.dropped == {"border": 2, "fragment": 2}
+    assert {reason: n for reason, n in report.dropped.items() if n} == {"border": 2, "fragment": 2}
+    dropped = pd.read_csv(tmp_path / "out" / "dropped.csv")
+    assert dropped["Quality_Reason"].tolist() == ["fragment"] * 2
+    assert dropped["Area_Nucleus"].tolist() == [9, 9]
     assert report.kept == 8
 
 

@@ -1,6 +1,7 @@
 """What goes wrong on real plates, and must not cost a good field."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellssl.cells import crop, cropping
-from cellssl.errors import CellsslError
+from cellssl.cells import ThresholdSegmenter, crop, cropping, job
+from cellssl.errors import CellsslError, CropError
 from cellssl.files import locked, sha256
-from cellssl.plates import PlateIndex
+from cellssl.plates import FieldError, PlateIndex
 
 SLOW_CROP = """
 import sys, time
@@ -71,6 +72,14 @@ def break_nan(path: Path) -> None:
         tifffile.imwrite(path, np.full((96, 96), np.nan, np.float32))
 
 
+def break_pages(path: Path) -> None:
+    tifffile.imwrite(path, np.stack([tifffile.imread(path)] * 3), photometric="minisblack")
+
+
+def break_colour(path: Path) -> None:
+    tifffile.imwrite(path, np.stack([tifffile.imread(path)] * 3, axis=-1), photometric="rgb")
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -81,6 +90,8 @@ def break_nan(path: Path) -> None:
         (break_type, "uint8, those of most fields uint16"),
         (break_size, "112 × 112 pixels, most fields of its plate are 96 × 96"),
         (break_nan, "no finite numbers"),
+        (break_pages, "holds 3 pages"),
+        (break_colour, "colour"),
     ],
 )
 def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, damage, words):
@@ -91,6 +102,93 @@ def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, da
     assert words in report.problems["Problem"].item()
     assert report.problems["Metadata_Well"].item() == "A02"
     assert "1 fields left out" in report.summary()
+
+
+@pytest.mark.parametrize(
+    "how", [{"compression": "lzw"}, {"compression": "zlib"}, {"bigtiff": True}, {"tile": (16, 16)}]
+)
+def test_every_kind_of_tiff_gives_the_same_cells(make_plate, tmp_path, how):
+    index = make_plate(2)
+    expected = run(index, tmp_path / "plain")
+    for name in ("Path_DNA", "Path_GFP"):
+        for path in index.fields[name]:
+            tifffile.imwrite(path, tifffile.imread(path), **how)
+    assert sha256(run(index, tmp_path / "out").crops) == sha256(expected.crops)
+
+
+def test_a_file_that_vanishes_meanwhile_is_named(make_plate, tmp_path):
+    index = make_plate(4)
+    victim = Path(index.fields["Path_GFP"][3])
+
+    class Thief(ThresholdSegmenter):
+        def segment(self, field, channels):
+            victim.unlink(missing_ok=True)
+            return super().segment(field, channels)
+
+    report = run(index, tmp_path / "out", segmenter=Thief())
+    assert report.fields["kept"].tolist() == [4, 4, 4, 0]
+    assert "A04_GFP.tif is not there" in report.problems["Problem"].item()
+
+
+def test_what_may_pass_is_tried_again(make_plate, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_PAUSE", 0)
+    failures = iter([OSError(5, "Input/output error"), OSError(110, "timed out")])
+    original = job.read_field
+
+    def shaky(*arguments):
+        if (error := next(failures, None)) is not None:
+            raise FieldError("the network drive") from error
+        return original(*arguments)
+
+    monkeypatch.setattr(job, "read_field", shaky)
+    assert run(make_plate(2), tmp_path / "out").kept == 8
+
+
+def test_a_full_disk_keeps_what_is_done(make_plate, tmp_path):
+    """A file system of its own that is too small; where none can be mounted, the test cannot be."""
+    index, small = make_plate(24), tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with pytest.raises(CropError, match=r"No space left on device.*same command again"):
+            run(index, small / "out")
+        done = len(list((small / "out" / "parts").glob("[!.]*.npz")))
+        assert done > 0
+        assert not (small / "out" / "crops.h5ad").exists()
+        subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)
+        assert run(index, small / "out").kept == 96
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_too_little_room_for_the_crops_is_said_before(make_plate, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(cropping.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CropError, match="All fields are done and kept: make room"):
+        run(make_plate(2), tmp_path / "out")
+    monkeypatch.undo()
+    assert run(make_plate(2), tmp_path / "out").kept == 8
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(make_plate, tmp_path, kills):
+    saved = make_plate(30).save(tmp_path / "plate.csv")
+    expected = run(PlateIndex.load(saved), tmp_path / "undisturbed")
+    out, random = tmp_path / "out", np.random.default_rng(kills)
+    (tmp_path / "slow.py").write_text(SLOW_CROP)
+    command = [sys.executable, str(tmp_path / "slow.py"), str(saved), str(out), "1"]
+    for _ in range(kills):
+        process = subprocess.Popen(command)
+        while process.poll() is None and not (out / ".lock").exists():
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 30 * 0.15 / kills * 2))
+        process.kill()
+        process.wait()
+    report = run(PlateIndex.load(saved), out)
+    assert sha256(report.crops) == sha256(expected.crops)
+    assert report.summary() == expected.summary()
 
 
 def test_a_repaired_field_is_done_next_time(make_plate, tmp_path):
@@ -144,7 +242,9 @@ def test_killed_and_called_again(make_plate, tmp_path, monkeypatch, workers):
         ".lock",
         "crop.json",
         "crops.h5ad",
+        "dropped.csv",
         "fields.csv",
+        "illumination.npz",
     ]
 
 
@@ -186,3 +286,40 @@ def test_two_processes_on_one_folder(make_plate, tmp_path):
     with locked(out), pytest.raises(CellsslError, match="another process is working on"):
         run(index, out)
     assert run(index, out).kept == 8
+
+
+MEASURED_CROP = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from cellssl.cells import crop
+from cellssl.plates import PlateIndex
+
+if __name__ == "__main__":
+    plate, out, number = PlateIndex.load(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    rows = plate.fields.iloc[np.arange(number) % len(plate.fields)].reset_index(drop=True)
+    rows["Metadata_Site"] = rows.index.astype(str)
+    many = PlateIndex(rows, plate.channels, plate.problems, 0)
+    kept = crop(many, out, size=32, progress=False).kept
+    print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("few", "many"), [(96, 480), pytest.param(96, 9600, marks=pytest.mark.slow)]
+)
+def test_memory_does_not_grow_with_the_plate(make_plate, tmp_path, few, many):
+    saved = make_plate(24).save(tmp_path / "plate.csv")
+    (tmp_path / "measured.py").write_text(MEASURED_CROP)
+
+    def peak(number):
+        command = [sys.executable, str(tmp_path / "measured.py"), str(saved)]
+        command += [str(tmp_path / f"out{number}"), str(number)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert int(told[0]) == 4 * number
+        return float(told[1])
+
+    small, large = peak(few), peak(many)
+    print(f"{few} fields: {small:.0f} MB; {many} fields: {large:.0f} MB")
+    assert large < 1.15 * small

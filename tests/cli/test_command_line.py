@@ -37,7 +37,7 @@ def test_help_does_not_wait_for_torch_or_scanpy():
     [
         (("crop", "{}/nowhere", "-o", "{}/out"), "nowhere"),
         (("crop", "{}", "-o", "{}/out"), "holds no TIFF files"),
-        (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold or cellpose"),
+        (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold, cellpose, labels"),
         (("train", "{}/none.h5ad", "-p", "bbbc021-expert", "-o", "{}/out"), "none.h5ad"),
         (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"), "none.h5ad"),

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from anndata.io import write_elem
 
 from cellssl.crops import Crops
 from cellssl.errors import CropError
@@ -112,3 +113,36 @@ def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
 def test_open_takes_the_folder(crop_file, batch, tmp_path):
     crop_file(batch(2))
     assert len(Crops.open(tmp_path)) == 2
+
+
+def test_open_rejects_arrays_that_do_not_fit(crop_file, batch):
+    crops = crop_file(batch(9))
+    crops.close()
+
+    def attempt(array, shape):
+        with h5py.File(crops.path, "a") as file:
+            before = file[array].shape
+            file[array].resize(shape)
+        with pytest.raises(CropError, match=r"is damaged: 9 rows of cells.*make it anew"):
+            Crops.open(crops.path)
+        with h5py.File(crops.path, "a") as file:
+            file[array].resize(before)
+
+    attempt("obsm/crops", (8, 2, 8, 8))
+    attempt("obsm/masks", (10, 1, 8, 8))
+    assert len(Crops.open(crops.path)) == 9
+    with h5py.File(crops.path, "a") as file:
+        del file["uns/cellssl/channels"]
+        write_elem(file["uns/cellssl"], "channels", np.array(["DNA"]))
+    with pytest.raises(CropError, match="pixels of shape"):
+        Crops.open(crops.path)
+
+
+def test_a_file_cut_short_ends_in_an_error_that_says_so(crop_file, batch):
+    """Wherever it is cut. (Of bytes that are wrong in HDF5's own structures HDF5 may hang or crash.)"""
+    path = crop_file(batch(9)).path
+    whole = path.read_bytes()
+    for place in np.linspace(0, len(whole) - 1, 60).astype(int):
+        path.write_bytes(whole[:place])
+        with pytest.raises(CropError):
+            Crops.open(path)

@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from cellssl.augment import catalogue
+from cellssl.documents import read_yaml
 from cellssl.protocols import dump, load, names, resolve, schema
-from cellssl.protocols.reading import read_yaml
 
 RIGHT = """\
 version: 2

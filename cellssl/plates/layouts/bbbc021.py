@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Images, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.naming import no_pattern, read_names
 from cellssl.plates.tables import as_site, read_table
 from cellssl.plates.wells import normalise_well
 
@@ -39,20 +40,27 @@ class Bbbc021(Layout):
 
     name = "bbbc021"
 
-    def recognise(self, images: Images) -> str | None:
-        """Recognise the published image.csv, or names with `_s<site>_w<channel><GUID>`."""
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise the published image.csv, or the channels that this data set has and lacks.
+
+        The names are those of any ImageXpress: it is w1, w2 and w4 without a w3 that tells.
+        """
         if images.pattern:
             return None
         table = _image_csv(images)
         if table is not None:
-            return f"{table.name} is BBBC021's image.csv"
-        named = sum(bool(_NAME.fullmatch(PurePosixPath(path).name)) for path in images.paths)
-        return f"{named} files are named like BBBC021's" if named else None
+            return Evidence(Grade.TABLE, f"{table.name} is BBBC021's image.csv")
+        matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
+        channels = [found["channel"] for found in matches if found]
+        if set(channels) != set(_CHANNELS):
+            return None
+        weeks = " of some Week" if any(map(_WEEK.search, images.paths)) else ""
+        reason = f"{len(channels):,} files{weeks} have BBBC021's channels w1, w2, w4 and no w3"
+        return Evidence(Grade.DATA_SET, reason, len(channels) / len(images.paths))
 
     def find(self, images: Images) -> Listing:
         """Match files by name with image.csv; without it take the plate from the folder's name."""
-        if images.pattern:
-            raise PlateError("layout 'bbbc021' takes no --pattern; leave one of the two out.")
+        no_pattern(images, self.name)
         files, problems = _named(images)
         image_csv = _image_csv(images)
         absent = 0
@@ -76,30 +84,20 @@ class Bbbc021(Layout):
 
 def _named(images: Images) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """Read well, site and channel of each file from its name."""
-    rows, problems = [], []
-    for path in images.paths:
-        pure = PurePosixPath(path)
-        found = _NAME.fullmatch(pure.name)
-        if found is None or found["channel"] not in _CHANNELS:
-            why = "no BBBC021 name" if found is None else f"no channel w{found['channel']}"
-            problems.append({"Problem": "unmatched", "Detail": f"{path}: {why}"})
-            continue
-        row = {
-            "Metadata_Plate": images.plate or pure.parent.name or images.folder.resolve().name,
+
+    def row(found: re.Match[str], path: PurePosixPath) -> dict[str, str]:
+        if found["channel"] not in _CHANNELS:
+            raise PlateError(f"no channel w{found['channel']}")
+        return {
+            "Metadata_Plate": images.plate or path.parent.name or images.name,
             "Metadata_Well": normalise_well(found["well"]),
             "Metadata_Site": as_site(found["site"]),
             "Channel": _CHANNELS[found["channel"]],
-            "Path": path,
         }
-        rows.append(row)
-    if not rows:
-        names = "\n".join(f"  {path}" for path in images.paths[:3])
-        raise PlateError(
-            f"none of the {len(images.paths)} TIFF files in {images.folder} is named like "
-            f"BBBC021's (<well>_s<site>_w<channel><GUID>.tif), such as\n{names}\n"
-            "Describe their names with --pattern instead."
-        )
-    return pd.DataFrame(rows), problems
+
+    return read_names(
+        images, _NAME, row, kind="BBBC021's (<well>_s<site>_w<channel><GUID>.tif, no w3)"
+    )
 
 
 def _image_csv(images: Images) -> Path | None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -11,7 +12,17 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 
-__all__ = ["Images", "Layout", "Listing", "get", "layout", "names", "recognise"]
+__all__ = [
+    "Evidence",
+    "Grade",
+    "Images",
+    "Layout",
+    "Listing",
+    "get",
+    "layout",
+    "names",
+    "recognise",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,10 @@ class Images:
         Its TIFF files anywhere below, relative to it, with `/`, sorted.
     tables
         Its CSV files (also .csv.gz), likewise.
+    documents
+        What microscopes write beside images (.xml, .mlf, .mrf), likewise.
+    groups
+        The outermost Zarr groups, likewise; `.` when the folder itself is one.
     plate
         The plate's name as the user gave it, or None.
     pattern
@@ -37,10 +52,17 @@ class Images:
     folder: Path
     paths: tuple[str, ...]
     tables: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     plate: str | None = None
     pattern: str | None = None
     metadata: Path | None = None
     moa: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What a plate is called when nothing else names it."""
+        return self.plate or self.folder.resolve().name
 
 
 @dataclass(frozen=True)
@@ -50,8 +72,10 @@ class Listing:
     Attributes
     ----------
     files
-        One row per image: ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, any further
-        ``Metadata_*``, ``Channel`` and ``Path`` (relative to the folder).
+        One row per plane: ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, any further
+        ``Metadata_*``, ``Channel`` and ``Path``, its address relative to the folder (see
+        `cellssl.plates.addresses`). ``Plane`` counts the planes of a stack from 1, and 0 is a
+        projection that the microscope made; ``Time`` counts time points. Both may be left out.
     channels
         The channels in their order.
     problems
@@ -62,6 +86,8 @@ class Listing:
         Other names by which the user may call a channel, e.g. ``{"1": "DAPI"}``.
     metadata
         A table that is still to be joined by well, or None.
+    notes
+        What else the user should know: what was left out and why, what was taken for granted.
     """
 
     files: pd.DataFrame
@@ -70,6 +96,41 @@ class Listing:
     absent: int = 0
     aliases: Mapping[str, str] = field(default_factory=dict)
     metadata: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Grade(IntEnum):
+    """How much a piece of evidence says: the highest grade decides between layouts."""
+
+    NAMES = 1
+    """The files' names alone; other microscopes may use such names."""
+    DATA_SET = 2
+    """Names, and what one data set alone has."""
+    CONTENT = 3
+    """What stands inside the images, or a document of the microscope beside them."""
+    TABLE = 4
+    """A table that lists the images."""
+    ASKED = 5
+    """The user says so."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why files look like a layout.
+
+    Attributes
+    ----------
+    grade
+        What is looked at.
+    reason
+        In words, beginning with what was found.
+    share
+        The part of the images that it speaks of; the larger decides within a grade.
+    """
+
+    grade: Grade
+    reason: str
+    share: float = 1.0
 
 
 class Layout(ABC):
@@ -78,12 +139,12 @@ class Layout(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def recognise(self, images: Images) -> str | None:
+    def recognise(self, images: Images) -> Evidence | None:
         """Say why these files look like this layout, or None when they do not."""
 
     @abstractmethod
     def find(self, images: Images) -> Listing:
-        """Read plate, well, site and channel of every file."""
+        """Read plate, well, site and channel of every image."""
 
 
 _LAYOUTS: dict[str, Layout] = {}
@@ -117,9 +178,15 @@ def get(name: str) -> Layout:
 
 
 def recognise(images: Images) -> tuple[Layout, str] | None:
-    """Give the first layout that recognises the files, and its reason."""
-    for name in names():
-        reason = _LAYOUTS[name].recognise(images)
-        if reason:
-            return _LAYOUTS[name], reason
-    return None
+    """Give the layout that the evidence speaks for, and the reason; the others are named in it."""
+    found = [(kind.recognise(images), kind) for kind in _LAYOUTS.values()]
+    ranked = sorted(
+        ((evidence, kind) for evidence, kind in found if evidence is not None),
+        key=lambda pair: (-pair[0].grade, -pair[0].share, pair[1].name),
+    )
+    if not ranked:
+        return None
+    evidence, kind = ranked[0]
+    others = ", ".join(other.name for _, other in ranked[1:])
+    hint = f" (would fit less well: {others})" if others else ""
+    return kind, f"{evidence.reason}{hint}"

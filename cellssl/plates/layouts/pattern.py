@@ -1,17 +1,19 @@
 """File names described by the user: a regular expression with named groups."""
 
 import re
+from typing import Any
 
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Images, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.plates.wells import normalise_well, well_from
 
-__all__ = ["Pattern"]
+__all__ = ["Pattern", "compile_pattern", "place"]
 
-_GROUPS = {"plate", "well", "row", "column", "site", "channel"}
+_GROUPS = {"plate", "well", "row", "column", "site", "channel", "z", "time"}
 _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-H]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
@@ -21,37 +23,44 @@ class Pattern(Layout):
     """Plate, well (or row and column), site and channel by the named groups of `pattern`.
 
     It is searched for in each path relative to the folder. `channel` is required, and `well` or
-    `row` and `column`; a plate without a group takes the folder's name, a site the name `1`. Any
-    other named group becomes a ``Metadata_<group>``.
+    `row` and `column`; a plate without a group takes the folder's name, a site the name `1`. `z` and
+    `time` are numbers of planes and time points. Any other named group becomes a
+    ``Metadata_<group>``.
     """
 
     name = "pattern"
 
-    def recognise(self, images: Images) -> str | None:
+    def recognise(self, images: Images) -> Evidence | None:
         """Recognise files by nothing but a pattern that was given."""
-        return "a pattern was given" if images.pattern else None
+        return Evidence(Grade.ASKED, "a pattern was given") if images.pattern else None
 
     def find(self, images: Images) -> Listing:
         """Match every file; those that do not match are problems, unless none does."""
-        expression = _compile(images.pattern)
-        default = images.plate or images.folder.resolve().name
+        expression = compile_pattern(images.pattern, needed=("channel",))
         rows, problems = [], []
         for path in images.paths:
             found = expression.search(path)
             try:
                 if found is None:
                     raise PlateError(_MISMATCH)
-                rows.append(_row(found.groupdict(), default) | {"Path": path})
+                rows.append(_row(found.groupdict(), images.name) | {"Path": path})
             except PlateError as error:
-                problems.append({"Problem": "unmatched", "Detail": f"{path}: {error}"})
+                problems.append(unmatched(path, str(error)))
         if not rows:
             raise PlateError(_nothing(images, problems))
         files = pd.DataFrame(rows).fillna("")
-        channels = tuple(sorted(files["Channel"].unique(), key=_natural))
+        channels = channels_of(files["Channel"])
         return Listing(files, channels, problems, metadata=images.metadata)
 
 
-def _compile(pattern: str | None) -> re.Pattern[str]:
+def compile_pattern(pattern: str | None, *, needed: tuple[str, ...] = ()) -> re.Pattern[str]:
+    """Compile the user's expression; it must name a well and the groups that are `needed`.
+
+    Raises
+    ------
+    PlateError
+        When it is missing, no regular expression, or lacks a group.
+    """
     if not pattern:
         raise PlateError(f"layout 'pattern' needs --pattern, e.g. --pattern '{_EXAMPLE}'.")
     try:
@@ -62,7 +71,7 @@ def _compile(pattern: str | None) -> re.Pattern[str]:
             f"A valid one: '{_EXAMPLE}'."
         ) from error
     groups = set(expression.groupindex)
-    lacking = [] if "channel" in groups else ["channel"]
+    lacking = [name for name in needed if name not in groups]
     if "well" not in groups and not {"row", "column"} <= groups:
         lacking.append("well (or row and column)")
     if lacking:
@@ -74,19 +83,15 @@ def _compile(pattern: str | None) -> re.Pattern[str]:
     return expression
 
 
-def _row(groups: dict[str, str | None], default: str) -> dict[str, str]:
-    """Read one file's groups; a group that took no part in the match is None."""
+def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
+    """Read plate, well, site and any further metadata; a group that took no part is None."""
     well = groups.get("well")
     if well is None:
         well = well_from(groups.get("row") or "", groups.get("column") or "")
-    channel = groups["channel"]
-    if not channel:
-        raise PlateError("the group 'channel' is empty")
     row = {
         "Metadata_Plate": groups.get("plate") or default,
         "Metadata_Well": normalise_well(well),
         "Metadata_Site": as_site(groups.get("site") or "1"),
-        "Channel": channel,
     }
     others = {
         f"Metadata_{name[0].upper()}{name[1:]}": value or ""
@@ -94,6 +99,22 @@ def _row(groups: dict[str, str | None], default: str) -> dict[str, str]:
         if name not in _GROUPS
     }
     return row | others
+
+
+def _row(groups: dict[str, str | None], default: str) -> dict[str, Any]:
+    if not groups["channel"]:
+        raise PlateError("the group 'channel' is empty")
+    row: dict[str, Any] = place(groups, default) | {"Channel": groups["channel"]}
+    for group, column in (("z", "Plane"), ("time", "Time")):
+        if group in groups:
+            row[column] = _number(groups[group] or "1", group)
+    return row
+
+
+def _number(text: str, group: str) -> int:
+    if not text.isdecimal():
+        raise PlateError(f"the group {group!r} is {text!r}, wanted a number")
+    return int(text)
 
 
 def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
@@ -104,12 +125,3 @@ def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
         f"--pattern '{images.pattern}' fits none of the {len(images.paths)} TIFF files in "
         f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder."
     )
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort 2 before 10."""
-    return [
-        (0, int(part)) if part.isdecimal() else (1, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]

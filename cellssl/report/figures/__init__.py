@@ -10,6 +10,7 @@ from cellssl.report.figures.gallery import (
     field_montage,
     outline_figure,
 )
+from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.plate import plate_map
 from cellssl.report.figures.preview import PreviewGroup, preview_figure
 from cellssl.report.figures.scores import score_figure
@@ -29,6 +30,7 @@ __all__ = [
     "crop_gallery",
     "dose_figure",
     "field_montage",
+    "illumination_figure",
     "outline_figure",
     "plate_map",
     "preview_figure",

@@ -16,6 +16,14 @@ __all__ = ["dropped_section"]
 REASONS = {
     "border": "the cell's window reaches beyond the image, so part of the cell is missing",
     "fragment": "the object is too small for a nucleus: debris, or a fragment",
+    "large": "the object is too large for a nucleus: debris, or a clump that was not divided",
+    "noise": "a channel of the crop holds nothing but noise, where other cells show something",
+    "saturated": "the camera was at its end in over a quarter of the crop's middle",
+    "blurred": "far less sharp than the plate's other cells",
+    "field_saturated": "the camera was at its end in over 5 % of the field",
+    "field_debris": "much of what was found in the field is too large to be nuclei",
+    "field_focus": "the field is out of focus: its cells are half as sharp as the plate's",
+    "field_illumination": "the field's background is far from the plate's",
 }
 PROBLEMS = {
     "incomplete": "a channel's file is missing; the field was left out",
@@ -75,7 +83,8 @@ def _problems(fields: pd.DataFrame) -> "pd.Series[str]":
 def _reasons(fields: pd.DataFrame) -> list[Block]:
     found, kept, reasons = _sum(fields, "found"), _sum(fields, "kept"), _dropped(fields)
     rows = [["kept", f"{kept:,}", share(kept, found), ""]]
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+    lost = [(reason, count) for reason, count in reasons.items() if count]
+    for reason, count in sorted(lost, key=lambda item: -item[1]):
         rows.append(
             [
                 f"dropped: {reason.replace('_', ' ')}",

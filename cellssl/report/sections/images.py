@@ -1,6 +1,6 @@
-"""A look at whole fields, and at the outlines that the segmenter found."""
+"""A look at whole fields, at the outlines that the segmenter found, and at the illumination."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
 from cellssl.report.figures.gallery import field_montage, outline_figure
+from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.style import UNKNOWN, as_categories
 from cellssl.report.page import Block, Picture, Section, Text
 from cellssl.report.sections.words import listed
@@ -20,13 +21,17 @@ __all__ = ["images_section"]
 
 MOST_FIELDS = 6
 MOST_OVERLAYS = 4
+MOST_LIT = 4
 GAMMA = 0.7  # lifts dim structures without burning out bright ones
 
 
 def images_section(
-    index: PlateIndex | None, overlays: "Sequence[Overlay]", label: str | None
+    index: PlateIndex | None,
+    overlays: "Sequence[Overlay]",
+    illumination: Mapping[str, np.ndarray],
+    label: str | None,
 ) -> Section | None:
-    """Show one field per treatment group, and the outlines of nuclei in some fields."""
+    """Show one field per treatment group, outlines of nuclei in some fields, and how plates were lit."""
     blocks: list[Block] = []
     if len(overlays):
         caption = (
@@ -42,6 +47,8 @@ def images_section(
         )
     if index is not None and len(index.fields):
         blocks += _montage(index, label)
+        if illumination:
+            blocks.append(_lighting(illumination, index.channels))
     return Section("images", "Images", "Images and segmentation", blocks) if blocks else None
 
 
@@ -50,6 +57,20 @@ def _grey(overlay: "Overlay") -> "Overlay":
     title, image, labels = overlay
     image = np.asarray(image)
     return title, image[0] if image.ndim == 3 else image, np.asarray(labels)
+
+
+def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -> Picture:
+    """Show what was divided out of the fields of the first plates."""
+    shown = dict(list(illumination.items())[:MOST_LIT])
+    caption = (
+        "Uneven illumination, estimated from the median over many fields of a plate and divided out of "
+        "every one before cells were looked for. It should be smooth, without the shapes of cells."
+    )
+    if len(illumination) > MOST_LIT:
+        caption += f" The first {MOST_LIT} of {len(illumination)} plates."
+    return Picture(
+        illumination_figure(shown, channels), caption, f"Illumination of {listed(list(shown))}"
+    )
 
 
 def _montage(index: PlateIndex, label: str | None) -> list[Block]:

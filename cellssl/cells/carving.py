@@ -1,0 +1,179 @@
+"""What is bright and brighter than its surrounding, seen at the scale of the nuclei."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cellssl.cells.levels import li_threshold
+from cellssl.cells.smoothing import (
+    depth_below,
+    gaussian,
+    local_mean,
+    opened,
+    shrunk,
+    without_hot,
+)
+
+__all__ = ["Foreground", "carve", "estimate_diameter"]
+
+_SMOOTH, _SMOOTHEST = 0.8, 2.5  # px: sigma of the first smoothing, against camera noise
+_GRAIN = 0.045  # of the light above background: more noise than that is smoothed away
+_WHITE = 2 * np.sqrt(np.pi)  # a Gaussian leaves 1 / (2 √π sigma) of white noise
+_SIGNAL = 3.0  # times the noise: what is dimmer is background
+_FINE = 14  # px: nuclei are never looked at with more than twice so many pixels across
+_SETTLED = 0.95  # a round of carving is the last when it leaves that much of the diameter
+_ACROSS = 6  # a field is at least so many nuclei wide
+_TISSUE = 12  # bodies of more than so many inscribed circles are no nuclei, nor a cluster of them
+_STEP = 0.75  # by which the scale shrinks while it shows such bodies
+_LEAST = 6  # px: it does not shrink below
+_HOLE = 0.2  # squared diameters: larger holes are gaps between nuclei
+_SAMPLE = 50_000  # pixels that a threshold is computed on
+
+
+@dataclass(frozen=True)
+class _View:
+    """An image averaged over blocks: brightness above the background, and what is bright.
+
+    Attributes
+    ----------
+    factor : int
+        Side of the blocks in pixels.
+    above : ndarray
+        (Y, X) float32: smoothed, background subtracted.
+    bright : ndarray
+        (Y, X) bool: above `floor`.
+    floor : float
+        The least brightness above background that counts.
+    noise : float
+        What smoothing left of the camera's noise.
+    """
+
+    factor: int
+    above: np.ndarray
+    bright: np.ndarray
+    floor: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """Where nuclei are, in pixels of a view.
+
+    Attributes
+    ----------
+    view : _View
+        What was looked at.
+    around : ndarray
+        (Y, X) float32: mean brightness of each pixel's surrounding.
+    mask : ndarray
+        (Y, X) bool: what is bright, and brighter than its surrounding.
+    diameter : float
+        Usual diameter of a nucleus; 0 where there is none.
+    """
+
+    view: _View
+    around: np.ndarray
+    mask: np.ndarray
+    diameter: float
+
+
+def carve(
+    image: np.ndarray, *, diameter: float | None, threshold: float, surround: float
+) -> Foreground:
+    """Find the foreground of a channel and the diameter of its nuclei.
+
+    Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
+    as the bodies that the round before left, until they no longer shrink. Bodies that are much
+    larger than any circle inscribed in them are tissue, whose nuclei are looked for at a finer
+    scale. Large nuclei are looked at with larger pixels: less noise, and less work.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X) float32.
+    diameter : float or None
+        Usual diameter in pixels of the image, if known.
+    threshold, surround : float
+        See `cellssl.cells.find_nuclei`.
+    """
+    view = _look(image, 1, threshold)
+    size = diameter or min(estimate_diameter(view.bright), min(image.shape) / _ACROSS)
+    around, mask = view.above, view.bright
+    settled = not size
+    while not settled:
+        factor = max(1, int(size // _FINE))
+        if factor != view.factor:
+            view = _look(image, factor, threshold)
+        around = local_mean(view.above, surround * size / factor)
+        mask = opened(view.bright & (view.above > around))
+        left = diameter or factor * estimate_diameter(mask)
+        if 0 < left < _SETTLED * size:
+            size = left
+        elif not diameter and size > _LEAST and factor**2 * _bulk(mask) > _TISSUE * left**2:
+            size *= _STEP
+        else:
+            size, settled = left, True
+    size /= view.factor
+    return Foreground(view, around, _filled(mask, _HOLE * size**2), size)
+
+
+def estimate_diameter(mask: np.ndarray) -> float:
+    """Estimate the usual diameter of blobs, touching ones too, in pixels; 0 without any.
+
+    Twice the median radius (weighted by area) of the circles inscribed at the maxima of the
+    distance to the background.
+    """
+    depth = gaussian(depth_below(mask), _SMOOTH)
+    peaks = mask & (cv2.dilate(depth, np.ones((7, 7), np.uint8)) == depth) & (depth > 1.5)
+    radii = np.sort(depth[peaks])
+    if not len(radii):
+        return 0.0
+    weights = np.cumsum(radii**2)
+    return float(2 * radii[np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
+    """Make a view; see `_View`."""
+    pixels = without_hot(shrunk(image, factor))
+    step = max(1, int(np.sqrt(pixels.size / _SAMPLE)))
+    sample = pixels[::step]  # whole rows: noise shows between neighbours
+    smooth, sigma = gaussian(pixels, _SMOOTH), _SMOOTH
+    cut, background = li_threshold(smooth[::step, ::step])
+    lit = smooth[::step] > cut
+    if lit.any():
+        light = max(float(smooth[::step][lit].mean()) - background, np.finfo(np.float32).tiny)
+        sigma = min(_noise(sample, lit) / (_WHITE * _GRAIN * light), _SMOOTHEST)
+    if sigma > _SMOOTH:
+        smooth = gaussian(pixels, sigma)
+        cut, background = li_threshold(smooth[::step, ::step])
+    noise = _noise(sample, smooth[::step] <= cut) / (_WHITE * max(sigma, _SMOOTH))
+    floor = max(threshold * (cut - background), _SIGNAL * noise)
+    above = smooth - np.float32(background)
+    bright = above > floor if cut > background else np.zeros(above.shape, bool)
+    return _View(factor, above, opened(bright), floor, noise)
+
+
+def _bulk(mask: np.ndarray) -> float:
+    """Give the median area of a mask's bodies, weighted by area, in circles of diameter 1."""
+    stats = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)[2]
+    areas = np.sort(stats[1:, cv2.CC_STAT_AREA])
+    if not len(areas):
+        return 0.0
+    weights = np.cumsum(areas)
+    return float(areas[np.searchsorted(weights, weights[-1] / 2)]) / (np.pi / 4)
+
+
+def _filled(mask: np.ndarray, largest: float) -> np.ndarray:
+    """Fill holes, but not the gaps that crowded nuclei enclose."""
+    holes, stats = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)[1:3]
+    small = stats[:, cv2.CC_STAT_AREA] < largest
+    small[0] = False
+    return mask | small[holes]
+
+
+def _noise(pixels: np.ndarray, among: np.ndarray) -> float:
+    """Estimate the standard deviation of the noise where `among` says; edges hardly count."""
+    bends = np.abs(2 * pixels[:, 1:-1] - pixels[:, :-2] - pixels[:, 2:])[among[:, 1:-1]]
+    # Of Gaussian noise a bend has √6 its deviation, and half of all values lie within 0.6745 of it.
+    return float(np.median(bends)) / (0.6745 * np.sqrt(6)) if len(bends) else 0.0

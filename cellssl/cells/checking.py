@@ -1,0 +1,105 @@
+"""Quality control of crops that exist already, such as those cut elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellssl.cells.judging import CELL_REASONS, judge_cells, usual_by_plate
+from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
+from cellssl.crops import CropBatch, Crops, write_crops
+
+__all__ = ["check_crops", "clean_crops"]
+
+_BATCH = 256
+
+
+def check_crops(crops: Crops) -> pd.DataFrame:
+    """Measure the pictures of all cells, and say which are no good.
+
+    What is usual is taken from each plate, or from all of them where plates have few cells; see
+    `cellssl.cells.judging`. Nothing is dropped.
+
+    Parameters
+    ----------
+    crops : Crops
+        N cells.
+
+    Returns
+    -------
+    DataFrame
+        N rows named as the cells: ``Quality_<measure>_<channel>`` and ``Quality_Reason``, one of
+        `CELL_REASONS` or "".
+
+    Examples
+    --------
+    >>> table = check_crops(Crops.open("crops.h5ad"))  # doctest: +SKIP
+    >>> table["Quality_Reason"].value_counts()  # doctest: +SKIP
+    """
+    quality = _measure(crops)
+    known = crops.obs.get("Area_Nucleus")
+    areas = np.zeros(len(crops)) if known is None else known.to_numpy(float)
+    rows = {
+        str(plate): np.flatnonzero(crops.plates == plate) for plate in dict.fromkeys(crops.plates)
+    }
+    nothing = np.empty((0, len(crops.channels)))
+    usual = usual_by_plate(
+        {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
+    )
+    reasons = np.full(len(crops), "", dtype=object)
+    for plate, of in rows.items():
+        reasons[of] = judge_cells(areas[of], quality[of], usual[plate])
+    table = pd.DataFrame(quality, crops.obs.index, quality_columns(crops.channels))
+    return table.assign(Quality_Reason=reasons)
+
+
+def clean_crops(
+    crops: Crops, table: pd.DataFrame, out: str | Path, *, keep: Sequence[str] = ()
+) -> Path:
+    """Write the good cells into a crop file of their own.
+
+    Parameters
+    ----------
+    crops : Crops
+        N cells.
+    table : DataFrame
+        What `check_crops` says of them; its columns join the cells' table.
+    out : path
+        The crop file to make.
+    keep : sequence of str
+        Reasons in spite of which a cell stays.
+    """
+    good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
+    obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
+    about = {k: v for k, v in crops.uns["cellssl"].items() if k in ("segmenter", "illumination")}
+
+    def batches() -> Iterator[CropBatch]:
+        for first in range(0, max(len(good), 1), _BATCH):
+            rows = good[first : first + _BATCH]
+            yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
+
+    return write_crops(
+        out,
+        batches(),
+        channels=crops.channels,
+        size=crops.size,
+        provenance={**about, "checked": list(CELL_REASONS), "kept": sorted(keep)},
+        masks=crops.mask_names,
+    )
+
+
+def _measure(crops: Crops) -> np.ndarray:
+    """Measure all cells, some at a time: (N, 3 C)."""
+    starts = range(0, len(crops), _BATCH)
+    tops = np.zeros(crops.shape[1], crops.dtype)
+    for first in starts:
+        tops = np.maximum(tops, crops.read(slice(first, first + _BATCH)).max((0, 2, 3)))
+    levels = [saturation_level(top) for top in tops]
+    within = middle(crops.size)
+    rows = [
+        measure_cells(crops.read(slice(first, first + _BATCH))[..., within, within], levels)
+        for first in starts
+    ]
+    columns = len(quality_columns(crops.channels))
+    return np.concatenate(rows) if rows else np.empty((0, columns), np.float32)

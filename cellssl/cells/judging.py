@@ -1,0 +1,235 @@
+"""Which cells and fields are no good, and for what reason; judged by what is usual on their plate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cellssl.cells.labels import find_nucleus_channel
+from cellssl.cells.quality import MEASURES
+from cellssl.errors import PlateError
+
+__all__ = [
+    "CELL_REASONS",
+    "FIELD_REASONS",
+    "REASONS",
+    "Usual",
+    "judge_cells",
+    "judge_field",
+    "usual_by_plate",
+]
+
+#: Every cell found is kept or dropped for the first of these that applies.
+FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
+CELL_REASONS = ("fragment", "large", "noise", "saturated", "blurred")
+REASONS = ("border", *FIELD_REASONS, *CELL_REASONS)
+
+_FRAGMENT = 0.2  # of the usual nucleus area: less than half its diameter
+_LARGE = 8.0  # of the usual nucleus area: three nuclei's diameter, and no nucleus
+_NOISE = 0.5  # no more than half of the variance is shared by neighbours
+_FAINT = (
+    0.25  # a channel whose usual noise is above this is dim on the whole plate: no cell's fault
+)
+_SATURATED = 0.25  # share of the middle of a crop
+_BLURRED = (
+    0.35,
+    0.5,
+)  # of the usual sharpness: of the nucleus, and over the channels (geometric mean)
+_FIELD_SATURATED = 0.05  # share of the field
+_FIELD_DEBRIS = 0.3  # share of what was found that is too large for nuclei
+_FIELD_FOCUS = (0.45, 0.6)  # as _BLURRED, of the field's median
+_FIELD_CELLS = 5  # fewer say nothing about the field's focus
+_FIELD_LIGHT = 4.0  # times the usual background, or a fourth
+_FIELD_SPREAD = 8.0  # and so many robust standard deviations away from it
+_FIELDS = 8  # fewer fields do not tell how their backgrounds spread
+_ENOUGH = 200  # cells make a plate's own medians; plates with fewer are judged by all plates'
+_TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual on a plate: medians over its cells and fields.
+
+    Attributes
+    ----------
+    area : float
+        Of a nucleus, in pixels; 0 where areas are not known.
+    noise, sharpness : ndarray
+        (C,) of a cell.
+    background : ndarray
+        (C,) of a field.
+    spread : ndarray
+        (C,) robust standard deviation (1.4826 MAD) of the logarithm of the fields' backgrounds;
+        infinite where there are too few fields to tell.
+    nucleus : int
+        Number of the channel that shows nuclei.
+    """
+
+    area: float
+    noise: np.ndarray
+    sharpness: np.ndarray
+    background: np.ndarray
+    spread: np.ndarray
+    nucleus: int
+
+    @classmethod
+    def of(
+        cls,
+        areas: np.ndarray,
+        quality: np.ndarray,
+        backgrounds: np.ndarray,
+        channels: Sequence[str],
+        nucleus: str | None = None,
+    ) -> "Usual":
+        """Take the medians of n cells and f fields.
+
+        Parameters
+        ----------
+        areas : ndarray
+            (n,) of the nuclei in pixels.
+        quality : ndarray
+            (n, 3 C) as `measure_cells` gives it.
+        backgrounds : ndarray
+            (f, C); f may be 0.
+        channels : sequence of str
+            C names.
+        nucleus : str, optional
+            The one that shows nuclei; by default the one named like a DNA stain, else the least
+            noisy.
+        """
+        count = len(channels)
+        noise, sharpness, _ = (
+            np.split(np.median(quality, axis=0), len(MEASURES))
+            if len(quality)
+            else np.zeros((len(MEASURES), count))
+        )
+        light = np.log(np.maximum(backgrounds, 1.0)) if len(backgrounds) else np.zeros((1, count))
+        centre = np.median(light, axis=0)
+        spread = 1.4826 * np.median(np.abs(light - centre), axis=0)
+        try:
+            shown = find_nucleus_channel(channels, nucleus)
+        except PlateError:
+            shown = int(noise.argmin())
+        return cls(
+            area=float(np.median(areas)) if len(areas) else 0.0,
+            noise=noise,
+            sharpness=sharpness,
+            background=np.exp(centre),
+            spread=spread if len(light) >= _FIELDS else np.full(count, np.inf),
+            nucleus=shown,
+        )
+
+
+def usual_by_plate(
+    plates: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    channels: Sequence[str],
+    nucleus: str | None = None,
+) -> dict[str, Usual]:
+    """Measure what is usual on each plate.
+
+    Medians of fewer than 200 cells say little, and on a plate whose channel failed noise is usual:
+    such plates are judged by all together, and nowhere is more noise usual than over all.
+
+    Parameters
+    ----------
+    plates : mapping
+        Of each plate: areas (n,), quality (n, 3 C), backgrounds (f, C).
+    channels, nucleus
+        As `Usual.of` takes them.
+    """
+    if not plates:
+        return {}
+    areas, quality, backgrounds = (
+        np.concatenate(arrays) for arrays in zip(*plates.values(), strict=True)
+    )
+    overall = Usual.of(areas, quality, backgrounds, channels, nucleus)
+    result = {}
+    for plate, measured in plates.items():
+        own = Usual.of(*measured, channels, nucleus)
+        if len(measured[0]) < _ENOUGH:
+            own = replace(overall, background=own.background, spread=own.spread)
+        result[plate] = replace(own, noise=np.minimum(own.noise, overall.noise))
+    return result
+
+
+def judge_cells(areas: np.ndarray, quality: np.ndarray, usual: Usual) -> np.ndarray:
+    """Give each cell the first of `CELL_REASONS` that applies, or "".
+
+    *fragment* and *large*: less than a fifth, or more than eight times, of the usual nucleus area.
+    *noise*: a channel holds nothing but noise, where the plate's other cells show something in it.
+    *saturated*: over a quarter of the crop's middle is at the camera's end in a channel. *blurred*:
+    far less sharp than is usual, in the nucleus and over all channels.
+
+    Parameters
+    ----------
+    areas : ndarray
+        (n,) of the nuclei in pixels.
+    quality : ndarray
+        (n, 3 C) as `measure_cells` gives it.
+    usual : Usual
+        Of the plate.
+
+    Returns
+    -------
+    ndarray
+        (n,) of str.
+    """
+    noise, _, saturated = np.split(quality, len(MEASURES), axis=1)
+    nucleus, overall = _sharpness_beside(quality, usual)
+    lit = usual.noise < _FAINT
+    tests = {
+        "fragment": areas < _FRAGMENT * usual.area,
+        "large": (areas > _LARGE * usual.area) & (usual.area > 0),
+        "noise": ((noise > _NOISE) & lit).any(axis=1),
+        "saturated": (saturated > _SATURATED).any(axis=1),
+        "blurred": (nucleus < _BLURRED[0]) & (overall < _BLURRED[1]),
+    }
+    return np.select(list(tests.values()), list(tests), default="")
+
+
+def judge_field(
+    areas: np.ndarray,
+    quality: np.ndarray,
+    background: np.ndarray,
+    saturated: np.ndarray,
+    usual: Usual,
+) -> str:
+    """Give the first of `FIELD_REASONS` that applies to a field, or "".
+
+    *field_saturated*: over 5 % of a channel is at the camera's end. *field_debris*: 30 % of the area
+    of what was found is too large to be nuclei. *field_focus*: its cells' median sharpness is half
+    of what is usual. *field_illumination*: a channel's background is four times what is usual on the
+    plate, or a fourth, and far outside the plate's own spread.
+
+    Parameters
+    ----------
+    areas, quality : ndarray
+        (n,), (n, 3 C) of its cells.
+    background, saturated : ndarray
+        (C,), (C,) of the field.
+    usual : Usual
+        Of the plate.
+    """
+    if (saturated > _FIELD_SATURATED).any():
+        return "field_saturated"
+    if (
+        usual.area
+        and len(areas)
+        and areas[areas > _LARGE * usual.area].sum() > (_FIELD_DEBRIS * areas.sum())
+    ):
+        return "field_debris"
+    if len(quality) >= _FIELD_CELLS:
+        nucleus, overall = (np.median(ratio) for ratio in _sharpness_beside(quality, usual))
+        if nucleus < _FIELD_FOCUS[0] and overall < _FIELD_FOCUS[1]:
+            return "field_focus"
+    away = np.abs(np.log(np.maximum(background, 1.0)) - np.log(np.maximum(usual.background, 1.0)))
+    if ((away > np.log(_FIELD_LIGHT)) & (away > _FIELD_SPREAD * usual.spread)).any():
+        return "field_illumination"
+    return ""
+
+
+def _sharpness_beside(quality: np.ndarray, usual: Usual) -> tuple[np.ndarray, np.ndarray]:
+    """Give sharpness relative to the usual: (n,) of the nucleus, (n,) over the channels."""
+    _, sharpness, _ = np.split(quality, len(MEASURES), axis=1)
+    ratio = np.log(np.maximum(sharpness, _TINY)) - np.log(np.maximum(usual.sharpness, _TINY))
+    return np.exp(ratio[:, usual.nucleus]), np.exp(ratio.mean(axis=1))

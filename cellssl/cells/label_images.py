@@ -1,0 +1,256 @@
+"""Label images that were made elsewhere, one per field, as a segmenter."""
+
+import bisect
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from cellssl.cells.bodies import number_cells
+from cellssl.cells.labels import Labels, find_nucleus_channel
+from cellssl.errors import PlateError
+from cellssl.plates import FieldError, files_of, read_field
+
+__all__ = ["LabelImages"]
+
+_VERSION = 1  # raise it when the same files come to mean other objects
+_ENDINGS = (".tif", ".tiff", ".png", ".npy")
+_MOST = 10_000_000  # the largest number of an object: tables are as long as it
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class LabelImages:
+    """Nuclei, and perhaps cells, from label images: TIFF, PNG or NPY, one per field.
+
+    Attributes
+    ----------
+    nuclei : str
+        Where a field's label image lies: a path with ``{plate}``, ``{well}``, ``{site}``,
+        ``{image}`` (the name of the nucleus channel's file without its ending) or the name of any
+        metadata column in braces, such as ``masks/{plate}/{well}_s{site:02d}.png``; or a folder,
+        where the file's name begins with that of the nucleus channel's file.
+    cells : str or None
+        The same for whole cells. They may be numbered on their own: each takes the number of the
+        nucleus that covers most of it.
+    nucleus_channel : str or None
+        The channel whose file gives ``{image}``; by default the one named like a DNA stain, or the
+        first.
+    files : tuple of Path
+        The label images of the field that this segmenter is for; see `for_field`.
+    problem : str
+        Why there are none.
+
+    Examples
+    --------
+    >>> everywhere = LabelImages("masks/{well}_{site:02d}.png")
+    >>> here = everywhere.for_field({"Metadata_Well": "B02", "Metadata_Site": 3})
+    >>> str(here.files[0])
+    'masks/B02_03.png'
+    """
+
+    nuclei: str
+    cells: str | None = None
+    nucleus_channel: str | None = None
+    files: tuple[Path, ...] = ()
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """``labels``."""
+        return "labels"
+
+    def settings(self) -> dict[str, Any]:
+        """Give what the result depends on, apart from the files."""
+        return {
+            "version": _VERSION,
+            "nuclei": self.nuclei,
+            "cells": self.cells,
+            "nucleus_channel": self.nucleus_channel,
+        }
+
+    def check(self, channels: Sequence[str]) -> None:
+        """Make sure that each field can have a label image of its own.
+
+        Raises
+        ------
+        PlateError
+            When a folder is not there, or a pattern names the same file for every field.
+        """
+        if self.nucleus_channel is not None:
+            find_nucleus_channel(channels, self.nucleus_channel)
+        for text in self._texts():
+            if not _names(text) and not Path(text).is_dir():
+                raise PlateError(
+                    f"{text} is no folder of label images, and names no field: wanted an existing "
+                    "folder, or a path such as masks/{plate}_{well}_{site}.tif ({plate}, {well}, "
+                    "{site}, {image} or a metadata column)"
+                )
+
+    def for_field(self, row: Mapping[str, Any]) -> "LabelImages":
+        """Give the segmenter of one field, a row of the index.
+
+        Raises
+        ------
+        PlateError
+            When a pattern asks for what the index does not have.
+        """
+        image = self._image(row)
+        try:
+            files = tuple(_find(text, row, image) for text in self._texts())
+        except FieldError as error:
+            return replace(self, problem=str(error))
+        return replace(self, files=files)
+
+    def segment(self, field: np.ndarray, channels: Sequence[str]) -> Labels:  # noqa: ARG002
+        """Read the label images of a field (C, Y, X).
+
+        Raises
+        ------
+        FieldError
+            When one is missing, cannot be read, or does not fit.
+        """
+        if not self.files:
+            raise FieldError(self.problem or "label images are read for one field: see for_field")
+        nuclei, *cells = (_read(path, field.shape[1:]) for path in self.files)
+        return Labels(nuclei, number_cells(nuclei, cells[0]) if cells else None)
+
+    def _texts(self) -> list[str]:
+        return [text for text in (self.nuclei, self.cells) if text is not None]
+
+    def _image(self, row: Mapping[str, Any]) -> Path | None:
+        """Give the file of the channel that names label images."""
+        channels = [key.removeprefix("Path_") for key in row if key.startswith("Path_")]
+        if not channels:
+            return None
+        try:
+            chosen = channels[find_nucleus_channel(channels, self.nucleus_channel)]
+        except PlateError:
+            chosen = channels[0]
+        return files_of(row[f"Path_{chosen}"])[0]
+
+
+def _names(text: str) -> list[str]:
+    """List what stands in braces.
+
+    Raises
+    ------
+    PlateError
+        When the braces do not close.
+    """
+    try:
+        return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    except ValueError as error:
+        raise PlateError(f"the braces of {text!r} do not fit together ({error})") from error
+
+
+def _find(text: str, row: Mapping[str, Any], image: Path | None) -> Path:
+    """Find a field's label image."""
+    if _names(text):
+        return Path(_filled(text, row, image))
+    if image is None:
+        raise PlateError(f"{text} is a folder, and the index has no images to find labels by")
+    stem = _stem(image)
+    names = _listed(text, Path(text).stat().st_mtime_ns)
+    begin = bisect.bisect_left(names, stem)
+    found = []
+    for name in names[begin:]:
+        if not name.startswith(stem):
+            break
+        follows = name[len(stem) : len(stem) + 1]
+        if not follows.isalnum() and Path(text, name).absolute() != image.absolute():
+            found.append(name)
+    if len(found) == 1:
+        return Path(text, found[0])
+    if not found:
+        raise FieldError(f"{text} has no label image whose name begins with {stem}")
+    shown = ", ".join(found[:_SHOWN])
+    raise FieldError(
+        f"{text} has {len(found)} label images whose names begin with {stem} ({shown}): say which "
+        f"with a pattern, such as {Path(text, '{image}' + found[0].removeprefix(stem))}"
+    )
+
+
+def _filled(text: str, row: Mapping[str, Any], image: Path | None) -> str:
+    """Put a field's values into a pattern."""
+    values: dict[str, Any] = {
+        key.removeprefix("Metadata_"): value
+        for key, value in row.items()
+        if key.startswith("Metadata_")
+    }
+    values |= {key.lower(): value for key, value in values.items()}
+    if image is not None:
+        values["image"] = _stem(image)
+    try:
+        return text.format_map(values)
+    except KeyError as error:
+        raise PlateError(
+            f"{text!r} asks for {{{error.args[0]}}}; the index has "
+            f"{', '.join(f'{{{name}}}' for name in values)}"
+        ) from error
+    except (ValueError, AttributeError, IndexError, TypeError) as error:
+        raise PlateError(f"{text!r} cannot be filled in ({error})") from error
+
+
+def _stem(image: Path) -> str:
+    """Give a file's name without the endings of an image."""
+    name = image.name
+    for ending in (*_ENDINGS, ".ome"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name
+
+
+@lru_cache(maxsize=8)
+def _listed(folder: str, _changed: int) -> list[str]:
+    """List a folder's images, sorted; anew when it has changed."""
+    return sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in _ENDINGS)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a label image that fits a field: (Y, X) int32."""
+    labels = _load(path)
+    if labels.shape != shape:
+        sizes = (" × ".join(map(str, size)) for size in (labels.shape, shape))
+        raise FieldError("{} is {} pixels, its field {}".format(path, *sizes))
+    if labels.dtype.kind not in "iu":
+        raise FieldError(
+            f"{path} holds {labels.dtype}: wanted whole numbers, 0 for the background and one number "
+            "per object"
+        )
+    if labels.min(initial=0) < 0 or labels.max(initial=0) > _MOST:
+        raise FieldError(
+            f"{path} has numbers from {labels.min()} to {labels.max()}: wanted 0 to {_MOST:,}"
+        )
+    numbers = labels.astype(np.int32)
+    here = numbers > 0
+    if here.any() and numbers[here].min() == numbers.max() and (n := ndimage.label(here)[1]) > 1:
+        raise FieldError(
+            f"{path} is a mask of {n} parts that all have the number {numbers.max()}: wanted one "
+            "number per object (scipy.ndimage.label gives them)"
+        )
+    return numbers
+
+
+def _load(path: Path) -> np.ndarray:
+    """Read a file's array; what is wrong with it is said with its name."""
+    kind = path.suffix.lower()
+    if kind not in _ENDINGS:
+        raise FieldError(f"{path} is no label image: wanted {', '.join(_ENDINGS)}")
+    if kind in (".tif", ".tiff"):
+        return read_field([path])[0]
+    try:
+        if kind == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False))
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except FileNotFoundError as error:
+        raise FieldError(f"{path} is not there") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise FieldError(f"{path} cannot be read ({error})") from error

@@ -1,0 +1,148 @@
+"""How good the pictures of cells and fields are: noise, sharpness, saturation, background."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = [
+    "MEASURES",
+    "measure_cells",
+    "measure_field",
+    "middle",
+    "quality_columns",
+    "saturation_level",
+]
+
+MEASURES = ("Noise", "Sharpness", "Saturated")
+_FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # what cameras give at most
+_LEAST = 24  # px: a smaller middle than this would say little
+_STRIDE = 8  # px: a field's background is found on as many fewer pixels
+_BATCH = 64  # cells measured at once, so that their pixels stay in the processor's cache
+
+
+def quality_columns(channels: Sequence[str]) -> list[str]:
+    """Name what `measure_cells` gives: ``Quality_<measure>_<channel>``.
+
+    Examples
+    --------
+    >>> quality_columns(["DNA"])
+    ['Quality_Noise_DNA', 'Quality_Sharpness_DNA', 'Quality_Saturated_DNA']
+    """
+    return [f"Quality_{measure}_{channel}" for measure in MEASURES for channel in channels]
+
+
+def middle(size: int) -> slice:
+    """Give the middle half of a crop's side, or `_LEAST` pixels of it: where the cell itself is.
+
+    Examples
+    --------
+    >>> middle(96), middle(20)
+    (slice(24, 72, None), slice(0, 20, None))
+    """
+    side = min(size, max(_LEAST, size // 2))
+    first = (size - side) // 2
+    return slice(first, first + side)
+
+
+def saturation_level(pixels: np.ndarray) -> float:
+    """Give the value at which the camera was full, or infinity where none of `pixels` reached it.
+
+    Cameras of 10 to 14 bits write into files of 16: a largest value of just 4,095 is such an end.
+    """
+    top = pixels.max(initial=0)
+    return float(top) if pixels.dtype.kind in "ui" and top in _FULL else np.inf
+
+
+def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Measure the pictures of some cells.
+
+    *Noise* is the share of the variance that neighbouring pixels do not have in common (one minus
+    their correlation): 0.01 to 0.1 for a cell, 0.8 to 1 for a channel that holds nothing but noise.
+    *Sharpness* is the contrast of fine detail (Laplacian after a 3 × 3 binomial smoothing) relative
+    to that of the whole, after Pertuz et al. [1]_; blurring lowers it. *Saturated* is the share of
+    pixels at the camera's upper end.
+
+    Parameters
+    ----------
+    images : ndarray
+        (n, C, S, S) of any real type, raw; best the `middle` of crops.
+    levels : sequence of float
+        C values from which on a pixel is saturated.
+
+    Returns
+    -------
+    ndarray
+        (n, 3 C) float32 in the order of `quality_columns`.
+
+    References
+    ----------
+    .. [1] Pertuz, Puig and Garcia, Pattern Recognition 46 (2013) 1415-1432 (LAP4).
+    """
+    full = np.asarray(levels, np.float64).reshape(-1, 1, 1)
+    batches = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
+    rows = [
+        np.concatenate(
+            [_noise(batch), _sharpness(batch), (batch >= full).mean((2, 3))], axis=1
+        ).astype(np.float32)
+        for batch in batches
+    ]
+    columns = len(MEASURES) * images.shape[1]
+    return np.concatenate(rows) if rows else np.empty((0, columns), np.float32)
+
+
+def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Measure a field (C, Y, X): background, and share of saturated pixels.
+
+    Parameters
+    ----------
+    field : ndarray
+        (C, Y, X) raw.
+    levels : sequence of float
+        C values from which on a pixel is saturated.
+
+    Returns
+    -------
+    tuple of ndarray
+        (C,) float32 each: the lowest percent's upper end, of every eighth pixel and row; the share.
+    """
+    background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2))
+    saturated = [
+        float((channel >= level).mean()) if np.isfinite(level) else 0.0
+        for channel, level in zip(field, levels, strict=True)
+    ]
+    return background.astype(np.float32), np.array(saturated, np.float32)
+
+
+def _noise(images: np.ndarray) -> np.ndarray:
+    """Give one minus the correlation of neighbours, 1 for a flat picture: (n, C)."""
+    flat = images.astype(np.float32)
+    flat -= flat.mean((2, 3), keepdims=True)
+    variance = np.einsum("ncyx,ncyx->nc", flat, flat)
+    pairs = np.einsum("ncyx,ncyx->nc", flat[..., 1:], flat[..., :-1])
+    pairs += np.einsum("ncyx,ncyx->nc", flat[..., 1:, :], flat[..., :-1, :])
+    side = images.shape[-1]
+    scale = side / max(2 * (side - 1), 1)  # sums of fewer pairs than pixels
+    return 1 - scale * np.divide(pairs, variance, out=np.zeros_like(pairs), where=variance > 0)
+
+
+def _sharpness(images: np.ndarray) -> np.ndarray:
+    """Give the standard deviation of the smoothed Laplacian over that of the smoothed: (n, C)."""
+    fine = images.astype(np.float32)
+    for axis in (2, 3):
+        fine = _sum3(fine, axis)
+    inner = fine[..., 1:-1, 1:-1]
+    detail = 4 * inner - fine[..., 2:, 1:-1] - fine[..., :-2, 1:-1]
+    detail -= fine[..., 1:-1, 2:] + fine[..., 1:-1, :-2]
+    deviation = fine.std((2, 3))
+    return np.divide(
+        detail.std((2, 3)), deviation, out=np.zeros_like(deviation), where=deviation > 0
+    )
+
+
+def _sum3(image: np.ndarray, axis: int) -> np.ndarray:
+    """Weigh three neighbours along an axis 1:2:1, where there are three."""
+    length = image.shape[axis]
+    first, centre, last = (
+        np.take(image, range(start, length - 2 + start), axis=axis) for start in range(3)
+    )
+    return first + 2 * centre + last

@@ -1,0 +1,144 @@
+"""The illumination of each plate, estimated from a sample of its fields and kept beside the crops."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from cellssl.cells.job import Task, read_checked
+from cellssl.files import atomic
+from cellssl.plates import FieldError
+from cellssl.plates.illumination import (
+    FEWEST,
+    GRID,
+    Method,
+    block_means,
+    correct,
+    estimate,
+    expand,
+)
+
+__all__ = ["FILE_NAME", "Shading", "measure_shading", "sample_fields"]
+
+FILE_NAME = "illumination.npz"
+_SAMPLED = 64  # fields of a plate, evenly over it; more hardly change the median
+_LOG = logging.getLogger(__name__)
+
+Field = TypeVar("Field")
+
+
+@dataclass(frozen=True)
+class Shading:
+    """How each plate is lit.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        C names.
+    maps : mapping
+        Plate → (C, GRID, GRID) float32, mean 1; a plate with too few fields is not there.
+    """
+
+    channels: tuple[str, ...]
+    maps: Mapping[str, np.ndarray]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Shading":
+        """Read ``illumination.npz`` of a folder of crops."""
+        with np.load(path, allow_pickle=False) as file:
+            plates = [str(plate) for plate in file["plates"]]
+            channels = tuple(str(channel) for channel in file["channels"])
+            return cls(channels, dict(zip(plates, file["maps"], strict=True)))
+
+    def correct(self, field: np.ndarray, plate: str) -> np.ndarray:
+        """Divide a field (C, Y, X) of a plate by its illumination, in its own type."""
+        flat = self.maps.get(plate)
+        return field if flat is None else correct(field, expand(flat, field.shape[1:]))
+
+    def write(self, path: Path, *, made_of: str) -> None:
+        """Write it, whole or not at all, with the fingerprint of what it was estimated from."""
+        maps = np.stack(list(self.maps.values())) if self.maps else np.empty((0, 0, GRID, GRID))
+        with atomic(path) as part, part.open("wb") as file:
+            np.savez(
+                file,
+                plates=np.array(list(self.maps), dtype=np.str_),
+                channels=np.array(self.channels, dtype=np.str_),
+                maps=maps.astype(np.float32),
+                made_of=np.array(made_of),
+            )
+
+
+def measure_shading(
+    tasks: Mapping[str, Sequence[Task]],
+    method: Method,
+    path: Path,
+    *,
+    spread: Callable[
+        [Callable[[Task], np.ndarray | None], list[Task]],
+        Iterator[tuple[Task, np.ndarray | object | None]],
+    ],
+) -> Shading:
+    """Estimate the illumination of each plate, or take what `path` holds of the same fields.
+
+    Parameters
+    ----------
+    tasks : mapping
+        Plate → the fields that `sample_fields` chose of it.
+    method : str
+        See `cellssl.plates.illumination.estimate`.
+    path : path
+        ``illumination.npz``.
+    spread : callable
+        Does the work on the sampled fields, in whatever order.
+    """
+    channels = next(iter(tasks.values()))[0].job.channels
+    sampled = {plate: fields for plate, fields in tasks.items() if len(fields) >= FEWEST}
+    made_of = _fingerprint(sampled, method)
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["made_of"]) == made_of:
+                return Shading.read(path)
+    plates = {task.part: plate for plate, fields in sampled.items() for task in fields}
+    blocks: dict[str, dict[Path, np.ndarray]] = {plate: {} for plate in sampled}
+    for task, means in spread(measure_blocks, [t for f in sampled.values() for t in f]):
+        if isinstance(means, np.ndarray):
+            blocks[plates[task.part]][task.part] = means
+    maps = {
+        plate: estimate(np.stack([of[part] for part in sorted(of)]), method)
+        for plate, of in blocks.items()
+        if len(of) >= FEWEST
+    }
+    left = [plate for plate in tasks if plate not in maps]
+    if left:
+        _LOG.info(
+            "illumination is not corrected on %s: fewer than %d readable fields",
+            ", ".join(left[:5]) + (f" and {len(left) - 5} more plates" if len(left) > 5 else ""),
+            FEWEST,
+        )
+    shading = Shading(channels, maps)
+    shading.write(path, made_of=made_of)
+    return shading
+
+
+def measure_blocks(task: Task) -> np.ndarray | None:
+    """Read a field and average it over blocks: (C, GRID, GRID), or None where it cannot be read."""
+    try:
+        return block_means(read_checked(task))
+    except FieldError:
+        return None  # cropping will say so
+
+
+def sample_fields(fields: Sequence[Field]) -> list[Field]:
+    """Choose `_SAMPLED` of a plate's fields, evenly, in the order of the plate."""
+    places = np.linspace(0, len(fields) - 1, min(len(fields), _SAMPLED)).round().astype(int)
+    return [fields[place] for place in places]
+
+
+def _fingerprint(sampled: Mapping[str, Sequence[Task]], method: str) -> str:
+    text = json.dumps([method, {p: [task.part.name for task in f] for p, f in sampled.items()}])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,219 @@
+"""Commands on crops that exist already: crops import, export, features, join, check, images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import crops
+from cellssl.cli.options import CropFile, Out
+from cellssl.cli.shell import command, parse_pairs, say, show_table, shown
+
+
+@command(crops, "import")
+def import_crops(
+    pixels: Annotated[
+        Path,
+        typer.Argument(
+            help="Crops as .npy or .h5 (N, C, H, W), scPortrait's .h5sc, or DeepProfiler's folder of "
+            "single cells.",
+            show_default=False,
+        ),
+    ],
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV beside .npy and .h5, a row per crop in the same order. (default: the one of "
+            "the same name)",
+            show_default=False,
+        ),
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The channels' names, in their order; repeated. (default: those the format knows)"
+        ),
+    ] = None,
+    out: Out = Path("crops.h5ad"),
+    dataset: Annotated[
+        str | None, typer.Option(help="Dataset of the .h5 file. (default: the only 4-D one)")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="COLUMN=Well: what a column of the table means; may be repeated."),
+    ] = None,
+    plate_name: Annotated[
+        str | None,
+        typer.Option(
+            "--plate-name", help="The plate's name. (default: the table's, or the folder's)"
+        ),
+    ] = None,
+    negative: Annotated[
+        str, typer.Option(help="The compound that is the negative control.")
+    ] = "DMSO",
+) -> None:
+    """Take over crops that were cut elsewhere."""
+    import cellssl.crops
+
+    path = cellssl.crops.import_crops(
+        pixels,
+        table,
+        out,
+        dataset=dataset,
+        channels=channel or None,
+        columns=parse_pairs(column or [], "--column"),
+        plate=plate_name,
+        negative_control=negative,
+    )
+    _say_made(path)
+
+
+@command(crops, "export")
+def export_crops(
+    source: CropFile,
+    out: Out,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="h5sc (scPortrait), npy or hdf5 (with a CSV), deepprofiler (a folder of PNGs). "
+            "(default: what the name says: .h5sc, .npy, .h5, or none for a folder)",
+        ),
+    ] = None,
+) -> None:
+    """Write crops for another program; `crops import` reads them back."""
+    import cellssl.crops
+
+    path = cellssl.crops.export_crops(source, out, format=format_, progress=shown())
+    say(f"written to {path}")
+
+
+@command(crops, "features")
+def import_features(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="DeepProfiler's features folder: <plate>/<well>/<site>.npz.", show_default=False
+        ),
+    ],
+    out: Out = Path("deepprofiler.h5ad"),
+    source: Annotated[
+        Path | None,
+        typer.Option("--crops", help="The same cells' crop file: their names and tables."),
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="DeepProfiler's index.csv, where there are no crops.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The embedding's name in tables.")] = "DeepProfiler",
+) -> None:
+    """Take over DeepProfiler's features as an embedding, for `evaluate`."""
+    import cellssl.crops
+
+    path = cellssl.crops.import_features(folder, out, crops=source, index=index, name=name)
+    say(f"written to {path}")
+
+
+@command(crops, "join")
+def join_crops(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Crop files, or their folders, in order.", show_default=False),
+    ],
+    out: Out,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Channels to keep, in their order; repeated. (default: all, the same in every file)"
+        ),
+    ] = None,
+    masks: Annotated[bool, typer.Option(help="Keep the masks.")] = True,
+) -> None:
+    """Join several plates' crops into one file; --out may be one of them, to append to it."""
+    import cellssl.crops
+
+    _say_made(
+        cellssl.crops.join_crops(
+            sources, out, channels=channel or None, masks=masks, progress=shown()
+        )
+    )
+
+
+def _say_made(path: Path) -> None:
+    """Say what the new crop file holds."""
+    import cellssl.crops
+
+    opened = cellssl.crops.Crops.open(path)
+    say(f"{len(opened.obs):,} cells, channels {', '.join(opened.channels)}, {opened.size} px")
+    say(f"written to {path}")
+
+
+@command(crops, "check")
+def check_crops(
+    crops: CropFile,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A crop file for the good cells. (default: none is made)"),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A reason in spite of which cells stay; may be repeated."),
+    ] = None,
+) -> None:
+    """Say which cells are fragments, noise, saturated or blurred, and why; write the others."""
+    import cellssl.cells
+    import cellssl.crops
+
+    opened = cellssl.crops.Crops.open(crops)
+    table = cellssl.cells.check_crops(opened)
+    counts = table["Quality_Reason"].value_counts()
+    faulty = table[table["Quality_Reason"] != ""]
+    rows = [[reason, f"{number:,}"] for reason, number in counts.items() if reason]
+    if rows:
+        show_table("Faulty cells", ["reason", "cells"], rows)
+    say(f"{len(table):,} cells, {len(faulty):,} faulty")
+    if out is not None:
+        path = cellssl.cells.clean_crops(opened, table, out, keep=keep or [])
+        listed = path.with_name(f"{path.stem}.dropped.csv")
+        lost = faulty[~faulty["Quality_Reason"].isin(keep or [])]
+        lost.to_csv(listed, index_label="Cell")
+        say(f"written to {path}; what was dropped: {listed}")
+
+
+@command(crops, "images")
+def import_images(
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder or .zip of pictures (JPEG, PNG, TIFF, BMP), MNIST's IDX files or their folder, "
+            "CIFAR's binary version (folder, .bin, .tar.gz); several are joined.",
+            show_default=False,
+        ),
+    ],
+    out: Out = Path("images.h5ad"),
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side in pixels: the shorter side is resized to it, the middle kept. (default: as they "
+            "are, where all are squares of one size)",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The data set's name. (default: that of the folder or archive)"),
+    ] = None,
+) -> None:
+    """Take over a data set of photographs: classes from folders, train, test and val from names."""
+    import cellssl.crops
+    import cellssl.datasets
+
+    path = cellssl.datasets.import_images(source, out, size=size, name=name, progress=shown())
+    opened = cellssl.crops.Crops.open(path)
+    say(f"{len(opened):,} pictures, channels {', '.join(opened.channels)}, {opened.size} px")
+    for column in ("Metadata_Split", "Metadata_Class"):
+        if column in opened.obs:
+            counts = opened.obs[column].value_counts(sort=False)
+            shortened = [f"{value or '(none)'} {n:,}" for value, n in counts.head(12).items()]
+            more = f", … ({len(counts)} in all)" if len(counts) > 12 else ""
+            say(f"{column.removeprefix('Metadata_')}: {', '.join(shortened)}{more}")
+    say(f"written to {path}")

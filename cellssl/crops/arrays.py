@@ -1,0 +1,163 @@
+"""Crops as a bare array, NumPy's ``.npy`` or HDF5, beside a row-aligned CSV."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TypeAlias
+
+import h5py
+import numpy as np
+
+from cellssl.crops.foreign import NAME, Foreign, Images, named_table
+from cellssl.crops.sidecar import Sidecar
+from cellssl.crops.store import Crops
+from cellssl.crops.tables import read_table
+from cellssl.errors import CropError
+from cellssl.files import atomic
+from cellssl.progress import track
+
+__all__ = ["open_arrays", "write_hdf5", "write_npy"]
+
+_LOG = logging.getLogger(__name__)
+_BATCH = 256
+_PIXELS, _MASKS = "crops", "masks"
+
+Array: TypeAlias = h5py.Dataset | np.ndarray
+
+
+@contextmanager
+def open_arrays(
+    pixels: Path, table: Path | None, *, dataset: str | None, columns: Mapping[str, str]
+) -> Iterator[Foreign]:
+    """Open an array of pixels and its CSV, by default the one of the same name."""
+    table = table or pixels.with_suffix(".csv")
+    sidecar = Sidecar.read(pixels.with_suffix(".json"))
+    cells, names = read_table(table, dict(columns))
+    if sidecar is not None and NAME in cells:
+        cells, names = sidecar.read_table(table), {}
+    masked = bool(sidecar and sidecar.masks)
+    chosen = _PIXELS if masked and dataset is None else dataset
+    with _open(pixels, chosen) as array, _open_masks(pixels, wanted=masked) as stencils:
+        yield Foreign(
+            path=pixels,
+            shape=array.shape,
+            dtype=array.dtype,
+            read=_reads(array, stencils),
+            table=cells,
+            names=names,
+            channels=sidecar.channels if sidecar else (),
+            masks=sidecar.masks if sidecar else (),
+            about=sidecar.about if sidecar else {},
+        )
+
+
+def write_npy(crops: Crops, out: Path, *, shown: bool = False) -> None:
+    """Write ``NAME.npy``, ``NAME_masks.npy`` where there are masks, ``NAME.csv``, ``NAME.json``."""
+    _forget(out)
+    for path, shape, dtype, read in (
+        (out, crops.shape, crops.dtype, crops.read),
+        (_masks_beside(out), _stencil_shape(crops), np.uint8, crops.masks),
+    ):
+        if not shape[1]:
+            continue
+        with atomic(path) as part, part.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "shape": shape}
+            np.lib.format.write_array_header_1_0(file, {**header, "fortran_order": False})
+            for rows in _blocks(len(crops), f"writing {path.name}", shown=shown):
+                file.write(np.ascontiguousarray(read(rows)).data)
+    _write_tables(crops, out)
+
+
+def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
+    """Write ``crops`` and ``masks`` into one HDF5 file, ``NAME.csv`` and ``NAME.json`` beside it."""
+    _forget(out)
+    with atomic(out) as part, h5py.File(part, "w") as file:
+        file.create_dataset(_PIXELS, crops.shape, crops.dtype)
+        if crops.mask_names:
+            shape = _stencil_shape(crops)
+            chunk = (1, *shape[1:]) if len(crops) else None
+            file.create_dataset(
+                _MASKS, shape, np.uint8, chunks=chunk, compression="gzip" if chunk else None
+            )
+        for rows in _blocks(len(crops), f"writing {out.name}", shown=shown):
+            file[_PIXELS][rows] = crops.read(rows)
+            if crops.mask_names:
+                file[_MASKS][rows] = crops.masks(rows)
+    _write_tables(crops, out)
+
+
+def _forget(out: Path) -> None:
+    """Remove the description of an export that is being replaced: half of it describes nothing."""
+    out.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _write_tables(crops: Crops, out: Path) -> None:
+    with atomic(out.with_suffix(".csv")) as part:
+        named_table(crops).to_csv(part, index=False)
+    Sidecar.of(crops).write(out.with_suffix(".json"))
+
+
+def _blocks(cells: int, description: str, *, shown: bool) -> Iterator[slice]:
+    starts = range(0, cells, _BATCH)
+    return (slice(at, at + _BATCH) for at in track(starts, description, shown=shown))
+
+
+def _stencil_shape(crops: Crops) -> tuple[int, int, int, int]:
+    return (len(crops), len(crops.mask_names), crops.size, crops.size)
+
+
+def _masks_beside(pixels: Path) -> Path:
+    return pixels.with_name(f"{pixels.stem}_masks{pixels.suffix}")
+
+
+def _reads(array: Array, stencils: Array | None) -> Callable[[slice], Images]:
+    def read(rows: slice) -> Images:
+        return np.asarray(array[rows]), None if stencils is None else np.asarray(stencils[rows])
+
+    return read
+
+
+def _open_masks(pixels: Path, *, wanted: bool) -> AbstractContextManager[Array | None]:
+    if not wanted:
+        return nullcontext()
+    return _open(_masks_beside(pixels), None) if pixels.suffix == ".npy" else _open(pixels, _MASKS)
+
+
+@contextmanager
+def _open(path: Path, dataset: str | None) -> Iterator[Array]:
+    """Open an array without loading it."""
+    if not path.is_file():
+        raise CropError(f"no file of crops at {path}")
+    if path.suffix == ".npy":
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise CropError(f"{path} is not a plain array of numbers: {error}") from error
+        yield array
+        return
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise CropError(f"{path} is neither .npy nor readable HDF5: {error}") from error
+    with file:
+        yield file[_dataset_name(file, dataset)]
+
+
+def _dataset_name(file: h5py.File, wanted: str | None) -> str:
+    found: list[str] = []
+
+    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim == 4:
+            found.append(name)
+
+    file.visititems(note)
+    if wanted is None and len(found) == 1:
+        return found[0]
+    if wanted is not None and wanted in found:
+        return wanted
+    problem = f"no array {wanted!r} of four axes" if wanted else f"{len(found)} arrays of four axes"
+    raise CropError(
+        f"{file.filename} has {problem}; name one with dataset= (--dataset): "
+        f"{', '.join(found) or '(none)'}"
+    )

@@ -1,0 +1,181 @@
+"""DeepProfiler's features, brought to the cells that they describe.
+
+``features/<plate>/<well>/<site>.npz`` holds ``features`` (n, D), ``locations`` (n, 2: x, y) and
+``metadata``. The last is a pickled object, which could run anything, and is never read: what it says
+is in the crop file or in DeepProfiler's ``index.csv``.
+"""
+
+import logging
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.spatial import KDTree
+
+from cellssl.crops.deepprofiler import place_keys
+from cellssl.crops.store import Crops
+from cellssl.crops.tables import complete, read_table
+from cellssl.errors import CropError
+from cellssl.files import atomic, make_folder
+
+__all__ = ["import_features"]
+
+_LOG = logging.getLogger(__name__)
+_NEAR = 1.0  # pixels between a location and the centre of the crop that it belongs to
+_PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+_CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]
+
+
+def import_features(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    crops: Crops | str | Path | None = None,
+    index: str | Path | None = None,
+    name: str = "DeepProfiler",
+) -> Path:
+    """Bring DeepProfiler's features into an embedding that `cellssl evaluate` reads.
+
+    Parameters
+    ----------
+    folder : path
+        DeepProfiler's ``features`` folder.
+    out : path
+        The ``.h5ad`` to make: X (N, D) float32, a row per cell.
+    crops : Crops or path, optional
+        The same cells as crops, with the centres: features go to the crop whose centre is within a
+        pixel, and take over its name and table, so that they can be compared with other embeddings
+        cell by cell. Those of no crop are left out and counted.
+    index : path, optional
+        DeepProfiler's ``index.csv``, where there are no crops: its columns join the table by plate,
+        well and site. Cells are then named ``plate/well/site/number``.
+    name : str
+        What the embedding is called in tables.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    CropError
+        When a file is damaged or has no features, or no cell is found among the crops.
+    """
+    folder, out = Path(folder), Path(out)
+    files = sorted(folder.glob("*/*/*.npz"))
+    if not files:
+        raise CropError(
+            f"{folder} holds no <plate>/<well>/<site>.npz: name DeepProfiler's features/"
+        )
+    features, cells = _read_all(files)
+    if crops is not None:
+        opened = crops if isinstance(crops, Crops) else Crops.open(crops)
+        kept, rows = _match(cells, opened)
+        features, obs = features[kept], opened.obs.iloc[rows]
+    else:
+        obs = _described(cells, None if index is None else Path(index))
+    embedding = ad.AnnData(features, obs=obs.copy(), uns={"cellssl": {"name": name}})
+    make_folder(out.parent)
+    with atomic(out) as part:
+        embedding.write_h5ad(part)
+    return out
+
+
+def _read_all(files: list[Path]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Read all fields; cells whose features are not finite (empty crops) are left out."""
+    blocks: list[np.ndarray] = []
+    tables: list[pd.DataFrame] = []
+    for path in files:
+        features, places = _read(path)
+        if blocks and features.shape[1] != blocks[0].shape[1]:
+            raise CropError(
+                f"{path} has {features.shape[1]} features a cell, {files[0]} {blocks[0].shape[1]}: "
+                "they are of different models; give each its own folder"
+            )
+        plate, well, site = path.parts[-3], path.parts[-2], path.stem
+        table = pd.DataFrame(places, columns=_CENTRE)
+        table.insert(0, "Metadata_Label", np.arange(1, len(table) + 1))
+        blocks.append(features)
+        tables.append(table.assign(**dict(zip(_PLACE, (plate, well, site), strict=True))))
+    features, cells = np.concatenate(blocks), pd.concat(tables, ignore_index=True)
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        _LOG.warning("%d cells have features that are not finite: left out", (~finite).sum())
+    return features[finite], cells[finite].reset_index(drop=True)
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read (n, D) float32 features and (n, 2) locations, NaN where there are none."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            features = np.asarray(stored["features"], np.float32)
+            places = _numbers(stored, "locations", (len(features), 2))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise CropError(
+            f"{path} is not DeepProfiler's .npz, or it is damaged ({error}): wanted features (n, D)"
+        ) from error
+    if features.ndim != 2 or places.shape != (len(features), 2):
+        raise CropError(
+            f"{path} has features of shape {features.shape} and locations of shape {places.shape}: "
+            "wanted (n, D) and (n, 2)"
+        )
+    return features, places
+
+
+def _numbers(stored: Any, key: str, shape: tuple[int, int]) -> np.ndarray:
+    return np.asarray(stored[key], np.float64) if key in stored else np.full(shape, np.nan)
+
+
+def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
+    """Find the crop of each cell: which cells have one, and which it is."""
+    if not set(_CENTRE) <= set(crops.obs):
+        raise CropError(
+            f"{crops.path} does not know the centres of its cells ({', '.join(_CENTRE)}): "
+            "features cannot be matched; leave out crops= (--crops) and give index= (--index)"
+        )
+    theirs = pd.Series(place_keys(cells), index=cells.index)
+    groups = pd.Series(range(len(crops))).groupby(place_keys(crops.obs)).indices
+    centres = crops.obs[_CENTRE].to_numpy(np.float64)
+    rows = np.full(len(cells), -1)
+    for key, members in theirs.groupby(theirs).indices.items():
+        mine = groups.get(key)
+        places = cells[_CENTRE].to_numpy(np.float64)[members]
+        known = np.isfinite(places).all(axis=1)
+        if mine is None or not known.any():
+            continue
+        distances, nearest = KDTree(centres[mine]).query(places[known])
+        rows[members[known]] = np.where(distances <= _NEAR, mine[nearest], -1)
+    kept = np.flatnonzero(rows >= 0)
+    if not len(kept):
+        raise CropError(
+            f"none of the {len(cells):,} cells with features lies within a pixel of a crop in "
+            f"{crops.path}: are plates, wells and sites called alike (e.g. {theirs.iloc[0]})?"
+        )
+    if len(np.unique(rows[kept])) < len(kept):
+        raise CropError(f"several cells with features lie at one crop of {crops.path}")
+    if len(kept) < len(cells):
+        _LOG.warning("%d of %d cells have no crop: left out", len(cells) - len(kept), len(cells))
+    return kept, rows[kept]
+
+
+def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
+    """Join DeepProfiler's index.csv, a row per field, by plate, well and site."""
+    names = cells[_PLACE].agg("/".join, axis=1) + "/" + cells["Metadata_Label"].astype(str)
+    if index is not None:
+        table, columns = read_table(index, {})
+        fields = table.rename(columns=columns)
+        missing = [name for name in _PLACE if name not in fields]
+        if missing:
+            raise CropError(f"{index} has no column {', '.join(missing)}")
+        described = [column for column in fields if str(column).startswith("Metadata_")]
+        fields = fields[described].drop_duplicates(_PLACE)
+        cells = cells.merge(fields, on=_PLACE, how="left", validate="many_to_one")
+    complete(cells, "DMSO", r"Week\d+")
+    for name in cells.columns:
+        if cells[name].dtype == object:
+            cells[name] = cells[name].fillna("").astype(str)
+    return cells.set_index(pd.Index(names))

@@ -1,0 +1,151 @@
+"""A table of cells on disk that grows: memory holds one batch, however many cells a screen has."""
+
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from cellssl.crops.layout import encode
+
+__all__ = ["GrowingTable"]
+
+_CHUNK = 1024  # rows
+_INDEX = "_index"
+_STEP = 16  # bytes: texts have a fixed length, which grows by so many
+
+
+class GrowingTable:
+    """A data frame in AnnData's on-disk layout (dataframe 0.2.0), written batch by batch.
+
+    A column is numbers, true/false, or text. Where batches disagree it becomes what holds both:
+    whole numbers and fractions become fractions, anything else text. What a batch lacks is NaN in
+    a column of numbers, "" in one of text. A "/" in a column's name becomes "_": HDF5 would take it
+    for a folder.
+
+    Texts are UTF-8 of a fixed length. AnnData itself writes them in HDF5's variable length and reads
+    either; these are smaller, and no heap of HDF5 stands between a damaged file and its cells' names.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Gets a group called `name`.
+    name : str
+        ``obs``.
+    """
+
+    def __init__(self, file: h5py.File, name: str) -> None:
+        self._group = file.create_group(name)
+        self._rows = 0
+        self._order: list[str] = []
+        self._hashes: list[np.ndarray] = []
+        self._create(_INDEX, np.dtype("S1"))
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._order
+
+    def append(self, table: pd.DataFrame) -> None:
+        """Add a batch's rows; their names are the index."""
+        columns = {str(name).replace("/", "_"): _plain(table[name]) for name in table}
+        for name, values in columns.items():
+            if name not in self._order:
+                self._order.append(name)
+                self._create(name, values.dtype)
+                self._extend(name, _missing(self._rows))
+        names = table.index.astype(str).to_numpy(object)
+        self._hashes.append(pd.util.hash_array(names))
+        self._extend(_INDEX, _texts(names))
+        for name in self._order:
+            self._extend(name, columns.get(name, _missing(len(table))))
+        self._rows += len(table)
+
+    def finish(self) -> None:
+        """Write what makes the group a data frame."""
+        encode(self._group, "dataframe", "0.2.0")
+        self._group.attrs["_index"] = _INDEX
+        self._group.attrs["column-order"] = np.array(self._order, dtype=h5py.string_dtype())
+
+    def repeated(self) -> list[str]:
+        """Give the names of rows that have the name of an earlier one."""
+        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        values, counts = np.unique(hashes, return_counts=True)
+        if (counts == 1).all():
+            return []
+        # Two names in 10¹⁹ have one hash: what stands there decides.
+        suspects = np.flatnonzero(np.isin(hashes, values[counts > 1]))
+        names = pd.Series(self.column(_INDEX)[suspects])
+        return names[names.duplicated()].tolist()
+
+    def column(self, name: str) -> np.ndarray:
+        """Read a column of text: (N,) of str."""
+        return self._group[name].asstr()[:]
+
+    def _create(self, name: str, dtype: np.dtype) -> None:
+        text = dtype.kind == "S"
+        dataset = self._group.create_dataset(
+            name,
+            shape=(0,),
+            maxshape=(None,),
+            chunks=(_CHUNK,),
+            dtype=h5py.string_dtype(length=dtype.itemsize) if text else dtype,
+        )
+        encode(dataset, "string-array" if text else "array", "0.2.0")
+
+    def _extend(self, name: str, values: np.ndarray) -> None:
+        """Append to a column, changing its type first where it cannot hold the values."""
+        if not len(values):
+            return
+        held = self._group[name].dtype
+        wanted = _common(held, values.dtype)
+        if wanted != held:
+            before = self._group[name][:]
+            del self._group[name]
+            self._create(name, wanted)
+            self._append(name, _as(before, wanted))
+        self._append(name, _as(values, wanted))
+
+    def _append(self, name: str, values: np.ndarray) -> None:
+        dataset = self._group[name]
+        start = len(dataset)
+        dataset.resize(start + len(values), axis=0)
+        dataset[start:] = values.astype(dataset.dtype)  # which knows that texts are UTF-8
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    """Give a column as numbers, true/false, or encoded texts ("" where one is missing)."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "buif":
+        return column.to_numpy()
+    return _texts(column.astype(object).where(column.notna(), "").to_numpy(object))
+
+
+def _texts(values: Any) -> np.ndarray:
+    """Encode values as UTF-8 texts whose length is a multiple of `_STEP`."""
+    encoded = [str(value).encode() for value in values]
+    longest = max(map(len, encoded), default=1)
+    return np.array(encoded, dtype=f"S{-(-max(longest, 1) // _STEP) * _STEP}")
+
+
+def _missing(rows: int) -> np.ndarray:
+    return np.full(rows, np.nan)
+
+
+def _common(held: np.dtype, new: np.dtype) -> np.dtype:
+    """Give the type that holds both: a number's, bool, or text."""
+    if held == new:
+        return held
+    kinds = {held.kind, new.kind}
+    if "S" in kinds or "b" in kinds:
+        lengths = [dtype.itemsize for dtype in (held, new) if dtype.kind == "S"]
+        return np.dtype(f"S{max([2 * _STEP, *lengths])}")  # 32 bytes hold any number
+    return np.result_type(held, new)
+
+
+def _as(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Turn values into a type that can hold them."""
+    if dtype.kind != "S" or values.dtype.kind == "S":
+        return values.astype(dtype)
+    texts = pd.Series(values).astype(object)
+    return _texts(texts.where(texts.notna(), "")).astype(dtype)

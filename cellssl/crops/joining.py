@@ -1,0 +1,203 @@
+"""Several crop files made one."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellssl.crops.foreign import described
+from cellssl.crops.store import FILE_NAME, Crops
+from cellssl.crops.writer import CropBatch, write_crops
+from cellssl.errors import CropError
+from cellssl.progress import track
+
+__all__ = ["join_crops"]
+
+_LOG = logging.getLogger(__name__)
+_BATCH = 256
+
+
+def join_crops(
+    files: Sequence[Crops | str | Path],
+    out: str | Path,
+    *,
+    channels: Sequence[str] | None = None,
+    masks: bool = True,
+    progress: bool = False,
+) -> Path:
+    """Join crop files, one plate's behind the other's; memory holds some cells and all tables.
+
+    The file appears when it is whole, and `out` may be one of `files`: so a plate is appended to a
+    file that is in use, and a process that is killed leaves it as it was. Channels and masks are
+    matched by name, percentiles are measured anew, and a column that only some of the files have is
+    empty for the cells of the others.
+
+    Parameters
+    ----------
+    files : sequence of Crops or path
+        At least one, in the order that their cells shall have.
+    out : path
+        The crop file to make (``.h5ad``), or a folder to put ``crops.h5ad`` into.
+    channels : sequence of str, optional
+        Which channels to keep, in which order; by default those of the first file, which all others
+        must have too, and no more.
+    masks : bool
+        Whether to keep the masks; by default they must be the same in all files.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Path
+        The crop file.
+
+    Raises
+    ------
+    CropError
+        When sizes, types, channels or masks differ, or two cells have the same name.
+
+    Examples
+    --------
+    >>> join_crops(["plate1/crops.h5ad", "plate2/crops.h5ad"], "screen.h5ad")  # doctest: +SKIP
+    """
+    out = Path(out)
+    out = out if out.suffix == ".h5ad" else out / FILE_NAME
+    opened = [file if isinstance(file, Crops) else Crops.open(file) for file in files]
+    if not opened:
+        raise CropError("there is no crop file to join: name at least one")
+    _check_alike(opened)
+    wanted = tuple(channels) if channels is not None else _common_channels(opened)
+    stencils = _common_masks(opened) if masks else ()
+    for crops in opened:
+        _places(wanted, crops.channels, crops.path)
+    _check_names(opened)
+    _tell_missing_columns(opened)
+    return write_crops(
+        out,
+        _batches(opened, wanted, stencils, shown=progress),
+        channels=wanted,
+        size=opened[0].size,
+        provenance=_provenance(opened),
+        masks=stencils,
+    )
+
+
+def _check_alike(opened: Sequence[Crops]) -> None:
+    first = opened[0]
+    for other in opened[1:]:
+        if other.size != first.size:
+            raise CropError(
+                f"{first.path} has crops of {first.size} px, {other.path} of {other.size} px: crop "
+                f"one of them anew with `cellssl crop --size`"
+            )
+        if other.dtype != first.dtype:
+            raise CropError(
+                f"{first.path} holds {first.dtype}, {other.path} {other.dtype}: their grey values "
+                "mean different things; crop both from images of one type"
+            )
+
+
+def _common_channels(opened: Sequence[Crops]) -> tuple[str, ...]:
+    first = opened[0]
+    for other in opened[1:]:
+        if set(other.channels) != set(first.channels):
+            shared = [name for name in first.channels if name in other.channels]
+            mend = "name the plate's channels alike when it is cropped (--channel FILE=NAME)"
+            raise CropError(
+                f"{first.path} has the channels {', '.join(first.channels)}, {other.path} has "
+                f"{', '.join(other.channels)}: "
+                + (f"keep those of both with channels= ({_options(shared)}), or " if shared else "")
+                + mend
+            )
+    return first.channels
+
+
+def _options(channels: Sequence[str]) -> str:
+    return " ".join(f"--channel {name}" for name in channels)
+
+
+def _common_masks(opened: Sequence[Crops]) -> tuple[str, ...]:
+    first = opened[0]
+    for other in opened[1:]:
+        if set(other.mask_names) != set(first.mask_names):
+            names = [", ".join(crops.mask_names) or "none" for crops in (first, other)]
+            raise CropError(
+                f"{first.path} has masks of {names[0]}, {other.path} of {names[1]}: leave them out "
+                "with masks=False (--no-masks), or crop one plate anew"
+            )
+    return first.mask_names
+
+
+def _places(wanted: Sequence[str], there: Sequence[str], path: Path) -> list[int]:
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise CropError(f"{path} has no channel {', '.join(missing)}; it has {', '.join(there)}")
+    return [list(there).index(name) for name in wanted]
+
+
+def _check_names(opened: Sequence[Crops]) -> None:
+    """Find a cell that is there twice before any pixel is copied."""
+    owner: dict[str, Path] = {}
+    for crops in opened:
+        names = crops.obs.index
+        twice = [name for name in names if name in owner]
+        if twice:
+            raise CropError(
+                f"{crops.path} and {owner[twice[0]]} share {len(twice)} names of cells, e.g. "
+                f"{twice[0]!r}: either the same cells are given twice, or two plates have one name; "
+                "leave one file out, or crop one anew with --plate-name"
+            )
+        owner.update(dict.fromkeys(names, crops.path))
+
+
+def _tell_missing_columns(opened: Sequence[Crops]) -> None:
+    columns = {name for crops in opened for name in crops.obs}
+    for crops in opened:
+        missing = sorted(map(str, columns - set(crops.obs)))
+        if missing:
+            _LOG.warning("%s has no %s: empty for its cells", crops.path, ", ".join(missing))
+
+
+def _batches(
+    opened: Sequence[Crops], channels: Sequence[str], masks: Sequence[str], *, shown: bool
+) -> Iterator[CropBatch]:
+    blocks = [
+        (crops, np.arange(at, min(at + _BATCH, len(crops))))
+        for crops in opened
+        for at in range(0, max(len(crops), 1), _BATCH)
+    ]
+    for crops, rows in track(blocks, "joining", shown=shown):
+        images = crops.read(rows)[:, _places(channels, crops.channels, crops.path)]
+        stencils = crops.masks(rows) if masks else None
+        if stencils is not None:
+            stencils = stencils[:, _places(masks, crops.mask_names, crops.path)]
+        yield CropBatch(images=images, masks=stencils, obs=crops.obs.iloc[rows])
+
+
+def _provenance(opened: Sequence[Crops]) -> dict[str, Any]:
+    """Keep what all files say alike; list what each says where they differ, by its place.
+
+    A file that was joined before stands there with each of its parts.
+    """
+    told = [described(crops) for crops in opened]
+    joined = [about.pop("joined", None) for about in told]
+    alike = {
+        key: value
+        for key, value in told[0].items()
+        if all(key in about and _same(about[key], value) for about in told)
+    }
+    parts = []
+    for crops, about, before in zip(opened, told, joined, strict=True):
+        own = {key: value for key, value in about.items() if key not in alike}
+        alone = {"file": crops.path.name, "cells": len(crops)}
+        parts += [{**own, **part} for part in (before.values() if before else [alone])]
+    return {**alike, "joined": {f"{number:04d}": part for number, part in enumerate(parts)}}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare what ``uns`` holds: numbers, texts, arrays, mappings of them."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return type(one) is type(other) and bool(np.array_equal(one, other))

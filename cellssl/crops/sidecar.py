@@ -1,0 +1,110 @@
+"""A small JSON file beside exported pixels and CSV: what those two cannot say."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellssl.crops.foreign import NAME, described
+from cellssl.crops.store import Crops
+from cellssl.errors import CropError
+from cellssl.files import atomic
+
+__all__ = ["Sidecar"]
+
+_KIND = "cellssl crops"
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Names of channels and masks, types of the table's columns, provenance.
+
+    Attributes
+    ----------
+    channels, masks : tuple of str
+        Names in the order of the pixels.
+    columns : mapping
+        Column of the table → its type, as pandas calls it.
+    about : mapping
+        Plain values of ``uns["cellssl"]``.
+    """
+
+    channels: tuple[str, ...]
+    masks: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, crops: Crops) -> "Sidecar":
+        """Describe a crop file."""
+        columns = {str(name): str(dtype) for name, dtype in crops.obs.dtypes.items()}
+        return cls(crops.channels, crops.mask_names, columns, _plain(described(crops)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Sidecar | None":
+        """Read what `write` wrote; None when there is no such file, or it is not one of ours."""
+        if not path.is_file():
+            return None
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(stored, dict) or stored.get("kind") != _KIND:
+                return None
+            return cls(
+                channels=tuple(map(str, stored["channels"])),
+                masks=tuple(map(str, stored["masks"])),
+                columns={str(name): str(dtype) for name, dtype in stored["columns"].items()},
+                about=dict(stored["about"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CropError(
+                f"{path} is damaged ({error}): export the crops again, or delete it and name the "
+                "channels with channels= (--channel)"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Write JSON, whole or not at all."""
+        text = json.dumps({"kind": _KIND, **asdict(self)}, indent=1, ensure_ascii=False)
+        with atomic(path) as part:
+            part.write_text(text + "\n", encoding="utf-8")
+
+    def read_table(self, path: Path) -> pd.DataFrame:
+        """Read an exported CSV with its columns' types; text stays text, empty text stays empty."""
+        try:
+            table = pd.read_csv(path)  # types guessed, for columns that came later
+            texts = pd.read_csv(path, dtype=str, keep_default_na=False)
+            table[NAME] = texts[NAME]
+            for name in table.columns.intersection(list(self.columns)):
+                table[name] = _typed(texts[name], self.columns[name])
+            return table
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
+
+
+def _typed(texts: pd.Series, dtype: Any) -> pd.Series:
+    """Turn texts into their column's type; what is empty is missing, but for text."""
+    if dtype in ("object", "str", "string") or dtype.startswith("string"):
+        return texts
+    if dtype == "bool":
+        return texts == "True"
+    if dtype == "category":
+        return texts.where(texts != "").astype("category")
+    if dtype.startswith("float"):
+        return texts.where(texts != "", "nan").astype(dtype)
+    return texts.astype(object).where(texts != "", pd.NA).astype(dtype)
+
+
+def _plain(value: Any) -> Any:
+    """Turn what ``uns`` holds into what JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(entry) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bytes):
+        return value.decode()
+    return value

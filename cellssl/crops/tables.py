@@ -1,0 +1,140 @@
+"""Tables of cells as others write them, and their columns' names in ``obs``."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellssl.errors import CropError
+
+__all__ = ["cell_names", "complete", "name_columns", "read_table"]
+
+_KNOWN = {
+    "plate": "Metadata_Plate",
+    "well": "Metadata_Well",
+    "site": "Metadata_Site",
+    "field": "Metadata_Site",
+    "batch": "Metadata_Batch",
+    "compound": "Metadata_Compound",
+    "treatment": "Metadata_Compound",
+    "concentration": "Metadata_Concentration",
+    "dose": "Metadata_Concentration",
+    "moa": "Metadata_MOA",
+    "control": "Metadata_Control",
+}
+_PREFIXES = ("Metadata_", "Quality_", "Area_")
+# Who a cell is: read as text, however much it looks like a number.
+_TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "moa")
+_IDENTITY = {_KNOWN[name] for name in _TEXTS}
+_LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
+
+
+def read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read the CSV and its columns' names in obs; what identifies a cell stays as written."""
+    try:
+        names = name_columns(pd.read_csv(path, nrows=0), columns)
+        texts = {
+            name: str
+            for name, own in names.items()
+            if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
+        }
+        return pd.read_csv(path, dtype=texts, keep_default_na=True), names
+    except (OSError, ValueError) as error:
+        raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
+
+
+def _plain(name: str) -> str:
+    """Reduce a column's name to what is compared: lower case, no Metadata_, blank or underscore."""
+    return re.sub(r"^(image_)?metadata_|[ _]", "", name.lower())
+
+
+def _list(cells: pd.DataFrame) -> str:
+    return ", ".join(map(str, cells.columns))
+
+
+def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
+    """Find the names in obs of the CSV's columns."""
+    missing = sorted(set(columns) - set(cells.columns))
+    if missing:
+        raise CropError(
+            f"the table has no column {', '.join(missing)}; it has {_list(cells)}: name one of "
+            "them with columns= (--column COLUMN=Well)"
+        )
+    given = {name: _meaning(wanted) for name, wanted in columns.items()}
+    taken = set(given.values())
+    names: dict[str, str] = {}
+    for name in cells.columns:
+        own = _prefixed(name)
+        known = _KNOWN.get(_plain(name), own)
+        names[name] = given.get(name, own if known in taken else known)
+        taken.add(names[name])
+    called = list(names.values())
+    twice = [name for name in called if called.count(name) > 1]
+    if twice:
+        both = " and ".join(name for name, own in names.items() if own == twice[0])
+        raise CropError(
+            f"two columns of the table, {both}, would both be called {twice[0]}: name one "
+            "differently with columns= (--column COLUMN=NAME)"
+        )
+    return names
+
+
+def _meaning(wanted: str) -> str:
+    """Give the name in obs that is meant by Well, well or Metadata_Well."""
+    full = {name.lower(): name for name in _KNOWN.values()}
+    if wanted.lower() in full or wanted.startswith(_PREFIXES):
+        return full.get(wanted.lower(), wanted)
+    known = {**_KNOWN, "label": "Metadata_Label"}
+    return known.get(_plain(wanted), f"Metadata_{wanted}")
+
+
+def _prefixed(name: str) -> str:
+    return name if name.startswith(_PREFIXES) else f"Metadata_{name}"
+
+
+def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
+    """Add what the names imply: the well's usual form, the control, the batch."""
+    if "Metadata_Well" in obs:
+        obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(_well)
+    if (
+        "Metadata_Control" not in obs
+        and "Metadata_Compound" in obs
+        and negative_control is not None
+    ):
+        compounds = obs["Metadata_Compound"].fillna("").str.strip().str.lower()
+        negative = compounds == negative_control.strip().lower()
+        obs["Metadata_Control"] = np.where(negative, "negative", "")
+    if "Metadata_Batch" not in obs:
+        batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
+        if len(obs) and batch.notna().all():
+            obs["Metadata_Batch"] = batch
+
+
+def _well(name: str) -> str:
+    """Write a well as A01; leave alone what is no well."""
+    found = re.fullmatch(r"([A-Za-z]{1,2})0*(\d{1,2})", name.strip())
+    return f"{found[1].upper()}{int(found[2]):02d}" if found else name
+
+
+def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:
+    """Name each cell plate/well/site/label, leaving out what the table lacks."""
+    if label is not None and label not in cells:
+        raise CropError(f"the table has no column {label!r}; it has {_list(cells)}")
+    table = cells
+    if label is None:
+        table = obs
+        plain = {_plain(name): name for name in reversed(obs.columns)}
+        label = next((plain[name] for name in _LABELS if name in plain), None)
+    labels = table[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
+    places = [name for name in ("Metadata_Plate", "Metadata_Well", "Metadata_Site") if name in obs]
+    parts = [obs[name].astype(str).to_numpy() for name in places]
+    names = pd.Series(["/".join(row) for row in zip(*parts, labels.astype(str), strict=True)])
+    twice = names[names.duplicated()]
+    if len(twice):
+        raise CropError(
+            f"{len(twice)} cells share their name with another, e.g. {twice.iloc[0]!r}: column "
+            f"{label!r} does not tell the cells of a field apart; name one that does with label= "
+            "(--column COLUMN=Label)"
+        )
+    return names.tolist()

@@ -1,0 +1,124 @@
+"""Manifest files: found by name or path, read safely, each mistake with its line."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest, nearest
+from cellssl.documents import read_yaml
+from cellssl.errors import DataError
+
+__all__ = ["load_manifest", "manifest_names", "read_manifest"]
+
+_KINDS = {
+    "int_type": "a whole number",
+    "string_type": "text (put it in quotes)",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "string_too_short": "some text",
+    "too_short": "one or more",
+}
+
+
+def _folder() -> Path:
+    """Find the shipped manifests: inside an installed package, or at the root of a checkout."""
+    shipped = Path(__file__).parents[1] / "manifests"
+    return shipped if shipped.is_dir() else Path(__file__).parents[3] / "data_manifests"
+
+
+def manifest_names() -> list[str]:
+    """List the data sets that come with a manifest.
+
+    Examples
+    --------
+    >>> "mnist" in manifest_names()
+    True
+    """
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def load_manifest(name: str | Path) -> Manifest:
+    """Read a manifest that comes with cellssl, by name, or any other, by path.
+
+    Raises
+    ------
+    DataError
+        When there is none, or with one line ``file:line: what is wrong`` for each mistake in it.
+
+    Examples
+    --------
+    >>> load_manifest("cifar10").licence.name
+    'none stated; the publisher asks to cite the report'
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = _folder() / f"{name}.yaml"
+        if str(name) not in manifest_names():
+            raise DataError(
+                f"no data set is called {str(name)!r}{nearest(str(name), manifest_names())} "
+                "(or give the path of a manifest, a .yaml file)"
+            )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}:1: not a text file in UTF-8; is it a manifest?") from error
+    return read_manifest(text, source=str(path))
+
+
+def read_manifest(text: str, *, source: str = "manifest") -> Manifest:
+    """Read a manifest from YAML text; `source` stands for the file in messages.
+
+    Raises
+    ------
+    DataError
+        With one line ``source:line: what is wrong`` for each mistake.
+    """
+    document = read_yaml(text)
+    values = document.value
+    if not document.problems and not isinstance(values, dict):
+        document.add((), f"expected keys and values (version: {VERSION}, name: …)")
+    if document.problems:
+        raise DataError("\n".join(f"{source}:{p.line}: {p.message}" for p in document.problems))
+    newer = values.get("version")
+    if isinstance(newer, int) and newer > VERSION:
+        raise DataError(
+            f"{source}:{document.line(('version',))}: version {newer} is newer than this cellssl "
+            f"knows ({VERSION}): update cellssl"
+        )
+    try:
+        return Manifest.model_validate(values, strict=True)
+    except ValidationError as error:
+        problems = {_explain(item) for item in error.errors(include_url=False)}
+        listed = sorted((document.line(place), message) for place, message in problems)
+        raise DataError("\n".join(f"{source}:{line}: {said}" for line, said in listed)) from error
+
+
+def _block(place: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+    """Tell in which block a key stands."""
+    if len(place) > 1 and place[0] == "licence":
+        return "licence", Licence
+    if len(place) > 3 and place[0] == "parts":
+        return "a file", File
+    return "a manifest", Manifest
+
+
+def _explain(item: ErrorDetails) -> tuple[tuple[int | str, ...], str]:
+    """Say what is wrong in plain words, and where."""
+    place, kind = item["loc"], item["type"]
+    key = next((str(step) for step in reversed(place) if isinstance(step, str)), "")
+    block, model = _block(place)
+    if kind == "extra_forbidden":
+        return place, f"unknown key {key!r} of {block}{nearest(key, list(model.model_fields))}"
+    if kind == "missing":
+        return place, f"{block} needs the key {key!r} ({model.model_fields[key].description})"
+    if kind == "value_error":
+        message = item["msg"].removeprefix("Value error, ")
+        if not place:  # a mistake between keys: its text begins with the one to change
+            return (message.split(":")[0],), message
+        return place, f"{key}: {message}"
+    said = item["msg"].removeprefix("Input should be ")
+    return place, f"{key}: expected {_KINDS.get(kind, said)}, got {item['input']!r}"

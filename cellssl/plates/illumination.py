@@ -1,0 +1,195 @@
+"""Uneven illumination of a plate's fields: estimated from many of them, divided out of each.
+
+The lamp and the optics light the middle of a field more than its corners, in each channel in its own
+way. What all fields of a plate have in common is not cells: the median over many fields, smoothed,
+is the illumination (the retrospective estimate of CellProfiler's CorrectIlluminationCalculate [1]_,
+"regular", median, Gaussian; Singh et al. [2]_ show that it pays).
+
+Estimates are small images (`GRID` × `GRID` for any field), since illumination changes slowly.
+
+.. [1] Jones et al., Lecture Notes in Computer Science 3765 (2005) 235-242.
+.. [2] Singh, Bray, Jones and Carpenter, Journal of Microscopy 256 (2014) 231-236.
+"""
+
+import importlib
+import importlib.metadata
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from cellssl.errors import PlateError
+
+__all__ = [
+    "FEWEST",
+    "GRID",
+    "METHODS",
+    "Method",
+    "block_means",
+    "check_method",
+    "correct",
+    "estimate",
+    "expand",
+]
+
+Method = Literal["median", "basicpy", "none"]
+METHODS: tuple[Method, ...] = ("median", "basicpy", "none")
+GRID = 32  # blocks along each side of a field
+FEWEST = 16  # fields: the median of fewer still shows single cells
+_SMOOTH = 5.0  # blocks: sigma of the Gaussian, a sixth of the field
+_DARKEST = 0.1  # of the mean: beyond this, division would amplify noise and nothing else
+
+
+def block_means(field: np.ndarray) -> np.ndarray:
+    """Average a field over `GRID` × `GRID` equal blocks.
+
+    Parameters
+    ----------
+    field : ndarray
+        (C, Y, X), each side at least `GRID`.
+
+    Returns
+    -------
+    ndarray
+        (C, GRID, GRID) float32.
+
+    Raises
+    ------
+    PlateError
+        When the field is smaller.
+    """
+    if min(field.shape[1:]) < GRID:
+        raise PlateError(
+            f"a field of {field.shape[1]} × {field.shape[2]} pixels is too small to estimate its "
+            f"illumination ({GRID} pixels a side at least): leave it uncorrected "
+            "(--illumination none)."
+        )
+    means: np.ndarray = field.astype(np.float32)
+    for axis in (1, 2):
+        edges = np.linspace(0, field.shape[axis], GRID + 1).astype(int)
+        sums = np.add.reduceat(means, edges[:-1], axis=axis)
+        shape = [1, 1, 1]
+        shape[axis] = GRID
+        means = sums / np.diff(edges).astype(np.float32).reshape(shape)
+    return means
+
+
+def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
+    """Estimate the illumination from the block means of a plate's fields.
+
+    Parameters
+    ----------
+    blocks : ndarray
+        (F, C, GRID, GRID), F fields.
+    method : str
+        ``median``: the median over the fields, smoothed by planes fitted under a
+        Gaussian of 5 blocks (which, unlike its mean, does not flatten the corners). ``basicpy``:
+        BaSiC [3]_ by the package of that name, where it is installed.
+
+    Returns
+    -------
+    ndarray
+        (C, GRID, GRID) float32, mean 1; ones where there is no light at all.
+
+    Raises
+    ------
+    PlateError
+        When there are fewer fields than `FEWEST`, or BaSiCPy is wanted and not installed.
+
+    References
+    ----------
+    .. [3] Peng et al., Nature Communications 8 (2017) 14836.
+    """
+    if len(blocks) < FEWEST:
+        raise PlateError(
+            f"{len(blocks)} fields are too few to estimate illumination from; wanted {FEWEST}."
+        )
+    if method == "basicpy":
+        flat = np.stack([_basic(blocks[:, channel]) for channel in range(blocks.shape[1])])
+    else:
+        flat = np.stack([_smooth(channel) for channel in np.median(blocks, axis=0)])
+    mean = flat.mean(axis=(1, 2), keepdims=True)
+    flat = np.divide(flat, mean, out=np.ones_like(flat), where=mean > 0)
+    return np.maximum(flat, _DARKEST).astype(np.float32)
+
+
+def _smooth(image: np.ndarray) -> np.ndarray:
+    """Give at each place the plane that fits (h, w) best there, weighted by a Gaussian around it."""
+    y, x = (np.asarray(axis, np.float64) for axis in np.indices(image.shape))
+    terms: list[np.ndarray] = [np.ones_like(y), y, x]
+
+    def weigh(values: np.ndarray) -> np.ndarray:
+        return ndimage.gaussian_filter(values, _SMOOTH, mode="constant")
+
+    normal = np.stack([np.stack([weigh(a * b) for a in terms], -1) for b in terms], -1)
+    moments = np.stack([weigh(a * image) for a in terms], -1)
+    planes = np.linalg.solve(normal, moments[..., None])[..., 0]
+    return (planes * np.stack(terms, -1)).sum(-1)
+
+
+def check_method(method: str) -> None:
+    """Make sure that a method exists and its package is there.
+
+    Raises
+    ------
+    PlateError
+        When not.
+    """
+    if method not in METHODS:
+        raise PlateError(
+            f"no way {method!r} to correct illumination; there are {', '.join(METHODS)}."
+        )
+    if method == "basicpy":
+        try:
+            importlib.metadata.version("basicpy")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise PlateError(
+                "BaSiCPy is not installed: `pip install basicpy` in an environment without ngio (the "
+                "two cannot be installed together), or take --illumination median."
+            ) from error
+
+
+def _basic(images: np.ndarray) -> np.ndarray:
+    """Estimate one channel's flat field (GRID, GRID) by BaSiC from (F, GRID, GRID)."""
+    check_method("basicpy")
+    model = importlib.import_module("basicpy").BaSiC(get_darkfield=False)
+    model.fit(images)
+    return np.asarray(model.flatfield, np.float32)
+
+
+def expand(flat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Enlarge an estimate (C, GRID, GRID) to the size of a field: (C, Y, X) float32, by splines."""
+    return np.stack(
+        [
+            ndimage.zoom(
+                channel,
+                (shape[0] / channel.shape[0], shape[1] / channel.shape[1]),
+                order=1,
+                mode="nearest",
+                grid_mode=True,
+            )
+            for channel in flat
+        ]
+    )
+
+
+def correct(field: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Divide a field by its illumination, in its own type (whole numbers are rounded and clipped).
+
+    Parameters
+    ----------
+    field : ndarray
+        (C, Y, X).
+    light : ndarray
+        (C, Y, X) as `expand` gives it.
+
+    Returns
+    -------
+    ndarray
+        (C, Y, X) of the field's type; on average as bright as before.
+    """
+    even = field / light
+    if field.dtype.kind in "ui":
+        limits = np.iinfo(field.dtype)
+        even = np.rint(even, out=even).clip(limits.min, limits.max, out=even)
+    return even.astype(field.dtype)

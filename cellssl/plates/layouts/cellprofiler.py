@@ -1,0 +1,93 @@
+"""Tables for CellProfiler's LoadData: one row per field, a file name and path per channel.
+
+``FileName_<channel>`` and ``PathName_<channel>`` (or one ``PathName`` for all), also with ``Image_``
+before; ``Frame_<channel>`` is the page of a file with several; everything else that is heeded is
+called ``Metadata_*``.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.listed import describe, listing_of, tables_of
+from cellssl.plates.layouts.naming import no_pattern
+from cellssl.plates.tables import find_column, read_table
+
+__all__ = ["CellProfiler"]
+
+_FILE = re.compile(r"(?P<prefix>(?:Image_)?)FileName_(?P<channel>.+)", re.IGNORECASE)
+
+
+@layout
+class CellProfiler(Layout):
+    """Fields, channels and metadata as LoadData tables have them; names mean nothing."""
+
+    name = "cellprofiler"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise tables with FileName_<channel> and wells."""
+        found = [] if images.pattern else tables_of(images, _is_load_data)
+        if not found:
+            return None
+        return Evidence(Grade.TABLE, f"{found[0].name} lists images for CellProfiler's LoadData")
+
+    def find(self, images: Images) -> Listing:
+        """Read all such tables."""
+        no_pattern(images, self.name)
+        found = tables_of(images, _is_load_data)
+        if not found:
+            raise PlateError(
+                f"{images.folder} holds no CSV with FileName_<channel> and Metadata_Well; give one "
+                "with --metadata."
+            )
+        tables = {path: _entries(path, images) for path in found}
+        return listing_of(tables, images, lambda path: [path.parent, images.folder])
+
+
+def _is_load_data(table: pd.DataFrame) -> bool:
+    wells = find_column(table, "Well") or find_column(table, "Row")
+    return wells is not None and any(map(_FILE.fullmatch, table.columns))
+
+
+def _entries(path: Path, images: Images) -> pd.DataFrame:
+    """Make a row of each listed image."""
+    table = read_table(path)
+    about = describe(table, images, path)
+    columns = {str(name).lower(): str(name) for name in table}
+
+    def column(kind: str, found: re.Match[str]) -> pd.Series | None:
+        names = (f"{found['prefix']}{kind}_{found['channel']}", kind, f"Image_{kind}")
+        name = next((columns[name.lower()] for name in names if name.lower() in columns), None)
+        return None if name is None else table[name].str.strip()
+
+    entries = []
+    for found in filter(None, map(_FILE.fullmatch, map(str, table.columns))):
+        folder, frame = column("PathName", found), column("Frame", found)
+        names = table[found[0]].str.strip()
+        entries.append(
+            about.assign(
+                Channel=found["channel"].replace("/", "-"),
+                Listed=names if folder is None else _joined(folder, names),
+                Page=0 if frame is None else _pages(frame, path),
+            )
+        )
+    together = pd.concat(entries, ignore_index=True)
+    # Where all are the first page, files have one page and need no number.
+    return together if (together["Page"] > 0).any() else together.assign(Page=-1)
+
+
+def _joined(folders: pd.Series, names: pd.Series) -> pd.Series:
+    """Put folder and name together; what has no name is not there."""
+    whole = folders.str.rstrip("/\\") + "/" + names
+    return whole.where(folders != "", names).where(names != "", "")
+
+
+def _pages(frames: pd.Series, path: Path) -> pd.Series:
+    numbers = pd.to_numeric(frames.where(frames != "", "0"), errors="coerce")
+    wrong = numbers.isna() | (numbers < 0) | (numbers % 1 != 0)
+    if wrong.any():
+        raise PlateError(f"{path}: {frames.name} has {frames[wrong].iloc[0]!r}, wanted a page.")
+    return numbers.astype(int)

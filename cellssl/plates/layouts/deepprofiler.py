@@ -1,0 +1,71 @@
+"""DeepProfiler's ``index.csv``: one row per field, one column of paths per channel.
+
+Paths are relative to ``images``, which lies beside the ``metadata`` folder of the table:
+``inputs/metadata/index.csv`` and ``inputs/images/…``.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.listed import describe, listing_of, tables_of
+from cellssl.plates.layouts.naming import no_pattern
+from cellssl.plates.tables import find_column, read_table
+
+__all__ = ["DeepProfiler"]
+
+
+@layout
+class DeepProfiler(Layout):
+    """Fields, channels and metadata as index.csv has them; names mean nothing."""
+
+    name = "deepprofiler"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise an index.csv with Metadata_Well and columns of image paths."""
+        found = [] if images.pattern else tables_of(images, _is_index, name="index.csv")
+        if not found:
+            return None
+        return Evidence(Grade.TABLE, f"{found[0]} lists images as DeepProfiler's index.csv does")
+
+    def find(self, images: Images) -> Listing:
+        """Read the table."""
+        no_pattern(images, self.name)
+        found = tables_of(images, _is_index, name="index.csv")
+        if not found:
+            raise PlateError(
+                f"{images.folder} holds no index.csv with Metadata_Well and a column of paths per "
+                "channel; give it with --metadata."
+            )
+        tables = {path: _entries(path, images) for path in found}
+        return listing_of(tables, images, lambda path: _roots(path, images.folder))
+
+
+def _entries(path: Path, images: Images) -> pd.DataFrame:
+    """Make a row of each listed image."""
+    table = read_table(path)
+    about = describe(table, images, path)
+    entries = [
+        about.assign(Channel=name.replace("/", "-"), Listed=table[name].str.strip(), Page=-1)
+        for name in _channels(table)
+    ]
+    return pd.concat(entries, ignore_index=True)
+
+
+def _is_index(table: pd.DataFrame) -> bool:
+    return find_column(table, "Well") is not None and bool(_channels(table))
+
+
+def _channels(table: pd.DataFrame) -> list[str]:
+    """List the columns that hold paths of TIFFs."""
+    others = [str(name) for name in table if not str(name).startswith(("Metadata_", "Path_"))]
+    tiffs = (table[name].str.strip().str.lower().str.endswith((".tif", ".tiff")) for name in others)
+    return [name for name, hits in zip(others, tiffs, strict=True) if hits.any()]
+
+
+def _roots(table: Path, folder: Path) -> list[Path]:
+    """Say where paths may begin, the usual place first."""
+    beside = [table.parent.parent / "images", table.parent]
+    return [*beside, folder / "images", folder / "inputs" / "images", folder]

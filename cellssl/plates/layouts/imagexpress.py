@@ -1,0 +1,77 @@
+"""Molecular Devices ImageXpress, as MetaXpress stores and exports plates.
+
+Names are ``<prefix>_<Well>_s<site>_w<channel><GUID>.tif``; plates of one site leave out ``_s``, those
+of one channel ``_w``, exports the GUID. ``TimePoint_<n>`` and ``ZStep_<n>`` are folders; an image
+beside the ZStep folders is the microscope's own projection. Thumbnails are called ``_thumb``.
+"""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
+from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
+from cellssl.plates.tables import as_site
+from cellssl.plates.wells import normalise_well
+
+__all__ = ["ImageXpress"]
+
+_KIND = "ImageXpress (<prefix>_<Well>_s<site>_w<channel><GUID>.tif)"
+_NAME = re.compile(
+    r"(?:.+_)?(?P<well>(?:[A-P]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
+    r"(?:_w(?P<channel>\d{1,2}?))?(?P<thumb>_thumb)?"
+    r"(?:[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})?\.tiff?",
+    re.IGNORECASE,
+)
+_TIME = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
+_STEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
+
+
+@layout
+class ImageXpress(Layout):
+    """Everything from the names; the plate is the folder of images or of their time points."""
+
+    name = "imagexpress"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise names with a well, then a site or a wave."""
+        return evidence(images, _NAME, _KIND)
+
+    def find(self, images: Images) -> Listing:
+        """Read every name; thumbnails are counted and left out."""
+        no_pattern(images, self.name)
+        thumbs = 0
+
+        def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any] | None:
+            nonlocal thumbs
+            if found["thumb"]:
+                thumbs += 1
+                return None
+            plate, time, plane = _folders(path)
+            return {
+                "Metadata_Plate": images.plate or plate or images.name,
+                "Metadata_Well": normalise_well(found["well"]),
+                "Metadata_Site": as_site(found["site"] or "1"),
+                "Channel": found["channel"] or "1",
+                "Plane": plane,
+                "Time": time,
+            }
+
+        files, problems = read_names(images, _NAME, row, kind=_KIND)
+        notes = (f"{thumbs:,} thumbnails (_thumb) left out",) if thumbs else ()
+        channels = channels_of(files["Channel"])
+        return Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+
+
+def _folders(path: PurePosixPath) -> tuple[str, int, int]:
+    """Read plate, time point and plane from the folders above an image."""
+    time, plane = 1, 0
+    plate = ""
+    for name in path.parts[:-1]:
+        if found := _TIME.fullmatch(name):
+            time = int(found[1])
+        elif found := _STEP.fullmatch(name):
+            plane = int(found[1])
+        else:
+            plate = name
+    return plate, time, plane

@@ -1,0 +1,51 @@
+"""GE (Cytiva) InCell Analyzer.
+
+Names are ``A - 01(fld 1 wv Green - dsRed).tif``: well, field, excitation and emission; ``z 3`` and
+``time 2 - 600 ms`` may follow. The channel is called ``Green - dsRed``.
+"""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
+from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
+from cellssl.plates.tables import as_site
+from cellssl.plates.wells import well_from
+
+__all__ = ["InCell"]
+
+_KIND = "InCell (A - 01(fld 1 wv Green - dsRed).tif)"
+_NAME = re.compile(
+    r"(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,2})\((?:fld (?P<site>\d+) ?)?"
+    r"(?:wv (?P<channel>.+?))?(?: z (?P<plane>\d+))?(?: time (?P<time>\d+)(?: - \d+ ms)?)?\)\.tiff?",
+    re.IGNORECASE,
+)
+
+
+@layout
+class InCell(Layout):
+    """Everything from the names; the plate is the folder."""
+
+    name = "incell"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise names with a well and, in parentheses, field and wave."""
+        return evidence(images, _NAME, _KIND)
+
+    def find(self, images: Images) -> Listing:
+        """Read every name."""
+        no_pattern(images, self.name)
+
+        def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
+            return {
+                "Metadata_Plate": images.plate or path.parent.name or images.name,
+                "Metadata_Well": well_from(found["row"], found["column"]),
+                "Metadata_Site": as_site(found["site"] or "1"),
+                "Channel": (found["channel"] or "1").replace("/", "-"),
+                "Plane": int(found["plane"] or 1),
+                "Time": int(found["time"] or 1),
+            }
+
+        files, problems = read_names(images, _NAME, row, kind=_KIND)
+        return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)

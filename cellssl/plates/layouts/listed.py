@@ -1,0 +1,231 @@
+"""Images that a table lists, one row per field: the tables of CellProfiler and DeepProfiler."""
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.addresses import plane_address
+from cellssl.plates.layouts.layout import Images, Listing
+from cellssl.plates.layouts.naming import unmatched
+from cellssl.plates.tables import as_site, find_column, read_table, standard
+from cellssl.plates.wells import normalise_well, well_from
+
+__all__ = ["describe", "listing_of", "tables_of"]
+
+_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+_ROLES = {
+    "plate": ("Plate",),
+    "well": ("Well",),
+    "row": ("Row",),
+    "column": ("Column", "Col"),
+    "site": ("Site", "Field", "FieldID"),
+}
+_COUNTERS = {"Plane": ("Plane", "PlaneID", "Z"), "Time": ("T", "TimepointID")}
+_TIFF = (".tif", ".tiff")
+
+
+def tables_of(
+    images: Images, is_one: Callable[[pd.DataFrame], bool], *, name: str = "*.csv"
+) -> list[Path]:
+    """Find the tables that list images: the one given as metadata, or all so called below the folder.
+
+    `is_one` looks at a table's columns and first rows.
+    """
+    if images.metadata is not None and is_one(read_table(images.metadata, rows=9)):
+        return [images.metadata]
+    found = []
+    for path in (images.folder / table for table in images.tables):
+        try:
+            if fnmatch(path.name.lower().removesuffix(".gz"), name) and is_one(
+                read_table(path, rows=9)
+            ):
+                found.append(path)
+        except PlateError:
+            continue  # some other CSV: nobody said that it is a table of images
+    return found
+
+
+def describe(table: pd.DataFrame, images: Images, path: Path) -> pd.DataFrame:
+    """Give what the rows of a table say of their fields: plate, well, site, plane, all metadata.
+
+    Raises
+    ------
+    PlateError
+        When it does not name wells.
+    """
+    about = table.filter(regex=r"(?i)^(?:image_)?metadata_").apply(
+        lambda column: column.str.strip()
+    )
+    roles = {role: _first(about, names) for role, names in _ROLES.items()}
+    used = set(roles.values())
+    named: dict[str, Any] = {}
+    for column, names in _COUNTERS.items():
+        found = _first(about, names)
+        if found is not None and about[found].str.fullmatch(r"\d+").all():
+            named[column] = about[found].astype(int)
+            used.add(found)
+    named |= {standard(str(name)): about[name] for name in about if name not in used}
+    named["Metadata_Plate"] = _plates(about, roles["plate"], images, path)
+    named["Metadata_Well"] = _wells(about, roles, path)
+    named["Metadata_Site"] = about[roles["site"]].map(as_site) if roles["site"] else "1"
+    return pd.DataFrame(named, index=table.index)
+
+
+def _first(table: pd.DataFrame, names: Iterable[str]) -> str | None:
+    found = (find_column(table, name) for name in names)
+    return next((name for name in found if name is not None), None)
+
+
+def _plates(about: pd.DataFrame, column: str | None, images: Images, path: Path) -> pd.Series | str:
+    """Name the plates: as the user says, as the table does, or after the table's folder."""
+    if images.plate:
+        return images.plate
+    parent, root = path.parent.resolve(), images.folder.resolve()
+    inside = parent != root and parent.is_relative_to(root)
+    default = parent.name if inside else images.name
+    return about[column].where(about[column] != "", default) if column else default
+
+
+def _wells(about: pd.DataFrame, roles: dict[str, str | None], path: Path) -> list[str]:
+    well, row, column = roles["well"], roles["row"], roles["column"]
+    try:
+        if well is not None:
+            return [normalise_well(value) for value in about[well]]
+        if row is not None and column is not None:
+            return [well_from(*pair) for pair in zip(about[row], about[column], strict=True)]
+    except PlateError as error:
+        raise PlateError(f"{path}: {error}") from error
+    raise PlateError(
+        f"{path} does not say which well its rows are about: it needs Metadata_Well, or Metadata_Row "
+        f"and Metadata_Column. It has {', '.join(map(str, about.columns)) or 'no Metadata_ columns'}."
+    )
+
+
+class _ImageFinder:
+    """Finds a listed image on this machine, wherever the table was written.
+
+    The path is taken as it stands, then below each of the folders where it may begin; failing that,
+    the longest end of it that is the end of just one of the TIFFs below the plate's folder.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self._folder = images.folder.resolve()
+        self._named: dict[str, list[str]] = {}
+        for path in images.paths:
+            self._named.setdefault(PurePosixPath(path).name, []).append(path)
+
+    def find(self, listed: str, roots: Iterable[Path]) -> tuple[str | None, bool]:
+        """Give the path below the plate's folder, or the whole one, and whether just that was listed.
+
+        The path is None where there is no such image, or more than one.
+        """
+        listed = listed.replace("\\", "/")
+        for path in (root.resolve() / listed for root in roots):
+            if path.is_file():
+                whole = path.resolve()
+                inside = whole.is_relative_to(self._folder)
+                return (whole.relative_to(self._folder) if inside else whole).as_posix(), True
+        return self._by_end(PurePosixPath(listed)), False
+
+    def _by_end(self, listed: PurePosixPath) -> str | None:
+        found = self._named.get(listed.name, [])
+        for count in range(2, len(listed.parts) + 1):
+            if len(found) > 1:
+                end = listed.parts[-count:]
+                found = [path for path in found if PurePosixPath(path).parts[-count:] == end]
+        return found[0] if len(found) == 1 else None
+
+
+def listing_of(
+    tables: Mapping[Path, pd.DataFrame],
+    images: Images,
+    roots: Callable[[Path], list[Path]],
+) -> Listing:
+    """Find every image that tables list.
+
+    Parameters
+    ----------
+    tables
+        Of each table one row per listed image: what `describe` gives, ``Channel``, ``Listed`` (a
+        path, as the table has it) and ``Page`` (a page's number, or -1).
+    images
+        The plate's files.
+    roots
+        The folders where the paths of a table may begin.
+
+    Raises
+    ------
+    PlateError
+        When none of the images is there.
+    """
+    source = ", ".join(dict.fromkeys(path.name for path in tables))
+    finder = _ImageFinder(images)
+    entries = pd.concat([_found(table, finder, roots(path)) for path, table in tables.items()])
+    entries = entries.drop_duplicates([*_KEYS, "Channel", "Listed", "Page", "File"])
+    entries, problems, notes = _only_tiffs(entries)
+    fields = len(entries[_KEYS].drop_duplicates())
+    used = set(entries["File"].dropna())
+    files, claimed = _claimed_once(entries.dropna(subset="File"), source)
+    if files.empty:
+        raise PlateError(
+            f"none of the images that {source} lists is in {images.folder}, such as "
+            f"{entries['Listed'].iloc[0] if len(entries) else '(nothing)'}: index the folder that "
+            "holds them, or mend the paths in the table."
+        )
+    problems += claimed
+    problems += [
+        unmatched(path, f"not listed in {source}") for path in images.paths if path not in used
+    ]
+    channels = tuple(name for name in dict.fromkeys(entries["Channel"]))
+    absent = fields - len(files[_KEYS].drop_duplicates())
+    files = files.drop(columns=["Listed", "Page", "File", "_Exact"]).reset_index(drop=True)
+    metadata = None if images.metadata in tables else images.metadata
+    return Listing(files, channels, problems, absent, metadata=metadata, notes=notes)
+
+
+def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:
+    found = [finder.find(listed, roots) if listed else (None, False) for listed in table["Listed"]]
+    files = pd.Series([path for path, _ in found], index=table.index, dtype=object)
+    return table.assign(File=files, _Exact=[exact for _, exact in found])
+
+
+def _only_tiffs(
+    entries: pd.DataFrame,
+) -> tuple[pd.DataFrame, list[dict[str, str]], tuple[str, ...]]:
+    """Leave out empty cells and what is no TIFF: whole channels with a note, single files by name."""
+    entries = entries[entries["Listed"] != ""]
+    tiff = entries["Listed"].str.lower().str.endswith(_TIFF)
+    images = set(entries.loc[tiff, "Channel"])
+    foreign = entries[~tiff]
+    strange = foreign[~foreign["Channel"].isin(images)]
+    notes = tuple(
+        f"{channel} is left out: its {len(group):,} files, such as "
+        f"{PurePosixPath(group['Listed'].iloc[0]).name}, are no TIFFs"
+        for channel, group in strange.groupby("Channel")
+    )
+    single = foreign[foreign["Channel"].isin(images)]
+    problems = [unmatched(path, "no TIFF") for path in single["Listed"]]
+    return entries[tiff].reset_index(drop=True), problems, notes
+
+
+def _claimed_once(files: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Give each plane to one field: a listed path beats a mere name; two equal claims are a problem."""
+    addresses = [
+        plane_address(path, page=page if page >= 0 else None)
+        for path, page in zip(files["File"].astype(str), files["Page"], strict=True)
+    ]
+    files = files.assign(Path=addresses)
+    best = files.groupby("Path")["_Exact"].transform("max")
+    files = files[files["_Exact"] == best]
+    twice = files["Path"].duplicated(keep=False)
+    problems = [
+        unmatched(
+            str(path), f"{source} lists it for {len(group)} images; which one it is cannot be told"
+        )
+        for path, group in files[twice].groupby("Path")
+    ]
+    return files[~twice], problems

@@ -1,0 +1,103 @@
+"""Images told apart by their names: what layouts of microscopes have in common."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Evidence, Grade, Images
+
+__all__ = ["channels_of", "evidence", "no_pattern", "none_named", "read_names", "unmatched"]
+
+Row = dict[str, Any]
+
+
+def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
+    """Say how many of the TIFFs have names of this kind; at least half must."""
+    named = sum(bool(expression.fullmatch(PurePosixPath(path).name)) for path in images.paths)
+    if images.pattern or not named or 2 * named < len(images.paths):
+        return None
+    reason = f"{named:,} of {len(images.paths):,} TIFF files are named like {kind}"
+    return Evidence(Grade.NAMES, reason, named / len(images.paths))
+
+
+def read_names(
+    images: Images,
+    expression: re.Pattern[str],
+    row: Callable[[re.Match[str], PurePosixPath], Row | None],
+    *,
+    kind: str,
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Read every TIFF's name; those of another form are problems, unless all are.
+
+    Parameters
+    ----------
+    images
+        The files.
+    expression
+        What a whole name looks like.
+    row
+        Makes a row of `Listing.files` of a match and the path; None leaves the file out. Its
+        PlateError (a well that is none) makes the file a problem.
+    kind
+        Whose names these are, for messages.
+
+    Raises
+    ------
+    PlateError
+        When no name is of this form.
+    """
+    rows, problems = [], []
+    for path in images.paths:
+        pure = PurePosixPath(path)
+        found = expression.fullmatch(pure.name)
+        try:
+            if found is None:
+                raise PlateError(f"not named like {kind}")
+            made = row(found, pure)
+        except PlateError as error:
+            problems.append(unmatched(path, str(error)))
+            continue
+        if made is not None:
+            rows.append(made | {"Path": path})
+    if not rows:
+        raise none_named(images, kind)
+    return pd.DataFrame(rows), problems
+
+
+def unmatched(path: str, why: str) -> dict[str, str]:
+    """Make the problem of a file that is no image of the plate."""
+    return {"Problem": "unmatched", "Detail": f"{path}: {why}"}
+
+
+def none_named(images: Images, kind: str) -> PlateError:
+    """Say that no file is named as it should be."""
+    if not images.paths:
+        return PlateError(f"{images.folder} holds no TIFF files (.tif, .tiff), at any depth.")
+    shown = "\n".join(f"  {path}" for path in images.paths[:3])
+    return PlateError(
+        f"none of the {len(images.paths)} TIFF files in {images.folder} is named like {kind}, such "
+        f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead."
+    )
+
+
+def no_pattern(images: Images, name: str) -> None:
+    """Refuse a pattern that a layout would not heed."""
+    if images.pattern:
+        raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
+
+
+def channels_of(values: Iterable[str]) -> tuple[str, ...]:
+    """Order the names of channels as people do: 2 before 10."""
+    return tuple(sorted(set(values), key=_natural))
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [
+        (0, int(part)) if part.isdecimal() else (1, part)
+        for part in re.split(r"(\d+)", name)
+        if part
+    ]

@@ -1,0 +1,238 @@
+"""OME-TIFF: several channels and planes in a file, described by the OME-XML inside it.
+
+Wells and sites come from the OME Plate where there is one, else from `--pattern`, else from the
+file's name: ``plate_B03_s2.ome.tif`` has a well, and a site after `s`, `f`, `site` or `field`.
+The XML is read by cellssl itself, without document types or entities; see
+https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import PurePosixPath
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import pandas as pd
+import tifffile
+
+from cellssl.errors import PlateError
+from cellssl.plates.addresses import plane_address
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
+from cellssl.plates.layouts.naming import unmatched
+from cellssl.plates.layouts.pattern import compile_pattern, place
+from cellssl.plates.planes import DAMAGE
+from cellssl.plates.tables import as_site
+from cellssl.plates.wells import normalise_well, well_from
+
+__all__ = ["OmeTiff"]
+
+_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.tf2", ".ome.tf8", ".ome.btf")
+_WELL = re.compile(r"(?<![A-Za-z0-9])((?:[A-P]|A[A-F])[-_ ]?\d{1,2})(?![A-Za-z0-9])")
+_SITE = re.compile(
+    r"(?<![A-Za-z])(?:site|field|fld|pos|s|f)[-_ ]?(\d+)(?![A-Za-z0-9])", re.IGNORECASE
+)
+
+
+@layout
+class OmeTiff(Layout):
+    """Channels, planes and wells by the OME-XML of each file."""
+
+    name = "ome-tiff"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise names that end in .ome.tif, or a first file with OME-XML and several planes."""
+        if images.pattern or not images.paths:
+            return None
+        named = sum(path.lower().endswith(_SUFFIXES) for path in images.paths)
+        if 2 * named >= len(images.paths):
+            reason = f"{named:,} of {len(images.paths):,} files are called .ome.tif"
+            return Evidence(Grade.CONTENT, reason, named / len(images.paths))
+        try:
+            xml, pages = _description(images, images.paths[0])
+        except PlateError:
+            return None
+        if not xml or pages < 2:
+            return None
+        return Evidence(Grade.CONTENT, f"{images.paths[0]} has {pages} pages and OME-XML")
+
+    def find(self, images: Images) -> Listing:
+        """Read the OME-XML of every file."""
+        pattern = compile_pattern(images.pattern) if images.pattern else None
+        rows: list[dict[str, Any]] = []
+        problems = []
+        for path in images.paths:
+            try:
+                rows += _read(images, path, pattern)
+            except UnsafeMarkupError as error:
+                raise UnsafeMarkupError(
+                    f"the OME-XML of {images.folder / path} {error}."
+                ) from error
+            except PlateError as error:
+                problems.append(unmatched(path, str(error)))
+        if not rows:
+            first = problems[0]["Detail"] if problems else "there is no TIFF file"
+            raise PlateError(f"{images.folder} holds no OME-TIFF that can be used; {first}.")
+        files = pd.DataFrame(rows).fillna("")
+        channels = tuple(dict.fromkeys(files["Channel"]))
+        return Listing(files, channels, problems, metadata=images.metadata)
+
+
+def _description(images: Images, path: str) -> tuple[str, int]:
+    """Give a file's OME-XML (or "") and the number of its pages."""
+    try:
+        with tifffile.TiffFile(images.folder / path) as file:
+            first = file.pages.first
+            return (first.description if first.is_ome else ""), len(file.pages)
+    except DAMAGE as error:
+        raise PlateError(f"cannot be read as a TIFF ({error})") from error
+
+
+def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[dict[str, Any]]:
+    """Make a row of every plane in a file."""
+    xml, pages = _description(images, path)
+    if not xml:
+        raise PlateError("no OME-XML")
+    root = parse(xml)
+    if root.find("BinaryOnly") is not None:
+        raise PlateError("its OME-XML is in a companion file, which is not read: export it whole")
+    try:
+        wells = _wells(root)
+        found = [
+            (image, _planes(pixels, root, path))
+            for image in root.iter("Image")
+            for pixels in image.findall("Pixels")
+        ]
+    except PlateError:
+        raise
+    except (KeyError, ValueError) as error:
+        raise PlateError(f"its OME-XML is not as expected ({error!r})") from error
+    here = [(image, planes) for image, planes in found if planes]
+    rows = []
+    for number, (image, planes) in enumerate(here, start=1):
+        about = wells.get(image.get("ID", ""))
+        if about is None:
+            about = _named(images, path, pattern)
+            if len(here) > 1:
+                about["Metadata_Site"] = str(number)
+        about = {**about, "Metadata_Plate": images.plate or about["Metadata_Plate"] or images.name}
+        rows += [
+            about
+            | {
+                "Channel": plane.channel,
+                "Plane": plane.z + 1,
+                "Time": plane.t + 1,
+                "Path": plane_address(path, page=plane.page if pages > 1 else None),
+            }
+            for plane in planes
+            if plane.page < pages
+        ]
+    if not rows:
+        raise PlateError("none of the planes that its OME-XML describes is in this file")
+    return rows
+
+
+@dataclass(frozen=True)
+class _Plane:
+    channel: str
+    z: int
+    t: int
+    page: int
+
+
+def _planes(pixels: Element, root: Element, path: str) -> list[_Plane]:
+    """List the planes of an image that lie in this file."""
+    names = _channels(pixels)
+    sizes = {
+        "C": len(names),
+        "Z": int(pixels.get("SizeZ", "1")),
+        "T": int(pixels.get("SizeT", "1")),
+    }
+    order = pixels.get("DimensionOrder", "XYCZT")[2:]
+    if sorted(order) != ["C", "T", "Z"]:
+        raise ValueError(f"DimensionOrder {pixels.get('DimensionOrder')!r}")
+    # The first letter runs fastest.
+    runs = product(*(range(sizes[axis]) for axis in reversed(order)))
+    index = [dict(zip(reversed(order), position, strict=True)) for position in runs]
+    numbers = {tuple(sorted(position.items())): n for n, position in enumerate(index)}
+    planes = []
+    for data in pixels.findall("TiffData"):
+        if not _is_here(data, root, path):
+            continue
+        start = {axis: int(data.get(f"First{axis}", "0")) for axis in "CTZ"}
+        first = numbers[tuple(sorted(start.items()))]
+        every = len(index) - first
+        count = int(data.get("PlaneCount", "1" if data.get("IFD") else str(every)))
+        page = int(data.get("IFD", "0"))
+        for offset, at in enumerate(index[first : first + min(count, every)]):
+            planes.append(_Plane(names[at["C"]], at["Z"], at["T"], page + offset))
+    return planes
+
+
+def _channels(pixels: Element) -> list[str]:
+    """Name the channels; those without a name by their number, those of one name apart."""
+    channels = pixels.findall("Channel")
+    if any(int(channel.get("SamplesPerPixel", "1")) > 1 for channel in channels):
+        raise PlateError("colour: wanted grey channels")
+    size = int(pixels.attrib["SizeC"])
+    names = [channel.get("Name", "").strip().replace("/", "-") for channel in channels]
+    names = [name or str(n + 1) for n, name in enumerate([*names, *[""] * (size - len(names))])]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name}_{n + 1}" for n, name in enumerate(names)]
+
+
+def _is_here(data: Element, root: Element, path: str) -> bool:
+    """Say whether a TiffData speaks of this file; without a UUID it does."""
+    uuid = data.find("UUID")
+    if uuid is None:
+        return True
+    name = PurePosixPath(uuid.get("FileName", "").replace("\\", "/")).name
+    return name == PurePosixPath(path).name or (
+        bool(uuid.text) and (uuid.text or "").strip() == root.get("UUID")
+    )
+
+
+def _wells(root: Element) -> dict[str, dict[str, str]]:
+    """Say in which well and site each image was taken, by the OME Plate."""
+    return dict(_samples(root))
+
+
+def _samples(root: Element) -> Iterator[tuple[str, dict[str, str]]]:
+    for plate in root.iter("Plate"):
+        for well in plate.findall("Well"):
+            name = well_from(str(int(well.attrib["Row"]) + 1), str(int(well.attrib["Column"]) + 1))
+            for site, sample in enumerate(well.findall("WellSample"), start=1):
+                about = {
+                    "Metadata_Plate": plate.get("Name", ""),
+                    "Metadata_Well": name,
+                    "Metadata_Site": str(site),
+                }
+                for image in sample.findall("ImageRef"):
+                    yield image.attrib["ID"], about
+
+
+def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[str, str]:
+    """Read well and site from the path."""
+    if pattern is not None:
+        found = pattern.search(path)
+        if found is None:
+            raise PlateError("its name does not match the pattern")
+        return place(found.groupdict(), images.name)
+    pure = PurePosixPath(path)
+    stem = re.sub(r"(\.ome)?\.[a-z0-9]+$", "", pure.name, flags=re.IGNORECASE)
+    wells = set(_WELL.findall(stem))
+    if len(wells) > 1:  # a plate P1 looks like a well: B03 is a better one
+        wells = {well for well in wells if re.search(r"\d\d$", well)}
+    if len(wells) != 1:
+        raise PlateError(
+            "not just one well in its name, and no OME Plate that has it: name the groups well and site with --pattern"
+        )
+    site = _SITE.search(stem)
+    return {
+        "Metadata_Plate": pure.parent.name,
+        "Metadata_Well": normalise_well(wells.pop()),
+        "Metadata_Site": as_site(site[1] if site else "1"),
+    }

@@ -1,0 +1,168 @@
+"""OME-Zarr plates (HCS), versions 0.4 and 0.5: metadata through ngio, pixels from level 0.
+
+The plate is a folder such as ``plate.zarr``; it may also be given itself. A field is an image of a
+well. Install with ``pip install 'cellssl[ome-zarr]'``. See https://ngff.openmicroscopy.org.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.addresses import plane_address
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.naming import no_pattern, unmatched
+from cellssl.plates.planes import DAMAGE
+from cellssl.plates.wells import well_from
+
+if TYPE_CHECKING:
+    from ngio import OmeZarrContainer, OmeZarrPlate
+
+__all__ = ["OmeZarr"]
+
+
+@layout
+class OmeZarr(Layout):
+    """Wells, images, channels and planes by the metadata of the plate."""
+
+    name = "ome-zarr"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise Zarr groups whose attributes have a plate."""
+        found = [] if images.pattern else _plates(images)
+        if not found:
+            return None
+        return Evidence(Grade.CONTENT, f"{_shown(images, found[0])} is an OME-Zarr plate")
+
+    def find(self, images: Images) -> Listing:
+        """Read the metadata of every plate, well and image."""
+        no_pattern(images, self.name)
+        groups = _plates(images)
+        if not groups:
+            raise PlateError(
+                f"{images.folder} is no OME-Zarr plate and holds none: wanted a Zarr group with `plate` "
+                "in its attributes."
+            )
+        found = [_OnePlate(images, group) for group in groups]
+        rows = [row for plate in found for row in plate.rows]
+        if not rows:
+            raise PlateError(f"no image of {_shown(images, groups[0])} is there or can be read.")
+        files = pd.DataFrame(rows)
+        return Listing(
+            files,
+            tuple(dict.fromkeys(files["Channel"])),
+            [problem for plate in found for problem in plate.problems],
+            sum(plate.absent for plate in found),
+            metadata=images.metadata,
+            notes=tuple(dict.fromkeys(note for plate in found for note in plate.notes)),
+        )
+
+
+def _plates(images: Images) -> list[str]:
+    return [group for group in images.groups if "plate" in _attributes(images.folder / group)]
+
+
+def _attributes(folder: Path) -> dict[str, Any]:
+    """Read a group's OME attributes; version 0.5 nests them under `ome`."""
+    for name in ("zarr.json", ".zattrs"):
+        try:
+            found = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        attributes = found.get("attributes", {}).get("ome", {}) if name == "zarr.json" else found
+        return attributes if isinstance(attributes, dict) else {}
+    return {}
+
+
+def _shown(images: Images, group: str) -> str:
+    return images.folder.resolve().name if group == "." else group
+
+
+def _open(folder: Path) -> "OmeZarrPlate":
+    try:
+        from ngio import NgioError, open_ome_zarr_plate
+    except ImportError as error:
+        raise PlateError(
+            f"{folder} is an OME-Zarr plate; reading one needs ngio: pip install 'cellssl[ome-zarr]'."
+        ) from error
+    try:
+        return open_ome_zarr_plate(folder, mode="r")
+    except (NgioError, *DAMAGE) as error:
+        raise PlateError(f"{folder} cannot be read as an OME-Zarr plate ({error}).") from error
+
+
+class _OnePlate:
+    """The planes of one plate, and what was wrong with it."""
+
+    def __init__(self, images: Images, group: str) -> None:
+        self.group = group
+        self.problems: list[dict[str, str]] = []
+        self.notes: list[str] = []
+        self.absent = 0
+        self._folder = images.folder / group
+        self._plate = _open(self._folder)
+        named = self._plate.meta.plate.name or _shown(images, group).removesuffix(".zarr")
+        self._name = images.plate or named
+        acquisitions = self._plate.acquisition_ids
+        self._acquisition = min(acquisitions) if len(acquisitions) > 1 else None
+        if self._acquisition is not None:
+            self.notes.append(
+                f"{_shown(images, group)} has {len(acquisitions)} acquisitions; all but number "
+                f"{self._acquisition} are left out: several rounds are no channels of one image"
+            )
+        self.rows = [row for path in self._plate.wells_paths() for row in self._well(path)]
+
+    def _well(self, path: str) -> Iterator[dict[str, Any]]:
+        """Give the rows of a well; what is not there is absent, what is damaged a problem."""
+        row, column = path.split("/")[:2]
+        with self._named(path):
+            about = {"Metadata_Well": well_from(row, column)}
+            if not self._there(path):
+                return
+            well = self._plate.get_well(row, column)
+            for site in well.paths(self._acquisition):
+                with self._named(f"{path}/{site}"):
+                    if self._there(f"{path}/{site}"):
+                        found = self._image(f"{path}/{site}", well.get_image(site))
+                        yield from [about | {"Metadata_Site": site} | one for one in found]
+
+    def _there(self, path: str) -> bool:
+        there = (self._folder / path).is_dir()
+        self.absent += not there
+        return there
+
+    @contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        """Make a problem of what is wrong with a well or an image."""
+        from ngio import NgioError
+
+        try:
+            yield
+        except (NgioError, PlateError, *DAMAGE) as error:
+            self.problems.append(unmatched(str(PurePosixPath(self.group, path)), str(error)))
+
+    def _image(self, path: str, image: "OmeZarrContainer") -> Iterator[dict[str, Any]]:
+        """Give a row for each channel and plane of the first time point."""
+        level = image.level_paths[0]
+        array = image.get_image(path=level)
+        axes, sizes = array.axes[:-2], array.shape[:-2]
+        if array.axes[-2:] != ("y", "x") or not set(axes) <= set("tcz"):
+            raise PlateError(f"axes {', '.join(array.axes)}; wanted t, c, z, y, x")
+        size = dict(zip(axes, sizes, strict=True))
+        if size.get("t", 1) > 1:
+            self.notes.append("later time points are left out: time lapse is out of scope")
+        names = image.channel_labels
+        address = str(PurePosixPath(self.group, path, level))
+        for c, z in product(range(size.get("c", 1)), range(size.get("z", 1))):
+            at = {"t": 0, "c": c, "z": z}
+            yield {
+                "Metadata_Plate": self._name,
+                "Channel": (names[c] if c < len(names) else str(c + 1)).replace("/", "-"),
+                "Plane": z + 1,
+                "Path": plane_address(address, at=[at[axis] for axis in axes]),
+            }

@@ -1,0 +1,180 @@
+"""Revvity (PerkinElmer) Opera Phenix and Operetta, as Harmony stores and exports plates.
+
+Beside the images lies ``Index.xml`` (``Index.idx.xml`` in archives), which says of every image its
+well, field, plane, channel and position. Without it the names speak:
+``r01c01f01p01-ch1sk1fk1fl1.tiff`` is row, column, field, plane, channel and time point (``sk``).
+"""
+
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
+from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names, unmatched
+from cellssl.plates.tables import as_site
+from cellssl.plates.wells import well_from
+
+__all__ = ["Phenix"]
+
+_KIND = "Opera Phenix (r01c01f01p01-ch1sk1fk1fl1.tiff)"
+_NAME = re.compile(
+    r"r(?P<row>\d{2})c(?P<column>\d{2})f(?P<site>\d{2,})(?:p(?P<plane>\d{2,}))?"
+    r"-ch(?P<channel>\d{1,2})(?:sk(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.tiff?",
+    re.IGNORECASE,
+)
+_INDEX = ("index.xml", "index.idx.xml")  # the first is preferred
+
+
+@layout
+class Phenix(Layout):
+    """Images by Index.xml where it is there, else by their names."""
+
+    name = "phenix"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise Harmony's Index.xml, or names with row, column, field and channel."""
+        indexes = (
+            [] if images.pattern else [path for path in _indexes(images) if _harmony(images, path)]
+        )
+        if indexes:
+            return Evidence(Grade.CONTENT, f"{indexes[0]} is an index as Harmony writes it")
+        return evidence(images, _NAME, _KIND)
+
+    def find(self, images: Images) -> Listing:
+        """Read each Index.xml; one that is damaged is replaced by the names, if they speak."""
+        no_pattern(images, self.name)
+        indexes = _indexes(images)
+        if not indexes:
+            return _by_names(images)
+        try:
+            found = [_Index(images, path) for path in indexes]
+        except UnsafeMarkupError:
+            raise
+        except MarkupError as error:
+            if evidence(images, _NAME, _KIND) is None:
+                raise PlateError(
+                    f"{error} The files' names do not say what it said: export the plate again, or "
+                    "describe them with --pattern."
+                ) from error
+            listing = _by_names(images)
+            note = (
+                f"{error} It is not used: wells, fields and planes are read from the names, "
+                "channels have numbers instead of names, positions are not known"
+            )
+            return replace(listing, notes=(*listing.notes, note))
+        return _joined(images, found)
+
+
+def _indexes(images: Images) -> list[str]:
+    """Give the index of each folder that has one."""
+    chosen: dict[str, str] = {}
+    for wanted in reversed(_INDEX):
+        for path in images.documents:
+            pure = PurePosixPath(path)
+            if pure.name.lower() == wanted:
+                chosen[str(pure.parent)] = path
+    return sorted(chosen.values())
+
+
+def _harmony(images: Images, path: str) -> bool:
+    """Tell Harmony's index from another Index.xml by how it begins."""
+    with (images.folder / path).open("rb") as file:
+        start = file.read(4096).replace(b"\0", b"")
+    return b"EvaluationInputData" in start or b"HarmonyV" in start
+
+
+class _Index:
+    """One Index.xml: the rows of its images, and the names of its channels."""
+
+    def __init__(self, images: Images, path: str) -> None:
+        self.path = path
+        below = PurePosixPath(path).parent
+        plate = ""
+        names: dict[str, str] = {}
+        rows: list[dict[str, Any]] = []
+        for record in records(images.folder / path, "Plate", "Entry", "Image"):
+            if record.name == "Plate":
+                plate = plate or record.get("Name") or record.get("PlateID")
+            elif record.name == "Entry" and record.get("ChannelName"):
+                names.setdefault(record.get("ChannelID"), record["ChannelName"])
+            elif record.name == "Image" and record.get("URL"):
+                rows.append(self._row(record, below))
+        if not rows:
+            raise MarkupError(f"{images.folder / path} lists no images.")
+        folder = below.parent.name if below.name.lower() == "images" else below.name
+        table = pd.DataFrame(rows)
+        channels = table["Channel"].map(names).fillna(table.pop("_Named"))
+        table["Number"] = table["Channel"]
+        table["Channel"] = channels.where(channels != "", table["Channel"]).str.replace("/", "-")
+        table["Metadata_Plate"] = images.plate or plate or folder or images.name
+        self.table = table
+
+    def _row(self, record: Record, below: PurePosixPath) -> dict[str, Any]:
+        """Read one image; older Harmony names the channel right here."""
+        try:
+            row: dict[str, Any] = {
+                "Metadata_Well": well_from(record["Row"], record["Col"]),
+                "Metadata_Site": as_site(record["FieldID"]),
+                "Channel": record["ChannelID"],
+                "_Named": record.get("ChannelName"),
+                "Plane": int(record.get("PlaneID", "1")),
+                "Time": int(record.get("TimepointID", "0")),
+                "Path": (below / record["URL"].replace("\\", "/")).as_posix(),
+            }
+            for axis in ("Y", "X"):
+                if record.get(f"Position{axis}"):
+                    row[f"Metadata_Position_{axis}"] = round(
+                        float(record[f"Position{axis}"]) * 1e6, 3
+                    )
+        except (KeyError, ValueError) as error:
+            raise MarkupError(
+                f"{self.path}: the image {record.get('id', '?')} is not described as expected "
+                f"({error})."
+            ) from error
+        return row
+
+
+def _joined(images: Images, indexes: list[_Index]) -> Listing:
+    """Put the plates together; what is listed and not there is missing, what is there and not listed is a problem."""
+    table = pd.concat([index.table for index in indexes], ignore_index=True)
+    there = table["Path"].isin(set(images.paths))
+    files = table[there].drop(columns="Number").reset_index(drop=True)
+    if files.empty:
+        raise PlateError(
+            f"none of the {len(table):,} images that {indexes[0].path} lists is in {images.folder}: "
+            f"wanted {table['Path'].iloc[0]}."
+        )
+    problems = [
+        unmatched(path, "not listed in Index.xml")
+        for path in sorted(set(images.paths) - set(table["Path"]))
+    ]
+    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    pairs = table.drop_duplicates(["Number", "Channel"])
+    ordered = sorted(
+        zip(pairs["Number"], pairs["Channel"], strict=True), key=lambda pair: int(pair[0])
+    )
+    aliases = dict(ordered) if pairs["Number"].is_unique else {}
+    channels = tuple(dict.fromkeys(channel for _, channel in ordered))
+    return Listing(files, channels, problems, absent, aliases, images.metadata)
+
+
+def _by_names(images: Images) -> Listing:
+    def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
+        folder = path.parent.parent if path.parent.name.lower() == "images" else path.parent
+        return {
+            "Metadata_Plate": images.plate or folder.name or images.name,
+            "Metadata_Well": well_from(found["row"], found["column"]),
+            "Metadata_Site": as_site(found["site"]),
+            "Channel": str(int(found["channel"])),
+            "Plane": int(found["plane"] or 1),
+            "Time": int(found["time"] or 1),
+        }
+
+    files, problems = read_names(images, _NAME, row, kind=_KIND)
+    return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)

@@ -1,0 +1,176 @@
+"""Yokogawa CellVoyager (CV7000, CV8000) and CQ1.
+
+CellVoyager's names are ``<plate>_A01_T0001F001L01A01Z01C01.tif`` (time point, field, time line,
+action, plane, channel), CQ1's ``W0001F0001T0001Z001C1.tif``, whose wells are counted along the
+rows. ``MeasurementData.mlf`` says the same of every image and gives rows and columns;
+``MeasurementDetail.mrf`` gives the size of the plate.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
+from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names, unmatched
+from cellssl.plates.tables import as_site
+from cellssl.plates.wells import normalise_well, well_from
+
+__all__ = ["Yokogawa"]
+
+_KIND = "Yokogawa (<plate>_A01_T0001F001L01A01Z01C01.tif or W0001F0001T0001Z001C1.tif)"
+_NAME = re.compile(
+    r"(?:(?P<plate>.+)_(?P<well>[A-P]\d{2}|A[A-F]\d{2})_T(?P<time>\d{4})F(?P<site>\d{3,4})"
+    r"L\d{2}A\d{2}Z(?P<plane>\d{2,3})C(?P<channel>\d{2})"
+    r"|W(?P<number>\d{4})F(?P<site2>\d{4})T(?P<time2>\d{4})Z(?P<plane2>\d{3})C(?P<channel2>\d{1,2}))"
+    r"\.tiff?",
+    re.IGNORECASE,
+)
+_COLUMNS = {96: 12, 384: 24, 1536: 48}  # of plates with so many wells
+
+
+@layout
+class Yokogawa(Layout):
+    """Images by MeasurementData.mlf where it is there, else by their names."""
+
+    name = "yokogawa"
+
+    def recognise(self, images: Images) -> Evidence | None:
+        """Recognise a .mlf beside images, or names of either form."""
+        lists = [] if images.pattern else _documents(images, ".mlf")
+        if lists:
+            return Evidence(Grade.CONTENT, f"{lists[0]} lists images as Yokogawa writes it")
+        return evidence(images, _NAME, _KIND)
+
+    def find(self, images: Images) -> Listing:
+        """Read each .mlf; one that is damaged is replaced by the names, if they speak."""
+        no_pattern(images, self.name)
+        lists = _documents(images, ".mlf")
+        if not lists:
+            return _by_names(images)
+        try:
+            return _by_lists(images, lists)
+        except UnsafeMarkupError:
+            raise
+        except MarkupError as error:
+            if evidence(images, _NAME, _KIND) is None:
+                raise
+            listing = _by_names(images)
+            note = f"{error} It is not used: everything is read from the files' names"
+            return replace(listing, notes=(*listing.notes, note))
+
+
+def _documents(images: Images, suffix: str) -> list[str]:
+    return [path for path in images.documents if path.lower().endswith(suffix)]
+
+
+def _by_lists(images: Images, lists: list[str]) -> Listing:
+    """Take the images that the lists name; those not there are missing, others are problems."""
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    for path in lists:
+        below = PurePosixPath(path).parent
+        for record in records(images.folder / path, "MeasurementRecord"):
+            if record.get("Type", "IMG") == "IMG":
+                rows.append(_listed(record, below, images, path))
+            else:
+                failed += 1
+    if not rows:
+        raise MarkupError(f"{images.folder / lists[0]} lists no images.")
+    table = pd.DataFrame(rows)
+    files = table[table["Path"].isin(set(images.paths))].reset_index(drop=True)
+    if files.empty:
+        raise PlateError(
+            f"none of the {len(table):,} images that {lists[0]} lists is in {images.folder}: wanted "
+            f"{table['Path'].iloc[0]}."
+        )
+    problems = [
+        unmatched(path, "not listed in the .mlf")
+        for path in sorted(set(images.paths) - set(table["Path"]))
+    ]
+    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    notes = (f"{failed:,} records of the .mlf are errors of the microscope",) if failed else ()
+    channels = channels_of(table["Channel"])
+    return Listing(files, channels, problems, absent, metadata=images.metadata, notes=notes)
+
+
+def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> dict[str, Any]:
+    try:
+        named = _NAME.fullmatch(PurePosixPath(record.text).name)
+        return {
+            "Metadata_Plate": images.plate
+            or (named["plate"] if named else None)
+            or below.name
+            or images.name,
+            "Metadata_Well": well_from(record["Row"], record["Column"]),
+            "Metadata_Site": as_site(record["FieldIndex"]),
+            "Channel": str(int(record["Ch"])),
+            "Plane": int(record.get("ZIndex", "1")),
+            "Time": int(record.get("TimePoint", "1")),
+            "Path": (below / record.text.replace("\\", "/")).as_posix(),
+        }
+    except (KeyError, ValueError) as error:
+        raise MarkupError(
+            f"{images.folder / path}: the record of {record.text!r} is not as expected ({error})."
+        ) from error
+
+
+def _by_names(images: Images) -> Listing:
+    well, notes = _counted_wells(images)
+
+    def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
+        parts = {
+            name: found[name] or found[f"{name}2"] for name in ("time", "site", "plane", "channel")
+        }
+        return {
+            "Metadata_Plate": images.plate or found["plate"] or path.parent.name or images.name,
+            "Metadata_Well": normalise_well(found["well"])
+            if found["well"]
+            else well(found["number"]),
+            "Metadata_Site": as_site(parts["site"]),
+            "Channel": str(int(parts["channel"])),
+            "Plane": int(parts["plane"]),
+            "Time": int(parts["time"]),
+        }
+
+    files, problems = read_names(images, _NAME, row, kind=_KIND)
+    channels = channels_of(files["Channel"])
+    return Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+
+
+def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...]]:
+    """Say how CQ1's numbers become wells: by the .mrf, else by the smallest plate that has them."""
+    matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
+    numbers = [int(found["number"]) for found in matches if found and found["number"]]
+    columns, notes = _plate_columns(images, max(numbers)) if numbers else (12, ())
+
+    def well(number: str) -> str:
+        row, column = divmod(int(number) - 1, columns)
+        return well_from(str(row + 1), str(column + 1))
+
+    return well, notes
+
+
+def _plate_columns(images: Images, highest: int) -> tuple[int, tuple[str, ...]]:
+    details = _documents(images, ".mrf")
+    found = {
+        int(record["ColumnCount"])
+        for path in details
+        for record in records(images.folder / path, "MeasurementDetail")
+        if record.get("ColumnCount").isdecimal()
+    }
+    if len(found) == 1:
+        return found.pop(), ()
+    wells = next((wells for wells in _COLUMNS if highest <= wells), 1536)
+    why = "the .mrf files differ" if found else "there is no .mrf with the size of the plate"
+    note = (
+        f"wells W0001 to W{highest:04d} are counted along the rows of a {wells}-well plate: {why}, "
+        "and this is the smallest that has them"
+    )
+    return _COLUMNS[wells], (note,)

@@ -1,0 +1,194 @@
+"""Planes of pixels from TIFF pages and OME-Zarr arrays; nothing else of a file is decoded."""
+
+import math
+import struct
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import numpy as np
+import tifffile
+
+from cellssl.errors import PlateError
+from cellssl.plates.addresses import Address, Plane
+
+__all__ = ["DAMAGE", "FieldError", "PlaneReader"]
+
+# What tifffile, zarr and the codecs behind them raise on files that are damaged in one way or
+# another; the codecs' own errors (imagecodecs) are RuntimeErrors.
+DAMAGE = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    LookupError,
+    TypeError,
+    ZeroDivisionError,
+)
+
+
+class FieldError(PlateError):
+    """One field cannot be read; the others of its plate may be fine."""
+
+
+class PlaneReader:
+    """Reads planes; planes that follow each other in one TIFF share its opened file."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file: tifffile.TiffFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def read(self, address: Address) -> np.ndarray:
+        """Read what an address stands for: (Y, X), in the file's own type.
+
+        Two planes are in memory at most, whatever the number of those projected.
+
+        Raises
+        ------
+        FieldError
+            When a plane cannot be read, or those of a projection differ in shape or type.
+        """
+        first = address.planes[0]
+        image = self._plane(first)
+        if address.projection is None:
+            return image
+        total = image.astype(np.float64) if address.projection == "mean" else image
+        for plane in address.planes[1:]:
+            other = self._plane(plane)
+            if (other.shape, other.dtype) != (image.shape, image.dtype):
+                raise FieldError(
+                    f"{plane} is {_kind(other)}, but {first.path.name} of the same channel is "
+                    f"{_kind(image)}: the planes of a projection must be alike."
+                )
+            if address.projection == "mean":
+                total += other
+            else:
+                np.maximum(total, other, out=total)
+        if address.projection == "max":
+            return total
+        total /= len(address.planes)
+        if image.dtype.kind in "iu":
+            np.round(total, out=total)
+        return total.astype(image.dtype)
+
+    def _plane(self, plane: Plane) -> np.ndarray:
+        return self._page(plane) if plane.at is None else _from_zarr(plane)
+
+    def _page(self, plane: Plane) -> np.ndarray:
+        """Read a page of a TIFF."""
+        path = plane.path
+        try:
+            size = path.stat().st_size
+            if size == 0:
+                raise FieldError(f"{path} is empty (0 bytes): copy it again or take it out.")
+            page = _grey_page(self._open(path), plane)
+            _check_whole(page, size, path)
+            return page.asarray()
+        except FieldError:
+            raise
+        except FileNotFoundError as error:
+            raise FieldError(f"{path} is not there (any more): index the plate again.") from error
+        except DAMAGE as error:
+            raise FieldError(
+                f"{path} cannot be read as a TIFF ({error}): copy it again or take it out."
+            ) from error
+
+    def _open(self, path: Path) -> tifffile.TiffFile:
+        if self._file is None or self._path != path:
+            self._close()
+            self._file = tifffile.TiffFile(path)
+            self._path = path
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._path, self._file = None, None
+
+
+def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
+    """Give the page that is meant, when it is grey and flat; without a number, the only one."""
+    pages = len(file.pages)
+    if plane.page is None and pages != 1:
+        raise FieldError(
+            f"{plane.path} holds {pages} pages; wanted one grey plane. Index it with --layout "
+            "ome-tiff when it is an OME-TIFF; split other stacks into planes, or project them, first."
+        )
+    if plane.page is not None and plane.page >= pages:
+        raise FieldError(
+            f"{plane} asks for page {plane.page}, but the file's last is {pages - 1}: it is "
+            "truncated, or has changed since it was indexed."
+        )
+    page = file.pages.first if not plane.page else cast("tifffile.TiffPage", file.pages[plane.page])
+    shape = file.series[0].shape if file.is_stk else page.shape
+    if len(shape) != 2 or page.samplesperpixel != 1:
+        kind = "colour" if page.samplesperpixel > 1 else "a stack"
+        raise FieldError(
+            f"{plane} has shape {shape} ({kind}); wanted one grey plane (Y, X) per channel. "
+            "Export every channel to a file of its own."
+        )
+    return page
+
+
+def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:
+    """Refuse a file without all of its pixels: tifffile would fill the rest with zeros."""
+    offsets, counts = page.dataoffsets, page.databytecounts
+    end = max((start + count for start, count in zip(offsets, counts, strict=True)), default=0)
+    if end > size or not any(counts):
+        raise FieldError(
+            f"{path} is truncated ({size:,} bytes, its pixels end at {end:,}): copy it again or "
+            "take it out."
+        )
+    packed = page.compression != tifffile.COMPRESSION.NONE
+    if len(offsets) < math.prod(page.chunked) or (not packed and sum(counts) < page.nbytes):
+        raise FieldError(
+            f"{path} is damaged: it is said to have {page.shape[0]:,} × {page.shape[1]:,} pixels, "
+            "but holds fewer. Copy it again or take it out."
+        )
+
+
+def _from_zarr(plane: Plane) -> np.ndarray:
+    """Read the chunks of one plane of a Zarr array."""
+    import zarr
+
+    path, at = plane.path, plane.at or ()
+    if not path.is_dir():
+        raise FieldError(f"{path} is not there (any more): index the plate again.")
+    try:
+        array = zarr.open_array(path, mode="r")
+        if array.ndim != len(at) + 2 or any(i >= n for i, n in zip(at, array.shape, strict=False)):
+            raise FieldError(
+                f"{plane} is no plane of this array, whose shape is {array.shape}: index the plate "
+                "again."
+            )
+        if not plane.files()[1:]:
+            raise FieldError(
+                f"{plane} has no pixels: none of its chunks is there. Copy the plate again, or take "
+                "this image out."
+            )
+        return np.asarray(array[at])
+    except FieldError:
+        raise
+    except DAMAGE as error:
+        raise FieldError(
+            f"{plane} cannot be read as Zarr ({error}): copy it again or take it out."
+        ) from error
+
+
+def _kind(image: np.ndarray) -> str:
+    return f"{' × '.join(map(str, image.shape))} {image.dtype}"

@@ -1,0 +1,161 @@
+"""Plates drawn in a terminal: how many fields each well has, gaps and faults, with or without colour."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from rich.text import Text
+
+from cellssl.plates.plateindex import PlateIndex
+from cellssl.plates.wells import ROWS
+
+__all__ = ["plate_maps"]
+
+_PLATES = [(2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48)]  # rows and columns
+_FAULTS = ("incomplete", "duplicate")
+_STYLES = {"!": "bold red", "<": "yellow", "·": "dim", "": "green"}
+_LEGEND = "! has incomplete or duplicate fields   < has fewer fields than usual   · no images"
+
+
+def plate_maps(index: PlateIndex, *, width: int = 80, most: int = 3) -> Text:
+    """Draw the plates of an index.
+
+    Parameters
+    ----------
+    index
+        The plates.
+    width
+        Columns of the terminal. Where the wells' numbers of fields do not fit side by side, each
+        well is one character, so that 1536 wells need 52 columns.
+    most
+        How many plates are drawn; the others get one line together.
+    """
+    plates = _plates(index)
+    text = Text()
+    for plate in plates[:most]:
+        text.append_text(_draw(plate, width))
+    if plates:
+        text.append(f"{_LEGEND}\n", "dim")
+    if len(plates) > most:
+        text.append(_others(plates[most:]))
+    text.rstrip()
+    return text
+
+
+@dataclass(frozen=True)
+class _Plate:
+    """What is drawn of a plate: by (row, column) from 0, complete fields and whether there are faults."""
+
+    name: str
+    fields: dict[tuple[int, int], int]
+    faulty: frozenset[tuple[int, int]]
+
+    @property
+    def wells(self) -> list[tuple[int, int]]:
+        return sorted({*self.fields, *self.faulty})
+
+    @cached_property
+    def usual(self) -> int:
+        """How many fields most wells have; of two such numbers the larger."""
+        counts = Counter(self.fields.values())
+        return max(counts, key=lambda fields: (counts[fields], fields), default=0)
+
+    def mark(self, well: tuple[int, int]) -> str:
+        if well in self.faulty:
+            return "!"
+        count = self.fields.get(well, 0)
+        return "·" if not count else "<" if count < self.usual else ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns: the smallest plate that has these wells, below 96 only if half full."""
+        wells = self.wells
+        rows, columns = (max(place) + 1 for place in zip(*wells, strict=True))
+        holding = [size for size in _PLATES if rows <= size[0] and columns <= size[1]]
+        full = (size for size in holding if size >= (8, 12) or 2 * len(wells) >= size[0] * size[1])
+        return next(full, _PLATES[-1])
+
+
+def _plates(index: PlateIndex) -> list[_Plate]:
+    problems = index.problems[index.problems["Problem"].isin(_FAULTS)]
+    names = {*index.fields["Metadata_Plate"].astype(str), *problems["Metadata_Plate"].astype(str)}
+    wells: dict[str, dict[tuple[int, int], int]] = {name: {} for name in names}
+    faulty: dict[str, set[tuple[int, int]]] = {name: set() for name in names}
+    counts = index.fields.groupby(["Metadata_Plate", "Metadata_Well"]).size()
+    for key, count in counts.items():
+        plate, well = map(str, cast("tuple[str, str]", key))
+        wells[plate][_place(well)] = int(count)
+    for plate, well in zip(problems["Metadata_Plate"], problems["Metadata_Well"], strict=True):
+        faulty[str(plate)].add(_place(well))
+    return [_Plate(name, wells[name], frozenset(faulty[name])) for name in sorted(names)]
+
+
+def _place(well: str) -> tuple[int, int]:
+    row, column = re.fullmatch(r"([A-Z]+)(\d+)", well).groups()  # type: ignore[union-attr]
+    return ROWS.index(row), int(column) - 1
+
+
+def _draw(plate: _Plate, width: int) -> Text:
+    rows, columns = plate.size
+    digits = max(2, len(str(max(plate.fields.values(), default=0))))
+    numbers = 3 + columns * (digits + 1) <= width
+    text = Text(f"{_title(plate)}\n", "bold")
+    text.append(_header(columns, digits if numbers else 0) + "\n", "dim")
+    for row in range(rows):
+        text.append(f"{ROWS[row]:>2} ", "dim")
+        for column in range(columns):
+            mark = plate.mark((row, column))
+            count = plate.fields.get((row, column), 0)
+            cell = mark or "#"
+            if numbers:
+                cell = f"{'·':>{digits}} " if mark == "·" else f"{count:>{digits}}{mark:1}"
+            text.append(cell, _STYLES[mark])
+        text.append("\n")
+    if not numbers:
+        text.append(f"# {_count(plate.usual, 'field')}   ", "dim")
+    return text
+
+
+def _title(plate: _Plate) -> str:
+    rows, columns = plate.size
+    marks = [plate.mark(well) for well in plate.wells]
+    parts = [
+        f"{len(marks):,} of {rows * columns:,} wells",
+        _count(sum(plate.fields.values()), "field"),
+        f"usually {plate.usual} a well",
+        *(
+            f"{_count(marks.count(mark), 'well')} {what}"
+            for mark, what in (("!", "with faults"), ("<", "with fewer"))
+            if mark in marks
+        ),
+    ]
+    return f"Plate {plate.name}: {', '.join(parts)}"
+
+
+def _header(columns: int, digits: int) -> str:
+    """Write the columns' numbers, or 1, 5, 10, … where a well is one character (no `digits`)."""
+    if digits:
+        return "   " + "".join(f"{column:>{digits}} " for column in range(1, columns + 1)).rstrip()
+    line = [" "] * (columns + 2)
+    for column in (1, *range(5, columns + 1, 5)):
+        label = str(column)
+        line[column - 1 : column - 1 + len(label)] = label
+    return "   " + "".join(line).rstrip()
+
+
+def _others(plates: list[_Plate]) -> str:
+    """Say in a line what the plates are that are not drawn."""
+    fields = sum(sum(plate.fields.values()) for plate in plates)
+    line = f"and {_count(len(plates), 'more plate')} with {_count(fields, 'field')}"
+    wrong = {plate.name: sum(plate.mark(well) != "" for well in plate.wells) for plate in plates}
+    named = [f"{name} ({_count(wells, 'well')})" for name, wells in wrong.items() if wells]
+    if named:
+        more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+        line += f"; faults or fewer fields on {', '.join(named[:8])}{more}"
+    return line
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

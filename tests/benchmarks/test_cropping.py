@@ -1,0 +1,78 @@
+"""Fields a second of `crop`, beside the least that any such program does: decode, and one watershed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.filters import gaussian, threshold_otsu
+from skimage.segmentation import watershed
+from threadpoolctl import threadpool_limits
+
+from cellssl.cells import crop
+from cellssl.plates import PlateIndex, index
+
+pytestmark = pytest.mark.bench
+FIELDS = 48
+FLOOR, SECOND_WORKER = 1.3, 1.8  # goals
+
+
+def floor(plate: PlateIndex) -> int:
+    """Decode every file; find nuclei by Otsu's threshold and a watershed of the distance."""
+    found = 0
+    for row in plate.fields.to_dict("records"):
+        planes = {name: tifffile.imread(row[f"Path_{name}"]) for name in plate.channels}
+        smooth = gaussian(planes["DNA"].astype(np.float32), 1)
+        mask = smooth > threshold_otsu(smooth)
+        distance = ndimage.distance_transform_edt(mask)
+        markers = np.zeros(mask.shape, np.int32)
+        peaks = peak_local_max(distance, min_distance=7, labels=mask.astype(int))
+        markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+        found += int(watershed(-distance, markers, mask=mask).max())
+    return found
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@pytest.fixture(params=["sbs", "bbbc021"])
+def plate(request: pytest.FixtureRequest, data: Path) -> PlateIndex:
+    """Half of the SBS plate, or BBBC021's two fields many times, their nuclei called DNA."""
+    if request.param == "sbs":
+        found = index(
+            data / "sbs_plate",
+            pattern=r"Channel(?P<channel>\d)-\d+-(?P<row>[A-H])-(?P<column>\d+)\.tif",
+            channels={"1": "GFP", "2": "DNA"},
+        )
+        return replace(found, fields=found.fields[:FIELDS])
+    found = index(data / "bbbc021" / "fields", channels={"1": "DNA", "2": "Tubulin", "4": "Actin"})
+    rows = found.fields.iloc[np.arange(FIELDS // 2) % len(found.fields)].reset_index(drop=True)
+    return replace(found, fields=rows.assign(Metadata_Site=[str(i) for i in rows.index]))
+
+
+def test_cropping_costs_little_more_than_a_watershed(plate: PlateIndex, tmp_path: Path) -> None:
+    name, count = plate.fields["Metadata_Plate"][0], len(plate.fields)
+    with threadpool_limits(1):
+        crop(replace(plate, fields=plate.fields[:2]), tmp_path / "warm", progress=False)
+        least = seconds(lambda: floor(plate))
+        one = seconds(lambda: crop(plate, tmp_path / "one", progress=False))
+        bare = seconds(
+            lambda: crop(plate, tmp_path / "bare", illumination="none", progress=False)
+        )
+        again = seconds(lambda: floor(plate))
+    two = seconds(lambda: crop(plate, tmp_path / "two", workers=2, progress=False))
+    least = (least + again) / 2
+    print(
+        f"\n{name}, {count} fields: floor {count / least:.1f} fields/s, cellssl {count / one:.1f} "
+        f"({one / least:.2f} × the floor's time, goal {FLOOR}), without illumination {bare / least:.2f} ×, "
+        f"two workers {one / two:.2f} × one (goal {SECOND_WORKER})"
+    )
+    assert one < 3 * least

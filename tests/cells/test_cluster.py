@@ -1,0 +1,85 @@
+"""Fields on a Dask cluster: here one of processes on this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cellssl.cells import cluster, crop
+from cellssl.errors import CropError
+from cellssl.files import sha256
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A scheduler with two workers, each a process of its own."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for deadly.py
+    file = tmp_path / "scheduler.json"
+    common = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
+    with (tmp_path / "dask.log").open("w") as log:
+        started = [
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "distributed.cli.dask_scheduler"),
+                    *("--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
+                    *("--scheduler-file", str(file)),
+                ],
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
+        ]
+        started += [
+            subprocess.Popen(
+                [*common, "--nworkers", "1", "--nthreads", "1", "--no-dashboard"],
+                cwd=tmp_path,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
+            for _ in range(2)
+        ]
+        deadline = time.monotonic() + 60
+        while not file.exists():
+            assert time.monotonic() < deadline, (tmp_path / "dask.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+        for process in started:
+            os.killpg(process.pid, signal.SIGKILL)  # nannies and their workers too
+            process.wait(20)
+
+
+def run(index, out, **arguments):
+    return crop(index, out, **{"size": 32, "progress": False, **arguments})
+
+
+def test_a_cluster_gives_the_same_crops_though_a_worker_is_killed(
+    make_plate, tmp_path, scheduler, monkeypatch
+):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from deadly import KilledOnce
+
+    index = make_plate(17)
+    expected = run(index, tmp_path / "here")
+    report = run(index, tmp_path / "there", scheduler=scheduler)
+    assert sha256(report.crops) == sha256(expected.crops)
+    survived = run(
+        index,
+        tmp_path / "killed",
+        segmenter=KilledOnce(str(tmp_path / "flag")),
+        scheduler=scheduler,
+    )
+    assert (tmp_path / "flag").exists()
+    assert sha256(survived.crops) == sha256(expected.crops)
+
+
+def test_no_scheduler_is_an_error_that_says_how_to_start_one(make_plate, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_TIMEOUT", "1s")
+    with pytest.raises(CropError, match="dask worker tcp"):
+        run(make_plate(2), tmp_path / "out", scheduler="tcp://127.0.0.1:1")

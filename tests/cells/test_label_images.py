@@ -1,0 +1,192 @@
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from cellssl.cells import LabelImages, Segmenter, ThresholdSegmenter, crop
+from cellssl.cells.labels import FieldSegmenter, segmenter_for
+from cellssl.crops import Crops
+from cellssl.errors import PlateError
+from cellssl.plates import FieldError
+
+FIELD = np.zeros((2, 30, 40), np.uint16)
+NUCLEI = np.zeros((30, 40), np.uint16)
+NUCLEI[3:8, 3:8], NUCLEI[20:26, 30:36] = 4, 17
+CELLS = np.zeros((30, 40), np.uint16)
+CELLS[1:10, 1:10], CELLS[18:28, 28:38] = 1, 2
+
+
+def row(well="B02", site=3, image="B02_s3_dna.ome.tif"):
+    return {
+        "Metadata_Plate": "P1",
+        "Metadata_Well": well,
+        "Metadata_Site": site,
+        "Metadata_Mask": "m_7.png",
+        "Path_GFP": "images/B02_s3_gfp.tif",
+        "Path_DNA": f"images/{image}",
+    }
+
+
+def segment(segmenter, of=None):
+    return segmenter.for_field(of or row()).segment(FIELD, ["GFP", "DNA"])
+
+
+def save(path, array):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".png":
+        Image.fromarray(array).save(path)
+    else:
+        tifffile.imwrite(path, array)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{plate}/{well}_s{site:02d}.tif",
+        "{Plate}-{image}_masks.png",
+        "{image}.npy",
+        "sub/{Mask}",
+    ],
+)
+def test_a_pattern_names_each_fields_labels(tmp_path, pattern):
+    names = {
+        "{plate}/{well}_s{site:02d}.tif": "P1/B02_s03.tif",
+        "{Plate}-{image}_masks.png": "P1-B02_s3_dna_masks.png",
+        "{image}.npy": "B02_s3_dna.npy",
+        "sub/{Mask}": "sub/m_7.png",
+    }
+    save(tmp_path / names[pattern], NUCLEI)
+    segmenter = LabelImages(f"{tmp_path}/{pattern}")
+    segmenter.check(["GFP", "DNA"])
+    labels = segment(segmenter)
+    assert labels.nuclei.dtype == np.int32
+    np.testing.assert_array_equal(labels.nuclei, NUCLEI)  # numbers are kept
+    assert labels.cells is None
+
+
+def test_a_folder_is_searched_by_the_images_names(tmp_path):
+    save(tmp_path / "B02_s3_dna_cp_masks.tif", NUCLEI)
+    save(tmp_path / "B02_s3_dna2.tif", 0 * NUCLEI)  # another image's
+    save(tmp_path / "B02_s30_dna.tif", 0 * NUCLEI)
+    np.testing.assert_array_equal(segment(LabelImages(str(tmp_path))).nuclei, NUCLEI)
+    save(tmp_path / "B02_s3_dna_cells.png", CELLS)
+    with pytest.raises(FieldError, match=r"2 label images .*\{image\}_cells\.png"):
+        segment(LabelImages(str(tmp_path)))
+    with pytest.raises(FieldError, match="no label image whose name begins with C05_dna"):
+        segment(LabelImages(str(tmp_path)), row(image="C05_dna.tif"))
+
+
+def test_an_image_is_not_its_own_label(tmp_path):
+    save(tmp_path / "a.tif", FIELD[0])
+    here = {"Path_DNA": str(tmp_path / "a.tif")}
+    with pytest.raises(FieldError, match="no label image"):
+        segment(LabelImages(str(tmp_path)), here)
+
+
+def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
+    save(tmp_path / "n.tif", NUCLEI)
+    save(tmp_path / "c.tif", CELLS)
+    labels = segment(
+        LabelImages(f"{tmp_path}/n{{Gap}}.tif", f"{tmp_path}/c{{Gap}}.tif"),
+        row() | {"Metadata_Gap": ""},
+    )
+    assert sorted(np.unique(labels.cells)) == [0, 4, 17]
+    assert (labels.cells == 17).sum() == (CELLS == 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("array", "ending", "said"),
+    [
+        (NUCLEI[:, :20], "tif", r"30 × 20 pixels, its field 30 × 40"),
+        (NUCLEI.astype(np.float32), "tif", "holds float32: wanted whole numbers"),
+        (NUCLEI > 0, "npy", "holds bool"),
+        (NUCLEI.astype(np.int32) - 1, "npy", "from -1 to 16"),
+        (NUCLEI.astype(np.int64) * 10**9, "npy", "wanted 0 to 10,000,000"),
+        (np.uint8(255) * (NUCLEI > 0), "png", "a mask of 2 parts that all have the number 255"),
+        (np.array([{"a": 1}], object), "npy", "allow_pickle"),
+    ],
+)
+def test_what_does_not_fit_is_the_fields_problem(tmp_path, array, ending, said):
+    save(tmp_path / f"B02.{ending}", array)
+    with pytest.raises(FieldError, match=rf"B02\.{ending} .*{said}"):
+        segment(LabelImages(f"{tmp_path}/{{well}}.{ending}"))
+
+
+@pytest.mark.parametrize("ending", ["tif", "png", "npy"])
+def test_missing_and_damaged_files_are_the_fields_problem(tmp_path, ending):
+    path = tmp_path / f"B02.{ending}"
+    segmenter = LabelImages(f"{tmp_path}/{{well}}.{ending}")
+    with pytest.raises(FieldError, match=path.name):
+        segment(segmenter)
+    path.write_bytes(b"no image")
+    with pytest.raises(FieldError, match=path.name):
+        segment(segmenter)
+    with pytest.raises(FieldError, match="is no label image: wanted"):
+        segment(LabelImages(f"{tmp_path}/{{well}}.xml"))
+
+
+def test_what_fits_no_field_is_said_before_the_work(tmp_path):
+    with pytest.raises(PlateError, match="no folder of label images"):
+        LabelImages(str(tmp_path / "none")).check(["DNA"])
+    with pytest.raises(PlateError, match="braces"):
+        LabelImages("masks/{well.tif").check(["DNA"])
+    with pytest.raises(PlateError, match=r"\{gene\}; the index has .*\{well\}"):
+        LabelImages("masks/{gene}.tif").for_field(row())
+    with pytest.raises(PlateError, match="cannot be filled in"):
+        LabelImages("masks/{well:d}.tif").for_field(row())
+    with pytest.raises(PlateError, match="no channel 'Ho'"):
+        LabelImages("{well}.tif", nucleus_channel="Ho").check(["DNA"])
+    with pytest.raises(FieldError, match="for_field"):
+        LabelImages("{well}.tif").segment(FIELD, ["GFP", "DNA"])
+
+
+def test_it_is_a_segmenter_of_one_field(tmp_path):
+    segmenter = LabelImages(f"{tmp_path}/{{well}}.tif")
+    assert isinstance(segmenter, Segmenter)
+    assert isinstance(segmenter, FieldSegmenter)
+    bound, files = segmenter_for(segmenter, row())
+    assert [path.name for path in files] == ["B02.tif"]
+    assert bound.settings() == segmenter.settings()
+    save(tmp_path / "B02.tif", NUCLEI)
+    again = pickle.loads(pickle.dumps(bound))
+    np.testing.assert_array_equal(again.segment(FIELD, ["GFP", "DNA"]).nuclei, NUCLEI)
+    other = ThresholdSegmenter()
+    assert segmenter_for(other, row()) == (other, ())
+    assert not isinstance(other, FieldSegmenter)
+
+
+def test_a_folder_is_listed_anew_when_it_changed(tmp_path):
+    folder = tmp_path / "masks"
+    save(folder / "B02_s3_dna.tif", NUCLEI)
+    assert segment(LabelImages(str(folder))).nuclei.max() == 17
+    shutil.rmtree(folder)
+    save(folder / "B02_s3_dna.png", NUCLEI)
+    assert segment(LabelImages(str(folder))).nuclei.max() == 17
+
+
+def test_a_plate_is_cropped_by_label_images(make_plate, tmp_path):
+    """One field has no label image, one a wrong one; the others are cut at the given places."""
+    index = make_plate(4)
+    nuclei = np.zeros((96, 96), np.uint16)
+    nuclei[40:52, 30:42], nuclei[60:70, 60:70] = 5, 9
+    for well, labels in (("A01", nuclei), ("A02", nuclei[:50]), ("A04", nuclei)):
+        save(tmp_path / "masks" / f"{well}.png", labels)
+    report = crop(
+        index,
+        tmp_path / "out",
+        segmenter=LabelImages(f"{tmp_path}/masks/{{well}}.png"),
+        size=32,
+        progress=False,
+    )
+    assert report.found == 4
+    problems = report.problems.set_index("Metadata_Well")["Problem"]
+    assert sorted(problems.index) == ["A02", "A03"]
+    assert "50 × 96 pixels, its field 96 × 96" in problems["A02"]
+    assert "A03.png is not there" in problems["A03"]
+    obs = Crops.open(report.crops).obs
+    assert sorted(obs["Metadata_Label"]) == [5, 5, 9, 9]

@@ -1,0 +1,171 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from cellssl.cells import REASONS, check_crops, clean_crops
+from cellssl.cells.judging import CELL_REASONS, FIELD_REASONS, Usual, judge_cells, judge_field
+from cellssl.cells.quality import (
+    measure_cells,
+    measure_field,
+    middle,
+    quality_columns,
+    saturation_level,
+)
+from cellssl.crops import CropBatch, Crops, write_crops
+
+
+def cells(number: int, *, seed: int = 0, size: int = 48) -> np.ndarray:
+    """Blobs with some texture in two channels, and a camera's noise: (n, 2, S, S) uint16."""
+    random = np.random.default_rng(seed)
+    yy, xx = np.mgrid[:size, :size] - size / 2
+    blob = (yy**2 + xx**2 < (size / 4) ** 2).astype(float)
+    texture = ndimage.gaussian_filter(random.normal(size=(number, 2, size, size)), (0, 0, 1, 1))
+    light = ndimage.gaussian_filter(blob, 1) * (3000 + 4000 * texture)
+    return (500 + light + random.normal(0, 30, light.shape)).clip(0).astype(np.uint16)
+
+
+def measured(images: np.ndarray) -> np.ndarray:
+    return measure_cells(images, [saturation_level(images[:, c]) for c in range(2)])
+
+
+def usual(images: np.ndarray) -> Usual:
+    return Usual.of(
+        np.full(len(images), 100.0), measured(images), np.zeros((0, 2)), ["DNA", "Actin"]
+    )
+
+
+def test_measures_mean_what_they_say():
+    good, random = cells(20), np.random.default_rng(1)
+    noise = random.normal(1000, 100, good.shape).astype(np.uint16)
+    blurred = ndimage.gaussian_filter(good, (0, 0, 3, 3))
+    names = quality_columns(["DNA", "Actin"])
+    tables = [pd.DataFrame(measured(x), columns=names) for x in (good, noise, blurred)]
+    of_noise = [table["Quality_Noise_DNA"].median() for table in tables]
+    assert of_noise[0] < 0.1
+    assert of_noise[1] == pytest.approx(1, abs=0.05)
+    sharp = [table["Quality_Sharpness_DNA"].median() for table in tables]
+    assert sharp[2] < 0.4 * sharp[0]
+    assert (tables[0].filter(like="Saturated") == 0).all(axis=None)
+
+
+def test_a_flat_picture_is_nothing_but_noise():
+    flat = np.full((3, 2, 24, 24), 7, np.uint8)
+    table = measured(flat)
+    assert np.isfinite(table).all()
+    assert (table[:, :2] == 1).all()
+    assert measure_cells(flat[:0], [np.inf] * 2).shape == (0, 6)
+
+
+@pytest.mark.parametrize(
+    ("top", "dtype", "level"),
+    [
+        (255, np.uint8, 255),
+        (4095, np.uint16, 4095),
+        (65535, np.uint16, 65535),
+        (4000, np.uint16, np.inf),
+        (1.0, np.float32, np.inf),
+    ],
+)
+def test_the_camera_s_end_is_known_by_its_value(top, dtype, level):
+    assert saturation_level(np.array([[1, top]], dtype)) == level
+
+
+def test_saturated_pixels_are_counted():
+    image = np.zeros((1, 1, 24, 24), np.uint16)
+    image[0, 0, :6] = 4095
+    assert measure_cells(image, [4095])[0, 2] == 0.25
+    background, share = measure_field(image[0], [4095])
+    assert share.tolist() == [0.25]
+    assert background.tolist() == [0]
+
+
+def test_the_middle_of_a_crop():
+    assert middle(96) == slice(24, 72)
+    assert middle(68) == slice(17, 51)
+    assert middle(30) == slice(3, 27)
+
+
+def test_every_fault_is_told_from_a_good_cell():
+    good = cells(60)
+    normal = usual(good)
+    faulty = good[:6].copy()
+    faulty[2, 1] = np.random.default_rng(2).normal(1000, 100, (48, 48))  # one channel only
+    faulty[3, 0, 8:40, 8:40] = 65535
+    faulty[4] = ndimage.gaussian_filter(faulty[4], (0, 4, 4))
+    areas = np.array([10.0, 900.0, 100, 100, 100, 100])
+    reasons = judge_cells(areas, measured(faulty), normal)
+    assert reasons.tolist() == ["fragment", "large", "noise", "saturated", "blurred", ""]
+    assert (judge_cells(np.full(60, 100.0), measured(good), normal) == "").all()
+
+
+def test_a_channel_that_is_dim_on_the_whole_plate_is_no_fault():
+    dim = cells(60)
+    dim[:, 1] = np.random.default_rng(3).normal(1000, 100, dim[:, 1].shape)
+    assert (judge_cells(np.full(60, 100.0), measured(dim), usual(dim)) == "").all()
+
+
+def test_fields_are_judged_as_a_whole():
+    good = cells(60)
+    backgrounds = np.random.default_rng(4).normal(500, 20, (20, 2))
+    normal = Usual.of(np.full(60, 100.0), measured(good), backgrounds, ["DNA", "Actin"])
+    areas, light, none = np.full(10, 100.0), np.full(2, 500.0), np.zeros(2)
+    blurred = measured(ndimage.gaussian_filter(good[:10], (0, 0, 3, 3)))
+
+    sharp = measured(good[:10])
+
+    def judged(areas=areas, quality=sharp, light=light, saturated=none):
+        return judge_field(areas, quality, light, saturated, normal)
+
+    assert judged() == ""
+    assert judged(saturated=np.array([0, 0.1])) == "field_saturated"
+    assert judged(areas=np.array([100.0] * 9 + [900])) == "field_debris"
+    assert judged(quality=blurred) == "field_focus"
+    assert judged(quality=blurred[:3], areas=areas[:3]) == ""
+    assert judged(light=np.array([500.0, 2500])) == "field_illumination"
+    assert judged(light=np.array([500.0, 900])) == ""
+
+
+def write(path, images, plates):
+    obs = pd.DataFrame({"Metadata_Plate": plates}, [f"{p}/{i}" for i, p in enumerate(plates)])
+    batch = CropBatch(images, None, obs)
+    return Crops.open(write_crops(path, [batch], channels=["DNA", "Actin"], size=48, provenance={}))
+
+
+def test_crops_from_elsewhere_are_checked_and_cleaned(tmp_path):
+    images = cells(80)
+    images[7, 0] = np.random.default_rng(5).normal(900, 90, (48, 48))
+    crops = write(tmp_path / "crops.h5ad", images, ["P1"] * 30 + ["P2"] * 50)
+    table = check_crops(crops)
+    assert table.index.tolist() == crops.obs.index.tolist()
+    assert table["Quality_Reason"].value_counts().to_dict() == {"": 79, "noise": 1}
+    clean = Crops.open(clean_crops(crops, table, tmp_path / "clean.h5ad"))
+    assert len(clean) == 79
+    assert "P1/7" not in clean.obs.index
+    np.testing.assert_array_equal(clean.read(7), crops.read(8))
+    all_cells = clean_crops(crops, table, tmp_path / "all.h5ad", keep=["noise"])
+    assert Crops.open(all_cells).obs["Quality_Reason"].iloc[7] == "noise"
+
+
+def test_reasons_are_said_in_one_order():
+    assert list(REASONS) == ["border", *FIELD_REASONS, *CELL_REASONS]
+
+
+def test_the_faulty_crops_of_bbbc021_are_found(data, tmp_path):
+    # Faulty is a channel whose neighbouring pixels have little in common: 55 cells, 10 of them in
+    # one or two channels only; no other cell's correlation is between 0.4 and 0.5.
+    from cellssl.crops import import_crops
+
+    folder = data / "bbbc021" / "crops"
+    channels = ["DAPI", "Tubulin", "Actin"]
+    crops = Crops.open(
+        import_crops(folder / "crops.h5", folder / "cells.csv", tmp_path, channels=channels)
+    )
+    flat = crops.read().astype(np.float32)
+    flat -= flat.mean((2, 3), keepdims=True)
+    shared = (flat[..., 1:] * flat[..., :-1]).mean((2, 3)) / flat.var((2, 3))
+    faulty = (shared < 0.5).any(axis=1)
+    assert faulty.sum() == 55
+    flagged = check_crops(crops)["Quality_Reason"].to_numpy() != ""
+    assert flagged[faulty].all()
+    assert flagged[~faulty].mean() < 0.01

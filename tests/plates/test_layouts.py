@@ -1,0 +1,316 @@
+"""Every layout: a plate with true names is read back pixel by pixel; what is wrong is named."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellssl.errors import PlateError
+from cellssl.plates import PlateIndex, files_of, index, read_field
+
+from . import microscopes
+from .microscopes import Shot, shoot, truth
+
+Writer = Callable[[Path, Sequence[Shot]], object]
+PATTERN = r"(?P<well>[A-P]\d\d)-(?P<site>\d)-(?P<z>\d)-(?P<channel>\d)\.tif"
+PROJECTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "max": lambda stack: stack.max(0),
+    "mean": lambda stack: stack.mean(0).round().astype(stack.dtype),
+    "middle": lambda stack: stack[1],
+    "3": lambda stack: stack[2],
+}
+
+
+def _flat(stack: np.ndarray) -> np.ndarray:
+    return stack[0]
+
+
+def _ome_zarr(version: str) -> object:
+    def write(folder: Path, shots: Sequence[Shot]) -> object:
+        pytest.importorskip("ngio")
+        return microscopes.ome_zarr(folder, shots, version)
+
+    return pytest.param("ome-zarr", write, microscopes.NAMES, {}, id=f"ome-zarr {version}")
+
+
+LAYOUTS = [
+    pytest.param("imagexpress", microscopes.imagexpress, ("1", "2"), {}, id="imagexpress"),
+    pytest.param("phenix", microscopes.phenix, ("1", "2"), {}, id="phenix names"),
+    pytest.param("phenix", microscopes.phenix_xml, microscopes.NAMES, {}, id="phenix Index.xml"),
+    pytest.param(
+        "phenix",
+        partial(microscopes.phenix_xml, name="Index.idx.xml"),
+        microscopes.NAMES,
+        {},
+        id="phenix Index.idx.xml",
+    ),
+    pytest.param("yokogawa", microscopes.cellvoyager, ("1", "2"), {}, id="yokogawa CV"),
+    pytest.param("yokogawa", microscopes.cq1, ("1", "2"), {}, id="yokogawa CQ1"),
+    pytest.param("yokogawa", microscopes.yokogawa_mlf, ("1", "2"), {}, id="yokogawa mlf"),
+    pytest.param("incell", microscopes.incell, ("Blue - FITC", "UV - DAPI"), {}, id="incell"),
+    pytest.param(
+        "cellprofiler", microscopes.cellprofiler, microscopes.NAMES, {}, id="cellprofiler"
+    ),
+    pytest.param("ome-tiff", microscopes.ome_tiff, microscopes.NAMES, {}, id="ome-tiff"),
+    pytest.param("pattern", microscopes.pattern, ("1", "2"), {"pattern": PATTERN}, id="pattern"),
+    _ome_zarr("0.4"),
+    _ome_zarr("0.5"),
+]
+FLAT = [
+    *LAYOUTS,
+    pytest.param(
+        "deepprofiler", microscopes.deepprofiler, microscopes.NAMES, {}, id="deepprofiler"
+    ),
+]
+
+
+def _check(found: PlateIndex, shots: Sequence[Shot], project: Callable) -> None:
+    fields = found.fields
+    assert set(fields["Metadata_Plate"]) == {"P1"}
+    keys = list(zip(fields["Metadata_Well"], fields["Metadata_Site"], strict=True))
+    assert keys == [("B02", "1"), ("B02", "2"), ("C11", "1"), ("C11", "2")]
+    reversed_ = found.channels == ("Blue - FITC", "UV - DAPI")
+    for (well, site), (_, row) in zip(keys, fields.iterrows(), strict=True):
+        expected = truth(shots, well, site, project)
+        read = read_field(row, found.channels)
+        assert read.dtype == np.uint16
+        np.testing.assert_array_equal(read, expected[::-1] if reversed_ else expected)
+
+
+@pytest.mark.parametrize(("layout", "write", "channels", "options"), FLAT)
+@pytest.mark.parametrize("asked", ["auto", "by name"])
+def test_plate_is_read_back(
+    tmp_path: Path, layout: str, write: Writer, channels: tuple[str, ...], options: dict, asked: str
+) -> None:
+    shots = shoot()
+    write(tmp_path, shots)
+    unnamed = layout == "pattern" or (channels == ("1", "2") and layout == "phenix")
+    plate = {"plate": "P1"} if unnamed else {}
+    found = index(tmp_path, layout=layout if asked == "by name" else "auto", **options, **plate)
+    assert found.notes[0].startswith(f"layout {layout}: ")
+    assert found.channels == channels
+    assert found.problems.empty
+    assert found.absent == 0
+    _check(found, shots, _flat)
+    for address in found.fields.filter(like="Path_").to_numpy().ravel():
+        assert all(path.is_file() for path in files_of(address))
+
+
+@pytest.mark.parametrize(("layout", "write", "channels", "options"), LAYOUTS)
+def test_stacks_are_read_as_asked(
+    tmp_path: Path, layout: str, write: Writer, channels: tuple[str, ...], options: dict
+) -> None:
+    shots = shoot(planes=3)
+    write(tmp_path, shots)
+    with pytest.raises(PlateError, match=r"are stacks: planes 1, 2, 3 .*--z.*max.*mean.*middle"):
+        index(tmp_path, **options)
+    for z, project in PROJECTIONS.items():
+        found = index(tmp_path, z=z, plate="P1", **options)
+        assert found.problems.empty
+        _check(found, shots, project)
+        again = PlateIndex.load(found.save(tmp_path / "saved.parquet"))
+        _check(again, shots, project)
+        (tmp_path / "saved.parquet").unlink()
+
+
+@pytest.mark.parametrize(
+    ("layout", "write", "channels", "options"),
+    [parameter for parameter in FLAT if parameter.values[0] != "ome-zarr"],
+)
+def test_missing_and_wrong_files_are_named(
+    tmp_path: Path, layout: str, write: Writer, channels: tuple[str, ...], options: dict
+) -> None:
+    shots = shoot()
+    write(tmp_path, shots)
+    whole = index(tmp_path, plate="P1", **options)
+    lost = whole.fields.iloc[0][f"Path_{channels[0]}"]
+    files_of(lost)[0].unlink()
+    foreign = Path(files_of(whole.fields.iloc[1][f"Path_{channels[0]}"])[0]).with_name(
+        "overview.tif"
+    )
+    tifffile.imwrite(foreign, np.zeros((4, 4), np.uint8))
+    found = index(tmp_path, plate="P1", layout=layout, **options)
+    kinds = found.problems["Problem"].tolist()
+    if layout == "ome-tiff":  # both channels were in the file
+        assert kinds == ["unmatched"]
+    else:
+        assert sorted(kinds) == ["incomplete", "unmatched"]
+        incomplete = found.problems[found.problems["Problem"] == "incomplete"].iloc[0]
+        assert incomplete["Detail"] == f"lacks {channels[0]}"
+        assert (incomplete["Metadata_Well"], incomplete["Metadata_Site"]) == ("B02", "1")
+    unmatched = found.problems.loc[found.problems["Problem"] == "unmatched", "Detail"].iloc[0]
+    assert "overview.tif: " in unmatched
+    assert len(found.fields) == 3
+
+
+@pytest.mark.parametrize(
+    ("layout", "write", "channel"),
+    [
+        ("imagexpress", microscopes.imagexpress, "1"),
+        ("phenix", microscopes.phenix, "1"),
+        ("yokogawa", microscopes.cellvoyager, "1"),
+        ("incell", microscopes.incell, "UV - DAPI"),
+        ("ome-tiff", microscopes.ome_tiff, "DAPI"),
+    ],
+)
+def test_two_files_for_one_image_are_a_duplicate(
+    tmp_path: Path, layout: str, write: Writer, channel: str
+) -> None:
+    write(tmp_path, shoot())
+    found = index(tmp_path, plate="P1")
+    path = files_of(found.fields.iloc[2][f"Path_{channel}"])[0]
+    copy = path.parent / "copy" / path.name
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    found = index(tmp_path, plate="P1")
+    assert set(found.problems["Problem"]) == {"duplicate"}
+    row = found.problems.iloc[0]
+    assert (row["Metadata_Well"], row["Metadata_Site"]) == ("C11", "1")
+    assert path.name in row["Detail"]
+    assert f"copy/{path.name}" in row["Detail"]
+    assert len(found.fields) == 3
+
+
+# ImageXpress
+
+
+def test_thumbnails_are_counted(tmp_path: Path) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    assert "8 thumbnails (_thumb) left out" in index(tmp_path).notes
+
+
+def test_plates_of_imagexpress_are_folders(write: Callable[..., Path]) -> None:
+    guid = "00000000-0000-0000-0000-000000000000"
+    folder = write(
+        *(f"{plate}/TimePoint_1/a_A01_w{c}{guid}.tif" for plate in ("P1", "P2") for c in (1, 3))
+    )
+    found = index(folder)
+    assert found.fields["Metadata_Plate"].tolist() == ["P1", "P2"]
+    assert found.fields["Metadata_Site"].tolist() == ["1", "1"]
+    assert found.channels == ("1", "3")
+    assert set(index(folder, plate="X", layout="imagexpress").problems["Problem"]) == {"duplicate"}
+
+
+@pytest.mark.parametrize(
+    ("channels", "layout"), [("124", "bbbc021"), ("12", "imagexpress"), ("1234", "imagexpress")]
+)
+def test_bbbc021_is_told_from_imagexpress_by_its_channels(
+    write: Callable[..., Path], channels: str, layout: str
+) -> None:
+    guid = "648EE446-12C2-4D22-B14B-6EC688B0744A"
+    folder = write(*(f"Week2_180607_B02_s1_w{channel}{guid}.tif" for channel in channels))
+    assert index(folder).notes[0].startswith(f"layout {layout}: {len(channels)} ")
+
+
+def test_without_guid_it_is_imagexpress(write: Callable[..., Path]) -> None:
+    found = index(write(*(f"B02_s1_w{channel}.tif" for channel in (1, 2, 4, 10))))
+    assert found.notes[0].startswith(
+        "layout imagexpress: 4 of 4 TIFF files are named like ImageXpress"
+    )
+    assert found.channels == ("1", "2", "4", "10")
+
+
+def test_projection_of_the_microscope_is_plane_0(tmp_path: Path) -> None:
+    shots = shoot(planes=3)
+    microscopes.imagexpress(tmp_path, shots)
+    for path in list((tmp_path / "P1" / "TimePoint_1" / "ZStep_2").iterdir()):
+        made = path.parent.parent / path.name
+        tifffile.imwrite(made, np.full(microscopes.SHAPE, 65_535, np.uint16))
+    found = index(tmp_path, z="max")
+    assert "65535" not in str(read_field(found.fields.iloc[0]).max())
+    assert (read_field(index(tmp_path, z=0).fields.iloc[0]) == 65_535).all()
+
+
+def test_later_time_points_are_left_out(tmp_path: Path) -> None:
+    shots = shoot()
+    microscopes.imagexpress(tmp_path, shots)
+    later = tmp_path / "P1" / "TimePoint_2"
+    later.mkdir()
+    for path in list((tmp_path / "P1" / "TimePoint_1").iterdir()):
+        (later / path.name).write_bytes(path.read_bytes())
+    found = index(tmp_path)
+    assert (
+        found.notes[-1] == "8 images of 1 later time point are left out: time lapse is out of scope"
+    )
+    _check(found, shots, _flat)
+
+
+# Opera Phenix
+
+
+def test_index_xml_gives_names_and_positions(tmp_path: Path) -> None:
+    microscopes.phenix_xml(tmp_path, shoot())
+    found = index(tmp_path, channels={"2": "actin", "1": "DNA"})
+    assert found.channels == ("actin", "DNA")
+    assert found.fields["Metadata_Position_X"].tolist() == [100.0, 200.0] * 2
+    assert set(found.fields["Metadata_Position_Y"]) == {-25.0}
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_truncated_index_falls_back_on_names_and_says_so(tmp_path: Path, share: float) -> None:
+    shots = shoot()
+    path = microscopes.phenix_xml(tmp_path, shots)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    found = index(tmp_path, plate="P1")
+    assert found.channels == ("1", "2")
+    assert any("Index.xml is truncated or damaged" in note for note in found.notes)
+    _check(found, shots, _flat)
+
+
+def test_truncated_index_without_names_is_an_error(tmp_path: Path) -> None:
+    path = microscopes.phenix_xml(tmp_path, shoot())
+    for number, image in enumerate(sorted(path.parent.glob("*.tiff"))):
+        image.rename(image.with_name(f"{number}.tiff"))
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(PlateError, match=r"Index\.xml is truncated.*export the plate again"):
+        index(tmp_path)
+
+
+def test_index_that_lists_more_than_is_there(tmp_path: Path) -> None:
+    path = microscopes.phenix_xml(tmp_path, shoot())
+    for image in path.parent.glob("r03c11f02*"):
+        image.unlink()
+    found = index(tmp_path)
+    assert (found.absent, len(found.fields)) == (1, 3)
+    for image in path.parent.glob("*.tiff"):
+        image.unlink()
+    with pytest.raises(PlateError, match=r"none of the 8 images that .*Index\.xml lists is in"):
+        index(tmp_path)
+
+
+# Yokogawa
+
+
+def test_wells_of_cq1_are_counted_along_the_rows(tmp_path: Path) -> None:
+    microscopes.cq1(tmp_path, shoot(wells=("A02", "C03")), columns=24)
+    found = index(tmp_path)
+    assert any("of a 96-well plate: there is no .mrf" in note for note in found.notes)
+    assert set(found.fields["Metadata_Well"]) == {"A02", "E03"}
+    microscopes.cq1_detail(tmp_path, columns=24)
+    found = index(tmp_path)
+    assert set(found.fields["Metadata_Well"]) == {"A02", "C03"}
+    assert len(found.notes) == 1
+
+
+def test_records_of_errors_are_counted(tmp_path: Path) -> None:
+    microscopes.yokogawa_mlf(tmp_path, shoot())
+    assert any(
+        note.startswith("1 records of the .mlf are errors") for note in index(tmp_path).notes
+    )
+
+
+def test_damaged_list_falls_back_on_names(tmp_path: Path) -> None:
+    shots = shoot()
+    path = microscopes.yokogawa_mlf(tmp_path, shots)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(PlateError, match=r"MeasurementData\.mlf is truncated or damaged"):
+        index(tmp_path)
+    for image in (tmp_path / "P1").glob("*.tif"):
+        image.unlink()
+    microscopes.cellvoyager(tmp_path, shots)
+    found = index(tmp_path)
+    assert any("everything is read from the files' names" in note for note in found.notes)
+    _check(found, shots, _flat)

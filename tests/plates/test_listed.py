@@ -1,0 +1,181 @@
+"""Tables that list images: CellProfiler's LoadData and DeepProfiler's index.csv."""
+
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from cellssl.errors import PlateError
+from cellssl.plates import PlateIndex, index, read_field
+
+from . import microscopes
+from .microscopes import shoot
+
+Write = Callable[..., Path]
+PATTERN = r"Channel(?P<channel>[12])-\d+-(?P<row>[A-H])-(?P<column>\d+)\.tif"
+
+
+def _table(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    "root", ["/cluster/project/pictures", r"D:\screen\pictures", "pictures", "."]
+)
+def test_tables_of_another_machine_are_understood(tmp_path: Path, root: str) -> None:
+    shots = shoot()
+    microscopes.cellprofiler(tmp_path, shots, root=root)
+    found = index(tmp_path)
+    assert len(found.fields) == 4
+    assert found.problems.empty
+    field = read_field(found.fields.iloc[3], found.channels)
+    np.testing.assert_array_equal(field[1], shots[-1].pixels)
+    assert set(found.fields["Metadata_Compound"]) == {"x"}
+
+
+def test_images_may_lie_elsewhere(tmp_path: Path) -> None:
+    table = microscopes.cellprofiler(tmp_path / "data", shoot())
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    found = index(empty, metadata=table)
+    assert found.fields["Path_GFP"].str.startswith(str(tmp_path / "data" / "pictures")).all()
+    with pytest.raises(PlateError, match="holds no CSV with FileName_<channel>"):
+        index(empty, layout="cellprofiler")
+
+
+def test_a_name_is_not_enough_where_it_is_not_alone(write: Write) -> None:
+    folder = write("P1/a.tif", "P2/a.tif", "P2/b.tif")
+    rows = [
+        {
+            "Metadata_Plate": plate,
+            "Metadata_Well": well,
+            "FileName_D": name,
+            "PathName_D": f"/far/{plate}",
+        }
+        for plate in ("P1", "P2")
+        for well, name in (("A1", "a.tif"), ("B1", "b.tif"))
+    ]
+    _table(folder / "load_data.csv", rows)
+    found = index(folder)
+    assert found.fields["Metadata_Plate"].tolist() == ["P1", "P2"]
+    assert [Path(path).parent.name for path in found.fields["Path_D"]] == ["P1", "P2"]
+    assert found.problems["Detail"].tolist() == [
+        "P2/b.tif: load_data.csv lists it for 2 images; which one it is cannot be told"
+    ]
+    assert found.absent == 2
+
+
+def test_a_listed_path_beats_a_name(write: Write) -> None:
+    folder = write("P1/a.tif")
+    rows = [
+        {"Metadata_Plate": plate, "Metadata_Well": "A1", "FileName_D": "a.tif", "PathName_D": plate}
+        for plate in ("P1", "P2")
+    ]
+    _table(folder / "load_data.csv", rows)
+    found = index(folder)
+    assert found.fields["Metadata_Plate"].tolist() == ["P1"]
+    assert found.absent == 1
+
+
+def test_frames_are_pages(tmp_path: Path) -> None:
+    pixels = np.arange(2 * 64, dtype=np.uint16).reshape(2, 8, 8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    row = {"Image_Metadata_Row": 2, "Image_Metadata_Col": 3}
+    row |= {"Image_FileName_D": "a.tif", "Image_FileName_G": "a.tif", "PathName": str(tmp_path)}
+    _table(tmp_path / "t.csv", [row | {"Image_Frame_D": 1, "Image_Frame_G": 0}])
+    found = index(tmp_path)
+    assert found.fields["Metadata_Well"].tolist() == ["B03"]
+    np.testing.assert_array_equal(read_field(found.fields.iloc[0]), pixels[::-1])
+    _table(tmp_path / "t.csv", [row | {"Image_Frame_D": "x", "Image_Frame_G": 0}])
+    with pytest.raises(PlateError, match="Image_Frame_D has 'x', wanted a page"):
+        index(tmp_path)
+
+
+def test_illumination_functions_are_no_channel(tmp_path: Path) -> None:
+    table = pd.read_csv(microscopes.cellprofiler(tmp_path, shoot()))
+    illuminated = table.assign(FileName_IllumDAPI="DAPI.npy", PathName_IllumDAPI="/far")
+    illuminated.to_csv(tmp_path / "load_data_with_illum.csv", index=False)
+    found = index(tmp_path)
+    assert found.channels == ("DAPI", "GFP")
+    assert any(
+        "IllumDAPI is left out: its 4 files, such as DAPI.npy" in note for note in found.notes
+    )
+    assert len(found.fields) == 4
+    assert found.problems.empty
+
+
+def test_one_table_per_plate(tmp_path: Path) -> None:
+    for plate in ("P1", "P2"):
+        path = microscopes.cellprofiler(tmp_path / plate, shoot(), root="pictures")
+        pd.read_csv(path).drop(columns="Metadata_Plate").to_csv(path, index=False)
+    found = index(tmp_path)
+    assert found.fields["Metadata_Plate"].value_counts().to_dict() == {"P1": 4, "P2": 4}
+    for row in found.fields.to_dict("records"):
+        assert f"/{row['Metadata_Plate']}/" in row["Path_DAPI"]
+
+
+def test_bad_tables(tmp_path: Path, write: Write) -> None:
+    folder = write("a.tif")
+    _table(folder / "t.csv", [{"Metadata_Row": 1, "FileName_D": "a.tif"}])
+    with pytest.raises(PlateError, match="needs Metadata_Well, or Metadata_Row and"):
+        index(folder)
+    _table(folder / "t.csv", [{"Metadata_Well": "Z99", "FileName_D": "a.tif"}])
+    with pytest.raises(PlateError, match=r"t\.csv: row 'Z' and column '99' are not a well"):
+        index(folder)
+    _table(folder / "t.csv", [{"Metadata_Well": "A1", "FileName_D": "b.tif"}])
+    with pytest.raises(PlateError, match=r"none of the images that t\.csv lists.*such as b\.tif"):
+        index(folder)
+    with pytest.raises(PlateError, match="takes no --pattern"):
+        index(folder, layout="cellprofiler", pattern="(?P<well>.)(?P<channel>.)")
+
+
+def test_other_tables_are_joined(tmp_path: Path) -> None:
+    microscopes.cellprofiler(tmp_path, shoot())
+    wells = _table(tmp_path / "wells.csv", [{"Well": "B02", "Dose": 3}, {"Well": "C11", "Dose": 0}])
+    assert index(tmp_path, metadata=wells).fields["Metadata_Dose"].tolist() == [3, 3, 0, 0]
+
+
+def test_a_saved_index_is_no_table_of_deepprofiler(tmp_path: Path) -> None:
+    microscopes.phenix(tmp_path, shoot())
+    index(tmp_path).save(tmp_path / "index.csv")
+    assert index(tmp_path).notes[0].startswith("layout phenix")
+
+
+def _load_data(found: PlateIndex, path: Path, *, moved: str | None = None) -> Path:
+    """Write the LoadData table of an index; with `moved`, as another machine would have it."""
+    table = found.fields.drop(columns=found.fields.filter(like="Path_").columns)
+    for channel in found.channels:
+        paths = [Path(value) for value in found.fields[f"Path_{channel}"]]
+        table[f"FileName_{channel}"] = [value.name for value in paths]
+        folders = [str(moved or value.parent) for value in paths]
+        table[f"PathName_{channel}"] = folders
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("moved", [None, str(PureWindowsPath("E:/screens/raw"))])
+def test_real_plates_through_load_data(data: Path, tmp_path: Path, moved: str | None) -> None:
+    own = {
+        "sbs_plate": index(data / "sbs_plate", pattern=PATTERN, channels={"1": "GFP", "2": "DNA"}),
+        "bbbc021/fields": index(
+            data / "bbbc021/fields",
+            metadata=data / "bbbc021/metadata/BBBC021_v1_image.csv.gz",
+        ),
+    }
+    for folder, expected in own.items():
+        table = _load_data(expected, tmp_path / "load_data.csv", moved=moved)
+        found = index(data / folder, layout="cellprofiler", metadata=table)
+        columns = list(expected.fields.columns)
+        pd.testing.assert_frame_equal(found.fields[columns], expected.fields)
+        assert found.channels == expected.channels
+        for ours, theirs in zip(
+            found.fields.to_dict("records"), expected.fields.to_dict("records"), strict=True
+        ):
+            np.testing.assert_array_equal(
+                read_field(ours, found.channels), read_field(theirs, expected.channels)
+            )

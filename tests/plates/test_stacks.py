@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cellssl.errors import PlateError
+from cellssl.plates import index
+from cellssl.plates.stacks import choose_planes, first_time_point
+
+from . import microscopes
+from .microscopes import shoot
+
+COLUMNS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Channel", "Plane", "Path"]
+
+
+def _files(planes: dict[str, list[int]]) -> pd.DataFrame:
+    rows = [
+        ("P", "A01", "1", channel, plane, f"{channel}{plane}.tif")
+        for channel, numbers in planes.items()
+        for plane in numbers
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("z", "path"),
+    [
+        ("max", "a{2|4|6|8}.tif::max"),
+        (" Mean ", "a{2|4|6|8}.tif::mean"),
+        ("middle", "a4.tif"),
+        ("6", "a6.tif"),
+        (2, "a2.tif"),
+    ],
+)
+def test_what_stands_for_a_stack(z: str | int, path: str) -> None:
+    chosen, lacking = choose_planes(_files({"a": [4, 8, 2, 6], "b": [1]}), z)
+    assert chosen["Path"].tolist() == [path, "b1.tif"]
+    assert "Plane" not in chosen
+    assert not lacking
+
+
+def test_single_planes_need_nothing() -> None:
+    for z in (None, "max", 5):
+        assert choose_planes(_files({"a": [3], "b": [1]}), z)[0]["Path"].tolist() == [
+            "a3.tif",
+            "b1.tif",
+        ]
+    table = _files({"a": [1]}).drop(columns="Plane")
+    assert choose_planes(table, None)[0] is table
+
+
+def test_the_choice_is_explained() -> None:
+    files = _files({"a": [1, 2, 3], "b": [1]})
+    with pytest.raises(PlateError) as caught:
+        choose_planes(files, None)
+    for said in (
+        "planes 1, 2, 3 (channel a)",
+        "--z",
+        "max",
+        "mean",
+        "middle (here plane 2)",
+        "--z 1",
+    ):
+        assert said in str(caught.value)
+    with pytest.raises(PlateError, match="--z 9: there is no such plane; there are planes 1, 2, 3"):
+        choose_planes(files, 9)
+    for wrong in ("top", "-1", "1.5", ""):
+        with pytest.raises(PlateError, match="wanted max, mean, middle, or the number of a plane"):
+            choose_planes(files, wrong)
+
+
+@pytest.mark.parametrize(("z", "complete"), [("max", 3), ("2", 3), ("middle", 3), ("1", 4)])
+def test_missing_planes_are_named(tmp_path: Path, z: str, complete: int) -> None:
+    shots = shoot(planes=3)
+    microscopes.phenix(tmp_path, shots)
+    next(tmp_path.rglob(microscopes.phenix_name(shots[1]))).unlink()
+    found = index(tmp_path, z=z)
+    assert len(found.fields) == complete
+    details = found.problems["Detail"].tolist()
+    assert details == ([] if complete == 4 else ["lacks 1 (plane 2)"])
+
+
+def test_a_plane_twice_is_a_duplicate(tmp_path: Path) -> None:
+    shots = shoot(planes=3)
+    microscopes.phenix(tmp_path, shots)
+    path = next(tmp_path.rglob(microscopes.phenix_name(shots[1])))
+    path.with_suffix(".tif").write_bytes(path.read_bytes())
+    found = index(tmp_path, z="max")
+    assert found.problems["Problem"].tolist() == ["duplicate"]
+    assert len(found.fields) == 3
+
+
+def test_time_points_are_counted_per_plate() -> None:
+    files = pd.concat([_files({"a": [1, 1, 1]}), _files({"a": [1]}).assign(Metadata_Plate="Q")])
+    files = files.assign(Time=[0, 1, 2, 5], Path=list("abcd"))
+    kept, (note,) = first_time_point(files)
+    assert kept["Path"].tolist() == ["a", "d"]
+    assert note.startswith("2 images of 2 later time points are left out: time lapse")
+    assert first_time_point(kept) == (kept, ())
