@@ -9,8 +9,8 @@ import numpy as np
 __all__ = ["join_lobes"]
 
 # The log odds that two regions are two nuclei: a logistic regression on pairs of regions in the 60
-# images of the 2018 Data Science Bowl that the tests also use; five-fold cross-validation over
-# images is what the numbers in `find_nuclei` come from.
+# images of the 2018 Data Science Bowl that the tests use too, rounded. See `find_nuclei` for what it
+# gives on images that it was not fitted to.
 _BIAS = 3.3
 _DEPTH, _LIGHT, _CONTACT, _STEP, _UNION, _GAIN = 1.0, 0.7, 1.0, 4.4, -14.5, 23.5
 _FLAT = 0.03  # valleys (natural logarithm) below this hardly differ from none

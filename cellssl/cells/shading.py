@@ -116,7 +116,7 @@ def measure_shading(
     left = [plate for plate in tasks if plate not in maps]
     if left:
         _LOG.info(
-            "illumination is not corrected on %s: fewer than %d readable fields",
+            "illumination is not corrected on plate %s: fewer than %d readable fields",
             ", ".join(left[:5]) + (f" and {len(left) - 5} more plates" if len(left) > 5 else ""),
             FEWEST,
         )

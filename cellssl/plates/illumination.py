@@ -144,8 +144,9 @@ def check_method(method: str) -> None:
             importlib.metadata.version("basicpy")
         except importlib.metadata.PackageNotFoundError as error:
             raise PlateError(
-                "BaSiCPy is not installed: `pip install basicpy` in an environment without ngio (the "
-                "two cannot be installed together), or take --illumination median."
+                "BaSiCPy is not installed. Its 2.0.0 asks for scipy < 1.13, which knows no numpy 2, but "
+                "works with later ones: `pip install --no-deps basicpy torch-dct 'hyperactive<5' "
+                "gradient-free-optimizers tqdm`. Or take --illumination median."
             ) from error
 
 

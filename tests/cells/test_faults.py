@@ -321,5 +321,4 @@ def test_memory_does_not_grow_with_the_plate(make_plate, tmp_path, few, many):
         return float(told[1])
 
     small, large = peak(few), peak(many)
-    print(f"{few} fields: {small:.0f} MB; {many} fields: {large:.0f} MB")
-    assert large < 1.15 * small
+    assert large < 1.15 * small, f"{few} fields: {small:.0f} MB; {many} fields: {large:.0f} MB"

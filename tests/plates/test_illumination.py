@@ -92,5 +92,5 @@ def test_basicpy_that_is_missing_is_explained(monkeypatch):
         raise illumination.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(illumination.importlib.metadata, "version", missing)
-    with pytest.raises(PlateError, match="pip install basicpy"):
+    with pytest.raises(PlateError, match="pip install --no-deps basicpy"):
         illumination.check_method("basicpy")

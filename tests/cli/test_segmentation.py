@@ -1,0 +1,36 @@
+import pytest
+
+from cellssl.cells import CellposeSegmenter, LabelImages, ThresholdSegmenter
+from cellssl.cli.options import Segmentation
+from cellssl.errors import CellsslError
+
+
+def test_options_make_the_segmenter_they_ask_for():
+    assert Segmentation().build() == ThresholdSegmenter()
+    assert Segmentation(nucleus="A", diameter=9, cells=True).build() == ThresholdSegmenter(
+        "A", 9, cells=True
+    )
+    assert Segmentation("cellpose", "cyto3", diameter=9).build() == CellposeSegmenter(
+        "cyto3", diameter=9
+    )
+    expected = LabelImages("masks/{well}.tif", "cells/{well}.tif", "DNA")
+    given = {"labels": "masks/{well}.tif", "cell_labels": "cells/{well}.tif", "nucleus": "DNA"}
+    assert Segmentation("labels", **given).build() == expected
+    assert Segmentation(**given).build() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"segmenter": "stardist"}, "threshold, cellpose, labels"),
+        ({"cellpose_model": "cyto"}, "goes with --segmenter cellpose"),
+        ({"segmenter": "cellpose", "labels": "masks"}, "go with --segmenter labels"),
+        ({"cell_labels": "masks"}, "go with --segmenter labels"),
+        ({"segmenter": "labels"}, "needs --labels"),
+        ({"labels": "masks", "cells": True}, "no --cells"),
+        ({"labels": "masks", "diameter": 9.0}, "no --diameter"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(options, said):
+    with pytest.raises(CellsslError, match=said):
+        Segmentation(**options).build()
