@@ -64,9 +64,7 @@ def test_cropping_costs_little_more_than_a_watershed(plate: PlateIndex, tmp_path
         crop(replace(plate, fields=plate.fields[:2]), tmp_path / "warm", progress=False)
         least = seconds(lambda: floor(plate))
         one = seconds(lambda: crop(plate, tmp_path / "one", progress=False))
-        bare = seconds(
-            lambda: crop(plate, tmp_path / "bare", illumination="none", progress=False)
-        )
+        bare = seconds(lambda: crop(plate, tmp_path / "bare", illumination="none", progress=False))
         again = seconds(lambda: floor(plate))
     two = seconds(lambda: crop(plate, tmp_path / "two", workers=2, progress=False))
     least = (least + again) / 2
