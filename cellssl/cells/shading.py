@@ -26,7 +26,7 @@ from cellssl.plates.illumination import (
 __all__ = ["FILE_NAME", "Shading", "measure_shading", "sample_fields"]
 
 FILE_NAME = "illumination.npz"
-_SAMPLED = 64  # fields of a plate, evenly over it; more hardly change the median
+_SAMPLED = 128  # fields of a plate, evenly over it
 _LOG = logging.getLogger(__name__)
 
 Field = TypeVar("Field")

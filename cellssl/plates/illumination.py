@@ -13,6 +13,8 @@ Estimates are small images (`GRID` × `GRID` for any field), since illumination 
 
 import importlib
 import importlib.metadata
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -36,7 +38,6 @@ Method = Literal["median", "basicpy", "none"]
 METHODS: tuple[Method, ...] = ("median", "basicpy", "none")
 GRID = 32  # blocks along each side of a field
 FEWEST = 16  # fields: the median of fewer still shows single cells
-_SMOOTH = 5.0  # blocks: sigma of the Gaussian, a sixth of the field
 _DARKEST = 0.1  # of the mean: beyond this, division would amplify noise and nothing else
 
 
@@ -82,8 +83,9 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
     blocks : ndarray
         (F, C, GRID, GRID), F fields.
     method : str
-        ``median``: the median over the fields, smoothed by planes fitted under a
-        Gaussian of 5 blocks (which, unlike its mean, does not flatten the corners). ``basicpy``:
+        ``median``: the median over the fields, smoothed: by planes fitted under a Gaussian, by a
+        bowl (a polynomial of second degree), or to even light, whichever holds best between two
+        halves of the fields; few fields bear no more than a bowl, or nothing. ``basicpy``:
         BaSiC [3]_ by the package of that name, where it is installed.
 
     Returns
@@ -104,27 +106,68 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
         raise PlateError(
             f"{len(blocks)} fields are too few to estimate illumination from; wanted {FEWEST}."
         )
-    if method == "basicpy":
-        flat = np.stack([_basic(blocks[:, channel]) for channel in range(blocks.shape[1])])
-    else:
-        flat = np.stack([_smooth(channel) for channel in np.median(blocks, axis=0)])
-    mean = flat.mean(axis=(1, 2), keepdims=True)
-    flat = np.divide(flat, mean, out=np.ones_like(flat), where=mean > 0)
+    channels = range(blocks.shape[1])
+    find = _basic if method == "basicpy" else _median
+    flat = np.stack([_relative(find(blocks[:, channel])) for channel in channels])
     return np.maximum(flat, _DARKEST).astype(np.float32)
 
 
-def _smooth(image: np.ndarray) -> np.ndarray:
-    """Give at each place the plane that fits (h, w) best there, weighted by a Gaussian around it."""
+def _relative(light: np.ndarray) -> np.ndarray:
+    """Divide by the mean; ones where there is no light at all."""
+    mean = light.mean()
+    return light / mean if mean > 0 else np.ones_like(light)
+
+
+def _median(blocks: np.ndarray) -> np.ndarray:
+    """Smooth the median over one channel's fields (F, h, w), as finely as it bears: (h, w).
+
+    Light is what two halves of the fields have in common, and what only one of them shows is the
+    cells that happened to lie there. So the smoothing is taken that, applied to one half, comes
+    nearest to the other.
+    """
+    one, two = (_relative(np.median(half, axis=0)) for half in (blocks[::2], blocks[1::2]))
+
+    def error(smooth: Callable[[np.ndarray], np.ndarray]) -> float:
+        return float(np.square(smooth(one) - two).mean() + np.square(smooth(two) - one).mean())
+
+    return min(_SMOOTHINGS, key=error)(np.median(blocks, axis=0))
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    """Give the mean everywhere."""
+    return np.full_like(image, image.mean())
+
+
+def _bowl(image: np.ndarray) -> np.ndarray:
+    """Fit a polynomial of second degree."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in image.shape), indexing="ij")
+    terms = np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=-1).reshape(-1, 6)
+    weights = np.linalg.lstsq(terms, image.ravel(), rcond=None)[0]
+    return (terms @ weights).reshape(image.shape)
+
+
+def _planes(image: np.ndarray, *, sigma: float) -> np.ndarray:
+    """Give at each place the plane that fits best there, weighted by a Gaussian of so many blocks.
+
+    Unlike the Gaussian's mean, it does not flatten corners.
+    """
     y, x = (np.asarray(axis, np.float64) for axis in np.indices(image.shape))
     terms: list[np.ndarray] = [np.ones_like(y), y, x]
 
     def weigh(values: np.ndarray) -> np.ndarray:
-        return ndimage.gaussian_filter(values, _SMOOTH, mode="constant")
+        return ndimage.gaussian_filter(values, sigma, mode="constant")
 
     normal = np.stack([np.stack([weigh(a * b) for a in terms], -1) for b in terms], -1)
     moments = np.stack([weigh(a * image) for a in terms], -1)
     planes = np.linalg.solve(normal, moments[..., None])[..., 0]
     return (planes * np.stack(terms, -1)).sum(-1)
+
+
+_SMOOTHINGS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    _even,
+    _bowl,
+    *(partial(_planes, sigma=sigma) for sigma in (8.0, 5.0, 3.0)),
+)
 
 
 def check_method(method: str) -> None:
