@@ -19,6 +19,7 @@ from cellssl.plates import PlateIndex
 __all__ = ["Assembly"]
 
 _AREAS = ("Area_Nucleus", "Area_Cell")
+_ROWS = 256  # fields whose rows are written together
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
@@ -80,16 +81,18 @@ class Assembly:
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
-            for number, field in enumerate(self._fields):
-                row = pd.DataFrame([self._row(field)])
-                row.to_csv(field_table, mode="a", header=number == 0, index=False)
+            for first in range(0, len(self._fields), _ROWS):
+                rows = [self._row(field) for field in self._fields[first : first + _ROWS]]
+                table = pd.DataFrame(rows)
+                table.to_csv(field_table, mode="a", header=first == 0, index=False)
             header = True
             for field in self._fields:
                 if field.part is None:
                     continue
-                table = self._obs(field, field.part, self._verdicts(field, field.part))
-                lost = table[self._out(table["Quality_Reason"].to_numpy())]
-                if header or len(lost):
+                verdicts = self._verdicts(field, field.part)
+                out = self._out(verdicts)
+                if header or out.any():
+                    lost = self._obs(field, field.part, verdicts)[out]
                     lost.to_csv(cell_table, mode="a", header=header, index_label="Cell")
                     header = False
 

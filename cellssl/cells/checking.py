@@ -1,14 +1,16 @@
 """Quality control of crops that exist already, such as those cut elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cellssl.cells.judging import CELL_REASONS, judge_cells, usual_by_plate
+from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usual_by_plate
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
 from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.crops.foreign import described
+from cellssl.crops.store import FILE_NAME
 
 __all__ = ["check_crops", "clean_crops"]
 
@@ -37,12 +39,12 @@ def check_crops(crops: Crops) -> pd.DataFrame:
     >>> table = check_crops(Crops.open("crops.h5ad"))  # doctest: +SKIP
     >>> table["Quality_Reason"].value_counts()  # doctest: +SKIP
     """
-    quality = _measure(crops)
     known = crops.obs.get("Area_Nucleus")
     areas = np.zeros(len(crops)) if known is None else known.to_numpy(float)
     rows = {
         str(plate): np.flatnonzero(crops.plates == plate) for plate in dict.fromkeys(crops.plates)
     }
+    quality = _measure(crops, rows)
     nothing = np.empty((0, len(crops.channels)))
     usual = usual_by_plate(
         {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
@@ -66,13 +68,14 @@ def clean_crops(
     table : DataFrame
         What `check_crops` says of them; its columns join the cells' table.
     out : path
-        The crop file to make.
+        The crop file to make (``.h5ad``), or a folder to put ``crops.h5ad`` into.
     keep : sequence of str
         Reasons in spite of which a cell stays.
     """
     good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
     obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
-    about = {k: v for k, v in crops.uns["cellssl"].items() if k in ("segmenter", "illumination")}
+    out = Path(out)
+    check_reasons(keep)
 
     def batches() -> Iterator[CropBatch]:
         for first in range(0, max(len(good), 1), _BATCH):
@@ -80,26 +83,27 @@ def clean_crops(
             yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
 
     return write_crops(
-        out,
+        out if out.suffix == ".h5ad" else out / FILE_NAME,
         batches(),
         channels=crops.channels,
         size=crops.size,
-        provenance={**about, "checked": list(CELL_REASONS), "kept": sorted(keep)},
+        provenance={**described(crops), "checked": list(CELL_REASONS), "kept": sorted(keep)},
         masks=crops.mask_names,
     )
 
 
-def _measure(crops: Crops) -> np.ndarray:
+def _measure(crops: Crops, plates: Mapping[str, np.ndarray]) -> np.ndarray:
     """Measure all cells, some at a time: (N, 3 C)."""
-    starts = range(0, len(crops), _BATCH)
-    tops = np.zeros(crops.shape[1], crops.dtype)
-    for first in starts:
-        tops = np.maximum(tops, crops.read(slice(first, first + _BATCH)).max((0, 2, 3)))
-    levels = [saturation_level(top) for top in tops]
+    names = quality_columns(crops.channels)
+    quality = np.zeros((len(crops), len(names)), np.float32)
     within = middle(crops.size)
-    rows = [
-        measure_cells(crops.read(slice(first, first + _BATCH))[..., within, within], levels)
-        for first in starts
-    ]
-    columns = len(quality_columns(crops.channels))
-    return np.concatenate(rows) if rows else np.empty((0, columns), np.float32)
+    for rows in plates.values():
+        batches = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+        tops = np.max([crops.read(batch).max((0, 2, 3)) for batch in batches], axis=0)
+        levels = [saturation_level(top) for top in tops]
+        for batch in batches:
+            quality[batch] = measure_cells(crops.read(batch)[..., within, within], levels)
+    for number, name in enumerate(names):
+        if name in crops.obs:  # as cropping measured it, before illumination was corrected
+            quality[:, number] = crops.obs[name]
+    return quality

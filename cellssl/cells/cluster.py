@@ -1,6 +1,7 @@
 """Many fields on the workers of a Dask cluster, on as many machines as it has."""
 
 import importlib
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -55,7 +56,13 @@ def spread_on(
                 f"the Dask scheduler at {scheduler} has no workers; start some with "
                 f"`dask worker {scheduler}`"
             ) from error
-        yield from _spread(client, distributed, work, deque(tasks))
+        try:
+            yield from _spread(client, distributed, work, deque(tasks))
+        except (distributed.comm.CommClosedError, CancelledError) as error:
+            raise CropError(
+                f"the Dask scheduler at {scheduler} is gone ({error or type(error).__name__}). What is "
+                "finished is kept: start it again and give the same command"
+            ) from error
 
 
 def _spread(

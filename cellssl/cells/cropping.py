@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.job import Job, Task, cut_field
-from cellssl.cells.judging import REASONS
+from cellssl.cells.judging import check_reasons
 from cellssl.cells.labels import Segmenter
 from cellssl.cells.parts import Part
 from cellssl.cells.pool import Died, spread
@@ -114,12 +113,13 @@ def crop(
     segmenter = segmenter or ThresholdSegmenter()
     segmenter.check(index.channels)
     check_method(illumination)
-    _check_reasons(keep)
+    check_reasons(keep)
     if size < 2 or not len(index.fields):
         raise CropError(
             f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1"
         )
-    out = make_folder(out)
+    _check_fields(index)
+    out = make_folder(out).resolve()  # workers of a cluster start elsewhere
     job = Job(segmenter, tuple(index.channels), size, masks)
     settings = job.settings() | {"illumination": illumination, "keep": sorted(keep)}
     work: Spread = (
@@ -135,16 +135,19 @@ def crop(
             ) from error
 
 
-def _check_reasons(keep: Sequence[str]) -> None:
-    choices = [reason for reason in REASONS if reason != "border"]
-    for name in keep:
-        if name not in choices:
-            near = get_close_matches(name, choices, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise CropError(
-                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}."
-                f"{hint}"
-            )
+def _check_fields(index: PlateIndex) -> None:
+    """Make sure that every field is there once: cells are named by plate, well and site."""
+    keys = [f"Metadata_{key}" for key in ("Plate", "Well", "Site")]
+    lacking = [key for key in keys if key not in index.fields]
+    if lacking:
+        raise CropError(f"the index has no column {', '.join(lacking)}; every field needs one")
+    twice = index.fields[index.fields[keys].astype(str).duplicated()]
+    if len(twice):
+        place = "/".join(map(str, twice[keys].iloc[0]))
+        raise CropError(
+            f"{len(twice):,} rows of the index name a field that is there already, e.g. {place}: leave "
+            "one row for each plate, well and site"
+        )
 
 
 def _crop(
@@ -158,8 +161,13 @@ def _crop(
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
     rows = index.fields.to_dict("records")
-    record = {"settings": settings, "fields": _fingerprint(index, job, rows)}
+    record = {
+        "settings": settings,
+        "plates": sorted(set(index.fields["Metadata_Plate"].astype(str))),
+        "fields": _fingerprint(index, job, rows),
+    }
     if _finished(out, record):
+        shutil.rmtree(out / PARTS, ignore_errors=True)
         _LOG.info("%s is finished already; nothing to do", out / CROPS)
         return CropReport.read(out / CROPS, out / TABLE)
     _begin(out, record)
@@ -228,15 +236,36 @@ def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]])
 def _finished(out: Path, record: Mapping[str, Any]) -> bool:
     """Say whether the folder holds just these crops; refuse one with crops of other settings."""
     there = (out / RECORD).is_file()
-    before = json.loads((out / RECORD).read_text()) if there else record
-    if before["settings"] != record["settings"]:
-        changed = _differences(before["settings"], record["settings"])
+    before = _read_record(out / RECORD) if there else record
+    done, wanted = dict(before["settings"]), dict(record["settings"])
+    if not (out / CROPS).is_file():
+        done["keep"] = wanted["keep"]  # fields are cut for any, and cells dropped at the end
+    if done != wanted:
         raise CropError(
-            f"{out} holds crops made with other settings ({changed}); choose another folder with "
-            "--out, or delete this one"
+            f"{out} holds crops made with other settings ({_differences(done, wanted)}); choose "
+            "another folder with --out, or delete this one"
+        )
+    if before["plates"] != record["plates"]:
+        names = ", ".join(before["plates"][:3]) + (", …" if len(before["plates"]) > 3 else "")
+        raise CropError(
+            f"{out} holds the cells of other plates ({names}); choose another folder with --out, "
+            "and join the crop files with `cellssl crops join`"
         )
     complete = there and (out / CROPS).is_file() and (out / TABLE).is_file()
     return complete and before["fields"] == record["fields"]
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read ``crop.json``."""
+    try:
+        record = json.loads(path.read_text())
+        if {"settings", "plates", "fields"} <= set(record):
+            return dict(record)
+    except (OSError, ValueError, TypeError):
+        pass
+    raise CropError(
+        f"{path} was not written by this version's `cellssl crop`; choose another folder with --out"
+    )
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -258,12 +287,12 @@ def _begin(out: Path, record: Mapping[str, Any]) -> None:
     """Clear what a killed run left behind, apart from its finished fields; note the settings."""
     for name in (CROPS, TABLE, DROPPED, RECORD, SHADING):
         for leftover in out.glob(f".{name}.*"):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
     for stale in (CROPS, TABLE, DROPPED):
         (out / stale).unlink(missing_ok=True)
     make_folder(out / PARTS)
     for leftover in (out / PARTS).glob(".*"):
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)
     with atomic(out / RECORD) as path:
         path.write_text(json.dumps(record, indent=1))
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 import numpy as np
 
 from cellssl.cells.labels import find_nucleus_channel
 from cellssl.cells.quality import MEASURES
-from cellssl.errors import PlateError
+from cellssl.errors import CropError, PlateError
 
 __all__ = [
     "CELL_REASONS",
     "FIELD_REASONS",
     "REASONS",
     "Usual",
+    "check_reasons",
     "judge_cells",
     "judge_field",
     "usual_by_plate",
@@ -43,6 +45,7 @@ _FIELD_LIGHT = 4.0  # times the usual background, or a fourth
 _FIELD_SPREAD = 8.0  # and so many robust standard deviations away from it
 _FIELDS = 8  # fewer fields do not tell how their backgrounds spread
 _ENOUGH = 200  # cells make a plate's own medians; plates with fewer are judged by all plates'
+_TRIFLE = 1e-3  # of the largest background, for images of fractions
 _TINY = 1e-6
 
 
@@ -63,6 +66,8 @@ class Usual:
         infinite where there are too few fields to tell.
     nucleus : int
         Number of the channel that shows nuclei.
+    floor : float
+        Backgrounds below this are taken for it: one grey value, where they are whole numbers.
     """
 
     area: float
@@ -71,6 +76,7 @@ class Usual:
     background: np.ndarray
     spread: np.ndarray
     nucleus: int
+    floor: float = 1.0
 
     @classmethod
     def of(
@@ -103,7 +109,8 @@ class Usual:
             if len(quality)
             else np.zeros((len(MEASURES), count))
         )
-        light = np.log(np.maximum(backgrounds, 1.0)) if len(backgrounds) else np.zeros((1, count))
+        floor = _lowest(backgrounds)
+        light = np.log(np.maximum(backgrounds, floor)) if len(backgrounds) else np.zeros((1, count))
         centre = np.median(light, axis=0)
         spread = 1.4826 * np.median(np.abs(light - centre), axis=0)
         try:
@@ -115,6 +122,7 @@ class Usual:
             noise=noise,
             sharpness=sharpness,
             background=np.exp(centre),
+            floor=floor,
             spread=spread if len(light) >= _FIELDS else np.full(count, np.inf),
             nucleus=shown,
         )
@@ -147,9 +155,28 @@ def usual_by_plate(
     for plate, measured in plates.items():
         own = Usual.of(*measured, channels, nucleus)
         if len(measured[0]) < _ENOUGH:
-            own = replace(overall, background=own.background, spread=own.spread)
+            own = replace(overall, background=own.background, spread=own.spread, floor=own.floor)
         result[plate] = replace(own, noise=np.minimum(own.noise, overall.noise))
     return result
+
+
+def check_reasons(keep: Sequence[str]) -> None:
+    """Make sure that these are reasons in spite of which a cell can be kept.
+
+    Raises
+    ------
+    CropError
+        When one is not; names the nearest.
+    """
+    choices = [reason for reason in REASONS if reason != "border"]
+    for name in keep:
+        if name not in choices:
+            near = get_close_matches(name, choices, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise CropError(
+                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}."
+                f"{hint}"
+            )
 
 
 def judge_cells(areas: np.ndarray, quality: np.ndarray, usual: Usual) -> np.ndarray:
@@ -197,7 +224,7 @@ def judge_field(
     """Give the first of `FIELD_REASONS` that applies to a field, or "".
 
     *field_saturated*: over 5 % of a channel is at the camera's end. *field_debris*: 30 % of the area
-    of what was found is too large to be nuclei. *field_focus*: its cells' median sharpness is half
+    of what was cut is too large to be nuclei. *field_focus*: its cells' median sharpness is half
     of what is usual. *field_illumination*: a channel's background is four times what is usual on the
     plate, or a fourth, and far outside the plate's own spread.
 
@@ -222,10 +249,17 @@ def judge_field(
         nucleus, overall = (np.median(ratio) for ratio in _sharpness_beside(quality, usual))
         if nucleus < _FIELD_FOCUS[0] and overall < _FIELD_FOCUS[1]:
             return "field_focus"
-    away = np.abs(np.log(np.maximum(background, 1.0)) - np.log(np.maximum(usual.background, 1.0)))
+    away = np.abs(np.log(np.maximum(background, usual.floor)) - np.log(usual.background))
     if ((away > np.log(_FIELD_LIGHT)) & (away > _FIELD_SPREAD * usual.spread)).any():
         return "field_illumination"
     return ""
+
+
+def _lowest(backgrounds: np.ndarray) -> float:
+    """Give the smallest background (f, C) worth telling apart: a grey value, or a trifle of fractions."""
+    if not len(backgrounds) or (backgrounds == np.rint(backgrounds)).all():
+        return 1.0
+    return max(_TRIFLE * float(np.abs(backgrounds).max()), _TINY)
 
 
 def _sharpness_beside(quality: np.ndarray, usual: Usual) -> tuple[np.ndarray, np.ndarray]:

@@ -51,8 +51,8 @@ class LabelImages:
     --------
     >>> everywhere = LabelImages("masks/{well}_{site:02d}.png")
     >>> here = everywhere.for_field({"Metadata_Well": "B02", "Metadata_Site": 3})
-    >>> str(here.files[0])
-    'masks/B02_03.png'
+    >>> here.files[0].name
+    'B02_03.png'
     """
 
     nuclei: str
@@ -103,7 +103,7 @@ class LabelImages:
         """
         image = self._image(row)
         try:
-            files = tuple(_find(text, row, image) for text in self._texts())
+            files = tuple(_find(text, row, image).absolute() for text in self._texts())
         except FieldError as error:
             return replace(self, problem=str(error))
         return replace(self, files=files)

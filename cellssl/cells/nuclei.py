@@ -8,7 +8,7 @@ import numpy as np
 
 from cellssl.cells.basins import find_basins
 from cellssl.cells.carving import Foreground, carve
-from cellssl.cells.joining import join_lobes
+from cellssl.cells.lobes import join_lobes
 from cellssl.cells.smoothing import depth_below, gaussian
 
 __all__ = ["find_nuclei"]
@@ -73,6 +73,8 @@ def find_nuclei(
     .. [1] Li and Tam, Pattern Recognition Letters 19 (1998) 771-776.
     """
     pixels = image.astype(np.float32)
+    if pixels.min() == pixels.max():
+        return np.zeros(image.shape, np.int32)
     ground = carve(pixels, diameter=diameter, threshold=threshold, surround=surround)
     if ground.diameter <= 0:
         return np.zeros(image.shape, np.int32)

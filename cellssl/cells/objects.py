@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from cellssl.cells.labels import Labels
 from cellssl.cells.quality import measure_cells, measure_field, middle, saturation_level
@@ -80,10 +79,7 @@ def cut_cells(
     """
     raw = field if raw is None else raw
     stack = [labels.nuclei] if labels.cells is None else [labels.nuclei, labels.cells]
-    numbers = np.unique(labels.nuclei)
-    numbers = numbers[numbers > 0]
-    centers = np.array(ndimage.center_of_mass(labels.nuclei > 0, labels.nuclei, numbers))
-    centers = centers.reshape(len(numbers), 2)
+    numbers, centers = _find_centers(labels.nuclei)
     corners = np.floor(centers + 0.5).astype(np.int64) - size // 2
     height, width = field.shape[1:]
     inside = (corners >= 0).all(axis=1) & (corners + size <= (height, width)).all(axis=1)
@@ -104,6 +100,17 @@ def cut_cells(
         shape=np.array([height, width]),
         found=len(numbers),
     )
+
+
+def _find_centers(nuclei: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the nuclei of a label image (Y, X): their numbers (n,), their centroids (n, 2)."""
+    inside = np.flatnonzero(nuclei)
+    number = nuclei.ravel()[inside]
+    y, x = np.divmod(inside, nuclei.shape[1])
+    counts = np.bincount(number)
+    numbers = np.flatnonzero(counts)
+    sums = [np.bincount(number, place, minlength=len(counts))[numbers] for place in (y, x)]
+    return numbers, np.stack(sums, axis=1) / counts[numbers, None]
 
 
 def _cut(field: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarra
     tuple of ndarray
         (C,) float32 each: the lowest percent's upper end, of every eighth pixel and row; the share.
     """
-    background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2))
+    background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2), method="lower")
     saturated = [
         float((channel >= level).mean()) if np.isfinite(level) else 0.0
         for channel, level in zip(field, levels, strict=True)

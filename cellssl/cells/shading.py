@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from cellssl.cells.job import Task, read_checked
+from cellssl.errors import PlateError
 from cellssl.files import atomic
-from cellssl.plates import FieldError
 from cellssl.plates.illumination import (
     FEWEST,
     GRID,
@@ -129,8 +129,8 @@ def measure_blocks(task: Task) -> np.ndarray | None:
     """Read a field and average it over blocks: (C, GRID, GRID), or None where it cannot be read."""
     try:
         return block_means(read_checked(task))
-    except FieldError:
-        return None  # cropping will say so
+    except PlateError:
+        return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
 def sample_fields(fields: Sequence[Field]) -> list[Field]:

@@ -28,9 +28,10 @@ class CropReport:
     @classmethod
     def read(cls, crops: Path, table: Path) -> "CropReport":
         """Read the outcome of a finished run."""
-        fields = pd.read_csv(table, dtype={"Problem": str})
-        texts = fields.select_dtypes("object").columns
-        fields[texts] = fields[texts].fillna("")
+        fields = pd.read_csv(table, keep_default_na=False, na_values={"Problem": []})
+        for name in fields:
+            if not str(name).startswith("Metadata_") and name != "Problem":
+                fields[name] = pd.to_numeric(fields[name])
         return cls(crops, table, fields)
 
     @property

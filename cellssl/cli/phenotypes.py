@@ -1,7 +1,7 @@
 """Commands from embeddings to answers: evaluate, compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,10 @@ from cellssl.cli.options import (
     parse_baselines,
     parse_subsets,
 )
-from cellssl.cli.shell import command, say, show_scores, shown
+from cellssl.cli.shell import command, say, show_scores, show_table, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @command(app, "evaluate")
@@ -34,9 +37,21 @@ def evaluate(
     normalise: Annotated[
         str,
         typer.Option(
-            help="standardise, plate-standardise, control-standardise or none; the same for all."
+            help="The same for all: none, standardise, plate-standardise, plate-robust, control-standardise, "
+            "control-robust, control-percentile, sphere, control-sphere, tvn, coral, control-coral, harmony; "
+            "several joined by +."
         ),
     ] = "standardise",
+    controls: Annotated[
+        str | None,
+        typer.Option(
+            help="COLUMN=VALUE of the negative controls. (default: Metadata_Control=negative)"
+        ),
+    ] = None,
+    aggregate: Annotated[
+        str,
+        typer.Option(help="median or mean: cells to wells, wells to treatments, for NSC and NSCB."),
+    ] = "median",
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
@@ -48,10 +63,33 @@ def evaluate(
         subsets=parse_subsets(subset),
         where=where,
         normalise=normalise,
+        controls=controls,
+        aggregate=aggregate,
         progress=shown(),
     )
     show_scores(scores)
+    _show_matches(scores)
     say(f"written to {out}")
+
+
+def _show_matches(scores: "pd.DataFrame") -> None:
+    """Print how many treatments' nearest one shares the mechanism, where that was asked."""
+    found = scores[scores["metric"].isin(["nsc", "nscb"]) & (scores["seed"] == "mean")]
+    if found.empty:
+        return
+    rows = []
+    for (embedding, subset), group in found.groupby(["embedding", "subset"], sort=False):
+        numbers = group[["value", "n", "low", "high"]].to_numpy(dtype=float)
+        texts = [
+            f"{value * n:.4g} of {n:.0f} ({low:.2f}–{high:.2f})" if n else "–"
+            for value, n, low, high in numbers
+        ]
+        rows.append([str(embedding), str(subset), *texts])
+    title = "Nearest treatment of the same mechanism, another compound (NSC) and batch (NSCB)"
+    show_table(title, ["embedding", "subset", "NSC", "NSCB"], rows)
+    for note in dict.fromkeys(found["note"]):
+        if note:
+            say(note)
 
 
 @command(app, "compare")

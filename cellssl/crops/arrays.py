@@ -1,6 +1,5 @@
 """Crops as a bare array, NumPy's ``.npy`` or HDF5, beside a row-aligned CSV."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +18,6 @@ from cellssl.progress import track
 
 __all__ = ["open_arrays", "write_hdf5", "write_npy"]
 
-_LOG = logging.getLogger(__name__)
 _BATCH = 256
 _PIXELS, _MASKS = "crops", "masks"
 
@@ -88,8 +86,21 @@ def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
 
 
 def _forget(out: Path) -> None:
-    """Remove the description of an export that is being replaced: half of it describes nothing."""
-    out.with_suffix(".json").unlink(missing_ok=True)
+    """Remove the description of an export that is being replaced: half of it describes nothing.
+
+    Raises
+    ------
+    CropError
+        When tables of the same name are there that no export made.
+    """
+    described, table = out.with_suffix(".json"), out.with_suffix(".csv")
+    there = (table.exists() or described.exists()) and not out.exists()
+    if there and Sidecar.read(described) is None:
+        raise CropError(
+            f"{out} would have its table in {table} and its description in {described}, and there are "
+            "such files that no export made; choose another name with --out"
+        )
+    described.unlink(missing_ok=True)
 
 
 def _write_tables(crops: Crops, out: Path) -> None:

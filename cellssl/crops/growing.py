@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from cellssl.crops.layout import encode
+from cellssl.errors import CropError
 
 __all__ = ["GrowingTable"]
 
 _CHUNK = 1024  # rows
 _INDEX = "_index"
+_BUFFER = 4096  # rows that are written together
 _STEP = 16  # bytes: texts have a fixed length, which grows by so many
 
 
@@ -37,19 +39,38 @@ class GrowingTable:
     def __init__(self, file: h5py.File, name: str) -> None:
         self._group = file.create_group(name)
         self._rows = 0
+        self._waiting: list[pd.DataFrame] = []
         self._order: list[str] = []
         self._hashes: list[np.ndarray] = []
         self._create(_INDEX, np.dtype("S1"))
 
     def __len__(self) -> int:
-        return self._rows
+        return self._rows + sum(map(len, self._waiting))
 
     def __contains__(self, name: str) -> bool:
         return name in self._order
 
     def append(self, table: pd.DataFrame) -> None:
         """Add a batch's rows; their names are the index."""
+        self._waiting.append(table)
+        if sum(map(len, self._waiting)) >= _BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write the rows that wait."""
+        filled = [table for table in self._waiting if len(table)]
+        tables = filled or self._waiting[:1]
+        self._waiting = []
+        if tables:
+            self._write(pd.concat(tables) if len(tables) > 1 else tables[0])
+
+    def _write(self, table: pd.DataFrame) -> None:
         columns = {str(name).replace("/", "_"): _plain(table[name]) for name in table}
+        if len(columns) < len(table.columns):
+            raise CropError(
+                f"two columns of the table of cells have one name when / is written as _: "
+                f"{', '.join(map(str, table.columns))}; rename one"
+            )
         for name, values in columns.items():
             if name not in self._order:
                 self._order.append(name)
@@ -63,13 +84,14 @@ class GrowingTable:
         self._rows += len(table)
 
     def finish(self) -> None:
-        """Write what makes the group a data frame."""
+        """Write the last rows, and what makes the group a data frame."""
+        self._flush()
         encode(self._group, "dataframe", "0.2.0")
         self._group.attrs["_index"] = _INDEX
         self._group.attrs["column-order"] = np.array(self._order, dtype=h5py.string_dtype())
 
     def repeated(self) -> list[str]:
-        """Give the names of rows that have the name of an earlier one."""
+        """Give the names of rows that have the name of an earlier one, when all are written."""
         hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
         values, counts = np.unique(hashes, return_counts=True)
         if (counts == 1).all():
@@ -80,8 +102,10 @@ class GrowingTable:
         return names[names.duplicated()].tolist()
 
     def column(self, name: str) -> np.ndarray:
-        """Read a column of text: (N,) of str."""
-        return self._group[name].asstr()[:]
+        """Read a column as text: (N,) of str."""
+        dataset = self._group[name]
+        text = h5py.check_string_dtype(dataset.dtype) is not None
+        return dataset.asstr()[:] if text else dataset[:].astype(str)
 
     def _create(self, name: str, dtype: np.dtype) -> None:
         text = dtype.kind == "S"

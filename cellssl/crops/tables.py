@@ -27,6 +27,7 @@ _PREFIXES = ("Metadata_", "Quality_", "Area_")
 # Who a cell is: read as text, however much it looks like a number.
 _TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "moa")
 _IDENTITY = {_KNOWN[name] for name in _TEXTS}
+_MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers; a text stays
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
@@ -39,7 +40,8 @@ def read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[
             for name, own in names.items()
             if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
         }
-        return pd.read_csv(path, dtype=texts, keep_default_na=True), names
+        missing = {name: list(_MISSING) for name in names if name not in texts}
+        return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=missing), names
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
 

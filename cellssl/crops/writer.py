@@ -85,8 +85,8 @@ def write_crops(
     channels = _unique_channels(channels)
     with atomic(path) as part, create_file(str(part)) as file:
         obs = _append_batches(file, batches, (len(channels), size, size), masks)
-        _check_table(obs)
         obs.finish()
+        _check_table(obs)
         # An empty var and an X without columns: the pixels are in obsm.
         write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
         write_elem(file, "X", np.empty((len(obs), 0), np.float32))

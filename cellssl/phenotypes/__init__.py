@@ -16,6 +16,7 @@ from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.similarity import Similarity, similarity
 from cellssl.phenotypes.splits import held_out
+from cellssl.phenotypes.whitening import Whitening, coral, fit_sphering, fit_whitening
 
 __all__ = [
     "METRICS",
@@ -24,13 +25,17 @@ __all__ = [
     "Measurements",
     "Similarity",
     "WellProfiles",
+    "Whitening",
     "choose_dose",
     "choose_label",
     "cluster",
     "compare_embeddings",
+    "coral",
     "correlate_doses",
     "dose_positions",
     "evaluate",
+    "fit_sphering",
+    "fit_whitening",
     "held_out",
     "measure_embeddings",
     "normalise_features",

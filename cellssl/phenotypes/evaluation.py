@@ -8,15 +8,18 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements
-from cellssl.phenotypes.metrics import Score, is_classified, task_metrics, task_scores
-from cellssl.phenotypes.normalisation import NORMALISATIONS, check_rule, normalise_features
+from cellssl.phenotypes.mechanisms import control_cells
+from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
+from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.progress import track
+from cellssl.scores import STATISTICS
 
 __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
@@ -34,6 +37,8 @@ def evaluate(
     groups: str = "auto",
     seeds: Sequence[int] = (0, 1, 2),
     normalise: str = "standardise",
+    controls: str | None = None,
+    aggregate: str = "median",
     where: str | None = None,
     resamples: int = 400,
     progress: bool = True,
@@ -49,6 +54,12 @@ def evaluate(
     in one direction, train to test, and every metric is of the test images alone. `standardise`
     then takes mean and deviation over both, without labels: the features of the test images have
     their part in it, as those of all plates have among cells.
+
+    Where the label is Metadata_MOA and the cells name compounds: is the treatment (compound at a
+    concentration, negative controls left out) with the most similar profile by the cosine of the
+    same mechanism? NSC, neighbours of the same compound excluded; NSCB, those that share a batch
+    too, without mechanisms in one batch only. Both as k / n, with n treatments; their intervals
+    come from draws of treatments.
 
     Intervals are 95 %, from draws of treatments within each class (of wells in a class with fewer
     than three treatments). Predictions and clusters are resampled, nothing is fitted again; where
@@ -74,7 +85,12 @@ def evaluate(
     seeds : sequence of int
         Starts of k-means and Leiden.
     normalise : str
-        `standardise`, `plate-standardise`, `control-standardise` or `none`.
+        `standardise`, `plate-standardise`, `control-percentile`, `tvn`, … or several joined by
+        ``+``: see `normalise_features`.
+    controls : str, optional
+        COLUMN=VALUE of the negative controls; Metadata_Control=negative when left out.
+    aggregate : str
+        `median` or `mean`: of a well's cells and of a treatment's wells, for NSC and NSCB.
     where : str, optional
         Column of truth values: score these cells only, and learn from no others.
     resamples : int
@@ -86,7 +102,8 @@ def evaluate(
         embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
         replicates, weak, note. Metrics: ami_kmeans, ami_leiden, silhouette, knn, linear, and the
         confounders ami_plate and ami_batch (the same k-means clusters against plate and batch); on
-        a test set also knn_top1 and linear_top1, the share of all images that is right.
+        a test set also knn_top1 and linear_top1, the share of all images that is right; of
+        mechanisms also nsc and nscb, whose n counts treatments.
         A score that cannot be had is NaN, and `note` says why.
 
     Raises
@@ -101,6 +118,8 @@ def evaluate(
         groups=groups,
         seeds=seeds,
         normalise=normalise,
+        controls=controls,
+        aggregate=aggregate,
         where=where,
         resamples=resamples,
         progress=progress,
@@ -145,6 +164,8 @@ def measure_embeddings(
     groups: str = "auto",
     seeds: Sequence[int] = (0, 1, 2),
     normalise: str = "standardise",
+    controls: str | None = None,
+    aggregate: str = "median",
     where: str | None = None,
     resamples: int = 400,
     absent: Mapping[str, str] | None = None,
@@ -163,28 +184,38 @@ def measure_embeddings(
     Measurements
         `.scores`, `.per_class`, `.confusions`, `.differences()` and `.save(folder)`.
     """
-    check_rule(normalise, NORMALISATIONS)
+    check_normalisation(normalise)
+    if aggregate not in STATISTICS:
+        raise EmbeddingError(f"unknown aggregate {aggregate!r}: wanted {' or '.join(STATISTICS)}.")
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
     loaded = load_embeddings(embeddings)
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
+    negative = control_cells(obs, controls)
     tasks, counts = build_tasks(
-        obs, label, subsets=subsets, where=where, groups=groups, resamples=resamples
+        obs,
+        label,
+        subsets=subsets,
+        where=where,
+        groups=groups,
+        resamples=resamples,
+        controls=negative,
     )
-    plates = obs["Metadata_Plate"].astype(str).to_numpy() if "Metadata_Plate" in obs else None
-    controls = (
-        (obs["Metadata_Control"] == "negative").to_numpy() if "Metadata_Control" in obs else None
-    )
+    known = {
+        "plates": _names_in(obs, "Metadata_Plate"),
+        "batches": _names_in(obs, "Metadata_Batch"),
+        "controls": negative,
+    }
     entries: list[Measurement] = []
     for one in track(loaded, "scoring", shown=progress):
         X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
         for task in tasks:
-            Z = normalise_features(X, task.rows, rule=normalise, plates=plates, controls=controls)
+            Z = normalise_features(X, task.rows, rule=normalise, **known)
             entries += [
                 _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
-                for score in task_scores(Z, task, seeds)
+                for score in task_scores(Z, task, seeds, aggregate=aggregate)
             ]
     for name, reason in (absent or {}).items():
         entries += [
@@ -193,6 +224,11 @@ def measure_embeddings(
             for metric in task_metrics(task)
         ]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
+
+
+def _names_in(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
+    """Give a column as text; None when it is absent."""
+    return obs[name].astype(str).to_numpy(dtype=str) if name in obs else None
 
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
@@ -218,13 +254,13 @@ def _entry(
         embedding=embedding,
         seed=seed,
         subset=task.subset,
-        split=task.split if is_classified(score.metric) else "none",
+        split=split_of(score.metric, task),
         metric=score.metric,
         weak=weak,
         value=score.value,
         draws=score.draws,
         n=score.n,
-        classes=len(np.unique(task.truth)),
+        classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
         note=score.note,
         confusions=score.confusions,
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
 from cellssl.phenotypes.confusions import Confusions
+from cellssl.phenotypes.mechanisms import MATCHES
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import (
     accuracy_of,
@@ -23,11 +24,14 @@ from cellssl.scores import (
     silhouette,
 )
 
-__all__ = ["CLASSIFIERS", "METRICS", "Score", "is_classified", "task_metrics", "task_scores"]
+__all__ = ["CLASSIFIERS", "METRICS", "Score", "split_of", "task_metrics", "task_scores"]
 
 
 class Score(NamedTuple):
-    """One number: its draws, the cells it is of, why it is missing or what to beware of."""
+    """One number: its draws, the cells it is of, why it is missing or what to beware of.
+
+    NSC and NSCB are of treatments: `n` counts these, and `classes` their mechanisms.
+    """
 
     metric: str
     value: float
@@ -35,6 +39,7 @@ class Score(NamedTuple):
     n: int
     note: str = ""
     confusions: Confusions | None = None
+    classes: int | None = None
 
 
 CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
@@ -54,18 +59,26 @@ METRICS = (
 SILHOUETTE_CELLS = 10_000
 
 
-def is_classified(metric: str) -> bool:
-    """Tell whether a metric comes from a classifier, which learns from some cells and is scored on others."""
-    return metric.removesuffix(TOP1) in CLASSIFIERS
+def split_of(metric: str, task: Task) -> str:
+    """Tell what a metric keeps apart: a classifier's cells by the task's split, NSC's compounds."""
+    if metric in MATCHES:
+        return MATCHES[metric]
+    return task.split if metric.removesuffix(TOP1) in CLASSIFIERS else "none"
 
 
 def task_metrics(task: Task) -> tuple[str, ...]:
-    """Name the metrics of a task: on a test set also plain accuracy, which its field reports."""
+    """Name the metrics of a task.
+
+    On a test set also plain accuracy, which its field reports; of treatments with a mechanism also
+    NSC and NSCB.
+    """
     plain = () if task.test is None else tuple(name + TOP1 for name in CLASSIFIERS)
-    return METRICS + plain
+    return METRICS + plain + (() if task.treatments is None else tuple(MATCHES))
 
 
-def task_scores(Z: NDArray[np.float32], task: Task, seeds: Sequence[int]) -> Iterator[Score]:
+def task_scores(
+    Z: NDArray[np.float32], task: Task, seeds: Sequence[int], *, aggregate: str = "median"
+) -> Iterator[Score]:
     """Yield all scores of one embedding's normalised features (n, D) on one task.
 
     Of a test set everything is computed on the test cells alone, but for what the classifiers learn
@@ -93,6 +106,21 @@ def task_scores(Z: NDArray[np.float32], task: Task, seeds: Sequence[int]) -> Ite
             yield Score(metric, float("nan"), None, n, f"one {name} only")
         else:
             yield Score(metric, *_agreement(task, values, clusters), n)
+    yield from _matches(Z[task.scored], task, aggregate)
+
+
+def _matches(X: NDArray[np.float32], task: Task, statistic: str) -> Iterator[Score]:
+    """NSC and NSCB of the scored cells (n, D), where there are treatments with a mechanism."""
+    if task.treatments is None:
+        return
+    for metric in MATCHES:
+        found, note = task.treatments.match(metric, X, statistic=statistic)
+        if found is None:
+            yield Score(metric, float("nan"), None, 0, note, classes=0)
+            continue
+        classes = len(np.unique(task.treatments.mechanisms[found.scored]))
+        draws = found.draws(count=len(task.resamples.weights))
+        yield Score(metric, found.value, draws, found.n, note, classes=classes)
 
 
 def _agreement(

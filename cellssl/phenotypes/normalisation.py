@@ -1,24 +1,56 @@
 """Label-free normalisations of features, the same for every embedding in one table."""
 
 import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.harmony import harmony
+from cellssl.phenotypes.plate_scaling import scale_plates
+from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
 from cellssl.scores import standardise
 
-__all__ = ["NORMALISATIONS", "normalise_features"]
+__all__ = ["NORMALISATIONS", "check_normalisation", "check_rule", "normalise_features"]
 
-NORMALISATIONS = ("standardise", "plate-standardise", "control-standardise", "none")
+NORMALISATIONS = (
+    "standardise",
+    "plate-standardise",
+    "control-standardise",
+    "plate-robust",
+    "control-robust",
+    "control-percentile",
+    "sphere",
+    "control-sphere",
+    "tvn",
+    "coral",
+    "control-coral",
+    "harmony",
+    "none",
+)
 
-# A plate needs so many cells before its own mean and deviation are trusted.
-ENOUGH = 10
 
-# On one plate a feature's deviation counts as at least this share of its deviation over all cells:
-# where a network's unit is silent but for one cell, that cell would otherwise decide everything.
-FLOOR = 0.1
+@dataclass(frozen=True)
+class _Cells:
+    """What is known of N cells besides their features."""
+
+    plates: NDArray | None
+    controls: NDArray[np.bool_] | None
+    batches: NDArray | None
+
+    def reference(self, rule: str, count: int) -> NDArray[np.bool_]:
+        """Say which of so many cells a rule is fitted to: the negative controls, or all."""
+        if not (rule.startswith("control-") or rule == "tvn"):
+            return np.ones(count, dtype=bool)
+        if self.controls is None or not self.controls.any():
+            raise EmbeddingError(
+                f"normalisation {rule!r} needs negative controls: a column Metadata_Control that "
+                "says 'negative', or name them as COLUMN=VALUE (controls=, --controls). Without "
+                "controls take 'plate-standardise'."
+            )
+        return self.controls
 
 
 def normalise_features(
@@ -28,27 +60,48 @@ def normalise_features(
     rule: str = "standardise",
     plates: ArrayLike | None = None,
     controls: ArrayLike | None = None,
+    batches: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
     """Normalise the features of the rows that are scored, without labels.
 
     Parameters
     ----------
     X : (N, D)
-        Features of all cells.
+        Features of all cells, or of all wells.
     rows : (n,) int
         The cells that are scored; of a test set also those that are learnt from.
     rule : str
-        `standardise`: mean 0, deviation 1 over these rows. `plate-standardise`: over all
-        cells of each plate, scored or not. `control-standardise`: over the negative controls of
-        each plate. `none`.
+        One of these, or several joined by ``+``, each applied to what the one before gives
+        (`control-robust+control-sphere`). All but `standardise` are fitted to cells whether scored
+        or not.
+
+        - `none`.
+        - `standardise`: mean 0, deviation 1 over the scored rows.
+        - `plate-standardise`, `control-standardise`: over all cells, or the negative controls, of
+          each plate.
+        - `plate-robust`, `control-robust`: the same with the median and 1.4826 × the median
+          absolute deviation.
+        - `control-percentile`: the 1st and 99th percentile of each plate's negative controls become
+          0 and 1 (Ljosa et al. 2013).
+        - `sphere`, `control-sphere`: features made uncorrelated over all cells, or the negative
+          controls, of all plates together; regularised, see `fit_sphering`.
+        - `tvn`: the leading principal components of the negative controls of all plates, each with
+          variance 1 among them, see `fit_whitening`; `tvn+control-coral` is Ando et al. 2017.
+        - `coral`, `control-coral`: each batch's mean and covariance, of all its cells or of its
+          negative controls, become those of all batches; regularised, see `coral`.
+        - `harmony`: 50 principal components of all cells, corrected for the batch by harmonypy
+          (``pip install 'cellssl[harmony]'``).
     plates : (N,), optional
         Plate of every cell; needed by the rules that work per plate.
     controls : (N,) bool, optional
         Negative controls.
+    batches : (N,), optional
+        Batch of every cell, for CORAL and Harmony.
 
     Returns
     -------
     (n, D) float32
+        Fewer columns than D from `tvn` and `harmony`.
 
     Raises
     ------
@@ -56,26 +109,26 @@ def normalise_features(
         When the rule is unknown, or a plate has too few cells for it.
     """
     X, rows = np.asarray(X, dtype=np.float32), np.asarray(rows)
-    check_rule(rule, NORMALISATIONS)
-    if rule == "none":
-        return X[rows]
-    if rule == "standardise":
-        return standardise(X[rows])
-    if plates is None:
-        raise EmbeddingError(f"normalisation {rule!r} needs the plates: a column Metadata_Plate.")
-    if rule == "plate-standardise":
-        chosen = np.ones(len(X), dtype=bool)
-    elif controls is None or not np.asarray(controls, dtype=bool).any():
-        raise EmbeddingError(
-            f"normalisation {rule!r} needs negative controls: a column Metadata_Control that says "
-            "'negative'. Without controls take 'plate-standardise'."
-        )
-    else:
-        chosen = np.asarray(controls, dtype=bool)
-    return _per_plate(X, rows, np.asarray(plates), chosen, rule=rule)
+    cells = _Cells(
+        None if plates is None else np.asarray(plates),
+        None if controls is None else np.asarray(controls, dtype=bool),
+        None if batches is None else np.asarray(batches),
+    )
+    *first, last = check_normalisation(rule)
+    for step in first:
+        X = _apply(step, X, np.arange(len(X)), rows, cells)
+    return _apply(last, X, rows, rows, cells)
 
 
-def check_rule(rule: str, choices: tuple[str, ...]) -> None:
+def check_normalisation(rule: str) -> list[str]:
+    """Part a normalisation into its steps, each of which must be one of `NORMALISATIONS`."""
+    steps = [step.strip() for step in rule.split("+")]
+    for step in steps:
+        check_rule(step, NORMALISATIONS)
+    return steps
+
+
+def check_rule(rule: str, choices: Sequence[str]) -> None:
     """Raise an EmbeddingError naming the nearest normalisation unless `rule` is one."""
     if rule not in choices:
         near = difflib.get_close_matches(rule, choices, n=1, cutoff=0.4)
@@ -83,27 +136,30 @@ def check_rule(rule: str, choices: tuple[str, ...]) -> None:
         raise EmbeddingError(f"unknown normalisation {rule!r}: wanted {', '.join(choices)}.{hint}")
 
 
-def _per_plate(
-    X: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    plates: NDArray,
-    chosen: NDArray[np.bool_],
-    *,
+def _apply(
     rule: str,
+    X: NDArray[np.float32],
+    wanted: NDArray[np.int64],
+    scored: NDArray[np.int64],
+    cells: _Cells,
 ) -> NDArray[np.float32]:
-    """Standardise the rows of each plate by that plate's chosen cells."""
-    floor = FLOOR * X[chosen].std(axis=0, dtype=np.float64)
-    result = np.empty((len(rows), X.shape[1]), dtype=np.float32)
-    codes, names = pd.factorize(plates)
-    for code in np.unique(codes[rows]):
-        source = X[chosen & (codes == code)]
-        if len(source) < ENOUGH:
-            raise EmbeddingError(
-                f"normalisation {rule!r}: plate {names[code] if code >= 0 else 'without name'} has "
-                f"{len(source)} cells for it, wanted at least {ENOUGH}. Take 'standardise'."
-            )
-        deviation = np.maximum(source.std(axis=0, dtype=np.float64), floor)
-        here = codes[rows] == code
-        centred = X[rows[here]] - source.mean(axis=0, dtype=np.float64)
-        result[here] = centred / np.where(deviation > 0, deviation, 1)
-    return result
+    """Normalise the wanted rows by one step."""
+    if rule == "none":
+        return X[wanted]
+    if rule == "standardise":
+        return standardise(X[wanted], reference=X[scored])
+    reference = cells.reference(rule, len(X))
+    method = rule.rsplit("-", 1)[-1]
+    if method == "tvn":
+        return fit_whitening(X[reference]).apply(X[wanted])
+    if method == "sphere":
+        return fit_sphering(X[reference]).apply(X[wanted])
+    if method in ("coral", "harmony"):
+        if cells.batches is None:
+            raise EmbeddingError(f"normalisation {rule!r} needs batches: a column Metadata_Batch.")
+        if method == "harmony":
+            return harmony(X, cells.batches)[wanted]
+        return coral(X, cells.batches, reference=reference)[wanted]
+    if cells.plates is None:
+        raise EmbeddingError(f"normalisation {rule!r} needs the plates: a column Metadata_Plate.")
+    return scale_plates(X, wanted, cells.plates, reference, scaling=method, rule=rule)

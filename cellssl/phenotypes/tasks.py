@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column_codes, text_values, treatment_names, well_names
 from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.splits import Split, find_split
 from cellssl.scores import Resamples, draw_resamples
 
@@ -43,6 +44,8 @@ class Task:
         `plate` and `batch`: (m,) int64 of the scored cells, or None where the cells do not say.
     resamples : Resamples
         Draws of treatments among the scored cells, shared by all embeddings.
+    treatments : Treatments or None
+        Where the label is a mechanism: the treatments whose nearest one is asked for.
     """
 
     subset: str
@@ -53,6 +56,7 @@ class Task:
     test: NDArray[np.bool_] | None
     confounders: Mapping[str, NDArray[np.int64] | None]
     resamples: Resamples
+    treatments: Treatments | None = None
 
     @property
     def scored(self) -> NDArray[np.int64]:
@@ -73,8 +77,14 @@ def build_tasks(
     where: str | None = None,
     groups: str = "auto",
     resamples: int = 400,
+    controls: NDArray[np.bool_] | None = None,
 ) -> tuple[list[Task], dict[str, int]]:
     """Lay down what is scored, before any feature is looked at.
+
+    Parameters
+    ----------
+    controls : (N,) bool, optional
+        Negative controls, which are no treatments. The others are as for `evaluate`.
 
     Returns
     -------
@@ -115,9 +125,14 @@ def build_tasks(
     named = _checked_subsets(subsets or {}, classes, label)
     rows = {"all": used}
     rows |= {name: used[np.isin(labels[used], members)] for name, members in named.items()}
-    return [
-        _task(obs, name, own, labels[own], split, resamples) for name, own in rows.items()
-    ], counts
+    tasks = []
+    for name, own in rows.items():
+        asked = split.divide(own)[1]
+        treatments = find_treatments(
+            obs.iloc[asked], labels[asked], label, None if controls is None else controls[asked]
+        )
+        tasks.append(_task(obs, name, own, labels[own], split, resamples, treatments))
+    return tasks, counts
 
 
 def _task(
@@ -127,6 +142,7 @@ def _task(
     labels: NDArray[np.str_],
     split: Split,
     resamples: int,
+    treatments: Treatments | None,
 ) -> Task:
     """Lay down one subset: its split, its confounders, and the draws of its scored cells."""
     test = None if split.test is None else split.test[rows]
@@ -144,6 +160,7 @@ def _task(
             "batch": column_codes(part, "Metadata_Batch"),
         },
         resamples=draw_resamples(labels[scored], _units(part), count=resamples),
+        treatments=treatments,
     )
 
 

@@ -162,14 +162,14 @@ def _outline(
     overlays = []
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]
+        title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
         try:
             raw = read_field(field, index.channels)
+            pixels = shading.correct(raw, str(field["Metadata_Plate"]))
+            own, _ = segmenter_for(segmenter, field.to_dict())
+            found = own.segment(pixels, index.channels)
         except FieldError as error:
             _log.warning("no outlines of this field: %s", error)
             continue
-        pixels = shading.correct(raw, str(field["Metadata_Plate"]))
-        title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
-        own, _ = segmenter_for(segmenter, field.to_dict())
-        found = own.segment(pixels, index.channels)
         overlays.append(Overlay(title, pixels[nucleus], found.nuclei))
     return overlays

@@ -13,10 +13,12 @@ Estimates are small images (`GRID` × `GRID` for any field), since illumination 
 
 import importlib
 import importlib.metadata
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -34,11 +36,13 @@ __all__ = [
     "expand",
 ]
 
+_LOG = logging.getLogger(__name__)
+
 Method = Literal["median", "basicpy", "none"]
 METHODS: tuple[Method, ...] = ("median", "basicpy", "none")
 GRID = 32  # blocks along each side of a field
 FEWEST = 16  # fields: the median of fewer still shows single cells
-_DARKEST = 0.1  # of the mean: beyond this, division would amplify noise and nothing else
+_LIMITS = (1 / 3, 3.0)  # of the mean: no lamp is more uneven; a background near 0 looks so
 
 
 def block_means(field: np.ndarray) -> np.ndarray:
@@ -65,14 +69,12 @@ def block_means(field: np.ndarray) -> np.ndarray:
             f"illumination ({GRID} pixels a side at least): leave it uncorrected "
             "(--illumination none)."
         )
-    means: np.ndarray = field.astype(np.float32)
-    for axis in (1, 2):
-        edges = np.linspace(0, field.shape[axis], GRID + 1).astype(int)
-        sums = np.add.reduceat(means, edges[:-1], axis=axis)
-        shape = [1, 1, 1]
-        shape[axis] = GRID
-        means = sums / np.diff(edges).astype(np.float32).reshape(shape)
-    return means
+    return np.stack(
+        [
+            cv2.resize(channel.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
+            for channel in field
+        ]
+    )
 
 
 def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
@@ -91,7 +93,8 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
     Returns
     -------
     ndarray
-        (C, GRID, GRID) float32, mean 1; ones where there is no light at all.
+        (C, GRID, GRID) float32, mean 1; ones where there is no light, or what there is cannot be a
+        lamp's (below a third or above three times its mean), which is said.
 
     Raises
     ------
@@ -109,7 +112,15 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
     channels = range(blocks.shape[1])
     find = _basic if method == "basicpy" else _median
     flat = np.stack([_relative(find(blocks[:, channel])) for channel in channels])
-    return np.maximum(flat, _DARKEST).astype(np.float32)
+    for channel, light in enumerate(flat):
+        if light.min() < _LIMITS[0] or light.max() > _LIMITS[1]:
+            _LOG.warning(
+                "the illumination of channel %d would run from %.2f to %.2f of its mean, which no lamp "
+                "does (is its dark level subtracted already?): not corrected",
+                *(channel + 1, light.min(), light.max()),
+            )
+            light[:] = 1
+    return flat.astype(np.float32)
 
 
 def _relative(light: np.ndarray) -> np.ndarray:
@@ -202,19 +213,9 @@ def _basic(images: np.ndarray) -> np.ndarray:
 
 
 def expand(flat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Enlarge an estimate (C, GRID, GRID) to the size of a field: (C, Y, X) float32, by splines."""
-    return np.stack(
-        [
-            ndimage.zoom(
-                channel,
-                (shape[0] / channel.shape[0], shape[1] / channel.shape[1]),
-                order=1,
-                mode="nearest",
-                grid_mode=True,
-            )
-            for channel in flat
-        ]
-    )
+    """Enlarge an estimate (C, GRID, GRID) to the size of a field: (C, Y, X) float32."""
+    size = (shape[1], shape[0])
+    return np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in flat])
 
 
 def correct(field: np.ndarray, light: np.ndarray) -> np.ndarray:
@@ -232,8 +233,9 @@ def correct(field: np.ndarray, light: np.ndarray) -> np.ndarray:
     ndarray
         (C, Y, X) of the field's type; on average as bright as before.
     """
-    even = field / light
+    even = np.divide(field, light, dtype=np.float32, casting="same_kind")
     if field.dtype.kind in "ui":
         limits = np.iinfo(field.dtype)
-        even = np.rint(even, out=even).clip(limits.min, limits.max, out=even)
+        np.rint(even, out=even)
+        np.clip(even, limits.min, limits.max, out=even)
     return even.astype(field.dtype)

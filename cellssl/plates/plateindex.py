@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.files import atomic
-from cellssl.plates.tables import as_numbers
+from cellssl.plates.tables import NAMES, as_numbers
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
@@ -132,10 +132,15 @@ def _problems_path(path: Path) -> Path:
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return _named(pd.read_parquet(path))
         return as_numbers(pd.read_csv(path, dtype=str, keep_default_na=False))
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Make names texts, even where a table of one's own holds them as numbers."""
+    return table.astype({name: str for name in table if name in NAMES})
 
 
 def _read_problems(path: Path) -> tuple[pd.DataFrame, int, tuple[str, ...]]:

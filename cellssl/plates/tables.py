@@ -12,13 +12,13 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.wells import normalise_well, well_from
 
-__all__ = ["as_numbers", "as_site", "find_column", "join", "read_table", "standard"]
+__all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "read_table", "standard"]
 
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 _KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
-_NAMES = {
+NAMES = {
     *_KEYS,
     "Metadata_Batch",
     "Metadata_Compound",
@@ -26,7 +26,7 @@ _NAMES = {
     "Metadata_Control",
     "Metadata_Perturbation",
 }
-_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in _NAMES} | {
+_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
 
@@ -80,7 +80,7 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings."""
     table = table.copy()
     for name in table.columns:
-        if name in _NAMES or not str(name).startswith("Metadata_"):
+        if name in NAMES or not str(name).startswith("Metadata_"):
             continue
         values = table[name].astype(str).str.strip()
         filled = values[~values.isin(["", "nan", "NaN", "NA"])]

@@ -23,15 +23,27 @@ from cellssl.scores.confusion import (
     confusion,
     pairs_of,
 )
+from cellssl.scores.mechanisms import (
+    STATISTICS,
+    Matches,
+    aggregate,
+    batch_membership,
+    nsc,
+    nscb,
+)
 from cellssl.scores.resampling import Resamples, draw_resamples, interval
 
 __all__ = [
+    "STATISTICS",
+    "Matches",
     "Resamples",
     "accuracy",
     "accuracy_of",
+    "aggregate",
     "ami",
     "balanced_accuracy",
     "balanced_accuracy_of",
+    "batch_membership",
     "class_accuracies",
     "class_accuracies_of",
     "cluster_kmeans",
@@ -42,6 +54,8 @@ __all__ = [
     "knn_predict",
     "linear_accuracy",
     "linear_predict",
+    "nsc",
+    "nscb",
     "pairs_of",
     "principal_components",
     "silhouette",

@@ -24,21 +24,24 @@ __all__ = [
 ROUNDING = 1e-6
 
 
-def standardise(X: ArrayLike) -> NDArray[np.float32]:
-    """Give each feature mean 0 and standard deviation 1 over all rows.
+def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[np.float32]:
+    """Give each feature mean 0 and standard deviation 1 over all rows, or over others.
 
     Parameters
     ----------
     X : (N, D)
-        Features; constant ones become 0.
+        Features; those that are constant over the reference become 0.
+    reference : (M, D), optional
+        The rows that mean and deviation are taken from; X itself when left out.
 
     Returns
     -------
     (N, D) float32
     """
     X = np.asarray(X, dtype=np.float32)
-    mean = X.mean(axis=0, dtype=np.float64)
-    deviation = X.std(axis=0, dtype=np.float64)
+    known = X if reference is None else np.asarray(reference, dtype=np.float32)
+    mean = known.mean(axis=0, dtype=np.float64)
+    deviation = known.std(axis=0, dtype=np.float64)
     varies = deviation > ROUNDING * np.abs(mean)
     scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
     return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)

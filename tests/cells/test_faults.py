@@ -172,23 +172,63 @@ def test_too_little_room_for_the_crops_is_said_before(make_plate, tmp_path, monk
     assert run(make_plate(2), tmp_path / "out").kept == 8
 
 
+KILLED_CROP = """
+import sys, time
+from pathlib import Path
+from cellssl.cells import ThresholdSegmenter, crop
+from cellssl.crops import writer
+from cellssl.plates import PlateIndex
+
+class Slow(ThresholdSegmenter):
+    def segment(self, field, channels):
+        time.sleep(0.15)
+        return super().segment(field, channels)
+
+original = writer._append
+
+def slow_append(*arguments):
+    time.sleep(0.02)
+    original(*arguments)
+
+if __name__ == "__main__":
+    writer._append = slow_append
+    plate, out, mark = sys.argv[1:]
+    index = PlateIndex.load(plate)
+    Path(mark).touch()
+    crop(index, out, segmenter=Slow(), size=32, progress=False)
+"""
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(make_plate, tmp_path, kills):
+    """After each kill the state is looked at: fields must have been hit half way, and the assembly."""
     saved = make_plate(30).save(tmp_path / "plate.csv")
     expected = run(PlateIndex.load(saved), tmp_path / "undisturbed")
-    out, random = tmp_path / "out", np.random.default_rng(kills)
-    (tmp_path / "slow.py").write_text(SLOW_CROP)
-    command = [sys.executable, str(tmp_path / "slow.py"), str(saved), str(out), "1"]
-    for _ in range(kills):
+    out, mark, random = tmp_path / "out", tmp_path / "mark", np.random.default_rng(kills)
+    (tmp_path / "killed.py").write_text(KILLED_CROP)
+    command = [sys.executable, str(tmp_path / "killed.py"), str(saved), str(out), str(mark)]
+
+    def killed_when(ready):
+        mark.unlink(missing_ok=True)
         process = subprocess.Popen(command)
-        while process.poll() is None and not (out / ".lock").exists():
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 30 * 0.15 / kills * 2))
+        while not mark.exists() or not ready():
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
         process.kill()
         process.wait()
+        return len(list(out.glob("parts/[!.]*.npz")))
+
+    done = []
+    for _ in range(kills - 1):
+        wait = random.uniform(0, 2 * 30 * 0.15 / kills)
+        done.append(killed_when(lambda wait=wait: time.time() - mark.stat().st_mtime > wait))
+    assert any(0 < number < 30 for number in done), done
+    assert killed_when(lambda: any(out.glob(".crops.h5ad.*"))) == 30
+    assert not (out / "crops.h5ad").exists()
     report = run(PlateIndex.load(saved), out)
     assert sha256(report.crops) == sha256(expected.crops)
     assert report.summary() == expected.summary()
+    assert not (out / "parts").exists()
 
 
 def test_a_repaired_field_is_done_next_time(make_plate, tmp_path):
@@ -277,6 +317,46 @@ def _alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_another_plate_is_refused_and_a_foreign_record_too(make_plate, tmp_path):
+    out = tmp_path / "out"
+    first = run(make_plate(2), out)
+    with pytest.raises(CropError, match=r"cells of other plates \(P1\).*crops join"):
+        run(make_plate(2, plate="P2"), out)
+    assert first.crops.exists()
+    (out / "crop.json").write_text("[]")
+    with pytest.raises(CropError, match="was not written by this version"):
+        run(make_plate(2), out)
+
+
+def test_a_field_named_twice_is_said_before_any_work(make_plate, tmp_path):
+    index = make_plate(2)
+    twice = index.fields.iloc[[0, 0, 1]].reset_index(drop=True)
+    with pytest.raises(CropError, match="P1/A01/1"):
+        run(PlateIndex(twice, index.channels, index.problems, 0), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tiny_field_costs_nobody_else(make_plate, tmp_path):
+    index = make_plate(18)
+    for name in ("Path_DNA", "Path_GFP"):
+        tifffile.imwrite(index.fields[name][4], np.zeros((24, 24), np.uint16))
+    report = run(index, tmp_path / "out")
+    assert len(report.problems) == 1
+    assert report.kept == 17 * 4
+
+
+def test_reasons_to_keep_may_change_while_fields_are_cut(make_plate, tmp_path, monkeypatch):
+    index, out = make_plate(3), tmp_path / "out"
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(cropping.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CropError, match="make room"):
+        run(index, out)
+    monkeypatch.undo()
+    assert run(index, out, keep=["blurred"]).kept == 12
+    with pytest.raises(CropError, match="keep"):
+        run(index, out)
 
 
 def test_two_processes_on_one_folder(make_plate, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellssl.cells.joining import _Region, join_lobes
+from cellssl.cells.lobes import _Region, join_lobes
 
 
 def halves(shape):

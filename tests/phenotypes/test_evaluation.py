@@ -30,7 +30,7 @@ def value(table, metric, **where):
 
 def test_signal_is_found_and_noise_is_not(make_embedding):
     table = score([make_embedding("good"), make_embedding("noise", signal=0)])
-    assert set(table.metric) == set(METRICS)
+    assert set(table.metric) == {*METRICS, "nsc", "nscb"}
     for metric in ("ami_kmeans", "knn", "linear"):
         row = value(table, metric, embedding="good")
         assert row["value"] > 0.6
@@ -39,7 +39,9 @@ def test_signal_is_found_and_noise_is_not(make_embedding):
     assert value(table, "knn", embedding="noise")["value"] < 0.5
     assert set(table[table.metric == "knn"].split) == {"plates"}
     assert value(table, "ami_plate", embedding="good")["value"] < 0.1
-    assert (table.n == 144).all()
+    treatments = table.metric.isin(["nsc", "nscb"])
+    assert (table.n[~treatments] == 144).all()
+    assert (table.n[table.metric == "nsc"] == 6).all()
 
 
 def test_a_plate_effect_shows_in_the_confounder(make_embedding):
@@ -136,6 +138,8 @@ def test_comparison_tells_apart_what_differs_and_not_what_is_alike(make_embeddin
     assert rows.loc[("good", "noise"), "low"] > 0
     assert not rows.loc[("good", "alike"), "apart"]
     same = compare_embeddings({"a": good, "b": good}, label=LABEL, progress=False, resamples=20)
+    assert same["apart"].isna().equals(same["metric"] == "nscb")  # all treatments share all batches
+    same = same[same["metric"] != "nscb"]
     assert (same[["difference", "low", "high"]].abs() < 1e-9).all(axis=None)
     assert not same["apart"].any()
 
@@ -153,7 +157,7 @@ def test_seeds_that_differ_much_widen_the_interval(make_embedding):
 
 def test_only_common_cells_are_scored(make_embedding, caplog):
     table = score([make_embedding("a"), make_embedding("b")[20:].copy()])
-    assert set(table.n) == {124}
+    assert set(table.n[~table.metric.isin(["nsc", "nscb"])]) == {124}
     assert "20 of 144" in caplog.text
 
 

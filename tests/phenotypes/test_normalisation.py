@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,89 @@ def test_wrong_rules_and_lacking_columns():
             plates=PLATES,
             controls=np.arange(100) % 50 < 5,
         )
+
+
+def test_robust_scaling_by_hand():
+    Y = np.array([[0.0], [1], [2], [3], [4], [1000]], dtype=np.float32)
+    Z = normalise_features(Y, np.arange(6), rule="plate-robust", plates=np.repeat("p", 6))
+    np.testing.assert_allclose(Z[:, 0], (Y[:, 0] - 2.5) / (1.4826 * 1.5), rtol=1e-5)
+
+
+def test_percentiles_of_the_controls_become_0_and_1():
+    controls = np.arange(100) % 50 < 20
+    Z = normalise_features(
+        X, np.arange(100), rule="control-percentile", plates=PLATES, controls=controls
+    )
+    for plate in ("p", "q"):
+        low, high = np.percentile(Z[controls & (plate == PLATES)], [1, 99], axis=0)
+        np.testing.assert_allclose(low, 0, atol=1e-4)
+        np.testing.assert_allclose(high[:3], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["control-standardise+tvn", "control-robust+tvn"])
+def test_typical_variation_has_variance_1_among_the_controls(rule):
+    controls = np.arange(100) % 50 < 20
+    Z = normalise_features(X, np.arange(100), rule=rule, plates=PLATES, controls=controls)
+    np.testing.assert_allclose(np.cov(Z[controls].T), np.eye(Z.shape[1]), atol=1e-4)
+
+
+def test_steps_are_applied_one_after_the_other():
+    known = {"plates": PLATES, "controls": np.arange(100) % 2 == 0, "batches": PLATES}
+    whole = np.arange(100)
+    for rule in ("plate-robust+sphere", "control-robust+control-sphere+control-coral"):
+        step_by_step = X
+        for step in rule.split("+"):
+            step_by_step = normalise_features(step_by_step, whole, rule=step, **known)
+        np.testing.assert_array_equal(
+            normalise_features(X, whole, rule=rule, **known), step_by_step
+        )
+        np.testing.assert_allclose(
+            normalise_features(X, ROWS, rule=rule, **known), step_by_step[ROWS], atol=1e-4
+        )
+
+
+def test_a_first_step_standardises_by_the_scored_cells():
+    Z = normalise_features(X, ROWS, rule="standardise+none")
+    np.testing.assert_array_equal(Z, normalise_features(X, ROWS))
+
+
+def test_a_rule_that_lacks_what_it_needs_says_so():
+    with pytest.raises(EmbeddingError, match="Did you mean 'tvn'"):
+        normalise_features(X, ROWS, rule="standardise+tvm")
+    with pytest.raises(EmbeddingError, match="--controls"):
+        normalise_features(X, ROWS, rule="tvn")
+    with pytest.raises(EmbeddingError, match="Metadata_Batch"):
+        normalise_features(X, ROWS, rule="coral")
+
+
+def test_harmony_draws_batches_together():
+    pytest.importorskip("harmonypy")
+    rng = np.random.default_rng(1)
+    kinds, batches = np.arange(400) % 2, np.repeat(["a", "b"], 200)
+    Y = (
+        rng.normal(size=(400, 5))
+        + 6 * np.eye(5)[kinds]
+        + 4 * np.eye(5)[2] * (batches == "b")[:, None]
+    )
+    Z = normalise_features(Y, np.arange(400), rule="harmony", batches=batches)
+    assert Z.shape == (400, 5)
+
+    def apart(values, parts):
+        one, other = np.unique(parts)
+        return np.linalg.norm(
+            values[parts == one].mean(axis=0) - values[parts == other].mean(axis=0)
+        )
+
+    assert apart(Y, batches) > 3
+    assert apart(Z, batches) < 1
+    assert apart(Z, kinds) > 8
+    some = normalise_features(Y, ROWS, rule="harmony", batches=batches)
+    np.testing.assert_array_equal(some, Z[ROWS])
+    with pytest.raises(EmbeddingError, match="two batches"):
+        normalise_features(Y, ROWS, rule="harmony", batches=["a"] * 400)
+
+
+def test_harmony_without_its_library_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "harmonypy", None)
+    with pytest.raises(EmbeddingError, match=r"pip install 'cellssl\[harmony\]'"):
+        normalise_features(X, ROWS, rule="harmony", batches=PLATES)

@@ -26,12 +26,13 @@ def fields(number: int, shape: tuple[int, int] = (160, 200)) -> np.ndarray:
 
 
 def test_blocks_are_means_also_where_they_do_not_divide():
-    field = np.arange(2 * 70 * 50, dtype=np.uint16).reshape(2, 70, 50)
+    field = np.arange(2 * 96 * 64, dtype=np.uint16).reshape(2, 96, 64)
     means = block_means(field)
     assert means.shape == (2, GRID, GRID)
-    rows, columns = (np.linspace(0, side, GRID + 1).astype(int) for side in (70, 50))
-    expected = field[1, rows[3] : rows[4], columns[5] : columns[6]].mean()
-    assert means[1, 3, 5] == pytest.approx(expected)
+    assert means[1, 3, 5] == pytest.approx(field[1, 9:12, 10:12].mean())
+    ramp = np.arange(70 * 50, dtype=np.float32).reshape(1, 70, 50)
+    assert block_means(ramp).mean() == pytest.approx(ramp.mean(), rel=1e-5)
+    assert np.diff(block_means(ramp)[0], axis=0).mean() == pytest.approx(50 * 70 / GRID, rel=0.02)
     with pytest.raises(PlateError, match="too small"):
         block_means(field[:, :20])
 
@@ -60,6 +61,14 @@ def test_whole_numbers_stay_in_their_range():
 def test_darkness_is_left_alone():
     flat = estimate(np.zeros((FEWEST, 1, GRID, GRID), np.float32))
     assert (flat == 1).all()
+
+
+def test_what_no_lamp_does_is_left_alone_and_said(caplog):
+    random = np.random.default_rng(0)
+    blocks = np.full((30, 1, GRID, GRID), 0.5) + random.normal(0, 0.1, (30, 1, GRID, GRID))
+    blocks += np.linspace(0, 4, GRID)  # the dark level is subtracted, and what is left is a ramp
+    assert (estimate(blocks.astype(np.float32)) == 1).all()
+    assert "which no lamp does" in caplog.text
 
 
 def test_too_few_fields_and_missing_packages_are_said():

@@ -43,7 +43,8 @@ class Bbbc021(Layout):
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise the published image.csv, or the channels that this data set has and lacks.
 
-        The names are those of any ImageXpress: it is w1, w2 and w4 without a w3 that tells.
+        The names are those of any ImageXpress: it is w1, w2 and w4 without a w3, in plates called
+        Week1_…, that tell.
         """
         if images.pattern:
             return None
@@ -52,10 +53,12 @@ class Bbbc021(Layout):
             return Evidence(Grade.TABLE, f"{table.name} is BBBC021's image.csv")
         matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
         channels = [found["channel"] for found in matches if found]
-        if set(channels) != set(_CHANNELS):
+        here = (images.folder.resolve().as_posix(), *images.paths)
+        if set(channels) != set(_CHANNELS) or not any(map(_WEEK.search, here)):
             return None
-        weeks = " of some Week" if any(map(_WEEK.search, images.paths)) else ""
-        reason = f"{len(channels):,} files{weeks} have BBBC021's channels w1, w2, w4 and no w3"
+        reason = (
+            f"{len(channels):,} files of some Week have BBBC021's channels w1, w2, w4 and no w3"
+        )
         return Evidence(Grade.DATA_SET, reason, len(channels) / len(images.paths))
 
     def find(self, images: Images) -> Listing:
