@@ -1,16 +1,20 @@
 """Fields of a plate → nuclei and cells → crops on disk."""
 
-from cellssl.cells.cellpose import CellposeSegmenter
-from cellssl.cells.checking import check_crops, clean_crops
-from cellssl.cells.cropping import crop
-from cellssl.cells.judging import REASONS
-from cellssl.cells.label_images import LabelImages
-from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel, segmenter_for
-from cellssl.cells.matching import Matches, match_objects
-from cellssl.cells.nuclei import find_nuclei
-from cellssl.cells.shading import Shading
-from cellssl.cells.tally import CropReport
-from cellssl.cells.threshold import ThresholdSegmenter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellssl.cells.cellpose import CellposeSegmenter
+    from cellssl.cells.checking import check_crops, clean_crops
+    from cellssl.cells.cropping import crop
+    from cellssl.cells.judging import REASONS
+    from cellssl.cells.label_images import LabelImages
+    from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel, segmenter_for
+    from cellssl.cells.matching import Matches, match_objects
+    from cellssl.cells.nuclei import find_nuclei
+    from cellssl.cells.shading import Shading
+    from cellssl.cells.tally import CropReport
+    from cellssl.cells.threshold import ThresholdSegmenter
 
 __all__ = [
     "REASONS",
@@ -30,3 +34,29 @@ __all__ = [
     "match_objects",
     "segmenter_for",
 ]
+
+# Loaded at first use: the workers that cut fields need none of what writes crop files.
+_homes = {
+    "REASONS": "judging",
+    "CellposeSegmenter": "cellpose",
+    "CropReport": "tally",
+    "LabelImages": "label_images",
+    "Labels": "labels",
+    "Matches": "matching",
+    "Segmenter": "labels",
+    "Shading": "shading",
+    "ThresholdSegmenter": "threshold",
+    "check_crops": "checking",
+    "clean_crops": "checking",
+    "crop": "cropping",
+    "find_nuclei": "nuclei",
+    "find_nucleus_channel": "labels",
+    "match_objects": "matching",
+    "segmenter_for": "labels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        return getattr(import_module(f"cellssl.cells.{_homes[name]}"), name)
+    raise AttributeError(f"module 'cellssl.cells' has no attribute '{name}'")
