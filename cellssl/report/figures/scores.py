@@ -22,6 +22,8 @@ METRICS = {
     "linear": "linear",
     "knn_top1": "kNN, top-1",
     "linear_top1": "linear, top-1",
+    "nsc": "NSC",
+    "nscb": "NSCB",
     "ami_plate": "AMI with the plate",
     "ami_batch": "AMI with the batch",
 }
