@@ -1,9 +1,7 @@
 """A plate's fields → crops on disk; a finished field is kept, whatever happens to the process."""
 
 import hashlib
-import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,17 +9,17 @@ from typing import Any
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
+from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
 from cellssl.cells.labels import Segmenter
 from cellssl.cells.parts import Part
 from cellssl.cells.pool import Died, spread
-from cellssl.cells.shading import FILE_NAME as SHADING
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
-from cellssl.files import atomic, locked, make_folder
+from cellssl.files import locked, make_folder
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
@@ -29,15 +27,7 @@ from cellssl.progress import track
 __all__ = ["crop"]
 
 _LOG = logging.getLogger(__name__)
-CROPS, TABLE, DROPPED, RECORD, PARTS = (
-    "crops.h5ad",
-    "fields.csv",
-    "dropped.csv",
-    "crop.json",
-    "parts",
-)
 _DIED = "the worker process died on this field, twice (out of memory?)"
-_SPARE = 1.1  # of the crops' size must be free on the disk before they are put together
 
 Spread = Callable[[Callable[[Task], Any], list[Task]], Iterator[tuple[Task, Any]]]
 
@@ -127,7 +117,7 @@ def crop(
     )
     with locked(out):
         try:
-            return _crop(index, out, job, settings, work=work, shown=progress)
+            return _crop(index, CropFolder(out), job, settings, work=work, shown=progress)
         except OSError as error:
             raise CropError(
                 f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
@@ -152,7 +142,7 @@ def _check_fields(index: PlateIndex) -> None:
 
 def _crop(
     index: PlateIndex,
-    out: Path,
+    folder: CropFolder,
     job: Job,
     settings: Mapping[str, Any],
     *,
@@ -166,31 +156,31 @@ def _crop(
         "plates": sorted(set(index.fields["Metadata_Plate"].astype(str))),
         "fields": _fingerprint(index, job, rows),
     }
-    if _finished(out, record):
-        shutil.rmtree(out / PARTS, ignore_errors=True)
-        _LOG.info("%s is finished already; nothing to do", out / CROPS)
-        return CropReport.read(out / CROPS, out / TABLE)
-    _begin(out, record)
-    shading = _shading(rows, out, job, settings["illumination"], work=work, shown=shown)
+    if folder.holds(record):
+        folder.forget_parts()  # of a run that was killed when all but this was done
+        _LOG.info("%s is finished already; nothing to do", folder.crops)
+        return CropReport.read(folder.crops, folder.fields)
+    folder.begin(record)
+    shading = _shading(rows, folder, job, settings["illumination"], work=work, shown=shown)
     tasks = [
-        job.task(row, out / PARTS, shading.maps.get(str(row["Metadata_Plate"]))) for row in rows
+        job.task(row, folder.parts, shading.maps.get(str(row["Metadata_Plate"]))) for row in rows
     ]
     wrong = _cut_fields(tasks, work=work, shown=shown)
     parts = [None if task.part in wrong else Part(task.part) for task in tasks]
     problems = [wrong.get(task.part, "") for task in tasks]
-    _check_space(out, parts)
+    folder.require_room(parts)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
     assembly = Assembly(index, parts, problems, {**settings, "nucleus": nucleus})
     # The tables are written before the crops: crops.h5ad being there says that all is done.
-    assembly.write_tables(out / TABLE, out / DROPPED)
-    assembly.write_crops(out / CROPS)
-    shutil.rmtree(out / PARTS)
-    return CropReport.read(out / CROPS, out / TABLE)
+    assembly.write_tables(folder.fields, folder.dropped)
+    assembly.write_crops(folder.crops)
+    folder.forget_parts()
+    return CropReport.read(folder.crops, folder.fields)
 
 
 def _shading(
     rows: Sequence[Mapping[Any, Any]],
-    out: Path,
+    folder: CropFolder,
     job: Job,
     method: Method,
     *,
@@ -199,31 +189,20 @@ def _shading(
 ) -> Shading:
     """Estimate each plate's illumination, or none."""
     if method == "none":
-        (out / SHADING).unlink(missing_ok=True)
+        folder.illumination.unlink(missing_ok=True)
         return Shading(job.channels, {})
     plates: dict[str, list[Mapping[Any, Any]]] = {}
     for row in rows:
         plates.setdefault(str(row["Metadata_Plate"]), []).append(row)
     tasks = {
-        plate: [job.task(row, out / PARTS, None) for row in sample_fields(fields)]
+        plate: [job.task(row, folder.parts, None) for row in sample_fields(fields)]
         for plate, fields in plates.items()
     }
 
     def tracked(do: Callable[[Task], Any], tasks: list[Task]) -> Iterator[tuple[Task, Any]]:
         return track(work(do, tasks), "illumination", total=len(tasks), shown=shown)
 
-    return measure_shading(tasks, method, out / SHADING, spread=tracked)
-
-
-def _check_space(out: Path, parts: Sequence[Part | None]) -> None:
-    """Make sure that the crops have room beside the parts that they are made from."""
-    needed = int(_SPARE * sum(part.path.stat().st_size for part in parts if part is not None))
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise CropError(
-            f"the crops need {needed / 1e9:,.1f} GB in {out}, and {free / 1e9:,.1f} GB are free. All "
-            "fields are done and kept: make room and give the same command again."
-        )
+    return measure_shading(tasks, method, folder.illumination, spread=tracked)
 
 
 def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -231,70 +210,6 @@ def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]])
     names = (job.task(row, Path(), None).part.name for row in rows)
     text = index.fields.to_csv(index=False) + "".join(names)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _finished(out: Path, record: Mapping[str, Any]) -> bool:
-    """Say whether the folder holds just these crops; refuse one with crops of other settings."""
-    there = (out / RECORD).is_file()
-    before = _read_record(out / RECORD) if there else record
-    done, wanted = dict(before["settings"]), dict(record["settings"])
-    if not (out / CROPS).is_file():
-        done["keep"] = wanted["keep"]  # fields are cut for any, and cells dropped at the end
-    if done != wanted:
-        raise CropError(
-            f"{out} holds crops made with other settings ({_differences(done, wanted)}); choose "
-            "another folder with --out, or delete this one"
-        )
-    if before["plates"] != record["plates"]:
-        names = ", ".join(before["plates"][:3]) + (", …" if len(before["plates"]) > 3 else "")
-        raise CropError(
-            f"{out} holds the cells of other plates ({names}); choose another folder with --out, "
-            "and join the crop files with `cellssl crops join`"
-        )
-    complete = there and (out / CROPS).is_file() and (out / TABLE).is_file()
-    return complete and before["fields"] == record["fields"]
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Read ``crop.json``."""
-    try:
-        record = json.loads(path.read_text())
-        if {"settings", "plates", "fields"} <= set(record):
-            return dict(record)
-    except (OSError, ValueError, TypeError):
-        pass
-    raise CropError(
-        f"{path} was not written by this version's `cellssl crop`; choose another folder with --out"
-    )
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name the settings that differ: `size: 64, now 96`."""
-    old, new = (dict(_flat(settings)) for settings in (before, now))
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return "; ".join(f"{key}: {old.get(key)}, now {new.get(key)}" for key in keys)
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield above + key, value
-
-
-def _begin(out: Path, record: Mapping[str, Any]) -> None:
-    """Clear what a killed run left behind, apart from its finished fields; note the settings."""
-    for name in (CROPS, TABLE, DROPPED, RECORD, SHADING):
-        for leftover in out.glob(f".{name}.*"):
-            leftover.unlink(missing_ok=True)
-    for stale in (CROPS, TABLE, DROPPED):
-        (out / stale).unlink(missing_ok=True)
-    make_folder(out / PARTS)
-    for leftover in (out / PARTS).glob(".*"):
-        leftover.unlink(missing_ok=True)
-    with atomic(out / RECORD) as path:
-        path.write_text(json.dumps(record, indent=1))
 
 
 def _cut_fields(tasks: Sequence[Task], *, work: Spread, shown: bool) -> dict[Path, str]:

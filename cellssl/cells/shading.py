@@ -23,9 +23,8 @@ from cellssl.plates.illumination import (
     expand,
 )
 
-__all__ = ["FILE_NAME", "Shading", "measure_shading", "sample_fields"]
+__all__ = ["Shading", "measure_shading", "sample_fields"]
 
-FILE_NAME = "illumination.npz"
 _SAMPLED = 128  # fields of a plate, evenly over it
 _LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellssl.cells import ThresholdSegmenter, crop, cropping, job
+from cellssl.cells import ThresholdSegmenter, crop, cropping, folder, job
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import locked, sha256
 from cellssl.plates import FieldError, PlateIndex
@@ -165,7 +165,7 @@ def test_a_full_disk_keeps_what_is_done(make_plate, tmp_path):
 
 def test_too_little_room_for_the_crops_is_said_before(make_plate, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(cropping.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CropError, match="All fields are done and kept: make room"):
         run(make_plate(2), tmp_path / "out")
     monkeypatch.undo()
@@ -350,7 +350,7 @@ def test_a_tiny_field_costs_nobody_else(make_plate, tmp_path):
 def test_reasons_to_keep_may_change_while_fields_are_cut(make_plate, tmp_path, monkeypatch):
     index, out = make_plate(3), tmp_path / "out"
     usage = shutil.disk_usage(tmp_path)._replace(free=0)
-    monkeypatch.setattr(cropping.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CropError, match="make room"):
         run(index, out)
     monkeypatch.undo()

@@ -1,0 +1,145 @@
+"""The folder that `crop` writes: what lies in it, and what it was made from."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellssl.cells.parts import Part
+from cellssl.errors import CropError
+from cellssl.files import atomic, make_folder
+
+__all__ = ["CropFolder"]
+
+_SPARE = 1.1  # of the crops' size must be free on the disk before they are put together
+
+
+@dataclass(frozen=True)
+class CropFolder:
+    """Names in a folder of crops, and the record (``crop.json``) of what they were made from.
+
+    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint.
+    """
+
+    path: Path
+
+    @property
+    def crops(self) -> Path:
+        """The crop file; that it is there says that all is done."""
+        return self.path / "crops.h5ad"
+
+    @property
+    def fields(self) -> Path:
+        """The table of fields."""
+        return self.path / "fields.csv"
+
+    @property
+    def dropped(self) -> Path:
+        """The table of cells that were cut and dropped."""
+        return self.path / "dropped.csv"
+
+    @property
+    def illumination(self) -> Path:
+        """What was divided out of the fields."""
+        return self.path / "illumination.npz"
+
+    @property
+    def record(self) -> Path:
+        """What all this was made from."""
+        return self.path / "crop.json"
+
+    @property
+    def parts(self) -> Path:
+        """The folder of finished fields, until all are done."""
+        return self.path / "parts"
+
+    def holds(self, record: Mapping[str, Any]) -> bool:
+        """Say whether just these crops are there and finished.
+
+        Raises
+        ------
+        CropError
+            When the folder holds crops of other settings or other plates.
+        """
+        if not self.record.is_file():
+            return False
+        before = self._read_record()
+        done, wanted = dict(before["settings"]), dict(record["settings"])
+        if not self.crops.is_file():
+            done["keep"] = wanted["keep"]  # fields are cut for any, and cells dropped at the end
+        if done != wanted:
+            raise CropError(
+                f"{self.path} holds crops made with other settings ({_differences(done, wanted)}); "
+                "choose another folder with --out, or delete this one"
+            )
+        if before["plates"] != record["plates"]:
+            names = ", ".join(before["plates"][:3]) + (", …" if len(before["plates"]) > 3 else "")
+            raise CropError(
+                f"{self.path} holds the cells of other plates ({names}); choose another folder with "
+                "--out, and join the crop files with `cellssl crops join`"
+            )
+        complete = self.crops.is_file() and self.fields.is_file()
+        return complete and bool(before["fields"] == record["fields"])
+
+    def begin(self, record: Mapping[str, Any]) -> None:
+        """Clear what a killed run left behind, apart from its finished fields; note the record."""
+        results = (self.crops, self.fields, self.dropped)
+        for path in (*results, self.record, self.illumination):
+            for leftover in self.path.glob(f".{path.name}.*"):
+                leftover.unlink(missing_ok=True)
+        for stale in results:
+            stale.unlink(missing_ok=True)
+        make_folder(self.parts)
+        for leftover in self.parts.glob(".*"):
+            leftover.unlink(missing_ok=True)
+        with atomic(self.record) as path:
+            path.write_text(json.dumps(record, indent=1))
+
+    def require_room(self, parts: Sequence[Part | None]) -> None:
+        """Make sure that the crops have room beside the parts that they are made from.
+
+        Raises
+        ------
+        CropError
+            When the disk has too little left.
+        """
+        needed = int(_SPARE * sum(part.path.stat().st_size for part in parts if part is not None))
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise CropError(
+                f"the crops need {needed / 1e9:,.1f} GB in {self.path}, and {free / 1e9:,.1f} GB are "
+                "free. All fields are done and kept: make room and give the same command again."
+            )
+
+    def forget_parts(self) -> None:
+        """Remove the finished fields, now that the crops are made of them."""
+        shutil.rmtree(self.parts, ignore_errors=True)
+
+    def _read_record(self) -> dict[str, Any]:
+        try:
+            record = json.loads(self.record.read_text())
+            if {"settings", "plates", "fields"} <= set(record):
+                return dict(record)
+        except (OSError, ValueError, TypeError):
+            pass
+        raise CropError(
+            f"{self.record} was not written by this version's `cellssl crop`; choose another folder "
+            "with --out"
+        )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the settings that differ: `size: 64, now 96`."""
+    old, new = (dict(_flat(settings)) for settings in (before, now))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return "; ".join(f"{key}: {old.get(key)}, now {new.get(key)}" for key in keys)
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield above + key, value
