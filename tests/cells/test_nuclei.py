@@ -143,3 +143,9 @@ def test_real_nuclei(data):
         )
         pooled += match_objects(truth, find_nuclei(image))
     assert pooled.f1 > 0.86
+
+
+@pytest.mark.parametrize("side", [64, 100, 500])
+@pytest.mark.parametrize("value", [0, 50, 255])
+def test_a_blank_field_has_no_nuclei(side, value):
+    assert find_nuclei(np.full((side, side), value, np.uint8)).max() == 0

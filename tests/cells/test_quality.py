@@ -13,6 +13,7 @@ from cellssl.cells.quality import (
     saturation_level,
 )
 from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.errors import CropError
 
 
 def cells(number: int, *, seed: int = 0, size: int = 48) -> np.ndarray:
@@ -129,7 +130,11 @@ def test_fields_are_judged_as_a_whole():
 def write(path, images, plates):
     obs = pd.DataFrame({"Metadata_Plate": plates}, [f"{p}/{i}" for i, p in enumerate(plates)])
     batch = CropBatch(images, None, obs)
-    return Crops.open(write_crops(path, [batch], channels=["DNA", "Actin"], size=48, provenance={}))
+    return Crops.open(
+        write_crops(
+            path, [batch], channels=["DNA", "Actin"], size=48, provenance={"origin": "a test"}
+        )
+    )
 
 
 def test_crops_from_elsewhere_are_checked_and_cleaned(tmp_path):
@@ -169,3 +174,25 @@ def test_the_faulty_crops_of_bbbc021_are_found(data, tmp_path):
     flagged = check_crops(crops)["Quality_Reason"].to_numpy() != ""
     assert flagged[faulty].all()
     assert flagged[~faulty].mean() < 0.01
+
+
+def test_cleaning_keeps_what_is_known_and_refuses_what_is_no_reason(tmp_path):
+    crops = write(tmp_path / "crops.h5ad", cells(30), ["P1"] * 30)
+    table = check_crops(crops)
+    with pytest.raises(CropError, match="Did you mean 'noise'"):
+        clean_crops(crops, table, tmp_path / "clean", keep=["nosie"])
+    clean = Crops.open(clean_crops(crops, table, tmp_path / "clean"))
+    assert clean.path.name == "crops.h5ad"
+    assert clean.uns["cellssl"]["origin"] == "a test"
+
+
+def test_backgrounds_of_fractions_are_told_apart_as_grey_values_are():
+    good = cells(60)
+    backgrounds = np.random.default_rng(4).normal(500, 20, (20, 2)) / 65535
+    normal = Usual.of(np.full(60, 100.0), measured(good), backgrounds, ["DNA", "Actin"])
+    areas, none = np.full(10, 100.0), np.zeros(2)
+    for light, reason in ((2500, "field_illumination"), (600, "")):
+        judged = judge_field(
+            areas, measured(good[:10]), np.array([500, light]) / 65535, none, normal
+        )
+        assert judged == reason

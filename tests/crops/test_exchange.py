@@ -416,3 +416,15 @@ def test_real_cells_there_and_back(data, tmp_path):
         pd.testing.assert_frame_equal(crops.obs, again.obs)
         off = np.abs(again.read().astype(int) - crops.read())
         assert (off <= (crops.read() / 2048 if name == "out.h5sc" else 0)).all()
+
+
+@pytest.mark.parametrize("name", ["plate.npy", "plate.h5"])
+def test_tables_that_no_export_made_are_not_replaced(crop_file, batch, tmp_path, name):
+    crops = crop_file(batch(3))
+    (tmp_path / "plate.csv").write_text("mine")
+    with pytest.raises(CropError, match="choose another name"):
+        export_crops(crops, tmp_path / name)
+    assert (tmp_path / "plate.csv").read_text() == "mine"
+    (tmp_path / "plate.csv").unlink()
+    export_crops(crops, tmp_path / name)
+    export_crops(crops, tmp_path / name)  # its own it may

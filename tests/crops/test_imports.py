@@ -105,6 +105,15 @@ def test_what_identifies_cells_stays_text(foreign):
     assert obs["Metadata_treatment"].tolist() == numbers
 
 
+def test_names_that_look_like_nothing_stay(foreign):
+    folder, _, table = foreign
+    table.assign(compound=["None", "NA"] * 3).to_csv(folder / "t.csv", index=False)
+    path = import_crops(
+        folder / "crops.npy", folder / "t.csv", folder / "out", channels=["DNA", "Actin"]
+    )
+    assert list(Crops.open(path).obs["Metadata_Compound"][:2]) == ["None", "NA"]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_crops_must_be_finite(foreign, value):
     folder, images, _ = foreign

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cellssl.crops import write_crops
+from cellssl.crops import Crops, write_crops
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import sha256
 
@@ -64,3 +64,14 @@ def test_only_empty_batches_make_an_empty_file(crop_file, batch):
     assert len(crops) == 0
     assert crops.read().shape == (0, 2, 8, 8)
     assert crops.obs.empty
+
+
+def test_names_of_plates_may_be_numbers_and_columns_may_not_become_one(tmp_path, batch):
+    numbered = batch(3)
+    numbered.obs["Metadata_Plate"] = 1049
+    path = write(tmp_path / "a.h5ad", numbered)
+    assert Crops.open(path).percentiles.plates == ("1049",)
+    twice = batch(3)
+    twice.obs["Metadata_x/y"] = twice.obs["Metadata_x_y"] = 1
+    with pytest.raises(CropError, match="rename one"):
+        write(tmp_path / "b.h5ad", twice)
