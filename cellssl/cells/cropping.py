@@ -108,6 +108,10 @@ def crop(
         raise CropError(
             f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1"
         )
+    if scheduler is not None and workers != 1:
+        raise CropError(
+            "the workers of a cluster are its own: give --workers or --scheduler, not both"
+        )
     _check_fields(index)
     out = make_folder(out).resolve()  # workers of a cluster start elsewhere
     job = Job(segmenter, tuple(index.channels), size, masks)

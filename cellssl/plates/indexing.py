@@ -117,6 +117,11 @@ def index(
         moa=_file(moa, "--moa"),
     )
     chosen, reason = _choose(layout, images)
+    if images.moa is not None and chosen.name != "bbbc021":
+        raise PlateError(
+            f"--moa is read with the layout bbbc021 only, and this is {chosen.name}: put the mechanisms "
+            "into a column MOA of --metadata."
+        )
     listing = chosen.find(images)
     files, late = first_time_point(listing.files)
     listing = _rename(replace(listing, files=files), channels)

@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from cellssl.errors import PlateError
 from cellssl.plates import index, read_field
@@ -148,3 +150,15 @@ def test_real_plate_by_pattern(data: Path) -> None:
     assert counts == {"": 72, "negative": 16, "positive": 8}
     field = read_field(found.fields.iloc[0], found.channels)
     assert (field.shape, field.dtype) == ((2, 640, 640), "uint8")
+
+
+def test_mechanisms_of_another_layout_are_refused(tmp_path):
+    for channel in (1, 2):
+        tifffile.imwrite(tmp_path / f"B02_w{channel}.tif", np.zeros((4, 4), np.uint8))
+    (tmp_path / "moa.csv").write_text("compound,concentration,moa\n")
+    with pytest.raises(PlateError, match="column MOA of --metadata"):
+        index(
+            tmp_path,
+            pattern=r"(?P<well>B\d\d)_w(?P<channel>\d)",
+            moa=tmp_path / "moa.csv",
+        )
