@@ -18,10 +18,11 @@ __all__ = ["atomic", "locked", "make_folder", "sha256"]
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it over `path` when the block ends without error.
 
-    A process killed inside the block leaves `path` as it was. The file is flushed to disk before it is renamed.
+    A process killed inside the block leaves `path` as it was. The file is flushed to disk before it is renamed, so
+    that a power cut does too; without `flush`, which waits for the disk, what is there after one must be checked.
 
     Examples
     --------
@@ -38,8 +39,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     finally:

@@ -23,7 +23,7 @@ _ROWS = 256  # fields whose rows are written together
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
-@dataclass
+@dataclass(slots=True)
 class _Field:
     """A field on its way into the crop file: its part, or the reason why there is none."""
 

@@ -13,7 +13,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
 from cellssl.cells.labels import Segmenter
-from cellssl.cells.parts import Part
+from cellssl.cells.parts import Part, is_whole
 from cellssl.cells.pool import Died, spread
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
@@ -172,6 +172,7 @@ def _crop(
     wrong = _cut_fields(tasks, work=work, shown=shown)
     parts = [None if task.part in wrong else Part(task.part) for task in tasks]
     problems = [wrong.get(task.part, "") for task in tasks]
+    del rows, tasks  # of a screen they are worth their memory
     folder.require_room(parts)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
     assembly = Assembly(index, parts, problems, {**settings, "nucleus": nucleus})
@@ -218,7 +219,7 @@ def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]])
 
 def _cut_fields(tasks: Sequence[Task], *, work: Spread, shown: bool) -> dict[Path, str]:
     """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
-    left = [task for task in tasks if not task.part.is_file()]
+    left = [task for task in tasks if not is_whole(task.part)]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}

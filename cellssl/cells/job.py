@@ -53,10 +53,11 @@ class Job:
             self.settings() | {"illumination": light, "paths": list(paths)},
             list(dict.fromkeys(files)),
         )
-        return Task(replace(self, segmenter=segmenter), paths, folder / name, flat)
+        job = self if segmenter is self.segmenter else replace(self, segmenter=segmenter)
+        return Task(job, paths, folder / name, flat)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Task:
     """What a worker needs to know of a field."""
 

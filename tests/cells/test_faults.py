@@ -319,6 +319,22 @@ def _alive(process: int) -> bool:
         return False
 
 
+def test_parts_damaged_by_a_power_cut_are_made_again(make_plate, tmp_path, monkeypatch):
+    index, out = make_plate(4), tmp_path / "out"
+    expected = run(index, tmp_path / "undisturbed")
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CropError, match="make room"):
+        run(index, out)
+    monkeypatch.undo()
+    short, zeros, *_ = sorted((out / "parts").glob("*.npz"))
+    short.write_bytes(short.read_bytes()[:1000])
+    whole = zeros.read_bytes()
+    zeros.write_bytes(whole[:2000] + bytes(4096) + whole[6096:])
+    report = run(index, out)
+    assert sha256(report.crops) == sha256(expected.crops)
+
+
 def test_another_plate_is_refused_and_a_foreign_record_too(make_plate, tmp_path):
     out = tmp_path / "out"
     first = run(make_plate(2), out)
@@ -401,4 +417,4 @@ def test_memory_does_not_grow_with_the_plate(make_plate, tmp_path, few, many):
         return float(told[1])
 
     small, large = peak(few), peak(many)
-    assert large < 1.15 * small, f"{few} fields: {small:.0f} MB; {many} fields: {large:.0f} MB"
+    assert large < 1.3 * small, f"{few} fields: {small:.0f} MB; {many} fields: {large:.0f} MB"
