@@ -80,21 +80,19 @@ class Assembly:
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
+        header = True
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
             for first in range(0, len(self._fields), _ROWS):
-                rows = [self._row(field) for field in self._fields[first : first + _ROWS]]
-                table = pd.DataFrame(rows)
-                table.to_csv(field_table, mode="a", header=first == 0, index=False)
-            header = True
-            for field in self._fields:
-                if field.part is None:
-                    continue
-                verdicts = self._verdicts(field, field.part)
-                out = self._out(verdicts)
-                if header or out.any():
-                    lost = self._obs(field, field.part, verdicts)[out]
-                    lost.to_csv(cell_table, mode="a", header=header, index_label="Cell")
-                    header = False
+                rows = []
+                for field in self._fields[first : first + _ROWS]:
+                    verdicts = self._verdicts(field)
+                    out = self._out(verdicts)
+                    rows.append(self._row(field, verdicts[out]))
+                    if field.part is not None and (header or out.any()):
+                        lost = self._obs(field, field.part, verdicts)[out]
+                        lost.to_csv(cell_table, mode="a", header=header, index_label="Cell")
+                        header = False
+                pd.DataFrame(rows).to_csv(field_table, mode="a", header=first == 0, index=False)
 
     def write_crops(self, path: Path) -> None:
         """Write the kept cells in the order of the index; pixels are read one field at a time."""
@@ -107,8 +105,11 @@ class Assembly:
             masks=self._mask_names() if self._settings["masks"] else (),
         )
 
-    def _verdicts(self, field: _Field, part: Part) -> np.ndarray:
+    def _verdicts(self, field: _Field) -> np.ndarray:
         """Judge a field's cut cells: (n,) of reasons, "" for a good cell."""
+        part = field.part
+        if part is None:
+            return np.empty(0, dtype=object)
         areas, quality = part.read("areas", "quality")
         usual = self._usual[field.plate]
         whole = judge_field(areas[:, 0], quality, part.background, part.saturated, usual)
@@ -121,16 +122,14 @@ class Assembly:
         """Mark the cells that are dropped: those with a reason that does drop a cell."""
         return ~np.isin(verdicts.astype(str), ["", *self._settings["keep"]])
 
-    def _row(self, field: _Field) -> dict[str, Any]:
-        """Make a field's row of the table."""
+    def _row(self, field: _Field, lost: np.ndarray) -> dict[str, Any]:
+        """Make a field's row of the table; `lost` are the reasons of its dropped cells."""
         metadata = {k: v for k, v in field.row.items() if k.startswith("Metadata_")}
         part, count = field.part, len(self._channels)
-        found, lost = (0, Counter[str]()) if part is None else (part.found, Counter[str]())
+        found, dropped = 0, Counter[str](lost.tolist())
         sharpness = np.full(count, np.nan)
         if part is not None:
-            verdicts = self._verdicts(field, part)
-            lost = Counter(verdicts[self._out(verdicts)].tolist())
-            lost["border"] = part.found - part.cut
+            found, dropped["border"] = part.found, part.found - part.cut
             if part.cut:
                 sharpness = np.median(part.read("quality")[0][:, count : 2 * count], axis=0)
         measured = {
@@ -141,8 +140,8 @@ class Assembly:
         return {
             **metadata,
             "found": found,
-            "kept": found - lost.total(),
-            **{f"dropped_{reason}": lost[reason] for reason in REASONS},
+            "kept": found - dropped.total(),
+            **{f"dropped_{reason}": dropped[reason] for reason in REASONS},
             **{
                 f"{name}_{channel}": float(f"{value:.5g}")
                 for name, values in measured.items()
@@ -157,7 +156,7 @@ class Assembly:
         for field in self._fields:
             if field.part is None:
                 continue
-            obs = self._obs(field, field.part, self._verdicts(field, field.part))
+            obs = self._obs(field, field.part, self._verdicts(field))
             kept = ~self._out(obs["Quality_Reason"].to_numpy())
             images, masks = field.part.read("images", "masks")
             empty = False

@@ -8,9 +8,8 @@ import pandas as pd
 
 from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usual_by_plate
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
-from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.crops import CropBatch, Crops, crop_file, write_crops
 from cellssl.crops.foreign import described
-from cellssl.crops.store import FILE_NAME
 
 __all__ = ["check_crops", "clean_crops"]
 
@@ -74,7 +73,6 @@ def clean_crops(
     """
     good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
     obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
-    out = Path(out)
     check_reasons(keep)
 
     def batches() -> Iterator[CropBatch]:
@@ -83,7 +81,7 @@ def clean_crops(
             yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
 
     return write_crops(
-        out if out.suffix == ".h5ad" else out / FILE_NAME,
+        crop_file(out),
         batches(),
         channels=crops.channels,
         size=crops.size,

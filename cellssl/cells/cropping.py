@@ -154,25 +154,26 @@ def _crop(
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
-    rows = index.fields.to_dict("records")
+    plates = index.fields["Metadata_Plate"].astype(str).tolist()
+    tasks = [job.task(row, folder.parts) for row in index.fields.to_dict("records")]
     record = {
         "settings": settings,
-        "plates": sorted(set(index.fields["Metadata_Plate"].astype(str))),
-        "fields": _fingerprint(index, job, rows),
+        "plates": sorted(set(plates)),
+        "fields": _fingerprint(index, tasks),
     }
     if folder.holds(record):
         folder.forget_parts()  # of a run that was killed when all but this was done
         _LOG.info("%s is finished already; nothing to do", folder.crops)
         return CropReport.read(folder.crops, folder.fields)
     folder.begin(record)
-    shading = _shading(rows, folder, job, settings["illumination"], work=work, shown=shown)
-    tasks = [
-        job.task(row, folder.parts, shading.maps.get(str(row["Metadata_Plate"]))) for row in rows
-    ]
+    shading = _shading(
+        tasks, plates, folder.illumination, settings["illumination"], work=work, shown=shown
+    )
+    tasks = [task.lit(shading.maps.get(plate)) for task, plate in zip(tasks, plates, strict=True)]
     wrong = _cut_fields(tasks, work=work, shown=shown)
     parts = [None if task.part in wrong else Part(task.part) for task in tasks]
     problems = [wrong.get(task.part, "") for task in tasks]
-    del rows, tasks  # of a screen they are worth their memory
+    del tasks, plates  # of a screen they are worth their memory
     folder.require_room(parts)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
     assembly = Assembly(index, parts, problems, {**settings, "nucleus": nucleus})
@@ -184,36 +185,32 @@ def _crop(
 
 
 def _shading(
-    rows: Sequence[Mapping[Any, Any]],
-    folder: CropFolder,
-    job: Job,
+    tasks: Sequence[Task],
+    plates: Sequence[str],
+    path: Path,
     method: Method,
     *,
     work: Spread,
     shown: bool,
 ) -> Shading:
-    """Estimate each plate's illumination, or none."""
+    """Estimate each plate's illumination, or none; `plates` are those of the tasks."""
     if method == "none":
-        folder.illumination.unlink(missing_ok=True)
-        return Shading(job.channels, {})
-    plates: dict[str, list[Mapping[Any, Any]]] = {}
-    for row in rows:
-        plates.setdefault(str(row["Metadata_Plate"]), []).append(row)
-    tasks = {
-        plate: [job.task(row, folder.parts, None) for row in sample_fields(fields)]
-        for plate, fields in plates.items()
-    }
+        path.unlink(missing_ok=True)
+        return Shading(tasks[0].job.channels, {})
+    by_plate: dict[str, list[Task]] = {}
+    for task, plate in zip(tasks, plates, strict=True):
+        by_plate.setdefault(plate, []).append(task)
+    sampled = {plate: sample_fields(fields) for plate, fields in by_plate.items()}
 
     def tracked(do: Callable[[Task], Any], tasks: list[Task]) -> Iterator[tuple[Task, Any]]:
         return track(work(do, tasks), "illumination", total=len(tasks), shown=shown)
 
-    return measure_shading(tasks, method, folder.illumination, spread=tracked)
+    return measure_shading(sampled, method, path, spread=tracked)
 
 
-def _fingerprint(index: PlateIndex, job: Job, rows: Sequence[Mapping[Any, Any]]) -> str:
+def _fingerprint(index: PlateIndex, tasks: Sequence[Task]) -> str:
     """Hash the fields, their metadata and files: when one changes, the crops are made anew."""
-    names = (job.task(row, Path(), None).part.name for row in rows)
-    text = index.fields.to_csv(index=False) + "".join(names)
+    text = index.fields.to_csv(index=False) + "".join(task.part.name for task in tasks)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

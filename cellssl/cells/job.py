@@ -43,18 +43,14 @@ class Job:
             "channels": list(self.channels),
         }
 
-    def task(self, row: Mapping[Any, Any], folder: Path, flat: np.ndarray | None) -> "Task":
-        """Make the task of one field, a row of the index; `flat` is its plate's illumination."""
+    def task(self, row: Mapping[Any, Any], folder: Path) -> "Task":
+        """Make the task of one field, a row of the index."""
         paths = tuple(str(row[f"Path_{channel}"]) for channel in self.channels)
-        light = "" if flat is None else hashlib.sha256(flat.tobytes()).hexdigest()
         segmenter, read = segmenter_for(self.segmenter, row)
         files = [*(file for path in paths for file in files_of(path)), *read]
-        name = part_name(
-            self.settings() | {"illumination": light, "paths": list(paths)},
-            list(dict.fromkeys(files)),
-        )
+        name = part_name(self.settings() | {"paths": list(paths)}, list(dict.fromkeys(files)))
         job = self if segmenter is self.segmenter else replace(self, segmenter=segmenter)
-        return Task(job, paths, folder / name, flat)
+        return Task(job, paths, folder / name)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,6 +61,13 @@ class Task:
     paths: tuple[str, ...]
     part: Path
     flat: np.ndarray | None = None
+
+    def lit(self, flat: np.ndarray | None) -> "Task":
+        """Give the task of the same field under its plate's illumination: another part."""
+        if flat is None:
+            return self
+        name = hashlib.sha256(self.part.name.encode() + flat.tobytes()).hexdigest()[:24]
+        return replace(self, part=self.part.with_name(f"{name}.npz"), flat=flat)
 
 
 def read_checked(task: Task) -> np.ndarray:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -27,8 +26,6 @@ __all__ = ["Shading", "measure_shading", "sample_fields"]
 
 _SAMPLED = 128  # fields of a plate, evenly over it
 _LOG = logging.getLogger(__name__)
-
-Field = TypeVar("Field")
 
 
 @dataclass(frozen=True)
@@ -132,10 +129,10 @@ def measure_blocks(task: Task) -> np.ndarray | None:
         return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
-def sample_fields(fields: Sequence[Field]) -> list[Field]:
+def sample_fields(tasks: Sequence[Task]) -> list[Task]:
     """Choose `_SAMPLED` of a plate's fields, evenly, in the order of the plate."""
-    places = np.linspace(0, len(fields) - 1, min(len(fields), _SAMPLED)).round().astype(int)
-    return [fields[place] for place in places]
+    places = np.linspace(0, len(tasks) - 1, min(len(tasks), _SAMPLED)).round().astype(int)
+    return [tasks[place] for place in places]
 
 
 def _fingerprint(sampled: Mapping[str, Sequence[Task]], method: str) -> str:

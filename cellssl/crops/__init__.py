@@ -6,7 +6,7 @@ from cellssl.crops.imports import import_crops
 from cellssl.crops.joining import join_crops
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
-from cellssl.crops.store import Crops
+from cellssl.crops.store import Crops, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "FittedScaling",
     "PercentileTable",
     "Scaling",
+    "crop_file",
     "export_crops",
     "fit_scaling",
     "import_crops",

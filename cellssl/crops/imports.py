@@ -12,7 +12,7 @@ from cellssl.crops.arrays import open_arrays
 from cellssl.crops.deepprofiler import TABLE, open_singlecells
 from cellssl.crops.foreign import NAME, Foreign, without_names
 from cellssl.crops.scportrait import open_h5sc
-from cellssl.crops.store import FILE_NAME
+from cellssl.crops.store import crop_file
 from cellssl.crops.tables import cell_names, complete
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 from cellssl.errors import CropError
@@ -86,8 +86,7 @@ def import_crops(
         When the files cannot be read or do not fit each other, names of cells are not unique, or a
         crop holds NaN or infinite values.
     """
-    pixels, out = Path(pixels), Path(out)
-    out = out if out.suffix == ".h5ad" else out / FILE_NAME
+    pixels, out = Path(pixels), crop_file(out)
     table = None if table is None else Path(table)
     with _open(pixels, table, channels, dataset, dict(columns or {})) as foreign:
         names = _channel_names(foreign, channels)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cellssl.crops.foreign import described
-from cellssl.crops.store import FILE_NAME, Crops
+from cellssl.crops.store import Crops, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.progress import track
@@ -62,8 +62,7 @@ def join_crops(
     --------
     >>> join_crops(["plate1/crops.h5ad", "plate2/crops.h5ad"], "screen.h5ad")  # doctest: +SKIP
     """
-    out = Path(out)
-    out = out if out.suffix == ".h5ad" else out / FILE_NAME
+    out = crop_file(out)
     opened = [file if isinstance(file, Crops) else Crops.open(file) for file in files]
     if not opened:
         raise CropError("there is no crop file to join: name at least one")

@@ -17,9 +17,15 @@ from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 
-__all__ = ["FILE_NAME", "Crops"]
+__all__ = ["Crops", "crop_file"]
 
 FILE_NAME = "crops.h5ad"
+
+
+def crop_file(out: str | Path) -> Path:
+    """Give the crop file that `out` names: itself, or ``crops.h5ad`` of a folder."""
+    path = Path(out)
+    return path if path.suffix == ".h5ad" else path / FILE_NAME
 
 
 @contextmanager

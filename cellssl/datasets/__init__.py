@@ -3,10 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cellssl.datasets.downloads import get_data, load_manifest, manifest_names, verify_data
-
 if TYPE_CHECKING:
     from cellssl.datasets.crop_source import CropSource
+    from cellssl.datasets.downloads import get_data, load_manifest, manifest_names, verify_data
     from cellssl.datasets.importing import import_images
     from cellssl.datasets.source import Source
 
@@ -20,8 +19,16 @@ __all__ = [
     "verify_data",
 ]
 
-# Loaded at first use, so that downloads do not wait for torch.
-_homes = {"CropSource": "crop_source", "Source": "source", "import_images": "importing"}
+# Loaded at first use: downloads need no torch, and training no HTTP.
+_homes = {
+    "CropSource": "crop_source",
+    "Source": "source",
+    "get_data": "downloads",
+    "import_images": "importing",
+    "load_manifest": "downloads",
+    "manifest_names": "downloads",
+    "verify_data": "downloads",
+}
 
 
 def __getattr__(name: str) -> Any:

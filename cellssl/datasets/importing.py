@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.crops import CropBatch, write_crops
+from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
 from cellssl.datasets.picture import Picture, PictureSource, natural_order
@@ -97,8 +97,7 @@ def import_images(
         When a source is missing, unknown or damaged, sizes differ and `size` is not given, depths
         are mixed, two pictures have one name, or no picture is left.
     """
-    out = Path(out)
-    out = out if out.suffix == ".h5ad" else out / "crops.h5ad"
+    out = crop_file(out)
     paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
     _check_arguments(paths, size, name)
     make_folder(out.parent)

@@ -73,6 +73,44 @@ def unmatched(path: str, why: str) -> dict[str, str]:
     return {"Problem": "unmatched", "Detail": f"{path}: {why}"}
 
 
+def present(
+    table: pd.DataFrame, images: Images, *, source: object, document: str
+) -> tuple[pd.DataFrame, list[dict[str, str]], int]:
+    """Hold the images that a microscope's document lists against those that are there.
+
+    Parameters
+    ----------
+    table
+        A row per listed image, with plate, well, site and ``Path``.
+    images
+        What is there.
+    source, document
+        The document's name in errors, and in problems.
+
+    Returns
+    -------
+    tuple
+        The rows whose image is there; the images that are not listed, as problems; the number of
+        fields of which no image is there.
+
+    Raises
+    ------
+    PlateError
+        When none is there.
+    """
+    files = table[table["Path"].isin(set(images.paths))].reset_index(drop=True)
+    if files.empty:
+        raise PlateError(
+            f"none of the {len(table):,} images that {source} lists is in {images.folder}: wanted "
+            f"{table['Path'].iloc[0]}."
+        )
+    unlisted = sorted(set(images.paths) - set(table["Path"]))
+    problems = [unmatched(path, f"not listed in {document}") for path in unlisted]
+    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    return files, problems, absent
+
+
 def none_named(images: Images, kind: str) -> PlateError:
     """Say that no file is named as it should be."""
     if not images.paths:

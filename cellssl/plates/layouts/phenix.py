@@ -15,7 +15,13 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
-from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names, unmatched
+from cellssl.plates.layouts.naming import (
+    channels_of,
+    evidence,
+    no_pattern,
+    present,
+    read_names,
+)
 from cellssl.plates.tables import as_site
 from cellssl.plates.wells import well_from
 
@@ -142,25 +148,14 @@ class _Index:
 def _joined(images: Images, indexes: list[_Index]) -> Listing:
     """Put the plates together; what is listed and not there is missing, what is there and not listed is a problem."""
     table = pd.concat([index.table for index in indexes], ignore_index=True)
-    there = table["Path"].isin(set(images.paths))
-    files = table[there].drop(columns="Number").reset_index(drop=True)
-    if files.empty:
-        raise PlateError(
-            f"none of the {len(table):,} images that {indexes[0].path} lists is in {images.folder}: "
-            f"wanted {table['Path'].iloc[0]}."
-        )
-    problems = [
-        unmatched(path, "not listed in Index.xml")
-        for path in sorted(set(images.paths) - set(table["Path"]))
-    ]
-    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    files, problems, absent = present(table, images, source=indexes[0].path, document="Index.xml")
     pairs = table.drop_duplicates(["Number", "Channel"])
     ordered = sorted(
         zip(pairs["Number"], pairs["Channel"], strict=True), key=lambda pair: int(pair[0])
     )
     aliases = dict(ordered) if pairs["Number"].is_unique else {}
     channels = tuple(dict.fromkeys(channel for _, channel in ordered))
+    files = files.drop(columns="Number")
     return Listing(files, channels, problems, absent, aliases, images.metadata)
 
 

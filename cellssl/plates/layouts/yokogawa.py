@@ -14,10 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
-from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names, unmatched
+from cellssl.plates.layouts.naming import (
+    channels_of,
+    evidence,
+    no_pattern,
+    present,
+    read_names,
+)
 from cellssl.plates.tables import as_site
 from cellssl.plates.wells import normalise_well, well_from
 
@@ -83,18 +88,9 @@ def _by_lists(images: Images, lists: list[str]) -> Listing:
     if not rows:
         raise MarkupError(f"{images.folder / lists[0]} lists no images.")
     table = pd.DataFrame(rows)
-    files = table[table["Path"].isin(set(images.paths))].reset_index(drop=True)
-    if files.empty:
-        raise PlateError(
-            f"none of the {len(table):,} images that {lists[0]} lists is in {images.folder}: wanted "
-            f"{table['Path'].iloc[0]}."
-        )
-    problems = [
-        unmatched(path, "not listed in the .mlf")
-        for path in sorted(set(images.paths) - set(table["Path"]))
-    ]
-    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    files, problems, absent = present(
+        table, images, source=images.folder / lists[0], document="the .mlf"
+    )
     notes = (f"{failed:,} records of the .mlf are errors of the microscope",) if failed else ()
     channels = channels_of(table["Channel"])
     return Listing(files, channels, problems, absent, metadata=images.metadata, notes=notes)
