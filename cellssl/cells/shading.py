@@ -99,16 +99,16 @@ def measure_shading(
         with np.load(path, allow_pickle=False) as file:
             if str(file["made_of"]) == made_of:
                 return Shading.read(path)
-    plates = {task.part: plate for plate, fields in sampled.items() for task in fields}
-    blocks: dict[str, dict[Path, np.ndarray]] = {plate: {} for plate in sampled}
+    blocks: dict[Path, np.ndarray] = {}
     for task, means in spread(measure_blocks, [t for f in sampled.values() for t in f]):
         if isinstance(means, np.ndarray):
-            blocks[plates[task.part]][task.part] = means
-    maps = {
-        plate: estimate(np.stack([of[part] for part in sorted(of)]), method)
-        for plate, of in blocks.items()
-        if len(of) >= FEWEST
-    }
+            blocks[task.part] = means
+    maps = {}
+    for plate, fields in sampled.items():
+        # In the order of the plate, however they were done and whatever their parts are called.
+        read = [blocks[task.part] for task in fields if task.part in blocks]
+        if len(read) >= FEWEST:
+            maps[plate] = estimate(np.stack(read), method)
     left = [plate for plate in tasks if plate not in maps]
     if left:
         _LOG.info(

@@ -1,5 +1,6 @@
 """Illumination, from a plate's files to its crops."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,19 @@ def test_cells_may_be_kept_in_spite_of_a_reason(make_plate, tmp_path):
     assert kept.kept == dropped.kept + 4
     reasons = Crops.open(kept.crops).obs["Quality_Reason"].value_counts().to_dict()
     assert reasons == {"": 44, "saturated": 4}
+
+
+def test_a_copy_of_a_plate_is_lit_alike(make_plate, tmp_path):
+    index = make_plate(20, empty=tuple(range(2, 20)))
+    darken(index)
+    copied = index.fields.copy()
+    for name in ("Path_DNA", "Path_GFP"):
+        for row, path in copied[name].items():
+            copied.loc[row, name] = shutil.copy(path, tmp_path / f"copy-{Path(path).name}")
+    copy = PlateIndex(copied, index.channels, index.problems, 0)
+    crops, maps = [], []
+    for folder, plate in (("one", index), ("two", copy)):
+        crops.append(Crops.open(run(plate, tmp_path / folder).crops).read())
+        maps.append(Shading.read(tmp_path / folder / "illumination.npz").maps["P1"])
+    np.testing.assert_array_equal(*maps)
+    np.testing.assert_array_equal(*crops)
