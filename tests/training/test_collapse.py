@@ -57,7 +57,7 @@ def test_the_tap_keeps_the_passes_of_a_batch_and_comes_off() -> None:
     layer(torch.rand(8, 3))
     got = tap.read(8)
     assert got.feature_std == pytest.approx(feature_std(second).item(), rel=1e-9)
-    assert got.effective_rank == pytest.approx(effective_rank(second).item(), rel=1e-9)
+    assert got.effective_rank == pytest.approx(effective_rank(second).item(), rel=1e-6)
     assert got.alignment == pytest.approx(alignment(first, second).item(), rel=1e-9)
     assert got.uniformity == pytest.approx(uniformity(first).item(), rel=1e-9)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ from torch import Tensor
 from cellssl import methods
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
-from cellssl.training import fit, load_checkpoint
+from cellssl.training import fit, load_checkpoint, run
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
@@ -33,6 +34,12 @@ def weights_of(folder: Path) -> dict[str, Tensor]:
 
 def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+@pytest.fixture
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every epoch saved, however short."""
+    monkeypatch.setattr(run, "_SHARE", 0)
 
 
 @pytest.mark.parametrize("method", methods.names())
@@ -190,6 +197,7 @@ def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -
     assert 2.5 not in metrics["loss"].tolist()
 
 
+@pytest.mark.usefixtures("every_epoch")
 def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_last_good(
     tiny: ModuleType, tmp_path: Path
 ) -> None:
@@ -230,6 +238,30 @@ def largest_file(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
+def test_short_epochs_do_not_wait_for_their_checkpoints(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    save, now = run.save_checkpoint, 0.0
+
+    def slow(file: Path, checkpoint: dict[str, Any]) -> None:
+        nonlocal now
+        now += 1.0  # seconds
+        written.append(checkpoint["step"])
+        save(file, checkpoint)
+
+    def views(*arguments: object) -> tuple[Tensor, ...]:
+        nonlocal now
+        now += 2.0  # an epoch of five steps takes ten
+        return tiny.tiny_views(*arguments)
+
+    monkeypatch.setattr(run, "save_checkpoint", slow)
+    monkeypatch.setattr(run.time, "perf_counter", lambda: now)
+    tiny.train(tmp_path, tiny.tiny_settings(epochs=13), views=views)
+    assert written == [5, 30, 55, 65]  # at least fifty seconds apart, but for the last
+
+
+@pytest.mark.usefixtures("every_epoch")
 def test_a_full_disk_keeps_the_last_good_checkpoint(tiny: ModuleType, tmp_path: Path) -> None:
     settings = tiny.tiny_settings()
     whole = tiny.train(tmp_path / "whole", settings)
