@@ -8,6 +8,7 @@ __all__ = [
     "ModelError",
     "PlateError",
     "ProtocolError",
+    "StudyError",
     "TrainingError",
 ]
 
@@ -42,3 +43,7 @@ class TrainingError(CellsslError, RuntimeError):
 
 class EmbeddingError(CellsslError, ValueError):
     """An embedding lacks what a score or a figure needs."""
+
+
+class StudyError(CellsslError, ValueError):
+    """A study asks for something that cannot be done, or its results are not to be had."""

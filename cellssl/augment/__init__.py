@@ -17,12 +17,13 @@ from cellssl.augment.operation import (
 )
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
-from cellssl.augment.views import Views
+from cellssl.augment.views import GroupedViews, Views
 
 __all__ = [
     "ChannelWise",
     "Draws",
     "Geometry",
+    "GroupedViews",
     "Masking",
     "Operation",
     "Params",

@@ -1,11 +1,13 @@
 """All views of a training step."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from cellssl.augment.counters import make_keys
 from cellssl.augment.view import View
 
-__all__ = ["Views"]
+__all__ = ["GroupedViews", "Views"]
 
 
 class Views:
@@ -61,6 +63,7 @@ class Views:
         masks: Tensor | None = None,
         partners: Tensor | None = None,
         partner_masks: Tensor | None = None,
+        first: int = 0,
     ) -> tuple[Tensor, ...]:
         """Make all views.
 
@@ -77,10 +80,12 @@ class Views:
         partners, partner_masks
             Other cells that count as the same, in the images' order: every second view shows them.
             Draws stay those of the images, so that two images may share a partner.
+        first
+            The number of the first view: views of other numbers have other draws.
         """
         made = []
         for number, view in enumerate(self.views):
-            keys = make_keys(seed, epoch, samples, number)
+            keys = make_keys(seed, epoch, samples, first + number)
             if partners is not None and number % 2:
                 made.append(view(partners, keys, masks=partner_masks))
             else:
@@ -89,3 +94,66 @@ class Views:
 
     def __repr__(self) -> str:
         return f"Views({', '.join(map(repr, self.views))})"
+
+
+class GroupedViews:
+    """Several groups of views of the same images, one after the other, each with its own draws.
+
+    Parameters
+    ----------
+    groups
+        Two or more, of as many views each.
+    divide
+        Whether every group sees its own part of the images instead of all.
+
+    Raises
+    ------
+    ValueError
+        When groups differ in their number of views.
+
+    Examples
+    --------
+    >>> import torch
+    >>> grouped = GroupedViews([Views(View([], 8)), Views(View([], 8))], divide=True)
+    >>> [len(view) for view in grouped(torch.rand(6, 3, 8, 8), 0, 0, torch.arange(6))]
+    [3, 3, 3, 3]
+    """
+
+    def __init__(self, groups: Sequence[Views], *, divide: bool = False) -> None:
+        self.groups, self.divide = tuple(groups), divide
+        self._each = len(self.groups[0].views)
+        if len(self.groups) < 2 or any(len(g.views) != self._each for g in self.groups):
+            raise ValueError("wanted two or more groups of as many views each")
+
+    @property
+    def size(self) -> int:
+        """Height and width of the first two views in pixels."""
+        return self.groups[0].size
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether one of the views must be given the crops' masks."""
+        return any(group.needs_masks for group in self.groups)
+
+    def __call__(
+        self,
+        images: Tensor,
+        seed: int | Tensor,
+        epoch: int | Tensor,
+        samples: Tensor,
+        **others: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Make the views of all groups, the first group's first; parameters as of `Views`."""
+        made: list[Tensor] = []
+        for number, group in enumerate(self.groups):
+            part = slice(None)
+            if self.divide:
+                length = len(images) // len(self.groups)
+                part = slice(number * length, (number + 1) * length)
+            cut = {name: tensor[part] for name, tensor in others.items()}
+            first = number * self._each
+            made += group(images[part], seed, epoch, samples[part], **cut, first=first)
+        return tuple(made)
+
+    def __repr__(self) -> str:
+        return f"GroupedViews({', '.join(map(repr, self.groups))})"

@@ -21,7 +21,7 @@ from cellssl.embedding.baselines import (
 )
 from cellssl.embedding.extractor import Extractor
 from cellssl.embedding.record import assemble, check_out, describe, describe_sample, write
-from cellssl.embedding.sampling import sample_wells
+from cellssl.embedding.sampling import chosen_cells, sample_wells
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
@@ -47,6 +47,7 @@ def embed(
     crop_size: int | None = None,
     scaling: Scaling | None = None,
     sample: int | None = None,
+    where: str | None = None,
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
@@ -83,6 +84,8 @@ def embed(
     sample : int, optional
         Embed only so many cells, drawn evenly over the wells; always the same ones (see
         `sample_wells`), so that embeddings of one sample can be compared.
+    where : str, optional
+        A boolean column of obs: embed only cells where it is true.
     seed : int
         Of the random network.
     batch_size : int, optional
@@ -144,7 +147,7 @@ def embed(
             width=0.5 if width is None else width,
             seed=seed,
         )
-    rows = np.arange(len(crops)) if sample is None else sample_wells(crops.obs, sample)
+    rows = _choose(crops, sample, where)
     features = _extract(
         crops, rows, extractor, pick_device(device), batch_size=batch_size, progress=progress
     )
@@ -155,6 +158,14 @@ def embed(
     if out is not None:
         write(result, Path(out))
     return result
+
+
+def _choose(crops: Crops, sample: int | None, where: str | None) -> np.ndarray:
+    """Choose the cells to embed: their positions in the file, rising."""
+    rows = np.arange(len(crops))
+    if where is not None:
+        rows = np.flatnonzero(chosen_cells(crops.obs, where))
+    return rows if sample is None else rows[sample_wells(crops.obs.iloc[rows], sample)]
 
 
 def _check_given(model: str | Path, given: Sequence[str]) -> None:

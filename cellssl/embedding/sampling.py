@@ -1,11 +1,11 @@
-"""A seeded sample of cells that every well has its share in."""
+"""Which cells are embedded: those of a column, or a seeded sample in which every well has its share."""
 
 import numpy as np
 import pandas as pd
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["sample_wells"]
+__all__ = ["chosen_cells", "sample_wells"]
 
 
 def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
@@ -39,6 +39,23 @@ def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
     turn = pd.Series(wells[shuffled]).groupby(wells[shuffled]).cumcount().to_numpy()
     chosen = shuffled[np.argsort(turn, kind="stable")[:n]]
     return np.sort(chosen)
+
+
+def chosen_cells(obs: pd.DataFrame, where: str) -> np.ndarray:
+    """Read a column of truth values: (N,) bool.
+
+    Raises
+    ------
+    EmbeddingError
+        When there is no such column, it holds something else, or it is true nowhere.
+    """
+    if where not in obs:
+        raise EmbeddingError(f"the cells have no column {where!r}; there are {', '.join(obs)}.")
+    if not pd.api.types.is_bool_dtype(obs[where]):
+        raise EmbeddingError(f"{where} must be true or false, got {obs[where].iloc[0]!r}.")
+    if not obs[where].any():
+        raise EmbeddingError(f"{where} is true for no cell: nothing to embed.")
+    return obs[where].to_numpy(dtype=bool)
 
 
 def _wells(obs: pd.DataFrame) -> np.ndarray:

@@ -3,6 +3,7 @@
 from cellssl.methods.barlow_twins import BarlowTwins, barlow_twins_loss
 from cellssl.methods.byol import BYOL, byol_loss
 from cellssl.methods.gathering import gathered
+from cellssl.methods.grouped import GroupedMethod
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo, info_nce_loss
 from cellssl.methods.registry import build, names, option_names
@@ -12,6 +13,7 @@ from cellssl.methods.vicreg import VICReg, vicreg_loss
 __all__ = [
     "BYOL",
     "BarlowTwins",
+    "GroupedMethod",
     "Method",
     "MoCo",
     "SimCLR",

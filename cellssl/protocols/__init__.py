@@ -1,11 +1,17 @@
 """Protocols: one YAML file says what an encoder is made blind to, why, and how it is trained."""
 
-from cellssl.protocols.building import build_encoder, build_method, build_views, choose_channels
+from cellssl.protocols.building import (
+    build_encoder,
+    build_method,
+    build_views,
+    choose_channels,
+    expand_groups,
+)
 from cellssl.protocols.changing import parse_value, resolve
 from cellssl.protocols.checking import Finding, check, require_fit
 from cellssl.protocols.comparing import diff
 from cellssl.protocols.describing import describe, summarise
-from cellssl.protocols.loading import dump, from_dict, load, loads, names
+from cellssl.protocols.loading import dump, extend, from_dict, load, loads, names
 from cellssl.protocols.pairing import build_partners
 from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule, ViewRecipe
 from cellssl.protocols.schema import schema
@@ -27,7 +33,9 @@ __all__ = [
     "describe",
     "diff",
     "dump",
+    "expand_groups",
     "explain_operation",
+    "extend",
     "from_dict",
     "load",
     "loads",

@@ -3,13 +3,34 @@
 from collections.abc import Sequence
 
 from cellssl import encoders, methods
-from cellssl.augment import View, Views
+from cellssl.augment import GroupedViews, View, Views
 from cellssl.encoders import Encoder
 from cellssl.errors import ProtocolError
-from cellssl.methods import Method
+from cellssl.methods import GroupedMethod, Method
+from cellssl.protocols.grouping import group_values
+from cellssl.protocols.loading import from_dict
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["build_each", "build_encoder", "build_method", "build_views", "choose_channels"]
+__all__ = [
+    "build_each",
+    "build_encoder",
+    "build_method",
+    "build_views",
+    "choose_channels",
+    "expand_groups",
+]
+
+
+def expand_groups(protocol: Protocol) -> dict[str, Protocol]:
+    """Give each group of views as a protocol of its own; without groups the protocol by its name.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load
+    >>> [group.name for group in expand_groups(load("bbbc021-two-heads")).values()]
+    ['bbbc021-two-heads:expert', 'bbbc021-two-heads:geometry']
+    """
+    return {name: from_dict(values) for name, values in group_values(protocol).items()}
 
 
 def choose_channels(protocol: Protocol, channels: Sequence[str]) -> tuple[str, ...]:
@@ -39,8 +60,10 @@ def build_each(
         raise ProtocolError(f"protocol {protocol.name}: {error}") from error
 
 
-def build_views(protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()) -> Views:
-    """Build the views.
+def build_views(
+    protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()
+) -> Views | GroupedViews:
+    """Build the views, of every group where there are several.
 
     Parameters
     ----------
@@ -56,6 +79,9 @@ def build_views(protocol: Protocol, channels: Sequence[str], masks: Sequence[str
     ProtocolError
         When an operation names a channel, or needs a mask, that is not there.
     """
+    if protocol.groups:
+        groups = [build_views(one, channels, masks) for one in expand_groups(protocol).values()]
+        return GroupedViews(groups, divide=protocol.training.divide_batch)
     each = build_each(protocol, channels, masks)
     pairs = zip(each, protocol.views, strict=True)
     return Views(*(view for view, recipe in pairs for _ in range(recipe.count)))
@@ -68,6 +94,12 @@ def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:
 
 
 def build_method(protocol: Protocol, encoder: Encoder) -> Method:
-    """Put the encoder under the protocol's method."""
+    """Put the encoder under the protocol's method, with a head for each group of views."""
     settings = protocol.training
-    return methods.build(settings.method, encoder, **settings.method_options)
+    if not protocol.groups:
+        return methods.build(settings.method, encoder, **settings.method_options)
+    heads = {
+        name: methods.build(settings.method, encoder, **settings.method_options)
+        for name in protocol.groups
+    }
+    return GroupedMethod(encoder, heads, divide=settings.divide_batch)

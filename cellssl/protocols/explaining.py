@@ -19,7 +19,7 @@ _MODELS: dict[Place, type[BaseModel]] = {
     ("positives",): Positives,
     ("training",): TrainingSettings,
 }
-_ONLY_IN_FILES = ("extends", "change", "remove", "add")
+_ONLY_IN_FILES = ("extends", "change", "keep", "remove", "add")
 _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellssl.augment import nearest
 from cellssl.documents import Document, Place
 from cellssl.protocols.editing import (
     Origins,
@@ -13,13 +12,11 @@ from cellssl.protocols.editing import (
     operation_names,
     trace,
 )
-from cellssl.protocols.explaining import shown
-from cellssl.protocols.migrating import renamed
+from cellssl.protocols.edits import EDITS, read_edits
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["EDITS", "inherit"]
+__all__ = ["inherit"]
 
-EDITS = ("change", "remove", "add")  # keys that edit inherited operations
 _BLOCKS: set[Place] = {
     ("crop",),
     ("crop", "scaling"),
@@ -62,7 +59,7 @@ def inherit(
             if key in values:
                 document.add((key,), f"{key} edits inherited views, but views are written out here")
     else:
-        edits = _edits(values, operation_names(merged), document)
+        edits = read_edits(values, operation_names(merged), document.add)
         merged, origins = edit_operations(merged, **edits)
 
     def note(place: Place, message: str) -> None:
@@ -110,46 +107,3 @@ def _fitting(
         line = document.line(("training", "method"))
         _log.info("%s:%d: %s has no option %s; left out", source, line, method, option)
     return values
-
-
-def _edits(values: Mapping[str, Any], there: list[str], document: Document) -> dict[str, Any]:
-    """Read what is changed, removed and added; leave out what is wrong, and note it."""
-    change = _of_kind(values.get("change", {}), Mapping, "change", document)
-    remove = _of_kind(values.get("remove", []), list, "remove", document)
-    add = _of_kind(values.get("add", []), list, "add", document)
-    for name in change:
-        _check_there(("change", name), name, there, document)
-    for index, name in enumerate(remove):
-        _check_there(("remove", index), name, there, document)
-        if name in there and name in change:
-            document.add(("remove", index), f"remove: {name} is changed and removed; keep one")
-    changed = {}
-    for name, keys in change.items():
-        if not isinstance(keys, Mapping):
-            message = f"expected keys and values for {name}, got {shown(keys)}"
-            document.add(("change", name), message)
-        elif name in there:
-            changed[name] = keys
-    return {"change": changed, "remove": [name for name in remove if name in there], "add": add}
-
-
-def _of_kind(value: Any, kind: type, key: str, document: Document) -> Any:
-    """Give a mapping or a list, or an empty one where it is something else, which is noted."""
-    if isinstance(value, kind):
-        return value
-    if kind is list:
-        hint = f"; write [{value}]" if isinstance(value, str) else ""
-        wanted = f"a list of operations, got {shown(value)}{hint}"
-    else:
-        wanted = f"operations with the keys to change, got {shown(value)}"
-    document.add((key,), f"{key}: expected {wanted}")
-    return [] if kind is list else {}
-
-
-def _check_there(place: Place, name: object, there: list[str], document: Document) -> None:
-    """Make sure that an operation is inherited."""
-    if name in there:
-        return
-    told = renamed(name) if isinstance(name, str) else None
-    unknown = f"no inherited operation is called {name!r}{nearest(str(name), there)}"
-    document.add(place, f"{place[0]}: {told or unknown}")

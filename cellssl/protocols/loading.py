@@ -17,7 +17,7 @@ from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
 from cellssl.protocols.recipes import Report
 
-__all__ = ["dump", "from_dict", "load", "loads", "names"]
+__all__ = ["dump", "extend", "from_dict", "load", "loads", "names"]
 
 _log = logging.getLogger(__name__)
 
@@ -170,6 +170,30 @@ def from_dict(values: Mapping[str, Any], *, source: str = "protocol") -> Protoco
     )
     if protocol is None:
         raise ProtocolError("\n".join(found))
+    return protocol
+
+
+def extend(base: Protocol, values: Mapping[str, Any], *, source: str = "protocol") -> Protocol:
+    """Make the protocol that extends another by plain values, as a file with ``extends:`` does.
+
+    Raises
+    ------
+    ProtocolError
+        With one line for each mistake.
+
+    Examples
+    --------
+    >>> quiet = extend(load("bbbc021-expert"), {"name": "quiet", "remove": ["read_noise"]})
+    >>> [operation.name for operation in quiet.views[0].operations][-1]
+    'defocus'
+    """
+    document = read_yaml(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False))
+    own = {"version": VERSION, **document.value, "extends": base.name}
+    merged, note = inherit(base, own, document, source=source)
+    protocol = parse(merged, note)
+    if protocol is None or document.problems:
+        told = dict.fromkeys(problem.message for problem in sorted(document.problems))
+        raise ProtocolError("\n".join(f"{source}: {message}" for message in told))
     return protocol
 
 

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from cellssl import encoders, methods
 from cellssl.augment import nearest
 from cellssl.documents import Place
+from cellssl.protocols.edits import EDITS
 from cellssl.protocols.explaining import explain, shown
-from cellssl.protocols.inheriting import EDITS
+from cellssl.protocols.grouping import read_groups
 from cellssl.protocols.protocol import Crop, Positives, Protocol
 from cellssl.protocols.recipes import Report, read_recipes
 
@@ -58,6 +59,9 @@ def parse(value: object, report: Report) -> Protocol | None:
         return None
     _channels(protocol, value["views"], note)
     _sizes(protocol, note)
+    if protocol.groups and not found:
+        for one, tell in read_groups(protocol, note):
+            parse(one, tell)
     return None if found else protocol
 
 

@@ -1,5 +1,6 @@
 """What a protocol is: one typed, frozen description of an experiment."""
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -150,7 +151,6 @@ class ViewRecipe(_Block):
     )
 
 
-# One group of views; several named ones (`groups:`), each with a head of its own, may come later.
 Group = tuple[ViewRecipe, ...]
 
 
@@ -180,18 +180,24 @@ class Protocol(_Block):
     views: Group = Field(
         description="one list of operations (both views alike), two, or more with count and size"
     )
+    groups: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="groups of views, each with a head of its own on the one encoder: name → how "
+        "its views differ from `views` (change, keep, remove, add)",
+    )
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings.model_validate({}), description="how it is trained"
     )
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, all defaults written out; `from_dict` reads them back equal."""
-        plain = self.model_dump(mode="json", exclude={"views", "positives"})
+        plain = self.model_dump(mode="json", exclude={"views", "positives", "groups"})
         usual = 2 if len(self.views) == 1 else 1
         views = [_plain_recipe(recipe, usual) for recipe in self.views]
         training = plain.pop("training")
         positives = self.positives.to_plain()
-        return {**plain, "positives": positives, "views": views, "training": training}
+        groups = {"groups": copy.deepcopy(self.groups)} if self.groups else {}
+        return {**plain, "positives": positives, "views": views, **groups, "training": training}
 
 
 def _plain_recipe(recipe: ViewRecipe, usual: int) -> list[Any] | dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from cellssl import encoders, methods
 from cellssl.augment import Operation, catalogue
 from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
+from cellssl.protocols.edits import EDITS
 from cellssl.protocols.protocol import (
     MOST_VIEWS,
     VERSION,
@@ -56,35 +57,52 @@ def schema() -> _Schema:
                 "description": "name or file of a protocol whose values hold where this file says "
                 "nothing",
             },
-            "change": {
-                "type": "object",
-                "description": "inherited operations → the keys that get other values",
-                "properties": {name: {"$ref": f"#/$defs/{name}"} for name in operations},
-                "additionalProperties": False,
-            },
-            "remove": {
-                "type": "array",
-                "description": "inherited operations that are taken out",
-                "items": {"enum": list(operations)},
-            },
-            "add": {
-                "description": "operations that come last in every inherited view",
-                "$ref": "#/$defs/operations",
-            },
+            **_edits(operations),
         },
         "additionalProperties": False,
         "required": ["name"],
         "if": {"required": ["extends"]},
-        "then": {"if": {"required": ["views"]}, "then": _without("change", "remove", "add")},
+        "then": {"if": {"required": ["views"]}, "then": _without(*EDITS)},
         "else": {
             "required": ["channels", "crop", "views"],
             "properties": {"crop": {"required": ["size"]}},
-            **_without("change", "remove", "add"),
+            **_without(*EDITS),
         },
         "$defs": {
             "operations": _operations(operations),
             **{name: _operation(operation) for name, operation in operations.items()},
         },
+    }
+
+
+def _edits(operations: dict[str, type[Operation]]) -> _Schema:
+    """Give the keys that edit operations."""
+    names = {"type": "array", "items": {"enum": list(operations)}}
+    return {
+        "change": {
+            "type": "object",
+            "description": "operations → the keys that get other values",
+            "properties": {name: {"$ref": f"#/$defs/{name}"} for name in operations},
+            "additionalProperties": False,
+        },
+        "keep": {**names, "description": "operations that stay; all others are taken out"},
+        "remove": {**names, "description": "operations that are taken out"},
+        "add": {
+            "description": "operations that come last in every view",
+            "$ref": "#/$defs/operations",
+        },
+    }
+
+
+def _groups(description: str | None, operations: dict[str, type[Operation]]) -> _Schema:
+    """Give names with edits of the views."""
+    edits = {"type": "object", "properties": _edits(operations), "additionalProperties": False}
+    return {
+        "type": "object",
+        "description": description,
+        "minProperties": 2,
+        "propertyNames": {"pattern": "^[^/:]+$"},
+        "additionalProperties": edits,
     }
 
 
@@ -111,6 +129,7 @@ def _protocol_keys() -> _Schema:
         "crop": _block(Crop, described["crop"], scaling=_scaling()),
         "positives": _positives(described["positives"]),
         "views": _views(described["views"]),
+        "groups": _groups(described["groups"], catalogue()),
         "training": _training(described["training"]),
     }
 

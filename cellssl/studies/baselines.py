@@ -77,8 +77,10 @@ class Baseline:
         """Give the same with another seed."""
         return replace(self, seed=seed)
 
-    def embed(self, crops: Path, out: Path, *, device: str, progress: bool) -> None:
-        """Embed crops into the file `out`."""
+    def embed(
+        self, crops: Path, out: Path, *, where: str | None = None, device: str, progress: bool
+    ) -> None:
+        """Embed crops, or those for which a column is true, into the file `out`."""
         embed(
             crops,
             self.model,
@@ -90,6 +92,7 @@ class Baseline:
             crop_size=self.like.crop.size,
             scaling=scaling_rule(self.like),
             sample=self.sample,
+            where=where,
             seed=self.seed,
             device=device,
             progress=progress,

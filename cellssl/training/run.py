@@ -165,7 +165,7 @@ class Run:
         epoch = int(row["epoch"])
         with _disk(self.folder):
             if self.epoch_ended:
-                spread = self._parts.tap.read(self._parts.supply.index.shape[1])
+                spread = self._parts.tap.read(self._parts.cells_seen)
                 row |= vars(spread)
                 warn_if_collapsed(spread, epoch=epoch)
                 if self._online is not None:

@@ -40,6 +40,11 @@ class TrainingSettings(BaseModel):
     samples_per_epoch: int | None = Field(
         None, ge=2, description="cells drawn anew for each epoch; all of them when left out"
     )
+    divide_batch: bool = Field(
+        False,
+        description="where there are groups of views: each sees its part of a batch, not the whole; "
+        "a step costs as much as with one group",
+    )
     optimizer: Literal["adamw", "sgd", "lars"] = Field(
         "adamw", description="adamw; sgd or lars, with momentum 0.9"
     )

@@ -45,6 +45,8 @@ class Step:
     ----------
     views_made : int
         Views of a cell in a step; 0 before the first.
+    cells_seen : int
+        Cells of a batch that the first view shows: all, or the first group's part of them.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Step:
         self.fabric, self.module, self.optimizer, self.method = fabric, module, optimizer, method
         self.supply, self.views, self.tap, self.classifier = supply, views, tap, classifier
         self.number = torch.zeros((), dtype=torch.long, device=supply.index.device)
-        self.views_made = 0
+        # On the device too: what is compiled for one seed serves all others.
+        self.seed = torch.full_like(self.number, supply.seed)
+        self.views_made = self.cells_seen = 0
 
     def turn_to(self, number: int, rate: float, *, fraction: float = 1.0) -> None:
         """Say which step comes next (from 0), and its learning rate, a `fraction` of the peak."""
@@ -90,15 +94,14 @@ class Step:
     def _learn(self, part: int, *, last: bool) -> Tensor:
         """Add one batch's gradients; devices exchange them with the last batch only."""
         batch = self.supply.give(part)
-        made = self.views(
-            batch.images, self.supply.seed, self.supply.epoch, batch.samples, **batch.others
-        )
-        self.views_made = len(made)
+        made = self.views(batch.images, self.seed, self.supply.epoch, batch.samples, **batch.others)
+        self.views_made = sum(map(len, made)) // len(batch.index)
+        self.cells_seen = seen = len(made[0])
         self.tap.clear()
         with self.fabric.no_backward_sync(self.module, enabled=not last):
             loss = self.module(*(v.contiguous(memory_format=torch.channels_last) for v in made))
             self.fabric.backward(loss / self.supply.plan.accumulate)
         if self.classifier is not None:
             # The first view: it shows the image itself, whoever the second one shows.
-            self.classifier.learn(self.tap.features[0][: len(batch.index)], batch.index)
+            self.classifier.learn(self.tap.features[0][:seen], batch.index[:seen])
         return loss.detach()

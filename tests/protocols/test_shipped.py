@@ -25,6 +25,7 @@ EXPERT = {
     "bbbc021-expert",
     "bbbc021-microtubules",
     "bbbc021-actin",
+    "bbbc021-two-heads",
     "nuclear-morphology",
     "translocation-expert",
     "cell-cycle",
@@ -129,7 +130,7 @@ def test_they_build_and_run(name: str) -> None:
     views = build_views(protocol, channels, ["nucleus"])
     images = torch.rand(4, len(channels), 96, 96)
     masks = torch.ones(4, 1, 96, 96, dtype=torch.uint8)
-    view1, view2 = views(images, protocol.training.seed, 0, torch.arange(4), masks=masks)
+    view1, view2, *_ = views(images, protocol.training.seed, 0, torch.arange(4), masks=masks)
     assert view1.shape == (4, len(channels), protocol.crop.size, protocol.crop.size)
     method = build_method(protocol, build_encoder(protocol, len(channels)))
     assert torch.isfinite(method.loss(view1, view2))

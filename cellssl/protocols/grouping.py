@@ -1,0 +1,64 @@
+"""Several groups of views for one encoder, each as it differs from the protocol's own views."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cellssl.documents import Place
+from cellssl.protocols.editing import edit_operations, operation_names, trace
+from cellssl.protocols.edits import EDITS, read_edits
+from cellssl.protocols.protocol import Protocol
+from cellssl.protocols.recipes import Report
+
+__all__ = ["group_values", "read_groups"]
+
+
+def group_values(protocol: Protocol) -> dict[str, dict[str, Any]]:
+    """Give the plain values of each group as a protocol of its own, named ``protocol:group``.
+
+    A protocol without groups gives itself, under its name.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import load
+    >>> list(group_values(load("bbbc021-expert")))
+    ['bbbc021-expert']
+    """
+    if not protocol.groups:
+        return {protocol.name: protocol.to_dict()}
+    there = operation_names(protocol.to_dict())
+    edits = {n: read_edits(e, there, _refuse) for n, e in protocol.groups.items()}
+    return {name: _edited(protocol, name, one)[0] for name, one in edits.items()}
+
+
+def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, Any], Report]]:
+    """Read `groups:`; give the values of each, and what notes a problem of them at its place."""
+    if len(protocol.groups) < 2:
+        note(("groups",), "groups: one group is what `views` say; name two or more, or none")
+    there = operation_names(protocol.to_dict())
+    for name, edits in protocol.groups.items():
+        place: Place = ("groups", name)
+        if not name or "/" in name or ":" in name:
+            note(place, f"groups: {name!r} cannot name a group; take letters, digits, - and _")
+        for key in set(edits) - set(EDITS):
+            note((*place, key), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")
+        one = read_edits(edits, there, lambda at, text, place=place: note((*place, *at), text))
+        values, origins = _edited(protocol, name, one)
+
+        def tell(at: Place, text: str, place: Place = place, origins: Any = origins) -> None:
+            if (origin := trace(at, origins)) != at:  # all else was found in `views` already
+                note((*place, *origin), text)
+
+        yield values, tell
+
+
+def _edited(
+    protocol: Protocol, name: str, edits: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[Place, Place]]:
+    """Give a group's plain values, and where its edits stand."""
+    values = {key: value for key, value in protocol.to_dict().items() if key != "groups"}
+    return edit_operations({**values, "name": f"{protocol.name}:{name}"}, **edits)
+
+
+def _refuse(place: Place, message: str) -> None:
+    """Fail: a protocol's groups were read before."""
+    raise AssertionError(f"{place}: {message}")

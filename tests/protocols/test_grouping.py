@@ -1,0 +1,79 @@
+"""Several groups of views on one encoder: read, checked, expanded, built."""
+
+import pytest
+import torch
+
+from cellssl.errors import ProtocolError
+from cellssl.protocols import (
+    build_encoder,
+    build_method,
+    build_views,
+    dump,
+    expand_groups,
+    load,
+    loads,
+    resolve,
+)
+
+CHANNELS = ("DAPI", "Tubulin", "Actin")
+HEAD = "version: 2\nname: mine\nextends: bbbc021-expert\n"
+
+
+def operations(group: str) -> list[str]:
+    views = expand_groups(load("bbbc021-two-heads"))[group].views
+    return [operation.name for operation in views[0].operations]
+
+
+def test_a_group_is_what_it_says_of_the_views() -> None:
+    assert operations("expert") == [o.name for o in load("bbbc021-expert").views[0].operations]
+    assert operations("geometry") == ["rotate", "flip", "zoom", "shift"]
+
+
+def test_a_protocol_with_groups_is_read_back_equal() -> None:
+    protocol = load("bbbc021-two-heads")
+    assert loads(dump(protocol)) == protocol
+    assert resolve(protocol, {"training.epochs": 3}).groups == protocol.groups
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("{a: {}}", r":4: groups: one group is what `views` say"),
+        ("{a: {}, b: {kep: [rotate]}}", r":4: unknown key 'kep' of a group"),
+        ("{a: {}, b: {keep: [rotat]}}", r":4: keep: .*'rotat'; did you mean 'rotate'"),
+        ("{a: {}, b: {change: {zoom: {area: [3, 1]}}}}", r":4: area: .*turn it round"),
+        ("{a: {}, b: {keep: [flip], remove: [flip]}}", r":4: remove: flip is kept and removed"),
+        ("{a: {}, b: {keep: [flip], change: {zoom: {}}}}", r":4: change: zoom is not among those"),
+        ("{a: {}, b: {add: [{blur: {sigma: [0, 99]}}]}}", r":4: sigma: .*between 0 and 20 px"),
+        ("{a/b: {}, c: {}}", r":4: groups: 'a/b' cannot name a group"),
+        ("[a, b]", r":4: groups: expected keys and values"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(groups: str, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        loads(f"{HEAD}groups: {groups}")
+
+
+def test_keep_takes_all_others_out_of_inherited_views() -> None:
+    protocol = loads(f"{HEAD}keep: [flip, rotate]")
+    assert [o.name for o in protocol.views[0].operations] == ["rotate", "flip"]
+
+
+def test_views_and_heads_of_all_groups_are_built() -> None:
+    protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.width": 0.125})
+    views = build_views(protocol, CHANNELS)
+    images, samples = torch.rand(4, 3, 48, 48), torch.arange(4)
+    made = views(images, 0, 0, samples)
+    assert [tuple(view.shape) for view in made] == [(4, 3, 32, 32)] * 4
+    alone = build_views(expand_groups(protocol)["expert"], CHANNELS)(images, 0, 0, samples)
+    torch.testing.assert_close(made[0], alone[0])  # the first group draws as it does by itself
+    assert not torch.equal(made[0], made[2])
+    method = build_method(protocol, build_encoder(protocol, 3))
+    assert list(method.heads) == ["expert", "geometry"]
+    assert all(head.encoder is method.encoder for head in method.heads.values())
+
+
+def test_groups_may_share_a_batch_between_them() -> None:
+    protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.divide_batch": True})
+    made = build_views(protocol, CHANNELS)(torch.rand(6, 3, 48, 48), 0, 0, torch.arange(6))
+    assert [len(view) for view in made] == [3, 3, 3, 3]
