@@ -32,8 +32,9 @@ def cluster(
 ) -> ad.AnnData:
     """Cluster the cells of an embedding and lay them out on a map.
 
-    Features are standardised (blocks of a combined embedding weigh alike) and reduced to 50 principal components; k-means runs on these, Leiden
-    and UMAP on the graph of nearest neighbours among them.
+    Features are standardised, of a combined embedding so that its blocks weigh alike, and reduced to 50
+    principal components; k-means runs on these, Leiden and UMAP on the graph of nearest neighbours
+    among them.
 
     Parameters
     ----------

@@ -69,7 +69,9 @@ def combine(
         check_target(Path(out))
     loaded = load_embeddings(embeddings)
     if len(loaded) < 2:
-        raise EmbeddingError(f"combining needs two embeddings at least, got {loaded[0].name} alone.")
+        raise EmbeddingError(
+            f"combining needs two embeddings at least, got {loaded[0].name} alone."
+        )
     names, dropped = match_cells(loaded)
     if len(names) < 2:
         raise EmbeddingError(f"the embeddings have {len(names)} cell in common, wanted more.")

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -38,7 +39,7 @@ def write_profile_folder(cells: ad.AnnData, X: NDArray[np.float32], out: Path) -
         centres = table[CENTRE].to_numpy(dtype=np.float64)
     with _whole_folder(out) as part:
         for place, rows in places.groupby(PLACE, sort=True).indices.items():
-            path = _file(part, *place)
+            path = _file(part, place)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(path, features=X[rows], locations=centres[rows])
         _index(table, places).to_csv(part / INDEX, index=False)
@@ -55,14 +56,15 @@ def read_profile_folder(path: Path) -> ad.AnnData:
     table, record = read_table(path / CELLS, "parquet")
     if record is None or CELL not in table:
         raise EmbeddingError(f"{path / CELLS} was not written by `cellssl export`.")
-    obs = pd.concat(
-        [record.restore(column, name) for name, column in _columns(table)], axis=1
-    ) if len(table.columns) > 1 else pd.DataFrame(index=pd.Index(table[CELL]))
+    obs = (
+        pd.concat([record.restore(column, name) for name, column in _columns(table)], axis=1)
+        if len(table.columns) > 1
+        else pd.DataFrame(index=pd.Index(table[CELL]))
+    )
     X = np.empty((len(table), len(record.features)), dtype=np.float32)
     for place, rows in _places(obs).groupby(PLACE, sort=True).indices.items():
-        X[rows] = _read_field(_file(path, *place), (len(rows), X.shape[1]))
-    var = pd.DataFrame(dict(record.var), index=pd.Index(list(record.features.values()), dtype=object))
-    return ad.AnnData(X, obs=obs, var=var, uns={"cellssl": record.uns()})
+        X[rows] = _read_field(_file(path, place), (len(rows), X.shape[1]))
+    return ad.AnnData(X, obs=obs, var=record.restore_var(), uns={"cellssl": record.uns()})
 
 
 def _columns(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
@@ -80,15 +82,21 @@ def _places(obs: pd.DataFrame) -> pd.DataFrame:
             "Take .parquet or .csv."
         )
     site = obs[PLACE[2]].astype(str) if PLACE[2] in obs.columns else "1"
-    places = pd.DataFrame({name: obs[name].astype(str) for name in PLACE[:2]}).assign(**{PLACE[2]: site})
+    places = pd.DataFrame({name: obs[name].astype(str) for name in PLACE[:2]}).assign(
+        **{PLACE[2]: site}
+    )
     for name in PLACE:
         odd = [text for text in places[name].unique() if Path(text).name != text or "\\" in text]
         if odd:
-            raise EmbeddingError(f"{name} {odd[0]!r} cannot name a folder: rename it, without slashes.")
+            raise EmbeddingError(
+                f"{name} {odd[0]!r} cannot name a folder: rename it, without slashes."
+            )
     return places.reset_index(drop=True)
 
 
-def _file(folder: Path, plate: str, well: str, site: str) -> Path:
+def _file(folder: Path, place: Any) -> Path:
+    """Find the file of a plate, well and site."""
+    plate, well, site = place
     return folder / FEATURES / plate / well / f"{site}.npz"
 
 
@@ -116,7 +124,9 @@ def _read_field(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
 def _whole_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` that takes its name when the block ends without error."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EmbeddingError(f"{out} is there already and not empty: choose another folder with --out.")
+        raise EmbeddingError(
+            f"{out} is there already and not empty: choose another folder with --out."
+        )
     make_folder(out.absolute().parent)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
     try:

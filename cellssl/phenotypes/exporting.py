@@ -113,6 +113,13 @@ def check_target(out: Path) -> None:
 
 
 def write_embedding(embedding: ad.AnnData, out: Path) -> None:
-    """Write an .h5ad whole or not at all; texts stay texts."""
+    """Write an .h5ad whole or not at all; texts stay texts.
+
+    Those with gaps become categories, as AnnData has no other way to write them.
+    """
+    gaps = [name for name, values in embedding.obs.items() if values.dtype == object and values.hasnans]
+    if gaps:
+        embedding = embedding.copy()
+        embedding.obs[gaps] = embedding.obs[gaps].astype("category")
     with atomic(out) as part:
         embedding.write_h5ad(part, convert_strings_to_categoricals=False)

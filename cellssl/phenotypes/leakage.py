@@ -64,6 +64,8 @@ class UsedLabels:
         if not self.columns or not set(self.columns) <= set(obs.columns):
             return True  # what cannot be looked up is not taken for fair
         own = obs[self.rows(obs)]
+        if not len(own):
+            return False
         table = pd.DataFrame({"label": text_values(own[label], label)})
         names = [text_values(own[name].astype(str), name) for name in self.columns]
         table["group"] = pd.MultiIndex.from_arrays(names).factorize()[0]

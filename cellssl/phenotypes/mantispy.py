@@ -33,7 +33,9 @@ KEPT = "cellssl_"
 _WELL = re.compile(r"([A-Za-z]{1,2})[\s_-]?0*(\d{1,2})")
 
 
-def to_mantispy(cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None = None) -> ad.AnnData:
+def to_mantispy(
+    cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None = None
+) -> ad.AnnData:
     """Bring an embedding into mantispy's schema; `from_mantispy` takes it back.
 
     Parameters
@@ -107,7 +109,10 @@ def from_mantispy(cells: ad.AnnData) -> ad.AnnData:
 def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
     """Give a column other values, and keep what they were where they differ."""
     before = obs[name]
-    if before.dtype != values.dtype or (before.astype(object).to_numpy() != values.astype(object)).any():
+    if (
+        before.dtype != values.dtype
+        or (before.astype(object).to_numpy() != values.astype(object)).any()
+    ):
         obs[f"{KEPT}{name}"] = before
     obs[name] = values
 
@@ -164,7 +169,9 @@ def _identify(obs: pd.DataFrame, names: pd.Index) -> None:
     """Add image and number of each object; a row without plate, well or site is an image of its own."""
     places = [name for name in (PLATE, WELL, SITE) if name in obs]
     if "Metadata_ImageID" not in obs:
-        images = obs[places].astype(str).agg("|".join, axis=1) if places else pd.Series(names, obs.index)
+        images = (
+            obs[places].astype(str).agg("|".join, axis=1) if places else pd.Series(names, obs.index)
+        )
         obs["Metadata_ImageID"] = images.to_numpy(dtype=object)
     if "Metadata_ObjectType" not in obs:
         obs["Metadata_ObjectType"] = "Cells"
@@ -173,11 +180,12 @@ def _identify(obs: pd.DataFrame, names: pd.Index) -> None:
 
 
 def _numbers(obs: pd.DataFrame) -> NDArray[np.int64]:
-    """Number the objects of an image: by their label where it tells them apart, else in their order."""
-    if LABEL in obs and pd.api.types.is_integer_dtype(obs[LABEL]):
-        if not obs[["Metadata_ImageID", LABEL]].duplicated().any():
-            return obs[LABEL].to_numpy(dtype=np.int64)
-    return obs.groupby("Metadata_ImageID", sort=False).cumcount().to_numpy(dtype=np.int64) + 1
+    """Give the objects of an image their label where it tells them apart, else their order from 1."""
+    whole = LABEL in obs and pd.api.types.is_integer_dtype(obs[LABEL])
+    if whole and not obs[["Metadata_ImageID", LABEL]].duplicated().any():
+        return obs[LABEL].to_numpy(dtype=np.int64)
+    order = obs.groupby("Metadata_ImageID", sort=False).cumcount()
+    return order.to_numpy(dtype=np.int64) + np.int64(1)
 
 
 def _variables(cells: ad.AnnData) -> pd.DataFrame:

@@ -106,9 +106,14 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
             return pd.read_parquet(path), None if stored is None else Record.from_json(stored)
         beside = _beside(path)
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
-        texts = {} if record is None else {CELL: str, **dict.fromkeys(record.obs, str)}
-        missing = {"keep_default_na": False, "na_values": {}} if texts else {}
-        table = pd.read_csv(path, dtype=texts, float_precision="round_trip", **missing)
+        if record is None:
+            return pd.read_csv(path, low_memory=False, float_precision="round_trip"), None
+        # What describes the cells stays the text that it is, until its type is put back.
+        texts = dict.fromkeys([CELL, *record.obs], str)
+        empty: dict[str, list[str]] = {name: [] for name in texts}
+        table = pd.read_csv(
+            path, dtype=texts, na_values=empty, keep_default_na=False, float_precision="round_trip"
+        )
         return table, record
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -142,8 +147,7 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
     if record is not None:
         cells.uns["cellssl"] = record.uns()
         if len(features) == len(known):
-            for name, values in record.var.items():
-                cells.var[name] = values
+            cells.var = record.restore_var()
     return cells
 
 

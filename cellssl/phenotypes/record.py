@@ -26,23 +26,24 @@ class Record:
     features : mapping
         Column in the file → name of the feature, in their order.
     var : mapping
-        Further columns of `var`.
+        Further columns of `var`: their values and types.
     provenance : mapping
         ``uns["cellssl"]``.
     """
 
     obs: Mapping[str, Mapping[str, Any]]
     features: Mapping[str, str]
-    var: Mapping[str, list[Any]] = field(default_factory=dict)
+    var: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, cells: ad.AnnData, obs: Mapping[str, str], features: Mapping[str, str]
-    ) -> "Record":
+    def of(cls, cells: ad.AnnData, obs: Mapping[str, str], features: Mapping[str, str]) -> "Record":
         """Describe an embedding whose columns are written under other names: file → own name."""
         described = {name: _describe(cells.obs[own], own) for name, own in obs.items()}
-        var = {str(name): _plain(list(cells.var[name])) for name in cells.var.columns}
+        var = {
+            str(name): {"values": _plain(list(cells.var[name])), **_describe(cells.var[name], name)}
+            for name in cells.var.columns
+        }
         return cls(described, dict(features), var, _plain(dict(cells.uns.get("cellssl", {}))))
 
     def to_json(self) -> str:
@@ -62,19 +63,16 @@ class Record:
 
     def restore(self, column: pd.Series, name: str) -> pd.Series:
         """Give a column of the file its own name and type, and its missing values."""
-        about = self.obs[name]
-        values, kind = column, about["type"]
-        if "categories" in about:
-            categories = pd.Index(about["categories"])
-            if not isinstance(values.dtype, pd.CategoricalDtype):
-                by_text = {str(category): category for category in categories}
-                values = values.astype(object).astype(str).map(by_text)
-            values = values.astype(pd.CategoricalDtype(categories, about["ordered"]))
-        elif str(values.dtype) != kind:
-            values = _typed(values, kind)
-        if about["missing"]:
-            values = values.where(~values.index.isin(about["missing"]), other=np.nan)
-        return values.rename(about["name"])
+        return _restored(column, self.obs[name])
+
+    def restore_var(self) -> pd.DataFrame:
+        """Give `var` with the features' names."""
+        index = pd.Index(list(self.features.values()), dtype=object)
+        columns = {
+            name: _restored(pd.Series(about["values"], index=index, dtype=object), about)
+            for name, about in self.var.items()
+        }
+        return pd.DataFrame(columns, index=index)
 
     def uns(self) -> dict[str, Any]:
         """Give the provenance as an h5ad holds it: lists as arrays."""
@@ -92,18 +90,34 @@ def _describe(column: pd.Series, own: str) -> dict[str, Any]:
     return about
 
 
+def _restored(values: pd.Series, about: Mapping[str, Any]) -> pd.Series:
+    """Undo what a file does to a column."""
+    if "categories" in about:
+        categories = pd.Index(about["categories"])
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            by_text = {str(category): category for category in categories}
+            values = values.astype(object).astype(str).map(by_text)
+        values = values.astype(pd.CategoricalDtype(categories, about["ordered"]))
+    elif str(values.dtype) != about["type"]:
+        values = _typed(values, about["type"])
+    if about["missing"]:
+        values = values.where(~values.index.isin(about["missing"]), other=np.nan)
+    return values.rename(about["name"])
+
+
 def _typed(values: pd.Series, kind: str) -> pd.Series:
     """Turn the texts of a CSV into a type."""
     if kind == "bool":
         return values.astype(str).str.lower() == "true"
     if kind == "object":
         return values.astype(object)
+    dtype = pd.api.types.pandas_dtype(kind)
     if kind.startswith("float"):
-        # Python's own reading of a number is the exact one.
-        return values.replace("", "nan").astype(kind)
+        # NumPy reads a number's shortest text exactly.
+        return values.where(values != "", "nan").astype(dtype)
     if kind.startswith(("int", "uint")):
-        return values.astype(kind)
-    return values.astype("string").replace("", pd.NA).astype(kind)
+        return values.astype(dtype)
+    return values.where(values != "", None).astype("string").astype(dtype)
 
 
 def _plain(value: Any) -> Any:

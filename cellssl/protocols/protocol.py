@@ -158,7 +158,11 @@ class Positives(_Block):
         text = f"{self.kind} on another plate" if self.another_plate else self.kind
         if self.plates:
             return f"{text}, of plates {', '.join(self.plates)} only"
-        return f"{text}, not of plates {', '.join(self.exclude_plates)}" if self.exclude_plates else text
+        return (
+            f"{text}, not of plates {', '.join(self.exclude_plates)}"
+            if self.exclude_plates
+            else text
+        )
 
     def to_plain(self) -> str | dict[str, Any]:
         """Give the bare word where nothing else is set, else keys and values."""

@@ -176,7 +176,12 @@ def _positives(description: str | None) -> _Schema:
                 "if": {"properties": {"kind": {"const": "same_cell"}}},
                 "then": {"properties": {"plates": nothing, "exclude_plates": nothing}},
             },
-            {"anyOf": [{"properties": {"plates": nothing}}, {"properties": {"exclude_plates": nothing}}]},
+            {
+                "anyOf": [
+                    {"properties": {"plates": nothing}},
+                    {"properties": {"exclude_plates": nothing}},
+                ]
+            },
         ],
     }
     return {
