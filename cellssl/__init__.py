@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 # Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
 _homes = {
     "check_crops": "cells",
+    "combine": "phenotypes",
     "compare": "studies",
     "crop": "cells",
     "demo": "pipeline",
@@ -24,6 +25,7 @@ _homes = {
     "embed": "embedding",
     "evaluate": "phenotypes",
     "export_crops": "crops",
+    "export_embedding": "phenotypes",
     "get_data": "datasets",
     "import_crops": "crops",
     "import_features": "crops",
@@ -31,6 +33,7 @@ _homes = {
     "index": "plates",
     "join_crops": "crops",
     "preview": "report",
+    "read_embedding": "phenotypes",
     "run": "pipeline",
     "similarity": "phenotypes",
     "train": "studies",

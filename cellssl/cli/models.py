@@ -6,7 +6,8 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import CropFile, Device, ManyDevices, Out, TrainingChanges, Weights
-from cellssl.cli.shell import command, say, shown
+from cellssl.cli.shell import command, say, say_combined, shown
+from cellssl.errors import CellsslError
 
 
 @command(app, "train")
@@ -46,12 +47,12 @@ def train(
 def embed(
     crops: CropFile,
     model: Annotated[
-        str,
+        list[str],
         typer.Option(
             "--model",
             "-m",
             help="A run folder, a checkpoint, resnet18…101, resnet50-v1, random, "
-            "simple-features or intensity-features.",
+            "simple-features or intensity-features; repeated, the embeddings are combined.",
         ),
     ],
     out: Out,
@@ -66,19 +67,41 @@ def embed(
     seed: Annotated[int, typer.Option(min=0, help="Of a random network.")] = 0,
     device: Device = "auto",
 ) -> None:
-    """Put an encoder over crops: one embedding per cell, as AnnData."""
+    """Put an encoder over crops: one embedding per cell, as AnnData; several are combined."""
     import cellssl.embedding
+    import cellssl.phenotypes
 
-    embedded = cellssl.embedding.embed(
-        crops,
-        model,
-        out,
-        weights=weights,
-        size=size,
-        sample=sample,
-        seed=seed,
-        device=device,
-        progress=shown(),
-    )
-    say(f"{embedded.n_obs:,} cells, {embedded.n_vars} features")
+    several = len(model) > 1
+    used = [_pretrained(one) for one in model] if several else [True]
+    if several and (size, weights) != (None, None) and sum(used) != 1:
+        raise CellsslError(
+            f"--weights and --size go with one pretrained network; --model names {sum(used)} of them. Embed "
+            "each by itself, then `cellssl combine`."
+        )
+    embedded = [
+        cellssl.embedding.embed(
+            crops,
+            one,
+            None if several else out,
+            weights=weights if takes else None,
+            size=size if takes else None,
+            sample=sample,
+            seed=seed,
+            device=device,
+            progress=shown(),
+        )
+        for one, takes in zip(model, used, strict=True)
+    ]
+    if several:
+        combined = cellssl.phenotypes.combine(embedded, out)
+        say_combined(combined)
+    else:
+        say(f"{embedded[0].n_obs:,} cells, {embedded[0].n_vars} features")
     say(f"written to {out}")
+
+
+def _pretrained(model: str) -> bool:
+    """Whether a model takes weights and a size."""
+    from cellssl.embedding import is_baseline
+
+    return is_baseline(model) and model.startswith("resnet")

@@ -18,6 +18,7 @@ __all__ = [
     "CropFile",
     "Cutting",
     "Device",
+    "HeldOut",
     "Label",
     "ManyDevices",
     "Out",
@@ -42,6 +43,14 @@ Label = Annotated[
 ]
 Where = Annotated[
     str | None, typer.Option(help="A true/false column: only cells where it is true are scored.")
+]
+HeldOut = Annotated[
+    bool,
+    typer.Option(
+        "--held-out",
+        help="Score only plates whose labels no training used for its positives. Without it, scores that "
+        "would ask for labels that training was given are refused.",
+    ),
 ]
 Subsets = Annotated[
     list[str] | None,

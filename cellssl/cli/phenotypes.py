@@ -1,4 +1,4 @@
-"""Commands from embeddings to answers: evaluate, compare."""
+"""Commands on embeddings: evaluate, combine, export; and compare, which makes them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from cellssl.cli.options import (
     Baselines,
     CropFile,
     Device,
+    HeldOut,
     Label,
     Out,
     Subsets,
@@ -18,21 +19,26 @@ from cellssl.cli.options import (
     parse_baselines,
     parse_subsets,
 )
-from cellssl.cli.shell import command, say, show_scores, show_table, shown
+from cellssl.cli.shell import command, say, say_combined, show_scores, show_table, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Embeddings = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder.", show_default=False
+    ),
+]
+
 
 @command(app, "evaluate")
 def evaluate(
-    embeddings: Annotated[
-        list[Path],
-        typer.Argument(help="Embeddings: .h5ad, .zarr, .csv or .parquet.", show_default=False),
-    ],
+    embeddings: Embeddings,
     out: Out,
     label: Label = None,
     where: Where = None,
+    held_out: HeldOut = False,
     subset: Subsets = None,
     normalise: Annotated[
         str,
@@ -62,6 +68,7 @@ def evaluate(
         out=out,
         subsets=parse_subsets(subset),
         where=where,
+        held_out=held_out,
         normalise=normalise,
         controls=controls,
         aggregate=aggregate,
@@ -70,6 +77,52 @@ def evaluate(
     show_scores(scores)
     _show_matches(scores)
     say(f"written to {out}")
+
+
+@command(app, "combine")
+def combine(
+    embeddings: Embeddings,
+    out: Out,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Of the combination, in tables. (default: the names joined by +)"),
+    ] = None,
+) -> None:
+    """Join embeddings of the same cells into one, all weighing alike; cells are matched by name."""
+    import cellssl.phenotypes
+
+    combined = cellssl.phenotypes.combine(embeddings, out, name=name)
+    say_combined(combined)
+    say(f"written to {out}")
+
+
+@command(app, "export")
+def export(
+    embedding: Annotated[
+        Path,
+        typer.Argument(
+            help="An embedding: .h5ad, .zarr, .csv, .parquet, or an exported folder.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="What its end says: .parquet or .csv for pycytominer, .h5ad for mantispy, without an end a "
+            "folder for DeepProfiler's tools.",
+        ),
+    ],
+    unit: Annotated[
+        str | None,
+        typer.Option(help="For mantispy: the unit of the concentrations, M, mM, uM, nM or pM."),
+    ] = None,
+) -> None:
+    """Write an embedding for another program; every command reads it back as it was."""
+    import cellssl.phenotypes
+
+    say(f"written to {cellssl.phenotypes.export_embedding(embedding, out, unit=unit)}")
 
 
 def _show_matches(scores: "pd.DataFrame") -> None:
@@ -107,6 +160,7 @@ def compare(
     ] = None,
     label: Label = None,
     where: Where = None,
+    held_out: HeldOut = False,
     subset: Subsets = None,
     device: Device = "auto",
 ) -> None:
@@ -122,6 +176,7 @@ def compare(
         seeds=seeds,
         sample=sample,
         where=where,
+        held_out=held_out,
         subsets=parse_subsets(subset),
         changes=changes.collect(),
         device=device,

@@ -10,6 +10,7 @@ from cellssl.cli.options import (
     Baselines,
     Cutting,
     Device,
+    HeldOut,
     Label,
     Out,
     PlateFiles,
@@ -46,6 +47,7 @@ def run(
         ),
     ] = None,
     label: Label = None,
+    held_out: HeldOut = False,
     dose: Annotated[
         str | None, typer.Option(help="The column of doses. (default: one called so, if any)")
     ] = None,
@@ -90,6 +92,7 @@ def run(
         segmenter=segmentation.build(),
         crop_size=crop_size,
         label=label,
+        held_out=held_out,
         dose=dose,
         baselines=parse_baselines(baseline),
         sample=sample,

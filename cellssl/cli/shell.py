@@ -18,9 +18,18 @@ from cellssl.errors import CellsslError
 from cellssl.progress import console
 
 if TYPE_CHECKING:
+    import anndata as ad
     import pandas as pd
 
-__all__ = ["command", "parse_pairs", "say", "show_scores", "show_table", "shown"]
+__all__ = [
+    "command",
+    "parse_pairs",
+    "say",
+    "say_combined",
+    "show_scores",
+    "show_table",
+    "shown",
+]
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bars, no messages; errors only.")
@@ -140,6 +149,18 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     page.print(table)
 
 
+def say_combined(combined: "ad.AnnData") -> None:
+    """Say what a combination is made of."""
+    about = combined.uns["cellssl"]
+    for block in about["blocks"].values():
+        say(f"  {block['name']}: {block['features']} features, {block['features_that_vary']} vary")
+    missing = about["cells_not_in_all"]
+    apart = f"; {missing:,} that are not in all were left out" if missing else ""
+    say(
+        f"{combined.n_obs:,} cells, {combined.n_vars} features in {len(about['blocks'])} blocks{apart}"
+    )
+
+
 def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
     """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``.
 
@@ -180,6 +201,7 @@ _HEADLINE = {
     "knn": "kNN",
     "linear": "linear",
     "ami_plate": "AMI with plate",
+    "linear_plate": "plate, linear",
 }
 
 

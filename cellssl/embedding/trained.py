@@ -4,6 +4,8 @@ import logging
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
+
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
 from cellssl.embedding.extractor import Extractor, check_crops
@@ -57,6 +59,7 @@ def trained(path: Path, crops: Crops) -> Extractor:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     positives = str(saved.get("positives", "same_cell"))
+    used = saved.get("labels_used")
     return Extractor(
         name=file.parent.name if file.name == CHECKPOINT else file.stem,
         network=network,
@@ -72,5 +75,12 @@ def trained(path: Path, crops: Crops) -> Extractor:
             "seed": int(saved["settings"]["seed"]),
             "positives": positives,
             "weak": positives != "same_cell",
+            # A run of before they were recorded: none of its cells can be scored fairly.
+            **({} if used is None else {"labels_used": _as_arrays(used)}),
         },
     )
+
+
+def _as_arrays(lists: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    """Give lists of names in a form that an h5ad holds, empty ones too."""
+    return {key: np.asarray(names, dtype=object) for key, names in lists.items()}

@@ -2,18 +2,20 @@
 
 from cellssl.phenotypes.clustering import cluster
 from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.combining import combine
 from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
-from cellssl.phenotypes.embeddings import read_embedding
 from cellssl.phenotypes.evaluation import (
     compare_embeddings,
     evaluate,
     measure_embeddings,
 )
+from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.reading import read_embedding
 from cellssl.phenotypes.similarity import Similarity, similarity
 from cellssl.phenotypes.splits import held_out
 from cellssl.phenotypes.whitening import Whitening, coral, fit_sphering, fit_whitening
@@ -29,11 +31,13 @@ __all__ = [
     "choose_dose",
     "choose_label",
     "cluster",
+    "combine",
     "compare_embeddings",
     "coral",
     "correlate_doses",
     "dose_positions",
     "evaluate",
+    "export_embedding",
     "fit_sphering",
     "fit_whitening",
     "held_out",

@@ -7,8 +7,10 @@ import scanpy as sc
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.blocks import block_names
 from cellssl.phenotypes.embeddings import check_features, features
-from cellssl.scores import cluster_kmeans, principal_components, standardise
+from cellssl.phenotypes.normalisation import normalise_features
+from cellssl.scores import cluster_kmeans, principal_components
 
 __all__ = ["cluster"]
 
@@ -30,8 +32,9 @@ def cluster(
 ) -> ad.AnnData:
     """Cluster the cells of an embedding and lay them out on a map.
 
-    Features are standardised and reduced to 50 principal components; k-means runs on these, Leiden
-    and UMAP on the graph of nearest neighbours among them.
+    Features are standardised, of a combined embedding so that its blocks weigh alike, and reduced to 50
+    principal components; k-means runs on these, Leiden and UMAP on the graph of nearest neighbours
+    among them.
 
     Parameters
     ----------
@@ -60,7 +63,8 @@ def cluster(
     if adata.n_obs < FEWEST:
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
     result = adata.copy()
-    components = principal_components(standardise(features(adata)), seed=seed)
+    known = normalise_features(features(adata), np.arange(adata.n_obs), blocks=block_names(adata))
+    components = principal_components(known, seed=seed)
     result.obsm["X_pca"] = components
     add_graph(result, neighbours=neighbours, seed=seed)
     found = leiden(result, resolution=resolution, seed=seed)

@@ -1,4 +1,4 @@
-"""Embeddings as files and in memory: read, checked, and matched cell by cell."""
+"""Embeddings in memory: checked, and matched cell by cell."""
 
 import difflib
 import logging
@@ -7,24 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.leakage import UsedLabels
+from cellssl.phenotypes.reading import no_features, read_embedding
 
-__all__ = ["Embedding", "column", "load_embeddings", "match_cells", "read_embedding"]
+__all__ = [
+    "Embedding",
+    "check_features",
+    "check_names",
+    "column",
+    "features",
+    "load_embeddings",
+    "match_cells",
+]
 
 log = logging.getLogger(__name__)
-
-# What may name the cells of a table, besides plate, well, site and label together.
-NAMES = ("obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")
-# What cellssl itself writes about cells: never features.
-OWN_COLUMNS = ("leiden", "kmeans")
-OWN_PREFIXES = ("Metadata_", "Quality_", "Area_")
-IDENTITY = ("Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Label")
 
 
 @dataclass(frozen=True)
@@ -41,124 +43,15 @@ class Embedding:
         Trained with other cells of a well or treatment as positives; `cellssl embed` decides it.
     cells : AnnData
         X (N, D) float32.
+    used : UsedLabels or None
+        Of a weak one: the labels that its training used, as far as they are known.
     """
 
     name: str
     seed: str
     weak: bool
     cells: ad.AnnData
-
-
-def read_embedding(path: str | Path) -> ad.AnnData:
-    """Read an embedding: AnnData (.h5ad, .zarr), CSV (.csv, .csv.gz) or Parquet (.parquet).
-
-    Parameters
-    ----------
-    path : path
-        In a table, columns `Metadata_*`, `Quality_*`, `Area_*`, `leiden`, `kmeans` and columns of
-        text or truth values describe the cells; every other column of numbers is a feature. Cells
-        are named by a column `cell_id`, `obs_names` or an unnamed first one; else by plate, well,
-        site and label.
-
-    Returns
-    -------
-    AnnData
-        X (N, D) float32; `uns["cellssl"]["name"]` is the file's stem when it has none.
-
-    Raises
-    ------
-    EmbeddingError
-        When the file is missing, of another kind, broken, or holds no features.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
-    kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
-    if kind in ("h5ad", "zarr"):
-        cells = _read_anndata(path, kind)
-    elif kind in ("csv", "parquet"):
-        cells = _from_table(_read_table(path, kind), path)
-    else:
-        raise EmbeddingError(
-            f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
-        )
-    stem = path.parent.name if path.stem == "embedding" else path.name.split(".")[0]
-    provenance = dict(cells.uns.get("cellssl", {}))
-    provenance.setdefault("name", stem)
-    cells.uns["cellssl"] = provenance
-    return cells
-
-
-def _read_anndata(path: Path, kind: str) -> ad.AnnData:
-    """Read an AnnData; a crop file is refused before its pixels are read."""
-    try:
-        if kind == "zarr":
-            return ad.read_zarr(path)
-        with h5py.File(path) as file:
-            X = file.get("X")
-            if isinstance(X, h5py.Dataset) and X.ndim == 2 and X.shape[1] == 0:
-                raise EmbeddingError(_no_features(str(path)))
-        return ad.read_h5ad(path)
-    except EmbeddingError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmbeddingError(f"{path} cannot be read as AnnData: {reason}") from error
-
-
-def _read_table(path: Path, kind: str) -> pd.DataFrame:
-    """Read a CSV or Parquet table."""
-    try:
-        if kind == "parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, low_memory=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
-
-
-def _from_table(table: pd.DataFrame, path: Path) -> ad.AnnData:
-    """Part a table into what describes cells and what is a feature."""
-    if table.columns.duplicated().any():
-        twice = table.columns[table.columns.duplicated()][0]
-        raise EmbeddingError(f"{path}: the column {twice!r} occurs twice.")
-    names = _cell_names(table)
-    features = [
-        name
-        for name in table.columns
-        if pd.api.types.is_numeric_dtype(table[name])
-        and not pd.api.types.is_bool_dtype(table[name])
-        and not str(name).startswith(OWN_PREFIXES)
-        and name not in (*NAMES, *OWN_COLUMNS)
-    ]
-    obs = table.drop(columns=features).drop(columns=[n for n in NAMES if n in table.columns])
-    if not features:
-        raise EmbeddingError(_no_features(str(path)))
-    obs.index = names
-    cells = ad.AnnData(table[features].to_numpy(dtype=np.float32), obs=obs)
-    cells.var_names = [str(name) for name in features]
-    return cells
-
-
-def _cell_names(table: pd.DataFrame) -> pd.Index:
-    """Name the cells so that they can be matched with another table's."""
-    for name in NAMES:
-        if name in table.columns and table[name].is_unique:
-            return pd.Index(table[name].astype(str).to_numpy())
-    if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
-        return pd.Index(table.index.astype(str).to_numpy())
-    if all(name in table.columns for name in IDENTITY):
-        joined = table[list(IDENTITY)].astype(str).agg("/".join, axis=1)
-        if joined.is_unique:
-            return pd.Index(joined.to_numpy())
-    return pd.Index([str(number) for number in range(len(table))])
-
-
-def _no_features(name: str) -> str:
-    return (
-        f"{name} holds no features (X has no columns). "
-        "If it is a file of crops, embed them first: `cellssl embed`."
-    )
+    used: UsedLabels | None = None
 
 
 def load_embeddings(
@@ -200,7 +93,11 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     check_features(cells, name)
     seed = provenance.get("seed")
     return Embedding(
-        name, "" if seed is None else str(seed), bool(provenance.get("weak", False)), cells
+        name=name,
+        seed="" if seed is None else str(seed),
+        weak=bool(provenance.get("weak", False)),
+        cells=cells,
+        used=UsedLabels.read(provenance),
     )
 
 
@@ -210,7 +107,18 @@ def check_features(cells: ad.AnnData, name: str) -> None:
     They must exist, be finite, and belong to cells with unique names.
     """
     if cells.X is None or cells.n_vars == 0:
-        raise EmbeddingError(_no_features(name))
+        raise EmbeddingError(no_features(name))
+    check_names(cells, name)
+    bad = ~np.isfinite(features(cells)).all(axis=1)
+    if bad.any():
+        raise EmbeddingError(
+            f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "
+            f"(first {cells.obs_names[bad][0]!r}): drop these cells or embed them again."
+        )
+
+
+def check_names(cells: ad.AnnData, name: str) -> None:
+    """Raise an EmbeddingError unless there are cells, and each has a name of its own."""
     if cells.n_obs == 0:
         raise EmbeddingError(f"{name} holds no cells.")
     if not cells.obs_names.is_unique:
@@ -218,12 +126,6 @@ def check_features(cells: ad.AnnData, name: str) -> None:
         raise EmbeddingError(
             f"{name}: the cell name {twice!r} occurs twice; cells are matched by obs_names, "
             "make them unique (plate/well/site/label)."
-        )
-    bad = ~np.isfinite(features(cells)).all(axis=1)
-    if bad.any():
-        raise EmbeddingError(
-            f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "
-            f"(first {cells.obs_names[bad][0]!r}): drop these cells or embed them again."
         )
 
 

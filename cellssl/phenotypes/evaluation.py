@@ -11,8 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.blocks import block_names
+from cellssl.phenotypes.counting import COUNT, count_cells
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
+from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.measurements import Measurement, Measurements
 from cellssl.phenotypes.mechanisms import control_cells
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
@@ -40,6 +43,7 @@ def evaluate(
     controls: str | None = None,
     aggregate: str = "median",
     where: str | None = None,
+    held_out: bool = False,
     resamples: int = 400,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -93,6 +97,9 @@ def evaluate(
         `median` or `mean`: of a well's cells and of a treatment's wells, for NSC and NSCB.
     where : str, optional
         Column of truth values: score these cells only, and learn from no others.
+    held_out : bool
+        Where a training took positives by labels that the scored one follows from: score, and learn
+        from, only cells of plates whose labels no training used. Without it such a score is refused.
     resamples : int
         Draws for the intervals.
 
@@ -100,10 +107,13 @@ def evaluate(
     -------
     DataFrame
         embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
-        replicates, weak, note. Metrics: ami_kmeans, ami_leiden, silhouette, knn, linear, and the
-        confounders ami_plate and ami_batch (the same k-means clusters against plate and batch); on
-        a test set also knn_top1 and linear_top1, the share of all images that is right; of
-        mechanisms also nsc and nscb, whose n counts treatments.
+        replicates, weak, note. Metrics: ami_kmeans, ami_leiden, silhouette, knn, linear, and their
+        confounders, plate, batch, and the well's row, column and edge: ami_plate, … (the same k-means
+        clusters against them) and linear_plate, … (how well they can be read from the features of
+        other wells; chance is 1 / classes); on a test set also knn_top1 and linear_top1, the share of
+        all images that is right; of mechanisms also nsc and nscb, whose n counts treatments.
+        The embedding "cell-count" knows nothing but how many cells a well has; its rows are there
+        where that is known and differs.
         A score that cannot be had is NaN, and `note` says why.
 
     Raises
@@ -121,6 +131,8 @@ def evaluate(
         controls=controls,
         aggregate=aggregate,
         where=where,
+        held_out=held_out,
+        cell_count=True,
         resamples=resamples,
         progress=progress,
     )
@@ -167,6 +179,8 @@ def measure_embeddings(
     controls: str | None = None,
     aggregate: str = "median",
     where: str | None = None,
+    held_out: bool = False,
+    cell_count: bool = False,
     resamples: int = 400,
     absent: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -175,6 +189,8 @@ def measure_embeddings(
 
     Parameters
     ----------
+    cell_count : bool
+        Whether the number of cells of a well stands in the table, as an embedding of its own.
     absent : mapping, optional
         Name of an embedding that could not be had → why, and how to get it: each has rows
         without a value.
@@ -193,6 +209,7 @@ def measure_embeddings(
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
+    used = {_title(one): one.used for one in loaded}
     negative = control_cells(obs, controls)
     tasks, counts = build_tasks(
         obs,
@@ -202,17 +219,27 @@ def measure_embeddings(
         groups=groups,
         resamples=resamples,
         controls=negative,
+        fair=fair_cells(obs, label, used) if held_out else None,
     )
+    refuse_leaks(obs, label, used, tasks[0].rows)
     known = {
         "plates": _names_in(obs, "Metadata_Plate"),
         "batches": _names_in(obs, "Metadata_Batch"),
         "controls": negative,
     }
+    if cell_count and COUNT not in {one.name for one in loaded}:
+        counted, reason = count_cells([one.cells for one in loaded], obs)
+        loaded += [counted] if counted is not None else []
+        if reason:
+            log.warning("no baseline of cell counts: %s.", reason)
     entries: list[Measurement] = []
     for one in track(loaded, "scoring", shown=progress):
         X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
+        blocks = block_names(one.cells)
+        # One number a cell has nothing to be whitened or corrected.
+        rule = "standardise" if one.name == COUNT else normalise
         for task in tasks:
-            Z = normalise_features(X, task.rows, rule=normalise, **known)
+            Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
             entries += [
                 _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
                 for score in task_scores(Z, task, seeds, aggregate=aggregate)
@@ -224,6 +251,10 @@ def measure_embeddings(
             for metric in task_metrics(task)
         ]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
+
+
+def _title(one: Embedding) -> str:
+    return f"{one.name} (seed {one.seed})" if one.seed else one.name
 
 
 def _names_in(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:

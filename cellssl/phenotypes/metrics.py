@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
+from cellssl.phenotypes.confounders import CONFOUNDERS, Confounder
 from cellssl.phenotypes.confusions import Confusions
 from cellssl.phenotypes.mechanisms import MATCHES
 from cellssl.phenotypes.tasks import Task
@@ -51,18 +52,23 @@ METRICS = (
     "silhouette",
     "knn",
     "linear",
-    "ami_plate",
-    "ami_batch",
+    *(f"ami_{name}" for name in CONFOUNDERS),
+    *(f"linear_{name}" for name in CONFOUNDERS),
 )
 
 # The silhouette compares every two cells: beyond this many it is taken on a seeded sample.
 SILHOUETTE_CELLS = 10_000
+# A confounder has many classes: beyond so many cells it is predicted on a seeded sample.
+CONFOUNDED_CELLS = 5_000
 
 
 def split_of(metric: str, task: Task) -> str:
     """Tell what a metric keeps apart: a classifier's cells by the task's split, NSC's compounds."""
     if metric in MATCHES:
         return MATCHES[metric]
+    confounder = task.confounders.get(metric.removeprefix("linear_"))
+    if metric.startswith("linear_") and confounder is not None:
+        return confounder.split
     return task.split if metric.removesuffix(TOP1) in CLASSIFIERS else "none"
 
 
@@ -93,20 +99,60 @@ def task_scores(
     components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
     yield Score("ami_kmeans", *_agreement(task, truth, clusters), n)
-    yield Score("ami_leiden", *_agreement(task, truth, _leiden_clusters(components, seeds)), n)
+    if components.shape[1] > 1:
+        found = _leiden_clusters(components, seeds)
+        yield Score("ami_leiden", *_agreement(task, truth, found), n)
+    else:
+        yield Score("ami_leiden", float("nan"), None, n, "one feature has no neighbourhoods")
     yield _silhouette(components, task)
     for name, predict in CLASSIFIERS.items():
         yield from _accuracies(name, predict, Z, task)
-    for name, values in task.confounders.items():
-        metric = f"ami_{name}"
-        if values is None:
-            note = f"no column Metadata_{name.capitalize()}"
-            yield Score(metric, float("nan"), None, n, note)
-        elif len(np.unique(values)) < 2:
-            yield Score(metric, float("nan"), None, n, f"one {name} only")
-        else:
-            yield Score(metric, *_agreement(task, values, clusters), n)
+    for name, confounder in task.confounders.items():
+        yield from _confounded(name, confounder, Z[task.scored], clusters, task)
     yield from _matches(Z[task.scored], task, aggregate)
+
+
+def _confounded(
+    name: str,
+    confounder: Confounder | None,
+    X: NDArray[np.float32],
+    clusters: Sequence[NDArray[np.int64]],
+    task: Task,
+) -> Iterator[Score]:
+    """How far the clusters follow a confounder, and how well the scored cells (n, D) tell it."""
+    n, reason = len(X), ""
+    if confounder is None:
+        reason = f"no column {CONFOUNDERS[name]}"
+        if name not in ("plate", "batch"):
+            reason += " that names wells as A01"
+    elif len(np.unique(confounder.codes)) < 2:
+        reason = "all cells lie alike" if name == "edge" else f"one {name} only"
+    if confounder is None or reason:
+        for metric in ("ami", "linear"):
+            yield Score(f"{metric}_{name}", float("nan"), None, n, reason)
+        return
+    classes = len(np.unique(confounder.codes))
+    yield Score(f"ami_{name}", *_agreement(task, confounder.codes, clusters), n, classes=classes)
+    yield _told(name, confounder, X, task)
+
+
+def _told(name: str, confounder: Confounder, X: NDArray[np.float32], task: Task) -> Score:
+    """Balanced accuracy of a linear model that tells a confounder from cells of other groups."""
+    metric, note = f"linear_{name}", ""
+    rows = np.arange(len(X))
+    if len(rows) > CONFOUNDED_CELLS:
+        rows = np.sort(np.random.default_rng(0).choice(len(X), CONFOUNDED_CELLS, replace=False))
+        note = f"on a random sample of {CONFOUNDED_CELLS} cells"
+    values = confounder.codes[rows]
+    classes = len(np.unique(values))
+    groups = None if confounder.groups is None else confounder.groups[rows]
+    if groups is None or len(np.unique(groups)) < 2 or classes < 2:
+        reason = "the cells name no two wells to keep apart"
+        return Score(metric, float("nan"), None, len(rows), reason, classes=classes)
+    predictions = linear_predict(X[rows], values, groups=groups)
+    draws = task.resamples.take(rows).balanced_accuracy(values, predictions)
+    table = confusion(values, predictions, np.unique(values))
+    return Score(metric, balanced_accuracy_of(table), draws, len(rows), note, classes=classes)
 
 
 def _matches(X: NDArray[np.float32], task: Task, statistic: str) -> Iterator[Score]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.blocks import blockwise
 from cellssl.phenotypes.harmony import harmony
 from cellssl.phenotypes.plate_scaling import scale_plates
 from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
@@ -61,6 +62,7 @@ def normalise_features(
     plates: ArrayLike | None = None,
     controls: ArrayLike | None = None,
     batches: ArrayLike | None = None,
+    blocks: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
     """Normalise the features of the rows that are scored, without labels.
 
@@ -97,6 +99,9 @@ def normalise_features(
         Negative controls.
     batches : (N,), optional
         Batch of every cell, for CORAL and Harmony.
+    blocks : (D,), optional
+        Of a combined embedding: the block of each feature. Each is normalised by itself, and then all
+        weigh alike, see `blockwise`; `none` leaves them as they are.
 
     Returns
     -------
@@ -114,7 +119,17 @@ def normalise_features(
         None if controls is None else np.asarray(controls, dtype=bool),
         None if batches is None else np.asarray(batches),
     )
-    *first, last = check_normalisation(rule)
+    steps = check_normalisation(rule)
+    if blocks is None or set(steps) == {"none"}:
+        return _apply_all(steps, X, rows, cells)
+    return blockwise(X, np.asarray(blocks), lambda part: _apply_all(steps, part, rows, cells))
+
+
+def _apply_all(
+    steps: Sequence[str], X: NDArray[np.float32], rows: NDArray[np.int64], cells: _Cells
+) -> NDArray[np.float32]:
+    """Normalise all cells by the first steps, and the rows by the last."""
+    *first, last = steps
     for step in first:
         X = _apply(step, X, np.arange(len(X)), rows, cells)
     return _apply(last, X, rows, rows, cells)

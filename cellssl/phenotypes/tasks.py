@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column_codes, text_values, treatment_names, well_names
+from cellssl.phenotypes.columns import text_values, treatment_names, well_names
+from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.splits import Split, find_split
@@ -41,7 +42,8 @@ class Task:
     test : (n,) bool or None
         Of a test set: which cells are scored, the others being learnt from. None: all are scored.
     confounders : dict
-        `plate` and `batch`: (m,) int64 of the scored cells, or None where the cells do not say.
+        `plate`, `batch`, and of a well `row`, `column` and `edge`: see `Confounder`, or None where the
+        cells do not say.
     resamples : Resamples
         Draws of treatments among the scored cells, shared by all embeddings.
     treatments : Treatments or None
@@ -54,7 +56,7 @@ class Task:
     split: str
     groups: NDArray[np.int64] | None
     test: NDArray[np.bool_] | None
-    confounders: Mapping[str, NDArray[np.int64] | None]
+    confounders: Mapping[str, Confounder | None]
     resamples: Resamples
     treatments: Treatments | None = None
 
@@ -78,13 +80,16 @@ def build_tasks(
     groups: str = "auto",
     resamples: int = 400,
     controls: NDArray[np.bool_] | None = None,
+    fair: NDArray[np.bool_] | None = None,
 ) -> tuple[list[Task], dict[str, int]]:
     """Lay down what is scored, before any feature is looked at.
 
     Parameters
     ----------
     controls : (N,) bool, optional
-        Negative controls, which are no treatments. The others are as for `evaluate`.
+        Negative controls, which are no treatments.
+    fair : (N,) bool, optional
+        Cells whose labels no training used: only these are scored. The others are as for `evaluate`.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def build_tasks(
         All classes first, then the subsets in their order.
     counts : dict
         Cells `matched`, `outside` of `where`, `unlabelled` and `scored`; of a test set the cells of
-        its `training` set too.
+        its `training` set too, and with `fair` those that are `used` by a training.
 
     Raises
     ------
@@ -108,9 +113,18 @@ def build_tasks(
         "unlabelled": int((inside & ~labelled).sum()),
         "scored": int((inside & labelled).sum()),
     }
+    if fair is not None:
+        counts["used"] = int((inside & labelled & ~fair).sum())
+        inside = inside & fair
+        counts["scored"] = int((inside & labelled).sum())
     if counts["unlabelled"]:
         log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
     chosen = np.flatnonzero(inside & labelled)
+    if not len(chosen) and counts.get("used"):
+        raise EmbeddingError(
+            f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
+            "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
+        )
     if not len(chosen):
         raise EmbeddingError(f"no cell is left to score by {label}: {counts}.")
     split = find_split(obs, chosen, groups)
@@ -155,10 +169,7 @@ def _task(
         split=split.name,
         groups=None if split.groups is None else split.groups[rows],
         test=test,
-        confounders={
-            "plate": column_codes(part, "Metadata_Plate"),
-            "batch": column_codes(part, "Metadata_Batch"),
-        },
+        confounders=find_confounders(part),
         resamples=draw_resamples(labels[scored], _units(part), count=resamples),
         treatments=treatments,
     )

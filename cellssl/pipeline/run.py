@@ -22,11 +22,12 @@ from cellssl.phenotypes import (
     read_embedding,
     read_scores,
 )
+from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method
-from cellssl.protocols import Protocol, from_dict, require_fit, resolve
+from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_labels
 from cellssl.studies import Baseline, fingerprint, plan_baselines, train
 from cellssl.training import checkpoint_file, load_checkpoint
 
@@ -70,6 +71,7 @@ def run(
     illumination: Method = "median",
     keep: Sequence[str] = (),
     label: str | None = None,
+    held_out: bool = False,
     dose: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
     sample: int = 5000,
@@ -104,6 +106,9 @@ def run(
     label
         The obs column to score against; MOA, Phenotype, Control, Compound or Class when left out, the
         first with two values.
+    held_out
+        Score only cells of plates whose labels the protocol does not use for its positives; without it a score that
+        would ask for labels that training was given is refused, before anything is done.
     dose
         The obs column of doses; one called dose or concentration when left out. With negative and positive controls,
         the report shows where wells lie between them against their dose.
@@ -133,6 +138,7 @@ def run(
     label, dose = _check(
         source, recipe, size, label, dose, segmenter
     )  # mistakes show now, not after hours
+    _refuse_used(source, recipe, label, held_out=held_out)
 
     space = Workspace.make(out, device=device, progress=progress)
     if redo is not None:
@@ -153,7 +159,7 @@ def run(
         model = train(recipe, cells, space / "model", device=device, progress=progress)
     model = Path(model)
     embeddings, absent = _embed(space, cells.path, model, planned, download=download)
-    scores = _evaluate(space, embeddings, absent, label, sample)
+    scores = _evaluate(space, embeddings, absent, label, sample, held_out=held_out)
     report = summarise(
         space,
         source if isinstance(source, PlateIndex) else None,
@@ -222,6 +228,19 @@ def _check(
     return choose_label(table, label), choose_dose(table, dose)
 
 
+def _refuse_used(
+    source: PlateIndex | Crops, recipe: Protocol, label: str | None, *, held_out: bool
+) -> None:
+    """Make sure that something is left to score whose labels the protocol does not use."""
+    table = source.obs if isinstance(source, Crops) else source.fields
+    if label is None or not recipe.positives.weak:
+        return
+    used = {recipe.name: UsedLabels.of(used_labels(recipe, table))}
+    fair = fair_cells(table, label, used)
+    if not (held_out and fair.any()):
+        refuse_leaks(table, label, used)
+
+
 def _crop(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -> Crops:
     """Cut the plate's cells out."""
     plate.save(space / "plate.csv")
@@ -277,6 +296,8 @@ def _evaluate(
     absent: dict[str, str],
     label: str | None,
     sample: int,
+    *,
+    held_out: bool,
 ) -> pd.DataFrame:
     """Score all embeddings on the same sample of cells."""
     if label is None:
@@ -288,7 +309,11 @@ def _evaluate(
         own = own[sample_wells(own.obs, sample)].copy()
         others = [path for name, path in embeddings.items() if name != "cellssl"]
         measure_embeddings(
-            [own, *others], label=label, absent=absent, progress=space.progress
+            [own, *others],
+            label=label,
+            held_out=held_out,
+            absent=absent,
+            progress=space.progress,
         ).save(table.parent)
 
     inputs = {
@@ -296,6 +321,7 @@ def _evaluate(
         "absent": absent,
         "label": label,
         "sample": sample,
+        "held_out": held_out,
     }
     space.finish("evaluate", inputs, table, work)
     return read_scores(table)

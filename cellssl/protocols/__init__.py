@@ -12,7 +12,7 @@ from cellssl.protocols.checking import Finding, check, require_fit
 from cellssl.protocols.comparing import diff
 from cellssl.protocols.describing import describe, summarise
 from cellssl.protocols.loading import dump, extend, from_dict, load, loads, names
-from cellssl.protocols.pairing import build_partners
+from cellssl.protocols.pairing import build_partners, used_labels
 from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule, ViewRecipe
 from cellssl.protocols.schema import schema
 from cellssl.protocols.vocabulary import explain_operation, operations
@@ -46,4 +46,5 @@ __all__ = [
     "resolve",
     "schema",
     "summarise",
+    "used_labels",
 ]

@@ -10,7 +10,7 @@ from cellssl.errors import ProtocolError
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
 
-__all__ = ["build_partners", "missing_columns"]
+__all__ = ["build_partners", "missing_columns", "used_labels"]
 
 _PREFIX = "Metadata_"
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
@@ -31,12 +31,12 @@ def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
     -------
     Partners or None
         None where both views show the same cell. Cells without a treatment have no partner but
-        themselves.
+        themselves, nor have those of plates whose labels are not used.
 
     Raises
     ------
     ProtocolError
-        When a column is missing or empty.
+        When a column is missing or empty, or a plate that is named is not there.
     TrainingError
         When no cell has a partner.
 
@@ -53,10 +53,66 @@ def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
     found = missing_columns(protocol, obs.columns)
     if found:
         raise ProtocolError(f"protocol {protocol.name}: {'; '.join(found)}")
-    if positives.kind == "same_well":
-        return Partners(_groups(protocol, obs, (_PLATE, _WELL)))
-    groups = _groups(protocol, obs, _treatment(protocol, obs))
+    groups = _groups(protocol, obs, _label_columns(protocol, obs))
+    # A cell whose plate's labels are not used stands alone.
+    alone = np.flatnonzero(~_used_rows(protocol, obs))
+    groups[alone] = groups.max(initial=0) + 1 + np.arange(len(alone))
     return Partners(groups, _codes(obs[_PLATE]) if positives.another_plate else None)
+
+
+def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
+    """Say which labels `positives:` takes from the cells: what no fair score may ask for again.
+
+    Parameters
+    ----------
+    protocol
+        The protocol.
+    obs
+        One row per image that is trained on.
+
+    Returns
+    -------
+    dict
+        ``columns`` that positives are told by, and ``plates`` whose cells' columns were looked at; both
+        empty where both views show the same cell, plates also where the cells name none.
+
+    Examples
+    --------
+    >>> from cellssl.protocols import resolve
+    >>> cells = pd.DataFrame({"Metadata_Plate": ["P1", "P2"], "Metadata_Compound": ["a", "b"]})
+    >>> kind = {"kind": "same_treatment", "exclude_plates": ["P2"]}
+    >>> used_labels(resolve("natural-moco", {"positives": kind}), cells)
+    {'columns': ['Metadata_Compound'], 'plates': ['P1']}
+    """
+    if not protocol.positives.weak:
+        return {"columns": [], "plates": []}
+    plates: list[str] = []
+    if _PLATE in obs.columns:
+        plates = sorted(set(obs[_PLATE].astype(str)[_used_rows(protocol, obs)]))
+    return {"columns": list(_label_columns(protocol, obs)), "plates": plates}
+
+
+def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
+    """Name the columns that tell which cells are positives of one another."""
+    return (_PLATE, _WELL) if protocol.positives.kind == "same_well" else _treatment(protocol, obs)
+
+
+def _used_rows(protocol: Protocol, obs: pd.DataFrame) -> np.ndarray:
+    """Tell which cells' labels are used: (N,) bool."""
+    positives = protocol.positives
+    named = positives.plates or positives.exclude_plates
+    if not named:
+        return np.ones(len(obs), dtype=bool)
+    plates = obs[_PLATE].astype(str)
+    there = sorted(set(plates))
+    for name in named:
+        if name not in there:
+            key = "plates" if positives.plates else "exclude_plates"
+            raise ProtocolError(
+                f"protocol {protocol.name}: positives.{key}: the cells have no plate {name!r}"
+                f"{nearest(name, there)}"
+            )
+    return (plates.isin(named) == bool(positives.plates)).to_numpy()
 
 
 def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
@@ -75,7 +131,8 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
         needed: tuple[str, ...] = (_PLATE, _WELL)
     else:
         needed = tuple(_PREFIX + name for name in positives.columns or ()) or (_COMPOUND,)
-        needed += (_PLATE,) if positives.another_plate else ()
+        by_plate = positives.another_plate or positives.plates or positives.exclude_plates
+        needed += (_PLATE,) if by_plate else ()
     there = [name for name in columns if name.startswith(_PREFIX)]
     have = ", ".join(there) or "no Metadata_ columns"
     return [

@@ -53,6 +53,18 @@ def _columns(value: object) -> object:
     return names
 
 
+def _plates(value: object) -> object:
+    """Accept a list of distinct plate names, which may look like numbers; or nothing."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        value = [str(name) if type(name) is int else name for name in value]
+    names = _names(value, "plate names")
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every plate once, got {list(names)!r}")
+    return names
+
+
 def _percentiles(value: object) -> object:
     """Accept two rising numbers from 0 to 100."""
     wanted = "expected two rising percentiles [from, to] between 0 and 100"
@@ -116,6 +128,14 @@ class Positives(_Block):
         description="columns that make a treatment, with or without Metadata_; Compound and, where "
         "the data have it, Concentration when left out",
     )
+    plates: Annotated[tuple[str, ...] | None, BeforeValidator(_plates)] = Field(
+        None,
+        description="plates whose wells or treatments are used, all when left out; a cell of any "
+        "other plate is its own second view, so that scores there are fair",
+    )
+    exclude_plates: Annotated[tuple[str, ...] | None, BeforeValidator(_plates)] = Field(
+        None, description="plates whose wells or treatments are not used; instead of plates"
+    )
 
     @model_validator(mode="after")
     def _treatment_only(self) -> Self:
@@ -123,6 +143,11 @@ class Positives(_Block):
             raise ValueError(f"another_plate: goes with same_treatment only, got {self.kind}")
         if self.kind != "same_treatment" and self.columns:
             raise ValueError(f"columns: go with same_treatment only, got {self.kind}")
+        for key in ("plates", "exclude_plates"):
+            if self.kind == "same_cell" and getattr(self, key):
+                raise ValueError(f"{key}: go with same_well and same_treatment, got {self.kind}")
+        if self.plates and self.exclude_plates:
+            raise ValueError("exclude_plates: plates says already which are used; keep one of them")
         return self
 
     @property
@@ -131,7 +156,14 @@ class Positives(_Block):
         return self.kind != "same_cell"
 
     def __str__(self) -> str:
-        return f"{self.kind} on another plate" if self.another_plate else self.kind
+        text = f"{self.kind} on another plate" if self.another_plate else self.kind
+        if self.plates:
+            return f"{text}, of plates {', '.join(self.plates)} only"
+        return (
+            f"{text}, not of plates {', '.join(self.exclude_plates)}"
+            if self.exclude_plates
+            else text
+        )
 
     def to_plain(self) -> str | dict[str, Any]:
         """Give the bare word where nothing else is set, else keys and values."""

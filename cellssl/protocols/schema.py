@@ -29,6 +29,7 @@ _NAMES: _Schema = {
     "minItems": 1,
     "uniqueItems": True,
 }
+_PLATES: _Schema = {**_NAMES, "items": {"type": ["string", "integer"], "minLength": 1}}
 
 
 def schema() -> _Schema:
@@ -171,15 +172,37 @@ def _scaling() -> _Schema:
 def _positives(description: str | None) -> _Schema:
     """Give one word, or keys and values."""
     words = list(get_args(Positives.model_fields["kind"].annotation))
-    columns = {
-        "description": Positives.model_fields["columns"].description,
-        "anyOf": [_NAMES, {"type": "null"}],
-        "default": None,
+    lists = {"columns": _NAMES, "plates": _PLATES, "exclude_plates": _PLATES}
+    optional = {
+        name: {
+            "description": Positives.model_fields[name].description,
+            "anyOf": [names, {"type": "null"}],
+            "default": None,
+        }
+        for name, names in lists.items()
     }
-    block = _block(Positives, description, columns=columns)
-    treatment = {"properties": {"kind": {"const": "same_treatment"}}}
-    other = {"properties": {"another_plate": {"const": False}, "columns": {"type": "null"}}}
-    long = {**block, "required": ["kind"], "if": treatment, "else": other}
+    block = _block(Positives, description, **optional)
+    nothing = {"type": "null"}
+    long = {
+        **block,
+        "required": ["kind"],
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": "same_treatment"}}},
+                "else": {"properties": {"another_plate": {"const": False}, "columns": nothing}},
+            },
+            {
+                "if": {"properties": {"kind": {"const": "same_cell"}}},
+                "then": {"properties": {"plates": nothing, "exclude_plates": nothing}},
+            },
+            {
+                "anyOf": [
+                    {"properties": {"plates": nothing}},
+                    {"properties": {"exclude_plates": nothing}},
+                ]
+            },
+        ],
+    }
     return {
         "description": description,
         "default": "same_cell",

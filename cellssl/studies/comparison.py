@@ -14,8 +14,9 @@ from cellssl.embedding import embed
 from cellssl.errors import ModelError, ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import Measurements, measure_embeddings, require_label
+from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.tasks import build_tasks
-from cellssl.protocols import Protocol, resolve
+from cellssl.protocols import Protocol, resolve, used_labels
 from cellssl.report import confusion_figure, save_figure, score_figure
 from cellssl.studies.baselines import Baseline, plan_baselines
 from cellssl.studies.experiment import train
@@ -57,6 +58,7 @@ def compare(
     seeds: int = 3,
     sample: int | None = None,
     where: str | None = None,
+    held_out: bool = False,
     subsets: Mapping[str, Sequence[str]] | None = None,
     changes: Mapping[str, Any] | None = None,
     device: str = "auto",
@@ -87,6 +89,9 @@ def compare(
         Embed only so many cells, evenly over the wells; all when left out.
     where
         A boolean obs column; only cells where it is true are scored (all are trained on).
+    held_out
+        Score only cells of plates whose labels no protocol uses for its positives; without it, scores that would
+        ask for labels that training was given are refused, before anything is trained.
     subsets
         Named subsets of label values, scored beside all of them.
     changes
@@ -96,10 +101,13 @@ def compare(
     """
     obs = Crops.open(crops).obs
     label = require_label(obs, label)
-    build_tasks(
-        obs, label, subsets=subsets, where=where, resamples=2
-    )  # mistakes show now, not after the training
     loaded = _resolve_all(protocols, changes or {})
+    used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in loaded if one.positives.weak}
+    fair = fair_cells(obs, label, used) if held_out else None
+    tasks, _ = build_tasks(
+        obs, label, subsets=subsets, where=where, fair=fair, resamples=2
+    )  # mistakes show now, not after the training
+    refuse_leaks(obs, label, used, tasks[0].rows)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     out = make_folder(out)
     runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
@@ -113,7 +121,14 @@ def compare(
             _log.warning("%s", error)
             absent[baseline.model] = str(error)
     measured = measure_embeddings(
-        paths, label=label, where=where, subsets=subsets, absent=absent, progress=progress
+        paths,
+        label=label,
+        where=where,
+        held_out=held_out,
+        cell_count=True,
+        subsets=subsets,
+        absent=absent,
+        progress=progress,
     )
     measured.save(out)
     _draw(measured, out)

@@ -23,6 +23,7 @@ from cellssl.protocols import (
     dump,
     require_fit,
     resolve,
+    used_labels,
 )
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
@@ -126,6 +127,7 @@ def train(
             "protocol_name": protocol.name,
             "positives": str(protocol.positives),
             "weak": protocol.positives.weak,
+            "labels_used": used_labels(protocol, source.obs),
         },
         device=device,
         devices=devices,

@@ -42,7 +42,8 @@ def test_accuracies_of_seeds_are_averaged_and_counts_are_kept_apart():
 def test_tables_agree_with_the_scores_of_cells(make_embedding, tmp_path):
     runs = [make_embedding("run", seed=s, signal=1) for s in range(2)]
     for number, run in enumerate(runs):
-        run.uns["cellssl"] |= {"seed": number, "weak": True}
+        elsewhere = {"columns": ["Metadata_Compound"], "plates": ["another plate"]}
+        run.uns["cellssl"] |= {"seed": number, "weak": True, "labels_used": elsewhere}
     measured = measure_embeddings(
         [*runs, make_embedding("base", signal=0.5)],
         label="MOA",

@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from cellssl.errors import ProtocolError, TrainingError
-from cellssl.protocols import Positives, build_partners, dump, from_dict, load, loads, resolve
+from cellssl.protocols import (
+    Positives,
+    build_partners,
+    dump,
+    from_dict,
+    load,
+    loads,
+    resolve,
+    summarise,
+    used_labels,
+)
 from cellssl.training import Partners
 
 CELLS = pd.DataFrame(
@@ -59,6 +69,29 @@ def test_partners_may_have_to_come_from_another_plate() -> None:
     assert partners_of(kind) == [{3}, {3}, {4}, {0, 1}, {2}, {5}]
 
 
+@pytest.mark.parametrize("which", [{"plates": ["P1"]}, {"exclude_plates": ["P2"]}])
+def test_cells_of_other_plates_are_their_own_partners(which: dict[str, list[str]]) -> None:
+    kind = {"kind": "same_treatment", "columns": ["Compound"], **which}
+    assert partners_of(kind) == [{1}, {0}, {2}, {3}, {4}, {5}]
+    protocol = resolve("natural-moco", {"positives": kind})
+    assert used_labels(protocol, CELLS) == {"columns": ["Metadata_Compound"], "plates": ["P1"]}
+    well = {"kind": "same_well", **which}
+    assert partners_of(well) == [{1}, {0}, {2}, {3}, {4}, {5}]
+    numbers = CELLS.assign(Metadata_Plate=[1, 1, 1, 2, 2, 2])
+    assert partners_of({"kind": "same_well", "exclude_plates": [2]}, numbers)[5] == {5}
+
+
+def test_used_labels_are_columns_and_plates() -> None:
+    def used(positives: object, cells: pd.DataFrame = CELLS) -> list[list[str]]:
+        return list(used_labels(resolve("natural-moco", {"positives": positives}), cells).values())
+
+    assert used("same_cell") == [[], []]
+    assert used("same_well") == [["Metadata_Plate", "Metadata_Well"], ["P1", "P2"]]
+    both = ["Metadata_Compound", "Metadata_Concentration"]
+    assert used("same_treatment") == [both, ["P1", "P2"]]
+    assert used("same_treatment", CELLS.drop(columns="Metadata_Plate")) == [both, []]
+
+
 def test_columns_are_chosen_with_or_without_prefix() -> None:
     for name in ("MOA", "Metadata_MOA"):
         kind = {"kind": "same_treatment", "columns": [name]}
@@ -73,6 +106,9 @@ def test_columns_are_chosen_with_or_without_prefix() -> None:
         ("same_treatment", CELLS.assign(Metadata_Compound=""), "Metadata_Compound, which is empty for all 6 cells"),
         ({"kind": "same_treatment", "columns": ["Compond"]}, CELLS, "did you mean 'Metadata_Compound'"),
         ({"kind": "same_treatment", "another_plate": True}, CELLS.iloc[:, 1:], "the column Metadata_Plate"),
+        ({"kind": "same_treatment", "plates": ["P1"]}, CELLS.iloc[:, 1:], "the column Metadata_Plate"),
+        ({"kind": "same_well", "plates": ["P1", "P9"]}, CELLS, "positives.plates: the cells have no plate 'P9'"),
+        ({"kind": "same_well", "exclude_plates": ["p1"]}, CELLS, "the cells have no plate 'p1'; there are P1, P2"),
     ],
 )  # fmt: skip
 def test_missing_and_empty_columns_are_told(
@@ -99,6 +135,16 @@ def test_a_table_where_nobody_has_a_partner_is_refused() -> None:
             "same_treatment on another plate",
         ),
         (
+            "{kind: same_well, exclude_plates: [24]}",
+            {"kind": "same_well", "exclude_plates": ["24"]},
+            "same_well, not of plates 24",
+        ),
+        (
+            "{kind: same_well, plates: [P1, P2]}",
+            {"kind": "same_well", "plates": ["P1", "P2"]},
+            "same_well, of plates P1, P2 only",
+        ),
+        (
             "{kind: same_treatment, columns: [Metadata_MOA]}",
             {"kind": "same_treatment", "columns": ["MOA"]},
             "same_treatment",
@@ -111,6 +157,7 @@ def test_positives_are_written_as_shortly_as_they_can(says: str, plain: object, 
     assert loads(dump(protocol)) == protocol
     assert from_dict(protocol.to_dict()) == protocol
     assert str(protocol.positives) == shown
+    assert f"positives: {shown}" in summarise(protocol)[1]
 
 
 def test_all_but_the_same_cell_is_weak_supervision() -> None:

@@ -28,6 +28,8 @@ FITS = [
     ("long views", ("views:\n  -", "views:\n  - []\n  - {operations: [flip: {}], count: 3, size: 8}\n  -")),
     ("any channels", ("[DAPI, Actin]", "any")),
     ("long positives", ("same_cell", "{kind: same_treatment, another_plate: true, columns: [MOA]}")),
+    ("positives of some plates", ("same_cell", "{kind: same_well, plates: [P1, 24]}")),
+    ("positives but of some plates", ("same_cell", "{kind: same_treatment, exclude_plates: [P1]}")),
     ("options of moco", ("method: simclr", "method: moco, method_options: {queue: 64}")),
     ("options of the default method", ("method: simclr", "method_options: {temperature: 1}")),
 ]  # fmt: skip
@@ -58,6 +60,8 @@ FITS_NOT = [
     ("rate of nothing", ("2e-3", "0")),
     ("version", ("version: 2", "version: 3")),
     ("positives", ("same_cell", "same_wel")),
+    ("plates of the same cell", ("same_cell", "{kind: same_cell, plates: [P1]}")),
+    ("plates named twice over", ("same_cell", "{kind: same_well, plates: [P1], exclude_plates: [P2]}")),
     ("another plate of a well", ("same_cell", "{kind: same_well, another_plate: true}")),
     ("count", ("views:", "views:\n  - {operations: [], count: 17}")),
     ("change without extends", ("positives: same_cell", "change: {blur: {p: 1}}")),

@@ -26,10 +26,26 @@ METRICS = {
     "nscb": "NSCB",
     "ami_plate": "AMI with the plate",
     "ami_batch": "AMI with the batch",
+    "ami_row": "AMI with the row",
+    "ami_column": "AMI with the column",
+    "ami_edge": "AMI with the edge",
+    "linear_plate": "plate, linear",
+    "linear_batch": "batch, linear",
+    "linear_row": "row, linear",
+    "linear_column": "column, linear",
+    "linear_edge": "edge, linear",
 }
 FACETS = ("ami_kmeans", "knn", "linear")
 CONFOUNDERS = ("ami_plate", "ami_batch")
-BASELINES = ("random", "resnet", "simple-features", "simple_features", "imagenet", "intensity")
+BASELINES = (
+    "random",
+    "resnet",
+    "simple-features",
+    "simple_features",
+    "imagenet",
+    "intensity",
+    "cell-count",
+)
 
 
 def is_baseline(name: str) -> bool:

@@ -13,7 +13,8 @@ from cellssl.report.sections.words import listed, number
 __all__ = ["scores_section"]
 
 MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "knn_top1", "linear_top1", "silhouette")
-CONFOUNDERS = ("ami_plate", "ami_batch")
+PLACES = ("plate", "batch", "row", "column", "edge")
+CONFOUNDERS = tuple(f"{kind}_{place}" for kind in ("ami", "linear") for place in PLACES)
 COMPARED = ("ami_kmeans", "knn", "linear")
 
 
@@ -162,11 +163,15 @@ def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
     if known.empty:
         text = "There is one plate: how much of the clusters is plate or batch cannot be told."
         return [Text(text, tone="aside")]
-    caption = "Biology or batch? The same clusters against label, plate and batch"
+    caption = (
+        "Biology or batch? The same clusters against label, plate, batch and place on the plate"
+    )
     text = (
         "Where clusters agree with plate or batch about as much as with the label, they may "
         "show staining "
-        "rather than biology; some agreement is unavoidable when a treatment stands on few plates."
+        "rather than biology; some agreement is unavoidable when a treatment stands on few plates. The "
+        "columns called linear say how well a linear model reads plate, batch, row, column and edge from the "
+        "features of other wells or plates (balanced accuracy: chance is one by their number)."
     )
     table = _table(summary, subset, ("ami_kmeans", *CONFOUNDERS), caption)
     return [table, Text(text, tone="aside")]

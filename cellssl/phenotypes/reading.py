@@ -1,0 +1,92 @@
+"""Embeddings from files of every kind that cellssl or its neighbours write."""
+
+from pathlib import Path
+
+import anndata as ad
+import h5py
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.deepprofiler import is_profile_folder, read_profile_folder
+from cellssl.phenotypes.mantispy import from_mantispy
+from cellssl.phenotypes.profile_tables import from_table, read_table
+
+__all__ = ["no_features", "read_embedding"]
+
+
+def read_embedding(path: str | Path) -> ad.AnnData:
+    """Read an embedding: AnnData (.h5ad, .zarr), CSV (.csv, .csv.gz), Parquet, or an exported folder.
+
+    What `export_embedding` wrote comes back as it was: features, cells' names and table, names of
+    features, provenance.
+
+    Parameters
+    ----------
+    path : path
+        In a table that others wrote, columns `Metadata_*`, `Quality_*`, `Area_*`, `leiden`, `kmeans`
+        and columns of text or truth values describe the cells; every other column of numbers is a
+        feature. Cells are named by a column `Metadata_Cell`, `cell_id`, `obs_names` or an unnamed
+        first one; else by plate, well, site and label. Controls of an AnnData by mantispy's schema
+        are read as `negative` and `positive`.
+
+    Returns
+    -------
+    AnnData
+        X (N, D) float32; `uns["cellssl"]["name"]` is the file's stem when it has none.
+
+    Raises
+    ------
+    EmbeddingError
+        When the file is missing, of another kind, broken, or holds no features.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
+    kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
+    if kind in ("h5ad", "zarr"):
+        cells = from_mantispy(_read_anndata(path, kind))
+    elif kind in ("csv", "parquet"):
+        table, record = read_table(path, kind)
+        cells = from_table(table, record, path)
+        if not cells.n_vars:
+            raise EmbeddingError(no_features(str(path)))
+    elif is_profile_folder(path):
+        cells = read_profile_folder(path)
+    elif path.is_dir():
+        raise EmbeddingError(
+            f"{path} is a folder, and none that `cellssl export` wrote: DeepProfiler's own features are "
+            "taken over by `cellssl crops features`."
+        )
+    else:
+        raise EmbeddingError(
+            f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
+        )
+    stem = path.parent.name if path.stem == "embedding" else path.name.split(".")[0]
+    provenance = dict(cells.uns.get("cellssl", {}))
+    provenance.setdefault("name", stem)
+    cells.uns["cellssl"] = provenance
+    return cells
+
+
+def _read_anndata(path: Path, kind: str) -> ad.AnnData:
+    """Read an AnnData; a crop file is refused before its pixels are read."""
+    try:
+        if kind == "zarr":
+            return ad.read_zarr(path)
+        with h5py.File(path) as file:
+            X = file.get("X")
+            if isinstance(X, h5py.Dataset) and X.ndim == 2 and X.shape[1] == 0:
+                raise EmbeddingError(no_features(str(path)))
+        return ad.read_h5ad(path)
+    except EmbeddingError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EmbeddingError(f"{path} cannot be read as AnnData: {reason}") from error
+
+
+def no_features(name: str) -> str:
+    """Say that there are no features, and what may be wrong."""
+    return (
+        f"{name} holds no features (X has no columns). "
+        "If it is a file of crops, embed them first: `cellssl embed`."
+    )
