@@ -21,6 +21,9 @@ crops = typer.Typer(no_args_is_help=True, help="Crops that exist already.")
 protocols = typer.Typer(
     no_args_is_help=True, help="Protocols: what an encoder is made blind to, and why."
 )
+studies = typer.Typer(
+    no_args_is_help=True, help="Studies: many trainings, one question, evidence for a protocol."
+)
 downloads = typer.Typer(
     no_args_is_help=True, help="Public data sets and weights: what there is, get it, verify it."
 )
@@ -44,9 +47,10 @@ def _cellssl(
     pass
 
 
-from cellssl.cli import pipeline, plate, crops as _crops, models, phenotypes, protocol, data  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
+from cellssl.cli import pipeline, plate, crops as _crops, models, phenotypes, protocol, study, data  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
 
 app.add_typer(plates, name="plates")
 app.add_typer(crops, name="crops")
 app.add_typer(protocols, name="protocols")
+app.add_typer(studies, name="study")
 app.add_typer(downloads, name="data")

@@ -50,7 +50,9 @@ def chosen_cells(obs: pd.DataFrame, where: str) -> np.ndarray:
         When there is no such column, it holds something else, or it is true nowhere.
     """
     if where not in obs:
-        raise EmbeddingError(f"the cells have no column {where!r}; there are {', '.join(obs)}.")
+        raise EmbeddingError(
+            f"the cells have no column {where!r}; there are {', '.join(map(str, obs))}."
+        )
     if not pd.api.types.is_bool_dtype(obs[where]):
         raise EmbeddingError(f"{where} must be true or false, got {obs[where].iloc[0]!r}.")
     if not obs[where].any():

@@ -29,8 +29,6 @@ class GroupedMethod(Method):
         Whether every group sees its own part of a batch (`GroupedViews`).
     """
 
-    name = "grouped"
-
     def __init__(
         self, encoder: Encoder, heads: Mapping[str, Method], *, divide: bool = False
     ) -> None:
@@ -39,7 +37,6 @@ class GroupedMethod(Method):
             raise ValueError("every head wants the one encoder")
         self.encoder, self.divide = encoder, divide
         self.heads = nn.ModuleDict(dict(heads))
-        self.name = next(iter(heads.values())).name  # type: ignore[misc] - that of its heads
 
     def forward(self, view1: Tensor, view2: Tensor, *more: Tensor) -> Tensor:
         """Sum the heads' losses of their own views, which come one group after the other."""
@@ -72,6 +69,11 @@ class GroupedMethod(Method):
         """Drop what a step that broke off left behind."""
         for head in self._all:
             head.forget_step()
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The name of the method that all heads are of."""
+        return self._all[0].name
 
     @property
     def _all(self) -> list[Method]:

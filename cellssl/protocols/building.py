@@ -80,8 +80,13 @@ def build_views(
         When an operation names a channel, or needs a mask, that is not there.
     """
     if protocol.groups:
-        groups = [build_views(one, channels, masks) for one in expand_groups(protocol).values()]
+        groups = [_group(one, channels, masks) for one in expand_groups(protocol).values()]
         return GroupedViews(groups, divide=protocol.training.divide_batch)
+    return _group(protocol, channels, masks)
+
+
+def _group(protocol: Protocol, channels: Sequence[str], masks: Sequence[str]) -> Views:
+    """Build the views of one group."""
     each = build_each(protocol, channels, masks)
     pairs = zip(each, protocol.views, strict=True)
     return Views(*(view for view, recipe in pairs for _ in range(recipe.count)))

@@ -41,7 +41,7 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
             note(place, f"groups: {name!r} cannot name a group; take letters, digits, - and _")
         for key in set(edits) - set(EDITS):
             note((*place, key), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")
-        one = read_edits(edits, there, lambda at, text, place=place: note((*place, *at), text))
+        one = read_edits(edits, there, _at(place, note))
         values, origins = _edited(protocol, name, one)
 
         def tell(at: Place, text: str, place: Place = place, origins: Any = origins) -> None:
@@ -49,6 +49,11 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
                 note((*place, *origin), text)
 
         yield values, tell
+
+
+def _at(place: Place, note: Report) -> Report:
+    """Note problems inside of a place."""
+    return lambda inner, text: note((*place, *inner), text)
 
 
 def _edited(

@@ -1,19 +1,37 @@
-"""Experiments: one protocol trained on crops, and several compared with baselines."""
+"""Experiments: one protocol trained on crops, several compared, and studies of many."""
 
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.comparison import Comparison, compare
+from cellssl.studies.execution import Estimate, carry_out, estimate, run_states
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.outcome import Outcome, score_study
+from cellssl.studies.page import write_study_page
+from cellssl.studies.planning import PlannedRun, plan_runs
+from cellssl.studies.study import Study, load_study, saved_study, study_names
 from cellssl.studies.suitability import check_crops
 
 __all__ = [
     "BASELINES",
     "Baseline",
     "Comparison",
+    "Estimate",
     "Ledger",
+    "Outcome",
+    "PlannedRun",
+    "Study",
+    "carry_out",
     "check_crops",
     "compare",
+    "estimate",
     "fingerprint",
+    "load_study",
     "plan_baselines",
+    "plan_runs",
+    "run_states",
+    "saved_study",
+    "score_study",
+    "study_names",
     "train",
+    "write_study_page",
 ]

@@ -85,6 +85,7 @@ def carry_out(
     out = make_folder(out)
     runs = plan_runs(study)
     _check_fit(runs, Path(crops))
+    study.save(out)
     tasks = [
         _Task(
             run.combination,

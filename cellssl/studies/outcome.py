@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.embedding import embed
 from cellssl.errors import ModelError, StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, combine, measure_embeddings
@@ -73,7 +72,9 @@ def score_study(
     runs = plan_runs(study)
     there = [run for run in runs if finished(run_folder(out, run), crops, run, study.where)]
     if not there:
-        raise StudyError(f"no run of {study.name} is finished in {out}: `cellssl study run` it first")
+        raise StudyError(
+            f"no run of {study.name} is finished in {out}: `cellssl study run` it first"
+        )
     wanted = baselines if baselines is not None else _own_baselines(study)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [run_folder(out, run) / EMBEDDING for run in there]
@@ -96,7 +97,8 @@ def score_study(
     measured = measure_embeddings(
         paths,
         label=study.label,
-        subsets=study.subsets,
+        subsets=study.subsets or None,
+        held_out=study.held_out,
         normalise=study.normalise,
         absent=absent,
         progress=progress,
@@ -108,9 +110,7 @@ def _own_baselines(study: Study) -> dict[str, Path | None]:
     return {name: None if file is None else Path(file) for name, file in study.baselines.items()}
 
 
-def _combined(
-    study: Study, there: list[PlannedRun], out: Path, ledger: Ledger
-) -> Iterator[Path]:
+def _combined(study: Study, there: list[PlannedRun], out: Path, ledger: Ledger) -> Iterator[Path]:
     """Put embeddings side by side, seed by seed, where all of them are there."""
     paths = {(run.combination, run.seed): run_folder(out, run) / EMBEDDING for run in there}
     for number, (name, parts) in enumerate(study.combine.items()):
@@ -145,7 +145,10 @@ def _save(study: Study, runs: list[PlannedRun], measured: Measurements, out: Pat
     settings = pd.DataFrame({run.combination: dict(run.settings) for run in runs}).T
     name_axes = partial(_with_axes, settings=settings)
     scores = name_axes(measured.scores)
-    for file, table in {"scores.csv": scores, "per_class.csv": name_axes(measured.per_class)}.items():
+    for file, table in {
+        "scores.csv": scores,
+        "per_class.csv": name_axes(measured.per_class),
+    }.items():
         with atomic(out / file) as part:
             table.to_csv(part, index=False)
     states = run_states(study, out)

@@ -114,7 +114,10 @@ def _laid_over(
             raise ProtocolError(f"{source}: {error}") from error
     if not change:
         return protocol
-    return extend(protocol, {"name": source, **change}, source=source)
+    values = dict(change)
+    if "views_of" in values:
+        values["views"] = load(values.pop("views_of")).to_dict()["views"]
+    return extend(protocol, {"name": source, **values}, source=source)
 
 
 def _check_combined(study: Study, combinations: list[str]) -> None:

@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cellssl.augment import nearest
-from cellssl.documents import Document, read_yaml
+from cellssl.documents import Document, Dumper, read_yaml
 from cellssl.errors import StudyError
+from cellssl.files import atomic
 from cellssl.protocols import names as protocol_names
 
-__all__ = ["Study", "Sweep", "load_study", "study_names"]
+__all__ = ["Study", "Sweep", "load_study", "saved_study", "study_names"]
+
+
+SAVED = "study.yaml"
 
 
 class Sweep(BaseModel):
@@ -21,6 +26,11 @@ class Sweep(BaseModel):
 
     sweep: str = Field(description="dotted key, e.g. stain_gain.amplitude or training.method")
     values: list[Any] = Field(min_length=1, description="its values")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether a curve can be drawn over the values."""
+        return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
 
 
 def _baselines(value: object) -> object:
@@ -32,7 +42,8 @@ class Study(BaseModel):
     """One question asked of many trainings.
 
     Every combination of one setting of each axis is trained with every seed. A setting is what a
-    protocol file that extends the base protocol would say; a sweep takes one value through several.
+    protocol file that extends the base protocol would say (and ``views_of``: the views of another
+    protocol); a sweep takes one value through several.
 
     Examples
     --------
@@ -58,6 +69,9 @@ class Study(BaseModel):
         default_factory=dict, description="values of the label that are scored by themselves too"
     )
     normalise: str = Field("standardise", description="as `cellssl evaluate --normalise`")
+    held_out: bool = Field(
+        False, description="score only cells whose labels no training used (weak labels)"
+    )
     baselines: Annotated[dict[str, str | None], BeforeValidator(_baselines)] = Field(
         default_factory=lambda: dict.fromkeys(["random", "simple-features"]),
         description="models beside the runs, each with its file of weights or none",
@@ -67,6 +81,35 @@ class Study(BaseModel):
         description="name → combinations whose embeddings are put side by side, seed by seed; one "
         "that is named twice gives two seeds",
     )
+
+    def changed(self, training: Mapping[str, Any], *, seeds: int | None = None) -> "Study":
+        """Give the same study with other training settings, or another number of seeds.
+
+        What wants more seeds of one combination than there are is not put together.
+        """
+        laid: dict[str, Any] = {"training": {**self.training, **training}}
+        if seeds is not None:
+            laid["seeds"] = seeds
+            laid["combine"] = {
+                name: parts
+                for name, parts in self.combine.items()
+                if max(map(parts.count, parts)) <= seeds
+            }
+        return self.model_copy(update=laid)
+
+    def save(self, folder: Path) -> None:
+        """Write ``study.yaml``, from which `saved_study` reads it."""
+        values = self.model_dump(mode="json")
+        with atomic(folder / SAVED) as part:
+            part.write_text(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True))
+
+
+def saved_study(folder: str | Path) -> Study:
+    """Read the study that a folder holds the runs of."""
+    path = Path(folder) / SAVED
+    if not path.is_file():
+        raise StudyError(f"{folder} holds no study; `cellssl study run` writes one")
+    return load_study(path)
 
 
 def _folder() -> Path:

@@ -15,6 +15,7 @@ from cellssl.report.figures.plate import plate_map
 from cellssl.report.figures.preview import PreviewGroup, preview_figure
 from cellssl.report.figures.scores import score_figure
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
+from cellssl.report.figures.study import class_change_figure, correlation_map, sweep_figure
 from cellssl.report.figures.style import save_figure
 from cellssl.report.figures.training import training_curve
 from cellssl.report.figures.umap import umap_figure
@@ -25,8 +26,10 @@ __all__ = [
     "PreviewGroup",
     "activity_figure",
     "channel_colours",
+    "class_change_figure",
     "composite",
     "confusion_figure",
+    "correlation_map",
     "crop_gallery",
     "dose_figure",
     "field_montage",
@@ -37,6 +40,7 @@ __all__ = [
     "save_figure",
     "score_figure",
     "similarity_heatmap",
+    "sweep_figure",
     "training_curve",
     "umap_figure",
 ]

@@ -1,0 +1,123 @@
+"""Figures of studies: what a sweep does, what each class gains and loses, which trade off."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import leaves_list, linkage
+
+from cellssl.report.figures.scores import METRICS
+from cellssl.report.figures.style import OKABE_ITO, bare, new_figure, plain, styled
+
+__all__ = ["class_change_figure", "correlation_map", "sweep_figure"]
+
+
+@styled
+def sweep_figure(
+    scores: pd.DataFrame,
+    axis: str,
+    *,
+    metrics: Sequence[str] = ("ami_kmeans", "knn", "linear"),
+    lines: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw scores against the values of one axis, a line for each combination of the others.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        axis (numbers), series, metric, value, low, high.
+    axis : str
+        The column of the values; it names the axis.
+    metrics : sequence
+        One panel each.
+    lines : mapping, optional
+        Name → value of the first metric, drawn as dashed lines.
+    """
+    figure = new_figure(10.1, 2.9)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        own = scores[scores["metric"] == metric]
+        for number, (name, rows) in enumerate(own.groupby("series", sort=False)):
+            ordered = rows.sort_values(axis)
+            colour = OKABE_ITO[number % len(OKABE_ITO)]
+            axes.plot(ordered[axis], ordered["value"], "o-", color=colour, label=plain(name), ms=4)
+            axes.fill_between(
+                ordered[axis], ordered["low"], ordered["high"], color=colour, alpha=0.15, lw=0
+            )
+        for name, value in (lines or {}).items() if metric == metrics[0] else ():
+            axes.axhline(value, ls="--", lw=1, color="0.4")
+            axes.annotate(plain(name), (1, value), xycoords=("axes fraction", "data"), ha="right")
+        axes.set_title(METRICS.get(metric, metric))
+        axes.set_xlabel(plain(axis))
+        bare(axes)
+    if len(scores["series"].unique()) > 1:
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+@styled
+def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
+    """Draw what each class gains or loses against one setting: settings × classes.
+
+    Parameters
+    ----------
+    table : DataFrame (S, K)
+        Accuracy of each class in each setting.
+    reference : str
+        The setting whose accuracies are subtracted; it is shown as it is, above.
+    """
+    base = table.loc[reference]
+    change = table.drop(index=reference) - base
+    figure = new_figure(10.1, 0.34 * len(change) + 2.3)
+    axes = figure.subplots()
+    most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
+    picture = axes.imshow(change, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    for row, values in enumerate(change.to_numpy(dtype=float).tolist()):
+        for column, value in enumerate(values):
+            if np.isfinite(value):
+                shade = "white" if abs(value) > 0.6 * most else "black"
+                place = {"ha": "center", "va": "center", "fontsize": 7, "color": shade}
+                axes.text(column, row, f"{value:+.2f}", **place)
+    axes.set_yticks(range(len(change)), [plain(name) for name in change.index])
+    firsts = base.to_numpy(dtype=float).tolist()
+    heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
+    axes.set_xticks(range(len(heads)), heads, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_title(f"Accuracy of each class, less that of {plain(reference)} (below each class)")
+    figure.colorbar(picture, ax=axes, label="gain or loss", shrink=0.8)
+    return figure
+
+
+@styled
+def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> Figure:
+    """Draw correlations between classes, like with like; those with q < 0.05 are marked.
+
+    Parameters
+    ----------
+    correlations : DataFrame
+        As `cellssl.studies.class_correlations` gives it.
+    value : str
+        ``spearman`` or ``pearson``.
+    """
+    names = list(dict.fromkeys([*correlations["class_a"], *correlations["class_b"]]))
+    place = {name: index for index, name in enumerate(names)}
+    matrix, sure = np.eye(len(names)), np.zeros((len(names), len(names)), dtype=bool)
+    for row in correlations.itertuples():
+        a, b = place[row.class_a], place[row.class_b]
+        matrix[a, b] = matrix[b, a] = getattr(row, value)
+        sure[a, b] = sure[b, a] = getattr(row, f"q_{value}") < 0.05
+    near = np.nan_to_num(1 - matrix[np.triu_indices(len(names), 1)], nan=1.0)
+    order = (
+        leaves_list(linkage(near, "average", optimal_ordering=True)) if len(names) > 2 else [0, 1]
+    )
+    figure = new_figure(0.42 * len(names) + 3.4, 0.36 * len(names) + 2.2)
+    axes = figure.subplots()
+    shown = matrix[np.ix_(order, order)]
+    picture = axes.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
+    for row, column in zip(*np.nonzero(sure[np.ix_(order, order)]), strict=True):
+        axes.text(column, row, "•", ha="center", va="center", color="black")
+    labels = [plain(names[index]) for index in order]
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
+    figure.colorbar(picture, ax=axes, label=f"{value.capitalize()} correlation", shrink=0.8)
+    return figure

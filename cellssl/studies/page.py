@@ -1,0 +1,199 @@
+"""A study's page: the question, the scores with their intervals, and what each class gains and loses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl import __version__
+from cellssl.files import atomic
+from cellssl.report import (
+    class_change_figure,
+    correlation_map,
+    save_figure,
+    score_figure,
+    sweep_figure,
+)
+from cellssl.report.figures.scores import METRICS
+from cellssl.report.page import Picture, Section, Table, Text, write_page
+from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
+from cellssl.studies.outcome import Outcome
+from cellssl.studies.study import Study, Sweep
+
+__all__ = ["write_study_page"]
+
+THREE = ("ami_kmeans", "knn", "linear")
+
+
+def write_study_page(study: Study, outcome: Outcome) -> Path:
+    """Write ``study.html`` and the figures and tables that it shows.
+
+    Returns
+    -------
+    Path
+        The page, one file to forward.
+    """
+    sections = [
+        section
+        for section in (
+            _scores(study, outcome),
+            _sweeps(study, outcome),
+            _classes(outcome),
+            _runs(study, outcome),
+        )
+        if section is not None
+    ]
+    return write_page(
+        outcome.folder / "study.html",
+        title=study.name,
+        subtitle=study.question,
+        sections=sections,
+        footer=f"Written by cellssl {__version__}.",
+    )
+
+
+def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str) -> Picture:
+    """Keep a figure beside the page too."""
+    save_figure(figure, outcome.folder / f"{name}.png")
+    return Picture(figure, caption, alt)
+
+
+def _scores(study: Study, outcome: Outcome) -> Section:
+    """Compare all, beside baselines."""
+    scores, means = outcome.scores, _means(outcome.scores)
+    blocks: list = []
+    for subset in means["subset"].unique():
+        figure = score_figure(scores, subset=str(subset))
+        caption = (
+            f"{'All classes' if subset == 'all' else f'Subset {subset}'}: clusters against the "
+            "label, and what a nearest-neighbour and a linear classifier find across plates. Bars: "
+            "95 % intervals over treatments and seeds. Below: how much of it is plate or batch."
+        )
+        alt = f"Scores of every combination, {subset}"
+        blocks.append(_picture(outcome, f"scores-{subset}", figure, caption, alt))
+    blocks.append(_score_table(means[means["subset"] == "all"]))
+    blocks += _apart(outcome)
+    if study.seeds < 3:
+        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
+    return Section("scores", "Scores", "Which protocol tells most", blocks)
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+
+
+def _score_table(means: pd.DataFrame) -> Table:
+    """Write the three scores with intervals."""
+    rows = []
+    for name, group in means.groupby("embedding", sort=False):
+        found = {str(row["metric"]): row for _, row in group.iterrows()}
+        rows.append(
+            [str(name), str(int(group["replicates"].max()))]
+            + [_with_interval(found.get(metric)) for metric in THREE]
+        )
+    heads = ["", "seeds", *(METRICS[metric] for metric in THREE)]
+    return Table(heads, rows, numeric=heads[1:])
+
+
+def _with_interval(row: "pd.Series | None") -> str:
+    """Write a score and its interval."""
+    return "–" if row is None else f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+
+
+def _apart(outcome: Outcome) -> Iterator[Table]:
+    """Say which are apart from the first combination: paired over seeds and treatments."""
+    differences = outcome.measured.differences()
+    own = differences[(differences["subset"] == "all") & differences["metric"].isin(THREE)]
+    first = own["embedding_a"].iloc[0] if len(own) else ""
+    own = own[own["embedding_a"] == first]
+    if own.empty:
+        return
+    own = own[own["difference"].notna()]
+    rows = [
+        [
+            str(row["embedding_b"]),
+            METRICS[str(row["metric"])],
+            f"{-row['difference']:+.3f} ({-row['high']:+.3f} to {-row['low']:+.3f})",
+            "apart" if row["apart"] else "",
+        ]
+        for _, row in own.iterrows()
+    ]
+    yield Table(
+        ["", "score", f"more than {first}", ""],
+        rows,
+        caption=f"Differences from {first}, paired over seeds and treatments; 'apart' where the "
+        "95 % interval excludes 0.",
+        numeric=[f"more than {first}"],
+    )
+
+
+def _sweeps(study: Study, outcome: Outcome) -> Section | None:
+    """Draw scores over the values of each numeric sweep."""
+    blocks = []
+    means = _means(outcome.scores)
+    means = means[means["subset"] == "all"]
+    for axis, settings in study.axes.items():
+        if not isinstance(settings, Sweep) or axis not in means or not settings.numeric:
+            continue
+        if len(means[axis].dropna().unique()) < 2:
+            continue
+        own = means[means[axis].notna()].copy()
+        others = [name for name in study.axes if name != axis]
+        own["series"] = own[others].agg(", ".join, axis=1) if others else study.name
+        own[axis] = own[axis].str.split().str[-1].astype(float)
+        figure = sweep_figure(own, axis, metrics=[m for m in THREE if (own["metric"] == m).any()])
+        caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
+        blocks.append(_picture(outcome, f"sweep-{axis}", figure, caption, caption))
+    return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
+
+
+def _classes(outcome: Outcome) -> Section | None:
+    """Say what each class gains and loses, and which trade off."""
+    per_class = outcome.measured.per_class
+    blocks: list = []
+    for classifier in ("linear", "knn"):
+        table = class_table(per_class, classifier=classifier)
+        if len(table) < 2:
+            continue
+        figure = class_change_figure(table, reference=str(table.index[0]))
+        caption = f"{METRICS[classifier]}, class by class: gains in orange, losses in violet."
+        blocks.append(_picture(outcome, f"classes-{classifier}", figure, caption, caption))
+        trained = table[table.index.isin(_trained(outcome))]
+        if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
+            continue
+        found = class_correlations(trained)
+        found.insert(0, "classifier", classifier)
+        with atomic(outcome.folder / f"class_correlations-{classifier}.csv") as part:
+            found.to_csv(part, index=False)
+        caption = (
+            f"Do classes gain together? Correlation of their accuracies ({classifier}) over "
+            f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
+            "below 0.05."
+        )
+        picture = correlation_map(found)
+        blocks.append(_picture(outcome, f"tradeoffs-{classifier}", picture, caption, caption))
+    return Section("classes", "Classes", "Who gains, who loses", blocks) if blocks else None
+
+
+def _trained(outcome: Outcome) -> set[str]:
+    """Name the combinations: what has settings is no baseline, nor put together of others."""
+    axes = list(outcome.scores.columns[: outcome.scores.columns.get_loc("embedding")])
+    own = outcome.scores[outcome.scores[axes].notna().all(axis=1)]
+    return set(own["embedding"])
+
+
+def _runs(study: Study, outcome: Outcome) -> Section:
+    """Say what was run and what is missing."""
+    rows = [[name, state] for name, state in outcome.missing.items()]
+    told = "All runs are finished." if not rows else "These runs are not finished:"
+    blocks: list = [
+        Text(
+            f"Protocol {study.protocol}, {study.seeds} seeds each; label "
+            f"{outcome.measured.label}, normalisation {study.normalise}. {told}",
+            "warning" if rows else "",
+        )
+    ]
+    if rows:
+        blocks.append(Table(["run", "state"], rows))
+    return Section("runs", "Runs", "What was run", blocks)
