@@ -19,6 +19,9 @@ __all__ = ["Embedding", "column", "load_embeddings", "match_cells", "read_embedd
 
 log = logging.getLogger(__name__)
 
+# Rows that are looked at at a time.
+BLOCK = 65_536
+
 # What may name the cells of a table, besides plate, well, site and label together.
 NAMES = ("obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")
 # What cellssl itself writes about cells: never features.
@@ -219,7 +222,10 @@ def check_features(cells: ad.AnnData, name: str) -> None:
             f"{name}: the cell name {twice!r} occurs twice; cells are matched by obs_names, "
             "make them unique (plate/well/site/label)."
         )
-    bad = ~np.isfinite(features(cells)).all(axis=1)
+    X = features(cells)
+    # Block by block: a truth value for each feature of a million cells is half a gigabyte.
+    blocks = (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
+    bad = np.concatenate([~np.isfinite(block).all(axis=1) for block in blocks])
     if bad.any():
         raise EmbeddingError(
             f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "

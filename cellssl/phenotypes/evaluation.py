@@ -8,18 +8,18 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.measurements import Measurement, Measurements
-from cellssl.phenotypes.mechanisms import control_cells
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.progress import track
-from cellssl.scores import STATISTICS
+from cellssl.scores import choose_statistic
 
 __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
@@ -90,7 +90,8 @@ def evaluate(
     controls : str, optional
         COLUMN=VALUE of the negative controls; Metadata_Control=negative when left out.
     aggregate : str
-        `median` or `mean`: of a well's cells and of a treatment's wells, for NSC and NSCB.
+        `median`, `mean` or `trimmed-mean`: of a well's cells and of a treatment's wells, for NSC
+        and NSCB.
     where : str, optional
         Column of truth values: score these cells only, and learn from no others.
     resamples : int
@@ -185,8 +186,7 @@ def measure_embeddings(
         `.scores`, `.per_class`, `.confusions`, `.differences()` and `.save(folder)`.
     """
     check_normalisation(normalise)
-    if aggregate not in STATISTICS:
-        raise EmbeddingError(f"unknown aggregate {aggregate!r}: wanted {' or '.join(STATISTICS)}.")
+    choose_statistic(aggregate)
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
     loaded = load_embeddings(embeddings)
@@ -204,8 +204,8 @@ def measure_embeddings(
         controls=negative,
     )
     known = {
-        "plates": _names_in(obs, "Metadata_Plate"),
-        "batches": _names_in(obs, "Metadata_Batch"),
+        "plates": text_column(obs, "Metadata_Plate"),
+        "batches": text_column(obs, "Metadata_Batch"),
         "controls": negative,
     }
     entries: list[Measurement] = []
@@ -224,11 +224,6 @@ def measure_embeddings(
             for metric in task_metrics(task)
         ]
     return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
-
-
-def _names_in(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
-    """Give a column as text; None when it is absent."""
-    return obs[name].astype(str).to_numpy(dtype=str) if name in obs else None
 
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:

@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes.columns import text_values, well_names
-from cellssl.phenotypes.embeddings import column
-from cellssl.phenotypes.profiles import WellProfiles, name_controls, well_profiles
+from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.naming import TREATMENT, name_treatments
+from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 
 __all__ = ["Similarity", "similarity"]
-
-TREATMENT = ("Metadata_Compound", "Metadata_Concentration")
 
 # Control wells needed before an activity can be called unusual, and draws of them.
 FEWEST_CONTROLS = 4
@@ -111,8 +109,7 @@ def similarity(
     EmbeddingError
         When a column does not exist, or fewer than two treatments are left.
     """
-    columns = _columns(adata.obs, by)
-    names = name_controls(_names(adata.obs, columns), adata.obs, control)
+    names, columns = name_treatments(adata.obs, by, control=control)
     wells = well_profiles(adata, names, control=control, normalise=normalise)
     order = _treatments(wells.wells)
     if len(order) < 2:
@@ -127,47 +124,6 @@ def similarity(
     table["activity"], table["p_value"] = _activity(values, table["wells"], wells, seed=seed)
     matrix = pd.DataFrame(_cosine(values), index=index, columns=order)
     return Similarity(table, matrix, _neighbours(matrix, table, nearest), profiles, wells.centred)
-
-
-def _columns(obs: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
-    """Find the columns that name a treatment."""
-    wanted = [by] if isinstance(by, str) else list(by)
-    if not wanted:
-        raise EmbeddingError("`by` is empty: name at least one column of obs.")
-    if tuple(wanted) == TREATMENT:
-        if (
-            TREATMENT[0] in obs.columns
-            and (text_values(obs[TREATMENT[0]], TREATMENT[0]) != "").any()
-        ):
-            return [name for name in wanted if name in obs.columns]
-        if "Metadata_Well" not in obs.columns:
-            column(obs, TREATMENT[0], purpose="the treatment")
-        return [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs.columns]
-    return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
-
-
-def _names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
-    """Name each cell's treatment; empty where the first column is."""
-    if columns[-1] == "Metadata_Well":
-        wells = well_names(obs)
-        if wells is not None and len(columns) <= 2:
-            return wells
-    parts = [_text(obs[name], name) for name in columns]
-    if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
-        plain = columns[0].removeprefix("Metadata_")
-        parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
-    return np.where(parts[0] == "", "", joined)
-
-
-def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
-    """Turn concentrations into text however many there are; other columns must be names."""
-    if pd.api.types.is_float_dtype(values):
-        text = values.map("{:g}".format, na_action="ignore").astype(object)
-        return text.where(values.notna(), "").to_numpy(dtype=str)
-    return text_values(values, name)
 
 
 def _treatments(wells: pd.DataFrame) -> list[str]:
