@@ -44,8 +44,6 @@ def _cellssl(
     pass
 
 
-from cellssl.cli import pipeline, plate, crops as _crops, models, phenotypes, protocol, data  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
-
 app.add_typer(plates, name="plates")
 app.add_typer(crops, name="crops")
 app.add_typer(protocols, name="protocols")

@@ -7,10 +7,13 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import (
+    Aggregation,
     Baselines,
+    Controls,
     CropFile,
     Device,
     Label,
+    Normalisation,
     Out,
     Subsets,
     TrainingChanges,
@@ -34,24 +37,9 @@ def evaluate(
     label: Label = None,
     where: Where = None,
     subset: Subsets = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            help="The same for all: none, standardise, plate-standardise, plate-robust, control-standardise, "
-            "control-robust, control-percentile, sphere, control-sphere, tvn, coral, control-coral, harmony; "
-            "several joined by +."
-        ),
-    ] = "standardise",
-    controls: Annotated[
-        str | None,
-        typer.Option(
-            help="COLUMN=VALUE of the negative controls. (default: Metadata_Control=negative)"
-        ),
-    ] = None,
-    aggregate: Annotated[
-        str,
-        typer.Option(help="median or mean: cells to wells, wells to treatments, for NSC and NSCB."),
-    ] = "median",
+    normalise: Normalisation = "standardise",
+    controls: Controls = None,
+    aggregate: Aggregation = "median",
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes

@@ -76,12 +76,13 @@ def aggregate_profiles(
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
     X, keys, codes = features(adata), *_keys(adata.obs, level, by, control)
-    values, table = X[codes], keys
+    values: NDArray[np.floating] = X[codes]
+    table = keys
     for step in _steps(keys, level, through_fields=through_fields):
         grouped = table.groupby(step, sort=True)
         values = aggregate(values, grouped.ngroup(), statistic=statistic)
         table = grouped.first().reset_index()
-    groups = keys.groupby(step, sort=True).ngroup().to_numpy()
+    groups = np.asarray(keys.groupby(step, sort=True).ngroup(), dtype=np.int64)
     obs = _describe(adata.obs.iloc[codes], keys, groups, level)
     obs.index = pd.Index(table[step].agg("/".join, axis=1).to_numpy())
     result = ad.AnnData(values.astype(np.float32), obs=obs)

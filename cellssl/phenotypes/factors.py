@@ -70,4 +70,4 @@ def _posterior(loadings: NDArray[np.float64], noise: NDArray[np.float64]) -> NDA
     """Map (D, K) from centred features to the mean of the factors that are behind them."""
     weighted = loadings / noise
     precision = np.eye(len(loadings)) + weighted @ loadings.T
-    return np.linalg.solve(precision, weighted).T
+    return np.asarray(np.linalg.solve(precision, weighted).T, dtype=np.float64)

@@ -80,7 +80,8 @@ def replicate_correlation(
         )
     wells = _Wells(_unit_rows(X), treatments, pd.factorize(names)[0])
     count = int(treatments.max(initial=-1)) + 1
-    found = Replicates(*(np.full(count, np.nan) for _ in range(3)), np.zeros(count, dtype=bool))
+    correlation, limit, p_value = (np.full(count, np.nan) for _ in range(3))
+    found = Replicates(correlation, limit, p_value, np.zeros(count, dtype=bool))
     nulls: dict[tuple[int, int], NDArray[np.float64]] = {}
     for t in range(count):
         rows = np.flatnonzero(treatments == t)
