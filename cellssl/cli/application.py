@@ -44,6 +44,10 @@ def _cellssl(
     pass
 
 
+# Each registers its commands, in the order of the help.
+from cellssl.cli import pipeline, plate, crops as _crops, models  # noqa: E402, F401, I001
+from cellssl.cli import phenotypes, profiles, protocol, data  # noqa: E402, F401
+
 app.add_typer(plates, name="plates")
 app.add_typer(crops, name="crops")
 app.add_typer(protocols, name="protocols")
