@@ -116,7 +116,7 @@ def similarity(
     from cellssl.errors import EmbeddingError
     from cellssl.phenotypes import read_embedding, require_label
     from cellssl.phenotypes import similarity as compare
-    from cellssl.report.figures import (
+    from cellssl.report import (
         activity_figure,
         replicate_figure,
         save_figure,
@@ -258,7 +258,7 @@ def cluster(
     from cellssl.files import atomic, make_folder
     from cellssl.phenotypes import cluster as find_clusters
     from cellssl.phenotypes import normalise_embedding, read_embedding
-    from cellssl.report.figures import save_figure, stability_figure, umap_figure
+    from cellssl.report import save_figure, stability_figure, umap_figure
 
     cells = read_embedding(embedding)
     if normalise != "none":
