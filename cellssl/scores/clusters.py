@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 # Of more rows than this k-means is fitted to a sample: its centres hardly move any more.
-MOST_ROWS = 100_000
+MOST_ROWS = 50_000
 
 
 def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -> NDArray[np.int64]:
@@ -33,13 +33,11 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
     restarts : int
         The best of so many starts is kept.
 
-    Of more than 100,000 rows the centres are fitted to a sample of so many, drawn by `seed`; every
-    row then goes to its nearest centre.
-
     Returns
     -------
     (N,) int64
-        Clusters 0 … k − 1 in order of falling size.
+        Clusters 0 … k − 1 in order of falling size. Of more than 50,000 rows the centres are fitted
+        to a sample of so many, drawn by `seed`; every row then goes to its nearest centre.
 
     Raises
     ------

@@ -48,9 +48,8 @@ def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
         axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("median correlation of a treatment's wells")
-    axes.set_title(
-        f"{int(replicates['replicates'].sum())} of {len(replicates)} treatments replicate"
-    )
+    told = replicates["replicates"].dropna()
+    axes.set_title(f"{int(told.sum())} of {len(told)} treatments of several wells replicate")
     dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": OKABE_ITO[0], "ms": 6}
     handles = [
         Line2D([], [], mfc=OKABE_ITO[0], label="above random wells", **dot),
