@@ -69,7 +69,8 @@ def replicate_correlation(
 
     Notes
     -----
-    The share above the limit is known as percent replicating.
+    The share above the limit is known as percent replicating. Replicates that lie at the same place
+    of every plate share what that place does to cells: nothing here tells it from the treatment.
     """
     X, treatments = np.asarray(X, dtype=np.float64), np.asarray(treatments)
     names = np.zeros(len(X)) if plates is None else np.asarray(plates)
