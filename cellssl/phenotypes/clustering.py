@@ -64,7 +64,7 @@ def cluster(
     Memory grows with the cells, not with their pairs. Random features, the worst case for the
     search of neighbours, on one thread: 100,000 cells (256 features, 0.1 GB) take 1.5 GB and some
     six minutes; of a million (128 features, 0.5 GB) the components take 3 s, the graph 10 minutes and
-    4.3 GB, Leiden 4 minutes and 8.4 GB; its map takes longer still, `umap=False` leaves it.
+    4.3 GB, Leiden 4 minutes and 8.4 GB; its map was not waited for, `umap=False` leaves it out.
     """
     name = str(adata.uns.get("cellssl", {}).get("name", "the embedding"))
     check_features(adata, name)
