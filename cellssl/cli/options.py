@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from cellssl.plates import PlateIndex
 
 __all__ = [
+    "Aggregation",
     "Baselines",
+    "Controls",
     "CropFile",
     "Cutting",
     "Device",
+    "EmbeddingFile",
     "HeldOut",
     "Label",
     "ManyDevices",
+    "Normalisation",
     "Out",
     "PlateFiles",
     "Segmentation",
@@ -64,6 +68,29 @@ Baselines = Annotated[
         "--baseline",
         help="resnet18…101, resnet50-v1, random, simple-features, intensity-features, "
         "or MODEL=WEIGHTS.pth; may be repeated; 'none' for none. (default: resnet101, random, simple-features)",
+    ),
+]
+EmbeddingFile = Annotated[
+    Path, typer.Argument(help="Cells or wells: .h5ad, .zarr, .csv or .parquet.", show_default=False)
+]
+Normalisation = Annotated[
+    str,
+    typer.Option(
+        help="Label-free: none, standardise, plate-standardise, plate-robust, control-standardise, "
+        "control-robust, control-percentile, sphere, control-sphere, tvn, factor-analysis, coral, control-coral, "
+        "harmony; several joined by +."
+    ),
+]
+Controls = Annotated[
+    str | None,
+    typer.Option(
+        help="COLUMN=VALUE of the negative controls. (default: Metadata_Control=negative)"
+    ),
+]
+Aggregation = Annotated[
+    str,
+    typer.Option(
+        help="median, mean or trimmed-mean (without the tenth at either end): cells to wells, wells to treatments."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

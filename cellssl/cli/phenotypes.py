@@ -7,11 +7,14 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import (
+    Aggregation,
     Baselines,
+    Controls,
     CropFile,
     Device,
     HeldOut,
     Label,
+    Normalisation,
     Out,
     Subsets,
     TrainingChanges,
@@ -40,24 +43,9 @@ def evaluate(
     where: Where = None,
     held_out: HeldOut = False,
     subset: Subsets = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            help="The same for all: none, standardise, plate-standardise, plate-robust, control-standardise, "
-            "control-robust, control-percentile, sphere, control-sphere, tvn, coral, control-coral, harmony; "
-            "several joined by +."
-        ),
-    ] = "standardise",
-    controls: Annotated[
-        str | None,
-        typer.Option(
-            help="COLUMN=VALUE of the negative controls. (default: Metadata_Control=negative)"
-        ),
-    ] = None,
-    aggregate: Annotated[
-        str,
-        typer.Option(help="median or mean: cells to wells, wells to treatments, for NSC and NSCB."),
-    ] = "median",
+    normalise: Normalisation = "standardise",
+    controls: Controls = None,
+    aggregate: Aggregation = "median",
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes

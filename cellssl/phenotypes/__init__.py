@@ -1,5 +1,6 @@
 """What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
 
+from cellssl.phenotypes.aggregation import LEVELS, aggregate_profiles, save_profiles
 from cellssl.phenotypes.clustering import cluster
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.combining import combine
@@ -10,17 +11,24 @@ from cellssl.phenotypes.evaluation import (
     measure_embeddings,
 )
 from cellssl.phenotypes.exporting import export_embedding
+from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
 from cellssl.phenotypes.metrics import METRICS
-from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_features
+from cellssl.phenotypes.normalisation import (
+    NORMALISATIONS,
+    normalise_embedding,
+    normalise_features,
+)
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.reading import read_embedding
 from cellssl.phenotypes.similarity import Similarity, similarity
 from cellssl.phenotypes.splits import held_out
+from cellssl.phenotypes.stability import choose_resolution, scan_resolutions
 from cellssl.phenotypes.whitening import Whitening, coral, fit_sphering, fit_whitening
 
 __all__ = [
+    "LEVELS",
     "METRICS",
     "NORMALISATIONS",
     "Measurement",
@@ -28,8 +36,10 @@ __all__ = [
     "Similarity",
     "WellProfiles",
     "Whitening",
+    "aggregate_profiles",
     "choose_dose",
     "choose_label",
+    "choose_resolution",
     "cluster",
     "combine",
     "compare_embeddings",
@@ -38,14 +48,18 @@ __all__ = [
     "dose_positions",
     "evaluate",
     "export_embedding",
+    "fit_factors",
     "fit_sphering",
     "fit_whitening",
     "held_out",
     "measure_embeddings",
+    "normalise_embedding",
     "normalise_features",
     "read_embedding",
     "read_scores",
     "require_label",
+    "save_profiles",
+    "scan_resolutions",
     "similarity",
     "text_values",
     "usual_label",

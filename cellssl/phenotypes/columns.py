@@ -6,10 +6,22 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["column_codes", "text_values", "treatment_names", "well_names"]
+__all__ = [
+    "cell_counts",
+    "column_codes",
+    "text_column",
+    "text_values",
+    "treatment_names",
+    "well_names",
+]
 
 # A column of so many different fractional numbers is a measurement, not a set of classes.
 MOST_NUMBERS = 50
+
+
+def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
+    """Give a column as text; None when it is absent."""
+    return obs[name].astype(str).to_numpy(dtype=str) if name in obs else None
 
 
 def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
@@ -60,6 +72,18 @@ def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
         return wells
     plates = obs["Metadata_Plate"].astype(str).to_numpy(dtype=str)
     return np.char.add(np.char.add(plates, "/"), wells)
+
+
+def cell_counts(obs: pd.DataFrame) -> NDArray[np.int64]:
+    """How many cells stand behind each row: one, or what profiles say (`Metadata_Cells`)."""
+    if "Metadata_Cells" not in obs.columns:
+        return np.ones(len(obs), dtype=np.int64)
+    counts = pd.to_numeric(obs["Metadata_Cells"], errors="coerce")
+    if counts.isna().any() or (counts < 1).any() or (counts % 1 != 0).any():
+        raise EmbeddingError(
+            "Metadata_Cells must count the cells of each row: whole numbers, 1 up."
+        )
+    return counts.to_numpy(dtype=np.int64)
 
 
 def column_codes(obs: pd.DataFrame, name: str) -> NDArray[np.int64] | None:

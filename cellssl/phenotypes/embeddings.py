@@ -28,6 +28,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+# Rows that are looked at at a time.
+BLOCK = 65_536
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -109,7 +112,10 @@ def check_features(cells: ad.AnnData, name: str) -> None:
     if cells.X is None or cells.n_vars == 0:
         raise EmbeddingError(no_features(name))
     check_names(cells, name)
-    bad = ~np.isfinite(features(cells)).all(axis=1)
+    X = features(cells)
+    # Block by block: a truth value for each feature of a million cells is half a gigabyte.
+    blocks = (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
+    bad = np.concatenate([~np.isfinite(block).all(axis=1) for block in blocks])
     if bad.any():
         raise EmbeddingError(
             f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "

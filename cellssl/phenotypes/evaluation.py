@@ -8,21 +8,21 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
+from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.counting import COUNT, count_cells
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.measurements import Measurement, Measurements
-from cellssl.phenotypes.mechanisms import control_cells
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.progress import track
-from cellssl.scores import STATISTICS
+from cellssl.scores import choose_statistic
 
 __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
@@ -94,7 +94,8 @@ def evaluate(
     controls : str, optional
         COLUMN=VALUE of the negative controls; Metadata_Control=negative when left out.
     aggregate : str
-        `median` or `mean`: of a well's cells and of a treatment's wells, for NSC and NSCB.
+        `median`, `mean` or `trimmed-mean`: of a well's cells and of a treatment's wells, for NSC
+        and NSCB.
     where : str, optional
         Column of truth values: score these cells only, and learn from no others.
     held_out : bool
@@ -201,8 +202,7 @@ def measure_embeddings(
         `.scores`, `.per_class`, `.confusions`, `.differences()` and `.save(folder)`.
     """
     check_normalisation(normalise)
-    if aggregate not in STATISTICS:
-        raise EmbeddingError(f"unknown aggregate {aggregate!r}: wanted {' or '.join(STATISTICS)}.")
+    choose_statistic(aggregate)
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
     loaded = load_embeddings(embeddings)
@@ -223,8 +223,8 @@ def measure_embeddings(
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
     known = {
-        "plates": _names_in(obs, "Metadata_Plate"),
-        "batches": _names_in(obs, "Metadata_Batch"),
+        "plates": text_column(obs, "Metadata_Plate"),
+        "batches": text_column(obs, "Metadata_Batch"),
         "controls": negative,
     }
     if cell_count and COUNT not in {one.name for one in loaded}:
@@ -255,11 +255,6 @@ def measure_embeddings(
 
 def _title(one: Embedding) -> str:
     return f"{one.name} (seed {one.seed})" if one.seed else one.name
-
-
-def _names_in(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
-    """Give a column as text; None when it is absent."""
-    return obs[name].astype(str).to_numpy(dtype=str) if name in obs else None
 
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:

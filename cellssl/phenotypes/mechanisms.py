@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values, treatment_names, well_names
-from cellssl.phenotypes.embeddings import column
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
-__all__ = ["MATCHES", "Treatments", "control_cells", "find_treatments"]
+__all__ = ["MATCHES", "Treatments", "find_treatments"]
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +18,6 @@ log = logging.getLogger(__name__)
 MATCHES = {"nsc": "compounds", "nscb": "compounds and batches"}
 
 MECHANISM = "Metadata_MOA"
-CONTROLS = "Metadata_Control=negative"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Treatments:
         metric : str
             `nsc` or `nscb`.
         statistic : str
-            `median` or `mean`: of a well's cells, then of a treatment's wells.
+            `median`, `mean` or `trimmed-mean`: of a well's cells, then of a treatment's wells.
 
         Returns
         -------
@@ -163,35 +160,3 @@ def _ambiguous(names: NDArray[np.str_], mechanisms: NDArray[np.str_]) -> tuple[s
     """Name the treatments whose cells have several mechanisms."""
     counts = pd.Series(mechanisms).groupby(names).nunique()
     return tuple(str(name) for name in counts.index[counts > 1])
-
-
-def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.bool_] | None:
-    """Tell which cells are negative controls.
-
-    Parameters
-    ----------
-    obs : DataFrame (N rows)
-    controls : str, optional
-        COLUMN=VALUE that they have; Metadata_Control=negative when left out.
-
-    Returns
-    -------
-    (N,) bool or None
-        None when nothing was asked for and there is no column Metadata_Control.
-
-    Raises
-    ------
-    EmbeddingError
-        When what was asked for is not there.
-    """
-    name, sign, value = (controls or CONTROLS).partition("=")
-    if controls is None and name not in obs.columns:
-        return None
-    if not sign or not value:
-        raise EmbeddingError(f"controls {controls!r}: wanted COLUMN=VALUE, {CONTROLS} say.")
-    values = text_values(column(obs, name, purpose="the negative controls"), name)
-    found = values == value
-    if controls is not None and not found.any():
-        there = ", ".join(np.unique(values)[:8].tolist())
-        raise EmbeddingError(f"no cell has {name} {value!r}; there are {there} ….")
-    return found

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.clustering import FEWEST, add_graph, leiden
+from cellssl.phenotypes.clustering import FEWEST
 from cellssl.phenotypes.confounders import CONFOUNDERS, Confounder
 from cellssl.phenotypes.confusions import Confusions
+from cellssl.phenotypes.graph import add_graph, leiden
 from cellssl.phenotypes.mechanisms import MATCHES
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import (

@@ -4,17 +4,28 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anndata as ad
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import blockwise
+from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.controls import control_cells
+from cellssl.phenotypes.embeddings import features
+from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.harmony import harmony
 from cellssl.phenotypes.plate_scaling import scale_plates
 from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
 from cellssl.scores import standardise
 
-__all__ = ["NORMALISATIONS", "check_normalisation", "check_rule", "normalise_features"]
+__all__ = [
+    "NORMALISATIONS",
+    "check_normalisation",
+    "check_rule",
+    "normalise_embedding",
+    "normalise_features",
+]
 
 NORMALISATIONS = (
     "standardise",
@@ -26,6 +37,7 @@ NORMALISATIONS = (
     "sphere",
     "control-sphere",
     "tvn",
+    "factor-analysis",
     "coral",
     "control-coral",
     "harmony",
@@ -43,7 +55,7 @@ class _Cells:
 
     def reference(self, rule: str, count: int) -> NDArray[np.bool_]:
         """Say which of so many cells a rule is fitted to: the negative controls, or all."""
-        if not (rule.startswith("control-") or rule == "tvn"):
+        if not (rule.startswith("control-") or rule in ("tvn", "factor-analysis")):
             return np.ones(count, dtype=bool)
         if self.controls is None or not self.controls.any():
             raise EmbeddingError(
@@ -89,6 +101,8 @@ def normalise_features(
           controls, of all plates together; regularised, see `fit_sphering`.
         - `tvn`: the leading principal components of the negative controls of all plates, each with
           variance 1 among them, see `fit_whitening`; `tvn+control-coral` is Ando et al. 2017.
+        - `factor-analysis`: 50 factors of the negative controls of all plates, see `fit_factors`;
+          `control-percentile+factor-analysis` is the other profile of Ljosa et al. 2013.
         - `coral`, `control-coral`: each batch's mean and covariance, of all its cells or of its
           negative controls, become those of all batches; regularised, see `coral`.
         - `harmony`: 50 principal components of all cells, corrected for the batch by harmonypy
@@ -106,7 +120,7 @@ def normalise_features(
     Returns
     -------
     (n, D) float32
-        Fewer columns than D from `tvn` and `harmony`.
+        Fewer columns than D from `tvn`, `factor-analysis` and `harmony`.
 
     Raises
     ------
@@ -133,6 +147,43 @@ def _apply_all(
     for step in first:
         X = _apply(step, X, np.arange(len(X)), rows, cells)
     return _apply(last, X, rows, rows, cells)
+
+
+def normalise_embedding(adata: ad.AnnData, rule: str, *, controls: str | None = None) -> ad.AnnData:
+    """Normalise all cells (or wells) of an embedding by one of the rules.
+
+    Parameters
+    ----------
+    adata : AnnData
+        X (N, D); plates, controls and batches come from `Metadata_Plate`, `Metadata_Control` and
+        `Metadata_Batch`. It is not changed.
+    rule : str
+        See `normalise_features`.
+    controls : str, optional
+        COLUMN=VALUE of the negative controls; Metadata_Control=negative when left out.
+
+    Returns
+    -------
+    AnnData
+        Features are called as before where there are as many, else 1, 2, …; `uns["cellssl"]` says
+        the rule.
+    """
+    check_normalisation(rule)
+    X = normalise_features(
+        features(adata),
+        np.arange(adata.n_obs),
+        rule=rule,
+        plates=text_column(adata.obs, "Metadata_Plate"),
+        batches=text_column(adata.obs, "Metadata_Batch"),
+        controls=control_cells(adata.obs, controls),
+    )
+    result = ad.AnnData(X, obs=adata.obs.copy())
+    if X.shape[1] == adata.n_vars:
+        result.var_names = adata.var_names
+    else:
+        result.var_names = [str(number + 1) for number in range(X.shape[1])]
+    result.uns["cellssl"] = {**adata.uns.get("cellssl", {}), "normalisation": rule}
+    return result
 
 
 def check_normalisation(rule: str) -> list[str]:
@@ -167,6 +218,8 @@ def _apply(
     method = rule.rsplit("-", 1)[-1]
     if method == "tvn":
         return fit_whitening(X[reference]).apply(X[wanted])
+    if rule == "factor-analysis":
+        return fit_factors(X[reference]).apply(X[wanted])
     if method == "sphere":
         return fit_sphering(X[reference]).apply(X[wanted])
     if method in ("coral", "harmony"):

@@ -1,4 +1,4 @@
-"""Profiles of wells: the median of a well's cells, freed of what its plate adds."""
+"""Profiles of wells: the middle of a well's cells, freed of what its plate adds."""
 
 import logging
 from dataclasses import dataclass
@@ -9,19 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import cell_counts, text_values
+from cellssl.phenotypes.controls import is_negative
 from cellssl.phenotypes.embeddings import check_features, features
+from cellssl.phenotypes.naming import name_controls
 from cellssl.phenotypes.normalisation import check_rule
-from cellssl.scores import standardise
+from cellssl.scores import aggregate, standardise
 
-__all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "name_controls", "well_profiles"]
+__all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "well_profiles"]
 
 log = logging.getLogger(__name__)
 
 PROFILE_NORMALISATIONS = ("controls", "plate", "none")
-
-# The treatment of negative-control cells that name none.
-NEGATIVE = "negative control"
 
 # So many negative-control wells let a plate be centred on its own controls.
 ENOUGH_CONTROLS = 2
@@ -60,8 +59,9 @@ def well_profiles(
     *,
     control: str | None = "Metadata_Control",
     normalise: str = "auto",
+    statistic: str = "median",
 ) -> WellProfiles:
-    """Aggregate cells to wells by the median, then normalise on the negative controls per plate.
+    """Aggregate cells to wells, then normalise on the negative controls per plate.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def well_profiles(
         `controls`: minus the mean of the plate's negative-control wells (two at least, else of all
         its wells), divided by the spread of control wells about that mean, over all plates.
         `plate`: the same with all wells. `none`. `auto`: `controls` where there are any.
+    statistic : str
+        Of a well's cells: `median`, `mean` or `trimmed-mean`, see `aggregate`.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def well_profiles(
     """
     check_features(adata, str(adata.uns.get("cellssl", {}).get("name", "the embedding")))
     check_rule(normalise, ("auto", *PROFILE_NORMALISATIONS))
-    wells, medians = _medians(adata, treatments, control)
+    wells, middles = _wells(adata, treatments, control, statistic)
     negative = wells["control"].to_numpy()
     if normalise == "auto":
         normalise = "controls" if negative.sum() >= ENOUGH_CONTROLS else "plate"
@@ -93,66 +95,37 @@ def well_profiles(
             f"{int(negative.sum())}: fill {control} with 'negative', or take normalise='plate'."
         )
     if normalise == "none":
-        return WellProfiles(wells, medians, medians[:0], "nothing")
-    return _normalised(wells, medians, by_controls=normalise == "controls")
+        return WellProfiles(wells, middles, middles[:0], "nothing")
+    return _normalised(wells, middles, by_controls=normalise == "controls")
 
 
-def name_controls(
-    treatments: NDArray[np.str_], obs: pd.DataFrame, control: str | None
-) -> NDArray[np.str_]:
-    """Call the treatment of negative controls that name none "negative control".
-
-    Parameters
-    ----------
-    treatments : (N,) str
-        Treatment of each cell.
-    obs : DataFrame
-        N rows.
-    control : str, optional
-        Column that says `negative` for the negative control.
-    """
-    return np.where((treatments == "") & _negative(obs, control), NEGATIVE, treatments)
-
-
-def _negative(obs: pd.DataFrame, control: str | None) -> NDArray[np.bool_]:
-    """Say of each cell whether it is a negative control."""
-    if not control or control not in obs.columns:
-        return np.zeros(len(obs), dtype=bool)
-    return text_values(obs[control], control) == "negative"
-
-
-def _medians(
-    adata: ad.AnnData, treatments: NDArray[np.str_], control: str | None
+def _wells(
+    adata: ad.AnnData, treatments: NDArray[np.str_], control: str | None, statistic: str
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Median features (W, D) of each plate, well and treatment."""
+    """Middle features (W, D) of each plate, well and treatment."""
     obs = adata.obs
     table = pd.DataFrame({"treatment": name_controls(treatments, obs, control)})
     for name, source in (("plate", "Metadata_Plate"), ("well", "Metadata_Well")):
         table[name] = text_values(obs[source], source) if source in obs.columns else ""
-    table["control"] = _negative(obs, control)
+    table["control"] = is_negative(obs, control)
+    table["cells"] = cell_counts(obs)
     kept = table["treatment"] != ""
     if not kept.any():
         raise EmbeddingError("no cell has a treatment: fill the column that names it.")
     if not kept.all():
         log.warning("%d cells without treatment are left out.", int((~kept).sum()))
-    table, X = table[kept].reset_index(drop=True), features(adata)[kept.to_numpy()]
-    grouped = table.groupby(["plate", "well", "treatment"], sort=True)
-    wells = grouped.agg(cells=("control", "size"), control=("control", "any")).reset_index()
-    medians = np.stack([np.median(X[rows], axis=0) for rows in _members(grouped.ngroup())])
-    return wells, medians.astype(np.float64)
-
-
-def _members(codes: pd.Series) -> list[NDArray[np.int64]]:
-    """List the rows of each group 0, 1, …."""
-    order = np.argsort(codes.to_numpy(), kind="stable")
-    return np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    grouped = table[kept].groupby(["plate", "well", "treatment"], sort=True)
+    wells = grouped.agg(cells=("cells", "sum"), control=("control", "any")).reset_index()
+    groups = np.full(len(table), -1, dtype=np.int64)
+    groups[kept] = grouped.ngroup()
+    return wells, aggregate(features(adata), groups, statistic=statistic)
 
 
 def _normalised(
-    wells: pd.DataFrame, medians: NDArray[np.float64], *, by_controls: bool
+    wells: pd.DataFrame, middles: NDArray[np.float64], *, by_controls: bool
 ) -> WellProfiles:
     """Centre each plate and divide by the spread of the reference wells."""
-    values = standardise(medians).astype(np.float64)
+    values = standardise(middles).astype(np.float64)
     negative = wells["control"].to_numpy()
     reference = negative if by_controls else np.ones(len(wells), dtype=bool)
     centred, residuals, null = values.copy(), [], [values[:0]]

@@ -1,7 +1,5 @@
 """Which treatments look alike, and how far each is from the negative control."""
 
-import itertools
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +12,20 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes.columns import text_values, well_names
-from cellssl.phenotypes.embeddings import column
-from cellssl.phenotypes.profiles import WellProfiles, name_controls, well_profiles
+from cellssl.phenotypes.activity import (
+    activity_by_length,
+    activity_by_rank,
+    consistency,
+    replicates,
+)
+from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
+from cellssl.phenotypes.naming import TREATMENT, name_treatments
+from cellssl.phenotypes.neighbours import cosine, rank_neighbours
+from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.scores import aggregate as sum_up
 
 __all__ = ["Similarity", "similarity"]
-
-TREATMENT = ("Metadata_Compound", "Metadata_Concentration")
-
-# Control wells needed before an activity can be called unusual, and draws of them.
-FEWEST_CONTROLS = 4
-DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -33,40 +34,52 @@ class Similarity:
 
     Attributes
     ----------
+    replicates : DataFrame, index treatment
+        To be looked at first: wells, correlation, limit, p_value, replicates, across_plates. A
+        treatment whose own wells are no more alike than random ones has no profile to compare.
     treatments : DataFrame, index treatment
         The columns of `by`, cells, wells, plates, control ("negative" or ""), label (where all
-        cells agree on one), activity and p_value. *Activity* is the length of the profile divided
-        by the root-mean-square length of single control wells: 1 is what a control well shows.
-        *p_value*: share of equally many control wells, drawn at random, whose profile is as long;
-        NaN with fewer than four control wells. Not corrected for the number of treatments.
+        cells agree on one), activity, p_value, map, map_by_chance, map_p_value and map_q_value.
+        *Activity* is the length of the profile divided by the root-mean-square length of single
+        control wells: 1 is what a control well shows. *p_value*: share of equally many control
+        wells, drawn at random, whose profile is as long; NaN with fewer than four control wells.
+        Not corrected for the number of treatments. *map*: do its wells find each other before the
+        control wells of their plates, see `activity_precision`; *map_q_value* is corrected.
     matrix : DataFrame (T, T)
         Cosine of the treatments' profiles. A profile near 0 (see activity) has no direction.
     neighbours : DataFrame
-        treatment, rank (1 is nearest), neighbour, similarity, same_label (missing when a label
-        is). The negative control is no neighbour and has none.
+        treatment, rank (1 is nearest), neighbour, similarity, low, high, nearest_share, same_label
+        (missing when a label is). The negative control is no neighbour and has none.
+    consistency : DataFrame, index label
+        treatments, compounds, map, map_by_chance, map_p_value, map_q_value: do treatments of a
+        label find that label's other compounds first.
     profiles : DataFrame (T, D)
-        Median over a treatment's wells, in units of the control wells' spread.
+        Middle of a treatment's wells, in units of the control wells' spread.
     centred : str
         What profiles are measured from.
     """
 
+    replicates: pd.DataFrame
     treatments: pd.DataFrame
     matrix: pd.DataFrame
     neighbours: pd.DataFrame
+    consistency: pd.DataFrame
     profiles: pd.DataFrame
     centred: str
 
     def save(self, folder: str | Path) -> Path:
-        """Write treatments.csv, similarity.csv, neighbours.csv and profiles.csv."""
+        """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
         folder = make_folder(folder)
         tables = {
+            "replicates": self.replicates,
             "treatments": self.treatments,
             "similarity": self.matrix,
             "profiles": self.profiles,
+            "consistency": self.consistency,
         }
         for name, table in tables.items():
             with atomic(folder / f"{name}.csv") as part:
-                table.to_csv(part, index_label="treatment")
+                table.to_csv(part, index_label=str(table.index.name))
         with atomic(folder / "neighbours.csv") as part:
             self.neighbours.to_csv(part, index=False)
         return folder
@@ -79,15 +92,18 @@ def similarity(
     control: str | None = "Metadata_Control",
     label: str | None = "Metadata_MOA",
     normalise: str = "auto",
+    aggregate: str = "median",
     nearest: int = 10,
+    draws: int = 400,
+    copairs: bool = False,
     seed: int = 0,
 ) -> Similarity:
-    """Compare treatments: cells → median per well → normalised per plate → median per treatment.
+    """Compare treatments: cells → wells → normalised per plate → treatments.
 
     Parameters
     ----------
     adata : AnnData
-        X (N, D).
+        X (N, D): cells, or profiles of wells.
     by : str or sequence of str
         Columns whose values together name a treatment. When the cells name no compound and `by` is
         left as it is, every well is its own treatment.
@@ -95,12 +111,20 @@ def similarity(
         Column that says `negative` for the negative control; where such cells name no treatment
         they are called "negative control".
     label : str, optional
-        Column with the expected class, for reading only; it is not used.
+        Column with the expected class: for reading, and for `consistency`; profiles and neighbours
+        never see it.
     normalise : str
         `controls` (negative-control wells per plate), `plate` (all wells), `none`, or `auto`:
         controls where there are any.
+    aggregate : str
+        `median`, `mean` or `trimmed-mean`, of a well's cells and of a treatment's wells.
     nearest : int
         Neighbours listed for each treatment.
+    draws : int
+        Draws of wells for the neighbours' intervals.
+    copairs : bool
+        Add `copairs_map`, `copairs_p_value` and `copairs_q_value` to treatments and consistency,
+        see `copairs_activity` (``pip install 'cellssl[copairs]'``).
 
     Returns
     -------
@@ -111,63 +135,47 @@ def similarity(
     EmbeddingError
         When a column does not exist, or fewer than two treatments are left.
     """
-    columns = _columns(adata.obs, by)
-    names = name_controls(_names(adata.obs, columns), adata.obs, control)
-    wells = well_profiles(adata, names, control=control, normalise=normalise)
+    names, columns = name_treatments(adata.obs, by, control=control)
+    wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
     order = _treatments(wells.wells)
     if len(order) < 2:
         raise EmbeddingError(
             f"{', '.join(columns)} name one treatment only, {order[0]!r}: nothing to compare."
         )
-    groups = wells.wells.groupby("treatment").indices
-    values = np.stack([np.median(wells.profiles[groups[name]], axis=0) for name in order])
     index = pd.Index(order, name="treatment")
-    profiles = pd.DataFrame(values, index=index, columns=adata.var_names)
+    middle = sum_up(
+        wells.profiles, index.get_indexer(pd.Index(wells.wells["treatment"])), statistic=aggregate
+    )
+    profiles = pd.DataFrame(middle, index=index, columns=adata.var_names)
     table = _describe(adata.obs, names, wells, index, columns=columns, label=label)
-    table["activity"], table["p_value"] = _activity(values, table["wells"], wells, seed=seed)
-    matrix = pd.DataFrame(_cosine(values), index=index, columns=order)
-    return Similarity(table, matrix, _neighbours(matrix, table, nearest), profiles, wells.centred)
-
-
-def _columns(obs: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
-    """Find the columns that name a treatment."""
-    wanted = [by] if isinstance(by, str) else list(by)
-    if not wanted:
-        raise EmbeddingError("`by` is empty: name at least one column of obs.")
-    if tuple(wanted) == TREATMENT:
-        if (
-            TREATMENT[0] in obs.columns
-            and (text_values(obs[TREATMENT[0]], TREATMENT[0]) != "").any()
-        ):
-            return [name for name in wanted if name in obs.columns]
-        if "Metadata_Well" not in obs.columns:
-            column(obs, TREATMENT[0], purpose="the treatment")
-        return [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs.columns]
-    return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
-
-
-def _names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
-    """Name each cell's treatment; empty where the first column is."""
-    if columns[-1] == "Metadata_Well":
-        wells = well_names(obs)
-        if wells is not None and len(columns) <= 2:
-            return wells
-    parts = [_text(obs[name], name) for name in columns]
-    if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
-        plain = columns[0].removeprefix("Metadata_")
-        parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
-    return np.where(parts[0] == "", "", joined)
-
-
-def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
-    """Turn concentrations into text however many there are; other columns must be names."""
-    if pd.api.types.is_float_dtype(values):
-        text = values.map("{:g}".format, na_action="ignore").astype(object)
-        return text.where(values.notna(), "").to_numpy(dtype=str)
-    return text_values(values, name)
+    table["activity"], table["p_value"] = activity_by_length(
+        middle, table["wells"], wells, statistic=aggregate, seed=seed
+    )
+    table = table.join(activity_by_rank(wells, index, seed=seed))
+    matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
+    compounds = pd.Series(order, index=index)
+    if TREATMENT[0] in columns:
+        compounds = table[TREATMENT[0]].astype(str)
+    labels = consistency(profiles, table, compounds, seed=seed)
+    if copairs:
+        table = table.join(copairs_activity(wells, seed=seed))
+        named = (table["control"] == "") & (table["label"] != "")
+        labels = labels.join(
+            copairs_consistency(
+                profiles[named], table.loc[named, "label"], compounds[named], seed=seed
+            )
+        )
+    return Similarity(
+        replicates=replicates(wells, index, seed=seed),
+        treatments=table,
+        matrix=matrix,
+        neighbours=rank_neighbours(
+            matrix, table, wells, nearest=nearest, statistic=aggregate, draws=draws, seed=seed
+        ),
+        consistency=labels,
+        profiles=profiles,
+        centred=wells.centred,
+    )
 
 
 def _treatments(wells: pd.DataFrame) -> list[str]:
@@ -211,61 +219,3 @@ def _describe(
 
 def _common(values: set[str]) -> str:
     return values.pop() if len(values) == 1 else ""
-
-
-def _activity(
-    values: NDArray[np.float64], counts: pd.Series, wells: WellProfiles, *, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Length of each profile (T, D) in units of a control well's, and how unusual it is."""
-    lengths = np.linalg.norm(values, axis=1)
-    null = wells.null
-    if len(null) < 2:
-        return np.full(len(values), np.nan), np.full(len(values), np.nan)
-    activity = lengths / np.sqrt((null**2).sum(axis=1).mean())
-    if len(null) < FEWEST_CONTROLS:
-        return activity, np.full(len(values), np.nan)
-    generator = np.random.default_rng(seed)
-    drawn = {int(k): _null_lengths(null, int(k), generator) for k in np.unique(counts)}
-    p_values = [
-        (1 + (drawn[int(k)] >= length).sum()) / (1 + len(drawn[int(k)]))
-        for length, k in zip(lengths, counts, strict=True)
-    ]
-    return activity, np.array(p_values)
-
-
-def _null_lengths(
-    null: NDArray[np.float64], wells: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Lengths of the median of so many control wells: every choice, or a thousand drawn."""
-    count = len(null)
-    # More than half of the control wells would mostly be the same wells again.
-    wells = min(wells, max(1, count // 2))
-    if math.comb(count, wells) <= DRAWS:
-        choices = np.array(list(itertools.combinations(range(count), wells)))
-    else:
-        choices = np.array([generator.choice(count, wells, replace=False) for _ in range(DRAWS)])
-    return np.array([np.linalg.norm(np.median(null[choice], axis=0)) for choice in choices])
-
-
-def _cosine(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine of every two profiles; a profile of length 0 is like nothing but itself."""
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    unit = values / np.where(lengths > 0, lengths, 1)
-    cosine = np.clip(unit @ unit.T, -1, 1)
-    np.fill_diagonal(cosine, 1)
-    return cosine
-
-
-def _neighbours(matrix: pd.DataFrame, table: pd.DataFrame, nearest: int) -> pd.DataFrame:
-    """Rank the neighbours of each treatment that is no negative control."""
-    treated = table.index[table["control"] == ""].to_numpy()
-    cosine, labels = matrix.loc[treated, treated].to_numpy(), table.loc[treated, "label"].to_numpy()
-    rows: list[tuple[str, int, str, float, object]] = []
-    for i, name in enumerate(treated):
-        order = [j for j in np.argsort(-cosine[i], kind="stable") if j != i][:nearest]
-        for rank, j in enumerate(order, start=1):
-            known = labels[i] != "" and labels[j] != ""
-            same = labels[i] == labels[j] if known else pd.NA
-            rows.append((name, rank, treated[j], cosine[i, j], same))
-    columns = ["treatment", "rank", "neighbour", "similarity", "same_label"]
-    return pd.DataFrame(rows, columns=columns).astype({"same_label": "boolean"})

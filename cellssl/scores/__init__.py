@@ -1,5 +1,6 @@
 """Arrays of features, labels and groups in, numbers out: no AnnData, no network, no files."""
 
+from cellssl.scores.aggregation import STATISTICS, aggregate, choose_statistic
 from cellssl.scores.classification import (
     knn_accuracy,
     knn_predict,
@@ -9,10 +10,9 @@ from cellssl.scores.classification import (
 from cellssl.scores.clusters import (
     ami,
     cluster_kmeans,
-    principal_components,
     silhouette,
-    standardise,
 )
+from cellssl.scores.components import principal_components, standardised_components
 from cellssl.scores.confusion import (
     accuracy,
     accuracy_of,
@@ -24,30 +24,42 @@ from cellssl.scores.confusion import (
     pairs_of,
 )
 from cellssl.scores.mechanisms import (
-    STATISTICS,
     Matches,
-    aggregate,
     batch_membership,
     nsc,
     nscb,
 )
+from cellssl.scores.precision import (
+    Precisions,
+    activity_precision,
+    average_precision,
+    consistency_precision,
+)
+from cellssl.scores.replicates import Replicates, replicate_correlation
 from cellssl.scores.resampling import Resamples, draw_resamples, interval
+from cellssl.scores.scaling import standardise
 
 __all__ = [
     "STATISTICS",
     "Matches",
+    "Precisions",
+    "Replicates",
     "Resamples",
     "accuracy",
     "accuracy_of",
+    "activity_precision",
     "aggregate",
     "ami",
+    "average_precision",
     "balanced_accuracy",
     "balanced_accuracy_of",
     "batch_membership",
+    "choose_statistic",
     "class_accuracies",
     "class_accuracies_of",
     "cluster_kmeans",
     "confusion",
+    "consistency_precision",
     "draw_resamples",
     "interval",
     "knn_accuracy",
@@ -58,6 +70,8 @@ __all__ = [
     "nscb",
     "pairs_of",
     "principal_components",
+    "replicate_correlation",
     "silhouette",
     "standardise",
+    "standardised_components",
 ]

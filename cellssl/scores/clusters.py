@@ -5,7 +5,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import entropy
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_samples
 from sklearn.metrics.cluster import expected_mutual_information
 from threadpoolctl import threadpool_limits
@@ -15,57 +14,11 @@ from cellssl.errors import EmbeddingError
 __all__ = [
     "ami",
     "cluster_kmeans",
-    "principal_components",
     "silhouette",
-    "standardise",
 ]
 
-# A feature whose deviation is below this share of its mean varies by rounding alone.
-ROUNDING = 1e-6
-
-
-def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[np.float32]:
-    """Give each feature mean 0 and standard deviation 1 over all rows, or over others.
-
-    Parameters
-    ----------
-    X : (N, D)
-        Features; those that are constant over the reference become 0.
-    reference : (M, D), optional
-        The rows that mean and deviation are taken from; X itself when left out.
-
-    Returns
-    -------
-    (N, D) float32
-    """
-    X = np.asarray(X, dtype=np.float32)
-    known = X if reference is None else np.asarray(reference, dtype=np.float32)
-    mean = known.mean(axis=0, dtype=np.float64)
-    deviation = known.std(axis=0, dtype=np.float64)
-    varies = deviation > ROUNDING * np.abs(mean)
-    scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
-    return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)
-
-
-def principal_components(
-    X: ArrayLike, components: int = 50, *, seed: int = 0
-) -> NDArray[np.float32]:
-    """Project rows on their leading principal components.
-
-    Parameters
-    ----------
-    X : (N, D)
-        Features, standardised before where that is wanted.
-    components : int
-        At most so many; fewer when N − 1 or D is smaller.
-
-    Returns
-    -------
-    (N, min(components, N − 1, D)) float32
-    """
-    X = np.asarray(X, dtype=np.float32)
-    count = max(1, min(components, X.shape[0] - 1, X.shape[1]))
-    return PCA(count, random_state=seed).fit_transform(X).astype(np.float32)
+# Of more rows than this k-means is fitted to a sample: its centres hardly move any more.
+MOST_ROWS = 50_000
 
 
 def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -> NDArray[np.int64]:
@@ -83,7 +36,8 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
     Returns
     -------
     (N,) int64
-        Clusters 0 … k − 1 in order of falling size.
+        Clusters 0 … k − 1 in order of falling size. Of more than 50,000 rows the centres are fitted
+        to a sample of so many, drawn by `seed`; every row then goes to its nearest centre.
 
     Raises
     ------
@@ -96,7 +50,12 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
     # One thread: k-means is short, and threads that wait for each other on a busy machine make it
     # twenty times slower; the result does not depend on the number of cores either.
     with threadpool_limits(1):
-        clusters = KMeans(k, n_init=restarts, random_state=seed).fit_predict(X)
+        model = KMeans(k, n_init=restarts, random_state=seed)
+        if len(X) > max(MOST_ROWS, k):
+            rows = np.random.default_rng(seed).choice(len(X), MOST_ROWS, replace=False)
+            clusters = model.fit(X[np.sort(rows)]).predict(X)
+        else:
+            clusters = model.fit_predict(X)
     order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
     rank = np.empty(k, dtype=np.int64)
     rank[order] = np.arange(k)

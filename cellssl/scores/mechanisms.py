@@ -8,9 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from cellssl.errors import EmbeddingError
 from cellssl.scores.resampling import draw_resamples, interval
 
-__all__ = ["STATISTICS", "Matches", "aggregate", "batch_membership", "nsc", "nscb"]
-
-STATISTICS = ("median", "mean")
+__all__ = ["Matches", "batch_membership", "nsc", "nscb"]
 
 
 @dataclass(frozen=True)
@@ -70,38 +68,6 @@ class Matches:
         """Give k of n with the interval."""
         low, high = self.interval()
         return f"{self.k} of {self.n} ({low:.2f}–{high:.2f})"
-
-
-def aggregate(X: ArrayLike, groups: ArrayLike, *, statistic: str = "median") -> NDArray[np.float64]:
-    """Sum up rows by group: cells to wells, wells to treatments.
-
-    Parameters
-    ----------
-    X : (N, D)
-        Features.
-    groups : (N,) int
-        Group 0 … G − 1 of each row, none without rows; rows with −1 are left out.
-    statistic : str
-        `median` or `mean`.
-
-    Returns
-    -------
-    (G, D) float64
-    """
-    if statistic not in STATISTICS:
-        raise EmbeddingError(f"unknown statistic {statistic!r}: wanted {' or '.join(STATISTICS)}.")
-    X, groups = np.asarray(X), np.asarray(groups)
-    if groups.shape != X.shape[:1]:
-        raise EmbeddingError(f"a group for each of {len(X)} rows is wanted, got {groups.shape}.")
-    order = np.argsort(groups, kind="stable")
-    order = order[groups[order] >= 0]
-    sizes = np.bincount(groups[order])
-    if (sizes == 0).any():
-        raise EmbeddingError(f"group {int(np.argmin(sizes))} of {len(sizes)} has no rows.")
-    middle = np.median if statistic == "median" else np.mean
-    parts = np.split(order, np.cumsum(sizes)[:-1]) if len(sizes) else []
-    rows = [middle(X[part], axis=0) for part in parts]
-    return np.array(rows, dtype=np.float64).reshape(len(sizes), X.shape[1])
 
 
 def batch_membership(treatments: ArrayLike, batches: ArrayLike) -> NDArray[np.bool_]:

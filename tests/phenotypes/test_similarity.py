@@ -1,9 +1,14 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import similarity, well_profiles
+from cellssl.phenotypes.naming import name_treatments
 
 
 def test_treatments_of_one_class_are_neighbours(make_embedding):
@@ -121,3 +126,112 @@ def test_tables_are_saved(make_embedding, tmp_path):
     assert len(pd.read_csv(folder / "neighbours.csv")) == len(result.neighbours)
     assert list(pd.read_csv(folder / "treatments.csv").treatment) == list(result.treatments.index)
     assert pd.read_csv(folder / "profiles.csv").shape == (7, 13)
+
+
+def test_replicates_come_first(make_embedding):
+    result = similarity(make_embedding(signal=3))
+    assert list(result.replicates.index) == list(result.treatments.index[1:])
+    assert result.replicates["across_plates"].all()
+    assert result.replicates["correlation"].min() > 0.5
+    assert (result.replicates["wells"] == 3).all()
+
+
+def test_activity_by_rank_is_told_apart_from_nothing(make_embedding):
+    active = similarity(make_embedding(signal=3)).treatments
+    assert (active["map"].iloc[1:] > 0.9).all()
+    # Two control wells and one treated on each of three plates change places in 27 ways.
+    assert (active["map_p_value"].iloc[1:] < 0.1).all()
+    quiet = similarity(make_embedding(signal=0)).treatments
+    assert (quiet["map_q_value"].iloc[1:] > 0.05).all()
+    assert np.isnan(active.loc["DMSO 0", "map"])
+
+
+def test_classes_are_consistent_only_where_they_are(make_embedding):
+    found = similarity(make_embedding(signal=3)).consistency
+    assert list(found.index) == ["Actin", "Stabiliser"]
+    assert (found["map"] == 1).all()
+    assert found["compounds"].tolist() == [2, 2]
+    unlabelled = similarity(make_embedding(), label=None)
+    assert unlabelled.consistency.empty
+    assert list(unlabelled.consistency.columns) == list(found.columns)
+
+
+def test_intervals_hold_the_similarity_and_shares_add_up(make_embedding):
+    result = similarity(make_embedding(signal=1), nearest=5)
+    found = result.neighbours
+    assert (found["low"] <= found["similarity"]).all()
+    assert (found["similarity"] <= found["high"]).all()
+    shares = found.groupby("treatment")["nearest_share"].sum()
+    np.testing.assert_allclose(shares, 1)
+    sure = similarity(make_embedding(signal=6)).neighbours
+    width = (found["high"] - found["low"]).mean()
+    assert (sure["high"] - sure["low"]).mean() < width
+
+
+def test_intervals_equal_a_naive_bootstrap(make_embedding):
+    cells = make_embedding(signal=1)
+    result = similarity(cells, draws=2000)
+    wells = well_profiles(cells, name_treatments(cells.obs)[0])
+    rows = wells.wells.groupby("treatment").indices
+    rng, values = np.random.default_rng(1), []
+    for _ in range(2000):
+        a, b = (
+            np.median(wells.profiles[rng.choice(rows[name], 3)], axis=0)
+            for name in ("taxol 3", "docetaxel 1")
+        )
+        values.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    row = result.neighbours.set_index(["treatment", "neighbour"]).loc[("taxol 3", "docetaxel 1")]
+    shift = row["similarity"] - np.mean(values)
+    low, high = np.clip(np.quantile(values, [0.025, 0.975]) + shift, -1, 1)
+    assert row["low"] == pytest.approx(low, abs=0.03)
+    assert row["high"] == pytest.approx(high, abs=0.03)
+
+
+def test_one_well_has_no_interval(make_embedding):
+    cells = make_embedding()
+    lonely = (cells.obs["Metadata_Compound"] == "docetaxel") & (
+        cells.obs["Metadata_Plate"] != "W0_1"
+    )
+    found = similarity(cells[~lonely.to_numpy()].copy()).neighbours
+    own = found["treatment"].eq("docetaxel 1") | found["neighbour"].eq("docetaxel 1")
+    assert found.loc[own, ["low", "high", "nearest_share"]].isna().all(axis=None)
+    assert found.loc[~own, ["low", "high", "nearest_share"]].notna().all(axis=None)
+
+
+def test_other_statistics_are_used_throughout(make_embedding):
+    cells = make_embedding()
+    result = similarity(cells, aggregate="mean", normalise="none")
+    rows = (cells.obs["Metadata_Compound"] == "docetaxel").to_numpy()
+    np.testing.assert_allclose(
+        result.profiles.loc["docetaxel 1"], cells.X[rows].mean(axis=0), atol=1e-5
+    )
+
+
+def test_copairs_stands_beside(make_embedding, monkeypatch):
+    result = similarity(make_embedding(signal=3), copairs=True)
+    np.testing.assert_allclose(result.consistency["copairs_map"], result.consistency["map"])
+    assert result.treatments["copairs_map"].iloc[1:].notna().all()
+    assert (result.treatments["copairs_p_value"].iloc[1:] < 0.05).all()
+    monkeypatch.setitem(sys.modules, "copairs.map", None)
+    with pytest.raises(EmbeddingError, match=r"cellssl\[copairs\]"):
+        similarity(make_embedding(), copairs=True)
+
+
+def test_the_command_says_replicates_first(make_embedding, tmp_path):
+    make_embedding().write_h5ad(tmp_path / "cells.h5ad")
+    command = ["similarity", str(tmp_path / "cells.h5ad"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(application.app, [*command, "--treatment", "taxol 3"])
+    assert done.exit_code == 0, done.output
+    places = [
+        done.output.index(word) for word in ("replicates:", "activity:", "Neighbours", "mAP ")
+    ]
+    assert places == sorted(places)
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    tables = {"replicates", "treatments", "similarity", "neighbours", "profiles", "consistency"}
+    assert made == {f"{name}.csv" for name in tables} | {
+        "replicates.png",
+        "similarity.png",
+        "activity.png",
+    }
+    wrong = CliRunner().invoke(application.app, [*command, "--treatment", "taxol 4"])
+    assert wrong.exit_code == 1

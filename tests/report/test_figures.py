@@ -17,9 +17,11 @@ from cellssl.report import (
     field_montage,
     outline_figure,
     plate_map,
+    replicate_figure,
     save_figure,
     score_figure,
     similarity_heatmap,
+    stability_figure,
     training_curve,
     umap_figure,
 )
@@ -103,6 +105,51 @@ def test_activity_ranks_and_leaves_the_middle_out():
     assert "not told apart" in written
     assert "t59" in written
     assert "t30" not in written
+
+
+def make_replicates(count):
+    correlation = np.linspace(0.9, -0.1, count)
+    return pd.DataFrame(
+        {
+            "wells": 3,
+            "correlation": correlation,
+            "limit": 0.4,
+            "replicates": pd.array(correlation > 0.4, dtype="boolean"),
+            "across_plates": np.arange(count) > 0,
+        },
+        index=[f"t$_{number}" for number in range(count)],
+    )
+
+
+def test_replicates_are_counted_and_those_of_one_plate_marked():
+    table = make_replicates(12)
+    table.loc["t$_11", ["correlation", "limit", "replicates"]] = [np.nan, np.nan, pd.NA]
+    text = texts(replicate_figure(table))
+    assert "6 of 11 treatments of several wells replicate" in text
+    assert {line for line in text.split("\n") if "one plate" in line} == {
+        "t\\$_0  (3 wells, one plate)"
+    }
+    assert "t$_11" not in text.replace("\\", "")
+    assert "30 between" in texts(replicate_figure(make_replicates(50), limit=20))
+    assert "0 of 0" in texts(replicate_figure(table.iloc[11:]))
+
+
+def test_stability_names_clusters_and_fills_the_choice():
+    table = pd.DataFrame(
+        {
+            "resolution": [0.1, 1.0],
+            "clusters": [3.0, 8.0],
+            "stability": [0.9, 0.4],
+            "low": [0.8, 0.2],
+            "high": [1.0, 0.6],
+            "chosen": [True, False],
+        }
+    )
+    figure = stability_figure(table)
+    assert {"3", "8", "0.1", "1", "chosen"} <= set(texts(figure).split("\n"))
+    first, second = figure.axes[0].collections[-1].get_facecolors()
+    assert mpl.colors.to_hex(first) == OKABE_ITO[1].lower()
+    assert mpl.colors.to_hex(second) == "#ffffff"
 
 
 def test_composite_adds_channels_and_keeps_the_hue():

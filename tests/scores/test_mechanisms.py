@@ -157,7 +157,10 @@ def test_aggregate_by_hand():
             "treatment 1 lies in no",
         ),
         (lambda: aggregate(np.eye(2), [0, 2]), "group 1 of 3 has no rows"),
-        (lambda: aggregate(np.eye(2), [0, 0], statistic="mode"), "wanted median or mean"),
+        (
+            lambda: aggregate(np.eye(2), [0, 0], statistic="mode"),
+            "wanted median, mean, trimmed-mean",
+        ),
         (lambda: aggregate(np.eye(2), [0]), "a group for each of 2 rows"),
     ],
 )

@@ -13,6 +13,7 @@ from cellssl.report.figures.gallery import (
 from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.plate import plate_map
 from cellssl.report.figures.preview import PreviewGroup, preview_figure
+from cellssl.report.figures.replicates import replicate_figure, stability_figure
 from cellssl.report.figures.scores import score_figure
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.study import class_change_figure, correlation_map, sweep_figure
@@ -37,9 +38,11 @@ __all__ = [
     "outline_figure",
     "plate_map",
     "preview_figure",
+    "replicate_figure",
     "save_figure",
     "score_figure",
     "similarity_heatmap",
+    "stability_figure",
     "sweep_figure",
     "training_curve",
     "umap_figure",

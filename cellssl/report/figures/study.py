@@ -77,8 +77,8 @@ def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
         for column, value in enumerate(values):
             if np.isfinite(value):
                 shade = "white" if abs(value) > 0.6 * most else "black"
-                place = {"ha": "center", "va": "center", "fontsize": 7, "color": shade}
-                axes.text(column, row, f"{value:+.2f}", **place)
+                text = axes.text(column, row, f"{value:+.2f}", ha="center", va="center")
+                text.set(fontsize=7, color=shade)
     axes.set_yticks(range(len(change)), [plain(name) for name in change.index])
     firsts = base.to_numpy(dtype=float).tolist()
     heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]

@@ -1,0 +1,294 @@
+"""Commands on one embedding: profiles, similarity, cluster."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cellssl.cli.application import app
+from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, Out
+from cellssl.cli.shell import command, say, show_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cellssl.phenotypes import Similarity
+
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A column that names the treatment; repeated, they do together. "
+        "(default: Metadata_Compound and Metadata_Concentration)"
+    ),
+]
+ControlColumn = Annotated[
+    str, typer.Option(help="The column that says 'negative' for the negative control.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+SHOWN = 15  # rows of a table on the screen; files hold all
+
+
+@command(app, "profiles")
+def profiles(
+    embedding: EmbeddingFile,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A .parquet, .csv, .csv.gz or .h5ad file.")
+    ],
+    level: Annotated[str, typer.Option(help="One profile per field, well or treatment.")] = "well",
+    normalise: Normalisation = "none",
+    controls: Controls = None,
+    aggregate: Aggregation = "median",
+    through_fields: Annotated[
+        bool,
+        typer.Option(
+            "--through-fields", help="Wells are made of fields, each counting alike, not of cells."
+        ),
+    ] = False,
+    by: By = None,
+    control_column: ControlColumn = "Metadata_Control",
+) -> None:
+    """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
+    from cellssl.phenotypes import (
+        aggregate_profiles,
+        normalise_embedding,
+        read_embedding,
+        save_profiles,
+    )
+
+    cells = read_embedding(embedding)
+    if normalise != "none":
+        cells = normalise_embedding(cells, normalise, controls=controls)
+    made = aggregate_profiles(
+        cells,
+        level,
+        statistic=aggregate,
+        through_fields=through_fields,
+        control=control_column,
+        **_named(by),
+    )
+    save_profiles(made, out)
+    counts = made.obs["Metadata_Cells"]
+    say(
+        f"{made.n_obs:,} {level}s of {counts.sum():,} cells ({counts.min():,} to {counts.max():,} each), "
+        f"{made.n_vars} features"
+    )
+    say(f"written to {out}")
+
+
+def _named(by: list[str] | None) -> dict[str, Any]:
+    """Leave the usual columns where none was named."""
+    return {"by": by} if by else {}
+
+
+@command(app, "similarity")
+def similarity(
+    embedding: EmbeddingFile,
+    out: Out,
+    treatment: Annotated[
+        list[str] | None,
+        typer.Option(help="Show the neighbours of this one, as 'taxol 0.3'; may be repeated."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="A column with the expected class. (default: Metadata_MOA)"),
+    ] = None,
+    by: By = None,
+    control_column: ControlColumn = "Metadata_Control",
+    normalise: Annotated[
+        str,
+        typer.Option(
+            help="Wells are centred on: controls or all wells of their plate (plate), or none; "
+            "auto: controls where there are any."
+        ),
+    ] = "auto",
+    aggregate: Aggregation = "median",
+    nearest: Annotated[int, typer.Option(min=1, help="Neighbours listed per treatment.")] = 10,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Draws of wells for the neighbours' intervals.")
+    ] = 400,
+    copairs: Annotated[
+        bool, typer.Option("--copairs", help="Add mAP and p-values of the package copairs.")
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
+    from cellssl.errors import EmbeddingError
+    from cellssl.phenotypes import read_embedding, require_label
+    from cellssl.phenotypes import similarity as compare
+    from cellssl.report import (
+        activity_figure,
+        replicate_figure,
+        save_figure,
+        similarity_heatmap,
+    )
+
+    cells = read_embedding(embedding)
+    column = require_label(cells.obs, label) if label else "Metadata_MOA"
+    found = compare(
+        cells,
+        control=control_column,
+        label=column,
+        normalise=normalise,
+        aggregate=aggregate,
+        nearest=nearest,
+        draws=draws,
+        copairs=copairs,
+        seed=seed,
+        **_named(by),
+    )
+    unknown = [name for name in treatment or [] if name not in found.treatments.index]
+    if unknown:
+        raise EmbeddingError(
+            f"no treatment is called {unknown[0]!r}: there are "
+            f"{', '.join(found.treatments.index[:8])} …."
+        )
+    folder = found.save(out)
+    save_figure(replicate_figure(found.replicates), folder / "replicates.png")
+    labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
+    heat = similarity_heatmap(
+        found.matrix, labels=labels, label_name=column.removeprefix("Metadata_")
+    )
+    save_figure(heat, folder / "similarity.png")
+    treated = found.treatments[found.treatments["control"] == ""]
+    if treated["activity"].notna().any():
+        told = treated["map_q_value"] <= LEVEL
+        picture = activity_figure(treated["activity"], active=told)
+        save_figure(picture, folder / "activity.png")
+    _show_replicates(found.replicates)
+    _show_activity(treated)
+    _show_neighbours(found, treatment)
+    _show_consistency(found.consistency)
+    say(f"written to {folder}")
+
+
+LEVEL = 0.05
+
+
+def _show_replicates(table: "pd.DataFrame") -> None:
+    """Say first how many treatments replicate: what does not cannot be compared."""
+    known = table["replicates"].notna()
+    single, one_plate = (table["wells"] < 2).sum(), (~table["across_plates"])[known].sum()
+    if known.any():
+        say(
+            f"replicates: of {known.sum()} treatments with several wells, {table['replicates'].sum()} are more "
+            "alike than 95 % of random wells"
+            + (f"; {one_plate} lie on one plate each" if one_plate else "")
+        )
+    else:
+        say("replicates: no treatment has several wells beside others to compare them with")
+    if single:
+        say(f"{single} treatments have one well only: nothing tells their profile from that well")
+
+
+def _show_activity(table: "pd.DataFrame") -> None:
+    """Say how many treatments are told from the negative control."""
+    known = table["map_q_value"].notna()
+    if not known.any():
+        say("activity: no treatment of several wells lies on a plate with negative controls")
+        return
+    active = (table["map_q_value"] <= LEVEL).sum()
+    say(
+        f"activity: {active} of {known.sum()} treatments are told from the negative control "
+        f"(mAP, false discovery rate {LEVEL:.0%})"
+    )
+
+
+def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
+    """Print the neighbours of some treatments, or the nearest one of the first."""
+    table = found.neighbours
+    if wanted:
+        table, title = table[table["treatment"].isin(wanted)], "Neighbours"
+    else:
+        table, title = table[table["rank"] == 1], "Nearest treatment of each"
+        table = table.sort_values("similarity", ascending=False)
+    shown = table if wanted else table.head(SHOWN)
+    rows = []
+    for row in shown.to_dict("records"):
+        value, share = f"{row['similarity']:.2f}", "–"
+        if not math.isnan(row["low"]):
+            value += f" ({row['low']:.2f}–{row['high']:.2f})"
+            share = f"{row['nearest_share']:.0%}"
+        its = found.treatments.loc[str(row["neighbour"]), "label"]
+        rows.append([row["treatment"], row["rank"], row["neighbour"], value, share, its])
+    columns = ["treatment", "rank", "neighbour", "similarity", "nearest in", "its label"]
+    show_table(f"{title}: 95 % intervals and share of draws of wells", columns, rows)
+    if len(table) > len(rows):
+        say(f"{len(table) - len(rows)} more in neighbours.csv; --treatment NAME shows all of one")
+
+
+def _show_consistency(table: "pd.DataFrame") -> None:
+    """Print how well treatments of a label find each other."""
+    if table.empty:
+        return
+    rows = [
+        [name, int(row["treatments"]), int(row["compounds"])]
+        + [f"{row[key]:.3g}" for key in ("map", "map_by_chance", "map_p_value", "map_q_value")]
+        for name, row in table.sort_values("map", ascending=False).iterrows()
+    ]
+    columns = ["label", "treatments", "compounds", "mAP", "by chance", "p", "q"]
+    show_table("Do treatments of a label find its other compounds first", columns, rows)
+
+
+@command(app, "cluster")
+def cluster(
+    embedding: EmbeddingFile,
+    out: Out,
+    resolution: Annotated[
+        float | None,
+        typer.Option(
+            help="Of Leiden. (default: of those at which subsamples agree best, the finest)"
+        ),
+    ] = None,
+    n_clusters: Annotated[
+        int | None,
+        typer.Option("--clusters", min=1, help="Of k-means. (default: as many as Leiden finds)"),
+    ] = None,
+    neighbours: Annotated[int, typer.Option(min=2, help="Of each cell in the graph.")] = 15,
+    normalise: Normalisation = "none",
+    controls: Controls = None,
+    colour: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns to colour maps by. (default: leiden, MOA and Plate)"),
+    ] = None,
+    no_map: Annotated[bool, typer.Option("--no-map", help="No UMAP.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
+    from cellssl.files import atomic, make_folder
+    from cellssl.phenotypes import cluster as find_clusters
+    from cellssl.phenotypes import normalise_embedding, read_embedding
+    from cellssl.report import save_figure, stability_figure, umap_figure
+
+    cells = read_embedding(embedding)
+    if normalise != "none":
+        cells = normalise_embedding(cells, normalise, controls=controls)
+    usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
+    columns = colour or [name for name in usual if name == "leiden" or name in cells.obs]
+    folder = make_folder(out)
+    made = find_clusters(
+        cells,
+        n_clusters=n_clusters,
+        resolution=resolution,
+        neighbours=neighbours,
+        umap=not no_map,
+        seed=seed,
+    )
+    if "stability" in made.uns:
+        stability = made.uns["stability"]
+        with atomic(folder / "stability.csv") as part:
+            stability.to_csv(part, index=False)
+        save_figure(stability_figure(stability), folder / "stability.png")
+        chosen = stability[stability["chosen"]].iloc[0]
+        say(
+            f"resolution {chosen['resolution']:g}: the finest within 0.05 of the most stable one "
+            f"(adjusted Rand index of subsamples {chosen['stability']:.2f})"
+        )
+    with atomic(folder / "map.h5ad") as part:
+        made.write_h5ad(part)
+    if not no_map:
+        for name in columns:
+            picture = umap_figure(made, name, numbered=name == "leiden")
+            save_figure(picture, folder / f"map_{name.removeprefix('Metadata_')}.png")
+    say(f"{made.n_obs:,} cells, {made.obs['leiden'].nunique()} clusters of Leiden")
+    say(f"written to {folder}")

@@ -1,0 +1,152 @@
+"""How far each treatment is from the negative control, and how unusual that is."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.phenotypes.profiles import WellProfiles
+from cellssl.scores import (
+    activity_precision,
+    choose_statistic,
+    consistency_precision,
+    replicate_correlation,
+)
+
+__all__ = ["activity_by_length", "activity_by_rank", "consistency", "replicates"]
+
+# Control wells needed before an activity can be called unusual, and draws of them.
+FEWEST_CONTROLS = 4
+DRAWS = 1000
+
+
+def _treated(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
+    """Give the place of each well's treatment in the index; −1 for control wells."""
+    codes = treatments.get_indexer(pd.Index(wells["treatment"]))
+    return np.where(wells["control"], -1, codes).astype(np.int64)
+
+
+def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> pd.DataFrame:
+    """Correlate each treatment's wells with each other, beside random wells.
+
+    Returns
+    -------
+    DataFrame, index treatment
+        wells, correlation, limit (95th percentile of as many random wells), p_value, replicates
+        (above the limit; missing where there is no limit), across_plates: see
+        `replicate_correlation`. Without the negative control.
+    """
+    table = wells.wells
+    codes = _treated(table, treatments)
+    found = replicate_correlation(wells.profiles, codes, table["plate"], seed=seed)
+    count = len(treatments)
+
+    def padded(values: NDArray) -> NDArray:  # the last treatments may be controls only
+        return np.concatenate([values, np.full(count - len(values), np.nan)])
+
+    result = pd.DataFrame(index=treatments)
+    result["wells"] = np.bincount(codes[codes >= 0], minlength=count)
+    result["correlation"] = padded(found.correlation)
+    result["limit"] = padded(found.limit)
+    result["p_value"] = padded(found.p_value)
+    above = pd.Series(result["correlation"] > result["limit"], dtype="boolean")
+    result["replicates"] = above.mask(result["limit"].isna())
+    result["across_plates"] = padded(found.across) == 1
+    return result[result["wells"] > 0]
+
+
+def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> pd.DataFrame:
+    """Mean average precision of each treatment against the control wells of its plates.
+
+    Returns
+    -------
+    DataFrame, index treatment
+        map, map_by_chance, map_p_value, map_q_value: see `activity_precision`.
+    """
+    table = wells.wells
+    codes = _treated(table, treatments)
+    found = activity_precision(wells.profiles, codes, table["control"], table["plate"], seed=seed)
+    columns = {
+        "map": found.value,
+        "map_by_chance": found.expected,
+        "map_p_value": found.p_value,
+        "map_q_value": found.q_value,
+    }
+    index = treatments[: len(found.value)]
+    return pd.DataFrame(columns, index=index).reindex(treatments)
+
+
+def consistency(
+    profiles: pd.DataFrame, table: pd.DataFrame, compounds: pd.Series, *, seed: int = 0
+) -> pd.DataFrame:
+    """Mean average precision of treatments that share a label, against all other treatments.
+
+    Parameters
+    ----------
+    profiles : DataFrame (T, D)
+    table : DataFrame, index treatment
+        control and label.
+    compounds : Series, index treatment
+        Treatments of one compound are neither like nor unlike each other.
+
+    Returns
+    -------
+    DataFrame, index label
+        treatments, compounds, map, map_by_chance, map_p_value, map_q_value: see
+        `consistency_precision`. Empty without labels.
+    """
+    kept = table.index[(table["control"] == "") & (table["label"] != "")]
+    labels, names = pd.factorize(table.loc[kept, "label"], sort=True)
+    index = pd.Index(names, name="label")
+    own = compounds.loc[kept].groupby(labels)
+    result = pd.DataFrame(index=index)
+    result["treatments"] = own.size().to_numpy()
+    result["compounds"] = own.nunique().to_numpy()
+    found = consistency_precision(
+        profiles.loc[kept].to_numpy(), labels, compounds.loc[kept].to_numpy(dtype=str), seed=seed
+    )
+    result["map"], result["map_by_chance"] = found.value, found.expected
+    result["map_p_value"], result["map_q_value"] = found.p_value, found.q_value
+    return result
+
+
+def activity_by_length(
+    values: NDArray[np.float64],
+    counts: pd.Series,
+    wells: WellProfiles,
+    *,
+    statistic: str = "median",
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Length of each profile (T, D) in units of a control well's, and how unusual it is."""
+    lengths = np.linalg.norm(values, axis=1)
+    null = wells.null
+    if len(null) < 2:
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
+    activity = lengths / np.sqrt((null**2).sum(axis=1).mean())
+    if len(null) < FEWEST_CONTROLS:
+        return activity, np.full(len(values), np.nan)
+    generator = np.random.default_rng(seed)
+    drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
+    p_values = [
+        (1 + (drawn[int(k)] >= length).sum()) / (1 + len(drawn[int(k)]))
+        for length, k in zip(lengths, counts, strict=True)
+    ]
+    return activity, np.array(p_values)
+
+
+def _null_lengths(
+    null: NDArray[np.float64], wells: int, generator: np.random.Generator, statistic: str
+) -> NDArray[np.float64]:
+    """Lengths of the middle of so many control wells: every choice, or a thousand drawn."""
+    count = len(null)
+    # More than half of the control wells would mostly be the same wells again.
+    wells = min(wells, max(1, count // 2))
+    if math.comb(count, wells) <= DRAWS:
+        choices = np.array(list(itertools.combinations(range(count), wells)))
+    else:
+        choices = np.array([generator.choice(count, wells, replace=False) for _ in range(DRAWS)])
+    middle = choose_statistic(statistic)
+    return np.array([np.linalg.norm(middle(null[choice], axis=0)) for choice in choices])

@@ -1,0 +1,188 @@
+"""Profiles of fields, wells and treatments, each with the counts of what stands behind it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.errors import EmbeddingError
+from cellssl.files import atomic, make_folder
+from cellssl.phenotypes.columns import cell_counts, text_values
+from cellssl.phenotypes.embeddings import check_features, column, features
+from cellssl.phenotypes.naming import TREATMENT, name_treatments
+from cellssl.scores import aggregate
+
+__all__ = ["LEVELS", "aggregate_profiles", "save_profiles"]
+
+log = logging.getLogger(__name__)
+
+LEVELS = ("field", "well", "treatment")
+
+PLACE = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
+# How much of a place each level keeps.
+DEPTH = {"field": 3, "well": 2, "treatment": 0}
+# What tells cells of one field apart.
+OF_CELLS = ("Metadata_Label", "Metadata_Center_Y", "Metadata_Center_X")
+COUNTS = ("Metadata_Cells", "Metadata_Fields", "Metadata_Wells", "Metadata_Plates")
+
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".h5ad")
+
+
+def aggregate_profiles(
+    adata: ad.AnnData,
+    level: str = "well",
+    *,
+    statistic: str = "median",
+    through_fields: bool = False,
+    by: str | Sequence[str] = TREATMENT,
+    control: str | None = "Metadata_Control",
+) -> ad.AnnData:
+    """Aggregate cells to fields, to wells, or by wells to treatments.
+
+    Parameters
+    ----------
+    adata : AnnData
+        X (N, D): cells, or profiles of a lower level whose `Metadata_Cells` count their cells.
+    level : str
+        `field`, `well` or `treatment`.
+    statistic : str
+        `median`, `mean` or `trimmed-mean` at every step, see `aggregate`.
+    through_fields : bool
+        Wells are made of fields, each counting alike, instead of cells: one field that is crowded
+        or out of focus then weighs no more than another, a field of one cell no less.
+    by : str or sequence of str
+        Columns that name a treatment; wells when no compound is named.
+    control : str, optional
+        Column that says `negative` for the negative control.
+
+    Returns
+    -------
+    AnnData
+        X (G, D) float32. `obs`: the columns that all rows of a group agree on, and
+        `Metadata_Cells`, for wells `Metadata_Fields`, for treatments `Metadata_Wells` and
+        `Metadata_Plates` too, as far as the cells say. Cells without treatment are left out of
+        treatments and counted.
+
+    Raises
+    ------
+    EmbeddingError
+        When level or statistic is unknown, or a column is missing.
+    """
+    check_features(adata, str(adata.uns.get("cellssl", {}).get("name", "the embedding")))
+    if level not in LEVELS:
+        raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
+    X, keys, codes = features(adata), *_keys(adata.obs, level, by, control)
+    values: NDArray[np.floating] = X[codes]
+    table = keys
+    for step in _steps(keys, level, through_fields=through_fields):
+        grouped = table.groupby(step, sort=True)
+        values = aggregate(values, grouped.ngroup(), statistic=statistic)
+        table = grouped.first().reset_index()
+    groups = np.asarray(keys.groupby(step, sort=True).ngroup(), dtype=np.int64)
+    obs = _describe(adata.obs.iloc[codes], keys, groups, level)
+    obs.index = pd.Index(table[step].agg("/".join, axis=1).to_numpy())
+    result = ad.AnnData(values.astype(np.float32), obs=obs)
+    result.var_names = adata.var_names
+    made = {"level": level, "aggregate": statistic, "through_fields": through_fields}
+    result.uns["cellssl"] = {**adata.uns.get("cellssl", {}), **made}
+    return result
+
+
+def _keys(
+    obs: pd.DataFrame, level: str, by: str | Sequence[str], control: str | None
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Say where each row lies, and its treatment where that is the level; which rows are taken."""
+    for name in PLACE[1 : DEPTH[level]]:
+        column(obs, name, purpose=f"a {level}")
+    keys = pd.DataFrame(
+        {name: text_values(obs[name], name) for name in PLACE if name in obs.columns},
+        index=range(len(obs)),
+    )
+    rows = np.arange(len(obs))
+    if level == "treatment":
+        keys["treatment"], _ = name_treatments(obs, by, control=control)
+        rows = np.flatnonzero(keys["treatment"] != "")
+        if len(rows) < len(obs):
+            log.warning("%d rows without treatment are left out.", len(obs) - len(rows))
+        if not len(rows):
+            raise EmbeddingError("no row has a treatment: fill the column that names it.")
+    return keys.iloc[rows].reset_index(drop=True), rows
+
+
+def _steps(keys: pd.DataFrame, level: str, *, through_fields: bool) -> list[list[str]]:
+    """Name the columns that each step groups by, from fields up."""
+    if through_fields and PLACE[2] not in keys:
+        raise EmbeddingError(
+            "no column Metadata_Site: without it there are no fields to go through."
+        )
+    own = ["treatment"] if level == "treatment" else []
+    place = [name for name in PLACE if name in keys]
+    well = [name for name in place if name != PLACE[2]]
+    steps = [own + place] if level == "field" or through_fields else []
+    if level != "field" and PLACE[1] in keys:
+        steps.append(own + well)
+    return [*steps, own] if own else steps
+
+
+def _describe(
+    obs: pd.DataFrame, keys: pd.DataFrame, groups: NDArray[np.int64], level: str
+) -> pd.DataFrame:
+    """Carry over what all rows of a group agree on, and count what stands behind it."""
+    left_out = {*PLACE[DEPTH[level] :], *OF_CELLS, *COUNTS}
+    firsts = np.unique(groups, return_index=True)[1]
+    table = {}
+    for name in [name for name in obs.columns if name not in left_out]:
+        codes = pd.Series(pd.factorize(obs[name], use_na_sentinel=False)[0]).groupby(groups)
+        single = (codes.min() == codes.max()).to_numpy()
+        if single.any():
+            table[name] = obs[name].iloc[firsts].reset_index(drop=True).where(single)
+    made = pd.DataFrame(table, index=range(groups.max() + 1))
+    made["Metadata_Cells"] = np.bincount(groups, cell_counts(obs)).astype(np.int64)
+    for depth, name in zip((3, 2, 1), COUNTS[1:], strict=True):
+        place = list(PLACE[:depth])
+        if depth > DEPTH[level] and place[-1] in keys:
+            known = keys[[one for one in place if one in keys]].agg("/".join, axis=1)
+            made[name] = known.groupby(groups).nunique()
+    return made
+
+
+def save_profiles(profiles: ad.AnnData, path: str | Path) -> Path:
+    """Write profiles so that `read_embedding` and pycytominer read them.
+
+    Parameters
+    ----------
+    profiles : AnnData
+    path : path
+        `.parquet`, `.csv` or `.csv.gz`: the columns of `obs`, then one per feature, rows named by
+        `obs_names`; `.h5ad` keeps where they come from too.
+
+    Raises
+    ------
+    EmbeddingError
+        When the ending is another, or a feature is called as a column of `obs`.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise EmbeddingError(
+            f"cannot write {path.name}: wanted a name ending in {', '.join(SUFFIXES)}."
+        )
+    make_folder(path.parent)
+    with atomic(path) as part:
+        if path.suffix == ".h5ad":
+            profiles.write_h5ad(part)
+            return path
+        both = profiles.obs.columns.intersection(profiles.var_names)
+        if len(both):
+            raise EmbeddingError(f"{both[0]!r} is a feature and a column of obs: rename one.")
+        values = pd.DataFrame(profiles.X, index=profiles.obs_names, columns=profiles.var_names)
+        table = pd.concat([profiles.obs, values], axis=1)
+        table.index.name = "obs_names"
+        if path.suffix == ".parquet":
+            table.to_parquet(part)
+        else:
+            table.to_csv(part)
+    return path

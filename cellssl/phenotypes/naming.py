@@ -1,0 +1,111 @@
+"""What a treatment is called: its compound and concentration, or whatever columns one names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.columns import text_values, well_names
+from cellssl.phenotypes.controls import is_negative
+from cellssl.phenotypes.embeddings import column
+
+__all__ = ["TREATMENT", "name_controls", "name_treatments"]
+
+TREATMENT = ("Metadata_Compound", "Metadata_Concentration")
+
+# The treatment of negative-control cells that name none.
+NEGATIVE = "negative control"
+
+
+def name_treatments(
+    obs: pd.DataFrame,
+    by: str | Sequence[str] = TREATMENT,
+    *,
+    control: str | None = "Metadata_Control",
+) -> tuple[NDArray[np.str_], list[str]]:
+    """Name each cell's treatment.
+
+    Parameters
+    ----------
+    obs : DataFrame (N rows)
+    by : str or sequence of str
+        Columns whose values together name a treatment. When the cells name no compound and `by` is
+        left as it is, every well is its own treatment.
+    control : str, optional
+        Column that says `negative` for the negative control; where such cells name no treatment
+        they are called "negative control".
+
+    Returns
+    -------
+    names : (N,) str
+        Empty where a cell has no treatment.
+    columns : list of str
+        The columns that they come from.
+
+    Raises
+    ------
+    EmbeddingError
+        When a column does not exist.
+    """
+    columns = _treatment_columns(obs, by)
+    return name_controls(_joined_names(obs, columns), obs, control), columns
+
+
+def name_controls(
+    treatments: NDArray[np.str_], obs: pd.DataFrame, control: str | None
+) -> NDArray[np.str_]:
+    """Call the treatment of negative controls that name none "negative control".
+
+    Parameters
+    ----------
+    treatments : (N,) str
+        Treatment of each cell.
+    obs : DataFrame
+        N rows.
+    control : str, optional
+        Column that says `negative` for the negative control.
+    """
+    return np.where((treatments == "") & is_negative(obs, control), NEGATIVE, treatments)
+
+
+def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
+    """Find the columns that name a treatment."""
+    wanted = [by] if isinstance(by, str) else list(by)
+    if not wanted:
+        raise EmbeddingError("`by` is empty: name at least one column of obs.")
+    if tuple(wanted) == TREATMENT:
+        if (
+            TREATMENT[0] in obs.columns
+            and (text_values(obs[TREATMENT[0]], TREATMENT[0]) != "").any()
+        ):
+            return [name for name in wanted if name in obs.columns]
+        if "Metadata_Well" not in obs.columns:
+            column(obs, TREATMENT[0], purpose="the treatment")
+        return [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs.columns]
+    return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
+
+
+def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
+    """Name each cell's treatment; empty where the first column is."""
+    if columns[-1] == "Metadata_Well":
+        wells = well_names(obs)
+        if wells is not None and len(columns) <= 2:
+            return wells
+    parts = [_text(obs[name], name) for name in columns]
+    if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
+        plain = columns[0].removeprefix("Metadata_")
+        parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
+    return np.where(parts[0] == "", "", joined)
+
+
+def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
+    """Turn concentrations into text however many there are; other columns must be names."""
+    if pd.api.types.is_float_dtype(values):
+        text = values.map("{:g}".format, na_action="ignore").astype(object)
+        return text.where(values.notna(), "").to_numpy(dtype=str)
+    return text_values(values, name)

@@ -1,0 +1,96 @@
+"""Whether replicates are alike, and how finely cells may be clustered."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+
+__all__ = ["replicate_figure", "stability_figure"]
+
+
+@styled
+def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
+    """Draw how alike each treatment's wells are, against as many random wells.
+
+    Parameters
+    ----------
+    replicates : index treatment; wells, correlation, limit, replicates, across_plates
+    limit : at most so many treatments; then the most and, as many, the least alike
+    """
+    ranked = replicates.dropna(subset="correlation").sort_values("correlation")
+    left_out = max(len(ranked) - limit, 0)
+    if left_out:
+        ranked = pd.concat([ranked.iloc[: limit // 2], ranked.iloc[limit // 2 + left_out :]])
+    rows = np.arange(len(ranked)) + (np.arange(len(ranked)) >= limit // 2) * bool(left_out)
+    figure = new_figure(7.6, 1.3 + 0.19 * max(len(ranked), 3))
+    axes = figure.add_subplot()
+    axes.hlines(rows, ranked["limit"], ranked["correlation"], color=GREY, lw=1)
+    axes.plot(ranked["limit"], rows, "|", color=INK, ms=8)
+    above = ranked["replicates"].fillna(False).to_numpy(dtype=bool)
+    colours = np.where(above, OKABE_ITO[0], "white")
+    axes.scatter(ranked["correlation"], rows, c=colours, edgecolors=OKABE_ITO[0], s=34, zorder=3)
+    names = [
+        f"{name}  ({wells} wells{'' if across else ', one plate'})"
+        for name, wells, across in zip(
+            ranked.index, ranked["wells"], ranked["across_plates"], strict=True
+        )
+    ]
+    axes.set_yticks(rows, [plain(name) for name in names])
+    axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
+    if left_out:
+        note = f"… {left_out} between …"
+        where = (0.01, limit // 2)
+        axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    axes.axvline(0, color=INK, lw=0.8)
+    axes.set_xlabel("median correlation of a treatment's wells")
+    told = replicates["replicates"].dropna()
+    axes.set_title(f"{int(told.sum())} of {len(told)} treatments of several wells replicate")
+    dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": OKABE_ITO[0], "ms": 6}
+    handles = [
+        Line2D([], [], mfc=OKABE_ITO[0], label="above random wells", **dot),
+        Line2D([], [], mfc="white", label="not above", **dot),
+        Line2D([], [], marker="|", ls="", color=INK, ms=8, label="95 % of random wells"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def stability_figure(stability: pd.DataFrame) -> Figure:
+    """Draw how well subsamples agree on Leiden's clusters at each resolution; the chosen one filled.
+
+    Parameters
+    ----------
+    stability : resolution, clusters, stability, low, high, chosen
+    """
+    figure = new_figure(6.2, 3.4)
+    axes = figure.add_subplot()
+    x, y = stability["resolution"], stability["stability"]
+    axes.vlines(x, stability["low"], stability["high"], color=GREY, lw=2)
+    axes.plot(x, y, color=OKABE_ITO[0], lw=1)
+    face = np.where(stability["chosen"], OKABE_ITO[1], "white")
+    axes.scatter(x, y, c=face, edgecolors=OKABE_ITO[0], s=44, zorder=3)
+    for place, clusters in zip(x, stability["clusters"], strict=True):
+        axes.annotate(
+            f"{clusters:g}",
+            (place, 1.0),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="bottom",
+            fontsize=8.5,
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(x)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{value:g}" for value in x])
+    axes.set_ylim(min(0.0, float(stability["low"].min())), 1.03)
+    axes.set_xlabel("resolution of Leiden (above: clusters)")
+    axes.set_ylabel("adjusted Rand index\nof two subsamples")
+    chosen = Line2D([], [], marker="o", ls="", mfc=OKABE_ITO[1], mec=OKABE_ITO[0], label="chosen")
+    axes.legend(handles=[chosen], loc="lower left")
+    return figure

@@ -1,0 +1,42 @@
+"""Features of one size: mean 0 and deviation 1."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["feature_scale", "standardise"]
+
+# A feature whose deviation is below this share of its mean varies by rounding alone.
+ROUNDING = 1e-6
+
+# Rows that are in double precision at a time.
+BLOCK = 16_384
+
+
+def feature_scale(X: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (D,) of the rows (N, D), and 1 / deviation (D,): 0 for a feature that is constant."""
+    blocks = [slice(start, start + BLOCK) for start in range(0, max(len(X), 1), BLOCK)]
+    count = len(X)
+    mean = np.sum([X[block].sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / count
+    squares = [((X[block] - mean) ** 2).sum(axis=0) for block in blocks]
+    deviation = np.sqrt(np.sum(squares, axis=0) / count)
+    varies = deviation > ROUNDING * np.abs(mean)
+    return mean, np.where(varies, 1 / np.where(varies, deviation, 1), 0)
+
+
+def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[np.float32]:
+    """Give each feature mean 0 and standard deviation 1 over all rows, or over others.
+
+    Parameters
+    ----------
+    X : (N, D)
+        Features; those that are constant over the reference become 0.
+    reference : (M, D), optional
+        The rows that mean and deviation are taken from; X itself when left out.
+
+    Returns
+    -------
+    (N, D) float32
+    """
+    X = np.asarray(X, dtype=np.float32)
+    mean, scale = feature_scale(X if reference is None else np.asarray(reference, dtype=np.float32))
+    return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)
