@@ -58,6 +58,9 @@ def evaluate(
         str,
         typer.Option(help="median or mean: cells to wells, wells to treatments, for NSC and NSCB."),
     ] = "median",
+    sample: Annotated[
+        int, typer.Option(min=50, help="Score at most so many cells, evenly over the wells.")
+    ] = 100_000,
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
@@ -72,6 +75,7 @@ def evaluate(
         normalise=normalise,
         controls=controls,
         aggregate=aggregate,
+        sample=sample,
         progress=shown(),
     )
     show_scores(scores)

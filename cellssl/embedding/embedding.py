@@ -21,7 +21,7 @@ from cellssl.embedding.baselines import (
 )
 from cellssl.embedding.extractor import Extractor
 from cellssl.embedding.record import assemble, check_out, describe, describe_sample, write
-from cellssl.embedding.sampling import sample_wells
+from cellssl.sampling import sample_wells
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError

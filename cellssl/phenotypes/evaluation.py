@@ -28,6 +28,9 @@ __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
 log = logging.getLogger(__name__)
 
+# Neighbours cost the square of the number of cells: 100,000 take minutes, a million would take hours.
+MOST_CELLS = 100_000
+
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
 
@@ -44,6 +47,7 @@ def evaluate(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    sample: int | None = MOST_CELLS,
     resamples: int = 400,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -100,6 +104,9 @@ def evaluate(
     held_out : bool
         Where a training took positives by labels that the scored one follows from: score, and learn
         from, only cells of plates whose labels no training used. Without it such a score is refused.
+    sample : int, optional
+        Of more labelled cells than this a seeded sample, evenly over the wells, is scored, which is
+        said; None scores all. Normalisations are fitted as they would be to all cells.
     resamples : int
         Draws for the intervals.
 
@@ -133,6 +140,7 @@ def evaluate(
         where=where,
         held_out=held_out,
         cell_count=True,
+        sample=sample,
         resamples=resamples,
         progress=progress,
     )
@@ -181,6 +189,7 @@ def measure_embeddings(
     where: str | None = None,
     held_out: bool = False,
     cell_count: bool = False,
+    sample: int | None = MOST_CELLS,
     resamples: int = 400,
     absent: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -220,6 +229,7 @@ def measure_embeddings(
         resamples=resamples,
         controls=negative,
         fair=fair_cells(obs, label, used) if held_out else None,
+        sample=sample,
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
     known = {

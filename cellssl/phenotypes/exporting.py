@@ -117,7 +117,9 @@ def write_embedding(embedding: ad.AnnData, out: Path) -> None:
 
     Those with gaps become categories, as AnnData has no other way to write them.
     """
-    gaps = [name for name, values in embedding.obs.items() if values.dtype == object and values.hasnans]
+    gaps = [
+        name for name, values in embedding.obs.items() if values.dtype == object and values.hasnans
+    ]
     if gaps:
         embedding = embedding.copy()
         embedding.obs[gaps] = embedding.obs[gaps].astype("category")

@@ -1,11 +1,14 @@
 """Clusters of an embedding, and how far they agree with labels."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import entropy
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_samples
 from sklearn.metrics.cluster import expected_mutual_information
 from threadpoolctl import threadpool_limits
@@ -95,7 +98,9 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
         raise EmbeddingError(f"cannot make {k} clusters of {len(X)} cells: ask for fewer clusters.")
     # One thread: k-means is short, and threads that wait for each other on a busy machine make it
     # twenty times slower; the result does not depend on the number of cores either.
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Of fewer distinct points than clusters some clusters stay empty: as good as it can be.
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
         clusters = KMeans(k, n_init=restarts, random_state=seed).fit_predict(X)
     order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
     rank = np.empty(k, dtype=np.int64)

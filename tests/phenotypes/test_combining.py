@@ -104,7 +104,9 @@ def test_seeds_of_one_training_are_told_apart(make_embedding):
     assert "seed" not in both.uns["cellssl"]
 
 
-@pytest.mark.parametrize("rule", ["standardise", "plate-standardise", "control-percentile", "sphere"])
+@pytest.mark.parametrize(
+    "rule", ["standardise", "plate-standardise", "control-percentile", "sphere"]
+)
 def test_no_normalisation_undoes_the_weights(rule, make_embedding):
     both = combine([make_embedding("small"), wide(make_embedding, seed=1)])
     Z = normalise_features(

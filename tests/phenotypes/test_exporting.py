@@ -36,7 +36,10 @@ def cells(make_embedding):
     cells.obs["leiden"] = pd.Categorical(["0", "1", "2"] * 48, categories=["0", "1", "2", "3"])
     cells.obs["measured"] = rng.random(n)
     cells.var["kind"] = ["x"] * 12
-    about = {"encoder": {"name": "resnet18", "feature_dim": 12}, "channels": np.array(["A", "B"], object)}
+    about = {
+        "encoder": {"name": "resnet18", "feature_dim": 12},
+        "channels": np.array(["A", "B"], object),
+    }
     cells.uns["cellssl"] |= {**about, "scaling": {"percentiles": np.array([1.0, 99.9])}}
     return cells
 
@@ -109,7 +112,9 @@ def test_pycytominer_finds_metadata_and_features_by_name(kind, cells, tmp_path):
     assert features == ["Nuclei_Area", *(f"Cells_{n}" for n in range(1, 12))]
     assert sorted([*features, *metadata]) == sorted(table.columns)
     assert table["Metadata_Cell"].tolist() == list(cells.obs_names)
-    assert {"Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Compound"} <= set(metadata)
+    assert {"Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Compound"} <= set(
+        metadata
+    )
     assert table["Metadata_Well"].str.fullmatch(r"[A-H]\d\d").all()
     assert (table[features].to_numpy() == cells.X)[:, :].all() or kind == "csv"
 
@@ -151,7 +156,9 @@ def by_the_schema(cells, resolution):
     well = ["Metadata_Plate", "Metadata_Well"]
     assert list(about["grouped_by"]) == (well if resolution == "well" else [])
     if resolution == "object":
-        assert {"Metadata_ImageID", "Metadata_ObjectType", "Metadata_ObjectNumber"} <= set(cells.obs)
+        assert {"Metadata_ImageID", "Metadata_ObjectType", "Metadata_ObjectNumber"} <= set(
+            cells.obs
+        )
         assert not cells.obs[["Metadata_ImageID", "Metadata_ObjectNumber"]].duplicated().any()
     if "Metadata_Well" in cells.obs:
         assert cells.obs["Metadata_Well"].astype(str).str.fullmatch(r"[A-Z]{1,2}\d\d").all()
@@ -166,7 +173,9 @@ def by_the_schema(cells, resolution):
 
 
 def test_mantispy_gets_its_schema_for_cells(cells, tmp_path):
-    cells.obs["Metadata_Control"] = np.where(np.arange(144) < 9, "positive", cells.obs["Metadata_Control"])
+    cells.obs["Metadata_Control"] = np.where(
+        np.arange(144) < 9, "positive", cells.obs["Metadata_Control"]
+    )
     cells.obs["Metadata_Concentration"] = cells.obs["Metadata_Concentration"].astype(str)
     cells.obs["Metadata_Well"] = cells.obs["Metadata_Well"].str.replace("A0", "a")
     export_embedding(cells, tmp_path / "mine.h5ad", unit="uM")
@@ -178,7 +187,12 @@ def test_mantispy_gets_its_schema_for_cells(cells, tmp_path):
     assert theirs.obs["Metadata_ImageID"].nunique() == 24
     assert theirs.obs["Metadata_ObjectNumber"].tolist() == cells.obs["Metadata_Label"].tolist()
     assert theirs.uns["mantispy"]["perturbation"]["column"] == "Metadata_Perturbation"
-    assert theirs.obs.groupby("Metadata_Perturbation", observed=True)["Metadata_MOA"].nunique().eq(1).all()
+    assert (
+        theirs.obs.groupby("Metadata_Perturbation", observed=True)["Metadata_MOA"]
+        .nunique()
+        .eq(1)
+        .all()
+    )
     cells.obs["Metadata_Missing"] = cells.obs["Metadata_Missing"].astype("category")
     same(read_embedding(tmp_path / "mine.h5ad"), cells)
 
@@ -186,14 +200,18 @@ def test_mantispy_gets_its_schema_for_cells(cells, tmp_path):
 def test_mantispy_gets_its_schema_for_wells_and_for_pictures(make_embedding, tmp_path):
     cells = make_embedding()
     wells = cells[::6].copy()
-    wells.obs = wells.obs.drop(columns=["Metadata_Site", "Metadata_Label", "Metadata_Concentration"])
+    wells.obs = wells.obs.drop(
+        columns=["Metadata_Site", "Metadata_Label", "Metadata_Concentration"]
+    )
     wells.uns["cellssl"]["model"] = "simple-features"
     export_embedding(wells, tmp_path / "wells.h5ad")
     theirs = ad.read_h5ad(tmp_path / "wells.h5ad")
     by_the_schema(theirs, "well")
     assert set(theirs.var["feature_kind"]) == {"measurement"}
     same(read_embedding(tmp_path / "wells.h5ad"), wells)
-    pictures = ad.AnnData(cells.X, obs=pd.DataFrame({"Metadata_Class": "ant"}, index=cells.obs_names))
+    pictures = ad.AnnData(
+        cells.X, obs=pd.DataFrame({"Metadata_Class": "ant"}, index=cells.obs_names)
+    )
     pictures.uns["cellssl"] = {"name": "pictures"}
     export_embedding(pictures, tmp_path / "pictures.h5ad")
     by_the_schema(ad.read_h5ad(tmp_path / "pictures.h5ad"), "object")
@@ -223,7 +241,9 @@ def test_deepprofiler_gets_fields_without_pickles(cells, tmp_path):
     obs = cells.obs
     here = (obs["Metadata_Plate"] == plate) & (obs["Metadata_Well"] == well)
     np.testing.assert_array_equal(features, cells.X[here.to_numpy()])
-    np.testing.assert_array_equal(locations, obs.loc[here, ["Metadata_Center_X", "Metadata_Center_Y"]])
+    np.testing.assert_array_equal(
+        locations, obs.loc[here, ["Metadata_Center_X", "Metadata_Center_Y"]]
+    )
     index = pd.read_csv(tmp_path / "dp" / "index.csv", dtype=str)
     assert list(index.columns[:3]) == ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
     assert len(index) == 24
@@ -236,7 +256,9 @@ def test_deepprofiler_features_are_read_by_the_importer_too(cells, tmp_path):
     from cellssl.crops import import_features
 
     export_embedding(cells, tmp_path / "dp")
-    out = import_features(tmp_path / "dp" / "features", tmp_path / "dp.h5ad", index=tmp_path / "dp" / "index.csv")
+    out = import_features(
+        tmp_path / "dp" / "features", tmp_path / "dp.h5ad", index=tmp_path / "dp" / "index.csv"
+    )
     read = read_embedding(out)
     assert sorted(read.X[:, 0]) == sorted(cells.X[:, 0])
     assert set(read.obs["Metadata_MOA"]) == set(cells.obs["Metadata_MOA"])
@@ -313,7 +335,9 @@ def test_folders_are_whole_or_refused(make_embedding, tmp_path):
         read_embedding(tmp_path / "new")
 
 
-def test_an_embedding_is_not_written_over_itself_and_losses_are_told(make_embedding, tmp_path, caplog):
+def test_an_embedding_is_not_written_over_itself_and_losses_are_told(
+    make_embedding, tmp_path, caplog
+):
     cells = make_embedding()
     cells.obsm["X_umap"] = np.zeros((144, 2))
     cells.uns["neighbors"] = {}
