@@ -62,7 +62,7 @@ def cluster(
     check_features(adata, name)
     if adata.n_obs < FEWEST:
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
-    result = adata.copy()
+    result = adata.to_memory() if adata.isbacked else adata.copy()
     known = normalise_features(features(adata), np.arange(adata.n_obs), blocks=block_names(adata))
     components = principal_components(known, seed=seed)
     result.obsm["X_pca"] = components

@@ -63,7 +63,6 @@ def test_nothing_changes_without_weak_labels(make_embedding):
     [
         (TREATMENT, "Metadata_MOA", True),
         (TREATMENT, "Metadata_Compound", True),
-        (TREATMENT, "Metadata_Control", True),
         (TREATMENT, "Metadata_Plate", False),
         (TREATMENT, "Metadata_Shape", False),
         (WELL, "Metadata_MOA", True),
