@@ -60,7 +60,7 @@ def evaluate(
     ] = "median",
     sample: Annotated[
         int, typer.Option(min=50, help="Score at most so many cells, evenly over the wells.")
-    ] = 100_000,
+    ] = 50_000,
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes

@@ -28,8 +28,8 @@ __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
 log = logging.getLogger(__name__)
 
-# Neighbours cost the square of the number of cells: 100,000 take minutes, a million would take hours.
-MOST_CELLS = 100_000
+# Neighbours cost the square of the number of cells: of a million they would take a day.
+MOST_CELLS = 50_000
 
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
@@ -106,7 +106,8 @@ def evaluate(
         from, only cells of plates whose labels no training used. Without it such a score is refused.
     sample : int, optional
         Of more labelled cells than this a seeded sample, evenly over the wells, is scored, which is
-        said; None scores all. Normalisations are fitted as they would be to all cells.
+        said; None scores all, and images with a test set always are. Normalisations are fitted as they
+        would be to all cells, but for `standardise`.
     resamples : int
         Draws for the intervals.
 

@@ -123,10 +123,6 @@ def build_tasks(
     if counts["unlabelled"]:
         log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
     chosen = np.flatnonzero(inside & labelled)
-    if sample is not None and len(chosen) > sample:
-        counts |= {"labelled": len(chosen), "scored": sample}
-        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
-        chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
     if not len(chosen) and counts.get("used"):
         raise EmbeddingError(
             f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
@@ -135,6 +131,10 @@ def build_tasks(
     if not len(chosen):
         raise EmbeddingError(f"no cell is left to score by {label}: {counts}.")
     split = find_split(obs, chosen, groups)
+    if split.test is None and sample is not None and len(chosen) > sample:
+        counts |= {"labelled": len(chosen), "scored": sample}
+        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
+        chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
     used, scored = split.divide(chosen)
     if split.test is not None:
         counts |= {"scored": len(scored), "training": len(used) - len(scored)}

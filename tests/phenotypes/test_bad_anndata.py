@@ -78,10 +78,10 @@ def test_nor_clustered_compared_or_combined(change, use, make_embedding):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda cells, out: evaluate([cells], **FEW),
-        lambda cells, out: cluster(cells),
-        lambda cells, out: similarity(cells),
-        lambda cells, out: combine([cells, cells]),
+        lambda cells, _out: evaluate([cells], **FEW),
+        lambda cells, _out: cluster(cells),
+        lambda cells, _out: similarity(cells),
+        lambda cells, _out: combine([cells, cells]),
         lambda cells, out: export_embedding(cells, out / "x.parquet"),
     ],
 )
@@ -104,7 +104,7 @@ def test_without_controls_what_needs_them_is_refused_and_the_rest_works(rule, ma
     cells = make_embedding()
     no_controls(cells)
     with pytest.raises(
-        EmbeddingError, match="needs negative controls: .* take 'plate-standardise'"
+        EmbeddingError, match=r"needs negative controls: .* take 'plate-standardise'"
     ):
         evaluate([cells], normalise=rule, **FEW)
     assert evaluate([cells], normalise="plate-standardise", **FEW)["value"].notna().any()

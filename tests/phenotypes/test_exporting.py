@@ -328,7 +328,7 @@ def test_folders_are_whole_or_refused(make_embedding, tmp_path):
     export_embedding(cells, tmp_path / "new")
     broken = next((tmp_path / "new" / "features").glob("*/*/*.npz"))
     np.savez(broken, features=np.ones((2, 12), np.float32))
-    with pytest.raises(EmbeddingError, match="cells.parquet says"):
+    with pytest.raises(EmbeddingError, match=r"cells\.parquet says"):
         read_embedding(tmp_path / "new")
     broken.unlink()
     with pytest.raises(EmbeddingError, match="missing or damaged"):

@@ -105,7 +105,7 @@ def test_plates_of_all_trainings_are_held_out(weak):
     both = [weak(plates=["W0_1"], name="a"), weak(plates=["W2_1"], name="b")]
     measured = measure_embeddings(both, label="MOA", held_out=True, **FEW)
     assert measured.counts["used"] == 96
-    with pytest.raises(EmbeddingError, match="a .and 1 more.: its training took"):
+    with pytest.raises(EmbeddingError, match=r"a .and 1 more.: its training took"):
         evaluate(both, label="MOA", **FEW)
     measured = measure_embeddings([combine(both)], label="MOA", held_out=True, **FEW)
     assert measured.counts["used"] == 96
