@@ -163,7 +163,8 @@ def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]
             "No cell is left whose labels were not used: train with `positives: {kind: …, "
             "exclude_plates: [PLATE, …]}` and score those plates, or take positives: same_cell."
         )
-    plates = f" of {obs[PLATE].iloc[left].nunique()} plates" if PLATE in obs.columns else ""
+    count = obs[PLATE].iloc[left].nunique() if PLATE in obs.columns else 0
+    plates = f" of {count} plate{'s' * (count > 1)}" if count else ""
     return (
         f"Score the {len(left):,} cells{plates} whose labels training never used: held_out=True "
         "(--held-out)."

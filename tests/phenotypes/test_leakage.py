@@ -35,7 +35,7 @@ def test_a_label_that_training_used_is_not_scored_where_it_was_used(weak):
     )
     assert "Metadata_MOA follows from that" in said
     assert (
-        "Score the 48 cells of 1 plates whose labels training never used: held_out=True (--held-out)"
+        "Score the 48 cells of 1 plate whose labels training never used: held_out=True (--held-out)"
         in said
     )
 
