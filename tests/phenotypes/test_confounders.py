@@ -83,7 +83,7 @@ def test_what_is_not_known_says_so(make_embedding):
     cells = make_embedding()
     table = evaluate([cells], **FEW)
     assert row(table, "linear_row")["note"] == "one row only"
-    assert row(table, "ami_edge")["note"] == "all cells lie alike"
+    assert row(table, "ami_edge")["note"] == "all wells lie at the edge, or none"
     cells.obs["Metadata_Well"] = [f"well {n}" for n in cells.obs["Metadata_Well"]]
     del cells.obs["Metadata_Batch"]
     table = evaluate([cells], **FEW)

@@ -119,6 +119,8 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
+    if "metric" in scores:
+        scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
     splits = (
         scores["split"].astype("string").fillna("") if "split" in scores else pd.Series(dtype=str)
     )
