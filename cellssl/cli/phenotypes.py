@@ -46,6 +46,9 @@ def evaluate(
     normalise: Normalisation = "standardise",
     controls: Controls = None,
     aggregate: Aggregation = "median",
+    sample: Annotated[
+        int, typer.Option(min=50, help="Score at most so many cells, evenly over the wells.")
+    ] = 50_000,
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
@@ -60,6 +63,7 @@ def evaluate(
         normalise=normalise,
         controls=controls,
         aggregate=aggregate,
+        sample=sample,
         progress=shown(),
     )
     show_scores(scores)

@@ -73,8 +73,8 @@ def cluster(
     check_features(adata, name)
     if adata.n_obs < FEWEST:
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
-    result = _sharing_features(adata)
-    components = _components(adata, seed=seed)
+    result = _sharing_features(adata.to_memory() if adata.isbacked else adata)
+    components = _components(result, seed=seed)
     result.obsm["X_pca"] = components
     if resolution is None:
         stability = scan_resolutions(components, neighbours=neighbours, seed=seed)

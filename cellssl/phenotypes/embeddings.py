@@ -9,6 +9,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+from anndata.abc import CSCDataset, CSRDataset
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -136,8 +137,9 @@ def check_names(cells: ad.AnnData, name: str) -> None:
 
 
 def features(cells: ad.AnnData) -> NDArray[np.float32]:
-    """Return X as a dense (N, D) float32 array."""
+    """Return X as a dense (N, D) float32 array; one that stays on disk is read."""
     X = cells.X
+    X = X.to_memory() if isinstance(X, CSRDataset | CSCDataset) else X
     dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
     try:
         return dense.astype(np.float32, copy=False)

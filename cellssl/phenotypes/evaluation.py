@@ -28,6 +28,9 @@ __all__ = ["compare_embeddings", "evaluate", "measure_embeddings"]
 
 log = logging.getLogger(__name__)
 
+# Neighbours cost the square of the number of cells: of a million they would take a day.
+MOST_CELLS = 50_000
+
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
 
@@ -44,6 +47,7 @@ def evaluate(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    sample: int | None = MOST_CELLS,
     resamples: int = 400,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -101,6 +105,10 @@ def evaluate(
     held_out : bool
         Where a training took positives by labels that the scored one follows from: score, and learn
         from, only cells of plates whose labels no training used. Without it such a score is refused.
+    sample : int, optional
+        Of more labelled cells than this a seeded sample, evenly over the wells, is scored, which is
+        said; None scores all, and images with a test set always are. Normalisations are fitted as they
+        would be to all cells, but for `standardise`.
     resamples : int
         Draws for the intervals.
 
@@ -134,6 +142,7 @@ def evaluate(
         where=where,
         held_out=held_out,
         cell_count=True,
+        sample=sample,
         resamples=resamples,
         progress=progress,
     )
@@ -182,6 +191,7 @@ def measure_embeddings(
     where: str | None = None,
     held_out: bool = False,
     cell_count: bool = False,
+    sample: int | None = MOST_CELLS,
     resamples: int = 400,
     absent: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -220,6 +230,7 @@ def measure_embeddings(
         resamples=resamples,
         controls=negative,
         fair=fair_cells(obs, label, used) if held_out else None,
+        sample=sample,
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
     known = {

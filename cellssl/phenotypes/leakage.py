@@ -60,7 +60,10 @@ class UsedLabels:
         return obs[PLATE].astype(str).isin(self.plates).to_numpy(dtype=bool)
 
     def tell(self, obs: pd.DataFrame, label: str) -> bool:
-        """Whether the label of a cell follows from the columns that were used."""
+        """Whether the label of a cell follows from the columns that were used.
+
+        A label with one value on all those plates follows from nothing that could have been learnt.
+        """
         if not self.columns or not set(self.columns) <= set(obs.columns):
             return True  # what cannot be looked up is not taken for fair
         own = obs[self.rows(obs)]
@@ -69,7 +72,10 @@ class UsedLabels:
         table = pd.DataFrame({"label": text_values(own[label], label)})
         names = [text_values(own[name].astype(str), name) for name in self.columns]
         table["group"] = pd.MultiIndex.from_arrays(names).factorize()[0]
-        groups = table[table["label"] != ""].groupby("group")["label"].agg(["size", "nunique"])
+        table = table[table["label"] != ""]
+        if table["label"].nunique() < 2:
+            return False
+        groups = table.groupby("group")["label"].agg(["size", "nunique"])
         several = groups[groups["size"] > 1]
         return bool(several.empty or (several["nunique"] == 1).mean() >= SHARE)
 
@@ -157,7 +163,8 @@ def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]
             "No cell is left whose labels were not used: train with `positives: {kind: …, "
             "exclude_plates: [PLATE, …]}` and score those plates, or take positives: same_cell."
         )
-    plates = f" of {obs[PLATE].iloc[left].nunique()} plates" if PLATE in obs.columns else ""
+    count = obs[PLATE].iloc[left].nunique() if PLATE in obs.columns else 0
+    plates = f" of {count} plate{'s' * (count > 1)}" if count else ""
     return (
         f"Score the {len(left):,} cells{plates} whose labels training never used: held_out=True "
         "(--held-out)."

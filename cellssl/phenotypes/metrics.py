@@ -127,7 +127,7 @@ def _confounded(
         if name not in ("plate", "batch"):
             reason += " that names wells as A01"
     elif len(np.unique(confounder.codes)) < 2:
-        reason = "all cells lie alike" if name == "edge" else f"one {name} only"
+        reason = "all wells lie at the edge, or none" if name == "edge" else f"one {name} only"
     if confounder is None or reason:
         for metric in ("ami", "linear"):
             yield Score(f"{metric}_{name}", float("nan"), None, n, reason)

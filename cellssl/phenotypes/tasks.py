@@ -15,6 +15,7 @@ from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.splits import Split, find_split
+from cellssl.sampling import sample_wells
 from cellssl.scores import Resamples, draw_resamples
 
 __all__ = ["Task", "build_tasks"]
@@ -81,6 +82,7 @@ def build_tasks(
     resamples: int = 400,
     controls: NDArray[np.bool_] | None = None,
     fair: NDArray[np.bool_] | None = None,
+    sample: int | None = None,
 ) -> tuple[list[Task], dict[str, int]]:
     """Lay down what is scored, before any feature is looked at.
 
@@ -97,7 +99,8 @@ def build_tasks(
         All classes first, then the subsets in their order.
     counts : dict
         Cells `matched`, `outside` of `where`, `unlabelled` and `scored`; of a test set the cells of
-        its `training` set too, and with `fair` those that are `used` by a training.
+        its `training` set too, with `fair` those that are `used` by a training, and where a sample was
+        drawn those that are `labelled`.
 
     Raises
     ------
@@ -128,6 +131,10 @@ def build_tasks(
     if not len(chosen):
         raise EmbeddingError(f"no cell is left to score by {label}: {counts}.")
     split = find_split(obs, chosen, groups)
+    if split.test is None and sample is not None and len(chosen) > sample:
+        counts |= {"labelled": len(chosen), "scored": sample}
+        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
+        chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
     used, scored = split.divide(chosen)
     if split.test is not None:
         counts |= {"scored": len(scored), "training": len(used) - len(scored)}

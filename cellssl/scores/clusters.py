@@ -1,10 +1,13 @@
 """Clusters of an embedding, and how far they agree with labels."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import entropy
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_samples
 from sklearn.metrics.cluster import expected_mutual_information
 from threadpoolctl import threadpool_limits
@@ -49,7 +52,9 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
         raise EmbeddingError(f"cannot make {k} clusters of {len(X)} cells: ask for fewer clusters.")
     # One thread: k-means is short, and threads that wait for each other on a busy machine make it
     # twenty times slower; the result does not depend on the number of cores either.
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Of fewer distinct points than clusters some clusters stay empty: as good as it can be.
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
         model = KMeans(k, n_init=restarts, random_state=seed)
         if len(X) > max(MOST_ROWS, k):
             rows = np.random.default_rng(seed).choice(len(X), MOST_ROWS, replace=False)

@@ -9,7 +9,7 @@ import pytest
 
 import cellssl
 from cellssl.crops import CropBatch, Crops, write_crops
-from cellssl.errors import ModelError, ProtocolError, TrainingError
+from cellssl.errors import EmbeddingError, ModelError, ProtocolError, TrainingError
 from cellssl.training import load_checkpoint
 
 TINY = {
@@ -243,8 +243,33 @@ def test_treatments_as_positives_are_trained_with_and_marked(masked, tmp_path):
     assert not own["weak"]
     same = [np.allclose(own["encoder_state"][k], v) for k, v in saved["encoder_state"].items()]
     assert not all(same)
-    scores = cellssl.evaluate([embedded], label="MOA", progress=False)
+    with pytest.raises(
+        EmbeddingError, match=r"its training took Metadata_Compound.* exclude_plates"
+    ):
+        cellssl.evaluate([embedded], label="MOA", progress=False)
+
+
+def test_plates_whose_labels_are_not_used_are_scored(masked, tmp_path):
+    positives = {"kind": "same_treatment", "exclude_plates": ["P2"]}
+    weak = _train(masked, tmp_path / "weak", positives=positives)
+    saved = load_checkpoint(weak)
+    treatment = ["Metadata_Compound", "Metadata_Concentration"]
+    assert saved["labels_used"] == {"columns": treatment, "plates": ["P1"]}
+    cellssl.embed(masked, weak, tmp_path / "weak.h5ad", progress=False)
+    embedded = cellssl.read_embedding(tmp_path / "weak.h5ad")
+    assert list(embedded.uns["cellssl"]["labels_used"]["plates"]) == ["P1"]
+    assert embedded.uns["cellssl"]["positives"] == "same_treatment, not of plates P2"
+    with pytest.raises(EmbeddingError, match=r"Score the 48 cells of 1 plate .*held_out=True"):
+        cellssl.evaluate([embedded], label="MOA", progress=False)
+    scores = cellssl.evaluate([embedded], label="MOA", held_out=True, progress=False)
     assert scores["weak"].all()
+    assert scores.set_index("metric").loc["knn", "n"] == 48
+
+
+def test_a_comparison_that_could_not_be_scored_trains_nothing(masked, tmp_path):
+    with pytest.raises(EmbeddingError, match=r"bbbc021-expert .and 1 more.: its training took"):
+        _compare(masked, tmp_path, positives="same_treatment")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_positives_without_their_columns_are_refused_before_training(crops, tmp_path):

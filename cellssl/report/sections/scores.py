@@ -14,7 +14,8 @@ __all__ = ["scores_section"]
 
 MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "knn_top1", "linear_top1", "silhouette")
 PLACES = ("plate", "batch", "row", "column", "edge")
-CONFOUNDERS = tuple(f"{kind}_{place}" for kind in ("ami", "linear") for place in PLACES)
+CLUSTERED, TOLD = (tuple(f"{kind}_{place}" for place in PLACES) for kind in ("ami", "linear"))
+CONFOUNDERS = (*CLUSTERED, *TOLD)
 COMPARED = ("ami_kmeans", "knn", "linear")
 
 
@@ -32,7 +33,8 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += _confounders(summary, subsets[0])
     for subset in subsets[1:]:
-        inner = [_table(summary, subset, (*MAIN, *CONFOUNDERS), ""), *_figure(own, subset)]
+        inner = [_table(summary, subset, MAIN, ""), *_figure(own, subset)]
+        inner += _confounders(summary, subset)[:-1]
         blocks.append(Fold(f"The same for the subset {subset}", inner))
     blocks += _weak(summary)
     lead = _lead(summary, subsets[0])
@@ -117,6 +119,8 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
+    if "metric" in scores:
+        scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
     splits = (
         scores["split"].astype("string").fillna("") if "split" in scores else pd.Series(dtype=str)
     )
@@ -158,23 +162,28 @@ def _lead(summary: pd.DataFrame, subset: str) -> str:
 
 
 def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
-    """Put agreement with plate and batch beside agreement with the label."""
-    known = summary[summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()]
-    if known.empty:
+    """Put agreement with plate, batch and place beside agreement with the label."""
+    here = summary[(summary["subset"] == subset) & summary["value"].notna()]
+    if not here["metric"].isin(CONFOUNDERS).any():
         text = "There is one plate: how much of the clusters is plate or batch cannot be told."
         return [Text(text, tone="aside")]
-    caption = (
-        "Biology or batch? The same clusters against label, plate, batch and place on the plate"
-    )
+    captions = {
+        CLUSTERED: "Biology or batch? The same clusters against label, plate, batch and place on the plate",
+        TOLD: "How well a linear model reads plate, batch and place from the features of other wells or plates "
+        "(balanced accuracy: chance is one by their number)",
+    }
+    blocks: list[Block] = [
+        _table(
+            summary, subset, ("ami_kmeans" if metrics is CLUSTERED else "linear", *metrics), caption
+        )
+        for metrics, caption in captions.items()
+        if here["metric"].isin(metrics).any()
+    ]
     text = (
-        "Where clusters agree with plate or batch about as much as with the label, they may "
-        "show staining "
-        "rather than biology; some agreement is unavoidable when a treatment stands on few plates. The "
-        "columns called linear say how well a linear model reads plate, batch, row, column and edge from the "
-        "features of other wells or plates (balanced accuracy: chance is one by their number)."
+        "Where clusters agree with plate or batch about as much as with the label, they may show staining "
+        "rather than biology; some agreement is unavoidable when a treatment stands on few plates."
     )
-    table = _table(summary, subset, ("ami_kmeans", *CONFOUNDERS), caption)
-    return [table, Text(text, tone="aside")]
+    return [*blocks, Text(text, tone="aside")]
 
 
 def _weak(summary: pd.DataFrame) -> list[Block]:

@@ -1,0 +1,144 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cellssl.cli.application import app
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import combine, evaluate, measure_embeddings
+from cellssl.phenotypes.leakage import UsedLabels, fair_cells
+
+TREATMENT = ["Metadata_Compound", "Metadata_Concentration"]
+WELL = ["Metadata_Plate", "Metadata_Well"]
+FEW = {"progress": False, "resamples": 5, "seeds": (0,)}
+
+
+@pytest.fixture
+def weak(make_embedding):
+    """Make an embedding whose training took positives by some columns of some plates."""
+
+    def make(columns=TREATMENT, plates=("W0_1", "W1_1"), name="weak"):
+        used = {"columns": np.array(columns, object), "plates": np.array(plates, object)}
+        return make_embedding(name, weak=True, positives="same_treatment", labels_used=used)
+
+    return make
+
+
+def test_a_label_that_training_used_is_not_scored_where_it_was_used(weak):
+    with pytest.raises(EmbeddingError) as caught:
+        evaluate([weak()], label="MOA", **FEW)
+    said = str(caught.value)
+    assert (
+        "weak: its training took Metadata_Compound, Metadata_Concentration of 2 plates (W0_1, W1_1)"
+        in said
+    )
+    assert "Metadata_MOA follows from that" in said
+    assert (
+        "Score the 48 cells of 1 plate whose labels training never used: held_out=True (--held-out)"
+        in said
+    )
+
+
+def test_held_out_plates_are_scored_instead(weak, make_embedding):
+    measured = measure_embeddings(
+        [weak(), make_embedding("own")], label="MOA", held_out=True, **FEW
+    )
+    assert (measured.counts["scored"], measured.counts["used"]) == (48, 96)
+    scores = measured.scores
+    cells = ~scores["metric"].isin(["nsc", "nscb"])
+    assert (scores.loc[cells, "n"] == 48).all()  # for every embedding of the table
+    assert set(scores.loc[scores["metric"] == "knn", "split"]) == {"wells"}  # one plate is left
+    assert scores.groupby("embedding")["weak"].all().to_dict() == {"own": False, "weak": True}
+
+
+def test_nothing_changes_without_weak_labels(make_embedding):
+    cells = make_embedding()
+    plain, held = (evaluate([cells], label="MOA", held_out=held, **FEW) for held in (False, True))
+    assert plain.equals(held)
+
+
+@pytest.mark.parametrize(
+    ("columns", "label", "told"),
+    [
+        (TREATMENT, "Metadata_MOA", True),
+        (TREATMENT, "Metadata_Compound", True),
+        (TREATMENT, "Metadata_Plate", False),
+        (TREATMENT, "Metadata_Shape", False),
+        (WELL, "Metadata_MOA", True),
+        (WELL, "Metadata_Plate", True),
+        (WELL, "Metadata_Shape", False),
+        (["Metadata_MOA"], "Metadata_MOA", True),
+        (["Metadata_MOA"], "Metadata_Compound", False),  # two compounds a mechanism
+        (["Metadata_Elsewhere"], "Metadata_Shape", True),  # cannot be looked up
+        ([], "Metadata_Shape", True),
+    ],
+)
+def test_what_follows_from_the_labels_that_were_used(columns, label, told, make_embedding):
+    obs = make_embedding().obs
+    obs["Metadata_Shape"] = np.random.default_rng(0).choice(
+        ["round", "long"], len(obs), p=[0.9, 0.1]
+    )
+    used = UsedLabels(tuple(columns), ("W0_1", "W1_1"))
+    assert used.tell(obs, label) is told
+    fair = fair_cells(obs, label, {"x": used, "own": None})
+    assert fair.tolist() == ((obs["Metadata_Plate"] == "W2_1").to_numpy() | (not told)).tolist()
+
+
+def test_a_label_with_one_value_was_not_learnt(make_embedding):
+    obs = make_embedding().obs
+    used = UsedLabels(tuple(WELL), ("W0_1",))
+    assert not used.tell(obs, "Metadata_Plate")
+    assert not UsedLabels(tuple(WELL), ("of another screen",)).tell(obs, "Metadata_MOA")
+
+
+def test_a_few_odd_groups_make_no_score_fair(weak):
+    cells = weak()
+    moa = cells.obs["Metadata_MOA"].astype(object)
+    moa.iloc[12] = "Actin"  # one cell of one of the 7 treatments
+    cells.obs["Metadata_MOA"] = moa
+    groups = UsedLabels(tuple(WELL), ())
+    assert groups.tell(cells.obs, "Metadata_MOA")  # 23 of 24 wells agree
+
+
+def test_plates_of_all_trainings_are_held_out(weak):
+    both = [weak(plates=["W0_1"], name="a"), weak(plates=["W2_1"], name="b")]
+    measured = measure_embeddings(both, label="MOA", held_out=True, **FEW)
+    assert measured.counts["used"] == 96
+    with pytest.raises(EmbeddingError, match=r"a .and 1 more.: its training took"):
+        evaluate(both, label="MOA", **FEW)
+    measured = measure_embeddings([combine(both)], label="MOA", held_out=True, **FEW)
+    assert measured.counts["used"] == 96
+    assert measured.scores["weak"].all()
+
+
+@pytest.mark.parametrize("plates", [("W0_1", "W1_1", "W2_1"), ()])
+def test_where_all_plates_were_used_it_says_how_to_train(plates, weak):
+    for held in (False, True):
+        with pytest.raises(EmbeddingError, match="exclude_plates"):
+            evaluate([weak(plates=plates)], label="MOA", held_out=held, **FEW)
+
+
+def test_an_embedding_that_does_not_say_which_labels_is_not_scored(make_embedding):
+    with pytest.raises(EmbeddingError, match="marked weak, and its provenance does not say which"):
+        evaluate([make_embedding(weak=True)], label="MOA", **FEW)
+
+
+def test_cells_that_are_not_scored_may_have_been_used(weak):
+    cells = weak()
+    cells.obs["new"] = cells.obs["Metadata_Plate"] == "W2_1"
+    scores = evaluate([cells], label="MOA", where="new", **FEW)
+    assert set(scores.loc[scores["metric"] == "knn", "n"]) == {48}
+
+
+def test_on_the_command_line(weak, tmp_path):
+    weak().write_h5ad(tmp_path / "weak.h5ad")
+    arguments = ["evaluate", tmp_path / "weak.h5ad", "--label", "MOA", "-o", tmp_path / "scores"]
+    refused = CliRunner().invoke(app, list(map(str, arguments)))
+    assert refused.exit_code == 1
+    assert "--held-out" in refused.output
+    assert not (tmp_path / "scores").exists()
+    result = CliRunner().invoke(app, [*map(str, arguments), "--held-out"])
+    assert result.exit_code == 0, result.output
+    counts = json.loads((tmp_path / "scores" / "scores.json").read_text())["cells"]
+    assert (counts["scored"], counts["used"]) == (48, 96)
