@@ -23,6 +23,7 @@ _homes = {
     "doctor": "pipeline",
     "embed": "embedding",
     "evaluate": "phenotypes",
+    "explore": "report",
     "export_crops": "crops",
     "get_data": "datasets",
     "import_crops": "crops",

@@ -44,7 +44,8 @@ def _cellssl(
     pass
 
 
-from cellssl.cli import pipeline, plate, crops as _crops, models, phenotypes, protocol, data  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
+from cellssl.cli import pipeline, plate, crops as _crops, models  # noqa: E402, F401, I001 - each registers its commands, in the order of the help
+from cellssl.cli import phenotypes, explorer, protocol, data  # noqa: E402, F401
 
 app.add_typer(plates, name="plates")
 app.add_typer(crops, name="crops")

@@ -2,7 +2,6 @@
 
 from cellssl.embedding.baselines import baseline_names, is_baseline
 from cellssl.embedding.embedding import embed
-from cellssl.embedding.sampling import sample_wells
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 
 __all__ = [
@@ -11,5 +10,4 @@ __all__ = [
     "embed",
     "intensity_names",
     "is_baseline",
-    "sample_wells",
 ]

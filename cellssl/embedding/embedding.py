@@ -21,11 +21,11 @@ from cellssl.embedding.baselines import (
 )
 from cellssl.embedding.extractor import Extractor
 from cellssl.embedding.record import assemble, check_out, describe, describe_sample, write
-from cellssl.embedding.sampling import sample_wells
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
 from cellssl.progress import bar
+from cellssl.sampling import sample_wells
 from cellssl.training import pick_device
 
 __all__ = ["embed"]
