@@ -71,7 +71,7 @@ class Explorer:
         pictured = np.zeros(self.cells.n_obs, bool)
         pictured[chosen] = True
         return self._render(
-            (_picture_note(pictured, pictures.there),),
+            (_picture_note(pictured, pictures.there), pictures.brightness),
             pictured=pictured,
             texts=pictures.as_text(chosen, progress=self._progress),
         )
@@ -136,9 +136,8 @@ class Explorer:
             raise CellsslError(
                 "without crops there is nothing to serve: give crops, or save the page"
             )
-        page = self._render(
-            (_picture_note(pictures.there, pictures.there),), pictured=pictures.there
-        )
+        notes = (_picture_note(pictures.there, pictures.there), pictures.brightness)
+        page = self._render(notes, pictured=pictures.there)
 
         def picture(cell: int) -> bytes | None:
             known = cell < len(pictures.there) and pictures.there[cell]

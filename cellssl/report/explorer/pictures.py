@@ -70,6 +70,14 @@ class Pictures:
         self._colours = _choose_colours(crops.channels, colours or {})
         self._step = -(-crops.size // LARGEST)
 
+    @property
+    def brightness(self) -> str:
+        """How grey values became brightness, in words."""
+        rule = self._scaling.rule
+        low, high = rule.percentiles
+        whose = {"plate": "each plate's", "global": "all cells'", "cell": "each cell's own"}[rule.per]
+        return f"Brightness: {whose} {low:g} to {high:g} %, {rule.transform}."
+
     def encode(self, cells: np.ndarray) -> list[bytes]:
         """Make the JPEGs of some cells (n,), given by their place in the embedding."""
         rows = self._rows[cells]

@@ -6,19 +6,23 @@ const [x, y] = [unpack(page.x), unpack(page.y)];
 const wells = page.wells && unpack(page.wells);
 const pictures = page.crops && new Pictures(page.crops);
 
-let colouring, selected = null, pinned = null;
+let colouring;
+let selected = null;
 let shown = new Uint8Array(x.length).fill(1);
 
 const table = new CountTable(find("counts"));
-const gallery = pictures && new Gallery(find("gallery"), pictures, page.names, pin);
+const pointer = { onHover: hover, onLeave: leave, onClick: pin };
+const gallery = pictures && new Gallery(find("gallery"), pictures, pointer);
 const filters = new Filters(columns, changeShown);
-const map = new CellMap(find("map"), x, y, { onHover: hover, onLeave: leave, onClick: pin, onSelect: select });
+const map = new CellMap(find("map"), x, y, { ...pointer, onSelect: keep });
 
 const chosen = (mask) => map.every.filter((cell) => mask[cell]);
 
 function draw() {
   const cells = chosen(shown);
+  const scrolled = find("legend").lastChild?.scrollTop ?? 0;
   find("legend").replaceChildren(...colouring.legend(cells, draw));
+  find("legend").lastChild.scrollTop = scrolled;
   find("shown").textContent = `${grouped(cells.length)} of ${grouped(x.length)} cells shown`;
   return map.draw(colouring.painter(), page.look.grey, shown, selected);
 }
@@ -34,11 +38,16 @@ function changeShown() {
   else draw();
 }
 
-function select(cells) {
+// What was drawn around on the map: the map shows it by itself.
+function keep(cells) {
   selected = cells && new Uint8Array(x.length);
   for (const cell of cells ?? []) selected[cell] = shown[cell];
-  draw();
   describeSelection();
+}
+
+function select(cells) {
+  keep(cells);
+  draw();
 }
 
 function describeSelection() {
@@ -60,9 +69,7 @@ function details(cell, some) {
 function picture(cell) {
   if (!pictures) return [];
   if (!pictures.has(cell)) return [make("p", { className: "aside" }, "no picture of this cell")];
-  const canvas = make("canvas");
-  pictures.paint(canvas, cell);
-  return [canvas];
+  return [pictures.canvas(cell)];
 }
 
 function hover(cell, { clientX, clientY }) {
@@ -79,7 +86,7 @@ function leave() {
 }
 
 function pin(cell) {
-  pinned = cell;
+  map.mark(cell);
   find("cell").replaceChildren(make("p", { className: "cell-name" }, page.names[cell]), ...picture(cell), details(cell, columns));
 }
 

@@ -24,6 +24,7 @@ class CellMap {
   constructor(element, x, y, { onHover, onLeave, onClick, onSelect }) {
     Object.assign(this, { element, x, y, onHover, onLeave, onClick, onSelect });
     this.every = shuffled(x.length);
+    this.drawings = 0;
     this.layout = { ...LAYOUT, xaxis: { ...AXIS }, yaxis: { ...AXIS, scaleanchor: "x" } };
   }
 
@@ -45,9 +46,19 @@ class CellMap {
       hoverinfo: "none",
     };
     if (selected) trace.selectedpoints = [...this.order.keys()].filter((i) => selected[this.order[i]]);
-    else this.layout.selections = [];
+    // Outlines of what was drawn around go: the library would select by them anew.
+    this.layout.selections = [];
+    trace.uirevision = this.layout.selectionrevision = this.drawings++;
+    this.drawing = true;
     await Plotly.react(this.element, [trace], this.layout, CONFIG);
+    this.drawing = false;
     if (!this.listening) this.listen();
+  }
+
+  // An arrow to one cell. (A ring would be a shape sized in pixels; beside one, lassos go astray.)
+  mark(cell) {
+    const arrow = { text: "", showarrow: true, arrowhead: 2, arrowcolor: "#1f2933", arrowwidth: 2, ax: 26, ay: -26, standoff: 4 };
+    return Plotly.relayout(this.element, { annotations: [{ ...arrow, x: this.x[cell], y: this.y[cell] }] });
   }
 
   listen() {
@@ -58,7 +69,8 @@ class CellMap {
     this.element.on("plotly_click", (event) => this.onClick(cell(event)));
     this.element.on("plotly_deselect", () => this.onSelect(null));
     this.element.on("plotly_selected", (event) => {
-      if (event) this.onSelect(event.points.map((point) => this.order[point.pointIndex]));
+      // Outlines that go while drawing are said to select nothing.
+      if (event && !this.drawing) this.onSelect(event.points.map((point) => this.order[point.pointIndex]));
     });
   }
 }

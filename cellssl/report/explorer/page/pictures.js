@@ -15,6 +15,13 @@ class Pictures {
     return this.pictured[cell] === 1;
   }
 
+  // A canvas that shows a cell as soon as its picture is decoded.
+  canvas(cell) {
+    const canvas = make("canvas", { width: this.width, height: this.height });
+    this.paint(canvas, cell);
+    return canvas;
+  }
+
   // Pictures stand at the end of the file: the map need not wait for them.
   async source(cell) {
     if (this.served) return `crops/${cell}.jpg`;
@@ -44,7 +51,6 @@ class Pictures {
     canvas.dataset.cell = cell; // a canvas may be asked for another cell while this one is decoded
     const grey = await this.pixels(cell);
     if (canvas.dataset.cell !== String(cell)) return;
-    Object.assign(canvas, { width: this.width, height: this.height });
     const mixed = new ImageData(this.width, this.height);
     const shown = this.channels
       .map((channel, place) => ({ ...channel, rgb: parseColour(channel.colour), start: place * this.stride * this.width }))

@@ -54,8 +54,8 @@ class CountTable {
 
 // The selected cells that have a picture, some at a time.
 class Gallery {
-  constructor(element, pictures, names, onClick) {
-    Object.assign(this, { element, pictures, names, onClick });
+  constructor(element, pictures, { onHover, onLeave, onClick }) {
+    Object.assign(this, { element, pictures, onHover, onLeave, onClick });
   }
 
   show(cells) {
@@ -70,10 +70,11 @@ class Gallery {
     this.element.querySelector(".more")?.remove();
     const start = this.element.querySelectorAll("canvas").length;
     for (const cell of this.cells.slice(start, start + PAGE_OF_PICTURES)) {
-      const canvas = make("canvas", { title: this.names[cell] });
+      const canvas = this.pictures.canvas(cell);
+      canvas.onmouseenter = (event) => this.onHover(cell, event);
+      canvas.onmouseleave = () => this.onLeave();
       canvas.onclick = () => this.onClick(cell);
       this.element.append(canvas);
-      this.pictures.paint(canvas, cell);
     }
     const rest = this.cells.length - start - PAGE_OF_PICTURES;
     if (rest > 0) this.element.append(make("button", { type: "button", className: "more", onclick: () => this.more() }, `more (${grouped(rest)})`));
