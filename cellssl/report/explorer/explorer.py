@@ -270,7 +270,7 @@ def _picture_note(pictured: np.ndarray, there: np.ndarray) -> str:
     if count == total:
         said = "Every cell has its picture"
     elif count == int(there.sum()):
-        said = f"{total - count:,} cells are not in the crop file and have no picture"
+        said = f"{count:,} of the cells have their picture, the others are not in the crop file"
     else:
         said = (
             f"{count:,} of the cells, drawn evenly over the wells, carry their picture; "

@@ -75,7 +75,9 @@ class Pictures:
         """How grey values became brightness, in words."""
         rule = self._scaling.rule
         low, high = rule.percentiles
-        whose = {"plate": "each plate's", "global": "all cells'", "cell": "each cell's own"}[rule.per]
+        whose = {"plate": "each plate's", "global": "all cells'", "cell": "each cell's own"}[
+            rule.per
+        ]
         return f"Brightness: {whose} {low:g} to {high:g} %, {rule.transform}."
 
     def encode(self, cells: np.ndarray) -> list[bytes]:
