@@ -4,6 +4,9 @@ import base64
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -262,6 +265,30 @@ def test_the_command_writes_a_page(files, crops):
     data = read_part(html, "data")
     assert data["columns"][data["colour"]]["name"] == "Metadata_MOA"
     assert data["crops"]["channels"][1]["colour"] == "#ff0000"
+
+
+def test_ctrl_c_ends_the_server(files, crops):
+    # Where tests run in the background Ctrl-C is switched off, and their children inherit that.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from cellssl.cli import main; main()"
+    )
+    arguments = ["explore", files["embedding"], "--crops", str(crops.path), "--serve"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        address = process.stdout.readline().split()[1]
+        status, picture = _get(f"{address}crops/3.jpg")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert status == 200
+    assert Image.open(io.BytesIO(picture)).size == (12, 32)
+    assert process.returncode == 0
+    assert "stopped" in errors
+    assert "interrupted" not in errors
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,13 @@ const CONFIG = {
   plotGlPixelRatio: window.devicePixelRatio, // the library's own 2 draws four times the pixels
 };
 
+// The points' own shader smooths their rims. Sampling every pixel several times as well, which the library asks for,
+// makes a computer without a graphics card three times as slow.
+const getContext = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, options) {
+  return getContext.call(this, kind, kind.includes("webgl") ? { ...options, antialias: false } : options);
+};
+
 class CellMap {
   constructor(element, x, y, { onHover, onLeave, onClick, onSelect }) {
     Object.assign(this, { element, x, y, onHover, onLeave, onClick, onSelect });
