@@ -23,6 +23,7 @@ import cellssl
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CellsslError
+from cellssl.report.explorer.pictures import Pictures
 from cellssl.report.explorer.server import make_server
 from cellssl.report.explorer.table import pack_columns
 
@@ -312,3 +313,21 @@ def test_an_embedding_without_columns_is_refused():
     bare.obsm["X_umap"] = np.zeros((12, 2))
     with pytest.raises(CellsslError, match="obs is empty"):
         cellssl.explore(bare)
+
+
+def test_pictures_are_as_bright_as_the_encoder_saw_them(embedding, crops):
+    assert Pictures(embedding, crops).brightness == "Brightness: all cells' 1 to 99.9 %, sqrt."
+    bounds = {
+        "channels": ["DAPI", "Actin"],
+        "low": {"global": [0, 0]},
+        "high": {"global": [9e4, 1]},
+    }
+    embedding.uns["cellssl"] |= {
+        "scaling": {"per": "global", "percentiles": np.array([2.0, 98.0]), "transform": "linear"},
+        "scaling_bounds": json.dumps(bounds),
+    }
+    pictures = Pictures(embedding, crops)
+    assert pictures.brightness == "Brightness: all cells' 2 to 98 %, linear."
+    picture = decode(base64.b64encode(pictures.encode(np.array([5]))[0]).decode())
+    assert picture[:12].mean() < 12  # of 90,000
+    assert picture[16:28].mean() > 240  # of 1
