@@ -24,6 +24,7 @@ _homes = {
     "doctor": "pipeline",
     "embed": "embedding",
     "evaluate": "phenotypes",
+    "explore": "report",
     "export_crops": "crops",
     "export_embedding": "phenotypes",
     "get_data": "datasets",

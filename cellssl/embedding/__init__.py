@@ -11,5 +11,4 @@ __all__ = [
     "embed",
     "intensity_names",
     "is_baseline",
-    "sample_wells",
 ]

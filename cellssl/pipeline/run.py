@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
-from cellssl.embedding import embed, sample_wells
+from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
 from cellssl.errors import CellsslError, ModelError, PlateError
 from cellssl.files import make_folder
@@ -28,6 +28,7 @@ from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method
 from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_labels
+from cellssl.sampling import sample_wells
 from cellssl.studies import Baseline, fingerprint, plan_baselines, train
 from cellssl.training import checkpoint_file, load_checkpoint
 

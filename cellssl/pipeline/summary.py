@@ -25,12 +25,13 @@ from cellssl.phenotypes import (
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex, read_field
 from cellssl.protocols import Protocol
-from cellssl.report import Overlay, dose_figure, write_report
+from cellssl.report import Overlay, dose_figure, explore, write_report
 from cellssl.studies import fingerprint
 
 __all__ = ["Question", "summarise"]
 
 _OVERLAYS = 4  # fields shown with their outlines
+_EXPLORED = 100_000  # cells on the explorer's page: more are slow to move
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +62,7 @@ def summarise(
     question: Question,
     segmenter: Segmenter,
 ) -> Path:
-    """Cluster the cells, ask which treatments look alike, and write ``report.html``."""
+    """Cluster the cells, ask which treatments look alike, and write ``report.html`` and ``explorer.html``."""
     report = space / "report.html"
     label = question.label
     fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
@@ -71,6 +72,8 @@ def summarise(
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
         cells.write_h5ad(space / "map.h5ad")
+        page = space / "explorer.html"
+        explore(cells, crops, out=page, colour=label, sample=_EXPLORED, progress=space.progress)
         dose = question.dose
         write_report(
             report,
@@ -86,6 +89,7 @@ def summarise(
             overlays=[] if index is None else _outline(index, segmenter, shading, label),
             illumination=shading.maps,
             figures=_draw_doses(cells, dose, space / "similarity"),
+            notes=[f"{page.name}, beside this page, shows the cells themselves, one by one."],
             label=label,
         )
 

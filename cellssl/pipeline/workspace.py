@@ -18,7 +18,7 @@ STAGES = {
     "train": ("model",),
     "embed": ("embeddings",),
     "evaluate": ("scores",),
-    "report": ("report.html", "map.h5ad", "similarity"),
+    "report": ("report.html", "explorer.html", "map.h5ad", "similarity"),
 }
 """The stages in their order, and what each makes below the output folder."""
 
@@ -33,7 +33,8 @@ class Workspace:
     Attributes
     ----------
     folder
-        Holds ``plate.csv``, ``crops/``, ``model/``, ``embeddings/``, ``scores/``, ``report.html``, ``finished.json``.
+        Holds ``plate.csv``, ``crops/``, ``model/``, ``embeddings/``, ``scores/``, ``report.html``,
+        ``explorer.html``, ``finished.json``.
     device, progress
         Where it computes, and whether progress bars are drawn.
     """

@@ -1,6 +1,7 @@
 """Figures, and one self-contained page that answers which treatments look alike."""
 
 from cellssl.report.document import write_report
+from cellssl.report.explorer import Explorer, explore
 from cellssl.report.figures import (
     GalleryRow,
     Overlay,
@@ -30,6 +31,7 @@ from cellssl.report.figures import (
 from cellssl.report.preview import preview
 
 __all__ = [
+    "Explorer",
     "GalleryRow",
     "Overlay",
     "PreviewGroup",
@@ -41,6 +43,7 @@ __all__ = [
     "correlation_map",
     "crop_gallery",
     "dose_figure",
+    "explore",
     "field_montage",
     "illumination_figure",
     "outline_figure",

@@ -47,6 +47,7 @@ def test_gives_crops_encoder_embeddings_scores_and_report(result):
     page = result.report.read_text()
     assert "bbbc021-expert" in page
     assert "<img" in page
+    assert (result.report.parent / "explorer.html").stat().st_size > 4_000_000
 
 
 def test_cells_found_are_kept_or_dropped_with_a_reason(result):

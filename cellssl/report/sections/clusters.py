@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling, scale
-from cellssl.errors import CropError
+from cellssl.crops import Crops, FittedScaling, scale
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
 from cellssl.report.figures.style import as_categories, natural_order
 from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
+from cellssl.report.scaling import display_scaling
 from cellssl.report.sections.maps import CLUSTERS
 from cellssl.report.sections.words import counted, share
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["display_scaling", "gallery_section"]
+__all__ = ["gallery_section"]
 
 CELLS = 8  # pictures a cluster
 MOST_ROWS = 24
@@ -76,19 +76,6 @@ def _gallery(
         caption += "; at the right, the first cell’s channels one by one"
     picture = crop_gallery(rows, crops.channels)
     return [Picture(picture, f"{caption}.", f"Cells of {len(rows)} clusters")]
-
-
-def display_scaling(embedding: "AnnData", crops: Crops) -> FittedScaling:
-    """Scale pictures as the encoder saw them; globally where that is not recorded."""
-    saved = embedding.uns.get("cellssl", {}).get("scaling")
-    if isinstance(saved, dict):
-        try:
-            fitted = FittedScaling.from_dict(saved)
-            fitted.bounds(crops, [0])
-        except CropError:
-            return fit_scaling(crops, Scaling(per="global", transform="sqrt"))
-        return fitted
-    return fit_scaling(crops, Scaling(per="global", transform="sqrt"))
 
 
 def _pixels(crops: Crops, rows: np.ndarray, scaling: FittedScaling) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellssl.embedding import sample_wells
 from cellssl.errors import EmbeddingError
+from cellssl.sampling import sample_wells
 
 
 def _cells(**wells: int) -> pd.DataFrame:

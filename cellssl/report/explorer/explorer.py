@@ -1,0 +1,279 @@
+"""From an embedding to a page that shows its map and its cells."""
+
+import html
+import logging
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellssl.crops import Crops
+from cellssl.errors import CellsslError, EmbeddingError
+from cellssl.files import atomic, make_folder
+from cellssl.report.explorer.page import describe_cells, render
+from cellssl.report.explorer.pictures import Pictures
+from cellssl.report.explorer.server import make_server
+from cellssl.report.sections.words import counted
+from cellssl.sampling import sample_wells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["Explorer", "explore"]
+
+log = logging.getLogger(__name__)
+
+
+class Explorer:
+    """A map of cells to look at: in Jupyter, as one HTML file, or served with every crop from disk.
+
+    Made by :func:`explore`. In Jupyter its last line shows it; the notebook then holds the whole page.
+    """
+
+    def __init__(
+        self,
+        cells: "AnnData",
+        pictures: Pictures | None,
+        *,
+        colour: str,
+        notes: tuple[str, ...],
+        megabytes: float,
+        progress: bool,
+    ) -> None:
+        self.cells = cells
+        self._pictures = pictures
+        self._colour = colour
+        self._notes = notes
+        self._megabytes = megabytes
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return f"Explorer({self._title}, {counted(self.cells.n_obs, 'cell')})"
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own."""
+        page = html.escape(self.html, quote=True)
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 48rem; border: 0"></iframe>'
+
+    @property
+    def _title(self) -> str:
+        return str(self.cells.uns.get("cellssl", {}).get("name", "Map of cells"))
+
+    @cached_property
+    def html(self) -> str:
+        """The page with all that it needs; pictures up to so many megabytes as :func:`explore` was given."""
+        pictures = self._pictures
+        if pictures is None:
+            return self._render(())
+        chosen = pictures.choose(self._megabytes)
+        pictured = np.zeros(self.cells.n_obs, bool)
+        pictured[chosen] = True
+        return self._render(
+            (_picture_note(pictured, pictures.there), pictures.brightness),
+            pictured=pictured,
+            texts=pictures.as_text(chosen, progress=self._progress),
+        )
+
+    def _render(
+        self,
+        notes: tuple[str, ...],
+        *,
+        pictured: np.ndarray | None = None,
+        texts: list[str | None] | None = None,
+    ) -> str:
+        """Write the page; cells that are `pictured` without texts get their pictures from a server."""
+        crops = None
+        if self._pictures is not None and pictured is not None:
+            crops = self._pictures.describe(pictured, served=texts is None)
+        points = np.asarray(self.cells.obsm["X_umap"], np.float32)
+        data = describe_cells(self.cells.obs, points, colour=self._colour, crops=crops)
+        count = counted(self.cells.n_obs, "cell")
+        return render(
+            data,
+            title=self._title,
+            notes=(" ".join((f"{count}.", *self._notes, *notes)),),
+            pictures=texts,
+        )
+
+    def save(self, out: str | Path) -> Path:
+        """Write the page, whole or not at all.
+
+        Raises
+        ------
+        CellsslError
+            When it cannot be written, or its name does not end in .html.
+        """
+        out = Path(out)
+        if out.suffix != ".html":
+            raise CellsslError(
+                f"the page is an HTML file: got {out}, wanted a name ending in .html"
+            )
+        make_folder(out.absolute().parent)
+        page = self.html
+        with atomic(out) as part:
+            part.write_text(page, encoding="utf-8")
+        return out
+
+    def serve(self, *, port: int = 0, ready: Callable[[str], object] = print) -> None:
+        """Answer a browser on this machine until interrupted (Ctrl-C); crops are read from disk.
+
+        Parameters
+        ----------
+        port
+            0 takes a free one.
+        ready
+            Called with the address to open.
+
+        Raises
+        ------
+        CellsslError
+            When there are no crops to serve, or the port is taken.
+        """
+        pictures = self._pictures
+        if pictures is None:
+            raise CellsslError(
+                "without crops there is nothing to serve: give crops, or save the page"
+            )
+        notes = (_picture_note(pictures.there, pictures.there), pictures.brightness)
+        page = self._render(notes, pictured=pictures.there)
+
+        def picture(cell: int) -> bytes | None:
+            known = cell < len(pictures.there) and pictures.there[cell]
+            return pictures.encode(np.array([cell]))[0] if known else None
+
+        server, address = make_server(page, picture, port=port)
+        with server:
+            ready(address)
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                log.info("stopped")
+
+
+def explore(
+    embedding: "AnnData | str | Path",
+    crops: Crops | str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    colour: str | None = None,
+    channels: Mapping[str, str] | None = None,
+    sample: int | None = None,
+    megabytes: float = 60,
+    progress: bool = True,
+) -> Explorer:
+    """Make a page on which the cells of an embedding are looked at.
+
+    The map is ``obsm["X_umap"]``; where there is none it is made as :func:`cellssl.phenotypes.cluster` makes it. The
+    page colours cells by any column, filters them, shows the crop of a cell, and of those drawn around on the map a
+    gallery, a table of what is frequent among them, and a CSV.
+
+    Parameters
+    ----------
+    embedding
+        AnnData, or a file as :func:`cellssl.evaluate` reads it.
+    crops
+        The crop file whose cells are shown, matched by their names; without it there are no pictures.
+    out
+        Where the page is written (.html); it is not when left out.
+    colour
+        The column that colours the cells first, with or without ``Metadata_``; a usual label when left out.
+    channels
+        Channel → colour, e.g. ``{"DNA": "blue"}``.
+    sample
+        Only so many cells, evenly over the wells.
+    megabytes
+        What pictures may take of the page; beyond, only a sample, evenly over the wells, carries them. In a notebook,
+        which keeps the page, 10 are plenty.
+    progress
+        Whether a progress bar is drawn.
+
+    Returns
+    -------
+    Explorer
+        Shown by Jupyter; ``save(path)`` writes the page, ``serve()`` shows every crop of a large file.
+
+    Raises
+    ------
+    CellsslError
+        When something cannot be read, or does not fit: with what to mend.
+
+    Examples
+    --------
+    >>> page = cellssl.explore("embedding.h5ad", "crops.h5ad", colour="MOA")  # doctest: +SKIP
+    >>> page.save("explorer.html")  # doctest: +SKIP
+    """
+    if channels and crops is None:
+        raise CellsslError("colours of channels need the crops: give the crop file, too")
+    if megabytes <= 0:
+        raise CellsslError(f"pictures need some room: got {megabytes} megabytes")
+    cells, notes = _lay_out(embedding, sample)
+    colour = _choose_colour(cells, colour)
+    pictures = None
+    if crops is not None:
+        file = crops if isinstance(crops, Crops) else Crops.open(crops)
+        pictures = Pictures(cells, file, colours=channels)
+    explorer = Explorer(
+        cells, pictures, colour=colour, notes=notes, megabytes=megabytes, progress=progress
+    )
+    if out is not None:
+        explorer.save(out)
+    return explorer
+
+
+def _lay_out(
+    embedding: "AnnData | str | Path", sample: int | None
+) -> tuple["AnnData", tuple[str, ...]]:
+    """Read the cells, draw the sample, and see to the map; say what was done."""
+    from cellssl.phenotypes import cluster, read_embedding  # scanpy: seconds, only here
+
+    cells = read_embedding(embedding) if isinstance(embedding, str | Path) else embedding
+    notes = []
+    if not cells.obs_names.is_unique:
+        raise EmbeddingError("some cells have the same name: make obs_names unique")
+    if sample is not None and sample < cells.n_obs:
+        notes.append(f"A sample of {cells.n_obs:,}, drawn evenly over the wells.")
+        cells = cells[sample_wells(cells.obs, sample)].copy()
+    if "X_umap" in cells.obsm:
+        notes.append("Map: the UMAP that the embedding holds.")
+    else:
+        log.info("making the map of %d cells", cells.n_obs)
+        features = cells.n_vars
+        cells = cluster(cells)
+        notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")
+    points = np.asarray(cells.obsm["X_umap"])
+    if points.ndim != 2 or points.shape[1] < 2 or not np.isfinite(points).all():
+        raise EmbeddingError(
+            f"obsm['X_umap'] of shape {points.shape} is no map: wanted (N, 2) finite numbers; "
+            "remove it to have it made"
+        )
+    notes.append("Neighbours are alike; distances between islands mean little.")
+    return cells, tuple(notes)
+
+
+def _choose_colour(cells: "AnnData", wanted: str | None) -> str:
+    """Find the first colour: what was asked for, a usual label, clusters, or the first column."""
+    from cellssl.phenotypes import choose_label, usual_label
+
+    if wanted is not None:
+        return str(choose_label(cells.obs, wanted))
+    if not len(cells.obs.columns):
+        raise EmbeddingError("the cells have no column to be coloured by: obs is empty")
+    clusters = next((name for name in ("leiden", "kmeans") if name in cells.obs), None)
+    return usual_label(cells.obs) or clusters or str(cells.obs.columns[0])
+
+
+def _picture_note(pictured: np.ndarray, there: np.ndarray) -> str:
+    """Say which cells have a picture, and what the pictures are."""
+    count, total = int(pictured.sum()), len(there)
+    if count == total:
+        said = "Every cell has its picture"
+    elif count == int(there.sum()):
+        said = f"{count:,} of the cells have their picture, the others are not in the crop file"
+    else:
+        said = (
+            f"{count:,} of the cells, drawn evenly over the wells, carry their picture; "
+            "`cellssl explore --serve` shows every one"
+        )
+    return f"{said} (JPEG: for looking at, not for measuring)."

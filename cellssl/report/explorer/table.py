@@ -1,0 +1,72 @@
+"""The cells' table as the page's scripts read it."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellssl.report.figures.style import UNKNOWN, as_categories, natural_order
+
+__all__ = ["pack", "pack_columns", "well_codes"]
+
+# What the page's scripts call them.
+_TYPES = {"uint8": "u1", "uint16": "u2", "int32": "i4", "float32": "f4", "float64": "f8"}
+
+
+def pack(values: np.ndarray) -> dict[str, str]:
+    """Write numbers as base64 text of little-endian bytes, with the name of their type."""
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"type": _TYPES[values.dtype.name], "data": data}
+
+
+def pack_columns(obs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turn every column into names and codes, or into numbers (NaN where one is missing).
+
+    Returns
+    -------
+    list of dict
+        Per column ``name``, ``label`` (without ``Metadata_``), ``names`` (None for numbers; an empty name stands for a
+        missing one) and ``values`` as `pack` writes them.
+    """
+    return [_column(str(name), obs[name]) for name in obs.columns]
+
+
+def _column(name: str, column: pd.Series) -> dict[str, Any]:
+    names, values = _numbers(column) if _is_numeric(column) else _names(column)
+    label = name.removeprefix("Metadata_")
+    return {"name": name, "label": label, "names": names, "values": pack(values)}
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _numbers(column: pd.Series) -> tuple[None, np.ndarray]:
+    """Keep single precision and small whole numbers as they are; all else is double precision."""
+    if pd.api.types.is_integer_dtype(column) and not column.isna().any():
+        values = column.to_numpy()
+        small = np.iinfo(np.int32)
+        if len(values) and (values.min() < small.min or values.max() > small.max):
+            return None, values.astype(np.float64)
+        return None, values.astype(np.int32)
+    single = column.dtype == np.float32
+    kind = np.float32 if single else np.float64
+    return None, column.to_numpy(dtype=kind, na_value=np.nan)
+
+
+def _names(column: pd.Series) -> tuple[list[str], np.ndarray]:
+    texts = as_categories(column)
+    names = natural_order(list(texts.unique()))
+    codes = pd.Categorical(texts, categories=names).codes
+    kind = next(kind for kind in ("uint8", "uint16", "int32") if len(names) <= np.iinfo(kind).max)
+    return ["" if name == UNKNOWN else name for name in names], codes.astype(kind)
+
+
+def well_codes(obs: pd.DataFrame) -> np.ndarray | None:
+    """Give each cell (N,) the number of its well over all plates; None where no well is known."""
+    if "Metadata_Well" not in obs:
+        return None
+    places = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
+    return obs[places].astype(str).groupby(places).ngroup().to_numpy(np.int32)
