@@ -3,7 +3,6 @@
 from cellssl.embedding.baselines import baseline_names, is_baseline
 from cellssl.embedding.embedding import embed
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
-from cellssl.sampling import sample_wells
 
 __all__ = [
     "IntensityStatistics",
