@@ -1,6 +1,6 @@
 """Does a protocol fit the data? What is impossible (error) and what one should know (warning)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import torch
 
 from cellssl.augment import Masking, Pixel, View, nearest
 from cellssl.errors import ProtocolError
-from cellssl.protocols.building import build_each, choose_channels
+from cellssl.protocols.building import build_each, choose_channels, expand_groups
 from cellssl.protocols.clipping import clipped
 from cellssl.protocols.describing import view_labels
 from cellssl.protocols.pairing import missing_columns
@@ -71,6 +71,21 @@ def check(
     >>> found[0].message.split(";")[0]
     "channel 'Actin' is not in the data, which have DAPI, Tubulin, ER"
     """
+    if protocol.groups:
+        return _by_group(
+            {
+                name: check(
+                    one,
+                    channels=channels,
+                    stored_size=stored_size,
+                    masks=masks,
+                    columns=columns,
+                    images=images,
+                    stencils=stencils,
+                )
+                for name, one in expand_groups(protocol).items()
+            }
+        )
     errors = [
         *_missing(protocol, channels),
         *_too_small(protocol, stored_size),
@@ -94,6 +109,22 @@ def check(
             told += clipped(view, pictures, hidden, channels=chosen, number=first, name=name)
         first += recipe.count
     return [Finding("warning", text) for text in told]
+
+
+def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
+    """Say everything once, and of which groups where it is not of all."""
+    groups: dict[Finding, list[str]] = {}
+    for name, findings in found.items():
+        for finding in findings:
+            groups.setdefault(finding, []).append(name)
+    told = [
+        Finding(
+            one.level,
+            one.message if len(names) == len(found) else f"{', '.join(names)}: {one.message}",
+        )
+        for one, names in groups.items()
+    ]
+    return sorted(told, key=lambda finding: finding.level)  # errors first
 
 
 def require_fit(

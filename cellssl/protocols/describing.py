@@ -4,6 +4,7 @@ import pandas as pd
 
 from cellssl.augment import Operation
 from cellssl.augment.quantities import Number, Rule, Span
+from cellssl.protocols.building import expand_groups
 from cellssl.protocols.protocol import Protocol
 
 __all__ = ["amplitude", "describe", "summarise", "value_text", "view_labels"]
@@ -17,7 +18,8 @@ def describe(protocol: Protocol) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text columns: view ("both", "1", "2", or "3–6, 32 px" for several of a size of their own),
+        Text columns: view ("both", "1", "2", or "3–6, 32 px" for several of a size of their own;
+        after the name of its group where there are several: "geometry: both"),
         operation, amplitude with its unit, p, the invariance that the operation asserts, and the
         protocol's reason.
 
@@ -27,6 +29,11 @@ def describe(protocol: Protocol) -> pd.DataFrame:
     >>> describe(load("bbbc021-expert")).loc[0, "amplitude"]
     'degrees 180'
     """
+    if protocol.groups:
+        tables = {name: describe(one) for name, one in expand_groups(protocol).items()}
+        for name, table in tables.items():
+            table["view"] = f"{name}: " + table["view"]
+        return pd.concat(tables.values(), ignore_index=True)
     rows = []
     for recipe, label in zip(protocol.views, view_labels(protocol), strict=True):
         which = label if recipe.size is None else f"{label}, {recipe.size} px"

@@ -40,8 +40,8 @@ def preview(
 
     Rows are cells of different labels, of each those nearest to its label's median brightness.
     Columns are the cells as they are; each operation alone at a third, two thirds and all of its
-    amplitude (once, where it has none); then views as training draws them. With a second protocol,
-    the whole views of both, and what each makes the encoder blind to.
+    amplitude (once, where it has none); then views as training draws them. With a second protocol, or
+    several groups of views, the whole views of each, and what each makes the encoder blind to.
 
     Parameters
     ----------
@@ -73,28 +73,29 @@ def preview(
     --------
     >>> preview("bbbc021-expert", "crops.h5ad", "preview.png", label="MOA")  # doctest: +SKIP
     """
-    from cellssl.protocols import resolve
+    from cellssl.protocols import expand_groups, resolve
 
     if cells < 1 or draws < 1:
         raise CellsslError(f"a preview needs at least one cell and one draw, got {cells}, {draws}")
     crops = crops if isinstance(crops, Crops) else Crops.open(crops)
     rows, names = _choose(crops, label, cells, seed)
-    shown = [_Batch(resolve(protocol), crops, rows, seed)]
-    if beside is None:
+    given = [resolve(one) for one in (protocol, beside) if one is not None]
+    shown = [
+        _Batch(group, crops, rows, seed) for one in given for group in expand_groups(one).values()
+    ]
+    title = " beside ".join(one.name for one in given)
+    if len(given) == 1 and given[0].description:
+        title += f": {given[0].description}"
+    if len(shown) == 1:
         groups = [*shown[0].operations(), *shown[0].whole_views(draws)]
-        title = shown[0].protocol.name
-        if shown[0].protocol.description:
-            title += f": {shown[0].protocol.description}"
     else:
-        shown.append(_Batch(resolve(beside), crops, rows, seed))
-        if shown[1].channels != shown[0].channels:
+        if shown[-1].channels != shown[0].channels:
             raise CellsslError(
-                f"{shown[0].protocol.name} shows {', '.join(shown[0].channels)}, "
-                f"{shown[1].protocol.name} {', '.join(shown[1].channels)}: they cannot be drawn "
+                f"{given[0].name} shows {', '.join(shown[0].channels)}, "
+                f"{given[1].name} {', '.join(shown[-1].channels)}: they cannot be drawn "
                 "beside each other"
             )
         groups = [batch.summary(draws) for batch in shown]
-        title = f"{shown[0].protocol.name} beside {shown[1].protocol.name}"
     figure = preview_figure(names, shown[0].unchanged(), groups, shown[0].channels, title=title)
     if out is not None:
         save_figure(figure, out, dpi=200)
