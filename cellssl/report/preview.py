@@ -84,9 +84,9 @@ def preview(
         _Batch(group, crops, rows, seed) for one in given for group in expand_groups(one).values()
     ]
     title = " beside ".join(one.name for one in given)
-    if len(given) == 1 and given[0].description:
-        title += f": {given[0].description}"
     if len(shown) == 1:
+        if given[0].description:
+            title += f": {given[0].description}"
         groups = [*shown[0].operations(), *shown[0].whole_views(draws)]
     else:
         if shown[-1].channels != shown[0].channels:
