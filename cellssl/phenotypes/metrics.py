@@ -109,7 +109,7 @@ def task_scores(
     for name, predict in CLASSIFIERS.items():
         yield from _accuracies(name, predict, Z, task)
     for name, confounder in task.confounders.items():
-        yield from _confounded(name, confounder, Z[task.scored], clusters, task)
+        yield from _confounded(name, confounder, components, clusters, task)
     yield from _matches(Z[task.scored], task, aggregate)
 
 
@@ -120,7 +120,7 @@ def _confounded(
     clusters: Sequence[NDArray[np.int64]],
     task: Task,
 ) -> Iterator[Score]:
-    """How far the clusters follow a confounder, and how well the scored cells (n, D) tell it."""
+    """How far the clusters follow a confounder, and how well their components (n, d) tell it."""
     n, reason = len(X), ""
     if confounder is None:
         reason = f"no column {CONFOUNDERS[name]}"
@@ -138,7 +138,11 @@ def _confounded(
 
 
 def _told(name: str, confounder: Confounder, X: NDArray[np.float32], task: Task) -> Score:
-    """Balanced accuracy of a linear model that tells a confounder from cells of other groups."""
+    """Balanced accuracy of a linear model that tells a confounder from cells of other groups.
+
+    It sees the principal components that clusters are made of: with all features, some dozens of
+    plates take longer than everything else.
+    """
     metric, note = f"linear_{name}", ""
     rows = np.arange(len(X))
     if len(rows) > CONFOUNDED_CELLS:
