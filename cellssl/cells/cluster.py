@@ -32,7 +32,7 @@ def spread_on(
     scheduler : str
         Address of a Dask scheduler: ``tcp://host:8786``.
     work, tasks
-        As `cellssl.cells.pool.spread` takes them. Workers need cellssl, and must see the same files
+        As `cellssl.cells.pool.Workers` take them. Workers need cellssl, and must see the same files
         under the same paths.
 
     Raises

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
 from cellssl.cells.labels import Segmenter
 from cellssl.cells.parts import Part, is_whole
-from cellssl.cells.pool import Died, spread
+from cellssl.cells.pool import Died, Workers
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.threshold import ThresholdSegmenter
@@ -116,17 +117,25 @@ def crop(
     out = make_folder(out).resolve()  # workers of a cluster start elsewhere
     job = Job(segmenter, tuple(index.channels), size, masks)
     settings = job.settings() | {"illumination": illumination, "keep": sorted(keep)}
-    work: Spread = (
-        partial(spread, workers=workers) if scheduler is None else partial(spread_on, scheduler)
-    )
+    spreading = _spreading(min(workers, len(index.fields)), scheduler)
     with locked(out):
         try:
-            return _crop(index, CropFolder(out), job, settings, work=work, shown=progress)
+            return _crop(index, CropFolder(out), job, settings, spreading=spreading, shown=progress)
         except OSError as error:
             raise CropError(
                 f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
                 "room and give the same command again."
             ) from error
+
+
+@contextmanager
+def _spreading(workers: int, scheduler: str | None) -> Iterator[Spread]:
+    """Give what does tasks on a cluster, or on processes here, which end with the block."""
+    if scheduler is not None:
+        yield partial(spread_on, scheduler)
+        return
+    with Workers(workers) as processes:
+        yield processes.spread
 
 
 def _check_fields(index: PlateIndex) -> None:
@@ -150,7 +159,7 @@ def _crop(
     job: Job,
     settings: Mapping[str, Any],
     *,
-    work: Spread,
+    spreading: AbstractContextManager[Spread],
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
@@ -166,11 +175,13 @@ def _crop(
         _LOG.info("%s is finished already; nothing to do", folder.crops)
         return CropReport.read(folder.crops, folder.fields)
     folder.begin(record)
-    shading = _shading(
-        tasks, plates, folder.illumination, settings["illumination"], work=work, shown=shown
-    )
-    tasks = [task.lit(shading.maps.get(plate)) for task, plate in zip(tasks, plates, strict=True)]
-    wrong = _cut_fields(tasks, work=work, shown=shown)
+    with spreading as work:
+        shading = _shading(
+            tasks, plates, folder.illumination, settings["illumination"], work=work, shown=shown
+        )
+        lights = map(shading.maps.get, plates)
+        tasks = [task.lit(light) for task, light in zip(tasks, lights, strict=True)]
+        wrong = _cut_fields(tasks, work=work, shown=shown)
     parts = [None if task.part in wrong else Part(task.part) for task in tasks]
     problems = [wrong.get(task.part, "") for task in tasks]
     del tasks, plates  # of a screen they are worth their memory
