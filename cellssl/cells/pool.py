@@ -71,7 +71,7 @@ class Workers:
         work : callable
             Importable by name.
         tasks : sequence
-            Picklable.
+            Picklable; each is asked for when its turn comes.
         """
         if min(self._number, len(tasks)) <= 1:
             for task in tasks:
@@ -79,45 +79,52 @@ class Workers:
             return
         if parent_process() is not None:
             raise CropError(_UNGUARDED)
-        waiting = deque(tasks)
-        suspects: deque[Task] = deque()
+        waiting, suspects = deque(range(len(tasks))), deque[int]()
         deaths: Counter[int] = Counter()
         given_up = 0
         while waiting or suspects:
             if suspects:
-                lost = yield from self._until_death(work, suspects, ahead=1)
-                deaths.update(id(task) for task in lost)
-                hopeless = [task for task in lost if deaths[id(task)] >= _CHANCES]
+                lost = yield from self._until_death(work, tasks, suspects, ahead=1)
+                deaths.update(lost)
+                hopeless = [number for number in lost if deaths[number] >= _CHANCES]
                 given_up += len(hopeless)
-                if given_up >= _NONE_STARTS and given_up + len(waiting) + len(suspects) == len(tasks):
+                if given_up >= _NONE_STARTS and given_up + len(waiting) + len(suspects) == len(
+                    tasks
+                ):
                     raise CropError(_UNGUARDED)
-                yield from ((task, Died()) for task in hopeless)
-                lost = [task for task in lost if deaths[id(task)] < _CHANCES]
+                yield from ((tasks[number], Died()) for number in hopeless)
+                lost = [number for number in lost if deaths[number] < _CHANCES]
             else:
-                lost = yield from self._until_death(work, waiting, ahead=2 * self._number)
+                lost = yield from self._until_death(work, tasks, waiting, ahead=2 * self._number)
             if lost:
                 _LOG.warning("a worker process died; doing %d fields again", len(lost))
             suspects.extend(lost)
 
     def _until_death(
-        self, work: Callable[[Task], Result], queue: deque[Task], *, ahead: int
-    ) -> Generator[tuple[Task, Result | Died], None, list[Task]]:
-        """Empty a queue; give back the tasks that were on their way when a worker died."""
-        running: dict[Future[Result], Task] = {}
+        self,
+        work: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        queue: deque[int],
+        *,
+        ahead: int,
+    ) -> Generator[tuple[Task, Result | Died], None, list[int]]:
+        """Empty a queue of tasks' numbers; give back those on their way when a worker died."""
+        running: dict[Future[Result], tuple[int, Task]] = {}
         pool = self._pool = self._pool or ProcessPoolExecutor(
             self._number, mp_context=get_context("spawn"), initializer=_watch_parent
         )
         try:
             while queue or running:
                 while queue and len(running) < ahead:
-                    running[pool.submit(work, queue[0])] = queue[0]
-                    queue.popleft()
+                    task = tasks[queue[0]]
+                    future = pool.submit(work, task)
+                    running[future] = (queue.popleft(), task)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
-                    yield running.pop(future), result
+                    yield running.pop(future)[1], result
         except BrokenProcessPool:
             self._stop()
-            return list(running.values())
+            return [number for number, _ in running.values()]
         return []
 
     def _stop(self) -> None:

@@ -3,13 +3,16 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Self
 
 import numpy as np
 
 __all__ = ["LEVEL", "PackedMasks"]
 
-LEVEL = 1  # of gzip: masks are little but runs of one number, and higher ones hardly make them smaller
+LEVEL = (
+    1  # of gzip: masks are little but runs of one number, and higher ones hardly make them smaller
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class PackedMasks:
         """Pack masks (n, M, H, W) uint8."""
         return cls([_pack(cell) for cell in masks], masks.shape[1:])
 
+    def __getitem__(self, chosen: np.ndarray) -> "PackedMasks":
+        """Give the masks of the cells that are marked (n,)."""
+        return PackedMasks(list(compress(self.streams, chosen)), self.sides)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, M, H, W)."""
@@ -41,4 +48,4 @@ class PackedMasks:
 def _pack(cell: np.ndarray) -> bytes:
     """Pack one cell's masks; a third smaller and a sixth faster by runs than by zlib's usual search."""
     packer = zlib.compressobj(LEVEL, strategy=zlib.Z_RLE)
-    return packer.compress(np.ascontiguousarray(cell)) + packer.flush()
+    return packer.compress(np.ascontiguousarray(cell).data) + packer.flush()
