@@ -125,9 +125,11 @@ def _stencils(
     stack: list[np.ndarray], numbers: np.ndarray, corners: np.ndarray, size: int
 ) -> np.ndarray:
     """Cut label images (Y, X) into masks (n, M, size, size): this object, others, background."""
-    stencils = np.zeros((len(numbers), len(stack), size, size), np.uint8)
-    for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
-        for layer, image in enumerate(stack):
-            part = image[y : y + size, x : x + size]
-            stencils[row, layer] = np.where(part == number, THIS, OTHER) * (part > 0)
+    stencils = np.empty((len(numbers), len(stack), size, size), np.uint8)
+    for layer, image in enumerate(stack):
+        others = OTHER * (image > 0).view(np.uint8)
+        for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
+            window = np.s_[y : y + size, x : x + size]
+            this = (OTHER - THIS) * (image[window] == number)
+            np.subtract(others[window], this, out=stencils[row, layer], casting="unsafe")
     return stencils
