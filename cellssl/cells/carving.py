@@ -137,17 +137,17 @@ def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
     """Make a view; see `_View`."""
     pixels = without_hot(shrunk(image, factor))
     step = max(1, int(np.sqrt(pixels.size / _SAMPLE)))
-    sample = pixels[::step]  # whole rows: noise shows between neighbours
+    bends = _bends(pixels[::step])
     smooth, sigma = gaussian(pixels, _SMOOTH), _SMOOTH
     cut, background = li_threshold(smooth[::step, ::step])
     lit = smooth[::step] > cut
     if lit.any():
         light = max(float(smooth[::step][lit].mean()) - background, np.finfo(np.float32).tiny)
-        sigma = min(_noise(sample, lit) / (_WHITE * _GRAIN * light), _SMOOTHEST)
+        sigma = min(_noise(bends, lit) / (_WHITE * _GRAIN * light), _SMOOTHEST)
     if sigma > _SMOOTH:
         smooth = gaussian(pixels, sigma)
         cut, background = li_threshold(smooth[::step, ::step])
-    noise = _noise(sample, smooth[::step] <= cut) / (_WHITE * max(sigma, _SMOOTH))
+    noise = _noise(bends, smooth[::step] <= cut) / (_WHITE * max(sigma, _SMOOTH))
     floor = max(threshold * (cut - background), _SIGNAL * noise)
     above = smooth - np.float32(background)
     bright = above > floor if cut > background else np.zeros(above.shape, bool)
@@ -172,8 +172,13 @@ def _filled(mask: np.ndarray, largest: float) -> np.ndarray:
     return mask | small.take(holes).reshape(mask.shape) if small.any() else mask
 
 
-def _noise(pixels: np.ndarray, among: np.ndarray) -> float:
+def _bends(pixels: np.ndarray) -> np.ndarray:
+    """Give how far each pixel but a row's first and last lies from the mean of its neighbours, twice."""
+    return np.abs(2 * pixels[:, 1:-1] - pixels[:, :-2] - pixels[:, 2:])
+
+
+def _noise(bends: np.ndarray, among: np.ndarray) -> float:
     """Estimate the standard deviation of the noise where `among` says; edges hardly count."""
-    bends = np.abs(2 * pixels[:, 1:-1] - pixels[:, :-2] - pixels[:, 2:])[among[:, 1:-1]]
+    some = bends[among[:, 1:-1]]
     # Of Gaussian noise a bend has √6 its deviation, and half of all values lie within 0.6745 of it.
-    return float(np.median(bends)) / (0.6745 * np.sqrt(6)) if len(bends) else 0.0
+    return float(np.median(some)) / (0.6745 * np.sqrt(6)) if len(some) else 0.0

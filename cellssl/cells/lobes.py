@@ -165,7 +165,7 @@ def _measure(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> dict[i
     count = int(basins.max())
     if not count:
         return {}
-    inside = np.flatnonzero(basins)
+    inside = np.flatnonzero(basins > 0)
     number = basins.ravel()[inside]
     y, x = (axis.astype(float) for axis in np.divmod(inside, basins.shape[1]))
     deep, bright = depth.ravel()[inside], light.ravel()[inside]
@@ -188,14 +188,19 @@ def _find_borders(
 ) -> dict[int, dict[int, _Pass]]:
     """Find which basins touch, and their passes."""
     pairs, deep, bright = [], [], []
-    count = int(basins.max())
-    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        one, two = basins[here], basins[there]
-        touch = np.unravel_index(np.flatnonzero((one != two) & (one > 0) & (two > 0)), one.shape)
-        low, high = np.minimum(one[touch], two[touch]), np.maximum(one[touch], two[touch])
-        pairs.append(low.astype(np.int64) * (count + 1) + high)
-        deep.append(np.minimum(depth[here][touch], depth[there][touch]))
-        bright.append(np.minimum(light[here][touch], light[there][touch]))
+    count, width = int(basins.max()), basins.shape[1]
+    numbers, depths, lights = basins.ravel(), depth.ravel(), light.ravel()
+    inside = np.flatnonzero(basins > 0)
+    for here, step in (
+        (inside[inside % width < width - 1], 1),
+        (inside[inside < basins.size - width], width),
+    ):
+        one, two = numbers[here].astype(np.int64), numbers[here + step]
+        touch = (one != two) & (two > 0)
+        one, two, first, last = one[touch], two[touch], here[touch], here[touch] + step
+        pairs.append(np.minimum(one, two) * (count + 1) + np.maximum(one, two))
+        deep.append(np.minimum(depths[first], depths[last]))
+        bright.append(np.minimum(lights[first], lights[last]))
     borders: dict[int, dict[int, _Pass]] = {number: {} for number in range(1, count + 1)}
     pair = np.concatenate(pairs)
     order = np.argsort(pair, kind="stable")

@@ -79,7 +79,7 @@ def find_nuclei(
     if ground.diameter <= 0:
         return np.zeros(image.shape, np.int32)
     place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at
-    number = _split(ground, apart).ravel()[place]
+    number = _split(ground, place, apart)
     above, around = (image.ravel()[place] for image in (ground.view.above, ground.around))
     number = _trim(number, above, edge)
     factor = ground.view.factor
@@ -91,9 +91,10 @@ def find_nuclei(
     return _enlarged(labels, factor, image.shape)
 
 
-def _split(ground: Foreground, apart: float) -> np.ndarray:
+def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
     """Cut touching nuclei: basins of log depth and of local log brightness, joined where lobes.
 
+    Gives the numbers of the nuclei, 1 … m, of the pixels at `place`, those of the mask.
     Logarithms make the depth of a valley between two lobes a ratio, the same for large and small,
     bright and dim ones. Brightness is taken relative to that around, so that a dim nucleus beside a
     bright one has a summit of its own.
@@ -104,7 +105,7 @@ def _split(ground: Foreground, apart: float) -> np.ndarray:
     light = gaussian(view.above, max(1.0, _LIGHT * size))
     light = np.log(np.maximum(light, np.float32(view.floor)))
     basins = find_basins(depth + light - gaussian(light, _WIDE * size), ground.mask)
-    return join_lobes(basins, depth, light, apart=apart)[basins]
+    return join_lobes(basins, depth, light, apart=apart)[basins.ravel()[place]]
 
 
 def _trim(number: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from cellssl.cells.quality import measure_cells, measure_field, middle, saturati
 
 __all__ = ["FieldCells", "cut_cells"]
 
-THIS, OTHER = 1, 2
+THIS, OTHER = 1, 2  # one more than this
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,8 @@ def _stencils(
     """Cut label images (Y, X) into masks (n, M, size, size): this object, others, background."""
     stencils = np.empty((len(numbers), len(stack), size, size), np.uint8)
     for layer, image in enumerate(stack):
-        others = OTHER * (image > 0).view(np.uint8)
+        objects = OTHER * (image > 0).view(np.uint8)
         for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
             window = np.s_[y : y + size, x : x + size]
-            this = (OTHER - THIS) * (image[window] == number)
-            np.subtract(others[window], this, out=stencils[row, layer], casting="unsafe")
+            np.subtract(objects[window], image[window] == number, out=stencils[row, layer])
     return stencils

@@ -138,12 +138,14 @@ def _sharpness(centred: np.ndarray) -> np.ndarray:
     fine = cv2.sepFilter2D(tall, -1, _BINOMIAL, _BINOMIAL)
     detail = cv2.Laplacian(fine, -1).reshape(centred.shape)[..., 2:-2, 2:-2]
     fine = fine.reshape(centred.shape)[..., 1:-1, 1:-1]
-    deviation, fineness = (_deviation(_centred(image)) for image in (fine, detail))
+    deviation, fineness = _deviation(fine), _deviation(detail)
     return np.divide(fineness, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
-def _deviation(centred: np.ndarray) -> np.ndarray:
-    return np.sqrt(_power(centred, centred) / centred[0, 0].size)
+def _deviation(images: np.ndarray) -> np.ndarray:
+    """Give the standard deviation of pictures whose means are near 0: (n, C)."""
+    variance = _power(images, images) / images[0, 0].size - images.mean((2, 3)) ** 2
+    return np.sqrt(np.maximum(variance, 0))
 
 
 def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
