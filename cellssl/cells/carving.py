@@ -166,7 +166,7 @@ def _bulk(mask: np.ndarray) -> float:
 
 def _filled(mask: np.ndarray, largest: float) -> np.ndarray:
     """Fill holes, but not the gaps that crowded nuclei enclose."""
-    holes = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)[1].ravel()
+    holes: np.ndarray = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)[1].ravel()
     small = np.bincount(holes) < largest
     small[0] = False
     return mask | small.take(holes).reshape(mask.shape) if small.any() else mask

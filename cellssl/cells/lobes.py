@@ -86,8 +86,9 @@ def join_lobes(
     ndarray
         (n + 1,) int32: the nucleus that each basin belongs to.
     """
-    regions = _measure(basins, depth, light)
-    borders = _find_borders(basins, depth, light)
+    inside = np.flatnonzero(basins > 0)
+    regions = _measure(inside, basins, depth, light)
+    borders = _find_borders(inside, basins, depth, light)
     parents = list(range(len(regions) + 1))
     queue: list[tuple[float, int, int, _Region]] = []
 
@@ -160,12 +161,13 @@ def _valley(fall: float) -> float:
     return math.log(min(max(fall, 0.0), 2.0) + _FLAT)
 
 
-def _measure(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> dict[int, _Region]:
+def _measure(
+    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
+) -> dict[int, _Region]:
     """Measure every basin."""
     count = int(basins.max())
     if not count:
         return {}
-    inside = np.flatnonzero(basins > 0)
     number = basins.ravel()[inside]
     y, x = (axis.astype(float) for axis in np.divmod(inside, basins.shape[1]))
     deep, bright = depth.ravel()[inside], light.ravel()[inside]
@@ -184,13 +186,12 @@ def _measure(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> dict[i
 
 
 def _find_borders(
-    basins: np.ndarray, depth: np.ndarray, light: np.ndarray
+    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
 ) -> dict[int, dict[int, _Pass]]:
     """Find which basins touch, and their passes."""
     pairs, deep, bright = [], [], []
     count, width = int(basins.max()), basins.shape[1]
     numbers, depths, lights = basins.ravel(), depth.ravel(), light.ravel()
-    inside = np.flatnonzero(basins > 0)
     for here, step in (
         (inside[inside % width < width - 1], 1),
         (inside[inside < basins.size - width], width),
