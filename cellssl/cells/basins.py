@@ -35,8 +35,8 @@ def find_basins(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
         level = levels[inside + move]
         np.copyto(step, move, where=level > highest if move < 0 else level >= highest)
         highest = np.maximum(highest, level)
-    place = np.zeros(len(levels), np.intp)
-    place[inside] = np.arange(len(inside))
+    place = np.zeros(len(levels), np.int32)
+    place[inside] = np.arange(len(inside), dtype=np.int32)
     goal = place[inside + step]
     while not np.array_equal(further := goal[goal], goal):
         goal = further

@@ -6,7 +6,7 @@ import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -76,16 +76,24 @@ def write_part(path: Path, cells: FieldCells) -> None:
         quality=cells.quality,
         packed=np.array([len(stream) for stream in masks.streams], np.int32),
     )
-    packed = np.frombuffer(b"".join(masks.streams), np.uint8)
-    with atomic(path, flush=False) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            facts=facts,
-            cells=table,
-            sides=np.array(masks.sides),
-            masks=packed,
-            images=cells.images,
-        )
+    arrays = {
+        "facts": facts,
+        "cells": table,
+        "sides": np.array(masks.sides),
+        "masks": np.frombuffer(b"".join(masks.streams), np.uint8),
+        "images": cells.images,
+    }
+    with atomic(path, flush=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                _write_array(file, array)
+
+
+def _write_array(file: IO[bytes], array: np.ndarray) -> None:
+    """Do what `numpy.savez` does, without a copy of the pixels, which costs more than writing them."""
+    about = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(file, about)
+    file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _side_by_side(**columns: np.ndarray) -> np.ndarray:
