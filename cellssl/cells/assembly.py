@@ -1,144 +1,164 @@
 """Finished fields → one crop file and two tables, with every cell accounted for."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cellssl.cells.folder import CropFolder
 from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usual_by_plate
-from cellssl.cells.parts import Part
+from cellssl.cells.parts import facts_type, read_cells, read_part
 from cellssl.cells.quality import quality_columns
+from cellssl.cells.tasks import Tasks, rows_of
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
-from cellssl.plates import PlateIndex
 
 __all__ = ["Assembly"]
 
 _AREAS = ("Area_Nucleus", "Area_Cell")
+_MASKS = ("nucleus", "cell")
 _ROWS = 256  # fields whose rows are written together
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
-
-
-@dataclass(slots=True)
-class _Field:
-    """A field on its way into the crop file: its part, or the reason why there is none."""
-
-    row: dict[str, Any]
-    part: Part | None
-    problem: str
-
-    @property
-    def plate(self) -> str:
-        return str(self.row["Metadata_Plate"])
-
-    @property
-    def place(self) -> str:
-        return "/".join(str(self.row[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
 
 
 class Assembly:
     """All finished fields of a plate, judged and ready to be written.
 
-    Memory holds what is known of the fields; cells are read field by field, each time anew.
+    Memory holds some bytes of each field; its row of the index and its cells are read when it is its
+    turn.
 
     Parameters
     ----------
-    index : PlateIndex
+    tasks : Tasks
         F fields.
-    parts, problems : sequence
-        F finished fields, None where there is none and a problem says why.
+    wrong : mapping
+        Part → what was wrong, for those that there are none of.
     settings : mapping
         What the crops were made with, for provenance; ``crop_size``, ``masks``, ``nucleus`` (the
         channel, or None) and ``keep`` (reasons that do not drop a cell) among it.
     """
 
     def __init__(
-        self,
-        index: PlateIndex,
-        parts: Sequence[Part | None],
-        problems: Sequence[str],
-        settings: Mapping[str, Any],
+        self, tasks: Tasks, wrong: Mapping[Path, str], settings: Mapping[str, Any]
     ) -> None:
-        rows = index.fields.to_dict("records")
-        self._channels, self._settings = tuple(index.channels), settings
-        types = index.fields.dtypes
+        self._tasks, self._settings = tasks, settings
+        self._channels, self._plates = tasks.job.channels, tasks.plates
+        types = tasks.fields.dtypes
         self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
-        self._fields = [
-            _Field({str(key): value for key, value in row.items()}, part, problem)
-            for row, part, problem in zip(rows, parts, problems, strict=True)
-        ]
-        _quarantine(self._fields)
-        self._usual = _usual_by_plate(self._fields, self._channels, settings["nucleus"])
+        self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
+        self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
+        self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
+        samples = self._survey()
+        self._problems |= _unusual(self._facts, self._plates, self._problems)
+        self._usual = self._usual_by_plate(samples)
 
-    def write_tables(self, fields: Path, dropped: Path) -> None:
-        """Write a row per field, and a row per cell that was cut and then dropped.
+    def write(self, folder: CropFolder) -> None:
+        """Write the tables of fields and of dropped cells, and the crops in the order of the index.
 
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
-        header = True
+        with closing(self._batches(folder.fields, folder.dropped)) as batches:
+            write_crops(
+                folder.crops,
+                batches,
+                channels=self._channels,
+                size=self._settings["crop_size"],
+                provenance={name: self._settings[name] for name in ("segmenter", "illumination")},
+                masks=_MASKS[: self._objects] if self._settings["masks"] else (),
+            )
+
+    def _survey(self) -> dict[int, np.ndarray]:
+        """Read the facts of all fields, and give a sample of the cells of each."""
+        whole = [number for number in range(len(self._tasks)) if number not in self._problems]
+        counts = Counter(self._plates[number] for number in whole)
+        samples = {}
+        for number in whole:
+            self._facts[number], cells = read_cells(self._tasks.part(number))
+            self._objects = cells["areas"].shape[1]
+            few = max(_SAMPLED // counts[self._plates[number]], 1)
+            chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
+            samples[number] = cells[["areas", "quality"]][chosen]
+        return samples
+
+    def _usual_by_plate(self, samples: Mapping[int, np.ndarray]) -> dict[str, Usual]:
+        """Measure what is usual on each plate, from a sample of its cells and all of its fields."""
+        here: dict[str, list[int]] = {}
+        for number in samples:
+            if number not in self._problems:
+                here.setdefault(self._plates[number], []).append(number)
+        measured = {}
+        for plate, numbers in here.items():
+            cells = np.concatenate([samples[number] for number in numbers])
+            light = self._facts["background"][numbers]
+            measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
+        return usual_by_plate(measured, self._channels, self._settings["nucleus"])
+
+    def _batches(self, fields: Path, dropped: Path) -> Generator[CropBatch]:
+        """Give the kept cells of each field, and write the tables as they come.
+
+        The tables are there when the last batch has been taken: before the crops, which say that all
+        is done.
+        """
+        rows: list[dict[str, Any]] = []
+        lost: list[pd.DataFrame] = []
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
-            for first in range(0, len(self._fields), _ROWS):
-                rows = []
-                for field in self._fields[first : first + _ROWS]:
-                    verdicts = self._verdicts(field)
-                    out = self._out(verdicts)
-                    rows.append(self._row(field, verdicts[out]))
-                    if field.part is not None and (header or out.any()):
-                        lost = self._obs(field, field.part, verdicts)[out]
-                        lost.to_csv(cell_table, mode="a", header=header, index_label="Cell")
-                        header = False
-                pd.DataFrame(rows).to_csv(field_table, mode="a", header=first == 0, index=False)
+            for number, field in enumerate(rows_of(self._tasks.fields), start=1):
+                if number - 1 in self._problems:
+                    rows.append(self._row(number - 1, field))
+                else:
+                    cells, images, masks = read_part(self._tasks.part(number - 1))
+                    obs = self._obs(field, cells, self._judge(number - 1, cells))
+                    reasons = obs["Quality_Reason"].to_numpy()
+                    kept = np.isin(reasons.astype(str), ["", *self._settings["keep"]])
+                    rows.append(self._row(number - 1, field, cells["quality"], reasons[~kept]))
+                    lost.append(obs[~kept])
+                    yield CropBatch(
+                        images=images[kept],
+                        masks=masks[kept] if self._settings["masks"] else None,
+                        obs=obs[kept],
+                    )
+                if number % _ROWS == 0 or number == len(self._tasks):
+                    _extend(field_table, pd.DataFrame(rows), index=False)
+                    if lost:
+                        _extend(cell_table, pd.concat(lost), index_label="Cell")
+                    rows, lost = [], []
+            if len(self._problems) == len(self._tasks):
+                yield self._nothing()
 
-    def write_crops(self, path: Path) -> None:
-        """Write the kept cells in the order of the index; pixels are read one field at a time."""
-        write_crops(
-            path,
-            self._batches(),
-            channels=self._channels,
-            size=self._settings["crop_size"],
-            provenance={name: self._settings[name] for name in ("segmenter", "illumination")},
-            masks=self._mask_names() if self._settings["masks"] else (),
-        )
-
-    def _verdicts(self, field: _Field) -> np.ndarray:
+    def _judge(self, number: int, cells: np.ndarray) -> np.ndarray:
         """Judge a field's cut cells: (n,) of reasons, "" for a good cell."""
-        part = field.part
-        if part is None:
-            return np.empty(0, dtype=object)
-        areas, quality = part.read("areas", "quality")
-        usual = self._usual[field.plate]
-        whole = judge_field(areas[:, 0], quality, part.background, part.saturated, usual)
+        facts, usual = self._facts[number], self._usual[self._plates[number]]
+        areas, quality = cells["areas"][:, 0], cells["quality"]
+        whole = judge_field(areas, quality, facts["background"], facts["saturated"], usual)
         if whole and whole not in self._settings["keep"]:
-            return np.full(part.cut, whole, dtype=object)
-        single = judge_cells(areas[:, 0], quality, usual).astype(object)
+            return np.full(len(cells), whole, dtype=object)
+        single = judge_cells(areas, quality, usual).astype(object)
         return np.where(single == "", whole, single)
 
-    def _out(self, verdicts: np.ndarray) -> np.ndarray:
-        """Mark the cells that are dropped: those with a reason that does drop a cell."""
-        return ~np.isin(verdicts.astype(str), ["", *self._settings["keep"]])
-
-    def _row(self, field: _Field, lost: np.ndarray) -> dict[str, Any]:
+    def _row(
+        self,
+        number: int,
+        field: Mapping[str, Any],
+        quality: np.ndarray | None = None,
+        lost: Iterable[str] = (),
+    ) -> dict[str, Any]:
         """Make a field's row of the table; `lost` are the reasons of its dropped cells."""
-        metadata = {k: v for k, v in field.row.items() if k.startswith("Metadata_")}
-        part, count = field.part, len(self._channels)
-        found, dropped = 0, Counter[str](lost.tolist())
-        sharpness = np.full(count, np.nan)
-        if part is not None:
-            found, dropped["border"] = part.found, part.found - part.cut
-            if part.cut:
-                sharpness = np.median(part.read("quality")[0][:, count : 2 * count], axis=0)
-        measured = {
-            "Background": [np.nan] * count if part is None else part.background,
-            "Saturated": [np.nan] * count if part is None else part.saturated,
-            "Sharpness": sharpness,
-        }
+        facts, problem = self._facts[number], self._problems.get(number, "")
+        count = len(self._channels)
+        found, dropped = 0, Counter(lost)
+        measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), np.full(count, np.nan))
+        if not problem:
+            found, dropped["border"] = int(facts["found"]), int(facts["found"] - facts["cut"])
+            measured |= {"Background": facts["background"], "Saturated": facts["saturated"]}
+        if quality is not None and len(quality):
+            measured["Sharpness"] = np.median(quality[:, count : 2 * count], axis=0)
         return {
-            **metadata,
+            **{name: value for name, value in field.items() if name in self._metadata},
             "found": found,
             "kept": found - dropped.total(),
             **{f"dropped_{reason}": dropped[reason] for reason in REASONS},
@@ -147,26 +167,9 @@ class Assembly:
                 for name, values in measured.items()
                 for channel, value in zip(self._channels, values, strict=True)
             },
-            "seconds": 0.0 if part is None else round(part.seconds, 3),
-            "Problem": field.problem,
+            "seconds": 0.0 if problem else round(float(facts["seconds"]), 3),
+            "Problem": problem,
         }
-
-    def _batches(self) -> Iterator[CropBatch]:
-        empty = True
-        for field in self._fields:
-            if field.part is None:
-                continue
-            obs = self._obs(field, field.part, self._verdicts(field))
-            kept = ~self._out(obs["Quality_Reason"].to_numpy())
-            images, masks = field.part.read("images", "masks")
-            empty = False
-            yield CropBatch(
-                images=images[kept],
-                masks=masks[kept] if self._settings["masks"] else None,
-                obs=obs[kept],
-            )
-        if empty:
-            yield self._nothing()
 
     def _nothing(self) -> CropBatch:
         """Make the only batch of a plate without readable fields."""
@@ -175,79 +178,63 @@ class Assembly:
         columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
         return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
 
-    def _obs(self, field: _Field, part: Part, verdicts: np.ndarray) -> pd.DataFrame:
+    def _obs(
+        self, field: Mapping[str, Any], cells: np.ndarray, reasons: np.ndarray
+    ) -> pd.DataFrame:
         """Make the table of a field's cut cells."""
-        labels, centers, areas, quality = part.read("labels", "centers", "areas", "quality")
-        names = pd.Index([f"{field.place}/{label}" for label in labels], dtype=object)
+        place = "/".join(str(field[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
         metadata = {
-            name: pd.Series([field.row[name]] * len(labels), names, dtype)
+            name: pd.array([field[name]] * len(cells), dtype=dtype)
             for name, dtype in self._metadata.items()
         }
         return pd.DataFrame(
             {
                 **metadata,
-                "Metadata_Center_Y": centers[:, 0],
-                "Metadata_Center_X": centers[:, 1],
-                "Metadata_Label": labels,
-                **dict(zip(_AREAS, areas.T, strict=False)),
-                **dict(zip(quality_columns(self._channels), quality.T, strict=True)),
-                "Quality_Reason": verdicts,
+                "Metadata_Center_Y": cells["center"][:, 0],
+                "Metadata_Center_X": cells["center"][:, 1],
+                "Metadata_Label": cells["label"],
+                **dict(zip(_AREAS, cells["areas"].T, strict=False)),
+                **dict(zip(quality_columns(self._channels), cells["quality"].T, strict=True)),
+                "Quality_Reason": reasons,
             },
-            index=names,
+            index=pd.Index([f"{place}/{label}" for label in cells["label"]], dtype=object),
         )
 
-    def _mask_names(self) -> tuple[str, ...]:
-        """Name the masks that the parts hold."""
-        part = next((field.part for field in self._fields if field.part is not None), None)
-        return ("nucleus", "cell")[: 1 if part is None else part.read("areas")[0].shape[1]]
+
+def _extend(path: Path, rows: pd.DataFrame, **how: Any) -> None:
+    """Add rows to a table on disk, whose header comes with the first."""
+    rows.to_csv(path, mode="a", header=not path.stat().st_size, **how)
 
 
-def _quarantine(fields: list[_Field]) -> None:
-    """Take out fields whose size is not usual for their plate, or whose type is not usual at all.
+def _unusual(facts: np.ndarray, plates: Sequence[str], wrong: Mapping[int, str]) -> dict[int, str]:
+    """Find fields whose size is not usual for their plate, or whose type is not usual at all.
 
     What most fields have is right; among equals, what comes first. Crops of one file have one type,
     plates may differ in size.
     """
-    whole = [field for field in fields if field.part is not None]
-    types = Counter(field.part.dtype for field in whole if field.part)
-    for field in whole:
-        part = field.part
-        if part is not None and part.dtype != (usual := types.most_common(1)[0][0]):
-            field.problem = f"its pixels are {part.dtype}, those of most fields {usual}"
-            field.part = None
-    for plate in dict.fromkeys(field.plate for field in fields):
-        here = [field for field in fields if field.plate == plate and field.part is not None]
-        shapes = Counter(field.part.shape for field in here if field.part)
-        for field in here:
-            part = field.part
-            if part is not None and part.shape != (common := shapes.most_common(1)[0][0]):
-                field.problem = (
-                    f"it is {part.shape[0]} × {part.shape[1]} pixels, most fields of its plate are "
+    problems = {}
+    whole = [number for number in range(len(facts)) if number not in wrong]
+    usual = _most_common(facts["dtype"][whole].tolist())
+    for number in whole:
+        if (dtype := facts["dtype"][number]) != usual:
+            problems[number] = (
+                f"its pixels are {np.dtype(dtype)}, those of most fields {np.dtype(usual)}"
+            )
+    by_plate: dict[str, list[int]] = {}
+    for number in whole:
+        if number not in problems:
+            by_plate.setdefault(plates[number], []).append(number)
+    for numbers in by_plate.values():
+        common = _most_common(list(map(tuple, facts["shape"][numbers].tolist())))
+        for number in numbers:
+            height, width = facts["shape"][number].tolist()
+            if (height, width) != common:
+                problems[number] = (
+                    f"it is {height} × {width} pixels, most fields of its plate are "
                     f"{common[0]} × {common[1]}"
                 )
-                field.part = None
+    return problems
 
 
-def _usual_by_plate(
-    fields: Sequence[_Field], channels: Sequence[str], nucleus: str | None
-) -> dict[str, Usual]:
-    """Measure what is usual on each plate, from a sample of its cells and all of its fields."""
-    fields = [field for field in fields if field.part is not None]
-    counts = Counter(field.plate for field in fields)
-    samples: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {plate: [] for plate in counts}
-    light: dict[str, list[np.ndarray]] = {plate: [] for plate in counts}
-    for field in fields:
-        if field.part is None:
-            continue
-        light[field.plate].append(field.part.background)
-        areas, quality = field.part.read("areas", "quality")
-        few = max(_SAMPLED // counts[field.plate], 1)
-        chosen = np.linspace(0, len(areas) - 1, min(few, len(areas))).astype(int)
-        samples[field.plate].append((areas[chosen, 0], quality[chosen]))
-    tables = {
-        plate: (np.concatenate([a for a, _ in pairs]), np.concatenate([q for _, q in pairs]))
-        for plate, pairs in samples.items()
-    }
-    return usual_by_plate(
-        {plate: (*tables[plate], np.stack(light[plate])) for plate in tables}, channels, nucleus
-    )
+def _most_common(values: Sequence[Any]) -> Any:
+    return Counter(values).most_common(1)[0][0] if values else None

@@ -23,23 +23,24 @@ def find_basins(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
     ndarray
         (Y, X) int32: 0 outside the mask, 1 … n the basins.
     """
-    width = mask.shape[1] + 2
-    inside = np.flatnonzero(np.pad(mask, 1))
-    lake = np.pad(np.where(mask, height, -np.inf).astype(np.float32), 1, constant_values=-np.inf)
-    levels = lake.ravel()
-    highest, step = levels[inside], np.zeros(len(inside), np.int64)
+    here = np.flatnonzero(mask)
+    width = mask.shape[1] + 2  # of a field with a margin, so that every pixel has neighbours
+    inside = here + 2 * (here // mask.shape[1]) + width + 1
+    levels = np.full((mask.shape[0] + 2) * width, -np.inf, np.float32)
+    levels[inside] = height.ravel()[here]
+    highest = levels[inside]
+    step = np.zeros_like(inside)
     # On a plateau pixels climb towards its last one, so that none goes round in circles.
     for move in (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1):
         level = levels[inside + move]
-        better = level > highest if move < 0 else level >= highest
-        highest = np.where(better, level, highest)
-        step[better] = move
+        np.copyto(step, move, where=level > highest if move < 0 else level >= highest)
+        highest = np.maximum(highest, level)
     place = np.zeros(len(levels), np.int32)
     place[inside] = np.arange(len(inside), dtype=np.int32)
     goal = place[inside + step]
     while not np.array_equal(further := goal[goal], goal):
         goal = further
     summits = goal == np.arange(len(goal))
-    basins = np.zeros(len(levels), np.int32)
-    basins[inside] = np.cumsum(summits, dtype=np.int32)[goal]
-    return basins.reshape(lake.shape)[1:-1, 1:-1]
+    basins = np.zeros(mask.shape, np.int32)
+    basins.ravel()[here] = np.cumsum(summits, dtype=np.int32)[goal]
+    return basins

@@ -2,8 +2,8 @@
 
 import importlib
 from asyncio import CancelledError
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from cellssl.cells.pool import Died
@@ -32,7 +32,7 @@ def spread_on(
     scheduler : str
         Address of a Dask scheduler: ``tcp://host:8786``.
     work, tasks
-        As `cellssl.cells.pool.spread` takes them. Workers need cellssl, and must see the same files
+        As `cellssl.cells.pool.Workers` take them. Workers need cellssl, and must see the same files
         under the same paths.
 
     Raises
@@ -57,7 +57,7 @@ def spread_on(
                 f"`dask worker {scheduler}`"
             ) from error
         try:
-            yield from _spread(client, distributed, work, deque(tasks))
+            yield from _spread(client, distributed, work, iter(tasks))
         except (distributed.comm.CommClosedError, CancelledError) as error:
             raise CropError(
                 f"the Dask scheduler at {scheduler} is gone ({error or type(error).__name__}). What is "
@@ -66,16 +66,18 @@ def spread_on(
 
 
 def _spread(
-    client: Any, distributed: Any, work: Callable[[Task], Result], waiting: deque[Task]
+    client: Any, distributed: Any, work: Callable[[Task], Result], tasks: Iterator[Task]
 ) -> Iterator[tuple[Task, Result | Died]]:
     running: dict[Any, Task] = {}
     done = distributed.as_completed(with_results=False, raise_errors=False)
-    while waiting or running:
+    while True:
         ahead = _AHEAD * max(sum(client.nthreads().values()), 1)
-        while waiting and len(running) < ahead:
-            future = client.submit(work, waiting[0], pure=False)
-            running[future] = waiting.popleft()
+        for task in islice(tasks, max(ahead - len(running), 0)):
+            future = client.submit(work, task, pure=False)
+            running[future] = task
             done.add(future)
+        if not running:
+            return
         future = next(done)
         task = running.pop(future)
         error = future.exception()

@@ -1,11 +1,13 @@
 """A plate's fields → crops on disk; a finished field is kept, whatever happens to the process."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
@@ -13,10 +15,11 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
 from cellssl.cells.labels import Segmenter
-from cellssl.cells.parts import Part, is_whole
-from cellssl.cells.pool import Died, spread
+from cellssl.cells.parts import is_whole
+from cellssl.cells.pool import Died, Workers
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
+from cellssl.cells.tasks import Tasks
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
@@ -29,7 +32,7 @@ __all__ = ["crop"]
 _LOG = logging.getLogger(__name__)
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
-Spread = Callable[[Callable[[Task], Any], list[Task]], Iterator[tuple[Task, Any]]]
+Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
 
 
 def crop(
@@ -116,17 +119,25 @@ def crop(
     out = make_folder(out).resolve()  # workers of a cluster start elsewhere
     job = Job(segmenter, tuple(index.channels), size, masks)
     settings = job.settings() | {"illumination": illumination, "keep": sorted(keep)}
-    work: Spread = (
-        partial(spread, workers=workers) if scheduler is None else partial(spread_on, scheduler)
-    )
+    spreading = _spreading(min(workers, len(index.fields)), scheduler)
     with locked(out):
         try:
-            return _crop(index, CropFolder(out), job, settings, work=work, shown=progress)
+            return _crop(index, CropFolder(out), job, settings, spreading=spreading, shown=progress)
         except OSError as error:
             raise CropError(
                 f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
                 "room and give the same command again."
             ) from error
+
+
+@contextmanager
+def _spreading(workers: int, scheduler: str | None) -> Iterator[Spread]:
+    """Give what does tasks on a cluster, or on processes here, which end with the block."""
+    if scheduler is not None:
+        yield partial(spread_on, scheduler)
+        return
+    with Workers(workers) as processes:
+        yield processes.spread
 
 
 def _check_fields(index: PlateIndex) -> None:
@@ -150,57 +161,44 @@ def _crop(
     job: Job,
     settings: Mapping[str, Any],
     *,
-    work: Spread,
+    spreading: AbstractContextManager[Spread],
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
-    plates = index.fields["Metadata_Plate"].astype(str).tolist()
-    tasks = [job.task(row, folder.parts) for row in index.fields.to_dict("records")]
+    tasks = Tasks.of(job, index.fields, folder.parts)
     record = {
         "settings": settings,
-        "plates": sorted(set(plates)),
-        "fields": _fingerprint(index, tasks),
+        "plates": sorted(set(tasks.plates)),
+        "fields": tasks.fingerprint(),
     }
     if folder.holds(record):
         folder.forget_parts()  # of a run that was killed when all but this was done
         _LOG.info("%s is finished already; nothing to do", folder.crops)
         return CropReport.read(folder.crops, folder.fields)
     folder.begin(record)
-    shading = _shading(
-        tasks, plates, folder.illumination, settings["illumination"], work=work, shown=shown
-    )
-    tasks = [task.lit(shading.maps.get(plate)) for task, plate in zip(tasks, plates, strict=True)]
-    wrong = _cut_fields(tasks, work=work, shown=shown)
-    parts = [None if task.part in wrong else Part(task.part) for task in tasks]
-    problems = [wrong.get(task.part, "") for task in tasks]
-    del tasks, plates  # of a screen they are worth their memory
-    folder.require_room(parts)
+    method = settings["illumination"]
+    with spreading as work:
+        tasks = tasks.lit(_shading(tasks, folder.illumination, method, work=work, shown=shown).maps)
+        wrong = _cut_fields(tasks, work=work, shown=shown)
+    folder.require_room(part for part in tasks.parts if part not in wrong)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
-    assembly = Assembly(index, parts, problems, {**settings, "nucleus": nucleus})
-    # The tables are written before the crops: crops.h5ad being there says that all is done.
-    assembly.write_tables(folder.fields, folder.dropped)
-    assembly.write_crops(folder.crops)
+    Assembly(tasks, wrong, {**settings, "nucleus": nucleus}).write(folder)
     folder.forget_parts()
     return CropReport.read(folder.crops, folder.fields)
 
 
-def _shading(
-    tasks: Sequence[Task],
-    plates: Sequence[str],
-    path: Path,
-    method: Method,
-    *,
-    work: Spread,
-    shown: bool,
-) -> Shading:
-    """Estimate each plate's illumination, or none; `plates` are those of the tasks."""
+def _shading(tasks: Tasks, path: Path, method: Method, *, work: Spread, shown: bool) -> Shading:
+    """Estimate each plate's illumination, or none."""
     if method == "none":
         path.unlink(missing_ok=True)
-        return Shading(tasks[0].job.channels, {})
-    by_plate: dict[str, list[Task]] = {}
-    for task, plate in zip(tasks, plates, strict=True):
-        by_plate.setdefault(plate, []).append(task)
-    sampled = {plate: sample_fields(fields) for plate, fields in by_plate.items()}
+        return Shading(tasks.job.channels, {})
+    by_plate: dict[str, list[int]] = {}
+    for number, plate in enumerate(tasks.plates):
+        by_plate.setdefault(plate, []).append(number)
+    sampled = {
+        plate: [tasks[number] for number in sample_fields(numbers)]
+        for plate, numbers in by_plate.items()
+    }
 
     def tracked(do: Callable[[Task], Any], tasks: list[Task]) -> Iterator[tuple[Task, Any]]:
         return track(work(do, tasks), "illumination", total=len(tasks), shown=shown)
@@ -208,15 +206,9 @@ def _shading(
     return measure_shading(sampled, method, path, spread=tracked)
 
 
-def _fingerprint(index: PlateIndex, tasks: Sequence[Task]) -> str:
-    """Hash the fields, their metadata and files: when one changes, the crops are made anew."""
-    text = index.fields.to_csv(index=False) + "".join(task.part.name for task in tasks)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _cut_fields(tasks: Sequence[Task], *, work: Spread, shown: bool) -> dict[Path, str]:
+def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
     """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
-    left = [task for task in tasks if not is_whole(task.part)]
+    left = tasks[np.array([not is_whole(part) for part in tasks.parts])]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}

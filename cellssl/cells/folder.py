@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellssl.cells.parts import Part
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
 
@@ -97,7 +96,7 @@ class CropFolder:
         with atomic(self.record) as path:
             path.write_text(json.dumps(record, indent=1))
 
-    def require_room(self, parts: Sequence[Part | None]) -> None:
+    def require_room(self, parts: Iterable[Path]) -> None:
         """Make sure that the crops have room beside the parts that they are made from.
 
         Raises
@@ -105,7 +104,7 @@ class CropFolder:
         CropError
             When the disk has too little left.
         """
-        needed = int(_SPARE * sum(part.path.stat().st_size for part in parts if part is not None))
+        needed = int(_SPARE * sum(part.stat().st_size for part in parts))
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise CropError(

@@ -2,7 +2,8 @@
 
 import heapq
 import math
-from dataclasses import dataclass
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,7 @@ _DEPTH, _LIGHT, _CONTACT, _STEP, _UNION, _GAIN = 1.0, 0.7, 1.0, 4.4, -14.5, 23.5
 _FLAT = 0.03  # valleys (natural logarithm) below this hardly differ from none
 
 
-@dataclass(frozen=True)
-class _Region:
+class _Region(NamedTuple):
     """A union of basins; sums over its pixels, so that joining is adding.
 
     Attributes
@@ -26,28 +26,30 @@ class _Region:
         Over pixels: 1, y, x, y², x², yx, light.
     depth, light : float
         The highest of its pixels' values.
+    ragged : float
+        Log of the area of the ellipse with the same moments over the own area: 0 if it is one.
     """
 
     sums: tuple[float, ...]
     depth: float
     light: float
+    ragged: float
 
-    def joined(self, other: "_Region") -> "_Region":
-        sums = tuple(one + two for one, two in zip(self.sums, other.sums, strict=True))
-        return _Region(sums, max(self.depth, other.depth), max(self.light, other.light))
-
-    @property
-    def raggedness(self) -> float:
-        """Log of the area of the ellipse with the same moments over the own area: 0 if it is one."""
-        area, y, x, yy, xx, yx, _ = self.sums
+    @classmethod
+    def of(cls, sums: tuple[float, ...], depth: float, light: float) -> "_Region":
+        area, y, x, yy, xx, yx, _ = sums
         y, x = y / area, x / area
         # A pixel is a square: its own variance is 1/12.
         yy, xx, yx = yy / area - y * y + 1 / 12, xx / area - x * x + 1 / 12, yx / area - y * x
-        return math.log(4 * math.pi * math.sqrt(max(yy * xx - yx * yx, 1e-3)) / area)
+        round_area = 4 * math.pi * math.sqrt(max(yy * xx - yx * yx, 1e-3))
+        return cls(sums, depth, light, math.log(round_area / area))
+
+    def joined(self, other: "_Region") -> "_Region":
+        sums = tuple(map(add, self.sums, other.sums))
+        return _Region.of(sums, max(self.depth, other.depth), max(self.light, other.light))
 
 
-@dataclass(frozen=True)
-class _Pass:
+class _Pass(NamedTuple):
     """Where two regions touch: pairs of pixels, and the highest values that lead across."""
 
     width: float
@@ -84,28 +86,31 @@ def join_lobes(
     ndarray
         (n + 1,) int32: the nucleus that each basin belongs to.
     """
-    regions = _measure(basins, depth, light)
-    borders = _find_borders(basins, depth, light)
+    inside = np.flatnonzero(basins > 0)
+    regions = _measure(inside, basins, depth, light)
+    borders = _find_borders(inside, basins, depth, light)
     parents = list(range(len(regions) + 1))
-    queue: list[tuple[float, int, int]] = []
+    queue: list[tuple[float, int, int, _Region]] = []
 
     def consider(one: int, two: int) -> None:
-        odds = _log_odds(regions[one], regions[two], borders[one][two])
+        both = regions[one].joined(regions[two])
+        odds = _log_odds(regions[one], regions[two], both, borders[one][two])
         if odds < apart:
-            heapq.heappush(queue, (odds, one, two))
+            heapq.heappush(queue, (odds, one, two, both))
 
     for one, neighbours in borders.items():
         for two in neighbours:
             if one < two:
                 consider(one, two)
     while queue:
-        _, one, two = heapq.heappop(queue)
+        _, one, two, both = heapq.heappop(queue)
         if one not in regions or two not in regions:
             continue  # joined with another since
         new = len(parents)
         parents.append(new)
         parents[one] = parents[two] = new
-        regions[new] = regions.pop(one).joined(regions.pop(two))
+        regions[new] = both
+        del regions[one], regions[two]
         borders[new] = _joined_borders(borders, one, two)
         for other, border in borders[new].items():
             borders[other][new] = border
@@ -136,19 +141,18 @@ def _roots(parents: list[int], count: int) -> np.ndarray:
     )
 
 
-def _log_odds(one: _Region, two: _Region, border: _Pass) -> float:
-    """Give the log odds that two regions are two nuclei."""
-    large, small = max(one.sums[0], two.sums[0]), min(one.sums[0], two.sums[0])
-    ragged = one.joined(two).raggedness
-    parts = one.raggedness * one.sums[0] + two.raggedness * two.sums[0]
+def _log_odds(one: _Region, two: _Region, both: _Region, border: _Pass) -> float:
+    """Give the log odds that two regions, and their union, are two nuclei."""
+    small = min(one.sums[0], two.sums[0])
+    parts = one.ragged * one.sums[0] + two.ragged * two.sums[0]
     return (
         _BIAS
         + _DEPTH * _valley(min(one.depth, two.depth) - border.depth)
         + _LIGHT * _valley(min(one.light, two.light) - border.light)
         + _CONTACT * math.log(border.width / math.sqrt(small))
         + _STEP * abs(one.sums[6] / one.sums[0] - two.sums[6] / two.sums[0])
-        + _UNION * min(max(ragged, 0.0), 0.5)
-        + _GAIN * min(max(ragged - parts / (large + small), -0.15), 0.3)
+        + _UNION * min(max(both.ragged, 0.0), 0.5)
+        + _GAIN * min(max(both.ragged - parts / both.sums[0], -0.15), 0.3)
     )
 
 
@@ -157,12 +161,13 @@ def _valley(fall: float) -> float:
     return math.log(min(max(fall, 0.0), 2.0) + _FLAT)
 
 
-def _measure(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> dict[int, _Region]:
+def _measure(
+    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
+) -> dict[int, _Region]:
     """Measure every basin."""
     count = int(basins.max())
     if not count:
         return {}
-    inside = np.flatnonzero(basins)
     number = basins.ravel()[inside]
     y, x = (axis.astype(float) for axis in np.divmod(inside, basins.shape[1]))
     deep, bright = depth.ravel()[inside], light.ravel()[inside]
@@ -170,29 +175,33 @@ def _measure(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> dict[i
         np.bincount(number, values, minlength=count + 1)
         for values in (None, y, x, y * y, x * x, y * x, bright)
     ]
-    order = np.argsort(number, kind="stable")
-    starts = np.searchsorted(number[order], np.arange(1, count + 1))
+    order = np.argsort(number.astype(np.min_scalar_type(count)), kind="stable")  # short is fast
+    starts = np.cumsum(sums[0])[:-1].astype(np.intp)
     tops = [np.maximum.reduceat(values[order], starts).tolist() for values in (deep, bright)]
     rows = np.stack(sums, axis=1)[1:].tolist()
     return {
-        row: _Region(tuple(values), top, peak)
+        row: _Region.of(tuple(values), top, peak)
         for row, (values, top, peak) in enumerate(zip(rows, *tops, strict=True), start=1)
     }
 
 
 def _find_borders(
-    basins: np.ndarray, depth: np.ndarray, light: np.ndarray
+    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
 ) -> dict[int, dict[int, _Pass]]:
     """Find which basins touch, and their passes."""
     pairs, deep, bright = [], [], []
-    count = int(basins.max())
-    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        one, two = basins[here], basins[there]
-        touch = np.nonzero((one != two) & (one > 0) & (two > 0))
-        low, high = np.minimum(one[touch], two[touch]), np.maximum(one[touch], two[touch])
-        pairs.append(low.astype(np.int64) * (count + 1) + high)
-        deep.append(np.minimum(depth[here][touch], depth[there][touch]))
-        bright.append(np.minimum(light[here][touch], light[there][touch]))
+    count, width = int(basins.max()), basins.shape[1]
+    numbers, depths, lights = basins.ravel(), depth.ravel(), light.ravel()
+    for here, step in (
+        (inside[inside % width < width - 1], 1),
+        (inside[inside < basins.size - width], width),
+    ):
+        one, two = numbers[here].astype(np.int64), numbers[here + step]
+        touch = (one != two) & (two > 0)
+        one, two, first, last = one[touch], two[touch], here[touch], here[touch] + step
+        pairs.append(np.minimum(one, two) * (count + 1) + np.maximum(one, two))
+        deep.append(np.minimum(depths[first], depths[last]))
+        bright.append(np.minimum(lights[first], lights[last]))
     borders: dict[int, dict[int, _Pass]] = {number: {} for number in range(1, count + 1)}
     pair = np.concatenate(pairs)
     order = np.argsort(pair, kind="stable")

@@ -78,16 +78,23 @@ def find_nuclei(
     ground = carve(pixels, diameter=diameter, threshold=threshold, surround=surround)
     if ground.diameter <= 0:
         return np.zeros(image.shape, np.int32)
-    labels = _trim(_split(ground, apart), ground.view.above, edge)
-    labels = _drop_faint(labels, ground, contrast=contrast, signal=signal)
+    place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at
+    number = _split(ground, place, apart)
+    above, around = (image.ravel()[place] for image in (ground.view.above, ground.around))
+    number = _trim(number, above, edge)
     factor = ground.view.factor
     least = max(smallest * np.pi / 4 * ground.diameter**2, _TINY / factor**2)
-    return _enlarged(_renumber(labels, least), factor, image.shape)
+    good = _distinct(number, above, around, ground=ground, contrast=contrast, signal=signal)
+    good &= np.bincount(number, minlength=len(good)) >= least
+    labels = np.zeros(ground.mask.shape, np.int32)
+    labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
+    return _enlarged(labels, factor, image.shape)
 
 
-def _split(ground: Foreground, apart: float) -> np.ndarray:
+def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
     """Cut touching nuclei: basins of log depth and of local log brightness, joined where lobes.
 
+    Gives the numbers of the nuclei, 1 … m, of the pixels at `place`, those of the mask.
     Logarithms make the depth of a valley between two lobes a ratio, the same for large and small,
     bright and dim ones. Brightness is taken relative to that around, so that a dim nucleus beside a
     bright one has a summit of its own.
@@ -98,47 +105,40 @@ def _split(ground: Foreground, apart: float) -> np.ndarray:
     light = gaussian(view.above, max(1.0, _LIGHT * size))
     light = np.log(np.maximum(light, np.float32(view.floor)))
     basins = find_basins(depth + light - gaussian(light, _WIDE * size), ground.mask)
-    return join_lobes(basins, depth, light, apart=apart)[basins]
+    return join_lobes(basins, depth, light, apart=apart)[basins.ravel()[place]]
 
 
-def _trim(labels: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
-    """End each nucleus where it falls below a share of its own brightness (its upper quartile)."""
-    inside = np.flatnonzero(labels)
-    if not len(inside):
-        return labels
-    number, value = labels.ravel()[inside], above.ravel()[inside]
-    order = np.argsort(value)
-    order = order[np.argsort(number[order], kind="stable")]
-    number, value = number[order], value[order]
-    numbers = np.arange(1, int(number[-1]) + 1)
-    first, last = (np.searchsorted(number, numbers, side=side) for side in ("left", "right"))
-    quartile = value[np.minimum(first + (0.75 * (last - first)).astype(np.int64), last - 1)]
-    trimmed = labels.copy()
-    trimmed.ravel()[inside[order[value <= edge * quartile[number - 1]]]] = 0
-    return trimmed
+def _trim(number: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
+    """End each nucleus where it falls below a share of its own brightness (its upper quartile).
+
+    Of n pixels: the numbers of their nuclei 1 … m, which become 0 where they end, and brightness.
+    """
+    # Bits of positive fractions are in the order of the fractions: one sort for both.
+    bits = np.maximum(above, 0, dtype=np.float32).view(np.uint32)
+    ranked = np.sort(number.astype(np.uint64) << np.uint64(32) | bits)
+    value = ranked.astype(np.uint32).view(np.float32)
+    last = np.cumsum(np.bincount(number, minlength=1))
+    first, last = last[:-1], last[1:]
+    upper = value[np.minimum(first + (0.75 * (last - first)).astype(np.int64), last - 1)]
+    return np.where(above > edge * np.append(np.float32(0), upper)[number], number, 0)
 
 
-def _drop_faint(
-    labels: np.ndarray, ground: Foreground, *, contrast: float, signal: float
+def _distinct(
+    number: np.ndarray,
+    above: np.ndarray,
+    around: np.ndarray,
+    *,
+    ground: Foreground,
+    contrast: float,
+    signal: float,
 ) -> np.ndarray:
-    """Drop what hardly differs from its surrounding: grains of haze, and of noise."""
-    inside = np.flatnonzero(labels)
-    number = labels.ravel()[inside]
-    areas = np.bincount(number)
-    own, near = (
-        np.bincount(number, values.ravel()[inside]) for values in (ground.view.above, ground.around)
-    )
+    """Mark what differs from its surrounding: no grains of haze, nor of noise. (m + 1,), not 0."""
+    areas, own, near = (np.bincount(number, weights) for weights in (None, above, around))
     share = np.minimum(areas / (np.pi / 4 * ground.diameter**2), 1)
     distinct = (own - near) * share > contrast * near
     distinct &= own - near > signal * ground.view.noise * areas
-    return np.where(distinct[labels], labels, 0) if len(inside) else labels
-
-
-def _renumber(labels: np.ndarray, smallest: float) -> np.ndarray:
-    """Drop small objects and number the others 1 … n."""
-    large = np.bincount(labels.ravel()) >= smallest
-    large[0] = False
-    return np.where(large, np.cumsum(large), 0).astype(np.int32)[labels]
+    distinct[:1] = False
+    return distinct
 
 
 def _enlarged(labels: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:

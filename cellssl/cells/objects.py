@@ -9,7 +9,7 @@ from cellssl.cells.quality import measure_cells, measure_field, middle, saturati
 
 __all__ = ["FieldCells", "cut_cells"]
 
-THIS, OTHER = 1, 2
+THIS, OTHER = 1, 2  # one more than this
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,10 @@ def _stencils(
     stack: list[np.ndarray], numbers: np.ndarray, corners: np.ndarray, size: int
 ) -> np.ndarray:
     """Cut label images (Y, X) into masks (n, M, size, size): this object, others, background."""
-    stencils = np.zeros((len(numbers), len(stack), size, size), np.uint8)
-    for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
-        for layer, image in enumerate(stack):
-            part = image[y : y + size, x : x + size]
-            stencils[row, layer] = np.where(part == number, THIS, OTHER) * (part > 0)
+    stencils = np.empty((len(numbers), len(stack), size, size), np.uint8)
+    for layer, image in enumerate(stack):
+        objects = OTHER * (image > 0).view(np.uint8)
+        for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
+            window = np.s_[y : y + size, x : x + size]
+            np.subtract(objects[window], image[window] == number, out=stencils[row, layer])
     return stencils

@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from cellssl.cells.objects import FieldCells
+from cellssl.crops.packing import PackedMasks
 from cellssl.files import atomic
 
-__all__ = ["Part", "is_whole", "part_name", "write_part"]
+__all__ = ["facts_type", "is_whole", "part_name", "read_cells", "read_part", "write_part"]
 
-_FIELD = ("background", "saturated", "shape", "found", "seconds")
-_CELLS = ("images", "masks", "labels", "centers", "areas", "quality")
+_NAMES = struct.Struct("<26xHH")  # of a file in a zip: the lengths of its name and of what follows
 
 
 def part_name(settings: Mapping[str, Any], paths: Sequence[Path]) -> str:
@@ -37,17 +38,71 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def facts_type(channels: int) -> np.dtype:
+    """Give the type of what is kept of a field as a whole: few bytes, since all are held at once.
+
+    ``found``, ``cut``: nuclei in the field, and those whose window lies inside it. ``seconds``: how
+    long it took. ``shape``, ``dtype``: of the field. ``background``, ``saturated``: of each channel.
+    """
+    each = (np.float32, (channels,))
+    return np.dtype(
+        [
+            ("found", np.int32),
+            ("cut", np.int32),
+            ("seconds", np.float32),
+            ("shape", np.int32, (2,)),
+            ("dtype", "U3"),
+            ("background", *each),
+            ("saturated", *each),
+        ]
+    )
+
+
 def write_part(path: Path, cells: FieldCells) -> None:
     """Write a finished field, whole or not at all.
 
     The disk is not waited for: it would be most of the time of two workers. A power cut may leave a
     damaged part, which `is_whole` tells.
     """
-    with atomic(path, flush=False) as temporary, temporary.open("wb") as file:
-        values = {name: getattr(cells, name) for name in (*_CELLS, *_FIELD)}
-        # Type and number again, so that they can be told without reading the pixels.
-        cut, dtype = np.array(len(cells.labels)), np.array(cells.images.dtype.str)
-        np.savez(file, cut=cut, dtype=dtype, **values)
+    masks = PackedMasks.of(cells.masks)
+    facts = np.zeros((), facts_type(len(cells.background)))
+    for name in ("found", "seconds", "shape", "background", "saturated"):
+        facts[name] = getattr(cells, name)
+    facts["cut"], facts["dtype"] = len(cells.labels), cells.images.dtype.str
+    table = _side_by_side(
+        label=cells.labels,
+        center=cells.centers,
+        areas=cells.areas,
+        quality=cells.quality,
+        packed=np.array([len(stream) for stream in masks.streams], np.int32),
+    )
+    arrays = {
+        "facts": facts,
+        "cells": table,
+        "sides": np.array(masks.sides),
+        "masks": np.frombuffer(b"".join(masks.streams), np.uint8),
+        "images": cells.images,
+    }
+    with atomic(path, flush=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                _write_array(file, array)
+
+
+def _write_array(file: IO[bytes], array: np.ndarray) -> None:
+    """Do what `numpy.savez` does, without a copy of the pixels, which costs more than writing them."""
+    about = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(file, about)
+    file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _side_by_side(**columns: np.ndarray) -> np.ndarray:
+    """Put columns (n, …) into one array of n records, which is read at once."""
+    kinds = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
+    table = np.empty(len(next(iter(columns.values()))), kinds)
+    for name, values in columns.items():
+        table[name] = values
+    return table
 
 
 def is_whole(path: Path) -> bool:
@@ -59,33 +114,30 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-class Part:
-    """A finished field: what concerns the field at once, what concerns its cells when asked.
+def read_cells(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read what is known of a finished field: its facts (see `facts_type`), and a row for each cell.
 
-    Attributes
-    ----------
-    found, cut : int
-        Nuclei in the field, and those whose window lies inside it.
-    dtype, shape
-        Of the field.
-    background, saturated : ndarray
-        (C,) of the field.
-    seconds : float
-        How long it took.
+    A cell's row: ``label``, ``center`` (y, x), ``areas``, ``quality`` as `FieldCells` has them.
     """
+    with np.load(path, allow_pickle=False) as file:
+        return file["facts"], file["cells"]
 
-    __slots__ = ("background", "cut", "dtype", "found", "path", "saturated", "seconds", "shape")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with np.load(path, allow_pickle=False) as file:
-            self.found, self.cut = int(file["found"]), int(file["cut"])
-            self.seconds = float(file["seconds"])
-            self.background, self.saturated = file["background"], file["saturated"]
-            self.shape = tuple(int(side) for side in file["shape"])
-            self.dtype = np.dtype(str(file["dtype"]))
+def read_part(path: Path) -> tuple[np.ndarray, np.ndarray, PackedMasks]:
+    """Read all of a finished field's cells: their rows, their pixels (n, C, S, S), their masks."""
+    with np.load(path, allow_pickle=False) as file:
+        cells, packed = file["cells"], memoryview(file["masks"])
+        ends = np.cumsum(cells["packed"]).tolist()
+        streams = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        masks = PackedMasks(streams, tuple(file["sides"].tolist()))
+        start = file.zip.getinfo("images.npy").header_offset
+    return cells, _read_stored(path, start), masks
 
-    def read(self, *names: str) -> list[np.ndarray]:
-        """Read some of the cells' arrays, as `FieldCells` names them."""
-        with np.load(self.path, allow_pickle=False) as file:
-            return [file[name] for name in names]
+
+def _read_stored(path: Path, start: int) -> np.ndarray:
+    """Read an array around the zip and its checksum, a third of the time: `is_whole` looks at that."""
+    with path.open("rb") as file:
+        file.seek(start)
+        lengths = _NAMES.unpack(file.read(_NAMES.size))
+        file.seek(sum(lengths), 1)
+        return np.asarray(np.load(file, allow_pickle=False))

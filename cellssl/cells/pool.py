@@ -9,11 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as wait_for
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from cellssl.errors import CropError
 
-__all__ = ["Died", "spread"]
+__all__ = ["Died", "Workers"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -31,74 +31,106 @@ class Died:
     """The result of a task that killed every worker it was given to."""
 
 
-def spread(
-    work: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int
-) -> Iterator[tuple[Task, Result | Died]]:
-    """Do tasks on worker processes and give the results as they come.
-
-    At most two tasks a worker are on their way. When a worker dies (out of memory, killed), its
-    pool is lost with all tasks on their way; they are done again *one at a time*, so that the one
-    at fault is known and no other is blamed. An exception of `work` is raised here.
+class Workers:
+    """Processes that do tasks: started for the first of them, kept until the end of the block.
 
     Parameters
     ----------
-    work : callable
-        Importable by name, since workers are spawned, not forked: libraries with threads do not
+    number : int
+        Processes; 1 works in this one. They are spawned, not forked: libraries with threads do not
         survive a fork.
-    tasks : sequence
-        Picklable.
-    workers : int
-        Processes; 1 works in this one.
+
+    Examples
+    --------
+    >>> with Workers(1) as workers:
+    ...     list(workers.spread(abs, [-1, 2]))
+    [(-1, 1), (2, 2)]
     """
-    workers = min(workers, len(tasks))
-    if workers <= 1:
-        for task in tasks:
-            yield task, work(task)
-        return
-    if parent_process() is not None:
-        raise CropError(_UNGUARDED)
-    waiting = deque(tasks)
-    suspects: deque[Task] = deque()
-    deaths: Counter[int] = Counter()
-    before = len(tasks)
-    given_up = 0
-    while waiting or suspects:
-        if suspects:
-            lost = yield from _until_death(work, suspects, workers=1, ahead=1)
-            deaths.update(id(task) for task in lost)
-            hopeless = [task for task in lost if deaths[id(task)] >= _CHANCES]
-            given_up += len(hopeless)
-            if given_up >= _NONE_STARTS and given_up + len(waiting) + len(suspects) == before:
-                raise CropError(_UNGUARDED)
-            yield from ((task, Died()) for task in hopeless)
-            lost = [task for task in lost if deaths[id(task)] < _CHANCES]
-        else:
-            lost = yield from _until_death(work, waiting, workers=workers, ahead=2 * workers)
-        if lost:
-            _LOG.warning("a worker process died; doing %d fields again", len(lost))
-        suspects.extend(lost)
 
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._pool: ProcessPoolExecutor | None = None
 
-def _until_death(
-    work: Callable[[Task], Result], queue: deque[Task], *, workers: int, ahead: int
-) -> Generator[tuple[Task, Result | Died], None, list[Task]]:
-    """Empty a queue through one pool; give back the tasks that were on their way when it broke."""
-    running: dict[Future[Result], Task] = {}
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_watch_parent) as pool:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def spread(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Result | Died]]:
+        """Do tasks and give the results as they come.
+
+        At most two tasks a worker are on their way. When a worker dies (out of memory, killed), all
+        are lost with the tasks on their way; these are done again *one at a time*, so that the one at
+        fault is known and no other is blamed. An exception of `work` is raised here.
+
+        Parameters
+        ----------
+        work : callable
+            Importable by name.
+        tasks : sequence
+            Picklable; each is asked for when its turn comes.
+        """
+        if min(self._number, len(tasks)) <= 1:
+            for task in tasks:
+                yield task, work(task)
+            return
+        if parent_process() is not None:
+            raise CropError(_UNGUARDED)
+        waiting, suspects = deque(range(len(tasks))), deque[int]()
+        deaths: Counter[int] = Counter()
+        given_up = 0
+        while waiting or suspects:
+            if suspects:
+                lost = yield from self._until_death(work, tasks, suspects, ahead=1)
+                deaths.update(lost)
+                hopeless = [number for number in lost if deaths[number] >= _CHANCES]
+                given_up += len(hopeless)
+                if given_up >= _NONE_STARTS and given_up + len(waiting) + len(suspects) == len(
+                    tasks
+                ):
+                    raise CropError(_UNGUARDED)
+                yield from ((tasks[number], Died()) for number in hopeless)
+                lost = [number for number in lost if deaths[number] < _CHANCES]
+            else:
+                lost = yield from self._until_death(work, tasks, waiting, ahead=2 * self._number)
+            if lost:
+                _LOG.warning("a worker process died; doing %d fields again", len(lost))
+            suspects.extend(lost)
+
+    def _until_death(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        queue: deque[int],
+        *,
+        ahead: int,
+    ) -> Generator[tuple[Task, Result | Died], None, list[int]]:
+        """Empty a queue of tasks' numbers; give back those on their way when a worker died."""
+        running: dict[Future[Result], tuple[int, Task]] = {}
+        pool = self._pool = self._pool or ProcessPoolExecutor(
+            self._number, mp_context=get_context("spawn"), initializer=_watch_parent
+        )
         try:
             while queue or running:
                 while queue and len(running) < ahead:
-                    running[pool.submit(work, queue[0])] = queue[0]
-                    queue.popleft()
+                    task = tasks[queue[0]]
+                    future = pool.submit(work, task)
+                    running[future] = (queue.popleft(), task)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
-                    yield running.pop(future), result
+                    yield running.pop(future)[1], result
         except BrokenProcessPool:
-            return list(running.values())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    return []
+            self._stop()
+            return [number for number, _ in running.values()]
+        return []
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 def _watch_parent() -> None:

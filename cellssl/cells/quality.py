@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 __all__ = [
@@ -17,6 +18,7 @@ MEASURES = ("Noise", "Sharpness", "Saturated")
 _FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # what cameras give at most
 _LEAST = 24  # px: a smaller middle than this would say little
 _STRIDE = 8  # px: a field's background is found on as many fewer pixels
+_BINOMIAL = np.array([1, 2, 1], np.float32)
 _BATCH = 64  # cells measured at once, so that their pixels stay in the processor's cache
 
 
@@ -78,16 +80,13 @@ def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     ----------
     .. [1] Pertuz, Puig and Garcia, Pattern Recognition 46 (2013) 1415-1432 (LAP4).
     """
-    full = np.asarray(levels, np.float64).reshape(-1, 1, 1)
-    batches = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
-    rows = [
-        np.concatenate(
-            [_noise(batch), _sharpness(batch), (batch >= full).mean((2, 3))], axis=1
-        ).astype(np.float32)
-        for batch in batches
-    ]
-    columns = len(MEASURES) * images.shape[1]
-    return np.concatenate(rows) if rows else np.empty((0, columns), np.float32)
+    rows = [np.empty((0, len(MEASURES) * images.shape[1]), np.float32)]
+    for first in range(0, len(images), _BATCH):
+        batch = images[first : first + _BATCH]
+        centred = _centred(batch.astype(np.float32))
+        measures = (_noise(centred), _sharpness(centred), _saturated(batch, levels))
+        rows.append(np.concatenate(measures, axis=1))
+    return np.concatenate(rows)
 
 
 def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,36 +112,45 @@ def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarra
     return background.astype(np.float32), np.array(saturated, np.float32)
 
 
-def _noise(images: np.ndarray) -> np.ndarray:
+def _centred(images: np.ndarray) -> np.ndarray:
+    """Subtract from each picture (n, C, …) its mean."""
+    return images - images.mean((2, 3), keepdims=True)
+
+
+def _power(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Sum the products of the pixels of pictures: (n, C)."""
+    return np.einsum("ncyx,ncyx->nc", images, others)
+
+
+def _noise(centred: np.ndarray) -> np.ndarray:
     """Give one minus the correlation of neighbours, 1 for a flat picture: (n, C)."""
-    flat = images.astype(np.float32)
-    flat -= flat.mean((2, 3), keepdims=True)
-    variance = np.einsum("ncyx,ncyx->nc", flat, flat)
-    pairs = np.einsum("ncyx,ncyx->nc", flat[..., 1:], flat[..., :-1])
-    pairs += np.einsum("ncyx,ncyx->nc", flat[..., 1:, :], flat[..., :-1, :])
-    side = images.shape[-1]
+    variance = _power(centred, centred)
+    pairs = _power(centred[..., 1:], centred[..., :-1])
+    pairs += _power(centred[..., 1:, :], centred[..., :-1, :])
+    side = centred.shape[-1]
     scale = side / max(2 * (side - 1), 1)  # sums of fewer pairs than pixels
     return 1 - scale * np.divide(pairs, variance, out=np.zeros_like(pairs), where=variance > 0)
 
 
-def _sharpness(images: np.ndarray) -> np.ndarray:
+def _sharpness(centred: np.ndarray) -> np.ndarray:
     """Give the standard deviation of the smoothed Laplacian over that of the smoothed: (n, C)."""
-    fine = images.astype(np.float32)
-    for axis in (2, 3):
-        fine = _sum3(fine, axis)
-    inner = fine[..., 1:-1, 1:-1]
-    detail = 4 * inner - fine[..., 2:, 1:-1] - fine[..., :-2, 1:-1]
-    detail -= fine[..., 1:-1, 2:] + fine[..., 1:-1, :-2]
-    deviation = fine.std((2, 3))
-    return np.divide(
-        detail.std((2, 3)), deviation, out=np.zeros_like(deviation), where=deviation > 0
-    )
+    tall = centred.reshape(-1, centred.shape[-1])  # a pile of pictures, whose edges are left out
+    fine = cv2.sepFilter2D(tall, -1, _BINOMIAL, _BINOMIAL)
+    detail = cv2.Laplacian(fine, -1).reshape(centred.shape)[..., 2:-2, 2:-2]
+    fine = fine.reshape(centred.shape)[..., 1:-1, 1:-1]
+    deviation, fineness = _deviation(fine), _deviation(detail)
+    return np.divide(fineness, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
-def _sum3(image: np.ndarray, axis: int) -> np.ndarray:
-    """Weigh three neighbours along an axis 1:2:1, where there are three."""
-    length = image.shape[axis]
-    first, centre, last = (
-        np.take(image, range(start, length - 2 + start), axis=axis) for start in range(3)
-    )
-    return first + 2 * centre + last
+def _deviation(images: np.ndarray) -> np.ndarray:
+    """Give the standard deviation of pictures whose means are near 0: (n, C)."""
+    variance = _power(images, images) / images[0, 0].size - images.mean((2, 3)) ** 2
+    return np.sqrt(np.maximum(variance, 0))
+
+
+def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Give the share of pixels at the camera's end: (n, C); most cameras are nowhere at theirs."""
+    if not np.isfinite(levels).any():
+        return np.zeros(images.shape[:2], np.float32)
+    full = np.asarray(levels, np.float64).reshape(-1, 1, 1)
+    return (images >= full).mean((2, 3), dtype=np.float32)

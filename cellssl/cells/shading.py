@@ -129,10 +129,10 @@ def measure_blocks(task: Task) -> np.ndarray | None:
         return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
-def sample_fields(tasks: Sequence[Task]) -> list[Task]:
+def sample_fields(numbers: Sequence[int]) -> list[int]:
     """Choose `_SAMPLED` of a plate's fields, evenly, in the order of the plate."""
-    places = np.linspace(0, len(tasks) - 1, min(len(tasks), _SAMPLED)).round().astype(int)
-    return [tasks[place] for place in places]
+    places = np.linspace(0, len(numbers) - 1, min(len(numbers), _SAMPLED)).round().astype(int)
+    return [numbers[place] for place in places]
 
 
 def _fingerprint(sampled: Mapping[str, Sequence[Task]], method: str) -> str:

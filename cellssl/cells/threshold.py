@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from skimage.segmentation import watershed
 
 from cellssl.cells.bodies import body_image
 from cellssl.cells.labels import Labels, find_nucleus_channel
@@ -90,6 +89,8 @@ def _find_cells(nuclei: np.ndarray, others: np.ndarray) -> np.ndarray:
     Without other channels, a cell is what lies within that reach and nearer to its nucleus than to
     any other.
     """
+    from skimage.segmentation import watershed  # half a second that nuclei alone need not wait for
+
     areas = np.bincount(nuclei.ravel())[1:]
     if not len(areas):
         return np.zeros_like(nuclei)

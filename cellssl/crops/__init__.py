@@ -1,13 +1,17 @@
 """The crop AnnData on disk: write, read at random, scale, join, import and export."""
 
-from cellssl.crops.exports import export_crops
-from cellssl.crops.features import import_features
-from cellssl.crops.imports import import_crops
-from cellssl.crops.joining import join_crops
-from cellssl.crops.percentiles import PercentileTable
-from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
-from cellssl.crops.store import Crops, crop_file
-from cellssl.crops.writer import CropBatch, write_crops
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellssl.crops.exports import export_crops
+    from cellssl.crops.features import import_features
+    from cellssl.crops.imports import import_crops
+    from cellssl.crops.joining import join_crops
+    from cellssl.crops.percentiles import PercentileTable
+    from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
+    from cellssl.crops.store import Crops, crop_file
+    from cellssl.crops.writer import CropBatch, write_crops
 
 __all__ = [
     "CropBatch",
@@ -24,3 +28,26 @@ __all__ = [
     "scale",
     "write_crops",
 ]
+
+# Loaded at first use: the workers that cut fields pack masks, and need nothing else of a crop file.
+_homes = {
+    "CropBatch": "writer",
+    "Crops": "store",
+    "FittedScaling": "scaling",
+    "PercentileTable": "percentiles",
+    "Scaling": "scaling",
+    "crop_file": "store",
+    "export_crops": "exports",
+    "fit_scaling": "scaling",
+    "import_crops": "imports",
+    "import_features": "features",
+    "join_crops": "joining",
+    "scale": "scaling",
+    "write_crops": "writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        return getattr(import_module(f"cellssl.crops.{_homes[name]}"), name)
+    raise AttributeError(f"module 'cellssl.crops' has no attribute '{name}'")

@@ -14,6 +14,7 @@ __all__ = ["GrowingTable"]
 _CHUNK = 1024  # rows
 _INDEX = "_index"
 _BUFFER = 4096  # rows that are written together
+_TABLES = 256  # or so many tables of few rows, which are worth more memory than their rows
 _STEP = 16  # bytes: texts have a fixed length, which grows by so many
 
 
@@ -53,7 +54,7 @@ class GrowingTable:
     def append(self, table: pd.DataFrame) -> None:
         """Add a batch's rows; their names are the index."""
         self._waiting.append(table)
-        if sum(map(len, self._waiting)) >= _BUFFER:
+        if len(self._waiting) >= _TABLES or sum(map(len, self._waiting)) >= _BUFFER:
             self._flush()
 
     def _flush(self) -> None:

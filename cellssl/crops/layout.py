@@ -39,6 +39,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from cellssl.crops.packing import LEVEL, PackedMasks
+
 __all__ = ["PIXELS", "STENCILS", "create_arrays", "create_file", "create_masks", "encode"]
 
 PIXELS = "obsm/crops"
@@ -54,7 +56,9 @@ def create_file(path: str) -> h5py.File:
     return file
 
 
-def create_arrays(file: h5py.File, pixels: np.ndarray, masks: np.ndarray | None) -> None:
+def create_arrays(
+    file: h5py.File, pixels: np.ndarray, masks: np.ndarray | PackedMasks | None
+) -> None:
     """Add the empty, growing arrays for pixels and masks, shaped and typed as the first batch."""
     file.create_dataset(
         PIXELS,
@@ -68,7 +72,7 @@ def create_arrays(file: h5py.File, pixels: np.ndarray, masks: np.ndarray | None)
         create_masks(file, masks)
 
 
-def create_masks(file: h5py.File, masks: np.ndarray) -> None:
+def create_masks(file: h5py.File, masks: np.ndarray | PackedMasks) -> None:
     """Add the empty, growing array for masks, shaped as the first batch."""
     file.create_dataset(
         STENCILS,
@@ -77,7 +81,7 @@ def create_masks(file: h5py.File, masks: np.ndarray) -> None:
         chunks=(1, *masks.shape[1:]),
         dtype=np.uint8,
         compression="gzip",
-        compression_opts=1,
+        compression_opts=LEVEL,
     )
     encode(file[STENCILS], "array", "0.2.0")
 

@@ -13,6 +13,7 @@ from anndata.io import write_elem
 import cellssl
 from cellssl.crops.growing import GrowingTable
 from cellssl.crops.layout import PIXELS, STENCILS, create_arrays, create_file
+from cellssl.crops.packing import PackedMasks
 from cellssl.crops.percentiles import measure
 from cellssl.crops.rows import read_rows
 from cellssl.errors import CropError
@@ -32,14 +33,14 @@ class CropBatch:
     ----------
     images : ndarray
         (n, C, H, W) pixels in the source's own type.
-    masks : ndarray or None
+    masks : ndarray, PackedMasks or None
         (n, M, H, W) uint8: 0 background, 1 this object, 2 other objects.
     obs : DataFrame
         n rows named ``plate/well/site/label``, at least with ``Metadata_Plate``.
     """
 
     images: np.ndarray
-    masks: np.ndarray | None
+    masks: np.ndarray | PackedMasks | None
     obs: pd.DataFrame
 
 
@@ -128,13 +129,17 @@ def _append_batches(
         if PIXELS not in file:
             create_arrays(file, batch.images, batch.masks)
         obs.append(batch.obs)
-        _append(file[PIXELS], batch.images)
+        _check_type(file[PIXELS], batch.images)
+        _append(file[PIXELS], np.ascontiguousarray(batch.images))
         if (STENCILS in file) != (batch.masks is not None):
             raise CropError(
                 "some batches have masks and others have none: give masks to all or none"
             )
-        if batch.masks is not None:
-            _append(file[STENCILS], batch.masks)
+        if isinstance(batch.masks, PackedMasks):
+            _append(file[STENCILS], batch.masks.streams)
+        elif batch.masks is not None:
+            _check_type(file[STENCILS], batch.masks)
+            _append(file[STENCILS], PackedMasks.of(batch.masks).streams)
     if PIXELS not in file:
         raise CropError("there is no cell to write: no batch of crops was given")
     return obs
@@ -163,16 +168,21 @@ def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[
         raise CropError(f"masks have shape {batch.masks.shape}, wanted {wanted} for {list(masks)}")
 
 
-def _append(dataset: h5py.Dataset, values: np.ndarray) -> None:
+def _check_type(dataset: h5py.Dataset, values: np.ndarray) -> None:
     if values.dtype != dataset.dtype:
         raise CropError(
             f"{dataset.name} holds {dataset.dtype}, and a later batch is {values.dtype}; "
             "convert the images to one type first"
         )
+
+
+def _append(dataset: h5py.Dataset, cells: Sequence[Any] | np.ndarray) -> None:
+    """Append cells, each a chunk as it shall lie in the file: half the time of HDF5's own way there."""
     start = dataset.shape[0]
-    dataset.resize(start + len(values), axis=0)
-    if len(values):
-        dataset[start:] = values
+    dataset.resize(start + len(cells), axis=0)
+    corner = (0,) * (dataset.ndim - 1)
+    for row, cell in enumerate(cells, start):
+        dataset.id.write_direct_chunk((row, *corner), cell)
 
 
 def _storable(value: Any) -> Any:

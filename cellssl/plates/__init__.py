@@ -1,16 +1,16 @@
 """Plates: files become a table of fields, a field becomes an array; plates can be simulated."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cellssl.plates.addresses import files_of
-from cellssl.plates.fields import FieldError, read_field
-from cellssl.plates.indexing import index
-from cellssl.plates.plateindex import PlateIndex
-from cellssl.plates.platemap import plate_maps
-from cellssl.plates.wells import normalise_well
-
 if TYPE_CHECKING:
+    from cellssl.plates.addresses import files_of
+    from cellssl.plates.fields import FieldError, read_field
+    from cellssl.plates.indexing import index
+    from cellssl.plates.plateindex import PlateIndex
+    from cellssl.plates.platemap import plate_maps
     from cellssl.plates.simulation import SimulatedPlate, simulate
+    from cellssl.plates.wells import normalise_well
 
 __all__ = [
     "FieldError",
@@ -24,10 +24,21 @@ __all__ = [
     "simulate",
 ]
 
+# Loaded at first use: the workers that cut fields need no tables, and who reads plates draws none.
+_homes = {
+    "FieldError": "fields",
+    "PlateIndex": "plateindex",
+    "SimulatedPlate": "simulation",
+    "files_of": "addresses",
+    "index": "indexing",
+    "normalise_well": "wells",
+    "plate_maps": "platemap",
+    "read_field": "fields",
+    "simulate": "simulation",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("SimulatedPlate", "simulate"):  # at first use: who reads real plates draws none
-        from cellssl.plates import simulation
-
-        return getattr(simulation, name)
+    if name in _homes:
+        return getattr(import_module(f"cellssl.plates.{_homes[name]}"), name)
     raise AttributeError(f"module 'cellssl.plates' has no attribute '{name}'")

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cellssl.plates.addresses import Address
 from cellssl.plates.planes import FieldError, PlaneReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FieldError", "read_field"]
 
 
 def read_field(
-    field: Mapping[Any, Any] | pd.Series | Sequence[str | Path],
+    field: "Mapping[Any, Any] | pd.Series | Sequence[str | Path]",
     channels: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Read a field as it was written, one plane per channel.
@@ -60,7 +62,7 @@ def read_field(
 
 
 def _addresses(
-    field: Mapping[Any, Any] | pd.Series | Sequence[str | Path], channels: Sequence[str] | None
+    field: "Mapping[Any, Any] | pd.Series | Sequence[str | Path]", channels: Sequence[str] | None
 ) -> list[str | Path]:
     if isinstance(field, Sequence):
         if not field or (channels is not None and len(field) != len(channels)):

@@ -20,7 +20,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 from cellssl.errors import PlateError
 
@@ -162,6 +161,8 @@ def _planes(image: np.ndarray, *, sigma: float) -> np.ndarray:
 
     Unlike the Gaussian's mean, it does not flatten corners.
     """
+    from scipy import ndimage  # the workers, which but divide light out, need not wait for it
+
     y, x = (np.asarray(axis, np.float64) for axis in np.indices(image.shape))
     terms: list[np.ndarray] = [np.ones_like(y), y, x]
 

@@ -44,12 +44,12 @@ def test_nothing_is_joined_of_nothing():
 
 def test_an_ellipse_is_not_ragged():
     yy, xx = np.nonzero(ellipse(30, 30, 20, 9))
-    full = _Region(
+    full = _Region.of(
         tuple(float(v.sum()) for v in (yy**0, yy, xx, yy**2, xx**2, yy * xx, 0 * yy)), 0, 0
     )
-    assert full.raggedness == pytest.approx(0, abs=0.01)
+    assert full.ragged == pytest.approx(0, abs=0.01)
     yy, xx = np.nonzero(ellipse(30, 30, 20, 20) & ~ellipse(30, 40, 20, 12))
-    crescent = _Region(
+    crescent = _Region.of(
         tuple(float(v.sum()) for v in (yy**0, yy, xx, yy**2, xx**2, yy * xx, 0 * yy)), 0, 0
     )
-    assert crescent.raggedness > 0.3
+    assert crescent.ragged > 0.3

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cellssl.cells.pool import Died, spread
+from cellssl.cells.pool import Died, Workers
 
 
 @pytest.fixture
@@ -11,6 +11,11 @@ def work(monkeypatch):
     import deadly
 
     return deadly.work
+
+
+def spread(work, tasks, *, workers):
+    with Workers(workers) as pool:
+        yield from pool.spread(work, tasks)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -37,3 +42,12 @@ def test_only_the_task_at_fault_is_given_up(work):
 def test_errors_are_raised(work, workers):
     with pytest.raises(ValueError, match="wrong"):
         list(spread(work, [(0, ""), (1, "error")], workers=workers))
+
+
+def test_workers_are_kept_for_what_follows(work):
+    tasks = [(number, "") for number in range(4)]
+    with Workers(2) as workers:
+        assert len(list(workers.spread(work, tasks))) == 4
+        before = set(workers._pool._processes)
+        assert len(list(workers.spread(work, tasks))) == 4
+        assert set(workers._pool._processes) == before

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cellssl.crops import Crops, write_crops
+from cellssl.crops.packing import PackedMasks
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import sha256
 
@@ -75,3 +76,17 @@ def test_names_of_plates_may_be_numbers_and_columns_may_not_become_one(tmp_path,
     twice.obs["Metadata_x/y"] = twice.obs["Metadata_x_y"] = 1
     with pytest.raises(CropError, match="rename one"):
         write(tmp_path / "b.h5ad", twice)
+
+
+def test_masks_may_come_packed(tmp_path, batch):
+    given = batch(5)
+    packed = dataclasses.replace(given, masks=PackedMasks.of(given.masks))
+    one, two = write(tmp_path / "a.h5ad", given), write(tmp_path / "b.h5ad", packed)
+    assert sha256(one) == sha256(two)
+    np.testing.assert_array_equal(Crops.open(two).masks(), given.masks)
+    kept = np.array([True, False, False, True, True])
+    few = dataclasses.replace(given, images=given.images[kept], obs=given.obs[kept])
+    path = write(tmp_path / "c.h5ad", dataclasses.replace(few, masks=packed.masks[kept]))
+    np.testing.assert_array_equal(Crops.open(path).masks(), given.masks[kept])
+    with pytest.raises(CropError, match="masks have shape"):
+        write(tmp_path / "d.h5ad", dataclasses.replace(few, masks=packed.masks))
