@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from cellssl.cells.cluster import spread_on
-from cellssl.cells.pool import Died, spread
+from cellssl.cells.pool import Died, Workers
 from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError
@@ -99,8 +99,8 @@ def carry_out(
         if not finished(run_folder(out, run), Path(crops), run, study.where)
     ]
     failed: dict[str, str] = {}
-    results = spread_on(scheduler, _run, tasks) if scheduler else spread(_run, tasks, workers=jobs)
-    with bar(shown=progress) as display:
+    with Workers(jobs) as workers, bar(shown=progress) as display:
+        results = spread_on(scheduler, _run, tasks) if scheduler else workers.spread(_run, tasks)
         line = display.add_task(
             study.name, total=len(runs), completed=len(runs) - len(tasks), note=""
         )
