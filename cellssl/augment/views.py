@@ -144,6 +144,10 @@ class GroupedViews:
         **others: Tensor,
     ) -> tuple[Tensor, ...]:
         """Make the views of all groups, the first group's first; parameters as of `Views`."""
+        if self.divide and len(images) % len(self.groups):
+            raise ValueError(
+                f"{len(images)} images cannot be divided among {len(self.groups)} groups of views"
+            )
         made: list[Tensor] = []
         for number, group in enumerate(self.groups):
             part = slice(None)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cellssl import methods
 from cellssl.encoders import Encoder
+from cellssl.methods import GroupedMethod
 from cellssl.training import Labels, fit, seeded
 
 _location = Path(__file__).with_name("tiny_run.py")
@@ -47,8 +48,15 @@ def without_norms(module: nn.Module) -> None:
         without_norms(child)
 
 
-def train(out: Path, name: str, *, devices: int) -> None:
+def twice(*arguments: object) -> tuple[Tensor, ...]:
+    """Views of two groups."""
+    first = tiny.tiny_views(*arguments)
+    return (*first, *(view.flip(2) for view in first))
+
+
+def train(out: Path, called: str, *, devices: int) -> None:
     """Twelve steps of two accumulated batches of eight, in float64."""
+    name, _, groups = called.partition(":")
     settings = tiny.tiny_settings(
         method=name,
         method_options={"hidden": 16, "dim": 8, **OPTIONS[name]},
@@ -58,14 +66,16 @@ def train(out: Path, name: str, *, devices: int) -> None:
         lr=0.5,
     )
     with seeded(0):
-        method = methods.build(name, NormFreeEncoder(), **settings.method_options)
+        encoder = NormFreeEncoder()
+        heads = {g: methods.build(name, encoder, **settings.method_options) for g in groups or "a"}
+        method = GroupedMethod(encoder, heads) if groups else heads["a"]
     without_norms(method)
     fit(
         method,
         tiny.TinySource(),
-        tiny.tiny_views,
+        twice if groups else tiny.tiny_views,
         settings,
-        out / name,
+        out / called,
         labels=Labels.of("size", ["small", "large"] * 21),
         progress=False,
         device="cpu",

@@ -13,6 +13,7 @@ import torch
 from cellssl import methods
 from cellssl.training import load_checkpoint
 
+RUNS = (*methods.names(), "moco:ab")  # the last with a head for each of two groups of views
 PROGRAM = Path(__file__).with_name("rank.py")
 
 
@@ -32,7 +33,7 @@ def start(out: Path, rank: int, ranks: int, port: str) -> subprocess.Popen:
         "GLOO_SOCKET_IFNAME": "lo",
     }
     environment = {**os.environ, **(several if ranks > 1 else {})}
-    command = [sys.executable, str(PROGRAM), str(out), str(ranks), *methods.names()]
+    command = [sys.executable, str(PROGRAM), str(out), str(ranks), *RUNS]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -48,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return one, two
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", RUNS)
 def test_two_ranks_equal_one(name: str, trained: tuple[Path, Path]) -> None:
     # Trap 10. Weights are float64; the classifier beside them and the losses kept are float32.
     one, two = (load_checkpoint(folder / name) for folder in trained)

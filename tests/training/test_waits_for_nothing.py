@@ -25,6 +25,7 @@ from torch.utils._pytree import tree_leaves
 from cellssl import methods, protocols
 from cellssl.crops import CropBatch, Crops, Scaling, fit_scaling, write_crops
 from cellssl.datasets import CropSource
+from cellssl.methods import GroupedMethod
 from cellssl.training import Labels, Partners, TrainingSettings, make_plan
 from cellssl.training.classifier import OnlineClassifier
 from cellssl.training.collapse import FeatureTap
@@ -114,7 +115,11 @@ def fake_step(
         **settings,
     )
     encoder = protocols.build_encoder(protocols.resolve(protocol, {"training.width": 0.125}), 3)
-    method = methods.build(name, encoder, **chosen.method_options)
+    heads = {
+        group: methods.build(name, encoder, **chosen.method_options)
+        for group in loaded.groups or ("",)
+    }
+    method = GroupedMethod(encoder, heads) if loaded.groups else heads[""]
     plan = make_plan(CELLS, chosen)
     method.begin(plan.samples, plan.cells)
     wells = source.obs["Metadata_Well"].to_numpy()
@@ -163,7 +168,9 @@ def test_a_whole_step(name: str, optimizer: str, crops: Crops) -> None:
             assert step().shape == ()
 
 
-@pytest.mark.parametrize("protocol", ["bbbc021-expert", "natural-simclr", "natural-byol"])
+@pytest.mark.parametrize(
+    "protocol", ["bbbc021-expert", "bbbc021-two-heads", "natural-simclr", "natural-byol"]
+)
 @pytest.mark.parametrize("name", methods.names())
 def test_nothing_goes_between_host_and_gpu(name: str, protocol: str, crops: Crops) -> None:
     # Gather, partners, masks, views, both passes, loss, classifier, moving averages and queue.
