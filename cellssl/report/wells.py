@@ -29,6 +29,7 @@ def plate_heat_map(
     equals: str | None = None,
     plate: str | None = None,
     limits: tuple[float, float] | None = None,
+    shape: tuple[int, int] | None = None,
 ) -> Figure:
     """Draw one number per well where it lies on the plate, to see edges, gradients and empty wells.
 
@@ -45,6 +46,8 @@ def plate_heat_map(
         Which plate; may be left out when there is one.
     limits : (float, float), optional
         Ends of the colour scale, so that plates can be compared; the plate's own when left out.
+    shape : (int, int), optional
+        Rows and columns of the plate; the smallest usual one from 96 wells on when left out.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def plate_heat_map(
     numbers, unit = _measure(obs, value, equals)
     by_well = numbers.groupby(obs["Metadata_Well"].astype(str).to_numpy())
     drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()
-    return plate_map(drawn, title=name, unit=unit, marks=_marks(obs), limits=limits)
+    return plate_map(drawn, title=name, unit=unit, marks=_marks(obs), limits=limits, shape=shape)
 
 
 def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:
