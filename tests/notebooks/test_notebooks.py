@@ -1,22 +1,13 @@
 """The notebooks run from top to bottom, and are kept without outputs."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-MINUTES = (
-    15  # of one cell, on a machine that does other work too; the whole notebook takes about one
-)
-
-pytestmark = pytest.mark.filterwarnings(
-    # jupyter_core warns that its folders will move one day, unless the environment says where they are.
-    "ignore:Jupyter is migrating its paths:DeprecationWarning",
-    # The kernel's sockets are closed by the garbage collector after nbclient is done with them.
-    "ignore:unclosed:ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-)
+MINUTES = 15  # that one cell may take where others compute too: the whole notebook takes about one
 
 needs_jupyter = "notebooks are run by nbclient with ipykernel: pip install 'cellssl[notebooks]'"
 
@@ -33,23 +24,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A kernel of the interpreter that runs the tests, whatever else is installed on this machine."""
     pytest.importorskip("nbclient", reason=needs_jupyter)
     pytest.importorskip("ipykernel", reason=needs_jupyter)
     from ipykernel.kernelspec import install
-    from jupyter_client import KernelManager
     from jupyter_client.kernelspec import KernelSpecManager
 
     install(prefix=str(tmp_path), kernel_name="tests")
-    specs = KernelSpecManager(
-        kernel_dirs=[str(tmp_path / "share" / "jupyter" / "kernels")], ensure_native_kernel=False
-    )
-    assert specs.get_kernel_spec("tests").argv[0] == sys.executable
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share" / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # not the settings of whoever tests
     # A kernel starts in the notebook's folder: it must find the package that the tests test.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    return lambda: KernelManager(kernel_name="tests", kernel_spec_manager=specs)
+    assert KernelSpecManager().get_kernel_spec("tests").argv[0] == sys.executable
+    return "tests"
 
 
 def test_there_are_four():
@@ -57,13 +45,13 @@ def test_there_are_four():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path: Path, folder: Path, kernels):
+def test_runs(path: Path, folder: Path, kernel: str):
     from nbclient import NotebookClient
 
     notebook = read(path)
     NotebookClient(
         notebook,
-        km=kernels(),
+        kernel_name=kernel,
         timeout=60 * MINUTES,
         resources={"metadata": {"path": str(folder)}},
     ).execute()
@@ -84,8 +72,6 @@ def test_is_kept_without_outputs(path: Path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_links_lead_to_notebooks(path: Path):
-    import re
-
     text = path.read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)]+\.ipynb)\)", text)
     assert all((path.parent / name).is_file() for name in linked)
