@@ -25,7 +25,8 @@ from cellssl.phenotypes import (
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex, read_field
 from cellssl.protocols import Protocol
-from cellssl.report import Overlay, dose_figure, explore, write_report
+from cellssl.report import Overlay, explore, write_report
+from cellssl.report.doses import position_curve
 from cellssl.studies import fingerprint
 
 __all__ = ["Question", "summarise"]
@@ -138,14 +139,7 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     make_folder(folder)
     positions.to_csv(folder / "dose_positions.csv", index=False)
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
-    series = positions[positions["control"] == ""]
-    figure = dose_figure(
-        series["dose"].tolist(),
-        series["position"].tolist(),
-        rows=series["row"].tolist(),
-        controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
-        x_name=dose.removeprefix("Metadata_"),
-    )
+    figure = position_curve(positions, dose=dose)
     caption = (
         "Each point is a well; its profile is projected on the line from the negative (0) to the positive "
         "controls (1). The controls themselves are not drawn: the line is fitted to them. ρ is Spearman's "

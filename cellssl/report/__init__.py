@@ -1,6 +1,8 @@
 """Figures, and one self-contained page that answers which treatments look alike."""
 
+from cellssl.report.classes import confusion
 from cellssl.report.document import write_report
+from cellssl.report.doses import dose_curve
 from cellssl.report.explorer import Explorer, explore
 from cellssl.report.figures import (
     GalleryRow,
@@ -28,7 +30,9 @@ from cellssl.report.figures import (
     training_curve,
     umap_figure,
 )
+from cellssl.report.galleries import gallery
 from cellssl.report.preview import preview
+from cellssl.report.wells import plate_heat_map
 
 __all__ = [
     "Explorer",
@@ -39,14 +43,18 @@ __all__ = [
     "channel_colours",
     "class_change_figure",
     "composite",
+    "confusion",
     "confusion_figure",
     "correlation_map",
     "crop_gallery",
+    "dose_curve",
     "dose_figure",
     "explore",
     "field_montage",
+    "gallery",
     "illumination_figure",
     "outline_figure",
+    "plate_heat_map",
     "plate_map",
     "preview",
     "preview_figure",

@@ -1,6 +1,7 @@
 """Experiments: one protocol trained on crops, several compared, and studies of many."""
 
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
+from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.execution import Estimate, carry_out, estimate, run_states
 from cellssl.studies.experiment import train
@@ -22,6 +23,8 @@ __all__ = [
     "Study",
     "carry_out",
     "check_crops",
+    "class_correlations",
+    "class_table",
     "compare",
     "estimate",
     "fingerprint",

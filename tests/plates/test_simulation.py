@@ -6,7 +6,7 @@ import pytest
 
 from cellssl.errors import PlateError
 from cellssl.plates import SimulatedPlate, index, read_field, simulate
-from cellssl.plates.simulation import PHENOTYPES, TREATMENTS, stains
+from cellssl.plates.simulation import PHENOTYPES, TREATMENTS, Treatment, stains
 from cellssl.plates.simulation.camera import Camera
 from cellssl.plates.simulation.phenotypes import DMSO, morphologies
 from cellssl.plates.simulation.tissue import Tissue, grow
@@ -158,3 +158,29 @@ def test_cameras_differ_between_plates() -> None:
     assert np.abs(means[0] / means[1] - 1).max() > 0.1
     flat = images[0][1].astype(float)
     assert flat[48:80, 48:80].mean() > 1.02 * flat[:16, :16].mean()
+
+
+def test_treatments_of_ones_own_are_a_series_of_doses(tmp_path: Path) -> None:
+    doses = [Treatment("mine", dose, "moa", "polyploid", dose / 10) for dose in (0.1, 1.0)]
+    simulated = simulate(
+        tmp_path, plates=1, wells=6, size=(128, 128), treatments=doses, progress=False
+    )
+    found = index(simulated.folder).fields.set_index("Metadata_Well")
+    assert found["Metadata_Compound"].value_counts().to_dict() == {"mine": 4, "DMSO": 2}
+    assert found["Metadata_Concentration"].value_counts().to_dict() == {0.0: 2, 0.1: 2, 1.0: 2}
+    truth = simulated.truth.set_index("Metadata_Well")
+    strength = truth["Strength"].where(truth["Phenotype"] == "polyploid", 0)
+    np.testing.assert_allclose(
+        strength, found.loc[strength.index, "Metadata_Concentration"] / 10, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("treatments", "said"),
+    [([], "no treatments"), ([Treatment("x", 1.0, "m", "green")], "the phenotype 'green'")],
+)
+def test_treatments_that_nobody_can_draw_are_refused(
+    treatments: list[Treatment], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PlateError, match=f"cannot simulate {said}"):
+        simulate(tmp_path, treatments=treatments, progress=False)

@@ -1,6 +1,7 @@
 """Simulated plates on disk: images, tables and truth, as BBBC021 publishes them."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.simulation import stains
 from cellssl.plates.simulation.camera import Camera
-from cellssl.plates.simulation.phenotypes import DMSO, TREATMENTS, Treatment, morphologies
+from cellssl.plates.simulation.phenotypes import (
+    DMSO,
+    PHENOTYPES,
+    TREATMENTS,
+    Treatment,
+    morphologies,
+)
 from cellssl.plates.simulation.tissue import Tissue, grow
 from cellssl.plates.wells import well_from
 from cellssl.progress import track
@@ -82,11 +89,12 @@ def simulate(
     size: tuple[int, int] = (384, 384),
     seed: int = 0,
     density: float = 1.0,
+    treatments: Sequence[Treatment] = TREATMENTS,
     progress: bool = True,
 ) -> SimulatedPlate:
     """Write simulated plates of MCF-7-like cells (DAPI, tubulin, actin) with the truth beside them.
 
-    A third of the wells holds DMSO, the others the compounds of `TREATMENTS` in turn, at positions
+    A third of the wells holds DMSO, the others the compounds of `treatments` in turn, at positions
     drawn anew for each plate. Each plate was stained and imaged in a week of its own, with its own
     gains, background, focus and illumination. What a phenotype does stands in `phenotypes`.
 
@@ -102,6 +110,8 @@ def simulate(
         The same seed and settings give the same bytes; a field does not depend on the other fields.
     density
         Number of cells relative to BBBC021's.
+    treatments
+        What the wells that are no controls hold in turn; give your own for a series of doses.
     progress
         Show a progress bar.
 
@@ -110,9 +120,9 @@ def simulate(
     PlateError
         When a setting is out of range, or `out` holds images of another simulation.
     """
-    _check(plates, wells, sites, size, density)
+    _check(plates, wells, sites, size, density, treatments)
     out = make_folder(out)
-    planned = _plan(plates, wells, sites, seed)
+    planned = _plan(plates, wells, sites, seed, treatments)
     names = {_names(field)[channel] for field in planned for channel in _CHANNELS}
     foreign = [path for path in out.rglob("Week*/*.tif") if path.name not in names]
     if foreign:
@@ -132,7 +142,14 @@ def simulate(
     return SimulatedPlate(out, image_csv, moa_csv, table)
 
 
-def _check(plates: int, wells: int, sites: int, size: tuple[int, int], density: float) -> None:
+def _check(
+    plates: int,
+    wells: int,
+    sites: int,
+    size: tuple[int, int],
+    density: float,
+    treatments: Sequence[Treatment],
+) -> None:
     if plates < 1 or sites < 1 or not 2 <= wells <= 96:
         raise PlateError(
             f"cannot simulate {plates} plates of {wells} wells with {sites} sites; wanted at least "
@@ -143,9 +160,17 @@ def _check(plates: int, wells: int, sites: int, size: tuple[int, int], density: 
             f"cannot simulate fields of {size} pixels at density {density}; wanted at least "
             "128 × 128 and a density from 0 to 2."
         )
+    unknown = [item.phenotype for item in treatments if item.phenotype not in PHENOTYPES]
+    if unknown or not treatments:
+        what = f"the phenotype {unknown[0]!r}" if unknown else "no treatments"
+        raise PlateError(
+            f"cannot simulate {what}; wanted treatments with phenotypes of {', '.join(PHENOTYPES)}."
+        )
 
 
-def _plan(plates: int, wells: int, sites: int, seed: int) -> list[_Field]:
+def _plan(
+    plates: int, wells: int, sites: int, seed: int, treatments: Sequence[Treatment]
+) -> list[_Field]:
     """Say what is in each well of each plate."""
     columns = 6 if wells <= 24 else 12
     fields = []
@@ -153,7 +178,7 @@ def _plan(plates: int, wells: int, sites: int, seed: int) -> list[_Field]:
         rng = np.random.default_rng([seed, plate])
         controls = max(1, round(wells / 3))
         content = [DMSO] * controls
-        content += [TREATMENTS[i % len(TREATMENTS)] for i in range(wells - controls)]
+        content += [treatments[i % len(treatments)] for i in range(wells - controls)]
         order = rng.permutation(wells)
         camera = Camera.draw(rng)
         week = f"Week{plate + 1}"

@@ -15,6 +15,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
 from cellssl.report.explorer.server import make_server
+from cellssl.report.opening import open_crops, open_embedding
 from cellssl.report.sections.words import counted
 from cellssl.sampling import sample_wells
 
@@ -212,8 +213,7 @@ def explore(
     colour = _choose_colour(cells, colour)
     pictures = None
     if crops is not None:
-        file = crops if isinstance(crops, Crops) else Crops.open(crops)
-        pictures = Pictures(cells, file, colours=channels)
+        pictures = Pictures(cells, open_crops(crops), colours=channels)
     explorer = Explorer(
         cells, pictures, colour=colour, notes=notes, megabytes=megabytes, progress=progress
     )
@@ -226,9 +226,7 @@ def _lay_out(
     embedding: "AnnData | str | Path", sample: int | None
 ) -> tuple["AnnData", tuple[str, ...]]:
     """Read the cells, draw the sample, and see to the map; say what was done."""
-    from cellssl.phenotypes import cluster, read_embedding  # scanpy: seconds, only here
-
-    cells = read_embedding(embedding) if isinstance(embedding, str | Path) else embedding
+    cells = open_embedding(embedding)
     notes = []
     if not cells.obs_names.is_unique:
         raise EmbeddingError("some cells have the same name: make obs_names unique")
@@ -240,6 +238,8 @@ def _lay_out(
     else:
         log.info("making the map of %d cells", cells.n_obs)
         features = cells.n_vars
+        from cellssl.phenotypes import cluster  # scanpy: seconds, only here
+
         cells = cluster(cells)
         notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")
     points = np.asarray(cells.obsm["X_umap"])

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellssl.crops import Crops, FittedScaling, scale
-from cellssl.report.figures.gallery import GalleryRow, crop_gallery
+from cellssl.crops import Crops
+from cellssl.report.figures.gallery import crop_gallery
 from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.galleries import MOST_ROWS, gallery_rows
 from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
-from cellssl.report.scaling import display_scaling
 from cellssl.report.sections.maps import CLUSTERS
 from cellssl.report.sections.words import counted, share
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["gallery_section"]
-
-CELLS = 8  # pictures a cluster
-MOST_ROWS = 24
 
 
 def gallery_section(embedding: "AnnData", crops: Crops | None, label: str | None) -> Section | None:
@@ -49,24 +46,18 @@ def _gallery(
     order: Sequence[str],
     label: str | None,
 ) -> list[Block]:
-    """Match cells by name, never by position, and draw some of each cluster."""
-    place = pd.Series(np.arange(len(crops.obs)), index=crops.obs.index.astype(str))
-    place = place[~place.index.duplicated()]
-    own = embedding.obs_names.astype(str)
-    there = own.isin(place.index)
-    if not there.any():
+    """Draw some cells of each cluster."""
+    rows = gallery_rows(
+        embedding,
+        crops,
+        clusters,
+        order,
+        titles={name: f"cluster {name}" for name in order},
+        details=lambda inside: _dominant(embedding.obs, inside, label, 2),
+    )
+    if not rows:
         text = "None of these cells is in the crop file, so they cannot be shown."
         return [Text(text, tone="warning")]
-    scaling = display_scaling(embedding, crops)
-    features = np.asarray(embedding.obsm.get("X_pca", embedding.X))
-    rows = []
-    for name in order:
-        inside = (clusters == name).to_numpy()
-        if (inside & there).any():
-            chosen = place[own[_typical(features, np.flatnonzero(inside & there))]].to_numpy()
-            title = f"cluster {name} · {counted(int(inside.sum()), 'cell')}"
-            details = tuple(_dominant(embedding.obs, inside, label, 2))
-            rows.append(GalleryRow(title, details, _pixels(crops, chosen, scaling)))
     caption = (
         "Each row shows cells of one cluster, drawn at random from the half nearest to the "
         "cluster’s "
@@ -76,19 +67,6 @@ def _gallery(
         caption += "; at the right, the first cell’s channels one by one"
     picture = crop_gallery(rows, crops.channels)
     return [Picture(picture, f"{caption}.", f"Cells of {len(rows)} clusters")]
-
-
-def _pixels(crops: Crops, rows: np.ndarray, scaling: FittedScaling) -> np.ndarray:
-    low, high = scaling.bounds(crops, rows)
-    return np.asarray(scale(crops.read(rows), low, high, transform=scaling.rule.transform))
-
-
-def _typical(features: np.ndarray, inside: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Draw cells from the half nearest to the cluster's middle: no outliers, not hand-picked."""
-    own = features[inside]
-    distance = np.linalg.norm(own - np.median(own, axis=0), axis=1)
-    near = inside[np.argsort(distance, kind="stable")[: max(CELLS, len(inside) // 2)]]
-    return np.random.default_rng(seed).permutation(near)[:CELLS]
 
 
 def _dominant(obs: pd.DataFrame, inside: np.ndarray, label: str | None, most: int) -> list[str]:

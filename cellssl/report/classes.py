@@ -1,0 +1,61 @@
+"""Which classes an embedding tells apart, and which it takes for which."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from cellssl.phenotypes import measure_embeddings
+from cellssl.report.figures.confusion import confusion_figure
+from cellssl.report.opening import open_embedding
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["confusion"]
+
+
+def confusion(
+    embedding: "AnnData | str | Path",
+    *,
+    label: str | None = None,
+    groups: str = "auto",
+    normalise: str = "standardise",
+) -> Figure:
+    """Draw which class is taken for which by classifiers that never saw the cell's own plate.
+
+    Parameters
+    ----------
+    embedding : AnnData or path
+        As :func:`cellssl.evaluate` reads it.
+    label : str, optional
+        Column with the classes; a usual one when left out.
+    groups, normalise
+        As for :func:`cellssl.evaluate`: what training and scored cells are kept apart by, and how
+        features are normalised.
+
+    Returns
+    -------
+    Figure
+        Rows: true classes; columns: what their cells were taken for, in percent; kNN and linear.
+
+    Raises
+    ------
+    EmbeddingError
+        When a column is missing or nothing can be kept apart.
+
+    Examples
+    --------
+    >>> confusion("embedding.h5ad", label="MOA")  # doctest: +SKIP
+    """
+    measured = measure_embeddings(
+        [open_embedding(embedding)],
+        label=label,
+        groups=groups,
+        normalise=normalise,
+        seeds=(0,),  # of k-means, which is not drawn
+        resamples=1,  # nor are intervals
+        cell_count=False,
+        progress=False,
+    )
+    return confusion_figure(measured.confusions)

@@ -1,0 +1,100 @@
+"""Dose curves: where wells lie between the controls, against their dose."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import choose_dose, dose_positions, require_label
+from cellssl.report.figures.dose import dose_figure
+from cellssl.report.figures.style import as_categories
+from cellssl.report.opening import open_embedding
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["dose_curve", "position_curve"]
+
+
+def dose_curve(
+    embedding: "AnnData | str | Path",
+    *,
+    dose: str | None = None,
+    by: str | None = None,
+    control: str = "Metadata_Control",
+) -> Figure:
+    """Draw how far wells are from the negative to the positive control, against their dose.
+
+    Parameters
+    ----------
+    embedding : AnnData or path
+        As :func:`cellssl.evaluate` reads it; with negative and positive controls.
+    dose : str, optional
+        Numeric column of obs; one called dose or concentration when left out.
+    by : str, optional
+        Column whose values have a line each, ``"Compound"`` say; the rows of the plate when left out.
+    control : str
+        Column that says ``negative`` and ``positive``.
+
+    Returns
+    -------
+    Figure
+        With Spearman's ρ of each line. Controls are not drawn as wells: the axis is fitted to them.
+
+    Raises
+    ------
+    EmbeddingError
+        When a column, a control or all doses are missing.
+
+    Examples
+    --------
+    >>> dose_curve("embedding.h5ad", by="Compound")  # doctest: +SKIP
+    """
+    cells = open_embedding(embedding)
+    column = choose_dose(cells.obs, dose)
+    if column is None:
+        there = ", ".join(map(str, cells.obs.columns))
+        raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
+    positions = dose_positions(cells, column, control=control)
+    lines = None if by is None else _well_values(cells.obs, positions, by)
+    return position_curve(positions, dose=column, lines=lines)
+
+
+def position_curve(
+    positions: pd.DataFrame, *, dose: str, lines: "pd.Series[str] | None" = None
+) -> Figure:
+    """Draw what `cellssl.phenotypes.dose_positions` gives: the wells that are no controls.
+
+    Parameters
+    ----------
+    positions : DataFrame
+        A row per well: row, dose, control, position, ….
+    dose : str
+        What the doses are.
+    lines : Series, optional
+        The line that each well belongs to, on the same index; its row on the plate when left out.
+    """
+    series = positions[(positions["control"] == "") & positions["dose"].notna()]
+    if series.empty:
+        raise EmbeddingError(f"no well that is not a control has a dose in {dose}.")
+    names = positions["row"] if lines is None else lines
+    return dose_figure(
+        series["dose"].tolist(),
+        series["position"].tolist(),
+        rows=names.loc[series.index].tolist(),
+        controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
+        x_name=dose.removeprefix("Metadata_"),
+    )
+
+
+def _well_values(obs: pd.DataFrame, positions: pd.DataFrame, by: str) -> "pd.Series[str]":
+    """Look a column up for each well, on the index of `positions`."""
+    column = require_label(obs, by)
+    keys = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
+    table = obs[keys].astype(str).assign(value=as_categories(obs[column]).to_numpy())
+    known = table.drop_duplicates(keys).set_index(keys)["value"]
+    wells = positions[[name.removeprefix("Metadata_").lower() for name in keys]].astype(str)
+    wanted = pd.MultiIndex.from_frame(wells) if len(keys) > 1 else pd.Index(wells.iloc[:, 0])
+    return pd.Series(known.reindex(wanted).to_numpy(), index=positions.index)

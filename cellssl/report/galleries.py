@@ -1,0 +1,165 @@
+"""Cells side by side: some of each cluster, mechanism, compound or whatever else a column says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl.crops import Crops, scale
+from cellssl.errors import CropError, EmbeddingError
+from cellssl.phenotypes import require_label
+from cellssl.report.figures.gallery import GalleryRow, crop_gallery
+from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.opening import open_crops, open_embedding
+from cellssl.report.scaling import display_scaling
+from cellssl.report.sections.words import counted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["CELLS", "MOST_ROWS", "gallery", "gallery_rows"]
+
+CELLS = 8  # pictures in a row
+MOST_ROWS = 24
+
+
+def gallery(
+    embedding: "AnnData | str | Path",
+    crops: Crops | str | Path,
+    *,
+    by: str | None = None,
+    values: Sequence[str] | None = None,
+    cells: int = CELLS,
+    typical: bool = True,
+    split: bool = True,
+    micrometres_per_pixel: float | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Show some cells of each value of a column, one row a value, all with the same brightness.
+
+    Parameters
+    ----------
+    embedding : AnnData or path
+        As :func:`cellssl.evaluate` reads it.
+    crops : Crops or path
+        The crop file that it was made from; cells are matched by their names.
+    by : str, optional
+        Column of obs, with or without ``Metadata_``: MOA, Compound, leiden, …; a usual label when
+        left out.
+    values : sequence of str, optional
+        Which of its values are shown, in this order; all when left out, the first 24 of more.
+    cells : int
+        Pictures in a row.
+    typical : bool
+        Draw from the half of a row's cells nearest to its middle in the embedding, so that outliers do
+        not speak for the rest; False draws from all of them, which shows how much cells vary.
+    split : bool
+        Show each row's first cell channel by channel, too.
+    micrometres_per_pixel : float, optional
+        For the scale bar; in pixels when not known.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Figure
+        Shows itself in Jupyter; :func:`save_figure` writes it.
+
+    Raises
+    ------
+    EmbeddingError
+        When there is no such column or value.
+    CropError
+        When none of the cells is in the crop file.
+
+    Examples
+    --------
+    >>> gallery("embedding.h5ad", "crops.h5ad", by="MOA")  # doctest: +SKIP
+    """
+    if cells < 1:
+        raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
+    embedded, file = open_embedding(embedding), open_crops(crops)
+    column = require_label(embedded.obs, by)
+    groups = as_categories(embedded.obs[column])
+    order = _choose_values(groups, values, column)
+    rows = gallery_rows(embedded, file, groups, order, cells=cells, typical=typical, seed=seed)
+    if not rows:
+        raise CropError(
+            f"{file.path} holds none of these cells. Give the crop file that the embedding was made from."
+        )
+    return crop_gallery(
+        rows, file.channels, split=split, micrometres_per_pixel=micrometres_per_pixel
+    )
+
+
+def _choose_values(
+    groups: "pd.Series[str]", values: Sequence[str] | None, column: str
+) -> list[str]:
+    there = natural_order(list(groups))
+    if values is None:
+        return there[:MOST_ROWS]
+    unknown = [value for value in values if str(value) not in there]
+    if unknown or not values:
+        what = f"no cell has {unknown[0]!r}" if unknown else "values are empty: nothing is chosen"
+        raise EmbeddingError(f"{column}: {what}; there are: {', '.join(there)}.")
+    return [str(value) for value in values]
+
+
+def gallery_rows(
+    embedding: "AnnData",
+    crops: Crops,
+    groups: "pd.Series[str]",
+    order: Sequence[str],
+    *,
+    titles: Mapping[str, str] | None = None,
+    details: Callable[[np.ndarray], Sequence[str]] = lambda _: (),
+    cells: int = CELLS,
+    typical: bool = True,
+    seed: int = 0,
+) -> list[GalleryRow]:
+    """Read cells of each group; those that the crop file lacks are left out, and groups of none.
+
+    Parameters
+    ----------
+    groups : Series (N,)
+        The group of each cell of the embedding.
+    order : sequence of str
+        Groups, one a row.
+    titles : mapping, optional
+        Group → what its row is called; the group's own name by default.
+    details : function
+        (N,) bool, which cells are of a group → lines beneath its name.
+    """
+    place = pd.Series(np.arange(len(crops.obs)), index=crops.obs.index.astype(str))
+    place = place[~place.index.duplicated()]
+    own = embedding.obs_names.astype(str)
+    there = own.isin(place.index)
+    if not there.any():
+        return []
+    scaling = display_scaling(embedding, crops)
+    features = np.asarray(embedding.obsm.get("X_pca", embedding.X)) if typical else None
+    rows = []
+    for name in order:
+        inside = (groups == name).to_numpy()
+        if not (inside & there).any():
+            continue
+        drawn = _draw(features, np.flatnonzero(inside & there), cells, seed=seed)
+        numbers = place[own[drawn]].to_numpy()
+        low, high = scaling.bounds(crops, numbers)
+        images = scale(crops.read(numbers), low, high, transform=scaling.rule.transform)
+        title = (titles or {}).get(name, name)
+        lines = (counted(int(inside.sum()), "cell"), *details(inside))
+        rows.append(GalleryRow(title, lines, np.asarray(images)))
+    return rows
+
+
+def _draw(features: np.ndarray | None, inside: np.ndarray, cells: int, *, seed: int) -> np.ndarray:
+    """Draw cells from the half nearest to the group's middle (no outliers, not hand-picked), or from all."""
+    if features is not None:
+        own = features[inside]
+        distance = np.linalg.norm(own - np.median(own, axis=0), axis=1)
+        inside = inside[np.argsort(distance, kind="stable")[: max(cells, len(inside) // 2)]]
+    return np.random.default_rng(seed).permutation(inside)[:cells]

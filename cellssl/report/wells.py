@@ -1,0 +1,124 @@
+"""One number a well, on the plate: how many cells, how much of something, which share of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import require_label
+from cellssl.report.figures.plate import plate_map
+from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.opening import open_embedding
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+__all__ = ["plate_heat_map"]
+
+COUNT = "cells"
+MARKS = ("negative", "positive")
+
+
+def plate_heat_map(
+    embedding: "AnnData | pd.DataFrame | str | Path",
+    value: str = COUNT,
+    *,
+    equals: str | None = None,
+    plate: str | None = None,
+    limits: tuple[float, float] | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Figure:
+    """Draw one number per well where it lies on the plate, to see edges, gradients and empty wells.
+
+    Parameters
+    ----------
+    embedding : AnnData, DataFrame or path
+        Cells with Metadata_Well: an embedding, or the table (``obs``) of one or of a crop file.
+    value : str
+        ``"cells"``: how many there are; else a numeric column, with or without ``Metadata_``, of
+        which the median is drawn.
+    equals : str, optional
+        Draw which share of a well's cells has this value instead: ``value="leiden", equals="3"``.
+    plate : str, optional
+        Which plate; may be left out when there is one.
+    limits : (float, float), optional
+        Ends of the colour scale, so that plates can be compared; the plate's own when left out.
+    shape : (int, int), optional
+        Rows and columns of the plate; the smallest usual one from 96 wells on when left out.
+
+    Returns
+    -------
+    Figure
+        Controls are marked − and + where Metadata_Control says so.
+
+    Raises
+    ------
+    EmbeddingError
+        When there is no such plate, column or value, there are no wells, or no numbers.
+
+    Examples
+    --------
+    >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
+    """
+    obs = embedding if isinstance(embedding, pd.DataFrame) else open_embedding(embedding).obs
+    obs, name = _one_plate(obs, plate)
+    if "Metadata_Well" not in obs:
+        raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
+    numbers, unit = _measure(obs, value, equals)
+    by_well = numbers.groupby(obs["Metadata_Well"].astype(str).to_numpy())
+    drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()
+    return plate_map(drawn, title=name, unit=unit, marks=_marks(obs), limits=limits, shape=shape)
+
+
+def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:
+    """Take the cells of one plate, and its name."""
+    if "Metadata_Plate" not in obs:
+        if plate is not None:
+            raise EmbeddingError(
+                f"the cells name no plates (Metadata_Plate), so none is {plate!r}."
+            )
+        return obs, ""
+    plates = as_categories(obs["Metadata_Plate"])
+    there = natural_order(list(plates))
+    if plate is None and len(there) == 1:
+        plate = there[0]
+    if plate is None or str(plate) not in there:
+        said = "which plate?" if plate is None else f"no plate {plate!r};"
+        raise EmbeddingError(f"{said} there are: {', '.join(there)}. Give plate=…")
+    return obs[(plates == str(plate)).to_numpy()], str(plate)
+
+
+def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Series[float]", str]:
+    """Give a number for each cell (N,), and what it is."""
+    if value == COUNT:
+        if equals is not None:
+            raise EmbeddingError(f"equals={equals!r} needs a column: give value=…")
+        return pd.Series(1.0, index=obs.index), COUNT
+    column = require_label(obs, value)
+    shown = column.removeprefix("Metadata_")
+    if equals is not None:
+        names = as_categories(obs[column])
+        if str(equals) not in set(names):
+            there = ", ".join(natural_order(list(names))[:20])
+            raise EmbeddingError(
+                f"{column}: no cell of this plate has {equals!r}; there are: {there}."
+            )
+        return (names == str(equals)).astype(float), f"share of cells with {shown} = {equals}"
+    numbers = pd.to_numeric(obs[column], errors="coerce").astype(float)
+    if not np.isfinite(numbers).any():
+        raise EmbeddingError(
+            f"{column} holds no numbers to take the median of; equals=… draws the share of one value."
+        )
+    return numbers, f"median {shown}"
+
+
+def _marks(obs: pd.DataFrame) -> dict[str, str]:
+    """Well → which control it is."""
+    if "Metadata_Control" not in obs:
+        return {}
+    table = obs[["Metadata_Well", "Metadata_Control"]].astype(str).drop_duplicates("Metadata_Well")
+    table = table[table["Metadata_Control"].isin(MARKS)]
+    return dict(zip(table["Metadata_Well"], table["Metadata_Control"], strict=True))
