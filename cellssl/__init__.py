@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 # Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
 _homes = {
+    "audit": "studies",
     "check_crops": "cells",
     "combine": "phenotypes",
     "compare": "studies",

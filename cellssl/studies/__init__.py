@@ -1,5 +1,6 @@
 """Experiments: one protocol trained on crops, several compared, and studies of many."""
 
+from cellssl.studies.audit import Audit, audit
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.execution import Estimate, carry_out, estimate, run_states
@@ -13,6 +14,7 @@ from cellssl.studies.suitability import check_crops
 
 __all__ = [
     "BASELINES",
+    "Audit",
     "Baseline",
     "Comparison",
     "Estimate",
@@ -20,6 +22,7 @@ __all__ = [
     "Outcome",
     "PlannedRun",
     "Study",
+    "audit",
     "carry_out",
     "check_crops",
     "compare",

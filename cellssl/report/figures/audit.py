@@ -1,0 +1,103 @@
+"""What operations erase: contrasts × operations."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cellssl.report.figures.style import new_figure, plain, styled
+
+__all__ = ["audit_figure"]
+
+_MOST_PAIRS = 16
+
+
+@styled
+def audit_figure(
+    operations: pd.DataFrame, classes: pd.DataFrame, contrasts: pd.DataFrame, *, title: str
+) -> Figure:
+    """Draw the share that each operation erases, at full amplitude, in the first reference.
+
+    Three maps over the same operations, the costliest on the left: what nuisances differ by (to be
+    erased), what each class keeps apart from others by, and the contrasts that lose most.
+
+    Parameters
+    ----------
+    operations : DataFrame
+        reference, operation, share, amplitude, cost, and columns ``bridged NUISANCE``.
+    classes : DataFrame
+        reference, operation, share, class, lost; may be empty.
+    contrasts : DataFrame
+        reference, operation, share, class_a, class_b, lost; may be empty.
+    """
+    first = operations["reference"].iloc[0]
+    full = _full(operations, first)
+    order = full.sort_values("cost", ascending=False, kind="stable").index
+    names = _case_names(full).loc[order]
+    bridged = full.loc[order].filter(like="bridged ").T
+    bridged.index = [f"{name.removeprefix('bridged ')} (bridged)" for name in bridged.index]
+    maps = {"What should go": bridged}
+    if classes.empty:
+        cost = full.loc[order, "cost"].to_frame("all wells").T
+        maps["What tells wells apart"] = cost
+    else:
+        maps["What tells each class apart, mean over others"] = _matrix(
+            _full(classes, first), ["class"], full, order
+        )
+        pairs = _matrix(_full(contrasts, first), ["class_a", "class_b"], full, order)
+        worst = pairs.max(axis=1).sort_values(ascending=False, kind="stable").index[:_MOST_PAIRS]
+        maps["Contrasts that lose most"] = pairs.loc[worst]
+    maps = {name: one for name, one in maps.items() if len(one)}
+    heights = [len(one) for one in maps.values()]
+    figure = new_figure(5.2 + 0.62 * len(order), 0.27 * sum(heights) + 0.7 * len(maps) + 1.9)
+    panels = figure.subplots(len(maps), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (name, one) in zip(panels, maps.items(), strict=True):
+        good = name == "What should go"
+        picture = _draw(axes, one, name, colours="Greens" if good else "OrRd")
+        axes.set_xticks([])
+    panels[-1].set_xticks(
+        range(len(names)),
+        [plain(n) for n in names],
+        rotation=40,
+        ha="right",
+        rotation_mode="anchor",
+    )
+    figure.colorbar(picture, ax=panels, label="share erased (green: bridged)", shrink=0.5)
+    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _full(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Choose what was measured at full amplitude in one reference."""
+    return table[(table["reference"] == reference) & (table["share"] == 1.0)].reset_index(drop=True)
+
+
+def _case_names(full: pd.DataFrame) -> pd.Series:
+    """Name each operation; those that stand there twice by their amplitude too."""
+    twice = full["operation"].duplicated(keep=False)
+    return full["operation"].where(~twice, full["operation"] + " " + full["amplitude"])
+
+
+def _matrix(
+    table: pd.DataFrame, keys: list[str], full: pd.DataFrame, order: pd.Index
+) -> pd.DataFrame:
+    """Lay losses out as rows × operations; each operation has every row, in its own order."""
+    rows = len(table) // len(full)
+    values = table["lost"].to_numpy().reshape(len(full), rows)[order].T
+    texts = table[keys].iloc[:rows].agg(" against ".join, axis=1)
+    return pd.DataFrame(values, index=list(texts))
+
+
+def _draw(axes: Axes, shares: pd.DataFrame, title: str, *, colours: str) -> AxesImage:
+    """Draw one map, with percentages from 5 % on."""
+    picture = axes.imshow(shares.to_numpy(float), cmap=colours, vmin=0, vmax=1, aspect="auto")
+    for row, values in enumerate(shares.to_numpy(dtype=float).tolist()):
+        for column, value in enumerate(values):
+            if np.isfinite(value) and value >= 0.05:
+                shade = "white" if value > 0.6 else "black"
+                text = axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center")
+                text.set(fontsize=7, color=shade)
+    axes.set_yticks(range(len(shares)), [plain(name) for name in shares.index])
+    axes.set_title(title)
+    return picture
