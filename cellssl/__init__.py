@@ -33,11 +33,13 @@ _homes = {
     "import_features": "crops",
     "import_images": "datasets",
     "index": "plates",
+    "invariances": "studies",
     "join_crops": "crops",
     "preview": "report",
     "read_embedding": "phenotypes",
     "run": "pipeline",
     "similarity": "phenotypes",
+    "suggest": "studies",
     "train": "studies",
     "verify_data": "datasets",
 }

@@ -1,6 +1,6 @@
 """Experiments: one protocol trained on crops, several compared, and studies of many."""
 
-from cellssl.studies.audit import Audit, audit
+from cellssl.studies.audit import Audit, Invariances, Suggestion, audit, invariances, suggest
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.execution import Estimate, carry_out, estimate, run_states
@@ -18,16 +18,19 @@ __all__ = [
     "Baseline",
     "Comparison",
     "Estimate",
+    "Invariances",
     "Ledger",
     "Outcome",
     "PlannedRun",
     "Study",
+    "Suggestion",
     "audit",
     "carry_out",
     "check_crops",
     "compare",
     "estimate",
     "fingerprint",
+    "invariances",
     "load_study",
     "plan_baselines",
     "plan_runs",
@@ -35,6 +38,7 @@ __all__ = [
     "saved_study",
     "score_study",
     "study_names",
+    "suggest",
     "train",
     "write_study_page",
 ]

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cellssl.report.figures.style import new_figure, plain, styled
+from cellssl.report.figures.style import OKABE_ITO, new_figure, plain, styled
 
-__all__ = ["audit_figure"]
+__all__ = ["audit_figure", "invariance_figure"]
 
 _MOST_PAIRS = 16
 
@@ -101,3 +101,34 @@ def _draw(axes: Axes, shares: pd.DataFrame, title: str, *, colours: str) -> Axes
     axes.set_yticks(range(len(shares)), [plain(name) for name in shares.index])
     axes.set_title(title)
     return picture
+
+
+@styled
+def invariance_figure(operations: pd.DataFrame, contrasts: pd.DataFrame, *, title: str) -> Figure:
+    """Draw how far operations move cells in a reference and in an encoder, and their contrasts.
+
+    Parameters
+    ----------
+    operations : DataFrame
+        operation, amplitude, moved_reference, moved_encoder.
+    contrasts : DataFrame
+        predicted, encoder (d'); without rows its panel is left out.
+    """
+    panels = 1 if contrasts.empty else 2
+    figure = new_figure(5.4 * panels, 0.34 * len(operations) + 1.9)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    places = np.arange(len(operations))[::-1]
+    for shift, name, colour in ((0.2, "reference", OKABE_ITO[5]), (-0.2, "encoder", OKABE_ITO[1])):
+        label = "reference, before training" if name == "reference" else "trained encoder"
+        axes[0].barh(places + shift, operations[f"moved_{name}"], 0.38, color=colour, label=label)
+    axes[0].set_yticks(places, [plain(n) for n in _case_names(operations)])
+    axes[0].set_xlabel("moved (two cells lie 1 apart)")
+    axes[0].set_title("How far a view moves a cell")
+    axes[0].legend(loc="lower right")
+    if panels == 2:
+        axes[1].scatter(contrasts["predicted"], contrasts["encoder"], s=14, color=OKABE_ITO[0])
+        axes[1].set_xlabel("predicted d', after the whole view")
+        axes[1].set_ylabel("d' in the trained encoder")
+        axes[1].set_title("Contrasts between two classes")
+    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    return figure

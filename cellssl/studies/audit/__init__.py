@@ -2,5 +2,7 @@
 
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.audit import Audit, audit
+from cellssl.studies.audit.suggestion import Suggestion, suggest
+from cellssl.studies.audit.trained import Invariances, invariances
 
-__all__ = ["Audit", "at_share", "audit"]
+__all__ = ["Audit", "Invariances", "Suggestion", "at_share", "audit", "invariances", "suggest"]

@@ -18,11 +18,11 @@ from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
 from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
 from cellssl.studies.audit.measures import measured_property
-from cellssl.studies.audit.references import Reference, reference_named
+from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.standing import Moved, Standing
 from cellssl.studies.audit.verdict import verdict
 
-__all__ = ["Audit", "audit", "nuisance_columns", "stand"]
+__all__ = ["Audit", "audit", "nuisance_columns"]
 
 SHARES = (0.5, 1.0)
 _USUAL_NUISANCES = ("Metadata_Plate", "Metadata_Batch")

@@ -42,10 +42,7 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     properties = _erased(audit, row)
     if properties:
         text += f" erases {', '.join(properties)}"
-    if math.isnan(cost):
-        told = f"no {kind} is there to lose"
-    else:
-        told = f"costs {cost:.0%} of the {kind}"
+    told = f"no {kind} is there to lose" if math.isnan(cost) else f"costs {cost:.0%} of the {kind}"
     text += f"{':' if properties else ''} {told}"
     worst = _worst(audit, row)
     if worst:
