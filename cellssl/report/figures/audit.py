@@ -39,8 +39,7 @@ def audit_figure(
     bridged.index = [f"{name.removeprefix('bridged ')} (bridged)" for name in bridged.index]
     maps = {"What should go": bridged}
     if classes.empty:
-        cost = full.loc[order, "cost"].to_frame("all wells").T
-        maps["What tells wells apart"] = cost
+        maps["What tells cells apart"] = full.loc[order, "cost"].to_frame("cost").T
     else:
         maps["What tells each class apart, mean over others"] = _matrix(
             _full(classes, first), ["class"], full, order

@@ -121,8 +121,11 @@ def audit(
 
     What it cannot say: what training finds beyond the reference's features; what a view teaches by
     being harder; and, where a class lies on one plate alone, whether it is the class or the plate.
-    Of six protocols on BBBC021 cells it told the two harmful ones from the four good ones, and did
-    not rank the good ones.
+
+    Measured on 1,482 BBBC021 cells: over six protocols (VGG-13) the whole view's cost and cross-plate
+    kNN rank-correlate by −0.54; the two harmful ones, natural and gain ±0.4, cost most, the four good
+    ones are ranked backwards. Over four of them trained with ResNet-18, four seeds each, the order is
+    right (−1.0), and changes of 13 classes' accuracies between protocols correlate by 0.38.
 
     Parameters
     ----------
@@ -199,7 +202,7 @@ def nuisance_columns(
 ) -> dict[str, str]:
     """Map the short names of nuisances to columns: those asked for, or plate and batch."""
     if names is None:
-        columns = [c for c in _USUAL_NUISANCES if c in obs and obs[c].astype(str).nunique() > 1]
+        columns = [c for c in _USUAL_NUISANCES if c in obs and len(set(obs[c].astype(str))) > 1]
     else:
         columns = [str(choose_label(obs, name)) for name in names]
     return {c.removeprefix("Metadata_"): c for c in columns if c != but}
@@ -286,8 +289,8 @@ class _Findings:
         properties = tables["properties"]
         if not properties.empty:  # several measures of one property: the most erased counts
             keys = ["reference", "operation", "share", "measure"]
-            properties = properties.groupby(keys, sort=False, as_index=False)["erased"].max()
-            tables["properties"] = properties.rename(columns={"measure": "property"})
+            most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
+            tables["properties"] = most.rename(columns={"measure": "property"})
         return Audit(self.protocol, self.label, **tables)
 
 

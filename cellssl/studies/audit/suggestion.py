@@ -38,7 +38,7 @@ CANDIDATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
 # How cells lie under the microscope, and how they were cut out: no plate differs by it, yet it is no
 # phenotype either.
 _LYING = ("rotate", "flip", "shift")
-_STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125)
+_STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
 _BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
 

@@ -92,7 +92,7 @@ def _worst(audit: "Audit", row: dict[str, Any]) -> str:
     own = _rows(audit.contrasts, row)
     if own.empty:
         return ""
-    worst = own.loc[own["lost"].idxmax()]
+    worst = own.iloc[int(own["lost"].to_numpy().argmax())]
     if worst["lost"] < _LOST:
         return ""
     through = f", through {worst['through']}" if worst["through"] else ""
