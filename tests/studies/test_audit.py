@@ -1,9 +1,11 @@
 """What operations erase, on simulated cells whose classes lie in one property each, and on real ones."""
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from typer.testing import CliRunner
 
 import cellssl
@@ -11,7 +13,7 @@ from cellssl.augment import operation_named
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, import_crops, write_crops
 from cellssl.errors import EmbeddingError, StudyError
-from cellssl.protocols import dump, from_dict, load, loads, resolve, used_labels
+from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names, measured_property
@@ -181,10 +183,11 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     )
     written = load(out)
     assert written == found.protocol
+    jsonschema.validate(yaml.safe_load(out.read_text()), schema())
     chosen = found.scan[found.scan["chosen"]]
     assert (chosen["cost"] <= 0.2).all()
     operations = {one.name: one for one in written.views[0].operations}
-    assert "differ by" in operations["rotate"].because
+    assert "differs by" in operations["rotate"].because
     assert "stain_gain" in operations  # plates differ by a gain
     assert operations["stain_gain"].amplitude < 0.6
     assert "zoom" not in operations  # none of them differ by size
@@ -232,19 +235,8 @@ def test_the_commands(crops, tmp_path):
     result = CliRunner().invoke(
         app,
         [
-            "protocols",
-            "suggest",
-            str(crops),
-            "--label",
-            "Kind",
-            "--nuisance",
-            "plate",
-            "--protocol",
-            str(path),
-            "--cells",
-            "60",
-            "-o",
-            str(out),
+            *("protocols", "suggest", str(crops), "--label", "Kind", "--nuisance", "plate"),
+            *("--protocol", str(path), "--cells", "60", "-o", str(out)),
         ],
     )
     assert result.exit_code == 0, result.output

@@ -123,7 +123,7 @@ def invariance_figure(operations: pd.DataFrame, contrasts: pd.DataFrame, *, titl
     axes[0].set_yticks(places, [plain(n) for n in _case_names(operations)])
     axes[0].set_xlabel("moved (two cells lie 1 apart)")
     axes[0].set_title("How far a view moves a cell")
-    axes[0].legend(loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     if panels == 2:
         axes[1].scatter(contrasts["predicted"], contrasts["encoder"], s=14, color=OKABE_ITO[0])
         axes[1].set_xlabel("predicted d', after the whole view")

@@ -259,7 +259,7 @@ class _Scan:
     def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
         """Keep an operation with its reason, or say why not."""
         told = (
-            f"bridges {row['bridged']:.0%} of what {' and '.join(self.nuisances)} differ by, and "
+            f"bridges {row['bridged']:.0%} of what {' and '.join(self.nuisances)} differs by, and "
             f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
             f"{row['contrast']} at most"
         )
