@@ -27,6 +27,7 @@ from cellssl.studies.experiment import scaling_rule
 __all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells"]
 
 WHOLE = "whole view"
+_A_WELL = 8  # cells of a well, at least, where wells are told apart
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def _choose(
         rows = np.flatnonzero(kept)
         if len(rows) < 3:
             raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
+        rows = rows[_in_some_wells(obs.iloc[rows], cells // _A_WELL)]
         return rows[sample_wells(obs.iloc[rows], cells)]
     values = text_values(obs[column], column)
     names = sorted(set(values[kept]) - {""})
@@ -187,6 +189,16 @@ def _choose(
         rows = np.flatnonzero(kept & (values == name))
         chosen.append(rows[sample_wells(obs.iloc[rows], max(2, cells // len(names)))])
     return np.sort(np.concatenate(chosen))
+
+
+def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
+    """Tell which cells lie in one of so many wells, the fullest; all where wells are not known."""
+    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
+    if "Metadata_Well" not in columns:
+        return np.ones(len(obs), bool)
+    wells = obs[columns].astype(str).agg("/".join, axis=1)
+    fullest = wells.value_counts(sort=True).index[: max(2, most)]
+    return wells.isin(fullest).to_numpy()
 
 
 def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:

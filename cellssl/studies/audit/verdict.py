@@ -42,7 +42,11 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     properties = _erased(audit, row)
     if properties:
         text += f" erases {', '.join(properties)}"
-    told = f"no {kind} is there to lose" if math.isnan(cost) else f"costs {cost:.0%} of the {kind}"
+    told = (
+        f"no {kind} is there to lose"
+        if math.isnan(cost)
+        else f"costs {max(cost, 0.0):.0%} of the {kind}"
+    )
     text += f"{':' if properties else ''} {told}"
     worst = _worst(audit, row)
     if worst:
@@ -62,7 +66,8 @@ def _bridged(row: dict[str, Any]) -> dict[str, float]:
     """Give the nuisances that an operation was measured against, by name."""
     start = "bridged "
     named = {key.removeprefix(start): row[key] for key in row if key.startswith(start)}
-    return {name: share for name, share in named.items() if not math.isnan(share)}
+    # Below 0 is chance: so few cells a plate do not tell.
+    return {name: max(share, 0.0) for name, share in named.items() if not math.isnan(share)}
 
 
 def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
@@ -107,7 +112,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
     cost = row["cost"]
     text = f"{row['operation']}: "
     if audit.label is None:
-        text += "" if math.isnan(cost) else f"costs {cost:.0%} of the contrast between wells"
+        nothing = "no contrast between wells is there to lose"
+        text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the contrast between wells"
     else:
         outlook = _rows(audit.outlook, row).iloc[0]
         before, after, plain = outlook["before"], outlook["after"], outlook["intensity"]
