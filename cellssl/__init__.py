@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 # Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
 _homes = {
+    "audit": "studies",
     "check_crops": "cells",
     "combine": "phenotypes",
     "compare": "studies",
@@ -32,11 +33,13 @@ _homes = {
     "import_features": "crops",
     "import_images": "datasets",
     "index": "plates",
+    "invariances": "studies",
     "join_crops": "crops",
     "preview": "report",
     "read_embedding": "phenotypes",
     "run": "pipeline",
     "similarity": "phenotypes",
+    "suggest": "studies",
     "train": "studies",
     "verify_data": "datasets",
 }

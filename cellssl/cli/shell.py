@@ -219,7 +219,10 @@ def show_scores(scores: "pd.DataFrame") -> None:
     columns = ["embedding", *(["subset"] if subsets else []), *_HEADLINE.values()]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     if scores["weak"].any():
-        say("† trained with other cells of the same well or treatment as positives: weak labels")
+        say(
+            "† trained with other cells of the same well or treatment as positives, or with "
+            "amplitudes chosen by labels: weak labels"
+        )
 
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:

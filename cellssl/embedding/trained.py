@@ -74,7 +74,7 @@ def trained(path: Path, crops: Crops) -> Extractor:
             "epochs": int(saved["epoch"]),
             "seed": int(saved["settings"]["seed"]),
             "positives": positives,
-            "weak": positives != "same_cell",
+            "weak": positives != "same_cell" or bool((used or {}).get("columns")),
             # A run of before they were recorded: none of its cells can be scored fairly.
             **({} if used is None else {"labels_used": _as_arrays(used)}),
         },

@@ -234,7 +234,7 @@ def _refuse_used(
 ) -> None:
     """Make sure that something is left to score whose labels the protocol does not use."""
     table = source.obs if isinstance(source, Crops) else source.fields
-    if label is None or not recipe.positives.weak:
+    if label is None or not recipe.weak:
         return
     used = {recipe.name: UsedLabels.of(used_labels(recipe, table))}
     fair = fair_cells(table, label, used)

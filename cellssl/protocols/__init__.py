@@ -13,13 +13,21 @@ from cellssl.protocols.comparing import diff
 from cellssl.protocols.describing import describe, summarise
 from cellssl.protocols.loading import dump, extend, from_dict, load, loads, names
 from cellssl.protocols.pairing import build_partners, used_labels
-from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule, ViewRecipe
+from cellssl.protocols.protocol import (
+    Crop,
+    LabelsUsed,
+    Positives,
+    Protocol,
+    ScalingRule,
+    ViewRecipe,
+)
 from cellssl.protocols.schema import schema
 from cellssl.protocols.vocabulary import explain_operation, operations
 
 __all__ = [
     "Crop",
     "Finding",
+    "LabelsUsed",
     "Positives",
     "Protocol",
     "ScalingRule",

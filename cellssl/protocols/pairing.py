@@ -61,7 +61,7 @@ def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
 
 
 def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
-    """Say which labels `positives:` takes from the cells: what no fair score may ask for again.
+    """Say which labels `positives:` or `labels_used:` took from cells: what no fair score may ask for again.
 
     Parameters
     ----------
@@ -84,12 +84,26 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
     >>> used_labels(resolve("natural-moco", {"positives": kind}), cells)
     {'columns': ['Metadata_Compound'], 'plates': ['P1']}
     """
-    if not protocol.positives.weak:
+    if not protocol.weak:
         return {"columns": [], "plates": []}
+    columns: list[str] = []
+    looked_at = np.zeros(len(obs), dtype=bool)
+    if protocol.positives.weak:
+        columns += _label_columns(protocol, obs)
+        looked_at |= _used_rows(protocol, obs)
+    chosen = protocol.labels_used
+    if chosen is not None:
+        columns += [_PREFIX + name for name in chosen.columns]
+        if chosen.plates is None or _PLATE not in obs.columns:
+            looked_at[:] = True
+        else:  # plates that are not among these cells were looked at elsewhere
+            looked_at |= obs[_PLATE].astype(str).isin(chosen.plates).to_numpy()
     plates: list[str] = []
     if _PLATE in obs.columns:
-        plates = sorted(set(obs[_PLATE].astype(str)[_used_rows(protocol, obs)]))
-    return {"columns": list(_label_columns(protocol, obs)), "plates": plates}
+        plates = sorted(set(obs[_PLATE].astype(str)[looked_at]))
+    if chosen is not None and chosen.plates is not None:
+        plates = sorted({*plates, *chosen.plates})
+    return {"columns": list(dict.fromkeys(columns)), "plates": plates}
 
 
 def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:

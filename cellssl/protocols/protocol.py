@@ -14,6 +14,7 @@ __all__ = [
     "VERSION",
     "Crop",
     "Group",
+    "LabelsUsed",
     "Positives",
     "Protocol",
     "ScalingRule",
@@ -171,6 +172,20 @@ class Positives(_Block):
         return plain if len(plain) > 1 else self.kind
 
 
+class LabelsUsed(_Block):
+    """Labels that were looked at when the protocol was made: no fair score may ask for them again.
+
+    Written by `cellssl protocols suggest`; whoever chooses amplitudes by labels may write it too.
+    """
+
+    columns: Annotated[tuple[str, ...], BeforeValidator(_columns)] = Field(
+        description="columns that were looked at, with or without Metadata_"
+    )
+    plates: Annotated[tuple[str, ...] | None, BeforeValidator(_plates)] = Field(
+        None, description="plates whose cells' columns were looked at; all when left out"
+    )
+
+
 class ViewRecipe(_Block):
     """How one view is made, or several alike."""
 
@@ -217,19 +232,31 @@ class Protocol(_Block):
         description="groups of views, each with a head of its own on the one encoder: name → how "
         "its views differ from `views` (change, keep, remove, add)",
     )
+    labels_used: LabelsUsed | None = Field(
+        None, description="labels that amplitudes were chosen by; scores keep off them"
+    )
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings.model_validate({}), description="how it is trained"
     )
 
+    @property
+    def weak(self) -> bool:
+        """Whether labels took part: for positives, or in choosing amplitudes."""
+        return self.positives.weak or self.labels_used is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, all defaults written out; `from_dict` reads them back equal."""
-        plain = self.model_dump(mode="json", exclude={"views", "positives", "groups"})
+        plain = self.model_dump(
+            mode="json", exclude={"views", "positives", "groups", "labels_used"}
+        )
         usual = 2 if len(self.views) == 1 else 1
         views = [_plain_recipe(recipe, usual) for recipe in self.views]
         training = plain.pop("training")
         positives = self.positives.to_plain()
-        groups = {"groups": copy.deepcopy(self.groups)} if self.groups else {}
-        return {**plain, "positives": positives, "views": views, **groups, "training": training}
+        more: dict[str, Any] = {"groups": copy.deepcopy(self.groups)} if self.groups else {}
+        if self.labels_used is not None:
+            more["labels_used"] = self.labels_used.model_dump(mode="json", exclude_none=True)
+        return {**plain, "positives": positives, "views": views, **more, "training": training}
 
 
 def _plain_recipe(recipe: ViewRecipe, usual: int) -> list[Any] | dict[str, Any]:

@@ -12,6 +12,7 @@ from cellssl.protocols.protocol import (
     MOST_VIEWS,
     VERSION,
     Crop,
+    LabelsUsed,
     Positives,
     Protocol,
     ScalingRule,
@@ -131,6 +132,12 @@ def _protocol_keys() -> _Schema:
         "positives": _positives(described["positives"]),
         "views": _views(described["views"]),
         "groups": _groups(described["groups"], catalogue()),
+        "labels_used": {
+            **_block(
+                LabelsUsed, described["labels_used"], columns=dict(_NAMES), plates=dict(_PLATES)
+            ),
+            "required": ["columns"],
+        },
         "training": _training(described["training"]),
     }
 

@@ -1,5 +1,6 @@
 """Experiments: one protocol trained on crops, several compared, and studies of many."""
 
+from cellssl.studies.audit import Audit, Invariances, Suggestion, audit, invariances, suggest
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.comparison import Comparison, compare
@@ -14,13 +15,17 @@ from cellssl.studies.suitability import check_crops
 
 __all__ = [
     "BASELINES",
+    "Audit",
     "Baseline",
     "Comparison",
     "Estimate",
+    "Invariances",
     "Ledger",
     "Outcome",
     "PlannedRun",
     "Study",
+    "Suggestion",
+    "audit",
     "carry_out",
     "check_crops",
     "class_correlations",
@@ -28,6 +33,7 @@ __all__ = [
     "compare",
     "estimate",
     "fingerprint",
+    "invariances",
     "load_study",
     "plan_baselines",
     "plan_runs",
@@ -35,6 +41,7 @@ __all__ = [
     "saved_study",
     "score_study",
     "study_names",
+    "suggest",
     "train",
     "write_study_page",
 ]

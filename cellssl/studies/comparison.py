@@ -102,7 +102,7 @@ def compare(
     obs = Crops.open(crops).obs
     label = require_label(obs, label)
     loaded = _resolve_all(protocols, changes or {})
-    used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in loaded if one.positives.weak}
+    used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in loaded if one.weak}
     fair = fair_cells(obs, label, used) if held_out else None
     tasks, _ = build_tasks(
         obs, label, subsets=subsets, where=where, fair=fair, resamples=2

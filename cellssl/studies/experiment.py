@@ -126,7 +126,7 @@ def train(
             "protocol": protocol.to_dict(),
             "protocol_name": protocol.name,
             "positives": str(protocol.positives),
-            "weak": protocol.positives.weak,
+            "weak": protocol.weak,
             "labels_used": used_labels(protocol, source.obs),
         },
         device=device,

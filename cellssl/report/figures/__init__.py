@@ -1,5 +1,6 @@
 """Figures as pure functions: tables and arrays in, matplotlib Figures out."""
 
+from cellssl.report.figures.audit import audit_figure, invariance_figure
 from cellssl.report.figures.composite import channel_colours, composite
 from cellssl.report.figures.confusion import confusion_figure
 from cellssl.report.figures.dose import dose_figure
@@ -26,6 +27,7 @@ __all__ = [
     "Overlay",
     "PreviewGroup",
     "activity_figure",
+    "audit_figure",
     "channel_colours",
     "class_change_figure",
     "composite",
@@ -35,6 +37,7 @@ __all__ = [
     "dose_figure",
     "field_montage",
     "illumination_figure",
+    "invariance_figure",
     "outline_figure",
     "plate_map",
     "preview_figure",

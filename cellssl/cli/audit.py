@@ -1,0 +1,173 @@
+"""Commands that say what a protocol erases: audit, invariances, suggest."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import protocols
+from cellssl.cli.options import CropFile, Weights
+from cellssl.cli.shell import command, say, show_table, shown
+
+Label = Annotated[
+    str | None,
+    typer.Option(help="The column of the classes, e.g. MOA. (default: none, wells are told apart)"),
+]
+Nuisances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--nuisance",
+        help="A column that is no phenotype; may be repeated. (default: Plate and Batch, where there)",
+    ),
+]
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        help="measures, intensity, random, or resnet18…101 with --weights; may be repeated. "
+        "(default: measures)",
+    ),
+]
+Cells = Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")]
+Where = Annotated[
+    str | None, typer.Option(help="A true/false column: only cells where it is true.")
+]
+Plates = Annotated[
+    list[str] | None, typer.Option("--plate", help="Only cells of this plate; may be repeated.")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--out", "-o", help="A folder for tables, words and the figure.")
+]
+
+
+@command(protocols, "audit")
+def audit(
+    protocol: Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)],
+    crops: CropFile,
+    out: Folder = None,
+    label: Label = None,
+    nuisance: Nuisances = None,
+    reference: References = None,
+    weights: Weights = None,
+    cells: Cells = 500,
+    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+    where: Where = None,
+    plate: Plates = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+) -> None:
+    """Say, before training, which contrasts each operation erases and which plates it bridges."""
+    import cellssl.studies
+
+    found = cellssl.studies.audit(
+        protocol,
+        crops,
+        out,
+        label=label,
+        nuisances=nuisance,
+        references=reference or ("measures",),
+        weights=weights,
+        cells=cells,
+        draws=draws,
+        where=where,
+        plates=plate,
+        seed=seed,
+        progress=shown(),
+    )
+    for line in found.verdict:
+        say(line)
+    if out is not None:
+        say(f"written to {out}")
+
+
+@command(protocols, "invariances")
+def invariances(
+    run: Annotated[Path, typer.Argument(help="A run folder or checkpoint.", show_default=False)],
+    crops: CropFile,
+    out: Folder = None,
+    label: Label = None,
+    reference: Annotated[str, typer.Option(help="The space it stands beside.")] = "measures",
+    weights: Weights = None,
+    cells: Cells = 300,
+    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+    where: Where = None,
+) -> None:
+    """Measure what a trained encoder became blind to, beside what was predicted."""
+    import cellssl.studies
+
+    found = cellssl.studies.invariances(
+        run,
+        crops,
+        out,
+        label=label,
+        reference=reference,
+        weights=weights,
+        cells=cells,
+        draws=draws,
+        where=where,
+        progress=shown(),
+    )
+    table = found.operations
+    names = ["moved_reference", "moved_encoder", "cost_reference", "cost_encoder"]
+    rows = [
+        [operation, amplitude, *(f"{value:.2f}" for value in values)]
+        for operation, amplitude, *values in table[["operation", "amplitude", *names]].to_numpy()
+    ]
+    heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]
+    show_table(f"What moves a cell in {found.run}", ["operation", "amplitude", *heads], rows)
+    if found.agreement == found.agreement:
+        say(
+            f"predicted and found contrasts, {len(found.contrasts)} pairs of classes: Spearman "
+            f"{found.agreement:.2f}"
+        )
+    if out is not None:
+        say(f"written to {out}")
+
+
+@command(protocols, "suggest")
+def suggest(
+    crops: CropFile,
+    label: Annotated[str, typer.Option(help="The column of the classes that must stay visible.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The protocol file that is written.")
+    ] = Path("suggested.yaml"),
+    nuisance: Nuisances = None,
+    protocol: Annotated[
+        str, typer.Option(help="Whose crop, scaling and training are taken; not its views.")
+    ] = "natural-moco",
+    budget: Annotated[
+        float, typer.Option(help="The largest share of a contrast that an operation may take.")
+    ] = 0.1,
+    cells: Cells = 400,
+    where: Where = None,
+    plate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plate",
+            help="Plates whose labels are looked at, all when left out; scores are fair on the others.",
+        ),
+    ] = None,
+) -> None:
+    """Choose amplitudes from some labelled cells: a protocol file, with reasons, to be edited."""
+    import cellssl.studies
+
+    found = cellssl.studies.suggest(
+        crops,
+        out,
+        label=label,
+        nuisances=nuisance,
+        base=protocol,
+        name=out.stem,
+        budget=budget,
+        cells=cells,
+        where=where,
+        plates=plate,
+        progress=shown(),
+    )
+    for operation in found.protocol.views[0].operations:
+        say(f"{operation.name}: {operation.because}")
+    for name, why in found.dropped.items():
+        say(f"left out: {name}, {why}")
+    used = found.protocol.labels_used
+    if used is not None and used.plates:
+        say(f"labels of {len(used.plates)} plates were looked at: scores are fair on others alone")
+    say(f"written to {out}")

@@ -1,0 +1,8 @@
+"""What a protocol erases and bridges: before training, after it, and chosen from some labels."""
+
+from cellssl.studies.audit.amplitudes import at_share
+from cellssl.studies.audit.audit import Audit, audit
+from cellssl.studies.audit.suggestion import Suggestion, suggest
+from cellssl.studies.audit.trained import Invariances, invariances
+
+__all__ = ["Audit", "Invariances", "Suggestion", "at_share", "audit", "invariances", "suggest"]

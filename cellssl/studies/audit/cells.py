@@ -1,0 +1,213 @@
+"""The cells that an audit looks at, and how far an operation moves each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cellssl.augment import View, make_keys
+from cellssl.crops import Crops, FittedScaling, fit_scaling
+from cellssl.datasets import CropSource
+from cellssl.errors import StudyError
+from cellssl.phenotypes import choose_label
+from cellssl.phenotypes.columns import text_values
+from cellssl.protocols import Protocol, choose_channels, expand_groups, require_fit
+from cellssl.protocols.building import build_each
+from cellssl.protocols.describing import amplitude
+from cellssl.sampling import chosen_cells, sample_wells
+from cellssl.studies.audit.amplitudes import at_share
+from cellssl.studies.audit.references import Reference
+from cellssl.studies.experiment import scaling_rule
+
+__all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells"]
+
+WHOLE = "whole view"
+_A_WELL = 8  # cells of a well, at least, where wells are told apart
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that is done to cells: one operation at a share of its amplitude, or a whole view."""
+
+    operation: str
+    amplitude: str
+    share: float
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a crop file, scaled as a protocol says.
+
+    Attributes
+    ----------
+    images : (N, C, S, S) float32
+        Stored crops in [0, 1].
+    masks : (N, M, S, S) uint8 or None
+        Where the crops have them.
+    samples : (N,) int64
+        Their stable numbers, on which draws depend.
+    obs : DataFrame (N rows)
+        Their table.
+    channels : tuple of str
+        Names of the C channels.
+    """
+
+    images: Tensor
+    masks: Tensor | None
+    samples: Tensor
+    obs: pd.DataFrame
+    channels: tuple[str, ...]
+
+    def unchanged(self, view: View, reference: Reference) -> NDArray[np.float64]:
+        """Measure the cells as they are embedded: (N, D)."""
+        return reference.measure(self._make(view.made_of([]), 0, 0))
+
+    def moved(
+        self, case: Case, references: Sequence[Reference], *, draws: int, seed: int = 0
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Measure the cells after a case: reference → (draws × views, N, D)."""
+        made: dict[str, list[NDArray[np.float64]]] = {one.name: [] for one in references}
+        for draw in range(draws):
+            for number, view in enumerate(case.views):
+                images = self._make(view, draw, number, seed)
+                for reference in references:
+                    made[reference.name].append(reference.measure(images))
+        return {name: np.stack(parts) for name, parts in made.items()}
+
+    def _make(self, view: View, draw: int, number: int, seed: int = 0) -> Tensor:
+        keys = make_keys(seed, draw, self.samples, number)
+        made: Tensor = view(self.images, keys, masks=self.masks)
+        return made
+
+
+def cases_of(
+    protocol: Protocol, channels: Sequence[str], masks: Sequence[str], shares: Sequence[float]
+) -> list[Case]:
+    """List each operation at each share of its amplitude, equal ones once, and the whole views.
+
+    A protocol of several groups has the operations of all, and a whole view for each group.
+    """
+    cases, seen = [], set()
+    groups = expand_groups(protocol)
+    for group in groups.values():
+        for view in build_each(group, channels, masks):
+            for operation in view.operations:
+                for share in () if operation.idle else shares:
+                    weaker = at_share(operation, share)
+                    if (weaker, view.size) in seen:
+                        continue
+                    seen.add((weaker, view.size))
+                    text = ", ".join(filter(None, [amplitude(weaker), f"p {weaker.p:g}"]))
+                    cases.append(Case(operation.name, text, share, (view.made_of([weaker]),)))
+    for name, group in groups.items():
+        title = WHOLE if len(groups) == 1 else f"{WHOLE} of {name}"
+        cases.append(Case(title, "", 1.0, tuple(build_each(group, channels, masks))))
+    return cases
+
+
+def open_cells(
+    protocol: Protocol,
+    crops: Crops | str | Path,
+    *,
+    label: str | None = None,
+    cells: int = 500,
+    where: str | None = None,
+    plates: Sequence[str] | None = None,
+    scaling: FittedScaling | None = None,
+) -> tuple[Cells, str | None]:
+    """Read a sample of cells: with a label as many of each class, else evenly over the wells.
+
+    Parameters
+    ----------
+    label
+        Column of the classes; cells without one are left out.
+    cells
+        How many in all, at most.
+    where
+        A true/false column: only cells where it is true.
+    plates
+        Only cells of these plates.
+    scaling
+        Scaling that is fitted already; else the protocol's, fitted to all crops.
+
+    Returns
+    -------
+    Cells, str or None
+        And the label's column.
+
+    Raises
+    ------
+    StudyError
+        When no cells, or fewer than two classes, are left.
+    ProtocolError
+        When the protocol does not fit the crops.
+    """
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    require_fit(protocol, channels=crops.channels, stored_size=crops.size, masks=crops.mask_names)
+    channels = choose_channels(protocol, crops.channels)
+    column = None if label is None else choose_label(crops.obs, label)
+    rows = _choose(crops.obs, column, cells, where, plates)
+    fitted = fit_scaling(crops, scaling_rule(protocol)) if scaling is None else scaling
+    source = CropSource(crops, fitted, rows=rows, channels=channels)
+    masks = torch.from_numpy(crops.masks(rows)) if crops.mask_names else None
+    images = source.gather(torch.arange(len(source)))
+    return Cells(images, masks, source.samples, source.obs, channels), column
+
+
+def _choose(
+    obs: pd.DataFrame,
+    column: str | None,
+    cells: int,
+    where: str | None,
+    plates: Sequence[str] | None,
+) -> NDArray[np.int64]:
+    """Choose rows, rising."""
+    kept = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
+    if plates:
+        kept = kept & _on_plates(obs, plates)
+    if column is None:
+        rows = np.flatnonzero(kept)
+        if len(rows) < 3:
+            raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
+        rows = rows[_in_some_wells(obs.iloc[rows], cells // _A_WELL)]
+        return rows[sample_wells(obs.iloc[rows], cells)]
+    values = text_values(obs[column], column)
+    names = sorted(set(values[kept]) - {""})
+    if len(names) < 2:
+        raise StudyError(
+            f"{column} has {len(names)} value{'s' * (len(names) != 1)} on these cells, and a contrast "
+            "is between two: choose another column with --label, or leave it out"
+        )
+    chosen = []
+    for name in names:
+        rows = np.flatnonzero(kept & (values == name))
+        chosen.append(rows[sample_wells(obs.iloc[rows], max(2, cells // len(names)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
+    """Tell which cells lie in one of so many wells, the fullest; all where wells are not known."""
+    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
+    if "Metadata_Well" not in columns:
+        return np.ones(len(obs), bool)
+    wells = obs[columns].astype(str).agg("/".join, axis=1)
+    fullest = wells.value_counts(sort=True).index[: max(2, most)]
+    return wells.isin(fullest).to_numpy()
+
+
+def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which cells lie on some plates; each must be there."""
+    if "Metadata_Plate" not in obs:
+        raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
+    own = obs["Metadata_Plate"].astype(str)
+    missing = sorted(set(plates) - set(own))
+    if missing:
+        there = ", ".join(sorted(set(own))[:5])
+        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}, …")
+    return own.isin(list(plates)).to_numpy()

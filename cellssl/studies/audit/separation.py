@@ -1,0 +1,110 @@
+"""How far groups of cells lie apart, before and after an operation's displacements are noise.
+
+Arrays in, numbers out. A space is a cloud of cells (N, D); an operation is a covariance W (D, D) of
+how it moves them.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from sklearn.covariance import ledoit_wolf
+
+__all__ = ["Groups", "pair_separation", "spectral_embedding", "spread_separation", "within"]
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Cells put into named groups.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The K groups.
+    codes : (N,) int64
+        Each cell's group; −1 for none.
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: NDArray, *, fewest: int = 2) -> "Groups":
+        """Group equal texts; empty ones, and groups of fewer than `fewest` cells, are none."""
+        texts = np.asarray(values).astype(str)
+        kinds, counts = np.unique(texts, return_counts=True)
+        kept = [k for k, n in zip(kinds.tolist(), counts, strict=True) if k and n >= fewest]
+        place = {name: index for index, name in enumerate(kept)}
+        return cls(tuple(kept), np.array([place.get(t, -1) for t in texts.tolist()], np.int64))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count the cells of each group: (K,)."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+
+    def means(self, X: Matrix) -> Matrix:
+        """Average each group's cells: (K, D)."""
+        return np.stack([X[self.codes == code].mean(axis=0) for code in range(len(self.names))])
+
+
+def within(X: Matrix, groups: Groups) -> Matrix:
+    """Estimate the covariance of cells about their group's mean, shrunk after Ledoit & Wolf: (D, D)."""
+    known = groups.codes >= 0
+    apart = X[known] - groups.means(X)[groups.codes[known]]
+    return np.asarray(ledoit_wolf(apart, assume_centered=True)[0])
+
+
+def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
+    """Separate every two groups: (K, K) of d', the distance of means in units of the noise.
+
+    d'² = Δᵀ noise⁻¹ Δ (Mahalanobis), less what it is by chance with so many cells; not below 0.
+    """
+    means, counts = groups.means(X), groups.counts()
+    inverse = np.linalg.inv(noise)
+    chance = float(np.trace(inverse @ within(X, groups)))
+    result = np.zeros((len(counts), len(counts)))
+    for a, b in itertools.combinations(range(len(counts)), 2):
+        apart = means[a] - means[b]
+        square = apart @ inverse @ apart - chance * (1 / counts[a] + 1 / counts[b])
+        result[a, b] = result[b, a] = np.sqrt(max(square, 0.0))
+    return result
+
+
+def spread_separation(X: Matrix, groups: Groups, noise: Matrix) -> float:
+    """Separate all groups at once: root of the trace of noise⁻¹ × the covariance between groups.
+
+    Between groups is what the means vary by beyond what so few cells a group vary by anyway
+    (analysis of variance, groups as random effects).
+    """
+    known = groups.codes >= 0
+    X, codes, counts = X[known], groups.codes[known], groups.counts()
+    n, k = len(X), len(counts)
+    if k < 2 or n <= k:
+        return 0.0
+    means = Groups(groups.names, codes).means(X)
+    inverse = np.linalg.inv(noise)
+
+    def square(rows: Matrix, weights: NDArray) -> float:
+        return float((np.einsum("nd,de,ne->n", rows, inverse, rows) * weights).sum())
+
+    between = square(means - X.mean(axis=0), counts) / (k - 1)
+    inside = square(X - means[codes], np.ones(n)) / (n - k)
+    size = (n - (counts**2).sum() / n) / (k - 1)
+    return float(np.sqrt(max(between - inside, 0.0) / size))
+
+
+def spectral_embedding(X: Matrix, W: Matrix) -> Matrix:
+    """Predict what an encoder that is trained with displacements W keeps of cells: (N, D).
+
+    Among linear functions of X the spectral contrastive loss is minimal at the directions in which
+    views of one cell agree most, each weighed by the root of that agreement: the share of what
+    varies between views that is the cell's own, T / (T + W). HaoChen et al. 2021, arXiv 2106.04156.
+    """
+    T = np.cov(X, rowvar=False)
+    whole = T + W
+    whole = whole + 1e-3 * np.trace(whole) / len(whole) * np.eye(len(whole))
+    own, directions = eigh(T, whole)
+    return np.asarray((X - X.mean(axis=0)) @ directions * np.sqrt(np.clip(own, 0.0, 1.0)))

@@ -1,0 +1,179 @@
+"""Where groups of cells stand in one reference space, and what displacements do to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from cellssl.phenotypes.columns import text_values
+from cellssl.studies.audit.references import Reference, Space
+from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+
+__all__ = ["VISIBLE", "Moved", "Standing"]
+
+VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
+_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a case's displacements are.
+
+    Attributes
+    ----------
+    noise : (P, P)
+        Their covariance in the space, but for what moves all cells alike.
+    features : (D,)
+        Their variance in each standardised feature.
+    distance : float
+        Their root mean square.
+    """
+
+    noise: NDArray[np.float64]
+    features: NDArray[np.float64]
+    distance: float
+
+
+class Standing:
+    """Cells in a reference space: their classes, or wells, and their nuisances.
+
+    Parameters
+    ----------
+    reference
+        The space's features.
+    features
+        (N, D) of the cells as they are.
+    obs
+        Their table (N rows).
+    label
+        Column of the classes; without one it is wells that are told apart.
+    nuisances
+        Columns whose differences say nothing of the phenotype.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        features: NDArray[np.float64],
+        obs: pd.DataFrame,
+        *,
+        label: str | None,
+        nuisances: Mapping[str, str],
+    ) -> None:
+        self.reference = reference
+        self.space = Space.fit(features)
+        self.flat = self.space.standardise(features)
+        self.X = self.space.project(self.flat)
+        self.label = label
+        self.groups = Groups.of(_kinds(obs, label))
+        self.nuisances = {
+            name: _nuisance(self.X, obs, self.groups if label else None, column)
+            for name, column in nuisances.items()
+        }
+        none = np.full(len(obs), -1, np.int64)
+        alone = Groups(("all",), none + 1)
+        self.noise = within(self.X, self.groups if self.groups.names else alone)
+        self.pairs = self.separations()
+
+    def moved(self, made: NDArray[np.float64]) -> Moved:
+        """Compare cells after a case (K, N, D) with the cells as they are."""
+        flat = self.space.standardise(made) - self.flat
+        flat = flat - flat.mean(axis=(0, 1))
+        moves = self.space.project(flat)
+        count = moves.shape[0] * moves.shape[1]
+        noise = np.einsum("knp,knq->pq", moves, moves) / count
+        return Moved(noise, (flat**2).mean(axis=(0, 1)), float(np.sqrt(np.trace(noise))))
+
+    def separations(self, moved: Moved | None = None) -> NDArray[np.float64]:
+        """Separate every two classes, (K, K) of d'; without a label there are no pairs."""
+        if self.label is None:
+            return np.zeros((0, 0))
+        noise = self.noise if moved is None else self.noise + moved.noise
+        return pair_separation(self.X, self.groups, noise)
+
+    def visible(self) -> NDArray[np.int64]:
+        """List the pairs that can be told apart at all: (M, 2)."""
+        return np.argwhere(np.triu(self.pairs, 1) >= VISIBLE)
+
+    def accuracy(self, moved: Moved | None = None) -> float:
+        """Estimate how often a cell is put right between two classes, mean over all pairs."""
+        pairs = self.pairs if moved is None else self.separations(moved)
+        upper = pairs[np.triu_indices(len(pairs), 1)]
+        return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
+
+    def cost(self, moved: Moved) -> float:
+        """Give the share of contrast that is lost: of the visible pairs, or between wells."""
+        if self.label is None:
+            return self._share(self.X, self.groups, moved)
+        chosen = tuple(self.visible().T)
+        if not len(chosen[0]):
+            return float("nan")
+        return float(1 - (self.separations(moved)[chosen] / self.pairs[chosen]).mean())
+
+    def bridged(self, name: str, moved: Moved) -> float:
+        """Give the share of what a nuisance's values differ by that is lost."""
+        X, groups = self.nuisances[name]
+        return self._share(X, groups, moved)
+
+    def nuisance_separation(self, name: str) -> float:
+        """Give how far a nuisance's values lie apart, root mean square d'."""
+        return spread_separation(*self.nuisances[name], self.noise)
+
+    def erased(self, moved: Moved) -> dict[str, float]:
+        """Give each feature's share of variance between views that is the operation's."""
+        own = self.flat.var(axis=0)
+        share = moved.features / np.maximum(own + moved.features, 1e-9)
+        return dict(zip(self.reference.features, share.tolist(), strict=True))
+
+    def carrier(self, a: int, b: int, moved: Moved) -> int:
+        """Find the feature by whose loss two classes lose most of what tells them apart."""
+        means = self.groups.means(self.flat)
+        inside = (self.flat - means[self.groups.codes])[self.groups.codes >= 0].var(axis=0)
+        inside = np.maximum(inside, 1e-6)
+        square = (means[a] - means[b]) ** 2
+        return int(np.argmax(square / inside - square / (inside + moved.features)))
+
+    def _share(self, X: NDArray[np.float64], groups: Groups, moved: Moved) -> float:
+        before = spread_separation(X, groups, self.noise)
+        if before <= 0.05:  # nothing there that could be lost
+            return float("nan")
+        return 1 - spread_separation(X, groups, self.noise + moved.noise) / before
+
+
+def _kinds(obs: pd.DataFrame, label: str | None) -> NDArray[np.str_]:
+    """Name each cell's class, or its well, or nothing."""
+    if label is not None:
+        return text_values(obs[label], label)
+    columns = [name for name in (_PLATE, _WELL) if name in obs]
+    if _WELL not in columns:
+        return np.full(len(obs), "", dtype="U1")
+    return np.asarray(obs[columns].astype(str).agg("/".join, axis=1), dtype=str)
+
+
+def _nuisance(
+    X: NDArray[np.float64], obs: pd.DataFrame, classes: Groups | None, column: str
+) -> tuple[NDArray[np.float64], Groups]:
+    """Take out what classes differ by, so that plates of unlike treatments can be compared.
+
+    Classes that lie on one plate alone cannot say how plates differ and are left out. Without
+    classes, negative controls alone are compared, where they are marked and on several plates.
+    """
+    values = text_values(obs[column].astype(object), column)
+    if classes is None:
+        control = obs.get("Metadata_Control")
+        if control is not None:
+            marked = (control.astype(str) == "negative").to_numpy()
+            groups = Groups.of(np.where(marked, values, ""))
+            if len(groups.names) > 1:
+                return X, groups
+        return X, Groups.of(values)
+    kept = np.zeros(len(X), dtype=bool)
+    rest = X.copy()
+    for code in range(len(classes.names)):
+        rows = classes.codes == code
+        rest[rows] -= X[rows].mean(axis=0)
+        kept |= rows & (len(set(values[rows])) > 1)
+    return rest, Groups.of(np.where(kept, values, ""))

@@ -1,0 +1,282 @@
+"""Amplitudes that keep what classes differ by and bridge what plates differ by, from some labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellssl.augment import Operation
+from cellssl.crops import Crops
+from cellssl.errors import StudyError
+from cellssl.files import atomic, make_folder
+from cellssl.progress import bar
+from cellssl.protocols import Protocol, dump, from_dict, resolve
+from cellssl.protocols.describing import amplitude
+from cellssl.studies.audit.amplitudes import at_share, has_amplitude
+from cellssl.studies.audit.audit import nuisance_columns
+from cellssl.studies.audit.cells import Case, Cells, cases_of, open_cells
+from cellssl.studies.audit.references import reference_named
+from cellssl.studies.audit.standing import Moved, Standing
+
+__all__ = ["CANDIDATES", "Suggestion", "suggest"]
+
+# Each at more than anybody should want: the scan goes down from here.
+CANDIDATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("rotate", {"degrees": 180.0}),
+    ("flip", {"p": 0.5}),
+    ("shift", {"pixels": 8.0}),
+    ("zoom", {"area": (0.4, 1.6)}),
+    ("stain_gain", {"amplitude": 0.6}),
+    ("stain_offset", {"amplitude": 0.12}),
+    ("gamma", {"amplitude": 0.4}),
+    ("defocus", {"sigma": (0.0, 3.0), "p": 0.5}),
+    ("read_noise", {"sigma": (0.0, 0.12), "p": 0.5}),
+)
+# How cells lie under the microscope, and how they were cut out: no plate differs by it, yet it is no
+# phenotype either.
+_LYING = ("rotate", "flip", "shift")
+_STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
+_BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A protocol whose amplitudes were scanned, and the scan.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        With its reasons, and the labels that it was chosen by.
+    scan : DataFrame
+        operation, amplitude, share, cost (largest loss of a visible contrast), bridged (mean over
+        nuisances), chosen.
+    dropped : dict
+        Operation → why it is not there.
+    """
+
+    protocol: Protocol
+    scan: pd.DataFrame
+    dropped: dict[str, str]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the protocol file."""
+        path = Path(path)
+        make_folder(path.parent)
+        head = [
+            "# Suggested by `cellssl protocols suggest`, to be edited by someone who knows the cells.",
+            "# An audit sees no further than intensity, size and texture.",
+            *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
+        ]
+        with atomic(path) as part:
+            part.write_text("\n".join(head) + "\n" + dump(self.protocol), encoding="utf-8")
+        return path
+
+
+def suggest(
+    crops: Crops | str | Path,
+    out: str | Path | None = None,
+    *,
+    label: str,
+    nuisances: Sequence[str] | None = None,
+    base: Protocol | str | Path = "natural-moco",
+    name: str = "suggested",
+    budget: float = 0.1,
+    reference: str = "measures",
+    weights: str | Path | None = None,
+    cells: int = 400,
+    draws: int = 2,
+    where: str | None = None,
+    plates: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Suggestion:
+    """Choose each operation's amplitude by what it costs and what it bridges.
+
+    Every candidate is audited by itself at falling shares of a large amplitude. The largest at which
+    no visible contrast loses more than `budget` is taken. One that then bridges less than 2 % of what
+    plates differ by, or less than it costs on average, is left out, but for rotation, flip and
+    shift: how a cell lies is no phenotype.
+
+    Parameters
+    ----------
+    crops
+        The crop file.
+    out
+        The protocol file to write.
+    label
+        Column of the classes that must stay visible; empty for cells that are not labelled.
+    nuisances
+        Columns whose differences shall go; Plate and Batch, where they are, when left out.
+    base
+        The protocol whose crop, scaling and training are taken; its views are not.
+    name
+        Of the suggested protocol.
+    budget
+        The largest share of any visible contrast that one operation may take.
+    reference, weights, cells, draws, where, seed
+        As in `cellssl.audit`.
+    plates
+        Plates whose labels may be looked at, all when left out. Scores are fair on the others alone.
+
+    Raises
+    ------
+    StudyError
+        When there is nothing to choose by: no contrast is visible, or no nuisance has two values.
+    """
+    if not 0 < budget < 1:
+        raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    start = _candidates(resolve(base), crops, name)
+    sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
+    named = nuisance_columns(sample.obs, nuisances, but=column)
+    scan = _Scan(start, crops, sample, str(column), named, reference, weights, seed)
+    with bar(shown=progress) as display:
+        task = display.add_task("scan amplitudes", total=len(start.views[0].operations), note="")
+        for operation in start.views[0].operations:
+            scan.choose(operation, budget=budget, draws=draws)
+            display.advance(task)
+    used: dict[str, Any] = {"columns": [str(column)]}
+    if "Metadata_Plate" in sample.obs:
+        # All of the cells that were to choose from, also those that the sample left out.
+        looked = plates or sorted(set(crops.obs["Metadata_Plate"].astype(str)))
+        used["plates"] = list(looked)
+    result = scan.result(used)
+    if out is not None:
+        result.save(out)
+    return result
+
+
+def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
+    """Give the base with all candidates for views, its channels spelt out."""
+    values = base.to_dict()
+    values.pop("groups", None)
+    channels = list(crops.channels) if base.channels == "any" else list(base.channels)
+    operations = [{which: dict(keys)} for which, keys in CANDIDATES]
+    description = "Amplitudes scanned on labelled cells: to be edited"
+    return from_dict(
+        {
+            **values,
+            "name": name,
+            "description": description,
+            "channels": channels,
+            "views": [[_listed(one) for one in operations]],
+        }
+    )
+
+
+def _listed(operation: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Write spans as lists, as a file has them."""
+    return {
+        name: {key: list(v) if isinstance(v, tuple) else v for key, v in keys.items()}
+        for name, keys in operation.items()
+    }
+
+
+class _Scan:
+    """The candidates in turn, and what is kept of them."""
+
+    def __init__(
+        self,
+        start: Protocol,
+        crops: Crops,
+        sample: Cells,
+        label: str,
+        nuisances: Mapping[str, str],
+        reference: str,
+        weights: str | Path | None,
+        seed: int,
+    ) -> None:
+        self.start, self.sample, self.seed = start, sample, seed
+        self.reference = reference_named(reference, sample.channels, weights=weights, seed=seed)
+        self.view = cases_of(start, sample.channels, crops.mask_names, [1.0])[-1].views[0]
+        features = sample.unchanged(self.view, self.reference)
+        self.standing = Standing(
+            self.reference, features, sample.obs, label=label, nuisances=nuisances
+        )
+        if not len(self.standing.visible()):
+            raise StudyError(
+                f"no two values of {label} can be told apart in these {len(sample.obs)} cells: "
+                "give more cells (--cells), other plates, or another label"
+            )
+        self.nuisances = [
+            name for name in nuisances if self.standing.nuisance_separation(name) > 0.05
+        ]
+        if not self.nuisances:
+            raise StudyError(
+                "no nuisance differs between these cells: name a column with --nuisance, or give "
+                "plates that share classes"
+            )
+        self.rows: list[dict[str, Any]] = []
+        self.kept: list[Operation] = []
+        self.dropped: dict[str, str] = {}
+
+    def choose(self, operation: Operation, *, budget: float, draws: int) -> None:
+        """Go down until no contrast loses too much; keep what bridges something."""
+        for share in _STEPS if has_amplitude(operation) else (1.0,):
+            weaker = at_share(operation, share)
+            row = self._try(weaker, share, draws)
+            if row["cost"] <= budget:
+                self._keep(weaker, row)
+                return
+        least = amplitude(weaker) or f"p {weaker.p:g}"
+        self.dropped[operation.name] = (
+            f"which even at {least} takes {row['cost']:.0%} of {row['contrast']}"
+        )
+
+    def _try(self, operation: Operation, share: float, draws: int) -> dict[str, Any]:
+        """Measure one amplitude."""
+        case = Case(operation.name, "", share, (self.view.made_of([operation]),))
+        made = self.sample.moved(case, [self.reference], draws=draws, seed=self.seed)
+        moved = self.standing.moved(made[self.reference.name])
+        cost, contrast = self._dearest(moved)
+        row = {
+            "operation": operation.name,
+            "amplitude": amplitude(operation),
+            "share": share,
+            "cost": cost,
+            "mean_cost": self.standing.cost(moved),
+            "bridged": float(np.mean([self.standing.bridged(n, moved) for n in self.nuisances])),
+            "contrast": contrast,
+            "chosen": False,
+        }
+        self.rows.append(row)
+        return row
+
+    def _dearest(self, moved: Moved) -> tuple[float, str]:
+        """Find the visible contrast that loses most."""
+        after, before, names = (
+            self.standing.separations(moved),
+            self.standing.pairs,
+            self.standing.groups.names,
+        )
+        losses = [(1 - after[a, b] / before[a, b], a, b) for a, b in self.standing.visible()]
+        most, a, b = max(losses)
+        return float(most), f"{names[a]} against {names[b]}"
+
+    def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
+        """Keep an operation with its reason, or say why not."""
+        told = (
+            f"bridges {row['bridged']:.0%} of what {' and '.join(self.nuisances)} differs by, and "
+            f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
+            f"{row['contrast']} at most"
+        )
+        if operation.name in _LYING:
+            told = f"how a cell lies is no phenotype; {told}"
+        elif row["bridged"] < max(_BRIDGES, row["mean_cost"]):
+            self.dropped[operation.name] = f"which at {amplitude(operation)} {told}"
+            return
+        row["chosen"] = True
+        self.kept.append(replace(operation, because=told))
+
+    def result(self, used: dict[str, Any]) -> Suggestion:
+        """Make the protocol."""
+        if not self.kept:
+            raise StudyError("every operation costs more than the budget: raise it with --budget")
+        values = self.start.to_dict()
+        recipe = self.start.views[0].model_copy(update={"operations": tuple(self.kept)})
+        views = self.start.model_copy(update={"views": (recipe,)}).to_dict()["views"]
+        protocol = from_dict({**values, "views": views, "labels_used": used})
+        return Suggestion(protocol, pd.DataFrame(self.rows), self.dropped)

@@ -1,0 +1,161 @@
+"""What training made an encoder blind to, beside what the audit said before."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from cellssl.augment import View
+from cellssl.crops import Crops
+from cellssl.embedding.trained import trained
+from cellssl.errors import StudyError
+from cellssl.files import atomic, make_folder
+from cellssl.progress import bar
+from cellssl.protocols import from_dict
+from cellssl.report.figures import invariance_figure, save_figure
+from cellssl.studies.audit.audit import nuisance_columns
+from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
+from cellssl.studies.audit.references import Reference, reference_named
+from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.training import load_checkpoint
+
+__all__ = ["Invariances", "invariances"]
+
+
+@dataclass(frozen=True)
+class Invariances:
+    """A trained encoder beside the reference that its protocol was audited in.
+
+    Attributes
+    ----------
+    run : str
+        The encoder.
+    operations : DataFrame
+        operation, amplitude, and for ``reference`` and ``encoder`` each: moved (root mean square, in
+        units of the root mean square distance of two cells) and cost (share of contrast lost).
+    contrasts : DataFrame
+        class_a, class_b, before (d' in the reference), predicted (after the whole view's
+        displacements), encoder (d' in the encoder). Empty without a label.
+    """
+
+    run: str
+    operations: pd.DataFrame
+    contrasts: pd.DataFrame
+
+    @property
+    def agreement(self) -> float:
+        """Spearman correlation of predicted and found contrasts; NaN below five of them."""
+        if len(self.contrasts) < 5:
+            return float("nan")
+        return float(spearmanr(self.contrasts["predicted"], self.contrasts["encoder"]).statistic)
+
+    def figure(self) -> Figure:
+        """Draw both side by side."""
+        title = f"What {self.run} became blind to"
+        return invariance_figure(self.operations, self.contrasts, title=title)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write tables and figure into a folder."""
+        folder = make_folder(folder)
+        for name in ("operations", "contrasts"):
+            with atomic(folder / f"{name}.csv") as part:
+                getattr(self, name).to_csv(part, index=False)
+        save_figure(self.figure(), folder / "invariances.png")
+        return folder
+
+
+def invariances(
+    run: str | Path,
+    crops: Crops | str | Path,
+    out: str | Path | None = None,
+    *,
+    label: str | None = None,
+    reference: str = "measures",
+    weights: str | Path | None = None,
+    cells: int = 300,
+    draws: int = 2,
+    where: str | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Invariances:
+    """Measure how far its protocol's operations move cells in a trained encoder's features.
+
+    Parameters
+    ----------
+    run
+        A run folder or checkpoint.
+    crops
+        The crop file.
+    out
+        A folder for tables and the figure.
+    label, reference, weights, cells, draws, where, seed
+        As in `cellssl.audit`.
+
+    Raises
+    ------
+    ModelError
+        When there is no such run.
+    StudyError
+        When the run was not trained by a protocol on crops.
+    """
+    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    extractor = trained(Path(run), crops)
+    saved = load_checkpoint(Path(run))
+    if "protocol" not in saved:
+        raise StudyError(f"{run} does not say what protocol it was trained by")
+    protocol = from_dict(saved["protocol"], source=str(run))
+    sample, column = open_cells(
+        protocol, crops, label=label, cells=cells, where=where, scaling=extractor.scaling
+    )
+    cases = cases_of(protocol, sample.channels, crops.mask_names, [1.0])
+    encoder = Reference("encoder", extractor.network.eval())
+    known = reference_named(reference, sample.channels, weights=weights, seed=seed)
+    view = cases[-1].views[0]
+    standings = [_stand(sample, one, view, column) for one in (known, encoder)]
+    rows, whole = [], None
+    with bar(shown=progress) as display:
+        task = display.add_task(f"look at {extractor.name}", total=len(cases), note="")
+        for case in cases:
+            made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
+            moved = [standing.moved(made[standing.reference.name]) for standing in standings]
+            rows.append(_row(case, standings, moved))
+            whole = moved[0] if case.operation.startswith(WHOLE) and whole is None else whole
+            display.advance(task)
+    assert whole is not None  # noqa: S101 - every protocol has a whole view
+    result = Invariances(
+        extractor.name, pd.DataFrame(rows), _contrasts(standings[0], standings[1], whole)
+    )
+    if out is not None:
+        result.save(out)
+    return result
+
+
+def _stand(sample: Cells, reference: Reference, view: View, column: str | None) -> Standing:
+    """Measure the cells as they are embedded."""
+    features = sample.unchanged(view, reference)
+    named = nuisance_columns(sample.obs, None, but=column)
+    return Standing(reference, features, sample.obs, label=column, nuisances=named)
+
+
+def _row(case: Case, standings: list[Standing], moved: list[Moved]) -> dict[str, object]:
+    """Note what a case does in both spaces."""
+    row: dict[str, object] = {"operation": case.operation, "amplitude": case.amplitude}
+    for name, standing, moves in zip(("reference", "encoder"), standings, moved, strict=True):
+        spread = float(np.sqrt(2 * standing.X.var(axis=0).sum()))
+        row[f"moved_{name}"] = moves.distance / spread
+        row[f"cost_{name}"] = standing.cost(moves)
+    return row
+
+
+def _contrasts(reference: Standing, encoder: Standing, whole: Moved) -> pd.DataFrame:
+    """Put what was predicted of each contrast beside what the encoder shows."""
+    columns = ["class_a", "class_b", "before", "predicted", "encoder"]
+    after, names = reference.separations(whole), reference.groups.names
+    rows = [
+        (names[a], names[b], reference.pairs[a, b], after[a, b], encoder.pairs[a, b])
+        for a, b in reference.visible().tolist()
+    ]
+    return pd.DataFrame(rows, columns=columns)

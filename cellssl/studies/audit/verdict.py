@@ -1,0 +1,145 @@
+"""The findings of an audit in plain words, the costliest operation first."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cellssl.studies.audit.cells import WHOLE
+
+if TYPE_CHECKING:
+    from cellssl.studies.audit.audit import Audit
+
+__all__ = ["COSTLY", "ERASED", "verdict"]
+
+COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
+ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
+_LOST = 0.3  # share of one contrast that is worth naming
+_LITTLE = 0.02
+_MOST = 3
+
+
+def verdict(audit: "Audit") -> list[str]:
+    """Say what each operation at its full amplitude erases and bridges, then the whole view."""
+    if audit.operations.empty:
+        return ["the protocol has no operation: it erases nothing, and bridges nothing"]
+    first = audit.operations["reference"].iloc[0]
+    full = audit.operations[
+        (audit.operations["share"] == 1.0) & (audit.operations["reference"] == first)
+    ]
+    whole = full["operation"].str.startswith(WHOLE)
+    ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
+    lines = [_operation(audit, row) for row in ranked.to_dict("records")]
+    lines += [_whole(audit, row) for row in full[whole].to_dict("records")]
+    return lines
+
+
+def _operation(audit: "Audit", row: dict[str, Any]) -> str:
+    """Say what one operation does."""
+    cost, bridged = row["cost"], _bridged(row)
+    kind = "contrast between wells" if audit.label is None else "contrast"
+    text = f"{row['operation']} ({row['amplitude']})"
+    properties = _erased(audit, row)
+    if properties:
+        text += f" erases {', '.join(properties)}"
+    told = (
+        f"no {kind} is there to lose"
+        if math.isnan(cost)
+        else f"costs {max(cost, 0.0):.0%} of the {kind}"
+    )
+    text += f"{':' if properties else ''} {told}"
+    worst = _worst(audit, row)
+    if worst:
+        text += f"; {worst}"
+    gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
+    if gains:
+        text += f"; bridges {' and '.join(gains)}"
+    if cost >= COSTLY:
+        return f"warning: {text}"
+    best = max(bridged.values(), default=0.0)
+    if bridged and best < _LITTLE and cost >= _LITTLE:
+        text += ": it bridges nothing; is it needed?"
+    return text
+
+
+def _bridged(row: dict[str, Any]) -> dict[str, float]:
+    """Give the nuisances that an operation was measured against, by name."""
+    start = "bridged "
+    named = {key.removeprefix(start): row[key] for key in row if key.startswith(start)}
+    # Below 0 is chance: so few cells a plate do not tell.
+    return {name: max(share, 0.0) for name, share in named.items() if not math.isnan(share)}
+
+
+def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
+    """Choose another table's rows of the same case."""
+    if table.empty:
+        return table
+    keys = ("reference", "operation", "share")
+    chosen = pd.Series(True, index=table.index)
+    for key in keys:
+        chosen &= table[key] == row[key]
+    return table[chosen]
+
+
+def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
+    """Name the properties that are erased, the most first."""
+    own = _rows(audit.properties, row)
+    if own.empty:
+        return []
+    gone = own[own["erased"] >= ERASED].sort_values("erased", ascending=False, kind="stable")
+    names = gone["property"].tolist()
+    more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
+    return [*names[:_MOST], *more]
+
+
+def _worst(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the contrast that loses most."""
+    own = _rows(audit.contrasts, row)
+    if own.empty:
+        return ""
+    worst = own.iloc[int(own["lost"].to_numpy().argmax())]
+    if worst["lost"] < _LOST:
+        return ""
+    through = f", through {worst['through']}" if worst["through"] else ""
+    return (
+        f"{worst['class_a']} against {worst['class_b']} loses {worst['lost']:.0%} (d' "
+        f"{worst['before']:.1f} to {worst['after']:.1f}{through})"
+    )
+
+
+def _whole(audit: "Audit", row: dict[str, Any]) -> str:
+    """Say what is left after all operations together, beside intensity statistics alone."""
+    cost = row["cost"]
+    text = f"{row['operation']}: "
+    if audit.label is None:
+        nothing = "no contrast between wells is there to lose"
+        text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the contrast between wells"
+    else:
+        outlook = _rows(audit.outlook, row).iloc[0]
+        before, after, plain = outlook["before"], outlook["after"], outlook["intensity"]
+        text += (
+            f"two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
+            f"{plain:.0%} by intensity statistics alone)"
+        )
+        if after < plain:
+            text += (
+                f"; expect an encoder trained so to end below intensity statistics, mostly for "
+                f"{_culprits(audit, row)}"
+            )
+        else:
+            text += "; nothing here says that it ends below intensity statistics"
+    gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
+    return text + (f"; bridges {' and '.join(gains)}" if gains else "")
+
+
+def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the two costliest operations and what they erase."""
+    table = audit.operations
+    own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
+    own = own[~own["operation"].str.startswith(WHOLE)]
+    costliest = own.sort_values("cost", ascending=False).head(2)
+    told = []
+    for one in costliest.to_dict("records"):
+        gone = _erased(audit, one)
+        told.append(f"{one['operation']} ({gone[0]})" if gone else str(one["operation"]))
+    return " and ".join(told)

@@ -1,0 +1,331 @@
+"""What operations erase, on simulated cells whose classes lie in one property each, and on real ones."""
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+import cellssl
+from cellssl.augment import operation_named
+from cellssl.cli.application import app
+from cellssl.crops import CropBatch, Crops, import_crops, write_crops
+from cellssl.errors import EmbeddingError, StudyError
+from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
+from cellssl.studies import audit
+from cellssl.studies.audit import at_share
+from cellssl.studies.audit.measures import CellMeasures, measure_names, measured_property
+from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+
+SIDE = 40
+
+
+def draw_cells(kinds, brightness, radius, gain, seed=0):
+    """Discs of light on a dark ground, with noise: (N, 1, SIDE, SIDE) uint16."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2 + 0.5
+    images = []
+    for kind, factor in zip(kinds, gain, strict=True):
+        size = radius[kind] * rng.normal(1, 0.06)
+        light = brightness[kind] * rng.normal(1, 0.06) * factor
+        disc = 1 / (1 + np.exp(np.hypot(y, x) - size))
+        images.append(500 + light * disc + rng.normal(0, 60, (SIDE, SIDE)))
+    return np.clip(np.stack(images)[:, None], 0, 65535).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """Of three classes, "bright" differs from "usual" in intensity alone and "large" in size alone.
+
+    The second of two plates is brighter by a tenth.
+    """
+    kinds = np.array(["usual", "bright", "large"] * 48)
+    plate = np.repeat(["P1", "P2"], 72)
+    images = draw_cells(
+        kinds,
+        {"usual": 4000, "bright": 5600, "large": 4000},
+        {"usual": 8, "bright": 8, "large": 11},
+        np.where(plate == "P2", 1.1, 1.0),
+    )
+    obs = pd.DataFrame(
+        {
+            "Metadata_Plate": plate,
+            "Metadata_Well": [f"A{1 + i % 6:02}" for i in range(144)],
+            "Metadata_Kind": kinds,
+        },
+        index=[f"{p}/A{1 + i % 6:02}/1/{i}" for i, p in enumerate(plate)],
+    )
+    path = tmp_path_factory.mktemp("crops") / "crops.h5ad"
+    batch = CropBatch(images, None, obs)
+    return write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+
+
+def protocol(*operations, **changes):
+    scaling = {"crop.scaling.per": "global", "crop.scaling.transform": "linear"}
+    views = {"views": [list(operations)], "crop.size": 32}
+    return resolve("natural-moco", {**views, **scaling, **changes})
+
+
+def gain(amplitude):
+    return {"stain_gain": {"amplitude": amplitude}}
+
+
+def losses(found, operation="stain_gain"):
+    own = found.contrasts[(found.contrasts["operation"] == operation)]
+    own = own[own["share"] == 1.0].set_index(["class_a", "class_b"])["lost"]
+    return own.to_dict()
+
+
+def test_gain_erases_intensity_and_leaves_size(crops):
+    found = audit(protocol(gain(0.4)), crops, label="Kind", cells=144, draws=4)
+    lost = losses(found)
+    assert lost["bright", "usual"] > 0.45
+    # Some measures, such as the share of bright pixels, are of both.
+    assert lost["large", "usual"] < 0.2
+    first = found.verdict[0]
+    assert first.startswith("warning: stain_gain (amplitude 0.4 ln(factor), p 1) erases ")
+    assert "bright against usual loses" in first
+    assert "ightness of DNA" in first or "total intensity of DNA" in first
+
+
+def test_zoom_erases_size_and_leaves_intensity(crops):
+    found = audit(protocol({"zoom": {"area": [0.4, 1.6]}}), crops, label="Kind", cells=144, draws=4)
+    lost = losses(found, "zoom")
+    assert lost["large", "usual"] > 2 * lost["bright", "usual"]
+    assert "size of DNA" in " ".join(found.verdict)
+
+
+def test_gain_bridges_plates_of_unlike_brightness(crops):
+    found = audit(
+        protocol(gain(0.4), {"flip": {"p": 0.5}}), crops, label="Kind", cells=144, draws=4
+    )
+    rows = found.operations[found.operations["share"] == 1.0].set_index("operation")
+    assert rows.loc["stain_gain", "bridged Plate"] > 0.4
+    assert abs(rows.loc["flip", "bridged Plate"]) < 0.02
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-9])
+def test_amplitude_zero_erases_nothing(crops, share):
+    found = audit(
+        protocol(gain(0.8), {"rotate": {"degrees": 90}}), crops, label="Kind", shares=(share,)
+    )
+    # What is resampled at all is rounded, which alone may show.
+    own = found.operations[found.operations["share"] == share]
+    assert len(own) == 2
+    assert (own["cost"].abs() < 2e-3).all()
+    assert (own["bridged Plate"].abs() < 2e-3).all()
+
+
+def test_half_the_amplitude_erases_less(crops):
+    found = audit(protocol(gain(0.8)), crops, label="Kind", shares=(0.25, 0.5))
+    own = found.operations[found.operations["operation"] == "stain_gain"]
+    assert own["share"].tolist() == [0.25, 0.5, 1.0]
+    assert own["cost"].is_monotonic_increasing
+    assert own["moved"].is_monotonic_increasing
+
+
+def test_one_operation_is_wrong_for_one_label_and_right_for_another(crops, tmp_path):
+    """In the same cells: gain against a label that lives in intensity, and one in size."""
+    stored = Crops.open(crops)
+    kinds = stored.obs["Metadata_Kind"]
+    obs = stored.obs.assign(
+        Metadata_Dose=np.where(kinds == "bright", "high", "low"),
+        Metadata_Size=np.where(kinds == "large", "swollen", "normal"),
+    )
+    path = write_crops(
+        tmp_path / "both.h5ad",
+        [CropBatch(stored.read(), None, obs)],
+        channels=["DNA"],
+        size=SIDE,
+        provenance={},
+    )
+    dose = audit(protocol(gain(0.3)), path, label="Dose").verdict[0]
+    size = audit(protocol(gain(0.3)), path, label="Size").verdict[0]
+    assert dose.startswith("warning")
+    assert not size.startswith("warning")
+
+
+def test_without_a_label_wells_are_told_apart(crops, tmp_path):
+    found = audit(protocol(gain(0.8)), crops, tmp_path / "audit")
+    assert found.label is None
+    assert found.contrasts.empty
+    assert "of the contrast between wells" in found.verdict[0]
+    names = {path.name for path in (tmp_path / "audit").iterdir()}
+    assert {"audit.png", "verdict.txt", "operations.csv"} <= names
+
+
+def test_other_references_and_groups_of_views(crops):
+    groups = {"all": {}, "flip": {"keep": ["flip"]}}
+    grouped = from_dict({**protocol(gain(0.4), {"flip": {}}).to_dict(), "groups": groups})
+    found = audit(grouped, crops, label="Kind", references=("measures", "random"), cells=60)
+    assert set(found.operations["reference"]) == {"measures", "random"}
+    whole = [name for name in found.operations["operation"] if name.startswith("whole view")]
+    assert set(whole) == {"whole view of all", "whole view of flip"}
+
+
+def test_mistakes_are_told(crops):
+    with pytest.raises(EmbeddingError, match="no column 'Kin'"):
+        audit(protocol(gain(0.1)), crops, label="Kin")
+    with pytest.raises(StudyError, match="no reference space is called 'resnet'"):
+        audit(protocol(gain(0.1)), crops, references=("resnet",))
+    with pytest.raises(StudyError, match="no plate P3"):
+        audit(protocol(gain(0.1)), crops, label="Kind", plates=["P3"])
+    with pytest.raises(StudyError, match="budget: got 2"):
+        cellssl.suggest(crops, label="Kind", budget=2)
+
+
+def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
+    out = tmp_path / "mine.yaml"
+    found = cellssl.suggest(
+        crops, out, label="Kind", base=protocol(), name="mine", plates=["P1", "P2"], budget=0.2
+    )
+    written = load(out)
+    assert written == found.protocol
+    jsonschema.validate(yaml.safe_load(out.read_text()), schema())
+    chosen = found.scan[found.scan["chosen"]]
+    assert (chosen["cost"] <= 0.2).all()
+    operations = {one.name: one for one in written.views[0].operations}
+    assert "differs by" in operations["rotate"].because
+    assert "stain_gain" in operations  # plates differ by a gain
+    assert operations["stain_gain"].amplitude < 0.6
+    assert "zoom" not in operations  # none of them differ by size
+    assert "# Left out: zoom" in out.read_text()
+    assert used_labels(written, Crops.open(crops).obs) == {
+        "columns": ["Metadata_Kind"],
+        "plates": ["P1", "P2"],
+    }
+
+
+def test_scores_on_labels_that_amplitudes_were_chosen_by_are_refused(crops, tmp_path):
+    used = {"columns": ["Kind"], "plates": ["P1"]}
+    base = from_dict({**protocol(gain(0.1)).to_dict(), "labels_used": used})
+    assert loads(dump(base)) == base
+    tiny = {
+        "training.epochs": 1,
+        "training.width": 0.125,
+        "training.batch_size": 16,
+        "training.method": "simclr",
+    }
+    run = cellssl.train(base, crops, tmp_path / "run", changes=tiny, progress=False)
+    embedding = cellssl.embed(crops, run, progress=False)
+    assert embedding.uns["cellssl"]["weak"]
+    with pytest.raises(
+        EmbeddingError, match=r"amplitudes were chosen by them.* Score the 72 cells"
+    ):
+        cellssl.evaluate([embedding], label="Kind")
+
+    found = cellssl.invariances(run, crops, tmp_path / "found", label="Kind")
+    assert found.operations["operation"].tolist() == ["stain_gain", "whole view"]
+    assert (found.operations[["moved_reference", "moved_encoder"]] > 0).all(axis=None)
+    assert len(found.contrasts) == 3
+    assert (tmp_path / "found" / "invariances.png").stat().st_size > 10_000
+
+
+def test_the_commands(crops, tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(dump(protocol(gain(0.8))))
+    result = CliRunner().invoke(
+        app, ["protocols", "audit", str(path), str(crops), "--label", "kind", "--cells", "60"]
+    )
+    assert result.exit_code == 0, result.output
+    assert "warning: stain_gain" in result.output
+    out = tmp_path / "suggested.yaml"
+    result = CliRunner().invoke(
+        app,
+        [
+            *("protocols", "suggest", str(crops), "--label", "Kind", "--nuisance", "plate"),
+            *("--protocol", str(path), "--cells", "60", "-o", str(out)),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert load(out).name == "suggested"
+
+
+def test_shares_of_operations():
+    zoom = operation_named("zoom")(area=(0.8, 1.2), p=0.5)
+    assert at_share(zoom, 0.5) == operation_named("zoom")(area=(0.9, 1.1), p=0.5)
+    assert at_share(zoom, 0.0).idle
+    assert at_share(operation_named("flip")(p=0.5), 0.5).p == 0.25
+    defocus = operation_named("defocus")(sigma=(0.5, 2.0))
+    assert at_share(defocus, 0.5).sigma == (0.25, 1.0)
+
+
+def test_measures_know_size_from_brightness():
+    y, x = np.mgrid[:32, :32] - 15.5
+    disc = torch.from_numpy(1 / (1 + np.exp(np.hypot(y, x) - 8))).float()[None, None]
+    names = measure_names(["DNA"])
+    before, brighter = (
+        dict(zip(names, CellMeasures()(i)[0].tolist(), strict=True)) for i in (disc, disc / 2)
+    )
+    assert brighter["DNA_mean"] == pytest.approx(before["DNA_mean"] / 2, rel=1e-4)
+    for name in ("DNA_area", "DNA_spread", "DNA_fine_texture"):
+        assert brighter[name] == pytest.approx(before[name], abs=1e-3)
+    turned = CellMeasures()(disc.rot90(dims=(2, 3)))[0]
+    torch.testing.assert_close(turned, torch.tensor(list(before.values())), atol=1e-4, rtol=1e-3)
+    assert measured_property("a+b_agreement", ["a", "b"]) == "agreement of channels of a and b"
+
+
+def test_separation_is_that_of_gaussians():
+    rng = np.random.default_rng(0)
+    codes = np.repeat(["a", "b"], 4000)
+    X = rng.normal(size=(8000, 3)) + np.where(codes == "a", 0.0, 2.0)[:, None] * [1, 0, 0]
+    groups = Groups.of(codes)
+    noise = within(X, groups)
+    assert pair_separation(X, groups, noise)[0, 1] == pytest.approx(2.0, abs=0.05)
+    more = noise + np.diag([3.0, 0, 0])  # four times the variance: half the distance
+    assert pair_separation(X, groups, more)[0, 1] == pytest.approx(1.0, abs=0.05)
+    assert pair_separation(X, groups, noise + np.diag([0, 9.0, 9.0]))[0, 1] > 1.9
+    # Two means 2 apart have a variance of 2.
+    assert spread_separation(X, groups, noise) == pytest.approx(2**0.5, abs=0.05)
+    assert spread_separation(rng.normal(size=(8000, 3)), groups, noise) < 0.05
+
+
+@pytest.fixture(scope="module")
+def real(data, tmp_path_factory):
+    source = data / "bbbc021" / "crops"
+    return import_crops(
+        source / "crops.h5",
+        source / "cells.csv",
+        tmp_path_factory.mktemp("real"),
+        channels=["DAPI", "Tubulin", "Actin"],
+    )
+
+
+def test_the_natural_recipe_is_predicted_to_end_below_intensity_statistics(real):
+    options = {"label": "MOA", "where": "Metadata_benchmark", "cells": 260, "shares": (1.0,)}
+    natural = audit("natural-moco", real, draws=1, **options)
+    outlook = natural.outlook.iloc[0]
+    assert outlook["after"] < outlook["intensity"] < outlook["before"]
+    assert "expect an encoder trained so to end below intensity statistics" in natural.verdict[-1]
+    assert "color_jitter" in natural.verdict[-1]
+    expert = audit("bbbc021-expert", real, draws=1, **options)
+    assert expert.outlook["after"].iloc[0] > outlook["after"] + 0.03
+    assert not any(line.startswith("warning") for line in expert.verdict)
+
+
+def test_gain_in_real_cells_is_wrong_for_total_intensity_and_not_for_mechanism(real, tmp_path):
+    """MoA, and a label made of total intensity, of the same cells under the same operation."""
+    stored = Crops.open(real)
+    rows = np.flatnonzero(stored.obs["Metadata_benchmark"].to_numpy(bool))[::3]
+    pixels, obs = stored.read(rows), stored.obs.iloc[rows].copy()
+    total = pixels.mean(axis=(1, 2, 3))
+    low, high = np.quantile(total, [1 / 3, 2 / 3])
+    obs["Metadata_Amount"] = np.select([total < low, total > high], ["low", "high"], "middle")
+    path = write_crops(
+        tmp_path / "crops.h5ad",
+        [CropBatch(pixels, None, obs)],
+        channels=stored.channels,
+        size=stored.size,
+        provenance={},
+    )
+    values = {"views": [[{"stain_gain": {"amplitude": 0.4, "per_channel": False}}]]}
+    loud = resolve("natural-moco", values)
+    options = {"cells": 390, "draws": 2, "shares": (1.0,)}
+    amount = audit(loud, path, label="Amount", **options)
+    mechanism = audit(loud, path, label="MOA", **options)
+    assert amount.verdict[0].startswith("warning: stain_gain")
+    assert not mechanism.verdict[0].startswith("warning")
+    costs = [found.operations["cost"].iloc[0] for found in (amount, mechanism)]
+    assert costs[0] > 2 * costs[1]
