@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from sklearn.covariance import ledoit_wolf
 
-__all__ = ["Groups", "pair_separation", "spectral_embedding", "spread_separation", "within"]
+__all__ = ["Groups", "pair_separation", "spread_separation", "within"]
 
 Matrix = NDArray[np.float64]
 
@@ -94,17 +93,3 @@ def spread_separation(X: Matrix, groups: Groups, noise: Matrix) -> float:
     inside = square(X - means[codes], np.ones(n)) / (n - k)
     size = (n - (counts**2).sum() / n) / (k - 1)
     return float(np.sqrt(max(between - inside, 0.0) / size))
-
-
-def spectral_embedding(X: Matrix, W: Matrix) -> Matrix:
-    """Predict what an encoder that is trained with displacements W keeps of cells: (N, D).
-
-    Among linear functions of X the spectral contrastive loss is minimal at the directions in which
-    views of one cell agree most, each weighed by the root of that agreement: the share of what
-    varies between views that is the cell's own, T / (T + W). HaoChen et al. 2021, arXiv 2106.04156.
-    """
-    T = np.cov(X, rowvar=False)
-    whole = T + W
-    whole = whole + 1e-3 * np.trace(whole) / len(whole) * np.eye(len(whole))
-    own, directions = eigh(T, whole)
-    return np.asarray((X - X.mean(axis=0)) @ directions * np.sqrt(np.clip(own, 0.0, 1.0)))
