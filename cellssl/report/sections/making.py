@@ -87,6 +87,11 @@ def _protocol_blocks(protocol: "Protocol") -> list[Block]:
         kind = str(protocol.positives).replace("_", " ")
         text = f"Positives: {kind}. This is weak supervision: the training used the plate's layout."
         blocks.append(Text(text, tone="warning"))
+    used = protocol.labels_used
+    if used is not None:
+        where = f" of plates {', '.join(used.plates)}" if used.plates else ""
+        text = f"This protocol was chosen by labels: {', '.join(used.columns)}{where}."
+        blocks.append(Text(text, tone="warning"))
     return blocks
 
 
