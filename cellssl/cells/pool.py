@@ -75,7 +75,7 @@ def spread(
         else:
             lost = yield from _until_death(work, waiting, workers=workers, ahead=2 * workers)
         if lost:
-            _LOG.warning("a worker process died; doing %d fields again", len(lost))
+            _LOG.warning("a worker process died; doing %d tasks again", len(lost))
         suspects.extend(lost)
 
 
