@@ -135,12 +135,11 @@ def _gains(
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with the better of its two, score by score."""
     scores = measured.scores
-    means = scores[scores["seed"].astype(str) == "mean"].set_index(
-        ["subset", "metric", "embedding"]
-    )
+    means = scores[scores["seed"].astype(str) == "mean"]
     differences = measured.differences()
     for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), THREE):
-        values = means["value"].loc[subset, metric]
+        own = means[(means["subset"] == subset) & (means["metric"] == metric)]
+        values = own.set_index("embedding")["value"]
         for pair, parts in pairs.items():
             if pair not in values or not values[[pair, *parts]].notna().all():
                 continue
@@ -164,7 +163,7 @@ def _ordered(gains: pd.DataFrame) -> pd.DataFrame:
     """Put the pairs first that gain most over all classes."""
     total = gains[gains["subset"] == "all"].groupby("pair")["gain"].mean()
     order = total.sort_values(ascending=False).index
-    return gains.sort_values("pair", key=order.get_indexer, kind="stable", ignore_index=True)
+    return pd.concat([gains[gains["pair"] == pair] for pair in order], ignore_index=True)
 
 
 def _class_gains(

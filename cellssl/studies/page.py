@@ -104,7 +104,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
 
 
 def _highest(rows: pd.DataFrame) -> "pd.Series | None":
-    return None if rows.empty else rows.loc[rows["value"].idxmax()]
+    return None if rows.empty else rows.sort_values("value").iloc[-1]
 
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cellssl.crops import CropBatch, write_crops
-from cellssl.studies import Study, carry_out, load_study
+from cellssl.studies import Outcome, Study, carry_out, load_study, score_study
 
 #: 32-px cells, an eighth of the width, three steps.
 TINY = """\
@@ -31,8 +32,6 @@ axes:
     geometry: {keep: [rotate, flip]}
 seeds: 2
 label: MOA
-subsets:
-  bright ones: [bright, DMSO]
 baselines: [simple-features]
 combine:
   both: [expert, geometry]
@@ -85,6 +84,19 @@ def tiny(tiny_file: Path) -> Study:
 @pytest.fixture(scope="session")
 def carried_out(tiny: Study, cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the tiny study, all its runs finished."""
+    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("carried") / "out"
     assert carry_out(tiny, cells, out, device="cpu", progress=False) == {}
     return out
+
+
+@pytest.fixture(scope="session")
+def outcome(tiny: Study, cells: Path, carried_out: Path) -> Outcome:
+    """What the tiny study found."""
+    return score_study(tiny, cells, carried_out, device="cpu", progress=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Libraries that score set the number of threads; with another, sums are rounded otherwise."""
+    torch.set_num_threads(1)
