@@ -95,7 +95,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
                 rows.append(
                     [METRICS[metric], kind, str(best["embedding"]), _with_interval(best), *told]
                 )
-    heads = ["score", "", "best", "value", "more than the best baseline", "apart"]
+    heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
     caption = (
         "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
         "The best of many is chosen on these very scores, which flatters it."
@@ -114,7 +114,7 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
     )
     value, low, high = row["difference"], row["low"], row["high"]
     text = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) {reference['embedding']}"
-    return [text, "apart" if row["apart"] else "not apart"]
+    return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
 
 
 def _scores(outcome: Outcome) -> Section:
@@ -156,8 +156,14 @@ def _score_table(means: pd.DataFrame) -> Table:
 
 
 def _with_interval(row: "pd.Series | None") -> str:
-    """Write a score and its interval."""
-    return "–" if row is None else f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+    """Write a score and its interval; how many clusters there are, with one decimal."""
+    if row is None:
+        return "–"
+    places = 1 if row["metric"] == "clusters_leiden" else 3
+    value, low, high = (f"{row[name]:.{places}f}" for name in ("value", "low", "high"))
+    if low == high:  # one training, and nothing is resampled
+        return value
+    return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
 
 
 def _apart(outcome: Outcome) -> Iterator[Table]:

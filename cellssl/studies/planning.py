@@ -97,12 +97,11 @@ def base_protocol(study: Study) -> Protocol:
         base = load(study.protocol)
     except ProtocolError as error:
         raise StudyError(f"{study.locate('protocol')}: {error}") from error
-    change = {"crop": study.crop, "training": study.training}
-    own = {block: values for block, values in change.items() if values}
-    if not own:
-        return base
-    name = f"{base.name} in {study.name}"
-    return _extended(base, {"name": name, **own}, study.locate(next(iter(own))))
+    for block, values in (("crop", study.crop), ("training", study.training)):
+        if values:
+            change = {"name": f"{base.name} in {study.name}", block: values}
+            base = _extended(base, change, study.locate(block))
+    return base
 
 
 def plain(name: str) -> str:
