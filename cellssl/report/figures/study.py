@@ -1,6 +1,6 @@
 """Figures of studies: what a sweep does, what each class gains and loses, which trade off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,6 @@ def sweep_figure(
     axis: str,
     *,
     metrics: Sequence[str] = ("ami_kmeans", "knn", "linear"),
-    lines: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw scores against the values of one axis, a line for each combination of the others.
 
@@ -31,8 +30,6 @@ def sweep_figure(
         The column of the values; it names the axis.
     metrics : sequence
         One panel each.
-    lines : mapping, optional
-        Name → value of the first metric, drawn as dashed lines.
     """
     figure = new_figure(10.1, 2.9)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
@@ -45,9 +42,6 @@ def sweep_figure(
             axes.fill_between(
                 ordered[axis], ordered["low"], ordered["high"], color=colour, alpha=0.15, lw=0
             )
-        for name, value in (lines or {}).items() if metric == metrics[0] else ():
-            axes.axhline(value, ls="--", lw=1, color="0.4")
-            axes.annotate(plain(name), (1, value), xycoords=("axes fraction", "data"), ha="right")
         axes.set_title(METRICS.get(metric, metric))
         axes.set_xlabel(plain(axis))
         axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
