@@ -146,14 +146,13 @@ def complement(folder: Folder, crops: CropFile) -> None:
     saved = cellssl.studies.saved_study(folder)
     found = cellssl.studies.complement(saved, crops, folder, progress=shown())
     _show_gains(found.gains)
-    best = str(found.gains["pair"].iloc[0])
     rows = [
         [row.classifier, row["class"], f"{row.better_accuracy:.2f}", _gain(row), str(row.n)]
-        for _, row in found.classes[found.classes["pair"] == best]
+        for _, row in found.classes[found.classes["pair"] == found.best]
         .sort_values(["classifier", "gain"], ascending=[True, False])
         .iterrows()
     ]
-    title = f"{best}: accuracy of each class, with 95 % intervals over seeds"
+    title = f"{found.best}: accuracy of each class, with 95 % intervals over seeds"
     show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
     say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
 

@@ -30,8 +30,8 @@ class Complement:
     Attributes
     ----------
     gains : DataFrame
-        pair, better (of the two, by this score), subset, metric, value (of the pair), better_value,
-        gain, low, high, apart; pairs that gain most in all three scores together come first.
+        pair, one_protocol (two seeds of it), better (of the two, by this score), subset, metric,
+        value (of the pair), better_value, gain, low, high, apart; pairs that gain most in all three scores together come first.
     classes : DataFrame
         pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, n: over all
         classes; intervals over training seeds alone, none with one seed.
@@ -42,6 +42,11 @@ class Complement:
     gains: pd.DataFrame
     classes: pd.DataFrame
     folder: Path
+
+    @property
+    def best(self) -> str:
+        """The pair of two protocols that gains most."""
+        return str(self.gains.loc[~self.gains["one_protocol"], "pair"].iloc[0])
 
 
 def complement(
@@ -80,7 +85,7 @@ def complement(
     }
     measured = _measure(study, there, pairs, out, progress=progress)
     gains = pd.DataFrame(_gains(measured, pairs))
-    if gains.empty:
+    if gains.empty or gains["one_protocol"].all():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
     found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, pairs)), out)
     tables = {"complement.csv": found.gains, "complement_per_class.csv": found.classes}
@@ -147,6 +152,7 @@ def _gains(
             row = difference_between(differences, pair, better, metric=metric, subset=subset)
             yield {
                 "pair": pair,
+                "one_protocol": parts[0] == parts[1],
                 "better": better,
                 "subset": subset,
                 "metric": metric,

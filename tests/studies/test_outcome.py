@@ -101,6 +101,7 @@ def test_pairs_are_held_against_the_better_of_the_two(
         assert row["apart"] == (row["low"] > 0 or row["high"] < 0)
     order = found.gains.groupby("pair", sort=False)["gain"].mean().tolist()
     assert order == sorted(order, reverse=True)
+    assert found.best == "expert + geometry"
     for name in ("complement.csv", "complement_per_class.csv"):
         assert len(pd.read_csv(carried_out / name))
 
