@@ -31,7 +31,8 @@ class Complement:
     ----------
     gains : DataFrame
         pair, one_protocol (two seeds of it), better (of the two, by this score), subset, metric,
-        value (of the pair), better_value, gain, low, high, apart; pairs that gain most in all three scores together come first.
+        value (of the pair), better_value, gain, low, high, apart; pairs that gain most
+        in all three scores together come first.
     classes : DataFrame
         pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, n: over all
         classes; intervals over training seeds alone, none with one seed.
