@@ -8,6 +8,7 @@ __all__ = [
     "ModelError",
     "PlateError",
     "ProtocolError",
+    "StoppedError",
     "StudyError",
     "TrainingError",
 ]
@@ -39,6 +40,10 @@ class ModelError(CellsslError, ValueError):
 
 class TrainingError(CellsslError, RuntimeError):
     """Training cannot start or cannot go on."""
+
+
+class StoppedError(TrainingError):
+    """Training was asked to stop, and saved; the same command goes on."""
 
 
 class EmbeddingError(CellsslError, ValueError):

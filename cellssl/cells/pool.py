@@ -97,7 +97,7 @@ class Workers:
             else:
                 lost = yield from self._until_death(work, tasks, waiting, ahead=2 * self._number)
             if lost:
-                _LOG.warning("a worker process died; doing %d fields again", len(lost))
+                _LOG.warning("a worker process died; doing %d tasks again", len(lost))
             suspects.extend(lost)
 
     def _until_death(

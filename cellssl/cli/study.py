@@ -1,5 +1,6 @@
-"""Commands of studies: list, plan, run, status, report."""
+"""Commands of studies: list, plan, run, status, report, complement."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ from cellssl.cli.options import Baselines, CropFile, Device, Out, parse_baseline
 from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cellssl.studies import Study
 
 Name = Annotated[str, typer.Argument(help="A study's name or file.", show_default=False)]
@@ -19,7 +22,9 @@ Folder = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="KEY=VALUE of the study's training, e.g. epochs=25; may be repeated."
+        "--set",
+        help="training.KEY=VALUE replaces a training setting of all runs, e.g. training.epochs=25; "
+        "an axis that sets it goes first; may be repeated.",
     ),
 ]
 Seeds = Annotated[
@@ -27,14 +32,18 @@ Seeds = Annotated[
 ]
 
 
-def _load(name: str, settings: list[str] | None, seeds: int | None) -> "Study":
-    """Read a study, with other training settings where they are given."""
+def _load(
+    name: str, settings: list[str] | None, seeds: int | None, baseline: list[str] | None = None
+) -> "Study":
+    """Read a study, with other training settings, seeds and baselines where they are given."""
     import cellssl.protocols
     import cellssl.studies
 
     pairs = parse_pairs(settings or [], "--set")
     training = {key: cellssl.protocols.parse_value(text) for key, text in pairs.items()}
-    return cellssl.studies.load_study(name).changed(training, seeds=seeds)
+    return cellssl.studies.load_study(name).changed(
+        training, seeds=seeds, baselines=parse_baselines(baseline)
+    )
 
 
 @command(studies, "list")
@@ -61,7 +70,7 @@ def plan(
     loaded = _load(study, set_, seeds)
     say(f"{loaded.name}: {loaded.question}")
     runs = cellssl.studies.plan_runs(loaded)
-    firsts = runs[: len(runs) // loaded.seeds]
+    firsts = [run for run in runs if run.seed == 0]
     show_table("Combinations", list(loaded.axes), [list(run.settings.values()) for run in firsts])
     cost = cellssl.studies.estimate(loaded, crops, device=device)
     hours, minutes = divmod(round(cost.seconds / 60), 60)
@@ -91,7 +100,7 @@ def run(
     """Train and embed what is not there yet, then score all; the same command goes on."""
     import cellssl.studies
 
-    loaded = _load(study, set_, seeds)
+    loaded = _load(study, set_, seeds, baseline)
     failed = cellssl.studies.carry_out(
         loaded,
         crops,
@@ -102,7 +111,7 @@ def run(
         progress=shown(),
     )
     if not train_only:
-        _score(loaded, crops, out, baseline, device)
+        _score(loaded, crops, out, device)
     for name, reason in failed.items():
         say(f"{name} failed: {reason}")
     if failed:
@@ -125,10 +134,50 @@ def report(
     """Score what is finished, draw it, and write the study's page."""
     import cellssl.studies
 
-    _score(cellssl.studies.saved_study(folder), crops, folder, baseline, device)
+    saved = cellssl.studies.saved_study(folder).changed(baselines=parse_baselines(baseline))
+    _score(saved, crops, folder, device)
 
 
-def _score(study: "Study", crops: Path, out: Path, baseline: list[str] | None, device: str) -> None:
+@command(studies, "complement")
+def complement(folder: Folder, crops: CropFile) -> None:
+    """Say which two combinations tell most together, beyond the better of them, and of which classes."""
+    import cellssl.studies
+
+    saved = cellssl.studies.saved_study(folder)
+    found = cellssl.studies.complement(saved, crops, folder, progress=shown())
+    _show_gains(found.gains)
+    rows = [
+        [row.classifier, row["class"], f"{row.better_accuracy:.2f}", _gain(row), str(row.n)]
+        for _, row in found.classes[found.classes["pair"] == found.best]
+        .sort_values(["classifier", "gain"], ascending=[True, False])
+        .iterrows()
+    ]
+    title = f"{found.best}: accuracy of each class, with 95 % intervals over seeds"
+    show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
+    say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
+
+
+def _show_gains(gains: "pd.DataFrame") -> None:
+    """Print what each pair gains over the better of its two; * where the interval excludes 0."""
+    own = gains[gains["subset"] == "all"]
+    metrics = list(dict.fromkeys(own["metric"]))
+    rows = []
+    for pair, group in own.groupby("pair", sort=False):
+        cells = {
+            row["metric"]: _gain(row) + " *" * bool(row["apart"]) for _, row in group.iterrows()
+        }
+        rows.append([str(pair), *(cells.get(metric, "–") for metric in metrics)])
+    title = "Gains over the better of the two, with 95 % intervals; * apart"
+    show_table(title, ["pair", *metrics], rows)
+
+
+def _gain(row: "pd.Series") -> str:
+    """Write a gain and, where there is one, its interval."""
+    inside = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"{row['gain']:+.3f}{inside}"
+
+
+def _score(study: "Study", crops: Path, out: Path, device: str) -> None:
     """Score, draw, and say what is missing."""
     import cellssl.studies
 
@@ -136,7 +185,6 @@ def _score(study: "Study", crops: Path, out: Path, baseline: list[str] | None, d
         study,
         crops,
         out,
-        baselines=parse_baselines(baseline),
         device=device,
         progress=shown(),
     )

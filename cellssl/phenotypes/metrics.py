@@ -50,6 +50,7 @@ TOP1 = "_top1"
 METRICS = (
     "ami_kmeans",
     "ami_leiden",
+    "clusters_leiden",
     "silhouette",
     "knn",
     "linear",
@@ -103,8 +104,12 @@ def task_scores(
     if components.shape[1] > 1:
         found = _leiden_clusters(components, seeds)
         yield Score("ami_leiden", *_agreement(task, truth, found), n)
+        count = float(np.mean([len(np.unique(one)) for one in found]))
+        # Nothing is clustered again in a resample: only training seeds widen its interval.
+        yield Score("clusters_leiden", count, np.full(len(task.resamples.weights), count), n)
     else:
-        yield Score("ami_leiden", float("nan"), None, n, "one feature has no neighbourhoods")
+        for metric in ("ami_leiden", "clusters_leiden"):
+            yield Score(metric, float("nan"), None, n, "one feature has no neighbourhoods")
     yield _silhouette(components, task)
     for name, predict in CLASSIFIERS.items():
         yield from _accuracies(name, predict, Z, task)

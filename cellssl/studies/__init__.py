@@ -4,20 +4,24 @@ from cellssl.studies.audit import Audit, Invariances, Suggestion, audit, invaria
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.comparison import Comparison, compare
-from cellssl.studies.execution import Estimate, carry_out, estimate, run_states
+from cellssl.studies.complement import Complement, complement
+from cellssl.studies.execution import carry_out, run_states
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.library import load_study, saved_study, study_names
 from cellssl.studies.outcome import Outcome, score_study
 from cellssl.studies.page import write_study_page
 from cellssl.studies.planning import PlannedRun, plan_runs
-from cellssl.studies.study import Study, load_study, saved_study, study_names
+from cellssl.studies.study import Study, Sweep
 from cellssl.studies.suitability import check_crops
+from cellssl.studies.timing import Estimate, estimate
 
 __all__ = [
     "BASELINES",
     "Audit",
     "Baseline",
     "Comparison",
+    "Complement",
     "Estimate",
     "Invariances",
     "Ledger",
@@ -25,12 +29,14 @@ __all__ = [
     "PlannedRun",
     "Study",
     "Suggestion",
+    "Sweep",
     "audit",
     "carry_out",
     "check_crops",
     "class_correlations",
     "class_table",
     "compare",
+    "complement",
     "estimate",
     "fingerprint",
     "invariances",

@@ -3,31 +3,31 @@
 import json
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.pool import Died, Workers
-from cellssl.crops import Crops
 from cellssl.embedding import embed
-from cellssl.errors import CellsslError
+from cellssl.errors import CellsslError, StoppedError
 from cellssl.files import atomic, make_folder
 from cellssl.progress import bar
-from cellssl.protocols import from_dict, require_fit, resolve
+from cellssl.protocols import from_dict
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import fingerprint
 from cellssl.studies.planning import PlannedRun, plan_runs
+from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT, load_checkpoint
 
-__all__ = ["Estimate", "carry_out", "estimate", "run_states"]
+__all__ = ["carry_out", "finished", "run_folder", "run_states"]
 
 _LOG = logging.getLogger(__name__)
+RUNS, FAILURES = "runs", "failures.json"
 EMBEDDING, DONE = "embedding.h5ad", "finished.json"
 
 
@@ -45,7 +45,7 @@ class _Task:
 
 def run_folder(out: Path, run: PlannedRun) -> Path:
     """Say where a run lies."""
-    return out / "runs" / run.folder
+    return out / RUNS / run.folder
 
 
 def carry_out(
@@ -82,23 +82,24 @@ def carry_out(
     dict
         Run's folder → why it failed; empty where none did.
     """
-    out = make_folder(out)
+    out, crops = Path(out), Path(crops)
     runs = plan_runs(study)
-    _check_fit(runs, Path(crops))
-    study.save(out)
+    check_ready(study, runs, crops, out / RUNS)
+    study.save(make_folder(out))
     tasks = [
         _Task(
             run.combination,
             run.protocol.to_dict(),
-            str(Path(crops).absolute()),
+            str(crops.absolute()),
             str(run_folder(out, run).absolute()),
             study.where,
             device,
         )
         for run in runs
-        if not finished(run_folder(out, run), Path(crops), run, study.where)
+        if not finished(run_folder(out, run), run, study.where, crops)
     ]
     failed: dict[str, str] = {}
+    _note_failures(out, failed)
     with Workers(jobs) as workers, bar(shown=progress) as display:
         results = spread_on(scheduler, _run, tasks) if scheduler else workers.spread(_run, tasks)
         line = display.add_task(
@@ -109,42 +110,38 @@ def carry_out(
             if problem:
                 died = "its process was killed, twice: too little memory?"
                 failed[name] = died if isinstance(problem, Died) else problem
+                _note_failures(out, failed)
                 _LOG.warning("%s failed: %s", name, failed[name])
             display.update(line, advance=1, note=name)
     return failed
 
 
-def _check_fit(runs: list[PlannedRun], crops: Path) -> None:
-    """Find what cannot work before anything is trained."""
-    opened = Crops.open(crops)
-    told: Counter[str] = Counter()
-    for run in runs:
-        if run.seed == 0:
-            found = require_fit(
-                run.protocol,
-                channels=opened.channels,
-                stored_size=opened.size,
-                masks=opened.mask_names,
-                columns=list(opened.obs.columns),
-            )
-            told.update(finding.message for finding in found)
-    for message, count in told.items():
-        _LOG.warning("%s (%d of the combinations)", message, count)
+def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
+    """Keep for `run_states` why runs failed, the last time."""
+    with atomic(out / FAILURES) as part:
+        part.write_text(json.dumps(failed, indent=1), encoding="utf-8")
 
 
-def _inputs(protocol: dict, crops: Path, where: str | None) -> dict:
-    """Name all that an embedding follows from."""
-    return {"protocol": protocol, "crops": fingerprint(crops), "where": where}
+def _inputs(protocol: dict, where: str | None, crops: Path | None) -> dict:
+    """Name all that an embedding follows from, as JSON gives it back; crops where they are known."""
+    seen = {} if crops is None else {"crops": fingerprint(crops)}
+    return json.loads(json.dumps({"protocol": protocol, "where": where, **seen}))
 
 
-def finished(folder: Path, crops: Path, run: PlannedRun, where: str | None) -> bool:
-    """Whether a run's embedding is there, and is this run's."""
+def finished(folder: Path, run: PlannedRun, where: str | None, crops: Path | None = None) -> bool:
+    """Whether a run's embedding is there, and follows from this protocol (and these crops)."""
+    done = _read(folder / DONE).get("inputs", {})
+    wanted = _inputs(run.protocol.to_dict(), where, crops)
+    same = all(key in done and done[key] == value for key, value in wanted.items())
+    return same and (folder / EMBEDDING).exists()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a record; nothing where there is none."""
     try:
-        done = json.loads((folder / DONE).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
-    wanted = json.loads(json.dumps(_inputs(run.protocol.to_dict(), crops, where)))
-    return (folder / EMBEDDING).exists() and done["inputs"] == wanted
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 def _run(task: _Task) -> str:
@@ -164,35 +161,51 @@ def _run(task: _Task) -> str:
             progress=False,
         )
         record = {
-            "inputs": _inputs(task.protocol, crops, task.where),
+            "inputs": _inputs(task.protocol, task.where, crops),
             "seconds": round(time.perf_counter() - began, 1),
         }
         with atomic(folder / DONE) as part:
             part.write_text(json.dumps(record), encoding="utf-8")
-    except (CellsslError, OSError, RuntimeError) as error:  # the others go on
+    except StoppedError:
+        raise  # whoever stops a run, stops the study
+    except CellsslError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other runs go on
+        _LOG.debug("%s", task.name, exc_info=True)
         return f"{type(error).__name__}: {error}"
     return ""
 
 
-def run_states(study: Study, out: str | Path) -> pd.DataFrame:
+def run_states(study: Study, out: str | Path, crops: str | Path | None = None) -> pd.DataFrame:
     """Say how far each run is.
+
+    Parameters
+    ----------
+    study, out
+        As for `carry_out`.
+    crops : path, optional
+        The crop file, where it shall be looked whether runs are of these very crops.
 
     Returns
     -------
     DataFrame
-        run, one column an axis, seed, state (finished, trained, "epoch 3 of 25", not begun),
-        seconds.
+        run, one column an axis, seed, state (finished, trained, "epoch 3 of 25", "failed: …", not
+        begun), seconds.
     """
-    return pd.DataFrame(_states(plan_runs(study), Path(out)))
+    return pd.DataFrame(_states(study, Path(out), None if crops is None else Path(crops)))
 
 
-def _states(runs: list[PlannedRun], out: Path) -> Iterator[dict[str, object]]:
-    for run in runs:
+def _states(study: Study, out: Path, crops: Path | None) -> Iterator[dict[str, object]]:
+    failures = _read(out / FAILURES)
+    for run in plan_runs(study):
         folder = run_folder(out, run)
         state, seconds = "not begun", float("nan")
-        if (folder / DONE).exists():
-            done = json.loads((folder / DONE).read_text(encoding="utf-8"))
-            state, seconds = "finished", done["seconds"]
+        if finished(folder, run, study.where, crops):
+            state, seconds = "finished", _read(folder / DONE)["seconds"]
+        elif run.folder in failures:
+            state = f"failed: {failures[run.folder]}"
+        elif (folder / DONE).exists():
+            state = "finished, but of other crops or settings"
         elif (folder / CHECKPOINT).exists():
             saved = load_checkpoint(folder)
             epochs = f"epoch {saved['epoch']} of {run.protocol.training.epochs}"
@@ -204,47 +217,3 @@ def _states(runs: list[PlannedRun], out: Path) -> Iterator[dict[str, object]]:
             "state": state,
             "seconds": seconds,
         }
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a study will cost.
-
-    Attributes
-    ----------
-    runs : int
-        Trainings in all.
-    seconds : float
-        One after the other on this device, embedding left out.
-    """
-
-    runs: int
-    seconds: float
-
-
-def estimate(study: Study, crops: str | Path, *, device: str = "auto", steps: int = 6) -> Estimate:
-    """Estimate a study's time from some steps of each combination.
-
-    The first step, which loads and compiles, is not counted.
-    """
-    runs = plan_runs(study)
-    cells = len(Crops.open(crops))
-    seconds = 0.0
-    for run in runs[: len(runs) // study.seeds]:
-        settings = run.protocol.training
-        each = settings.batch_size * settings.accumulate
-        with TemporaryDirectory() as folder:
-            short = resolve(
-                run.protocol,
-                {
-                    "training.epochs": steps,
-                    "training.samples_per_epoch": min(each, cells),
-                    "training.warmup_epochs": None,
-                },
-            )
-            train(short, crops, Path(folder) / "timing", device=device, progress=False)
-            rows = pd.read_csv(Path(folder) / "timing" / "metrics.csv")
-        per_step = rows["seconds"].diff().iloc[1:].median()
-        count = max((settings.samples_per_epoch or cells) // each, 1) * settings.epochs
-        seconds += float(per_step) * count * study.seeds
-    return Estimate(len(runs), seconds)

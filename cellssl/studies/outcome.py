@@ -1,9 +1,8 @@
 """What a study's runs say: combined, scored beside baselines, in tidy tables."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,14 +10,21 @@ import pandas as pd
 from cellssl.errors import ModelError, StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, combine, measure_embeddings
-from cellssl.protocols import load
 from cellssl.studies.baselines import plan_baselines
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger
-from cellssl.studies.planning import PlannedRun, plan_runs
+from cellssl.studies.planning import base_protocol, plain, plan_runs
 from cellssl.studies.study import Study
 
-__all__ = ["Outcome", "score_study"]
+__all__ = [
+    "Outcome",
+    "difference_between",
+    "embedded_runs",
+    "put_together",
+    "score_study",
+    "seed_by_seed",
+    "trained_names",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +41,8 @@ class Outcome:
         Its scores with their draws.
     missing : mapping
         Run's folder → its state, of those that are not finished.
+    baselines : tuple of str
+        Names of the embeddings that no run of the study made, and none is put together of.
     folder : Path
         Holds scores.csv, differences.csv, per_class.csv, confusion.csv, runs.csv.
     """
@@ -42,6 +50,7 @@ class Outcome:
     scores: pd.DataFrame
     measured: Measurements
     missing: Mapping[str, str]
+    baselines: tuple[str, ...]
     folder: Path
 
 
@@ -50,7 +59,6 @@ def score_study(
     crops: str | Path,
     out: str | Path,
     *,
-    baselines: Mapping[str, Path | None] | None = None,
     device: str = "auto",
     progress: bool = True,
 ) -> Outcome:
@@ -60,27 +68,57 @@ def score_study(
     ----------
     study, crops, out, device, progress
         As for `carry_out`.
-    baselines
-        Model → file of weights (None: by name), instead of the study's own.
 
     Raises
     ------
     StudyError
         When no run is finished.
     """
-    crops, out = Path(crops), make_folder(out)
-    runs = plan_runs(study)
-    there = [run for run in runs if finished(run_folder(out, run), crops, run, study.where)]
+    crops, out = Path(crops), Path(out)
+    there = embedded_runs(study, crops, out)
+    ledger = Ledger(make_folder(out / "beside") / "finished.json")
+    paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
+    beside, absent = _baselines(study, crops, ledger, device=device, progress=progress)
+    measured = measure_embeddings(
+        [*paths, *beside],
+        label=study.label,
+        subsets=study.subsets or None,
+        held_out=study.held_out,
+        normalise=study.normalise,
+        absent=absent,
+        progress=progress,
+    )
+    return _save(study, crops, measured, out)
+
+
+def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int], Path]:
+    """Find the embeddings of all runs that are finished: combination and seed → file.
+
+    Raises
+    ------
+    StudyError
+        When there is none.
+    """
+    there = {
+        (run.combination, run.seed): run_folder(out, run) / EMBEDDING
+        for run in plan_runs(study)
+        if finished(run_folder(out, run), run, study.where, crops)
+    }
     if not there:
         raise StudyError(
-            f"no run of {study.name} is finished in {out}: `cellssl study run` it first"
+            f"no run of {study.name} on {crops} is finished in {out}: `cellssl study run` it first, "
+            "`cellssl study status` says how far each is"
         )
-    wanted = baselines if baselines is not None else _own_baselines(study)
-    ledger = Ledger(make_folder(out / "beside") / "finished.json")
-    paths = [run_folder(out, run) / EMBEDDING for run in there]
-    paths += list(_combined(study, there, out, ledger))
+    return there
+
+
+def _baselines(
+    study: Study, crops: Path, ledger: Ledger, *, device: str, progress: bool
+) -> tuple[list[Path], dict[str, str]]:
+    """Embed the cells with baselines; give the files, and why there is none of the others."""
+    paths: list[Path] = []
     absent: dict[str, str] = {}
-    for baseline in plan_baselines(wanted, load(study.protocol), device=device):
+    for baseline in plan_baselines(study.weights, base_protocol(study), device=device):
         for seed in range(study.seeds if baseline.model.startswith("random") else 1):
             seeded = baseline.with_seed(seed)
             path = ledger.path.parent / seeded.file
@@ -94,37 +132,23 @@ def score_study(
                 absent[baseline.model] = str(error)
                 break
             paths.append(path)
-    measured = measure_embeddings(
-        paths,
-        label=study.label,
-        subsets=study.subsets or None,
-        held_out=study.held_out,
-        normalise=study.normalise,
-        absent=absent,
-        progress=progress,
-    )
-    return _save(study, runs, measured, out)
+    return paths, absent
 
 
-def _own_baselines(study: Study) -> dict[str, Path | None]:
-    return {name: None if file is None else Path(file) for name, file in study.baselines.items()}
-
-
-def _combined(study: Study, there: list[PlannedRun], out: Path, ledger: Ledger) -> Iterator[Path]:
-    """Put embeddings side by side, seed by seed, where all of them are there."""
-    paths = {(run.combination, run.seed): run_folder(out, run) / EMBEDDING for run in there}
-    for number, (name, parts) in enumerate(study.combine.items()):
-        for seed in range(study.seeds):
-            # The second time that a combination is named it gives its next seed.
-            chosen = [
-                (part, (seed + parts[:place].count(part)) % study.seeds)
-                for place, part in enumerate(parts)
-            ]
-            if not all(key in paths for key in chosen):
+def put_together(
+    wanted: Mapping[str, Sequence[str]],
+    seeds: int,
+    there: Mapping[tuple[str, int], Path],
+    ledger: Ledger,
+) -> Iterator[Path]:
+    """Put embeddings side by side, seed by seed, where all of them are there; give the files."""
+    for name, parts in wanted.items():
+        for seed, chosen in enumerate(seed_by_seed(parts, seeds)):
+            if not all(key in there for key in chosen):
                 continue
-            files = [paths[key] for key in chosen]
-            path = ledger.path.parent / f"combined{number}-seed{seed}.h5ad"
-            inputs = {"name": name, "files": [_stamp(file) for file in files]}
+            files = [there[key] for key in chosen]
+            path = ledger.path.parent / f"{plain(name)}-seed{seed}.combined.h5ad"
+            inputs = {"name": name, "seed": seed, "files": [_stamp(file) for file in files]}
             if not ledger.holds(path.name, inputs):
                 joined = combine(files, name=name)
                 joined.uns["cellssl"]["seed"] = seed
@@ -134,28 +158,82 @@ def _combined(study: Study, there: list[PlannedRun], out: Path, ledger: Ledger) 
             yield path
 
 
+def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]]:
+    """Say which seed of each part goes into each repetition of a combination.
+
+    The second time that a part is named it gives its next seed, and so on in a circle. The same
+    trainings in another order are no repetition.
+
+    Examples
+    --------
+    >>> seed_by_seed(["a", "b"], 2)
+    [[('a', 0), ('b', 0)], [('a', 1), ('b', 1)]]
+    >>> seed_by_seed(["a", "a"], 2)
+    [[('a', 0), ('a', 1)]]
+    """
+    found: dict[frozenset[tuple[str, int]], list[tuple[str, int]]] = {}
+    for seed in range(seeds):
+        chosen = [
+            (part, (seed + parts[:place].count(part)) % seeds) for place, part in enumerate(parts)
+        ]
+        found.setdefault(frozenset(chosen), chosen)
+    return list(found.values())
+
+
 def _stamp(file: Path) -> list[object]:
     state = file.stat()
     return [file.parent.name, state.st_size, state.st_mtime_ns]
 
 
-def _save(study: Study, runs: list[PlannedRun], measured: Measurements, out: Path) -> Outcome:
+def _save(study: Study, crops: Path, measured: Measurements, out: Path) -> Outcome:
     """Write the tables, with a column for each axis."""
     measured.save(out)
-    settings = pd.DataFrame({run.combination: dict(run.settings) for run in runs}).T
-    name_axes = partial(_with_axes, settings=settings)
-    scores = name_axes(measured.scores)
-    for file, table in {
+    settings = pd.DataFrame({run.combination: dict(run.settings) for run in plan_runs(study)}).T
+    scores = _with_axes(measured.scores, settings)
+    states = run_states(study, out, crops)
+    tables = {
         "scores.csv": scores,
-        "per_class.csv": name_axes(measured.per_class),
-    }.items():
+        "per_class.csv": _with_axes(measured.per_class, settings),
+        "runs.csv": states,
+    }
+    for file, table in tables.items():
         with atomic(out / file) as part:
             table.to_csv(part, index=False)
-    states = run_states(study, out)
-    with atomic(out / "runs.csv") as part:
-        states.to_csv(part, index=False)
     missing = states[states["state"] != "finished"]
-    return Outcome(scores, measured, dict(zip(missing["run"], missing["state"], strict=True)), out)
+    own = trained_names(scores) | set(study.combine)
+    return Outcome(
+        scores,
+        measured,
+        dict(zip(missing["run"], missing["state"], strict=True)),
+        tuple(name for name in dict.fromkeys(scores["embedding"]) if name not in own),
+        out,
+    )
+
+
+def trained_names(scores: pd.DataFrame) -> set[str]:
+    """Name the combinations of settings in a study's table: what has settings was trained."""
+    axes = list(scores.columns[: scores.columns.get_loc("embedding")])
+    return set(scores.loc[scores[axes].notna().all(axis=1), "embedding"])
+
+
+def difference_between(
+    differences: pd.DataFrame, one: str, other: str, *, metric: str, subset: str = "all"
+) -> pd.Series:
+    """Find by how much one embedding is better than another, in whatever order the table has them.
+
+    Returns
+    -------
+    Series
+        difference (one − other), low, high, apart.
+    """
+    own = differences[(differences["subset"] == subset) & (differences["metric"] == metric)]
+    forward = own[(own["embedding_a"] == one) & (own["embedding_b"] == other)]
+    columns = ["difference", "low", "high", "apart"]
+    if len(forward):
+        return forward.iloc[0][columns]
+    row = own[(own["embedding_a"] == other) & (own["embedding_b"] == one)].iloc[0]
+    turned = [-row["difference"], -row["high"], -row["low"], row["apart"]]
+    return pd.Series(turned, index=columns)
 
 
 def _with_axes(table: pd.DataFrame, settings: pd.DataFrame) -> pd.DataFrame:

@@ -18,12 +18,13 @@ from cellssl.report import (
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.outcome import Outcome
+from cellssl.studies.outcome import Outcome, difference_between, trained_names
 from cellssl.studies.study import Study, Sweep
 
 __all__ = ["write_study_page"]
 
 THREE = ("ami_kmeans", "knn", "linear")
+FURTHER = ("silhouette", "clusters_leiden")
 
 
 def write_study_page(study: Study, outcome: Outcome) -> Path:
@@ -37,7 +38,8 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
     sections = [
         section
         for section in (
-            _scores(study, outcome),
+            _finding(study, outcome),
+            _scores(outcome),
             _sweeps(study, outcome),
             _classes(outcome),
             _runs(study, outcome),
@@ -59,23 +61,78 @@ def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str
     return Picture(figure, caption, alt)
 
 
-def _scores(study: Study, outcome: Outcome) -> Section:
-    """Compare all, beside baselines."""
-    scores, means = outcome.scores, _means(outcome.scores)
+def _finding(study: Study, outcome: Outcome) -> Section:
+    """Open with what was found: the best of each kind, and everything in numbers."""
+    means = _means(outcome.scores)
+    blocks: list = [_best(outcome, means), _score_table(means[means["subset"] == "all"])]
+    if study.seeds < 3:
+        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
+    if any(len(set(parts)) < len(parts) for parts in study.combine.values()):
+        text = (
+            "Repetitions of a combination of several seeds of one protocol share trainings: its "
+            "interval is narrower than independent repetitions would make it."
+        )
+        blocks.append(Text(text, "aside"))
+    return Section("finding", "Finding", "What was found", blocks)
+
+
+def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
+    """Set the best trained and the best put together against the best baseline, score by score."""
+    own, beside = trained_names(outcome.scores), set(outcome.baselines)
+    kinds = {
+        "protocol": lambda name: name in own,
+        "combination": lambda name: name not in own | beside,
+    }
+    differences = outcome.measured.differences()
+    rows = []
+    for metric in THREE:
+        found = means[(means["subset"] == "all") & (means["metric"] == metric)]
+        reference = _highest(found[found["embedding"].isin(beside)])
+        for kind, belongs in kinds.items():
+            best = _highest(found[found["embedding"].map(belongs)])
+            if best is not None:
+                told = ["–", ""] if reference is None else _lead(differences, best, reference)
+                rows.append(
+                    [METRICS[metric], kind, str(best["embedding"]), _with_interval(best), *told]
+                )
+    heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
+    caption = (
+        "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
+        "The best of many is chosen on these very scores, which flatters it."
+    )
+    return Table(heads, rows, caption=caption, numeric=["value"])
+
+
+def _highest(rows: pd.DataFrame) -> "pd.Series | None":
+    return None if rows.empty else rows.sort_values("value").iloc[-1]
+
+
+def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
+    """Say by how much one is better than another, and whether they are apart."""
+    row = difference_between(
+        differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
+    )
+    value, low, high = row["difference"], row["low"], row["high"]
+    text = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) {reference['embedding']}"
+    return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
+
+
+def _scores(outcome: Outcome) -> Section:
+    """Draw all beside baselines."""
     blocks: list = []
-    for subset in means["subset"].unique():
-        figure = score_figure(scores, subset=str(subset))
+    for subset in _means(outcome.scores)["subset"].unique():
+        figure = score_figure(
+            outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=THREE
+        )
         caption = (
             f"{'All classes' if subset == 'all' else f'Subset {subset}'}: clusters against the "
-            "label, and what a nearest-neighbour and a linear classifier find across plates. Bars: "
-            "95 % intervals over treatments and seeds. Below: how much of it is plate or batch."
+            "label, and what a nearest-neighbour and a linear classifier find in cells that they did "
+            "not learn from. Bars: 95 % intervals over treatments and seeds. Below: how much of it is "
+            "plate or batch, where there are several."
         )
         alt = f"Scores of every combination, {subset}"
         blocks.append(_picture(outcome, f"scores-{subset}", figure, caption, alt))
-    blocks.append(_score_table(means[means["subset"] == "all"]))
     blocks += _apart(outcome)
-    if study.seeds < 3:
-        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
     return Section("scores", "Scores", "Which protocol tells most", blocks)
 
 
@@ -84,21 +141,29 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _score_table(means: pd.DataFrame) -> Table:
-    """Write the three scores with intervals."""
+    """Write the scores with intervals."""
+    metrics = [metric for metric in (*THREE, *FURTHER) if (means["metric"] == metric).any()]
     rows = []
     for name, group in means.groupby("embedding", sort=False):
         found = {str(row["metric"]): row for _, row in group.iterrows()}
         rows.append(
-            [str(name), str(int(group["replicates"].max()))]
-            + [_with_interval(found.get(metric)) for metric in THREE]
+            [str(name) + (" †" if group["weak"].any() else ""), str(int(group["replicates"].max()))]
+            + [_with_interval(found.get(metric)) for metric in metrics]
         )
-    heads = ["", "seeds", *(METRICS[metric] for metric in THREE)]
-    return Table(heads, rows, numeric=heads[1:])
+    heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
+    weak = "† trained with weak labels: cells of the same well or treatment as positives."
+    return Table(heads, rows, caption=weak if means["weak"].any() else "", numeric=heads[1:])
 
 
 def _with_interval(row: "pd.Series | None") -> str:
-    """Write a score and its interval."""
-    return "–" if row is None else f"{row['value']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+    """Write a score and its interval; how many clusters there are, with one decimal."""
+    if row is None:
+        return "–"
+    places = 1 if row["metric"] == "clusters_leiden" else 3
+    value, low, high = (f"{row[name]:.{places}f}" for name in ("value", "low", "high"))
+    if low == high:  # one training, and nothing is resampled
+        return value
+    return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
 
 
 def _apart(outcome: Outcome) -> Iterator[Table]:
@@ -141,7 +206,7 @@ def _sweeps(study: Study, outcome: Outcome) -> Section | None:
         own = means[means[axis].notna()].copy()
         others = [name for name in study.axes if name != axis]
         own["series"] = own[others].agg(", ".join, axis=1) if others else study.name
-        own[axis] = own[axis].str.split().str[-1].astype(float)
+        own[axis] = own[axis].astype(float)
         figure = sweep_figure(own, axis, metrics=[m for m in THREE if (own["metric"] == m).any()])
         caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
         blocks.append(_picture(outcome, f"sweep-{axis}", figure, caption, caption))
@@ -159,7 +224,7 @@ def _classes(outcome: Outcome) -> Section | None:
         figure = class_change_figure(table, reference=str(table.index[0]))
         caption = f"{METRICS[classifier]}, class by class: gains in violet, losses in orange."
         blocks.append(_picture(outcome, f"classes-{classifier}", figure, caption, caption))
-        trained = table[table.index.isin(_trained(outcome))]
+        trained = table[table.index.isin(trained_names(outcome.scores))]
         if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
             continue
         found = class_correlations(trained)
@@ -176,17 +241,10 @@ def _classes(outcome: Outcome) -> Section | None:
     return Section("classes", "Classes", "Who gains, who loses", blocks) if blocks else None
 
 
-def _trained(outcome: Outcome) -> set[str]:
-    """Name the combinations: what has settings is no baseline, nor put together of others."""
-    axes = list(outcome.scores.columns[: outcome.scores.columns.get_loc("embedding")])
-    own = outcome.scores[outcome.scores[axes].notna().all(axis=1)]
-    return set(own["embedding"])
-
-
 def _runs(study: Study, outcome: Outcome) -> Section:
     """Say what was run and what is missing."""
     rows = [[name, state] for name, state in outcome.missing.items()]
-    told = "All runs are finished." if not rows else "These runs are not finished:"
+    told = "All runs are finished." if not rows else "These runs are not among the scores:"
     blocks: list = [
         Text(
             f"Protocol {study.protocol}, {study.seeds} seeds each; label "

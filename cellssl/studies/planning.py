@@ -2,15 +2,18 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cellssl.augment import nearest
 from cellssl.errors import ProtocolError, StudyError
 from cellssl.protocols import Protocol, extend, load, resolve
-from cellssl.studies.study import Study, Sweep
+from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "plan_runs"]
+__all__ = ["PlannedRun", "base_protocol", "plain", "plan_runs"]
+
+_SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class PlannedRun:
     combination : str
         The settings' names: what repetitions with other seeds share.
     settings : mapping
-        Axis → setting.
+        Axis → setting; of a sweep its value.
     seed : int
         Of the training.
     protocol : Protocol
@@ -37,7 +40,7 @@ class PlannedRun:
     @property
     def folder(self) -> str:
         """What the run's folder is called."""
-        return f"{_plain(self.combination)}-seed{self.seed}"
+        return f"{plain(self.combination)}-seed{self.seed}"
 
 
 def plan_runs(study: Study) -> list[PlannedRun]:
@@ -45,8 +48,8 @@ def plan_runs(study: Study) -> list[PlannedRun]:
 
     Raises
     ------
-    ProtocolError, StudyError
-        When a setting is no protocol, or two combinations are the same.
+    StudyError
+        When a setting makes no protocol, or two combinations are the same: with file and line.
 
     Examples
     --------
@@ -65,75 +68,121 @@ def plan_runs(study: Study) -> list[PlannedRun]:
 
 def _combinations(study: Study) -> dict[str, tuple[dict[str, str], Protocol]]:
     """Build the protocol of each combination."""
-    base = load(study.protocol)
-    if study.training:
-        base = extend(
-            base,
-            {"name": f"{base.name} in {study.name}", "training": study.training},
-            source=f"{study.name}, training",
-        )
+    base = base_protocol(study)
     found: dict[str, tuple[dict[str, str], Protocol]] = {}
+    folders: dict[str, str] = {}
     for chosen in itertools.product(*(_settings(study, axis) for axis in study.axes)):
-        settings = dict(zip(study.axes, (name for name, _ in chosen), strict=True))
-        name = ", ".join(settings.values())
+        settings = {one.axis: one.name for one in chosen}
+        name = ", ".join(one.shown for one in chosen)
         protocol = base
-        for axis, (setting, change) in zip(study.axes, chosen, strict=True):
-            protocol = _laid_over(protocol, change, f"{study.name}, {axis}, {setting}")
+        for one in chosen:
+            protocol = _laid_over(protocol, one, study)
+        if protocol.training.seed != base.training.seed:
+            raise StudyError(f"{study.locate('axes')}: {name}: a seed is no setting; {_SEEDS}")
+        twin = folders.setdefault(plain(name).casefold(), name)
+        if name in found or twin != name:
+            raise StudyError(
+                f"{study.locate('axes')}: the combinations {twin!r} and {name!r} would have the same "
+                "folder; rename a setting"
+            )
         found[name] = settings, protocol.model_copy(update={"name": name})
-    folders = [_plain(name) for name in found]
-    twice = {folder for folder in folders if folders.count(folder) > 1}
-    if twice:
-        raise StudyError(f"{study.name}: two combinations are called {twice.pop()!r}; rename one")
     return found
 
 
-def _plain(name: str) -> str:
+def base_protocol(study: Study) -> Protocol:
+    """Give the protocol that all combinations are made from."""
+    if "seed" in study.training:
+        raise StudyError(f"{study.locate('training', 'seed')}: {_SEEDS}")
+    try:
+        base = load(study.protocol)
+    except ProtocolError as error:
+        raise StudyError(f"{study.locate('protocol')}: {error}") from error
+    for block, values in (("crop", study.crop), ("training", study.training)):
+        if values:
+            change = {"name": f"{base.name} in {study.name}", block: values}
+            base = _extended(base, change, study.locate(block))
+    return base
+
+
+def plain(name: str) -> str:
     """Make a folder's name of it."""
     return re.sub(r"[^\w.+-]+", "-", name)
 
 
-def _settings(study: Study, axis: str) -> Iterator[tuple[str, Mapping[str, Any] | tuple[str, Any]]]:
-    """Give an axis's settings: what each lays over the protocol."""
+@dataclass(frozen=True)
+class _Setting:
+    """One setting of an axis: what it lays over the protocol, and what it is called."""
+
+    axis: str
+    name: str
+    shown: str  # within a combination's name
+    change: Mapping[str, Any]  # by dotted key, of a sweep
+
+
+def _settings(study: Study, axis: str) -> list[_Setting]:
+    """Give an axis's settings."""
     settings = study.axes[axis]
     if not isinstance(settings, Sweep):
-        yield from ((name, change or {}) for name, change in settings.items())
-        return
-    for value in settings.values:
-        shown = f"{value:g}" if isinstance(value, int | float) else str(value)
-        yield (shown if len(study.axes) == 1 else f"{axis} {shown}"), (settings.sweep, value)
+        return [_Setting(axis, name, name, change or {}) for name, change in settings.items()]
+    names = [value_name(value) for value in settings.values]
+    return [
+        _Setting(
+            axis, name, name if len(study.axes) == 1 else f"{axis} {name}", {settings.sweep: value}
+        )
+        for name, value in zip(names, settings.values, strict=True)
+    ]
 
 
-def _laid_over(
-    protocol: Protocol, change: Mapping[str, Any] | tuple[str, Any], source: str
-) -> Protocol:
+def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
     """Lay a setting over a protocol."""
-    if isinstance(change, tuple):
+    change = dict(setting.change)
+    if isinstance(study.axes[setting.axis], Sweep):
+        source = study.locate("axes", setting.axis, "values")
         try:
-            return resolve(protocol, dict([change]))
+            return resolve(protocol, change)
         except ProtocolError as error:
-            raise ProtocolError(f"{source}: {error}") from error
+            raise StudyError(f"{source}, {setting.name}: {error}") from error
     if not change:
         return protocol
-    values = dict(change)
-    if "views_of" in values:
-        values["views"] = load(values.pop("views_of")).to_dict()["views"]
-    return extend(protocol, {"name": source, **values}, source=source)
+    source = study.locate("axes", setting.axis, setting.name)
+    if "views_of" in change:
+        try:
+            other = load(change.pop("views_of"))
+        except ProtocolError as error:
+            raise StudyError(f"{source}, views_of: {error}") from error
+        if other.groups:
+            raise StudyError(f"{source}, views_of: {other.name} has groups; name one without")
+        change["views"] = other.to_dict()["views"]
+    return _extended(protocol, {"name": setting.name, **change}, source)
+
+
+def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Protocol:
+    """Extend a protocol; say of a mistake where it stands."""
+    try:
+        return extend(protocol, change, source=source)
+    except ProtocolError as error:
+        raise StudyError(str(error)) from error
 
 
 def _check_combined(study: Study, combinations: list[str]) -> None:
     """Make sure that what is put side by side is trained."""
+    twins: set[str] = set()
     for name, parts in study.combine.items():
-        unknown = [part for part in parts if part not in combinations]
-        if unknown or len(parts) < 2:
-            what = f"{unknown[0]!r} is no combination" if unknown else "one alone is no combination"
+        source = study.locate("combine", name)
+        unknown = next((part for part in parts if part not in combinations), None)
+        if unknown is not None:
             raise StudyError(
-                f"{study.name}, combine, {name}: {what}; there are {', '.join(combinations)}"
+                f"{source}: {unknown!r} is no combination{nearest(unknown, combinations)}"
             )
+        if plain(name).casefold() in twins:
+            raise StudyError(f"{source}: another combination's file is called so; rename it")
+        twins.add(plain(name).casefold())
+        if len(parts) < 2:
+            raise StudyError(f"{source}: needs two combinations, got {len(parts)}")
         if name in combinations:
-            raise StudyError(f"{study.name}, combine: {name!r} is a combination already; rename it")
+            raise StudyError(f"{source}: a combination is called so already; rename it")
         most = max(parts.count(part) for part in parts)
         if most > study.seeds:
             raise StudyError(
-                f"{study.name}, combine, {name}: {most} seeds of one combination, but the study has "
-                f"{study.seeds}"
+                f"{source}: {most} seeds of one combination, but the study has {study.seeds}"
             )

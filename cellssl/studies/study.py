@@ -1,22 +1,39 @@
 """A study file: one question, the protocols that answer it, and what is counted as an answer."""
 
-from collections.abc import Mapping, Sequence
+import copy
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    field_validator,
+)
 
-from cellssl.augment import nearest
-from cellssl.documents import Document, Dumper, read_yaml
+from cellssl.documents import Dumper
 from cellssl.errors import StudyError
 from cellssl.files import atomic
-from cellssl.protocols import names as protocol_names
 
-__all__ = ["Study", "Sweep", "load_study", "saved_study", "study_names"]
-
+__all__ = ["SAVED", "Study", "Sweep"]
 
 SAVED = "study.yaml"
+
+#: Columns of the tables that a study writes: an axis cannot be called so.
+_COLUMNS = (
+    *("embedding", "label", "subset", "split", "normalisation", "metric", "value", "low", "high"),
+    *("n", "seed", "classes", "replicates", "weak", "note", "classifier", "class", "accuracy"),
+    *("run", "state", "seconds"),
+)
+
+_LOG = logging.getLogger(__name__)
 
 
 class Sweep(BaseModel):
@@ -27,15 +44,44 @@ class Sweep(BaseModel):
     sweep: str = Field(description="dotted key, e.g. stain_gain.amplitude or training.method")
     values: list[Any] = Field(min_length=1, description="its values")
 
+    @field_validator("values")
+    @classmethod
+    def _differ(cls, values: list[Any]) -> list[Any]:
+        names = [value_name(value) for value in values]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is here twice; keep one")
+        return values
+
     @property
     def numeric(self) -> bool:
         """Whether a curve can be drawn over the values."""
         return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
 
 
+def value_name(value: object) -> str:
+    """Write a sweep's value as a table shows it: as YAML does."""
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _kind(value: object) -> str:
+    """Tell a sweep from settings by name."""
+    if isinstance(value, Mapping):
+        is_sweep = "sweep" in value or isinstance(value.get("values"), list)
+    else:
+        is_sweep = isinstance(value, Sweep)
+    return "sweep" if is_sweep else "settings"
+
+
 def _baselines(value: object) -> object:
     """Accept a list of names where nobody needs a weight file."""
     return dict.fromkeys(value) if isinstance(value, list) else value
+
+
+_Settings = Annotated[dict[str, dict[str, Any] | None], Field(min_length=1)]
+_Axis = Annotated[
+    Annotated[Sweep, Tag("sweep")] | Annotated[_Settings, Tag("settings")], Discriminator(_kind)
+]
 
 
 class Study(BaseModel):
@@ -47,6 +93,7 @@ class Study(BaseModel):
 
     Examples
     --------
+    >>> from cellssl.studies import load_study
     >>> load_study("bbbc021-combination").seeds
     5
     """
@@ -56,10 +103,13 @@ class Study(BaseModel):
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="the study's name")
     question: str = Field("", description="what it asks, in one sentence")
     protocol: str = Field(description="the base protocol: a name, or a file beside this one")
+    crop: dict[str, Any] = Field(
+        default_factory=dict, description="view size and scaling of all runs, over the protocol's"
+    )
     training: dict[str, Any] = Field(
         default_factory=dict, description="training settings of all runs, over the protocol's"
     )
-    axes: dict[str, Sweep | dict[str, dict[str, Any] | None]] = Field(
+    axes: dict[str, _Axis] = Field(
         min_length=1, description="axis → its settings by name, or a sweep"
     )
     seeds: int = Field(3, ge=1, description="trainings of each combination; a claim needs three")
@@ -81,19 +131,64 @@ class Study(BaseModel):
         description="name → combinations whose embeddings are put side by side, seed by seed; one "
         "that is named twice gives two seeds",
     )
+    # Where each value stands, for errors: file, and line by place.
+    _lines: tuple[str, Mapping[tuple[str | int, ...], int]] = PrivateAttr(("", {}))
 
-    def changed(self, training: Mapping[str, Any], *, seeds: int | None = None) -> "Study":
-        """Give the same study with other training settings, or another number of seeds.
+    @field_validator("axes")
+    @classmethod
+    def _name_no_column(cls, axes: dict[str, _Axis]) -> dict[str, _Axis]:
+        for axis in axes:
+            if axis in _COLUMNS:
+                raise ValueError(f"{axis!r} is a column of the tables; rename the axis")
+        return axes
 
-        What wants more seeds of one combination than there are is not put together.
+    @property
+    def weights(self) -> dict[str, Path | None]:
+        """Baselines and their files of weights."""
+        return {m: None if file is None else Path(file) for m, file in self.baselines.items()}
+
+    def locate(self, *place: str) -> str:
+        """Say where something of the study stands: file, line and keys; of one without a file, keys."""
+        file, lines = self._lines
+        inner = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
+        return (
+            f"{file}:{lines.get(inner, 1)}: {', '.join(place)}"
+            if file
+            else ", ".join((self.name, *place))
+        )
+
+    def changed(
+        self,
+        training: Mapping[str, Any] | None = None,
+        *,
+        seeds: int | None = None,
+        baselines: Mapping[str, Path | None] | None = None,
+    ) -> "Study":
+        """Give the same study with other training settings, seeds or baselines.
+
+        What wants more seeds of one combination than there are is not put together, which is said.
+
+        Parameters
+        ----------
+        training : mapping, optional
+            Dotted key → value, as of a protocol: ``{"training.epochs": 25}``.
+        seeds : int, optional
+            Trainings of each combination.
+        baselines : mapping, optional
+            Model → file of weights (None: by name).
         """
-        laid: dict[str, Any] = {"training": {**self.training, **training}}
+        laid: dict[str, Any] = {"training": _replaced(self.training, training or {})}
         if seeds is not None:
-            laid["seeds"] = seeds
-            laid["combine"] = {
-                name: parts
-                for name, parts in self.combine.items()
-                if max(map(parts.count, parts)) <= seeds
+            if seeds < 1:
+                raise StudyError(f"a study needs one seed at least, got {seeds}")
+            kept = {n: p for n, p in self.combine.items() if max(map(p.count, p)) <= seeds}
+            for name in self.combine.keys() - kept.keys():
+                _LOG.warning("%s is left out: %d seeds are too few for it", name, seeds)
+            laid |= {"seeds": seeds, "combine": kept}
+        if baselines is not None:
+            laid["baselines"] = {
+                model: None if file is None else str(file.absolute())
+                for model, file in baselines.items()
             }
         return self.model_copy(update=laid)
 
@@ -104,86 +199,20 @@ class Study(BaseModel):
             part.write_text(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
-def saved_study(folder: str | Path) -> Study:
-    """Read the study that a folder holds the runs of."""
-    path = Path(folder) / SAVED
-    if not path.is_file():
-        raise StudyError(f"{folder} holds no study; `cellssl study run` writes one")
-    return load_study(path)
-
-
-def _folder() -> Path:
-    """Find the shipped studies, beside the shipped protocols."""
-    shipped = Path(__file__).parents[1] / "protocols" / "shipped"
-    return (shipped if shipped.is_dir() else Path(__file__).parents[2] / "protocols") / "studies"
-
-
-def study_names() -> list[str]:
-    """List the names of the studies that come with cellssl.
-
-    Examples
-    --------
-    >>> "bbbc021-combination" in study_names()
-    True
-    """
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
-
-
-def load_study(name: str | Path) -> Study:
-    """Read a study that comes with cellssl, by name, or any other, by path.
-
-    Raises
-    ------
-    StudyError
-        When there is none, or with one line ``file:line: what is wrong`` for each mistake in it.
-    """
-    path = _find(name)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as text ({error})") from error
-    document = read_yaml(text)
-    values = document.value
-    if isinstance(values, Mapping) and isinstance(values.get("protocol"), str):
-        beside = path.parent / values["protocol"]
-        if values["protocol"] not in protocol_names() and beside.is_file():
-            values = {**values, "protocol": str(beside)}
-    try:
-        study = None if document.problems else Study.model_validate(values)
-    except ValidationError as error:
-        _note(error, document)
-        study = None
-    if study is None:
-        lines = [f"{path}:{one.line}: {one.message}" for one in sorted(set(document.problems))]
-        raise StudyError("\n".join(lines))
-    return study
-
-
-def _find(name: str | Path) -> Path:
-    """Tell a path from a name."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    shipped = _folder() / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
-    raise StudyError(
-        f"no study {str(name)!r}{nearest(str(name), study_names())}; give the path of a .yaml file, "
-        f"or one of: {', '.join(study_names())}"
-    )
-
-
-def _note(error: ValidationError, document: Document) -> None:
-    """Say what is wrong in a microscopist's words, each with its line."""
-    for item in error.errors(include_url=False):
-        place: Sequence[str | int] = [part for part in item["loc"] if part not in ("Sweep",)]
-        place = [part for part in place if not str(part).startswith(("dict[", "nullable["))]
-        key = ".".join(map(str, place))
-        if item["type"] == "extra_forbidden":
-            known = list(Study.model_fields) if len(place) == 1 else list(Sweep.model_fields)
-            message = f"unknown key {place[-1]!r}{nearest(str(place[-1]), known)}"
-        elif item["type"] == "missing":
-            message = f"needs the key {key!r}"
-        else:
-            message = f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
-        document.add(tuple(place), message)
+def _replaced(training: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace training settings by dotted key."""
+    replaced = copy.deepcopy(dict(training))
+    for key, value in changes.items():
+        block, *way = key.split(".")
+        if block != "training" or not way:
+            raise StudyError(
+                f"a study's training can be changed, with training.KEY=VALUE, got {key!r}; what else "
+                "differs between protocols is an axis, or belongs into the base protocol"
+            )
+        inner = replaced
+        for step in way[:-1]:
+            inner = inner.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise StudyError(f"{key}: {step} is one value, with nothing inside it")
+        inner[way[-1]] = value
+    return replaced

@@ -10,7 +10,7 @@ from types import FrameType
 import torch
 from lightning_fabric import Fabric
 
-from cellssl.errors import TrainingError
+from cellssl.errors import StoppedError
 
 __all__ = ["Interruption", "watch_signals"]
 
@@ -51,7 +51,7 @@ class Interruption:
 
         Raises
         ------
-        TrainingError
+        StoppedError
             After SIGTERM.
         KeyboardInterrupt
             After Ctrl-C.
@@ -64,7 +64,7 @@ class Interruption:
         )
         if self.signal is signal.SIGINT:
             raise KeyboardInterrupt(message)
-        raise TrainingError(message)
+        raise StoppedError(message)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ __all__ = ["METRICS", "is_baseline", "score_figure", "summarise_scores"]
 METRICS = {
     "ami_kmeans": "AMI, k-means",
     "ami_leiden": "AMI, Leiden",
+    "clusters_leiden": "clusters, Leiden",
     "silhouette": "silhouette",
     "knn": "kNN",
     "linear": "linear",

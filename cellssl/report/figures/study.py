@@ -1,6 +1,6 @@
 """Figures of studies: what a sweep does, what each class gains and loses, which trade off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import OKABE_ITO, bare, new_figure, plain, styled
+from cellssl.report.figures.style import GREY, OKABE_ITO, new_figure, plain, styled
 
 __all__ = ["class_change_figure", "correlation_map", "sweep_figure"]
 
@@ -19,7 +19,6 @@ def sweep_figure(
     axis: str,
     *,
     metrics: Sequence[str] = ("ami_kmeans", "knn", "linear"),
-    lines: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw scores against the values of one axis, a line for each combination of the others.
 
@@ -31,8 +30,6 @@ def sweep_figure(
         The column of the values; it names the axis.
     metrics : sequence
         One panel each.
-    lines : mapping, optional
-        Name → value of the first metric, drawn as dashed lines.
     """
     figure = new_figure(10.1, 2.9)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
@@ -45,12 +42,9 @@ def sweep_figure(
             axes.fill_between(
                 ordered[axis], ordered["low"], ordered["high"], color=colour, alpha=0.15, lw=0
             )
-        for name, value in (lines or {}).items() if metric == metrics[0] else ():
-            axes.axhline(value, ls="--", lw=1, color="0.4")
-            axes.annotate(plain(name), (1, value), xycoords=("axes fraction", "data"), ha="right")
         axes.set_title(METRICS.get(metric, metric))
         axes.set_xlabel(plain(axis))
-        bare(axes)
+        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     if len(scores["series"].unique()) > 1:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -72,7 +66,7 @@ def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
     figure = new_figure(10.1, 0.34 * len(change) + 2.3)
     axes = figure.subplots()
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
-    picture = axes.imshow(change, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    picture = axes.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
     for row, values in enumerate(change.to_numpy(dtype=float).tolist()):
         for column, value in enumerate(values):
             if np.isfinite(value):
@@ -113,9 +107,10 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
     figure = new_figure(0.42 * len(names) + 3.4, 0.36 * len(names) + 2.2)
     axes = figure.subplots()
     shown = matrix[np.ix_(order, order)]
-    picture = axes.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
+    picture = axes.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1)
     for row, column in zip(*np.nonzero(sure[np.ix_(order, order)]), strict=True):
-        axes.text(column, row, "•", ha="center", va="center", color="black")
+        shade = "white" if abs(shown[row, column]) > 0.6 else "black"
+        axes.text(column, row, "•", ha="center", va="center", color=shade)
     labels = [plain(names[index]) for index in order]
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)

@@ -1,0 +1,223 @@
+"""Which protocol complements which: what two embeddings tell together, beyond the better of them."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from cellssl.errors import StudyError
+from cellssl.files import atomic, make_folder
+from cellssl.phenotypes import Measurements, measure_embeddings
+from cellssl.progress import track
+from cellssl.studies.ledger import Ledger
+from cellssl.studies.outcome import difference_between, embedded_runs, put_together
+from cellssl.studies.study import Study
+
+__all__ = ["Complement", "complement"]
+
+THREE = ("ami_kmeans", "knn", "linear")
+
+
+@dataclass(frozen=True)
+class Complement:
+    """What pairs of protocols add.
+
+    Attributes
+    ----------
+    gains : DataFrame
+        pair, one_protocol (two seeds of it), better (of the two, by this score), subset, metric,
+        value (of the pair), better_value, gain, low, high, apart; pairs that gain most
+        in all three scores together come first.
+    classes : DataFrame
+        pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, n: over all
+        classes; intervals over training seeds alone, none with one seed.
+    folder : Path
+        Holds complement.csv and complement_per_class.csv.
+    """
+
+    gains: pd.DataFrame
+    classes: pd.DataFrame
+    folder: Path
+
+    @property
+    def best(self) -> str:
+        """The pair of two protocols that gains most."""
+        return str(self.gains.loc[~self.gains["one_protocol"], "pair"].iloc[0])
+
+
+def complement(
+    study: Study, crops: str | Path, out: str | Path, *, progress: bool = True
+) -> Complement:
+    """Put every two combinations of a study side by side, seed by seed, and score what that adds.
+
+    Two seeds of each combination stand beside them: what a pair adds beyond those, it owes to the
+    protocols and not to the number of features.
+
+    Parameters
+    ----------
+    study, out : Study, path
+        As for `carry_out`; whatever is finished is looked at.
+    crops : path
+        The crop file.
+    progress : bool
+        Whether a bar is drawn.
+
+    Raises
+    ------
+    StudyError
+        When fewer than two combinations are finished.
+    """
+    crops, out = Path(crops), Path(out)
+    there = embedded_runs(study, crops, out)
+    names = list(dict.fromkeys(name for name, _ in there))
+    if len(names) < 2:
+        raise StudyError(
+            f"a pair needs two combinations, but only {names[0]!r} is finished in {out}"
+        )
+    pairs = {
+        pair_name(a, b): (a, b)
+        for a, b in itertools.combinations_with_replacement(names, 2)
+        if a != b or study.seeds > 1
+    }
+    measured = _measure(study, there, pairs, out, progress=progress)
+    gains = pd.DataFrame(_gains(measured, pairs))
+    if gains.empty or gains["one_protocol"].all():
+        raise StudyError("no pair could be scored: no seed is finished of two combinations")
+    found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, pairs)), out)
+    tables = {"complement.csv": found.gains, "complement_per_class.csv": found.classes}
+    for file, table in tables.items():
+        with atomic(out / file) as part:
+            table.to_csv(part, index=False)
+    return found
+
+
+def pair_name(a: str, b: str) -> str:
+    """Name a pair."""
+    return f"{a}, two seeds" if a == b else f"{a} + {b}"
+
+
+def _measure(
+    study: Study,
+    there: dict[tuple[str, int], Path],
+    pairs: dict[str, tuple[str, str]],
+    out: Path,
+    *,
+    progress: bool,
+) -> Measurements:
+    """Score singles and pairs on the same cells with the same draws, a few in memory at a time."""
+    ledger = Ledger(make_folder(out / "complement") / "finished.json")
+    groups: list[list[Path]] = [
+        [path for (own, _), path in there.items() if own == name]
+        for name in dict.fromkeys(name for name, _ in there)
+    ]
+    for name, parts in pairs.items():
+        joined = put_together({name: list(parts)}, study.seeds, there, ledger)
+        groups.append(list(joined))
+    if study.held_out:  # which cells are scored follows from all trainings: score them at once
+        groups = [[path for group in groups for path in group]]
+    measured = [
+        measure_embeddings(
+            group,
+            label=study.label,
+            subsets=study.subsets or None,
+            held_out=study.held_out,
+            normalise=study.normalise,
+            progress=False,
+        )
+        for group in track([group for group in groups if group], "scoring", shown=progress)
+    ]
+    entries = tuple(entry for one in measured for entry in one.entries)
+    first = measured[0]
+    return Measurements(entries, first.label, first.normalisation, first.counts)
+
+
+def _gains(
+    measured: Measurements, pairs: dict[str, tuple[str, str]]
+) -> Iterator[dict[str, object]]:
+    """Compare each pair with the better of its two, score by score."""
+    scores = measured.scores
+    means = scores[scores["seed"].astype(str) == "mean"]
+    differences = measured.differences()
+    for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), THREE):
+        own = means[(means["subset"] == subset) & (means["metric"] == metric)]
+        values = own.set_index("embedding")["value"]
+        for pair, parts in pairs.items():
+            if pair not in values or not values[[pair, *parts]].notna().all():
+                continue
+            better = max(parts, key=lambda name: values[name])
+            row = difference_between(differences, pair, better, metric=metric, subset=subset)
+            yield {
+                "pair": pair,
+                "one_protocol": parts[0] == parts[1],
+                "better": better,
+                "subset": subset,
+                "metric": metric,
+                "value": values[pair],
+                "better_value": values[better],
+                "gain": row["difference"],
+                "low": row["low"],
+                "high": row["high"],
+                "apart": row["apart"],
+            }
+
+
+def _ordered(gains: pd.DataFrame) -> pd.DataFrame:
+    """Put the pairs first that gain most over all classes."""
+    total = gains[gains["subset"] == "all"].groupby("pair")["gain"].mean()
+    order = total.sort_values(ascending=False).index
+    return pd.concat([gains[gains["pair"] == pair] for pair in order], ignore_index=True)
+
+
+def _class_gains(
+    measured: Measurements, pairs: dict[str, tuple[str, str]]
+) -> Iterator[dict[str, object]]:
+    """Compare each pair with its better one class by class."""
+    table = measured.per_class
+    table = table[table["subset"] == "all"]
+    for classifier in dict.fromkeys(table["classifier"]):
+        own = table[table["classifier"] == classifier]
+        means = own[own["seed"].astype(str) == "mean"].groupby("embedding")["accuracy"].mean()
+        for pair, parts in pairs.items():
+            if not {pair, *parts} <= set(means.index):
+                continue
+            better = max(parts, key=lambda name: means[name])
+            yield from (
+                {"pair": pair, "better": better, "classifier": classifier, **row}
+                for row in _paired(own[own["embedding"] == pair], own[own["embedding"] == better])
+            )
+
+
+def _paired(pair: pd.DataFrame, better: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Give each class's gain, with an interval over the seeds that both have."""
+    ours, theirs = (
+        one.pivot_table(index="class", columns="seed", values="accuracy", sort=False, observed=True)
+        for one in (pair, better)
+    )
+    counts = pair.groupby("class", sort=False, observed=True)["n"].first()
+    seeds = [seed for seed in ours if seed in theirs and str(seed) != "mean"]
+    for name in ours.index:
+        values = (ours.loc[name, seeds] - theirs.loc[name, seeds]).to_numpy(dtype=float)
+        gain = float(ours.loc[name, "mean"] - theirs.loc[name, "mean"])
+        low, high = seed_interval(gain, values)
+        yield {
+            "class": name,
+            "accuracy": ours.loc[name, "mean"],
+            "better_accuracy": theirs.loc[name, "mean"],
+            "gain": gain,
+            "low": low,
+            "high": high,
+            "n": counts[name],
+        }
+
+
+def seed_interval(mean: float, values: NDArray[np.float64]) -> tuple[float, float]:
+    """Give Student's 95 % interval around a mean over seeds; NaN with fewer than two."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return mean - float(half), mean + float(half)

@@ -1,0 +1,87 @@
+"""Whether a study can be carried out on a crop file: mistakes show now, not after the trainings."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellssl.crops import Crops
+from cellssl.errors import StudyError
+from cellssl.phenotypes import require_label
+from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
+from cellssl.phenotypes.normalisation import check_normalisation
+from cellssl.phenotypes.tasks import build_tasks
+from cellssl.protocols import diff, load, require_fit, used_labels
+from cellssl.studies.baselines import plan_baselines
+from cellssl.studies.planning import PlannedRun, base_protocol
+from cellssl.studies.study import Study
+from cellssl.training import CHECKPOINT
+
+__all__ = ["check_ready"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def check_ready(study: Study, runs: Sequence[PlannedRun], crops: Path, folders: Path) -> None:
+    """Find what cannot work before anything is trained.
+
+    Raises
+    ------
+    CellsslError
+        When a protocol does not fit the crops, what is to be scored is not there or was given to a
+        training, a baseline is unknown, or `folders` holds runs with other settings.
+    """
+    opened = Crops.open(crops)
+    firsts = [run for run in runs if run.seed == 0]
+    told: Counter[str] = Counter()
+    for run in firsts:
+        found = require_fit(
+            run.protocol,
+            channels=opened.channels,
+            stored_size=opened.size,
+            masks=opened.mask_names,
+            columns=list(opened.obs.columns),
+        )
+        told.update(finding.message for finding in found)
+    _check_scores(study, firsts, opened)
+    _check_folders(runs, folders)
+    for message, count in told.items():
+        _LOG.warning("%s (%d of the combinations)", message, count)
+
+
+def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> None:
+    """Lay down what will be scored."""
+    obs = crops.obs
+    check_normalisation(study.normalise)
+    label = require_label(obs, study.label)
+    used = {
+        run.combination: UsedLabels.of(used_labels(run.protocol, obs))
+        for run in firsts
+        if run.protocol.positives.weak
+    }
+    fair = fair_cells(obs, label, used) if study.held_out else None
+    tasks, _ = build_tasks(
+        obs, label, subsets=study.subsets or None, where=study.where, fair=fair, resamples=2
+    )
+    refuse_leaks(obs, label, used, tasks[0].rows)
+    for baseline in plan_baselines(study.weights, base_protocol(study)):
+        if baseline.model in {run.combination for run in firsts} | study.combine.keys():
+            raise StudyError(
+                f"{study.locate('axes')}: {baseline.model!r} is a baseline; rename the combination"
+            )
+
+
+def _check_folders(runs: Sequence[PlannedRun], folders: Path) -> None:
+    """Make sure that runs which are there already are of this study."""
+    for run in runs:
+        folder = folders / run.folder
+        if not (folder / CHECKPOINT).exists():
+            continue
+        rows = diff(load(folder / "protocol.yaml"), run.protocol)
+        rows = rows[~rows["what"].str.endswith(("because", "description"))]
+        if len(rows):
+            what, there, wanted = rows.iloc[0]
+            raise StudyError(
+                f"{folder} holds a run with other settings ({what}: {there}, now {wanted}); choose "
+                "another folder, or delete this one"
+            )

@@ -1,0 +1,92 @@
+"""Figures of studies: sweeps, gains and losses, which classes trade off."""
+
+import itertools
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cellssl.report import class_change_figure, correlation_map, sweep_figure
+from cellssl.studies.bias import class_correlations
+
+
+def texts(figure: Figure) -> str:
+    figure.draw_without_rendering()
+    return "\n".join(item.get_text() for item in figure.findobj(mpl.text.Text))
+
+
+@pytest.fixture
+def swept() -> pd.DataFrame:
+    rows = [
+        (series, amplitude, metric, value, value - 0.05, value + 0.05)
+        for series in ("MoCo $v_2$", "SimCLR")
+        for amplitude, value in ((0.4, 0.2), (0.0, 0.1), (0.2, 0.3))
+        for metric in ("knn", "linear")
+    ]
+    return pd.DataFrame(rows, columns=["series", "gain", "metric", "value", "low", "high"])
+
+
+def test_a_sweep_is_drawn_in_the_order_of_its_values(swept: pd.DataFrame) -> None:
+    figure = sweep_figure(swept, "gain", metrics=("knn", "linear"))
+    assert {"kNN", "linear"} <= set(texts(figure).split("\n"))
+    lines = figure.axes[0].get_lines()
+    assert len(lines) == 2
+    assert lines[0].get_xdata().tolist() == [0.0, 0.2, 0.4]
+    assert lines[0].get_ydata().tolist() == [0.1, 0.3, 0.2]
+    written = texts(figure)
+    assert "MoCo \\$v_2\\$" in written
+    assert "gain" in written
+    assert {"0.0", "0.2", "0.4"} <= set(written.split("\n"))  # a scale can be read
+
+
+def test_gains_and_losses_are_against_the_reference() -> None:
+    table = pd.DataFrame(
+        {"DMSO": [0.5, 0.6, 0.3], "Eg5": [0.4, np.nan, 0.45]}, index=["expert", "b", "c"]
+    )
+    figure = class_change_figure(table, reference="expert")
+    drawn = np.ma.getdata(figure.axes[0].findobj(AxesImage)[0].get_array())
+    np.testing.assert_allclose(drawn, [[0.1, np.nan], [-0.2, 0.05]])
+    written = texts(figure).split("\n")
+    assert {"+0.10", "-0.20", "+0.05", "DMSO", "0.50"} <= set(written)
+    assert "b" in written
+    assert "nan" not in texts(figure)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 13])
+def test_classes_that_go_together_stand_together(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    base = rng.random(12)
+    columns = {
+        f"class {n}": (base if n % 2 else -base) + 0.001 * rng.random(12) for n in range(classes)
+    }
+    found = class_correlations(pd.DataFrame(columns), draws=999)
+    figure = correlation_map(found)
+    drawn = np.asarray(figure.axes[0].findobj(AxesImage)[0].get_array())
+    assert drawn.shape == (classes, classes)
+    np.testing.assert_allclose(np.diag(drawn), 1)
+    np.testing.assert_allclose(drawn, drawn.T)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    odd = [int(name.split()[1]) % 2 for name in names]
+    assert sum(a != b for a, b in itertools.pairwise(odd)) == 1  # two blocks
+    assert texts(figure).count("•") == classes * (classes - 1)
+    assert (drawn < 0).sum() == 2 * sum(odd) * (classes - sum(odd))
+
+
+def test_a_class_without_correlation_is_blank() -> None:
+    table = pd.DataFrame(np.random.default_rng(1).random((6, 3)), columns=["a", "b", "c"])
+    table["c"] = 0.5
+    figure = correlation_map(class_correlations(table, draws=99), value="pearson")
+    drawn = np.asarray(figure.axes[0].findobj(AxesImage)[0].get_array(), dtype=float)
+    assert np.isnan(drawn).sum() == 4
+    assert "Pearson correlation" in texts(figure)
+
+
+def test_gains_are_orange_and_losses_violet() -> None:
+    table = pd.DataFrame({"DMSO": [0.5, 0.9], "Eg5": [0.5, 0.1]}, index=["expert", "b"])
+    picture = class_change_figure(table, reference="expert").axes[0].findobj(AxesImage)[0]
+    gain, loss = (picture.cmap(picture.norm(value))[:3] for value in (0.4, -0.4))
+    assert gain[0] > gain[2]  # more red than blue
+    assert loss[2] > loss[0]

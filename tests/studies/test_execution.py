@@ -1,0 +1,229 @@
+"""Carrying studies out: run by run, interrupted, in processes, with runs that fail."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellssl.crops import Crops
+from cellssl.errors import CellsslError, ProtocolError, StoppedError, StudyError
+from cellssl.studies import (
+    Outcome,
+    Study,
+    carry_out,
+    estimate,
+    execution,
+    run_states,
+    score_study,
+)
+
+FOLDERS = [f"{name}-seed{seed}" for seed in (0, 1) for name in ("expert", "geometry")]
+SCORED = ["embedding", "subset", "metric", "seed", "value", "low", "high"]
+
+
+def assert_same_runs(out: Path, expected: Path) -> None:
+    """Scores follow from the embeddings; those follow from all that was trained."""
+    for name in FOLDERS:
+        ours, theirs = (ad.read_h5ad(f / "runs" / name / "embedding.h5ad") for f in (out, expected))
+        assert ours.obs_names.equals(theirs.obs_names)
+        np.testing.assert_allclose(ours.X, theirs.X, rtol=1e-3, atol=1e-4)
+
+
+def test_every_run_is_a_run_folder_with_an_embedding(carried_out: Path, cells: Path) -> None:
+    assert sorted(path.name for path in (carried_out / "runs").iterdir()) == sorted(FOLDERS)
+    obs = Crops.open(cells).obs
+    for name in FOLDERS:
+        folder = carried_out / "runs" / name
+        there = {path.name for path in folder.iterdir()}
+        assert {"protocol.yaml", "checkpoint.pt", "metrics.csv", "environment.json"} <= there
+        found = ad.read_h5ad(folder / "embedding.h5ad")
+        assert found.obs_names.equals(obs.index)
+        assert found.uns["cellssl"]["name"] == name.split("-")[0]
+        assert str(found.uns["cellssl"]["seed"]) == name[-1]
+
+
+def test_the_same_again_trains_nothing(tiny: Study, carried_out: Path, cells: Path) -> None:
+    files = sorted((carried_out / "runs").rglob("*.*"))
+    before = [file.stat().st_mtime_ns for file in files]
+    assert carry_out(tiny, cells, carried_out, device="cpu", progress=False) == {}
+    assert [file.stat().st_mtime_ns for file in files] == before
+    states = run_states(tiny, carried_out, cells)
+    assert states["run"].tolist() == FOLDERS
+    assert set(states["state"]) == {"finished"}
+    assert (states["seconds"] > 0).all()
+
+
+def study_command(file: Path, cells: Path, out: Path) -> list[str]:
+    command = [sys.executable, "-m", "cellssl", "study", "run", str(file), str(cells)]
+    return [*command, "-o", str(out), "--device", "cpu", "--train-only"]
+
+
+def test_killed_at_a_random_moment_and_run_again(
+    tiny_file: Path,
+    tiny: Study,
+    cells: Path,
+    carried_out: Path,
+    outcome: Outcome,
+    tmp_path: Path,
+) -> None:
+    out, environment = tmp_path / "out", {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        study_command(tiny_file, cells, out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    wait_for(lambda: (out / "runs").exists(), process)
+    time.sleep(random.uniform(0, 2))
+    process.kill()
+    process.wait()
+    states = run_states(tiny, out, cells)["state"].tolist()
+    assert carry_out(tiny, cells, out, device="cpu", progress=False) == {}
+    assert_same_runs(out, carried_out)
+    again = score_study(tiny, cells, out, device="cpu", progress=False)
+    pd.testing.assert_frame_equal(
+        again.scores[SCORED], outcome.scores[SCORED], atol=1e-3, obj=f"after {states}"
+    )
+
+
+def wait_for(happens, process: subprocess.Popen, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert process.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_half_a_run_goes_on(tiny: Study, carried_out: Path, cells: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(carried_out, out)
+    (out / "runs" / FOLDERS[0] / "finished.json").unlink()  # killed while it embedded
+    shutil.rmtree(out / "runs" / FOLDERS[3])
+    states = run_states(tiny, out, cells).set_index("run")["state"]
+    assert states[FOLDERS[0]] == "trained"
+    assert states[FOLDERS[3]] == "not begun"
+    assert carry_out(tiny, cells, out, device="cpu", progress=False) == {}
+    assert_same_runs(out, carried_out)
+
+
+def test_two_jobs_give_the_same_runs(
+    tiny: Study, cells: Path, carried_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    out = tmp_path / "out"
+    assert carry_out(tiny, cells, out, device="cpu", jobs=2, progress=False) == {}
+    assert_same_runs(out, carried_out)
+
+
+def test_runs_that_fail_are_named_and_the_rest_is_reported(
+    tiny: Study, carried_out: Path, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = changed(tiny, combine={}, baselines=[])
+    out = tmp_path / "out"
+    shutil.copytree(carried_out, out)
+    for name in (FOLDERS[0], FOLDERS[1], FOLDERS[2]):
+        shutil.rmtree(out / "runs" / name)
+    real = execution.train
+
+    def train(protocol, crops, folder, **options):
+        if protocol.name == "geometry":
+            raise ValueError("the disc is a square")
+        if protocol.training.seed == 1:
+            raise ProtocolError("no such channel")
+        return real(protocol, crops, folder, **options)
+
+    monkeypatch.setattr(execution, "train", train)
+    failed = carry_out(tiny, cells, out, device="cpu", progress=False)
+    assert failed == {
+        "geometry-seed0": "ValueError: the disc is a square",
+        "expert-seed1": "no such channel",
+    }
+    outcome = score_study(tiny, cells, out, device="cpu", progress=False)
+    assert outcome.missing == {name: f"failed: {reason}" for name, reason in failed.items()}
+    assert {"expert", "geometry"} == set(outcome.scores["embedding"])
+    assert pd.read_csv(out / "runs.csv")["state"].str.startswith("failed").sum() == 2
+    monkeypatch.setattr(execution, "train", real)
+    assert carry_out(tiny, cells, out, device="cpu", progress=False) == {}
+    assert set(run_states(tiny, out, cells)["state"]) == {"finished"}
+
+
+def test_a_study_that_is_asked_to_stop_stops(
+    tiny: Study, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def train(protocol, crops, folder, **options):
+        asked.append(folder)
+        raise StoppedError("stopped by SIGTERM")
+
+    monkeypatch.setattr(execution, "train", train)
+    with pytest.raises(StoppedError):
+        carry_out(tiny, cells, tmp_path / "out", device="cpu", progress=False)
+    assert len(asked) == 1
+
+
+def test_other_crops_are_not_taken_for_finished(
+    tiny: Study, carried_out: Path, cells: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "crops.h5ad"
+    shutil.copyfile(cells, other)
+    os.utime(other, ns=(1, 1))
+    states = run_states(tiny, carried_out, other)
+    assert set(states["state"]) == {"finished, but of other crops or settings"}
+    with pytest.raises(StudyError, match=r"no run of tiny on .* is finished in"):
+        score_study(tiny, other, carried_out, device="cpu", progress=False)
+
+
+def changed(tiny: Study, **values: object) -> Study:
+    return Study.model_validate({**tiny.model_dump(), **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"label": "MOB"}, "MOB"),
+        ({"where": "Metadata_benchmark"}, "benchmark"),
+        ({"subsets": {"some": ["DMSO", "dark"]}}, "dark"),
+        ({"normalise": "standardize"}, "standardise"),
+        ({"baselines": ["resnet500"]}, "no baseline is called 'resnet500'"),
+        ({"protocol": "translocation-expert", "axes": {"a": {"b": {}}}, "combine": {}}, "GFP"),
+        ({"axes": {"a": {"random": {}}}, "baselines": ["random"], "combine": {}}, "rename"),
+        (
+            {"axes": {"a": {"b": {"positives": "same_treatment"}}}, "combine": {}},
+            "its training took Metadata_Compound",
+        ),
+    ],
+)
+def test_mistakes_show_before_the_trainings(
+    tiny: Study, cells: Path, tmp_path: Path, values: dict, said: str
+) -> None:
+    with pytest.raises(CellsslError, match=said):
+        carry_out(changed(tiny, **values), cells, tmp_path / "out", device="cpu", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_other_settings_is_refused(tiny: Study, carried_out: Path, cells: Path) -> None:
+    saved = (carried_out / "study.yaml").read_text()
+    with pytest.raises(StudyError, match=r"expert-seed0 holds a run .*training\.epochs: 3, now 4"):
+        carry_out(
+            tiny.changed({"training.epochs": 4}), cells, carried_out, device="cpu", progress=False
+        )
+    assert (carried_out / "study.yaml").read_text() == saved
+
+
+def test_the_estimate_counts_runs_and_steps(tiny: Study, cells: Path) -> None:
+    one = changed(tiny, axes={"views": {"expert": {}}}, combine={})
+    cost = estimate(one, cells, device="cpu", steps=4)
+    assert cost.runs == 2
+    assert 0 < cost.seconds < 60
+    longer = estimate(one.changed({"training.epochs": 300}), cells, device="cpu", steps=4)
+    assert 10 < longer.seconds / cost.seconds < 1000
+    assert np.isfinite(longer.seconds)

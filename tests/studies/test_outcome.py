@@ -1,0 +1,142 @@
+"""What a study's runs say: tables, combinations, pairs, the page."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cellssl.errors import StudyError
+from cellssl.phenotypes import combine, evaluate
+from cellssl.studies import Outcome, Study, complement, write_study_page
+from cellssl.studies.complement import seed_interval
+from cellssl.studies.outcome import difference_between, trained_names
+
+
+def test_every_combination_has_its_setting_and_its_seeds(outcome: Outcome) -> None:
+    scores = outcome.scores
+    names = list(dict.fromkeys(scores["embedding"]))
+    assert names == ["expert", "geometry", "both", "expert, two seeds", "simple-features"]
+    own = scores[scores["embedding"].isin(["expert", "geometry"])]
+    assert (own["views"] == own["embedding"]).all()
+    assert scores.loc[~scores.index.isin(own.index), "views"].isna().all()
+    replicates = scores.groupby("embedding")["replicates"].max().to_dict()
+    # Of two seeds there is one pair: it is counted once.
+    expected = {"expert": 2, "geometry": 2, "both": 2, "expert, two seeds": 1}
+    assert replicates == {**expected, "simple-features": 1}
+    assert trained_names(scores) == {"expert", "geometry"}
+    assert outcome.baselines == ("simple-features",)
+    assert outcome.missing == {}
+
+
+def test_the_tables_are_written(outcome: Outcome) -> None:
+    scores = pd.read_csv(outcome.folder / "scores.csv")
+    assert len(scores) == len(outcome.scores)
+    assert scores.columns[0] == "views"
+    for name in ("differences", "per_class", "confusion", "runs"):
+        assert len(pd.read_csv(outcome.folder / f"{name}.csv"))
+
+
+def test_a_study_scores_as_evaluate_does(outcome: Outcome, carried_out: Path) -> None:
+    files = sorted((carried_out / "runs").glob("expert-*/embedding.h5ad"))
+    found = evaluate(files, label="MOA", progress=False)
+    found = found[(found["embedding"] == "expert") & (found["seed"] == "mean")]
+    own = outcome.scores[
+        (outcome.scores["embedding"] == "expert") & (outcome.scores["seed"] == "mean")
+    ]
+    values = own.set_index("metric")["value"]
+    pd.testing.assert_series_equal(
+        values, found.set_index("metric")["value"].loc[values.index], check_names=False
+    )
+
+
+def test_combinations_are_made_seed_by_seed(carried_out: Path, outcome: Outcome) -> None:
+    runs = carried_out / "runs"
+    for seed in (0, 1):
+        parts = [runs / f"{name}-seed{seed}" / "embedding.h5ad" for name in ("expert", "geometry")]
+        found = ad.read_h5ad(outcome.folder / "beside" / f"both-seed{seed}.combined.h5ad")
+        np.testing.assert_array_equal(found.X, combine(parts).X)
+        assert int(found.uns["cellssl"]["seed"]) == seed
+
+
+def test_a_difference_is_turned_around(outcome: Outcome) -> None:
+    table = outcome.measured.differences()
+    there = difference_between(table, "expert", "both", metric="knn")
+    back = difference_between(table, "both", "expert", metric="knn")
+    assert back["difference"] == -there["difference"]
+    assert (back["low"], back["high"]) == (-there["high"], -there["low"])
+    assert back["apart"] == there["apart"]
+
+
+def test_the_page_opens_with_what_was_found(tiny: Study, outcome: Outcome) -> None:
+    page = write_study_page(tiny, outcome)
+    text = page.read_text()
+    assert text.index("What was found") < text.index("Which protocol tells most")
+    assert "more than the best baseline" in text
+    assert "Fewer than three seeds" in text
+    assert "share trainings" in text
+    assert "All runs are finished" in text
+    assert (outcome.folder / "scores-all.png").stat().st_size > 10_000
+
+
+def test_pairs_are_held_against_the_better_of_the_two(
+    tiny: Study, cells: Path, carried_out: Path, outcome: Outcome
+) -> None:
+    found = complement(tiny, cells, carried_out, progress=False)
+    gains = found.gains.set_index(["pair", "metric"]).sort_index()
+    pairs = ["expert + geometry", "expert, two seeds", "geometry, two seeds"]
+    assert sorted(set(found.gains["pair"])) == pairs
+    means = outcome.scores[outcome.scores["seed"] == "mean"]
+    means = means.set_index(["embedding", "metric"]).sort_index()
+    for metric in ("ami_kmeans", "knn", "linear"):
+        row = gains.loc[("expert + geometry", metric)]
+        values = {name: means.loc[(name, metric), "value"] for name in ("expert", "geometry")}
+        assert row["better_value"] == pytest.approx(max(values.values()))
+        assert values[row["better"]] == max(values.values())
+        assert row["value"] == pytest.approx(means.loc[("both", metric), "value"])
+        assert row["gain"] == pytest.approx(row["value"] - row["better_value"])
+        assert row["low"] <= row["gain"] <= row["high"]
+        assert row["apart"] == (row["low"] > 0 or row["high"] < 0)
+    order = found.gains.groupby("pair", sort=False)["gain"].mean().tolist()
+    assert order == sorted(order, reverse=True)
+    assert found.best == "expert + geometry"
+    for name in ("complement.csv", "complement_per_class.csv"):
+        assert len(pd.read_csv(carried_out / name))
+
+
+def test_classes_gain_what_their_mean_gains(tiny: Study, cells: Path, carried_out: Path) -> None:
+    found = complement(tiny, cells, carried_out, progress=False)
+    for classifier in ("knn", "linear"):
+        own = found.classes[
+            (found.classes["pair"] == "expert + geometry")
+            & (found.classes["classifier"] == classifier)
+        ]
+        assert set(own["class"]) == {"DMSO", "bright", "small"}
+        whole = (
+            found.gains.set_index(["pair", "metric"])
+            .sort_index()
+            .loc[("expert + geometry", classifier)]
+        )
+        assert own["gain"].mean() == pytest.approx(whole["gain"])
+        assert (own["low"] <= own["gain"]).all()
+        assert (own["gain"] <= own["high"]).all()
+
+
+def test_intervals_over_seeds_are_students() -> None:
+    values = np.array([0.1, 0.3, 0.2, 0.15])
+    expected = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
+    assert seed_interval(values.mean(), values) == pytest.approx(expected)
+    assert np.isnan(seed_interval(0.1, values[:1])).all()
+
+
+def test_a_pair_needs_two_combinations(
+    tiny: Study, cells: Path, carried_out: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(StudyError, match="no run of tiny"):
+        complement(tiny, cells, tmp_path, progress=False)
+    axes = {"views": {"expert": {}}}
+    one = Study.model_validate({**tiny.model_dump(), "axes": axes, "combine": {}})
+    with pytest.raises(StudyError, match="only 'expert' is finished"):
+        complement(one, cells, carried_out, progress=False)
