@@ -42,22 +42,35 @@ def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
 
 
 def chosen_cells(obs: pd.DataFrame, where: str) -> np.ndarray:
-    """Read a column of truth values: (N,) bool.
+    """Read a column of truth values, also as text or 0 and 1: (N,) bool.
 
     Raises
     ------
     EmbeddingError
-        When there is no such column, it holds something else, or it is true nowhere.
+        When there is no such column, with or without ``Metadata_``, or it holds something else.
+
+    Examples
+    --------
+    >>> chosen_cells(pd.DataFrame({"Metadata_Good": ["yes", "no", ""]}), "Good").tolist()
+    Traceback (most recent call last):
+    ...
+    cellssl.errors.EmbeddingError: Metadata_Good must be true or false for each cell, got 'no'.
+    >>> chosen_cells(pd.DataFrame({"Metadata_Good": [1, 0, 1]}), "Good").tolist()
+    [True, False, True]
     """
-    if where not in obs:
-        raise EmbeddingError(
-            f"the cells have no column {where!r}; there are {', '.join(map(str, obs))}."
-        )
-    if not pd.api.types.is_bool_dtype(obs[where]):
-        raise EmbeddingError(f"{where} must be true or false, got {obs[where].iloc[0]!r}.")
-    if not obs[where].any():
-        raise EmbeddingError(f"{where} is true for no cell: nothing to embed.")
-    return obs[where].to_numpy(dtype=bool)
+    name = where if where in obs else f"Metadata_{where}"
+    if name not in obs:
+        there = ", ".join(map(str, obs))
+        raise EmbeddingError(f"the cells have no column {where!r}; there are {there}.")
+    values = obs[name]
+    if pd.api.types.is_bool_dtype(values) and not values.isna().any():
+        return values.to_numpy(dtype=bool)
+    text = values.astype(str).str.lower()
+    true, false = {"true", "1", "1.0"}, {"false", "0", "0.0", "", "nan", "<na>", "none"}
+    odd = sorted(set(text) - true - false)
+    if odd:
+        raise EmbeddingError(f"{name} must be true or false for each cell, got {odd[0]!r}.")
+    return text.isin(true).to_numpy(dtype=bool)
 
 
 def _wells(obs: pd.DataFrame) -> np.ndarray:

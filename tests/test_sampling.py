@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.sampling import sample_wells
+from cellssl.sampling import chosen_cells, sample_wells
 
 
 def _cells(**wells: int) -> pd.DataFrame:
@@ -44,3 +44,19 @@ def test_cells_without_wells_are_drawn_at_random() -> None:
 def test_no_cell_is_no_sample() -> None:
     with pytest.raises(EmbeddingError, match="at least one cell"):
         sample_wells(_cells(A01=3), 0)
+
+
+@pytest.mark.parametrize("values", [[True, False], [1, 0], ["True", "false"], ["1.0", ""]])
+def test_truth_is_read_however_it_is_written(values: list) -> None:
+    obs = pd.DataFrame({"Metadata_Good": values})
+    assert chosen_cells(obs, "Good").tolist() == [True, False]
+    assert chosen_cells(obs, "Metadata_Good").tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("Bad", "no column 'Bad'.*Metadata_Good"), ("Good", "true or false.*'perhaps'")],
+)
+def test_what_is_no_truth_is_refused(where: str, message: str) -> None:
+    with pytest.raises(EmbeddingError, match=message):
+        chosen_cells(pd.DataFrame({"Metadata_Good": ["True", "perhaps"]}), where)

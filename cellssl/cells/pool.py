@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 _NONE_STARTS = 3  # so many tasks given up and none done: it is not the tasks
 _UNGUARDED = (
     "worker processes do not start. In a script, workers import the script anew: put the call under "
-    "`if __name__ == '__main__':`, or take workers=1."
+    "`if __name__ == '__main__':`, or take one worker. If it is guarded, they ran out of memory: take fewer."
 )
 _CHANCES = 2  # a task alone in the pool that kills its worker this often is given up
 

@@ -165,6 +165,8 @@ def _choose(crops: Crops, sample: int | None, where: str | None) -> np.ndarray:
     rows = np.arange(len(crops))
     if where is not None:
         rows = np.flatnonzero(chosen_cells(crops.obs, where))
+        if not len(rows):
+            raise EmbeddingError(f"{where} is true for no cell: nothing to embed.")
     return rows if sample is None else rows[sample_wells(crops.obs.iloc[rows], sample)]
 
 

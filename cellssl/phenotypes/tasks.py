@@ -15,7 +15,7 @@ from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.splits import Split, find_split
-from cellssl.sampling import sample_wells
+from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.scores import Resamples, draw_resamples
 
 __all__ = ["Task", "build_tasks"]
@@ -108,7 +108,7 @@ def build_tasks(
         When a column is missing or unfit, or a subset names a class that does not exist.
     """
     labels = text_values(column(obs, label, purpose="the label"), label)
-    inside = _truth(obs, where) if where else np.ones(len(obs), dtype=bool)
+    inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
     labelled = labels != ""
     counts = {
         "matched": len(obs),
@@ -185,19 +185,6 @@ def _task(
 def _units(obs: pd.DataFrame) -> list[NDArray[np.str_]]:
     """Give the units of resampling, coarse to fine, as far as the cells say."""
     return [level for level in (treatment_names(obs), well_names(obs)) if level is not None]
-
-
-def _truth(obs: pd.DataFrame, where: str) -> NDArray[np.bool_]:
-    """Read a column of truth values, also as text or 0 and 1."""
-    values = column(obs, where, purpose="which cells are scored")
-    if pd.api.types.is_bool_dtype(values):
-        return values.to_numpy(dtype=bool)
-    text = values.astype(str).str.lower()
-    true, false = {"true", "1", "1.0"}, {"false", "0", "0.0", "", "nan", "<na>"}
-    odd = sorted(set(text) - true - false)
-    if odd:
-        raise EmbeddingError(f"{where} must be true or false for each cell, got {odd[0]!r}.")
-    return text.isin(true).to_numpy(dtype=bool)
 
 
 def _checked_subsets(

@@ -139,7 +139,7 @@ def run(
     label, dose = _check(
         source, recipe, size, label, dose, segmenter
     )  # mistakes show now, not after hours
-    _refuse_used(source, recipe, label, held_out=held_out)
+    _refuse_used(source, recipe, model, label, held_out=held_out)
 
     space = Workspace.make(out, device=device, progress=progress)
     if redo is not None:
@@ -230,13 +230,21 @@ def _check(
 
 
 def _refuse_used(
-    source: PlateIndex | Crops, recipe: Protocol, label: str | None, *, held_out: bool
+    source: PlateIndex | Crops,
+    recipe: Protocol,
+    model: str | Path | None,
+    label: str | None,
+    *,
+    held_out: bool,
 ) -> None:
-    """Make sure that something is left to score whose labels the protocol does not use."""
+    """Make sure that something is left to score whose labels training does not use, or has not."""
     table = source.obs if isinstance(source, Crops) else source.fields
     if label is None or not recipe.weak:
         return
-    used = {recipe.name: UsedLabels.of(used_labels(recipe, table))}
+    # A trained model has used those of the plates that it was trained on, not of these.
+    trained = None if model is None else load_checkpoint(model)
+    labels = used_labels(recipe, table) if trained is None else trained.get("labels_used", {})
+    used = {recipe.name: UsedLabels.of(labels)}
     fair = fair_cells(table, label, used)
     if not (held_out and fair.any()):
         refuse_leaks(table, label, used)

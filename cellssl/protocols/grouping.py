@@ -34,6 +34,13 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
     """Read `groups:`; give the values of each, and what notes a problem of them at its place."""
     if len(protocol.groups) < 2:
         note(("groups",), "groups: one group is what `views` say; name two or more, or none")
+    training = protocol.training
+    if training.divide_batch and training.batch_size % len(protocol.groups):
+        note(
+            ("training", "batch_size"),
+            f"batch_size: {training.batch_size} cells cannot be divided among "
+            f"{len(protocol.groups)} groups; take a multiple, or divide_batch: false",
+        )
     there = operation_names(protocol.to_dict())
     for name, edits in protocol.groups.items():
         place: Place = ("groups", name)

@@ -15,12 +15,10 @@ from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, measure_embeddings
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
-from cellssl.studies.outcome import difference_between, embedded_runs, put_together
+from cellssl.studies.outcome import THREE, difference_between, embedded_runs, put_together
 from cellssl.studies.study import Study
 
 __all__ = ["Complement", "complement"]
-
-THREE = ("ami_kmeans", "knn", "linear")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
+THREE = ("ami_kmeans", "knn", "linear")  # the scores that always stand together
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ from cellssl.report import (
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.outcome import Outcome, difference_between, trained_names
+from cellssl.studies.outcome import THREE, Outcome, difference_between, trained_names
 from cellssl.studies.study import Study, Sweep
 
 __all__ = ["write_study_page"]
 
-THREE = ("ami_kmeans", "knn", "linear")
 FURTHER = ("silhouette", "clusters_leiden")
 
 

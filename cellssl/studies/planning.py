@@ -153,6 +153,8 @@ def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
         if other.groups:
             raise StudyError(f"{source}, views_of: {other.name} has groups; name one without")
         change["views"] = other.to_dict()["views"]
+        if other.labels_used is not None:  # views that were chosen by labels bring them along
+            change.setdefault("labels_used", other.to_dict()["labels_used"])
     return _extended(protocol, {"name": setting.name, **change}, source)
 
 

@@ -57,7 +57,7 @@ def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> N
     used = {
         run.combination: UsedLabels.of(used_labels(run.protocol, obs))
         for run in firsts
-        if run.protocol.positives.weak
+        if run.protocol.weak
     }
     fair = fair_cells(obs, label, used) if study.held_out else None
     tasks, _ = build_tasks(

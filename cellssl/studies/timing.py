@@ -12,6 +12,7 @@ from cellssl.protocols import Protocol, resolve
 from cellssl.studies.experiment import train
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
+from cellssl.training import make_plan, pick_device
 
 __all__ = ["Estimate", "estimate"]
 
@@ -33,12 +34,13 @@ class Estimate:
 
 
 def estimate(study: Study, crops: str | Path, *, device: str = "auto", steps: int = 6) -> Estimate:
-    """Estimate a study's time from some steps of each combination.
+    """Estimate a study's time from two short epochs of each combination.
 
-    The first step, which loads and compiles, is not counted.
+    The first, in which a step is compiled and recorded where there is a GPU, is not counted.
     """
     runs = plan_runs(study)
     cells = int((~held_out(Crops.open(crops).obs)).sum())
+    steps = steps if pick_device(device).type == "cpu" else 10 * steps
     seconds = sum(
         _seconds(run.protocol, Path(crops), cells, device=device, steps=steps)
         for run in runs
@@ -48,19 +50,19 @@ def estimate(study: Study, crops: str | Path, *, device: str = "auto", steps: in
 
 
 def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps: int) -> float:
-    """Estimate one run's time: epochs of one step each, their median less the first."""
-    settings = protocol.training
-    each = min(settings.batch_size * settings.accumulate, cells)
+    """Estimate one run's time from the second of two epochs of some steps."""
+    whole = make_plan(cells, protocol.training)
+    steps = min(steps, whole.steps)
     short = resolve(
         protocol,
         {
-            "training.epochs": steps,
-            "training.samples_per_epoch": each,
+            "training.epochs": 2,
+            "training.samples_per_epoch": steps * whole.cells,
             "training.warmup_epochs": None,
         },
     )
     with TemporaryDirectory() as folder:
         train(short, crops, Path(folder) / "timing", device=device, progress=False)
         rows = pd.read_csv(Path(folder) / "timing" / "metrics.csv")
-    per_step = float(rows["seconds"].diff().iloc[1:].median())
-    return per_step * max((settings.samples_per_epoch or cells) // each, 1) * settings.epochs
+    ends = rows.groupby("epoch")["seconds"].max()
+    return float(ends.loc[2] - ends.loc[1]) / steps * whole.steps * whole.epochs

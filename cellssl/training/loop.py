@@ -109,7 +109,7 @@ def fit(
     fabric = start_fabric(
         device, settings.precision, devices=devices, nodes=nodes, strategy=strategy
     )
-    _check_division(plan, fabric.world_size)
+    _check_division(plan, fabric.world_size, divided=settings.divide_batch)
     saved = previous(folder, identity)
     _check_shared(folder, fabric, 0 if saved is None else saved["step"])
     if saved is not None and saved["finished"]:
@@ -223,8 +223,13 @@ def _synchronise_norms(method: Method, *, on_gpu: bool) -> None:
         )
 
 
-def _check_division(plan: Plan, ranks: int) -> None:
+def _check_division(plan: Plan, ranks: int, *, divided: bool) -> None:
     """Make sure that every device has as many images of a batch, two at least."""
+    if divided and ranks > 1:
+        raise TrainingError(
+            "divide_batch: groups of views that share a batch would see other cells on several "
+            "devices than on one; train on one device, or set divide_batch: false"
+        )
     if plan.batch % ranks or plan.batch // ranks < 2:
         raise TrainingError(
             f"a batch of {plan.batch} cells cannot be divided over {ranks} devices: choose a "

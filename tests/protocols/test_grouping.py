@@ -47,6 +47,10 @@ def test_a_protocol_with_groups_is_read_back_equal() -> None:
         ("{a: {}, b: {add: [{blur: {sigma: [0, 99]}}]}}", r":4: sigma: .*between 0 and 20 px"),
         ("{a/b: {}, c: {}}", r":4: groups: 'a/b' cannot name a group"),
         ("[a, b]", r":4: groups: expected keys and values"),
+        (
+            "{a: {}, b: {}, c: {}}\ntraining: {divide_batch: true, batch_size: 256}",
+            r":5: batch_size: 256 cells cannot be divided among 3",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(groups: str, message: str) -> None:

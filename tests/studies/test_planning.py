@@ -149,3 +149,15 @@ def test_seeds_are_paired_and_never_repeated() -> None:
     twice = seed_by_seed(["a", "a"], 3)
     assert twice == [[("a", 0), ("a", 1)], [("a", 1), ("a", 2)], [("a", 2), ("a", 0)]]
     assert seed_by_seed(["a", "a", "a"], 3) == [[("a", 0), ("a", 1), ("a", 2)]]
+
+
+def test_views_that_were_chosen_by_labels_bring_them_along(tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen.yaml"
+    chosen.write_text(
+        "version: 2\nname: chosen\nextends: bbbc021-expert\nlabels_used: {columns: [MOA]}\n"
+    )
+    axes = {"views": {"as it is": {}, "chosen": {"views_of": str(chosen)}}}
+    own, other = plan_runs(make(axes=axes, seeds=1))
+    assert not own.protocol.weak
+    assert other.protocol.weak
+    assert other.protocol.labels_used.columns == ("MOA",)

@@ -20,7 +20,8 @@ from torch import Tensor
 from cellssl import methods
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
-from cellssl.training import fit, load_checkpoint, run
+from cellssl.training import fit, load_checkpoint, make_plan, run
+from cellssl.training.loop import _check_division
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
@@ -330,3 +331,11 @@ def test_unknown_device(tiny: ModuleType, tmp_path: Path) -> None:
 def test_two_processes_do_not_train_into_one_folder(tiny: ModuleType, tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(CellsslError, match="another process is working on"):
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
+
+
+def test_a_divided_batch_stays_on_one_device(tiny: ModuleType) -> None:
+    plan = make_plan(42, tiny.tiny_settings())
+    _check_division(plan, 1, divided=True)
+    _check_division(plan, 2, divided=False)
+    with pytest.raises(TrainingError, match="one device, or set divide_batch"):
+        _check_division(plan, 2, divided=True)
