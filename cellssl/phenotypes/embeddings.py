@@ -140,7 +140,7 @@ def features(cells: ad.AnnData) -> NDArray[np.float32]:
     """Return X as a dense (N, D) float32 array; one that stays on disk is read."""
     X = cells.X
     X = X.to_memory() if isinstance(X, CSRDataset | CSCDataset) else X
-    dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    dense = X.toarray(order="C") if sparse.issparse(X) else np.asarray(X)
     try:
         return dense.astype(np.float32, copy=False)
     except (TypeError, ValueError) as error:
