@@ -17,13 +17,12 @@ from cellssl.augment.operation import (
 )
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
-from cellssl.augment.views import GroupedViews, Views
+from cellssl.augment.views import Views
 
 __all__ = [
     "ChannelWise",
     "Draws",
     "Geometry",
-    "GroupedViews",
     "Masking",
     "Operation",
     "Params",

@@ -1,13 +1,11 @@
 """All views of a training step."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from cellssl.augment.counters import make_keys
 from cellssl.augment.view import View
 
-__all__ = ["GroupedViews", "Views"]
+__all__ = ["Views"]
 
 
 class Views:
@@ -19,11 +17,15 @@ class Views:
         One: two views, both alike but drawn differently. Two: each as it says. More: the first two
         are the large ones, with which every further one is compared (multi-crop, Caron et al. 2020,
         arXiv 2006.09882); these may be smaller.
+    groups
+        The views are of so many groups, each as above, of as many views, one after the other.
+    divide
+        Whether every group sees its own part of the images instead of all.
 
     Raises
     ------
     ValueError
-        When there is none, or the first two differ in size.
+        When there is none, the first two of a group differ in size, or groups in their number.
 
     Examples
     --------
@@ -32,16 +34,23 @@ class Views:
     >>> first, second = views(torch.rand(2, 3, 8, 8), 0, 0, torch.arange(2))
     >>> first.shape
     torch.Size([2, 3, 8, 8])
+    >>> views = Views(*[View([], 8)] * 4, groups=2, divide=True)
+    >>> [len(view) for view in views(torch.rand(6, 3, 8, 8), 0, 0, torch.arange(6))]
+    [3, 3, 3, 3]
     """
 
-    def __init__(self, *views: View) -> None:
+    def __init__(self, *views: View, groups: int = 1, divide: bool = False) -> None:
         if not views:
             raise ValueError("no view was given, wanted at least one")
         self.views = views * 2 if len(views) == 1 else views
-        if self.views[0].size != self.views[1].size:
-            raise ValueError(
-                f"both views must have one size, got {views[0].size} and {views[1].size}"
-            )
+        self.groups, self.divide = groups, divide
+        self._each, left = divmod(len(self.views), groups)
+        if left or self._each < 2:
+            raise ValueError(f"{len(views)} views cannot be {groups} groups of two or more each")
+        for start in range(0, len(self.views), self._each):
+            one, other = self.views[start : start + 2]
+            if one.size != other.size:
+                raise ValueError(f"both views must have one size, got {one.size} and {other.size}")
 
     @property
     def size(self) -> int:
@@ -63,7 +72,6 @@ class Views:
         masks: Tensor | None = None,
         partners: Tensor | None = None,
         partner_masks: Tensor | None = None,
-        first: int = 0,
     ) -> tuple[Tensor, ...]:
         """Make all views.
 
@@ -80,84 +88,23 @@ class Views:
         partners, partner_masks
             Other cells that count as the same, in the images' order: every second view shows them.
             Draws stay those of the images, so that two images may share a partner.
-        first
-            The number of the first view: views of other numbers have other draws.
         """
+        if self.divide and len(images) % self.groups:
+            raise ValueError(
+                f"{len(images)} images cannot be divided among {self.groups} groups of views"
+            )
+        length = len(images) // self.groups if self.divide else len(images)
         made = []
         for number, view in enumerate(self.views):
-            keys = make_keys(seed, epoch, samples, first + number)
-            if partners is not None and number % 2:
-                made.append(view(partners, keys, masks=partner_masks))
-            else:
-                made.append(view(images, keys, masks=masks))
+            group, place = divmod(number, self._each)
+            part = slice(group * length, (group + 1) * length) if self.divide else slice(None)
+            keys = make_keys(seed, epoch, samples[part], number)
+            shown, hidden = images, masks
+            if partners is not None and place % 2:
+                shown, hidden = partners, partner_masks
+            made.append(view(shown[part], keys, masks=None if hidden is None else hidden[part]))
         return tuple(made)
 
     def __repr__(self) -> str:
-        return f"Views({', '.join(map(repr, self.views))})"
-
-
-class GroupedViews:
-    """Several groups of views of the same images, one after the other, each with its own draws.
-
-    Parameters
-    ----------
-    groups
-        Two or more, of as many views each.
-    divide
-        Whether every group sees its own part of the images instead of all.
-
-    Raises
-    ------
-    ValueError
-        When groups differ in their number of views.
-
-    Examples
-    --------
-    >>> import torch
-    >>> grouped = GroupedViews([Views(View([], 8)), Views(View([], 8))], divide=True)
-    >>> [len(view) for view in grouped(torch.rand(6, 3, 8, 8), 0, 0, torch.arange(6))]
-    [3, 3, 3, 3]
-    """
-
-    def __init__(self, groups: Sequence[Views], *, divide: bool = False) -> None:
-        self.groups, self.divide = tuple(groups), divide
-        self._each = len(self.groups[0].views)
-        if len(self.groups) < 2 or any(len(g.views) != self._each for g in self.groups):
-            raise ValueError("wanted two or more groups of as many views each")
-
-    @property
-    def size(self) -> int:
-        """Height and width of the first two views in pixels."""
-        return self.groups[0].size
-
-    @property
-    def needs_masks(self) -> bool:
-        """Whether one of the views must be given the crops' masks."""
-        return any(group.needs_masks for group in self.groups)
-
-    def __call__(
-        self,
-        images: Tensor,
-        seed: int | Tensor,
-        epoch: int | Tensor,
-        samples: Tensor,
-        **others: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Make the views of all groups, the first group's first; parameters as of `Views`."""
-        if self.divide and len(images) % len(self.groups):
-            raise ValueError(
-                f"{len(images)} images cannot be divided among {len(self.groups)} groups of views"
-            )
-        made: list[Tensor] = []
-        for number, group in enumerate(self.groups):
-            part = slice(None)
-            if self.divide:
-                length = len(images) // len(self.groups)
-                part = slice(number * length, (number + 1) * length)
-            cut = {name: tensor[part] for name, tensor in others.items()}
-            first = number * self._each
-            made += group(images[part], seed, epoch, samples[part], **cut, first=first)
-        return tuple(made)
-
-    def __repr__(self) -> str:
-        return f"GroupedViews({', '.join(map(repr, self.groups))})"
+        groups = f", groups={self.groups}" if self.groups > 1 else ""
+        return f"Views({', '.join(map(repr, self.views))}{groups})"

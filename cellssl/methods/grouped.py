@@ -26,7 +26,7 @@ class GroupedMethod(Method):
     heads : mapping
         Name of a group → its method, built on `encoder`.
     divide : bool
-        Whether every group sees its own part of a batch (`GroupedViews`).
+        Whether every group sees its own part of a batch (`cellssl.augment.Views`).
     """
 
     def __init__(

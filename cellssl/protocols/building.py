@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cellssl import encoders, methods
-from cellssl.augment import GroupedViews, View, Views
+from cellssl.augment import View, Views
 from cellssl.encoders import Encoder
 from cellssl.errors import ProtocolError
 from cellssl.methods import GroupedMethod, Method
@@ -30,6 +30,8 @@ def expand_groups(protocol: Protocol) -> dict[str, Protocol]:
     >>> [group.name for group in expand_groups(load("bbbc021-two-heads")).values()]
     ['bbbc021-two-heads:expert', 'bbbc021-two-heads:geometry']
     """
+    if not protocol.groups:
+        return {protocol.name: protocol}
     return {name: from_dict(values) for name, values in group_values(protocol).items()}
 
 
@@ -60,9 +62,7 @@ def build_each(
         raise ProtocolError(f"protocol {protocol.name}: {error}") from error
 
 
-def build_views(
-    protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()
-) -> Views | GroupedViews:
+def build_views(protocol: Protocol, channels: Sequence[str], masks: Sequence[str] = ()) -> Views:
     """Build the views, of every group where there are several.
 
     Parameters
@@ -79,17 +79,14 @@ def build_views(
     ProtocolError
         When an operation names a channel, or needs a mask, that is not there.
     """
-    if protocol.groups:
-        groups = [_group(one, channels, masks) for one in expand_groups(protocol).values()]
-        return GroupedViews(groups, divide=protocol.training.divide_batch)
-    return _group(protocol, channels, masks)
-
-
-def _group(protocol: Protocol, channels: Sequence[str], masks: Sequence[str]) -> Views:
-    """Build the views of one group."""
-    each = build_each(protocol, channels, masks)
-    pairs = zip(each, protocol.views, strict=True)
-    return Views(*(view for view, recipe in pairs for _ in range(recipe.count)))
+    groups = expand_groups(protocol).values()
+    views = [
+        view
+        for one in groups
+        for view, recipe in zip(build_each(one, channels, masks), one.views, strict=True)
+        for _ in range(recipe.count)
+    ]
+    return Views(*views, groups=len(groups), divide=protocol.training.divide_batch)
 
 
 def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:

@@ -15,16 +15,12 @@ __all__ = ["group_values", "read_groups"]
 def group_values(protocol: Protocol) -> dict[str, dict[str, Any]]:
     """Give the plain values of each group as a protocol of its own, named ``protocol:group``.
 
-    A protocol without groups gives itself, under its name.
-
     Examples
     --------
     >>> from cellssl.protocols import load
-    >>> list(group_values(load("bbbc021-expert")))
-    ['bbbc021-expert']
+    >>> list(group_values(load("bbbc021-two-heads")))
+    ['expert', 'geometry']
     """
-    if not protocol.groups:
-        return {protocol.name: protocol.to_dict()}
     there = operation_names(protocol.to_dict())
     edits = {n: read_edits(e, there, _refuse) for n, e in protocol.groups.items()}
     return {name: _edited(protocol, name, one)[0] for name, one in edits.items()}
