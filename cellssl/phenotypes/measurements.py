@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ class Measurement:
 class Measurements:
     """All scores of one question, over embeddings, subsets and training seeds.
 
+    Its tables are made once: whoever changes one changes it for all.
+
     Attributes
     ----------
     entries : tuple of Measurement
@@ -71,7 +74,7 @@ class Measurements:
     normalisation: str
     counts: Mapping[str, int]
 
-    @property
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """Tidy table: a row "mean" per score, and one per training seed if there are several."""
         rows = []
@@ -106,7 +109,7 @@ class Measurements:
         answers = (self.label, entry.subset, entry.split, self.normalisation)
         return dict(zip(_QUESTION, answers, strict=True))
 
-    @property
+    @cached_property
     def per_class(self) -> pd.DataFrame:
         """Share of each class that a classifier finds; their mean is its balanced accuracy.
 
@@ -118,7 +121,7 @@ class Measurements:
         """
         return self._tabulate(class_rows, ["class", "accuracy", "n", "seed"])
 
-    @property
+    @cached_property
     def confusions(self) -> pd.DataFrame:
         """Count which class a classifier takes for which, pairs that never occur included.
 
@@ -156,6 +159,10 @@ class Measurements:
             embedding_a, embedding_b, label, subset, split, normalisation, metric, difference
             (a − b), low, high, apart (the interval excludes 0; missing when there is no score).
         """
+        return self._differences
+
+    @cached_property
+    def _differences(self) -> pd.DataFrame:
         grouped = _grouped(self.entries)
         names = list(dict.fromkeys(entry.embedding for entry in self.entries))
         questions = list(dict.fromkeys((e.subset, e.metric) for e in self.entries))

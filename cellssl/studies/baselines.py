@@ -1,7 +1,8 @@
 """Models that stand beside every protocol, seeing the cells as its encoder sees them."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from cellssl.embedding import baseline_names, embed, is_baseline
 from cellssl.errors import ModelError
 from cellssl.protocols import Protocol
 from cellssl.studies.experiment import scaling_rule
-from cellssl.studies.ledger import fingerprint
+from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.training import pick_device
 
-__all__ = ["BASELINES", "Baseline", "plan_baselines"]
+__all__ = ["BASELINES", "Baseline", "embed_baselines", "plan_baselines"]
+
+_LOG = logging.getLogger(__name__)
 
 BASELINES: Mapping[str, Path | None] = {
     "resnet101": None,
@@ -136,3 +139,40 @@ def plan_baselines(
         if weights is not None and not pretrained:
             raise ModelError(f"{model} has no weights to load, but was given {weights}")
         yield Baseline(model, weights, like, pixels if pretrained else None, sample)
+
+
+def embed_baselines(
+    baselines: Iterable[Baseline],
+    crops: Path,
+    folder: Path,
+    ledger: Ledger,
+    *,
+    seeds: int,
+    where: str | None = None,
+    device: str,
+    progress: bool,
+) -> tuple[list[Path], dict[str, str]]:
+    """Embed cells with baselines, unless it is done: random ones with each seed, others once.
+
+    Returns
+    -------
+    list of Path, dict
+        The files in `folder`, and why there is none of the others: model → reason.
+    """
+    paths: list[Path] = []
+    absent: dict[str, str] = {}
+    for baseline in baselines:
+        for seed in range(seeds if baseline.model.startswith("random") else 1):
+            seeded = baseline.with_seed(seed)
+            path = folder / seeded.file
+            inputs = {**seeded.inputs(crops), "where": where}
+            try:
+                if not ledger.holds(path.name, inputs):
+                    seeded.embed(crops, path, where=where, device=device, progress=progress)
+                    ledger.record(path.name, inputs, [path])
+            except ModelError as error:
+                _LOG.warning("%s", error)
+                absent[baseline.model] = str(error)
+                break
+            paths.append(path)
+    return paths, absent

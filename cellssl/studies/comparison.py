@@ -1,9 +1,8 @@
 """Several protocols and baselines on the same cells: one table, one figure."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,15 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.embedding import embed
-from cellssl.errors import ModelError, ProtocolError
+from cellssl.errors import ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import Measurements, measure_embeddings, require_label
-from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
-from cellssl.phenotypes.tasks import build_tasks
-from cellssl.protocols import Protocol, resolve, used_labels
+from cellssl.protocols import Protocol, resolve
 from cellssl.report import confusion_figure, save_figure, score_figure
-from cellssl.studies.baselines import Baseline, plan_baselines
+from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
 
 __all__ = ["Comparison", "compare"]
@@ -102,26 +100,23 @@ def compare(
     obs = Crops.open(crops).obs
     label = require_label(obs, label)
     loaded = _resolve_all(protocols, changes or {})
-    used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in loaded if one.weak}
-    fair = fair_cells(obs, label, used) if held_out else None
-    tasks, _ = build_tasks(
-        obs, label, subsets=subsets, where=where, fair=fair, resamples=2
-    )  # mistakes show now, not after the training
-    refuse_leaks(obs, label, used, tasks[0].rows)
+    # Mistakes show now, not after the training.
+    check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     out = make_folder(out)
     runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
     paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
-    absent: dict[str, str] = {}
-    for baseline in planned:
-        drawn = range(seeds if baseline.model.startswith("random") else 1)
-        try:
-            paths += [runner.embed(baseline.with_seed(seed)) for seed in drawn]
-        except ModelError as error:
-            _log.warning("%s", error)
-            absent[baseline.model] = str(error)
+    beside, absent = embed_baselines(
+        planned,
+        Path(crops),
+        make_folder(out / "embeddings"),
+        runner.ledger,
+        seeds=seeds,
+        device=device,
+        progress=progress,
+    )
     measured = measure_embeddings(
-        paths,
+        [*paths, *beside],
         label=label,
         where=where,
         held_out=held_out,
@@ -187,26 +182,16 @@ class _Runner:
             "checkpoint": fingerprint(run / CHECKPOINT),
             "sample": self.sample,
         }
-        work = partial(
-            embed,
-            self.crops,
-            run,
-            name=protocol.name,
-            sample=self.sample,
-            device=self.device,
-            progress=self.progress,
-        )
-        return self._once(f"{name}.h5ad", inputs, work)
-
-    def embed(self, baseline: Baseline) -> Path:
-        """Embed the cells with a baseline."""
-        work = partial(baseline.embed, self.crops, device=self.device, progress=self.progress)
-        return self._once(baseline.file, baseline.inputs(self.crops), work)
-
-    def _once(self, file: str, inputs: Mapping[str, Any], work: Callable[..., object]) -> Path:
-        """Make an embedding unless it is there, made from the same inputs."""
-        path = make_folder(self.out / "embeddings") / file
-        if not self.ledger.holds(file, inputs):
-            work(out=path)
-            self.ledger.record(file, inputs, [path])
+        path = make_folder(self.out / "embeddings") / f"{name}.h5ad"
+        if not self.ledger.holds(path.name, inputs):
+            embed(
+                self.crops,
+                run,
+                path,
+                name=protocol.name,
+                sample=self.sample,
+                device=self.device,
+                progress=self.progress,
+            )
+            self.ledger.record(path.name, inputs, [path])
         return path

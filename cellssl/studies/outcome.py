@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.errors import ModelError, StudyError
+from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, combine, measure_embeddings
-from cellssl.studies.baselines import plan_baselines
+from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
-from cellssl.studies.ledger import Ledger
+from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.planning import base_protocol, plain, plan_runs
 from cellssl.studies.study import Study
 
@@ -79,7 +79,16 @@ def score_study(
     there = embedded_runs(study, crops, out)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
-    beside, absent = _baselines(study, crops, ledger, device=device, progress=progress)
+    beside, absent = embed_baselines(
+        plan_baselines(study.weights, base_protocol(study), device=device),
+        crops,
+        ledger.path.parent,
+        ledger,
+        seeds=study.seeds,
+        where=study.where,
+        device=device,
+        progress=progress,
+    )
     measured = measure_embeddings(
         [*paths, *beside],
         label=study.label,
@@ -113,29 +122,6 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
     return there
 
 
-def _baselines(
-    study: Study, crops: Path, ledger: Ledger, *, device: str, progress: bool
-) -> tuple[list[Path], dict[str, str]]:
-    """Embed the cells with baselines; give the files, and why there is none of the others."""
-    paths: list[Path] = []
-    absent: dict[str, str] = {}
-    for baseline in plan_baselines(study.weights, base_protocol(study), device=device):
-        for seed in range(study.seeds if baseline.model.startswith("random") else 1):
-            seeded = baseline.with_seed(seed)
-            path = ledger.path.parent / seeded.file
-            inputs = {**seeded.inputs(crops), "where": study.where}
-            try:
-                if not ledger.holds(path.name, inputs):
-                    seeded.embed(crops, path, where=study.where, device=device, progress=progress)
-                    ledger.record(path.name, inputs, [path])
-            except ModelError as error:
-                _LOG.warning("%s", error)
-                absent[baseline.model] = str(error)
-                break
-            paths.append(path)
-    return paths, absent
-
-
 def put_together(
     wanted: Mapping[str, Sequence[str]],
     seeds: int,
@@ -149,7 +135,11 @@ def put_together(
                 continue
             files = [there[key] for key in chosen]
             path = ledger.path.parent / f"{plain(name)}-seed{seed}.combined.h5ad"
-            inputs = {"name": name, "seed": seed, "files": [_stamp(file) for file in files]}
+            inputs = {
+                "name": name,
+                "seed": seed,
+                "files": [{"run": file.parent.name, **fingerprint(file)} for file in files],
+            }
             if not ledger.holds(path.name, inputs):
                 joined = combine(files, name=name)
                 joined.uns["cellssl"]["seed"] = seed
@@ -179,11 +169,6 @@ def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]
         ]
         found.setdefault(frozenset(chosen), chosen)
     return list(found.values())
-
-
-def _stamp(file: Path) -> list[object]:
-    state = file.stat()
-    return [file.parent.name, state.st_size, state.st_mtime_ns]
 
 
 def _save(study: Study, crops: Path, measured: Measurements, out: Path) -> Outcome:

@@ -2,8 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
@@ -11,13 +13,13 @@ from cellssl.phenotypes import require_label
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation import check_normalisation
 from cellssl.phenotypes.tasks import build_tasks
-from cellssl.protocols import diff, load, require_fit, used_labels
+from cellssl.protocols import Protocol, diff, load, require_fit, used_labels
 from cellssl.studies.baselines import plan_baselines
 from cellssl.studies.planning import PlannedRun, base_protocol
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
 
-__all__ = ["check_ready"]
+__all__ = ["check_label", "check_ready"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,24 +53,42 @@ def check_ready(study: Study, runs: Sequence[PlannedRun], crops: Path, folders: 
 
 def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> None:
     """Lay down what will be scored."""
-    obs = crops.obs
     check_normalisation(study.normalise)
-    label = require_label(obs, study.label)
-    used = {
-        run.combination: UsedLabels.of(used_labels(run.protocol, obs))
-        for run in firsts
-        if run.protocol.weak
-    }
-    fair = fair_cells(obs, label, used) if study.held_out else None
-    tasks, _ = build_tasks(
-        obs, label, subsets=study.subsets or None, where=study.where, fair=fair, resamples=2
+    check_label(
+        crops.obs,
+        require_label(crops.obs, study.label),
+        [run.protocol for run in firsts],
+        subsets=study.subsets or None,
+        where=study.where,
+        held_out=study.held_out,
     )
-    refuse_leaks(obs, label, used, tasks[0].rows)
     for baseline in plan_baselines(study.weights, base_protocol(study)):
         if baseline.model in {run.combination for run in firsts} | study.combine.keys():
             raise StudyError(
                 f"{study.locate('axes')}: {baseline.model!r} is a baseline; rename the combination"
             )
+
+
+def check_label(
+    obs: pd.DataFrame,
+    label: str,
+    protocols: Sequence[Protocol],
+    *,
+    subsets: Mapping[str, Sequence[str]] | None,
+    where: str | None,
+    held_out: bool,
+) -> None:
+    """Make sure that a label can be scored, and was not given to the trainings.
+
+    Raises
+    ------
+    EmbeddingError
+        When it cannot, or was.
+    """
+    used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in protocols if one.weak}
+    fair = fair_cells(obs, label, used) if held_out else None
+    tasks, _ = build_tasks(obs, label, subsets=subsets, where=where, fair=fair, resamples=2)
+    refuse_leaks(obs, label, used, tasks[0].rows)
 
 
 def _check_folders(runs: Sequence[PlannedRun], folders: Path) -> None:
