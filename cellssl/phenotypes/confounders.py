@@ -1,13 +1,12 @@
 """What is no biology and may still be what clusters show: plate, batch, and the place on the plate."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.columns import column_codes, well_names
+from cellssl.phenotypes.columns import column_codes, split_well, well_names
 
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
@@ -21,7 +20,6 @@ CONFOUNDERS = {
 }
 # Rows and columns of the usual plates: the smallest that holds every well is taken.
 PLATES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
-_WELL = re.compile(r"([A-Za-z]{1,2})[\s_-]?0*(\d{1,2})")
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,11 @@ def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
     if "Metadata_Well" not in obs.columns:
         return None
     codes, names = pd.factorize(obs["Metadata_Well"].astype(str))
-    found = [_WELL.fullmatch(str(name).strip()) for name in names]
-    if not found or any(match is None for match in found):
+    found = [split_well(name) for name in names]
+    if not found or any(place is None for place in found):
         return None
-    rows = np.array([_row(match[1]) for match in found if match is not None])
-    columns = np.array([int(match[2]) for match in found if match is not None])
+    rows = np.array([_row(place[0]) for place in found if place is not None])
+    columns = np.array([place[1] for place in found if place is not None])
     sizes = [size for size in PLATES if rows.max() <= size[0] and columns.max() <= size[1]]
     height, width = sizes[0] if sizes else (rows.max(), columns.max())
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
@@ -89,6 +87,6 @@ def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
 def _row(letters: str) -> int:
     """Turn a row into its number: A is 1, AA is 27."""
     number = 0
-    for letter in letters.upper():
+    for letter in letters:
         number = number * 26 + ord(letter) - ord("A") + 1
     return number

@@ -4,15 +4,13 @@ Source: ``spec/morphology-schema-2.0.md`` of mantispy 0.1.0a1 (https://github.co
 calls itself an experimental draft. mantispy needs Python 3.12; nothing here needs mantispy.
 """
 
-import re
-
 import anndata as ad
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_values, treatment_names
+from cellssl.phenotypes.columns import split_well, text_values, treatment_names
 
 __all__ = ["from_mantispy", "to_mantispy"]
 
@@ -30,7 +28,6 @@ DOSE, UNIT = "Metadata_Concentration", "Metadata_ConcentrationUnit"
 CONTROL, CONTROL_TYPE = "Metadata_Control", "Metadata_Control_Type"
 # In front of a column whose values the schema wants otherwise: what they were.
 KEPT = "cellssl_"
-_WELL = re.compile(r"([A-Za-z]{1,2})[\s_-]?0*(\d{1,2})")
 
 
 def to_mantispy(
@@ -120,14 +117,14 @@ def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
 def _wells(column: pd.Series) -> NDArray[np.object_]:
     """Write wells as A01."""
     texts = column.astype(str)
-    found = {text: _WELL.fullmatch(text.strip()) for text in texts.unique()}
-    odd = [text for text, match in found.items() if match is None]
+    found = {text: split_well(text) for text in texts.unique()}
+    odd = [text for text, place in found.items() if place is None]
     if odd:
         raise EmbeddingError(
             f"{WELL} {odd[0]!r} is no well: mantispy's schema wants A01, B12, … for every row. Name the "
             "wells so, or take .parquet or .csv."
         )
-    names = {text: f"{m[1].upper()}{int(m[2]):02d}" for text, m in found.items() if m is not None}
+    names = {text: f"{p[0]}{p[1]:02d}" for text, p in found.items() if p is not None}
     return texts.map(names).to_numpy(dtype=object)
 
 

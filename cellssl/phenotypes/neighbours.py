@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.profiles import WellProfiles
-from cellssl.scores import choose_statistic, interval
+from cellssl.scores import choose_statistic, interval, unit_rows
 
 __all__ = ["cosine", "rank_neighbours"]
 
@@ -17,8 +17,7 @@ FEWEST_WELLS = 2
 
 def cosine(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cosine of every two profiles; a profile of length 0 is like nothing but itself."""
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    unit = values / np.where(lengths > 0, lengths, 1)
+    unit = unit_rows(values)
     found = np.clip(unit @ unit.T, -1, 1)
     np.fill_diagonal(found, 1)
     return found

@@ -17,12 +17,12 @@ from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
 from cellssl.protocols.recipes import Report
 
-__all__ = ["dump", "extend", "from_dict", "load", "loads", "names"]
+__all__ = ["dump", "extend", "from_dict", "load", "loads", "names", "shipped_folder"]
 
 _log = logging.getLogger(__name__)
 
 
-def _folder() -> Path:
+def shipped_folder() -> Path:
     """Find the shipped protocols: inside an installed package, or at the root of a checkout."""
     shipped = Path(__file__).parent / "shipped"
     return shipped if shipped.is_dir() else Path(__file__).parents[2] / "protocols"
@@ -36,7 +36,7 @@ def names() -> list[str]:
     >>> "bbbc021-expert" in names()
     True
     """
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
 
 
 def load(name: str | Path) -> Protocol:
@@ -86,7 +86,7 @@ def _find(name: str | Path, folder: Path | None = None) -> Path:
         return path
     looks_like_path = path.suffix in (".yaml", ".yml") or os.sep in str(name)
     if isinstance(name, str) and not looks_like_path:
-        shipped = _folder() / f"{name}.yaml"
+        shipped = shipped_folder() / f"{name}.yaml"
         if shipped.is_file():
             return shipped
         raise ProtocolError(

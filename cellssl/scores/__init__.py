@@ -36,8 +36,8 @@ from cellssl.scores.precision import (
     consistency_precision,
 )
 from cellssl.scores.replicates import Replicates, replicate_correlation
-from cellssl.scores.resampling import Resamples, draw_resamples, interval
-from cellssl.scores.scaling import standardise
+from cellssl.scores.resampling import Resamples, draw_resamples, false_discovery_rate, interval
+from cellssl.scores.scaling import standardise, unit_rows
 
 __all__ = [
     "STATISTICS",
@@ -61,6 +61,7 @@ __all__ = [
     "confusion",
     "consistency_precision",
     "draw_resamples",
+    "false_discovery_rate",
     "interval",
     "knn_accuracy",
     "knn_predict",
@@ -74,4 +75,5 @@ __all__ = [
     "silhouette",
     "standardise",
     "standardised_components",
+    "unit_rows",
 ]

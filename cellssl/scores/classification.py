@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from cellssl.errors import EmbeddingError
 from cellssl.scores.confusion import balanced_accuracy
+from cellssl.scores.scaling import unit_rows
 
 __all__ = [
     "knn_accuracy",
@@ -66,8 +67,7 @@ def knn_predict(
         When there is one group only, or nothing to learn from or to predict.
     """
     X, labels = np.asarray(X, dtype=np.float32), np.asarray(labels)
-    length = np.linalg.norm(X, axis=1, keepdims=True)
-    unit = X / np.where(length > 0, length, 1)
+    unit = unit_rows(X)
     search = partial(_vote_blockwise, k=k, temperature=temperature, block=block)
     if test is not None:
         asked = _test_rows(test, groups, len(X))

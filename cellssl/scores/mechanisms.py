@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.scores.resampling import draw_resamples, interval
+from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Matches", "batch_membership", "nsc", "nscb"]
 
@@ -197,8 +198,7 @@ def _match(
     kept: NDArray[np.bool_],
 ) -> Matches:
     """Find the nearest of the kept treatments among those apart (T, T) from each kept one."""
-    length = np.linalg.norm(X, axis=1, keepdims=True)
-    unit = X / np.where(length > 0, length, 1)
+    unit = unit_rows(X)
     admissible = apart & kept
     possible = admissible.any(axis=1)
     scored = np.flatnonzero(kept & possible)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 
 from cellssl.errors import EmbeddingError
+from cellssl.scores.resampling import false_discovery_rate
+from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Precisions", "activity_precision", "average_precision", "consistency_precision"]
 
@@ -34,11 +35,7 @@ class Precisions:
     @property
     def q_value(self) -> NDArray[np.float64]:
         """False discovery rate at which each would be called."""
-        q = np.full(len(self.p_value), np.nan)
-        known = ~np.isnan(self.p_value)
-        if known.any():
-            q[known] = false_discovery_control(self.p_value[known])
-        return q
+        return false_discovery_rate(self.p_value)
 
 
 def average_precision(similarity: ArrayLike, positive: ArrayLike) -> float:
@@ -140,12 +137,7 @@ def _unit_about_plates(X: NDArray[np.float64], plates: NDArray[np.int64]) -> NDA
     _, codes = np.unique(plates, return_inverse=True)
     total = np.zeros((codes.max() + 1, X.shape[1]))
     np.add.at(total, codes, X)
-    return _unit(X - (total / np.bincount(codes)[:, None])[codes])
-
-
-def _unit(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(length > 0, length, 1)
+    return unit_rows(X - (total / np.bincount(codes)[:, None])[codes])
 
 
 def _permuted(
@@ -223,7 +215,7 @@ def consistency_precision(
     X, labels = np.asarray(X, dtype=np.float64), np.asarray(labels)
     count = int(labels.max(initial=-1)) + 1
     kept = labels >= 0
-    unit, codes = _unit(X[kept]), labels[kept]
+    unit, codes = unit_rows(X[kept]), labels[kept]
     _, compound = np.unique(np.asarray(compounds)[kept], return_inverse=True)
     # A compound with two labels (they change with the dose) is two blocks.
     blocks, block = np.unique(np.stack([compound, codes]), axis=1, return_inverse=True)

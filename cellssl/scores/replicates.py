@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Replicates", "replicate_correlation"]
 
@@ -79,7 +80,7 @@ def replicate_correlation(
             f"wanted profiles (W, D) with W treatments and plates, got {X.shape}, "
             f"{treatments.shape} and {names.shape}."
         )
-    wells = _Wells(_unit_rows(X), treatments, pd.factorize(names)[0])
+    wells = _Wells(unit_rows(X - X.mean(axis=1, keepdims=True)), treatments, pd.factorize(names)[0])
     count = int(treatments.max(initial=-1)) + 1
     correlation, limit, p_value = (np.full(count, np.nan) for _ in range(3))
     found = Replicates(correlation, limit, p_value, np.zeros(count, dtype=bool))
@@ -129,10 +130,3 @@ class _Wells:
             chosen = generator.permutation(len(members))[:size]
             drawn = np.array([generator.choice(members[t]) for t in chosen])
             yield self.correlation(drawn, across=plate < 0)
-
-
-def _unit_rows(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre each row and give it length 1, so that products are Pearson correlations."""
-    centred = X - X.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return centred / np.where(length > 0, length, 1)

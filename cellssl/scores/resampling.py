@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.stats import false_discovery_control
 
 from cellssl.scores.clusters import ami_of_tables, expected_information
 
-__all__ = ["Resamples", "draw_resamples", "interval"]
+__all__ = ["Resamples", "draw_resamples", "false_discovery_rate", "interval"]
 
 # With fewer units than this in a class the next finer unit is resampled.
 FEW = 3
@@ -139,3 +140,19 @@ def interval(
     tail = (1 - level) / 2
     low, high = np.quantile(draws - draws.mean() + value, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def false_discovery_rate(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Correct p-values (K,) for their number (Benjamini & Hochberg 1995); NaN stays and is not counted.
+
+    Examples
+    --------
+    >>> false_discovery_rate([0.01, float("nan"), 0.04]).tolist()
+    [0.02, nan, 0.04]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    known = ~np.isnan(p)
+    q = np.full(len(p), np.nan)
+    if known.any():
+        q[known] = false_discovery_control(p[known])
+    return q

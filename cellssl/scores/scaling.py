@@ -1,9 +1,11 @@
-"""Features of one size: mean 0 and deviation 1."""
+"""Features of one size (mean 0 and deviation 1), and rows of one length."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["feature_scale", "standardise"]
+__all__ = ["feature_scale", "standardise", "unit_rows"]
 
 # A feature whose deviation is below this share of its mean varies by rounding alone.
 ROUNDING = 1e-6
@@ -40,3 +42,15 @@ def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[
     X = np.asarray(X, dtype=np.float32)
     mean, scale = feature_scale(X if reference is None else np.asarray(reference, dtype=np.float32))
     return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)
+
+
+def unit_rows(X: NDArray[Any]) -> NDArray[Any]:
+    """Give each row (N, D) length 1, so that products are cosines; one of zeros stays. Same type.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    length = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(length > 0, length, 1)

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, rankdata
+from scipy.stats import rankdata
 
 from cellssl.errors import StudyError
+from cellssl.scores import false_discovery_rate
 
 __all__ = ["FEWEST_SETTINGS", "class_correlations", "class_table"]
 
@@ -91,10 +92,7 @@ def class_correlations(table: pd.DataFrame, *, draws: int = 4999, seed: int = 0)
         }
     )
     for name in ("pearson", "spearman"):
-        known = result[f"p_{name}"].notna()
-        result[f"q_{name}"] = np.nan
-        if known.any():
-            result.loc[known, f"q_{name}"] = false_discovery_control(result.loc[known, f"p_{name}"])
+        result[f"q_{name}"] = false_discovery_rate(result[f"p_{name}"])
     return result
 
 

@@ -10,6 +10,7 @@ from cellssl.augment import nearest
 from cellssl.documents import Document, read_yaml
 from cellssl.errors import StudyError
 from cellssl.protocols import names as protocol_names
+from cellssl.protocols.loading import shipped_folder
 from cellssl.studies.study import SAVED, Study, Sweep
 
 __all__ = ["load_study", "saved_study", "study_names"]
@@ -25,8 +26,7 @@ def saved_study(folder: str | Path) -> Study:
 
 def _folder() -> Path:
     """Find the shipped studies, beside the shipped protocols."""
-    shipped = Path(__file__).parents[1] / "protocols" / "shipped"
-    return (shipped if shipped.is_dir() else Path(__file__).parents[2] / "protocols") / "studies"
+    return shipped_folder() / "studies"
 
 
 def study_names() -> list[str]:
