@@ -9,8 +9,7 @@ The functions behind the commands, each by the command's name:
 >>> scores = cellssl.evaluate([embedding], label="MOA")  # doctest: +SKIP
 """
 
-from importlib import import_module
-from typing import Any
+from cellssl.lazy import at_first_use
 
 __version__ = "0.1.0"
 
@@ -47,10 +46,7 @@ _homes = {
 __all__ = [*_homes, "__version__"]  # noqa: PLE0604 - names of functions
 
 
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(import_module(f"cellssl.{_homes[name]}"), name)
-    raise AttributeError(f"module 'cellssl' has no attribute '{name}'")
+__getattr__ = at_first_use(__name__, _homes)
 
 
 def __dir__() -> list[str]:

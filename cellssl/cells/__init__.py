@@ -1,7 +1,8 @@
 """Fields of a plate → nuclei and cells → crops on disk."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.cells.cellpose import CellposeSegmenter
@@ -56,7 +57,4 @@ _homes = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(import_module(f"cellssl.cells.{_homes[name]}"), name)
-    raise AttributeError(f"module 'cellssl.cells' has no attribute '{name}'")
+__getattr__ = at_first_use(__name__, _homes)

@@ -1,7 +1,8 @@
 """The crop AnnData on disk: write, read at random, scale, join, import and export."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.crops.exports import export_crops
@@ -47,7 +48,4 @@ _homes = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(import_module(f"cellssl.crops.{_homes[name]}"), name)
-    raise AttributeError(f"module 'cellssl.crops' has no attribute '{name}'")
+__getattr__ = at_first_use(__name__, _homes)

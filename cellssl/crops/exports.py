@@ -84,7 +84,7 @@ def export_crops(
             f"no format goes with {chosen or out.name!r}: wanted a name with .h5sc, .npy or .h5, a "
             f"folder (DeepProfiler), or format= (--format) {', '.join(_WRITERS)}"
         )
-    opened = crops if isinstance(crops, Crops) else Crops.open(crops)
+    opened = Crops.open(crops)
     make_folder(out.parent)
     _WRITERS[chosen](opened, out, shown=progress)
     _LOG.info("exported %d crops as %s", len(opened), chosen)

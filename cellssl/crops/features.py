@@ -73,7 +73,7 @@ def import_features(
         )
     features, cells = _read_all(files)
     if crops is not None:
-        opened = crops if isinstance(crops, Crops) else Crops.open(crops)
+        opened = Crops.open(crops)
         kept, rows = _match(cells, opened)
         features, obs = features[kept], opened.obs.iloc[rows]
     else:

@@ -81,8 +81,8 @@ class Crops:
         self.dtype: np.dtype = pixels.dtype
 
     @classmethod
-    def open(cls, path: str | Path) -> "Crops":
-        """Open a crop file, or the ``crops.h5ad`` of a folder.
+    def open(cls, path: "Crops | str | Path") -> "Crops":
+        """Open a crop file, or the ``crops.h5ad`` of a folder; one that is open is given back.
 
         Raises
         ------
@@ -90,6 +90,8 @@ class Crops:
             When it is missing, truncated, not HDF5, an AnnData without crops, or its arrays do not
             fit each other.
         """
+        if isinstance(path, Crops):
+            return path
         path = Path(path).absolute()
         if path.is_dir():
             path = path / FILE_NAME

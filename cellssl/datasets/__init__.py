@@ -1,7 +1,8 @@
 """Images of any origin as one indexed source on the device, brought into a crop file, or downloaded."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.datasets.crop_source import CropSource
@@ -31,7 +32,4 @@ _homes = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(import_module(f"cellssl.datasets.{_homes[name]}"), name)
-    raise AttributeError(f"module 'cellssl.datasets' has no attribute '{name}'")
+__getattr__ = at_first_use(__name__, _homes)

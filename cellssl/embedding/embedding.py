@@ -118,7 +118,7 @@ def embed(
     >>> embedding = embed("crops.h5ad", "runs/expert", "expert.h5ad")  # doctest: +SKIP
     >>> baseline = embed("crops.h5ad", "resnet50", size=96, sample=5000)  # doctest: +SKIP
     """
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     if not len(crops):
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
     if out is not None:

@@ -1,7 +1,8 @@
 """Plates: files become a table of fields, a field becomes an array; plates can be simulated."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.plates.addresses import files_of
@@ -38,7 +39,4 @@ _homes = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _homes:
-        return getattr(import_module(f"cellssl.plates.{_homes[name]}"), name)
-    raise AttributeError(f"module 'cellssl.plates' has no attribute '{name}'")
+__getattr__ = at_first_use(__name__, _homes)

@@ -12,7 +12,6 @@ from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
 from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
 from cellssl.report.figures.style import natural_order
-from cellssl.report.opening import open_crops
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +77,7 @@ def preview(
 
     if cells < 1 or draws < 1:
         raise CellsslError(f"a preview needs at least one cell and one draw, got {cells}, {draws}")
-    crops = open_crops(crops)
+    crops = Crops.open(crops)
     rows, names = _choose(crops, label, cells, seed)
     given = [resolve(one) for one in (protocol, beside) if one is not None]
     shown = [

@@ -85,7 +85,7 @@ def train(
         `out` holds a run with other settings, or training failed.
     """
     protocol = resolve(protocol, changes)
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     for warning in require_fit(
         protocol,
         channels=crops.channels,

@@ -40,7 +40,7 @@ def check_crops(
         When the crops cannot be read.
     """
     protocol = resolve(protocol)
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
 
     def hold(**pictures: object) -> list[Finding]:
         return check(

@@ -15,7 +15,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
 from cellssl.report.explorer.server import make_server
-from cellssl.report.opening import open_crops, open_embedding
+from cellssl.report.opening import open_embedding
 from cellssl.report.sections.words import counted
 from cellssl.sampling import sample_wells
 
@@ -213,7 +213,7 @@ def explore(
     colour = _choose_colour(cells, colour)
     pictures = None
     if crops is not None:
-        pictures = Pictures(cells, open_crops(crops), colours=channels)
+        pictures = Pictures(cells, Crops.open(crops), colours=channels)
     explorer = Explorer(
         cells, pictures, colour=colour, notes=notes, megabytes=megabytes, progress=progress
     )

@@ -163,7 +163,7 @@ def audit(
     >>> audit("natural-moco", "crops.h5ad", label="MOA").verdict  # doctest: +SKIP
     """
     protocol = resolve(protocol)
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     if draws < 1 or not references or not shares or min(shares) < 0:
         raise StudyError("an audit needs draws ≥ 1, a reference, and shares of 0 or more")
     sample, column = open_cells(

@@ -148,7 +148,7 @@ def open_cells(
     ProtocolError
         When the protocol does not fit the crops.
     """
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     require_fit(protocol, channels=crops.channels, stored_size=crops.size, masks=crops.mask_names)
     channels = choose_channels(protocol, crops.channels)
     column = None if label is None else choose_label(crops.obs, label)

@@ -128,7 +128,7 @@ def suggest(
     """
     if not 0 < budget < 1:
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     start = _candidates(resolve(base), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
     named = nuisance_columns(sample.obs, nuisances, but=column)

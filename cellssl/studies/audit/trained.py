@@ -101,7 +101,7 @@ def invariances(
     StudyError
         When the run was not trained by a protocol on crops.
     """
-    crops = crops if isinstance(crops, Crops) else Crops.open(crops)
+    crops = Crops.open(crops)
     extractor = trained(Path(run), crops)
     saved = load_checkpoint(Path(run))
     if "protocol" not in saved:
