@@ -13,6 +13,7 @@ from cellssl.embedding import IntensityStatistics, intensity_names
 from cellssl.encoders import build, load_pretrained
 from cellssl.errors import StudyError
 from cellssl.studies.audit.measures import CellMeasures, measure_names
+from cellssl.training import seeded
 
 __all__ = ["REFERENCES", "Reference", "Space", "reference_named"]
 
@@ -112,8 +113,7 @@ def reference_named(
     if name == "intensity":
         return Reference(name, IntensityStatistics(), tuple(intensity_names(channels)))
     if name == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return Reference(name, build("resnet18", len(channels), width=0.5).eval())
     if name not in REFERENCES:
         raise StudyError(
