@@ -104,16 +104,22 @@ def compare(
     check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     out = make_folder(out)
-    runner = _Runner(Path(crops), out, Ledger(out / "finished.json"), sample, device, progress)
-    paths = [runner.train(protocol, seed) for protocol in loaded for seed in range(seeds)]
+    ledger = Ledger(out / "finished.json")
+    how: dict[str, Any] = {"device": device, "progress": progress}
+    paths = [
+        _train_and_embed(
+            resolve(protocol, {"training.seed": seed}),
+            Path(crops),
+            out,
+            ledger,
+            sample=sample,
+            **how,
+        )
+        for protocol in loaded
+        for seed in range(seeds)
+    ]
     beside, absent = embed_baselines(
-        planned,
-        Path(crops),
-        make_folder(out / "embeddings"),
-        runner.ledger,
-        seeds=seeds,
-        device=device,
-        progress=progress,
+        planned, Path(crops), make_folder(out / "embeddings"), ledger, seeds=seeds, **how
     )
     measured = measure_embeddings(
         [*paths, *beside],
@@ -158,40 +164,27 @@ def _resolve_all(
     return loaded
 
 
-@dataclass(frozen=True)
-class _Runner:
-    """Makes embeddings that are not there yet."""
-
-    crops: Path
-    out: Path
-    ledger: Ledger
-    sample: int | None
-    device: str
-    progress: bool
-
-    def train(self, protocol: Protocol, seed: int) -> Path:
-        """Train a protocol with a seed and embed the cells with its encoder."""
-        seeded = resolve(protocol, {"training.seed": seed})
-        name = f"{protocol.name}-seed{seed}"
-        _log.info("%s", name)
-        run = train(
-            seeded, self.crops, self.out / "runs" / name, device=self.device, progress=self.progress
-        )
-        inputs = {
-            "crops": fingerprint(self.crops),
-            "checkpoint": fingerprint(run / CHECKPOINT),
-            "sample": self.sample,
-        }
-        path = make_folder(self.out / "embeddings") / f"{name}.h5ad"
-        if not self.ledger.holds(path.name, inputs):
-            embed(
-                self.crops,
-                run,
-                path,
-                name=protocol.name,
-                sample=self.sample,
-                device=self.device,
-                progress=self.progress,
-            )
-            self.ledger.record(path.name, inputs, [path])
-        return path
+def _train_and_embed(
+    protocol: Protocol,
+    crops: Path,
+    out: Path,
+    ledger: Ledger,
+    *,
+    sample: int | None,
+    device: str,
+    progress: bool,
+) -> Path:
+    """Train a protocol and embed the cells with its encoder, unless it is done; give the embedding."""
+    name = f"{protocol.name}-seed{protocol.training.seed}"
+    _log.info("%s", name)
+    run = train(protocol, crops, out / "runs" / name, device=device, progress=progress)
+    inputs = {
+        "crops": fingerprint(crops),
+        "checkpoint": fingerprint(run / CHECKPOINT),
+        "sample": sample,
+    }
+    path = make_folder(out / "embeddings") / f"{name}.h5ad"
+    if not ledger.holds(path.name, inputs):
+        embed(crops, run, path, name=protocol.name, sample=sample, device=device, progress=progress)
+        ledger.record(path.name, inputs, [path])
+    return path
