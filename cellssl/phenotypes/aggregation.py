@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder
 from cellssl.phenotypes.columns import cell_counts, text_values
 from cellssl.phenotypes.embeddings import check_features, column, features
+from cellssl.phenotypes.exporting import export_embedding, write_embedding
 from cellssl.phenotypes.naming import TREATMENT, name_treatments
 from cellssl.scores import aggregate
 
-__all__ = ["LEVELS", "aggregate_profiles", "save_profiles"]
+__all__ = ["LEVELS", "aggregate_profiles"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def aggregate_profiles(
     adata: ad.AnnData,
     level: str = "well",
     *,
+    out: str | Path | None = None,
     statistic: str = "median",
     through_fields: bool = False,
     by: str | Sequence[str] = TREATMENT,
@@ -49,6 +51,9 @@ def aggregate_profiles(
         X (N, D): cells, or profiles of a lower level whose `Metadata_Cells` count their cells.
     level : str
         `field`, `well` or `treatment`.
+    out : path, optional
+        The file to write: `.h5ad`, or a table (`.parquet`, `.csv`, `.csv.gz`) as `export_embedding`
+        writes it.
     statistic : str
         `median`, `mean` or `trimmed-mean` at every step, see `aggregate`.
     through_fields : bool
@@ -70,8 +75,12 @@ def aggregate_profiles(
     Raises
     ------
     EmbeddingError
-        When level or statistic is unknown, or a column is missing.
+        When level, statistic or the file's ending is unknown, or a column is missing.
     """
+    if out is not None and not Path(out).name.lower().endswith(SUFFIXES):
+        raise EmbeddingError(
+            f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
+        )
     check_features(adata, str(adata.uns.get("cellssl", {}).get("name", "the embedding")))
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
@@ -89,7 +98,18 @@ def aggregate_profiles(
     result.var_names = adata.var_names
     made = {"level": level, "aggregate": statistic, "through_fields": through_fields}
     result.uns["cellssl"] = {**adata.uns.get("cellssl", {}), **made}
+    if out is not None:
+        _write(result, Path(out))
     return result
+
+
+def _write(profiles: ad.AnnData, out: Path) -> None:
+    """Write profiles as they are, or as a table for others; every command reads both."""
+    if out.suffix == ".h5ad":
+        make_folder(out.absolute().parent)
+        write_embedding(profiles, out)
+    else:
+        export_embedding(profiles, out)
 
 
 def _keys(
@@ -148,41 +168,3 @@ def _describe(
             known = keys[[one for one in place if one in keys]].agg("/".join, axis=1)
             made[name] = known.groupby(groups).nunique()
     return made
-
-
-def save_profiles(profiles: ad.AnnData, path: str | Path) -> Path:
-    """Write profiles so that `read_embedding` and pycytominer read them.
-
-    Parameters
-    ----------
-    profiles : AnnData
-    path : path
-        `.parquet`, `.csv` or `.csv.gz`: the columns of `obs`, then one per feature, rows named by
-        `obs_names`; `.h5ad` keeps where they come from too.
-
-    Raises
-    ------
-    EmbeddingError
-        When the ending is another, or a feature is called as a column of `obs`.
-    """
-    path = Path(path)
-    if not path.name.lower().endswith(SUFFIXES):
-        raise EmbeddingError(
-            f"cannot write {path.name}: wanted a name ending in {', '.join(SUFFIXES)}."
-        )
-    make_folder(path.parent)
-    with atomic(path) as part:
-        if path.suffix == ".h5ad":
-            profiles.write_h5ad(part)
-            return path
-        both = profiles.obs.columns.intersection(profiles.var_names)
-        if len(both):
-            raise EmbeddingError(f"{both[0]!r} is a feature and a column of obs: rename one.")
-        values = pd.DataFrame(profiles.X, index=profiles.obs_names, columns=profiles.var_names)
-        table = pd.concat([profiles.obs, values], axis=1)
-        table.index.name = "obs_names"
-        if path.suffix == ".parquet":
-            table.to_parquet(part)
-        else:
-            table.to_csv(part)
-    return path
