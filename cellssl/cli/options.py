@@ -21,6 +21,7 @@ __all__ = [
     "Cutting",
     "Device",
     "EmbeddingFile",
+    "Groups",
     "HeldOut",
     "Label",
     "ManyDevices",
@@ -34,7 +35,7 @@ __all__ = [
     "Where",
     "Workers",
     "parse_baselines",
-    "parse_subsets",
+    "parse_lists",
 ]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
@@ -54,6 +55,14 @@ HeldOut = Annotated[
         "--held-out",
         help="Score only plates whose labels no training used for its positives. Without it, scores that "
         "would ask for labels that training was given are refused.",
+    ),
+]
+Groups = Annotated[
+    str,
+    typer.Option(
+        help="What kNN and linear are kept apart by: plate, well, split (Metadata_Split), or a column. "
+        "(default: the test set where there is one, else plates, else wells)",
+        show_default=False,
     ),
 ]
 Subsets = Annotated[
@@ -334,9 +343,9 @@ def parse_baselines(values: list[str] | None) -> dict[str, Path | None] | None:
     return baselines
 
 
-def parse_subsets(values: list[str] | None) -> dict[str, list[str]] | None:
-    """Turn ``["cyto=DMSO,Actin disruptors"]`` into lists of label values by name."""
-    pairs = parse_pairs(values or [], "--subset")
+def parse_lists(values: list[str] | None, option: str) -> dict[str, list[str]] | None:
+    """Turn ``["cyto=DMSO,Actin disruptors"]`` into lists by name; None when there are none."""
+    pairs = parse_pairs(values or [], option)
     return {
         name: [part.strip() for part in text.split(",")] for name, text in pairs.items()
     } or None

@@ -12,6 +12,7 @@ from cellssl.cli.options import (
     Controls,
     CropFile,
     Device,
+    Groups,
     HeldOut,
     Label,
     Normalisation,
@@ -20,7 +21,7 @@ from cellssl.cli.options import (
     TrainingChanges,
     Where,
     parse_baselines,
-    parse_subsets,
+    parse_lists,
 )
 from cellssl.cli.shell import command, say, say_combined, show_scores, show_table, shown
 
@@ -41,6 +42,7 @@ def evaluate(
     out: Out,
     label: Label = None,
     where: Where = None,
+    groups: Groups = "auto",
     held_out: HeldOut = False,
     subset: Subsets = None,
     normalise: Normalisation = "standardise",
@@ -53,21 +55,24 @@ def evaluate(
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
 
-    scores = cellssl.phenotypes.evaluate(
+    measured = cellssl.phenotypes.measure_embeddings(
         embeddings,
         label=label,
-        out=out,
-        subsets=parse_subsets(subset),
+        subsets=parse_lists(subset, "--subset"),
         where=where,
+        groups=groups,
         held_out=held_out,
         normalise=normalise,
         controls=controls,
         aggregate=aggregate,
+        cell_count=True,
         sample=sample,
         progress=shown(),
     )
-    show_scores(scores)
-    _show_matches(scores)
+    measured.save(out)
+    show_scores(measured.scores)
+    _show_matches(measured.scores)
+    _show_classes(measured.scores, measured.class_differences)
     say(f"written to {out}")
 
 
@@ -117,6 +122,15 @@ def export(
     say(f"written to {cellssl.phenotypes.export_embedding(embedding, out, unit=unit)}")
 
 
+def _show_classes(scores: "pd.DataFrame", differences: "pd.DataFrame") -> None:
+    """Say which classes the first embedding gains and loses against the others."""
+    from cellssl.report import class_statements
+
+    names = list(dict.fromkeys(scores["embedding"]))
+    for head, text in class_statements(differences, names[0], names[1:]):
+        say(f"{head} {text}")
+
+
 def _show_matches(scores: "pd.DataFrame") -> None:
     """Print how many treatments' nearest one shares the mechanism, where that was asked."""
     found = scores[scores["metric"].isin(["nsc", "nscb"]) & (scores["seed"] == "mean")]
@@ -146,12 +160,20 @@ def compare(
     ],
     changes: TrainingChanges,
     baseline: Baselines = None,
+    combination: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--combine",
+            help="NAME=PART,PART,… of the protocols and baselines: put side by side, seed by seed; may be repeated.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per protocol.")] = 3,
     sample: Annotated[
         int | None, typer.Option(min=50, help="Embed only so many cells, evenly over the wells.")
     ] = None,
     label: Label = None,
     where: Where = None,
+    groups: Groups = "auto",
     held_out: HeldOut = False,
     subset: Subsets = None,
     device: Device = "auto",
@@ -165,14 +187,17 @@ def compare(
         out,
         label=label,
         baselines=parse_baselines(baseline),
+        combine=parse_lists(combination, "--combine"),
         seeds=seeds,
         sample=sample,
         where=where,
+        groups=groups,
         held_out=held_out,
-        subsets=parse_subsets(subset),
+        subsets=parse_lists(subset, "--subset"),
         changes=changes.collect(),
         device=device,
         progress=shown(),
     )
     show_scores(comparison.scores)
-    say(f"written to {comparison.folder}")
+    _show_classes(comparison.scores, comparison.class_differences)
+    say(f"written to {comparison.folder}: comparison.html shows it")

@@ -53,7 +53,6 @@ def profiles(
         aggregate_profiles,
         normalise_embedding,
         read_embedding,
-        save_profiles,
     )
 
     cells = read_embedding(embedding)
@@ -62,12 +61,12 @@ def profiles(
     made = aggregate_profiles(
         cells,
         level,
+        out=out,
         statistic=aggregate,
         through_fields=through_fields,
         control=control_column,
         **_named(by),
     )
-    save_profiles(made, out)
     counts = made.obs["Metadata_Cells"]
     say(
         f"{made.n_obs:,} {level}s of {counts.sum():,} cells ({counts.min():,} to {counts.max():,} each), "
@@ -252,6 +251,14 @@ def cluster(
         typer.Option(help="Columns to colour maps by. (default: leiden, MOA and Plate)"),
     ] = None,
     no_map: Annotated[bool, typer.Option("--no-map", help="No UMAP.")] = False,
+    sample: Annotated[
+        int,
+        typer.Option(
+            min=10,
+            help="Of more cells than this a sample, evenly over the wells, is clustered and laid out; the others "
+            "join those that they are nearest to.",
+        ),
+    ] = 50_000,
     seed: Seed = 0,
 ) -> None:
     """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
@@ -272,6 +279,7 @@ def cluster(
         resolution=resolution,
         neighbours=neighbours,
         umap=not no_map,
+        sample=sample,
         seed=seed,
     )
     if "stability" in made.uns:

@@ -147,12 +147,18 @@ def complement(folder: Folder, crops: CropFile) -> None:
     found = cellssl.studies.complement(saved, crops, folder, progress=shown())
     _show_gains(found.gains)
     rows = [
-        [row.classifier, row["class"], f"{row.better_accuracy:.2f}", _gain(row), str(row.n)]
+        [
+            row.classifier,
+            row["class"],
+            f"{row.better_accuracy:.2f}",
+            _gain(row) + " *" * bool(row["apart"]),
+            str(row.n),
+        ]
         for _, row in found.classes[found.classes["pair"] == found.best]
         .sort_values(["classifier", "gain"], ascending=[True, False])
         .iterrows()
     ]
-    title = f"{found.best}: accuracy of each class, with 95 % intervals over seeds"
+    title = f"{found.best}: accuracy of each class, 95 % intervals for all at once; * apart"
     show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
     say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
 

@@ -1,9 +1,10 @@
 """What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
 
-from cellssl.phenotypes.aggregation import LEVELS, aggregate_profiles, save_profiles
+from cellssl.phenotypes.aggregation import LEVELS, aggregate_profiles
 from cellssl.phenotypes.clustering import cluster
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.combining import combine
+from cellssl.phenotypes.differences import differences_between
 from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
 from cellssl.phenotypes.evaluation import (
     compare_embeddings,
@@ -45,6 +46,7 @@ __all__ = [
     "compare_embeddings",
     "coral",
     "correlate_doses",
+    "differences_between",
     "dose_positions",
     "evaluate",
     "export_embedding",
@@ -58,7 +60,6 @@ __all__ = [
     "read_embedding",
     "read_scores",
     "require_label",
-    "save_profiles",
     "scan_resolutions",
     "similarity",
     "text_values",

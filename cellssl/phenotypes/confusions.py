@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.scores import class_accuracies_of, pairs_of
+from cellssl.phenotypes.repetitions import Repetitions
+from cellssl.scores import class_accuracies_of, interval, joint_intervals, pairs_of
 
-__all__ = ["Confusions", "class_rows", "confusion_rows"]
+__all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,32 @@ class Confusions:
     table : (K, K) int64
         Cells by true (rows) and predicted class. A row is empty where a class is learnt but none
         of the scored cells is of it.
+    draws : (B, M) float64
+        Accuracy in each resample of the M classes that have scored cells.
+    units : (M,) int64
+        Treatments, wells or cells that each of these classes' draws are made of.
     """
 
     classes: NDArray[np.str_]
     table: NDArray[np.int64]
+    draws: NDArray[np.float64]
+    units: NDArray[np.int64]
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which classes (K,) have scored cells."""
+        return self.table.sum(axis=1) > 0
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """Accuracy of the M classes that have scored cells."""
+        return class_accuracies_of(self.table)[0][self.scored]
 
 
 def class_rows(
     head: Mapping[str, str], found: Sequence[Confusions], seeds: Sequence[str]
 ) -> pd.DataFrame:
-    """Accuracy of each class: `head`, class, accuracy, n, seed.
+    """Accuracy of each class that has scored cells: `head`, class, accuracy, low, high, n, seed.
 
     Parameters
     ----------
@@ -42,17 +59,70 @@ def class_rows(
     seeds : sequence of str
         Their names; with several, rows "mean" come first. One alone is the "mean".
     """
-    parts = [class_accuracies_of(one.table) for one in found]
-    values = np.array([accuracies for accuracies, _ in parts])
-    tables = {"mean": values.mean(axis=0)}
+    first, repeated = found[0], repetitions(found, seeds)
+    tables = {"mean": repeated.mean()}
     if len(found) > 1:
-        tables |= dict(zip(seeds, values, strict=True))
+        tables |= {
+            seed: (one.accuracies, one.draws) for seed, one in zip(seeds, found, strict=True)
+        }
     frames = [
-        pd.DataFrame({"class": found[0].classes, "accuracy": own, "n": parts[0][1], "seed": seed})
-        for seed, own in tables.items()
+        pd.DataFrame(
+            {
+                "class": first.classes[first.scored],
+                "accuracy": accuracies,
+                **_intervals(accuracies, draws),
+                "n": first.table.sum(axis=1)[first.scored],
+                "seed": seed,
+            }
+        )
+        for seed, (accuracies, draws) in tables.items()
     ]
-    rows = pd.concat(frames, ignore_index=True)
-    return _headed(head, rows[rows["n"] > 0])
+    return _headed(head, pd.concat(frames, ignore_index=True))
+
+
+def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetitions:
+    """Put the accuracies of all classes in several trainings together."""
+    draws = np.mean([one.draws for one in found], axis=0)
+    return Repetitions(np.array([one.accuracies for one in found]), draws, seeds)
+
+
+def _intervals(
+    values: NDArray[np.float64], draws: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Give each class's own interval, apart from the others'."""
+    pairs = [interval(value, drawn) for value, drawn in zip(values, draws.T, strict=True)]
+    low, high = np.array(pairs).T
+    return {"low": low, "high": high}
+
+
+def difference_rows(
+    head: Mapping[str, str],
+    one: tuple[Sequence[Confusions], Sequence[str]],
+    other: tuple[Sequence[Confusions], Sequence[str]],
+) -> pd.DataFrame:
+    """Difference of two embeddings in each class: `head`, class, difference, low, high, apart, n.
+
+    The intervals hold for all classes at once: see `joint_intervals`.
+
+    Parameters
+    ----------
+    one, other : (sequence of Confusions, sequence of str)
+        Trainings of each, of the same cells, and their seeds.
+    """
+    differences, draws = repetitions(*one).minus(repetitions(*other))
+    found = one[0][0]
+    low, high = joint_intervals(differences, draws, found.units)
+    rows = pd.DataFrame(
+        {
+            "class": found.classes[found.scored],
+            "difference": differences,
+            "low": low,
+            "high": high,
+            "apart": (low > 0) | (high < 0),
+            "n": found.table.sum(axis=1)[found.scored],
+        }
+    )
+    return _headed(head, rows)
 
 
 def confusion_rows(

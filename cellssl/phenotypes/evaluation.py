@@ -83,7 +83,7 @@ def evaluate(
         Compound or Class when left out. Cells without are left out and counted.
     out : path, optional
         Folder for scores.csv, scores.json, per_class.csv, confusion.csv and (with two embeddings)
-        differences.csv: see `Measurements.save`.
+        differences.csv and class_differences.csv: see `Measurements.save`.
     subsets : mapping, optional
         Name → classes, scored beside all classes.
     groups : str
@@ -210,7 +210,8 @@ def measure_embeddings(
     Returns
     -------
     Measurements
-        `.scores`, `.per_class`, `.confusions`, `.differences()` and `.save(folder)`.
+        `.scores`, `.per_class`, `.confusions`, `.differences()`, `.class_differences` and
+        `.save(folder)`.
     """
     check_normalisation(normalise)
     choose_statistic(aggregate)

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
+from cellssl.phenotypes.confusions import (
+    Confusions,
+    class_rows,
+    confusion_rows,
+    difference_rows,
+)
+from cellssl.phenotypes.repetitions import Repetitions
 from cellssl.scores import interval
 
 __all__ = ["Measurement", "Measurements", "read_scores"]
@@ -87,8 +93,12 @@ class Measurements:
     def _row(self, entries: list[Measurement], seed: str) -> dict[str, object]:
         """Sum up one score over its repetitions."""
         first = entries[0]
-        value, draws = _mean(entries)
-        low, high = (np.nan, np.nan) if draws is None else interval(value, draws)
+        value, low, high = np.nan, np.nan, np.nan
+        repeated = _repetitions(entries)
+        if repeated is not None:
+            mean, draws = repeated.mean()
+            value = float(mean)
+            low, high = interval(value, draws)
         return {
             "embedding": first.embedding,
             **self._question(first),
@@ -117,9 +127,10 @@ class Measurements:
         -------
         DataFrame
             embedding, label, subset, split, normalisation, classifier (knn, linear), class,
-            accuracy, n, seed ("mean", and each training's own if there are several), weak.
+            accuracy, low, high (of this class alone), n, seed ("mean", and each training's own if
+            there are several), weak.
         """
-        return self._tabulate(class_rows, ["class", "accuracy", "n", "seed"])
+        return self._tabulate(class_rows, ["class", "accuracy", "low", "high", "n", "seed"])
 
     @cached_property
     def confusions(self) -> pd.DataFrame:
@@ -137,15 +148,15 @@ class Measurements:
         """Put the rows of all classifiers below each other."""
         frames = []
         for entries in _grouped(self.entries).values():
-            found = [entry.confusions for entry in entries if entry.confusions is not None]
-            if len(found) == len(entries):
+            found = _confusions(entries)
+            if found is not None:
                 first = entries[0]
                 head = {
                     "embedding": first.embedding,
                     **self._question(first),
                     "classifier": first.metric,
                 }
-                own = rows(head, found, [entry.seed for entry in entries])
+                own = rows(head, *found)
                 frames.append(own.assign(weak=any(entry.weak for entry in entries)))
         names = ["embedding", *_QUESTION, "classifier", *columns, "weak"]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
@@ -163,14 +174,7 @@ class Measurements:
 
     @cached_property
     def _differences(self) -> pd.DataFrame:
-        grouped = _grouped(self.entries)
-        names = list(dict.fromkeys(entry.embedding for entry in self.entries))
-        questions = list(dict.fromkeys((e.subset, e.metric) for e in self.entries))
-        rows = []
-        for a, b in itertools.combinations(names, 2):
-            for subset, metric in questions:
-                one, other = grouped[a, subset, metric], grouped[b, subset, metric]
-                rows.append(self._difference(one, other))
+        rows = [self._difference(one, other) for one, other in self._pairs()]
         columns = ["embedding_a", "embedding_b", *_QUESTION, "metric"]
         columns += ["difference", "low", "high", "apart"]
         table = pd.DataFrame(rows, columns=columns)
@@ -178,25 +182,62 @@ class Measurements:
         return table
 
     def _difference(self, one: list[Measurement], other: list[Measurement]) -> dict[str, object]:
-        first = one[0]
-        value, draws = _mean_difference(one, other)
-        low, high = (np.nan, np.nan) if draws is None else interval(value, draws)
-        apart = pd.NA if draws is None else bool(low > 0 or high < 0)
+        a, b = _repetitions(one), _repetitions(other)
+        value, low, high = np.nan, np.nan, np.nan
+        apart: object = pd.NA
+        if a is not None and b is not None:
+            difference, draws = a.minus(b)
+            value = float(difference)
+            low, high = interval(value, draws)
+            apart = bool(low > 0 or high < 0)
         return {
-            "embedding_a": first.embedding,
-            "embedding_b": other[0].embedding,
-            **self._question(first),
-            "metric": first.metric,
+            **self._pair(one[0], other[0]),
+            "metric": one[0].metric,
             "difference": value,
             "low": low,
             "high": high,
             "apart": apart,
         }
 
+    def _pairs(self) -> Iterator[tuple[list[Measurement], list[Measurement]]]:
+        """Give every two embeddings' repetitions of each score."""
+        grouped = _grouped(self.entries)
+        names = dict.fromkeys(entry.embedding for entry in self.entries)
+        questions = dict.fromkeys((entry.subset, entry.metric) for entry in self.entries)
+        for (a, b), question in itertools.product(itertools.combinations(names, 2), questions):
+            yield grouped[a, *question], grouped[b, *question]
+
+    def _pair(self, one: Measurement, other: Measurement) -> dict[str, str]:
+        """Say which two embeddings are held against each other, and on what."""
+        names = {"embedding_a": one.embedding, "embedding_b": other.embedding}
+        return {**names, **self._question(one)}
+
+    @cached_property
+    def class_differences(self) -> pd.DataFrame:
+        """Differences of every two embeddings in each class, paired as `differences` are.
+
+        Returns
+        -------
+        DataFrame
+            embedding_a, embedding_b, label, subset, split, normalisation, classifier (knn, linear),
+            class, difference (of the shares found, a − b), low, high, apart, n. The intervals hold for
+            all classes of a pair, subset and classifier at once (see
+            `cellssl.scores.joint_intervals`): a class is apart when its own excludes 0.
+        """
+        frames = []
+        for one, other in self._pairs():
+            a, b = _confusions(one), _confusions(other)
+            if a is not None and b is not None:
+                head = {**self._pair(one[0], other[0]), "classifier": one[0].metric}
+                frames.append(difference_rows(head, a, b))
+        columns = ["embedding_a", "embedding_b", *_QUESTION, "classifier"]
+        columns += ["class", "difference", "low", "high", "apart", "n"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
     def save(self, folder: str | Path) -> Path:
         """Write scores.csv, scores.json, per_class.csv and confusion.csv.
 
-        With two embeddings differences.csv too.
+        With two embeddings differences.csv and class_differences.csv too.
         """
         folder = make_folder(folder)
         scores = self.scores
@@ -215,6 +256,7 @@ class Measurements:
         differences = self.differences()
         if len(differences):
             tables["differences.csv"] = differences
+            tables["class_differences.csv"] = self.class_differences
         for name, table in tables.items():
             with atomic(folder / name) as part:
                 table.to_csv(part, index=False)
@@ -237,41 +279,17 @@ def _grouped(
     return groups
 
 
-def _mean(entries: list[Measurement]) -> tuple[float, Draws | None]:
-    """Mean over training seeds, and its draws over seeds and resamples."""
-    values = np.array([entry.value for entry in entries])
+def _repetitions(entries: Sequence[Measurement]) -> Repetitions | None:
+    """Collect a score's trainings; None when one has no value."""
     draws = [entry.draws for entry in entries if entry.draws is not None]
     if len(draws) < len(entries):
-        return float("nan"), None
-    return float(values.mean()), np.mean(draws, axis=0) + _seed_draws(values, len(draws[0]))
+        return None
+    scores = np.array([entry.value for entry in entries])
+    return Repetitions(scores, np.mean(draws, axis=0), [entry.seed for entry in entries])
 
 
-def _seed_draws(values: Draws, count: int, *, stream: int = 0) -> Draws:
-    """Draw training seeds with replacement: deviations of their mean, (count,).
-
-    Few seeds drawn with replacement vary too little, by (S − 1) / S in variance: that is put right.
-    """
-    seeds = len(values)
-    if seeds < 2:
-        return np.zeros(count)
-    picks = np.random.default_rng([stream, seeds]).integers(seeds, size=(count, seeds))
-    return (values[picks].mean(axis=1) - values.mean()) * np.sqrt(seeds / (seeds - 1))
-
-
-def _mean_difference(
-    one: list[Measurement], other: list[Measurement]
-) -> tuple[float, Draws | None]:
-    """Difference of two means; seed by seed when both have the same seeds, else independently."""
-    if any(entry.draws is None for entry in (*one, *other)):
-        return float("nan"), None
-    a, b = ({entry.seed: entry for entry in entries} for entries in (one, other))
-    draws_a, draws_b = (
-        np.mean([e.draws for e in part if e.draws is not None], axis=0) for part in (one, other)
-    )
-    values_a, values_b = (np.array([e.value for e in part]) for part in (one, other))
-    if len(a) > 1 and set(a) == set(b):
-        seeds = _seed_draws(np.array([a[s].value - b[s].value for s in a]), len(draws_a))
-    else:
-        count = len(draws_a)
-        seeds = _seed_draws(values_a, count) - _seed_draws(values_b, count, stream=1)
-    return float(values_a.mean() - values_b.mean()), draws_a - draws_b + seeds
+def _confusions(entries: Sequence[Measurement]) -> tuple[list[Confusions], list[str]] | None:
+    """Collect the confusions of a score's trainings; None when one has none."""
+    found = [entry.confusions for entry in entries if entry.confusions is not None]
+    seeds = [entry.seed for entry in entries]
+    return (found, seeds) if len(found) == len(entries) else None

@@ -225,8 +225,10 @@ def _accuracies(
     apart = {"groups": task.groups} if task.test is None else {"test": task.test}
     predictions = predict(Z, task.labels, **apart)
     classes = np.unique(task.labels)
-    found = Confusions(classes, confusion(truth, predictions, classes))
-    draws, note = task.resamples.balanced_accuracy(truth, predictions), _lonely(task)
+    by_class = task.resamples.class_accuracies(truth, predictions)
+    units = task.resamples.class_units(truth)
+    found = Confusions(classes, confusion(truth, predictions, classes), by_class, units)
+    draws, note = by_class.mean(axis=1), _lonely(task)
     yield Score(name, balanced_accuracy_of(found.table), draws, n, note, found)
     if task.test is not None:
         right = task.resamples.mean(truth == predictions)

@@ -12,6 +12,7 @@ from cellssl.report.figures import (
     audit_figure,
     channel_colours,
     class_change_figure,
+    class_difference_figure,
     composite,
     confusion_figure,
     correlation_map,
@@ -34,6 +35,7 @@ from cellssl.report.figures import (
 )
 from cellssl.report.galleries import gallery
 from cellssl.report.preview import preview
+from cellssl.report.sections import class_statements
 from cellssl.report.wells import plate_heat_map
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "audit_figure",
     "channel_colours",
     "class_change_figure",
+    "class_difference_figure",
+    "class_statements",
     "composite",
     "confusion",
     "confusion_figure",

@@ -10,6 +10,7 @@ from cellssl.scores.classification import (
 from cellssl.scores.clusters import (
     ami,
     cluster_kmeans,
+    number_by_size,
     silhouette,
 )
 from cellssl.scores.components import principal_components, standardised_components
@@ -36,7 +37,13 @@ from cellssl.scores.precision import (
     consistency_precision,
 )
 from cellssl.scores.replicates import Replicates, replicate_correlation
-from cellssl.scores.resampling import Resamples, draw_resamples, false_discovery_rate, interval
+from cellssl.scores.resampling import (
+    Resamples,
+    draw_resamples,
+    false_discovery_rate,
+    interval,
+    joint_intervals,
+)
 from cellssl.scores.scaling import standardise, unit_rows
 
 __all__ = [
@@ -63,12 +70,14 @@ __all__ = [
     "draw_resamples",
     "false_discovery_rate",
     "interval",
+    "joint_intervals",
     "knn_accuracy",
     "knn_predict",
     "linear_accuracy",
     "linear_predict",
     "nsc",
     "nscb",
+    "number_by_size",
     "pairs_of",
     "principal_components",
     "replicate_correlation",

@@ -12,12 +12,13 @@ from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import ProtocolError
 from cellssl.files import make_folder
-from cellssl.phenotypes import Measurements, measure_embeddings, require_label
+from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
-from cellssl.report import confusion_figure, save_figure, score_figure
-from cellssl.studies.baselines import embed_baselines, plan_baselines
+from cellssl.studies.baselines import Baseline, embed_baselines, plan_baselines
+from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.outcome import put_together
 from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
 
@@ -36,13 +37,17 @@ class Comparison:
         The tidy score table (see :func:`cellssl.phenotypes.evaluate`).
     differences
         Paired differences between every two embeddings, with intervals.
+    class_differences
+        The same in each class, with intervals that hold for all classes of a pair at once.
     folder
-        Holds ``scores.csv``, ``differences.csv``, ``per_class.csv``, ``confusion.csv``, ``scores.png``, and
-        the folders ``confusion`` (a picture per embedding), ``runs`` and ``embeddings``.
+        Holds ``comparison.html``, the tables ``scores.csv``, ``differences.csv``, ``class_differences.csv``,
+        ``per_class.csv`` and ``confusion.csv``, the page's figures, and the folders ``confusion`` (a picture
+        per embedding), ``runs``, ``embeddings`` and ``combined``.
     """
 
     scores: pd.DataFrame
     differences: pd.DataFrame
+    class_differences: pd.DataFrame
     folder: Path
 
 
@@ -53,9 +58,11 @@ def compare(
     *,
     label: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
+    combine: Mapping[str, Sequence[str]] | None = None,
     seeds: int = 3,
     sample: int | None = None,
     where: str | None = None,
+    groups: str = "auto",
     held_out: bool = False,
     subsets: Mapping[str, Sequence[str]] | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -81,12 +88,17 @@ def compare(
     baselines
         Model names mapped to weight files (None: by name); resnet101, random and simple-features
         when left out.
+    combine
+        Embeddings put side by side, seed by seed: a name for each → protocols and baselines among those above. One
+        that comes twice gives two seeds.
     seeds
         Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
     sample
         Embed only so many cells, evenly over the wells; all when left out.
     where
         A boolean obs column; only cells where it is true are scored (all are trained on).
+    groups
+        What kNN and linear are kept apart by, as for :func:`cellssl.evaluate`.
     held_out
         Score only cells of plates whose labels no protocol uses for its positives; without it, scores that would
         ask for labels that training was given are refused, before anything is trained.
@@ -103,11 +115,13 @@ def compare(
     # Mistakes show now, not after the training.
     check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
+    combine = dict(combine or {})
+    _check_combinations(combine, [*(p.name for p in loaded), *(b.model for b in planned)])
     out = make_folder(out)
     ledger = Ledger(out / "finished.json")
     how: dict[str, Any] = {"device": device, "progress": progress}
-    paths = [
-        _train_and_embed(
+    there = {
+        (protocol.name, seed): _train_and_embed(
             resolve(protocol, {"training.seed": seed}),
             Path(crops),
             out,
@@ -117,14 +131,26 @@ def compare(
         )
         for protocol in loaded
         for seed in range(seeds)
-    ]
+    }
+    trained = list(there.values())
     beside, absent = embed_baselines(
         planned, Path(crops), make_folder(out / "embeddings"), ledger, seeds=seeds, **how
     )
+    there |= _of_each_seed(planned, beside, seeds)
+    absent |= {
+        name: f"a part of it, {part}, could not be had"
+        for name, parts in combine.items()
+        for part in parts
+        if part in absent
+    }
+    if combine:
+        shelf = Ledger(make_folder(out / "combined") / "finished.json")
+        trained += put_together(combine, seeds, there, shelf)
     measured = measure_embeddings(
-        [*paths, *beside],
+        [*trained, *beside],
         label=label,
         where=where,
+        groups=groups,
         held_out=held_out,
         cell_count=True,
         subsets=subsets,
@@ -132,18 +158,44 @@ def compare(
         progress=progress,
     )
     measured.save(out)
-    _draw(measured, out)
-    return Comparison(measured.scores, measured.differences(), out)
+    write_comparison_page(
+        measured,
+        out,
+        first=loaded[0].name,
+        trained={protocol.name: protocol.description for protocol in loaded},
+        seeds=seeds,
+        combined=combine,
+    )
+    return Comparison(measured.scores, measured.differences(), measured.class_differences, out)
 
 
-def _draw(measured: Measurements, out: Path) -> None:
-    """Draw the scores side by side, and what each embedding takes for what."""
-    save_figure(score_figure(measured.scores), out / "scores.png")
-    confusions = measured.confusions
-    for name in confusions["embedding"].unique():
-        file = name.replace(":", "-").replace("/", "-")
-        figure = confusion_figure(confusions, embedding=name)
-        save_figure(figure, out / "confusion" / f"{file}.png")
+def _check_combinations(combine: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
+    """Make sure that each combination has a name of its own and at least two parts that exist."""
+    for name, parts in combine.items():
+        if name in known:
+            raise ProtocolError(f"a combination is called '{name}', as one of its parts may be")
+        if len(parts) < 2:
+            raise ProtocolError(f"the combination '{name}' has {len(parts)} part, wanted two")
+        unknown = [part for part in parts if part not in known]
+        if unknown:
+            raise ProtocolError(
+                f"the combination '{name}' asks for '{unknown[0]}', which is not compared: "
+                f"there are {', '.join(known)}"
+            )
+
+
+def _of_each_seed(
+    planned: Sequence[Baseline], made: Sequence[Path], seeds: int
+) -> dict[tuple[str, int], Path]:
+    """Find the embedding of each baseline that goes with each seed: one without seeds goes with all."""
+    files = {path.name: path for path in made}
+    found = {}
+    for baseline in planned:
+        for seed in range(seeds):
+            path = files.get(baseline.with_seed(seed).file, files.get(baseline.file))
+            if path is not None:
+                found[baseline.model, seed] = path
+    return found
 
 
 def _resolve_all(

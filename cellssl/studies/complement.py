@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes import Measurements, measure_embeddings
+from cellssl.phenotypes import Measurements, differences_between, measure_embeddings
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import THREE, difference_between, embedded_runs, put_together
@@ -32,8 +29,8 @@ class Complement:
         value (of the pair), better_value, gain, low, high, apart; pairs that gain most
         in all three scores together come first.
     classes : DataFrame
-        pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, n: over all
-        classes; intervals over training seeds alone, none with one seed.
+        pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, apart, n: over
+        all classes, whose intervals hold for all of a pair at once.
     folder : Path
         Holds complement.csv and complement_per_class.csv.
     """
@@ -175,47 +172,25 @@ def _class_gains(
     measured: Measurements, pairs: dict[str, tuple[str, str]]
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with its better one class by class."""
-    table = measured.per_class
-    table = table[table["subset"] == "all"]
-    for classifier in dict.fromkeys(table["classifier"]):
-        own = table[table["classifier"] == classifier]
-        means = own[own["seed"].astype(str) == "mean"].groupby("embedding")["accuracy"].mean()
+    table, differences = measured.per_class, measured.class_differences
+    table = table[(table["subset"] == "all") & (table["seed"].astype(str) == "mean")]
+    differences = differences[differences["subset"] == "all"]
+    for classifier, own in table.groupby("classifier", sort=False):
+        accuracies = own.set_index(["embedding", "class"])["accuracy"]
+        means = accuracies.groupby("embedding").mean()
+        told = differences[differences["classifier"] == classifier]
         for pair, parts in pairs.items():
             if not {pair, *parts} <= set(means.index):
                 continue
             better = max(parts, key=lambda name: means[name])
-            yield from (
-                {"pair": pair, "better": better, "classifier": classifier, **row}
-                for row in _paired(own[own["embedding"] == pair], own[own["embedding"] == better])
-            )
-
-
-def _paired(pair: pd.DataFrame, better: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Give each class's gain, with an interval over the seeds that both have."""
-    ours, theirs = (
-        one.pivot_table(index="class", columns="seed", values="accuracy", sort=False, observed=True)
-        for one in (pair, better)
-    )
-    counts = pair.groupby("class", sort=False, observed=True)["n"].first()
-    seeds = [seed for seed in ours if seed in theirs and str(seed) != "mean"]
-    for name in ours.index:
-        values = (ours.loc[name, seeds] - theirs.loc[name, seeds]).to_numpy(dtype=float)
-        gain = float(ours.loc[name, "mean"] - theirs.loc[name, "mean"])
-        low, high = seed_interval(gain, values)
-        yield {
-            "class": name,
-            "accuracy": ours.loc[name, "mean"],
-            "better_accuracy": theirs.loc[name, "mean"],
-            "gain": gain,
-            "low": low,
-            "high": high,
-            "n": counts[name],
-        }
-
-
-def seed_interval(mean: float, values: NDArray[np.float64]) -> tuple[float, float]:
-    """Give Student's 95 % interval around a mean over seeds; NaN with fewer than two."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return mean - float(half), mean + float(half)
+            for row in differences_between(told, pair, better).to_dict("records"):
+                yield {
+                    "pair": pair,
+                    "better": better,
+                    "classifier": classifier,
+                    "class": row["class"],
+                    "accuracy": accuracies[pair, row["class"]],
+                    "better_accuracy": accuracies[better, row["class"]],
+                    "gain": row["difference"],
+                    **{name: row[name] for name in ("low", "high", "apart", "n")},
+                }

@@ -9,7 +9,12 @@ import pandas as pd
 
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
-from cellssl.phenotypes import Measurements, combine, measure_embeddings
+from cellssl.phenotypes import (
+    Measurements,
+    combine,
+    differences_between,
+    measure_embeddings,
+)
 from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -212,14 +217,9 @@ def difference_between(
     Series
         difference (one − other), low, high, apart.
     """
-    own = differences[(differences["subset"] == subset) & (differences["metric"] == metric)]
-    forward = own[(own["embedding_a"] == one) & (own["embedding_b"] == other)]
-    columns = ["difference", "low", "high", "apart"]
-    if len(forward):
-        return forward.iloc[0][columns]
-    row = own[(own["embedding_a"] == other) & (own["embedding_b"] == one)].iloc[0]
-    turned = [-row["difference"], -row["high"], -row["low"], row["apart"]]
-    return pd.Series(turned, index=columns)
+    own = differences_between(differences, one, other)
+    row = own[(own["subset"] == subset) & (own["metric"] == metric)].iloc[0]
+    return row[["difference", "low", "high", "apart"]]
 
 
 def _with_axes(table: pd.DataFrame, settings: pd.DataFrame) -> pd.DataFrame:

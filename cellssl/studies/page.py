@@ -1,6 +1,6 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,15 +8,17 @@ from matplotlib.figure import Figure
 
 from cellssl import __version__
 from cellssl.files import atomic
+from cellssl.phenotypes import differences_between
 from cellssl.report import (
     class_change_figure,
+    class_statements,
     correlation_map,
     save_figure,
     score_figure,
     sweep_figure,
 )
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.page import Picture, Section, Table, Text, write_page
+from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import THREE, Outcome, difference_between, trained_names
 from cellssl.studies.study import Study, Sweep
@@ -214,15 +216,23 @@ def _sweeps(study: Study, outcome: Outcome) -> Section | None:
 
 def _classes(outcome: Outcome) -> Section | None:
     """Say what each class gains and loses, and which trade off."""
-    per_class = outcome.measured.per_class
+    per_class, differences = outcome.measured.per_class, outcome.measured.class_differences
     blocks: list = []
     for classifier in ("linear", "knn"):
         table = class_table(per_class, classifier=classifier)
         if len(table) < 2:
             continue
-        figure = class_change_figure(table, reference=str(table.index[0]))
-        caption = f"{METRICS[classifier]}, class by class: gains in violet, losses in orange."
+        first, others = str(table.index[0]), [str(name) for name in table.index[1:]]
+        apart = _told_apart(differences, first, others, classifier)
+        figure = class_change_figure(table, reference=first, apart=apart)
+        caption = (
+            f"{METRICS[classifier]}, class by class: gains in orange, losses in violet; framed where "
+            "the 95 % interval excludes 0 for all classes of a row at once."
+        )
         blocks.append(_picture(outcome, f"classes-{classifier}", figure, caption, caption))
+        own = differences[differences["classifier"] == classifier]
+        said = [line for name in others for line in class_statements(own, name, [first])]
+        blocks.append(Fold(f"The same in words, {METRICS[classifier]}", [Bullets(said)]))
         trained = table[table.index.isin(trained_names(outcome.scores))]
         if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
             continue
@@ -238,6 +248,17 @@ def _classes(outcome: Outcome) -> Section | None:
         picture = correlation_map(found)
         blocks.append(_picture(outcome, f"tradeoffs-{classifier}", picture, caption, caption))
     return Section("classes", "Classes", "Who gains, who loses", blocks) if blocks else None
+
+
+def _told_apart(
+    differences: pd.DataFrame, first: str, others: Sequence[str], classifier: str
+) -> pd.DataFrame:
+    """Say which classes of which settings are told from the first one's: settings × classes."""
+    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
+    rows = {
+        name: differences_between(own, name, first).set_index("class")["apart"] for name in others
+    }
+    return pd.DataFrame(rows).T
 
 
 def _runs(study: Study, outcome: Outcome) -> Section:

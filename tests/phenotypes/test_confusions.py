@@ -6,8 +6,9 @@ from cellssl.phenotypes import measure_embeddings
 from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
 
 CLASSES = np.array(["ant", "bee", "cow"])
-ONE = Confusions(CLASSES, np.array([[3, 1, 0], [0, 2, 2], [0, 0, 0]]))
-TWO = Confusions(CLASSES, np.array([[1, 1, 2], [0, 4, 0], [0, 0, 0]]))
+DRAWS, UNITS = np.array([[0.5, 0.25], [1.0, 0.75]]), np.array([4, 4])
+ONE = Confusions(CLASSES, np.array([[3, 1, 0], [0, 2, 2], [0, 0, 0]]), DRAWS, UNITS)
+TWO = Confusions(CLASSES, np.array([[1, 1, 2], [0, 4, 0], [0, 0, 0]]), DRAWS, UNITS)
 
 
 def test_rows_worked_out_by_hand():
@@ -16,6 +17,8 @@ def test_rows_worked_out_by_hand():
         "embedding": ["e", "e"],
         "class": ["ant", "bee"],  # there is no cow to be found
         "accuracy": [0.75, 0.5],
+        "low": [0.5125, 0.2625],  # 95 % of the way from the lower to the upper draw
+        "high": [0.9875, 0.7375],
         "n": [4, 4],
         "seed": ["mean", "mean"],
     }

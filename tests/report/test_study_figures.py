@@ -55,6 +55,17 @@ def test_gains_and_losses_are_against_the_reference() -> None:
     assert "nan" not in texts(figure)
 
 
+def test_changes_that_are_told_from_none_are_framed() -> None:
+    table = pd.DataFrame(
+        {"DMSO": [0.5, 0.6, 0.3], "Eg5": [0.4, 0.4, 0.45]}, index=["expert", "b", "c"]
+    )
+    apart = pd.DataFrame({"Eg5": [False, False], "DMSO": [True, False]}, index=["b", "c"])
+    axes = class_change_figure(table, reference="expert", apart=apart).axes[0]
+    frames = [patch.get_center().round(6).tolist() for patch in axes.patches]
+    assert frames == [[0, 0]]  # DMSO of b
+    assert not class_change_figure(table, reference="expert").axes[0].patches
+
+
 @pytest.mark.parametrize("classes", [2, 3, 13])
 def test_classes_that_go_together_stand_together(classes: int) -> None:
     rng = np.random.default_rng(0)

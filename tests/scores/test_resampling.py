@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import t
 from sklearn.metrics import adjusted_mutual_info_score, balanced_accuracy_score
 
-from cellssl.scores import draw_resamples, interval
+from cellssl.scores import draw_resamples, interval, joint_intervals
 
 
 def screen(seed=0):
@@ -77,3 +78,61 @@ def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says():
         low, high = interval(values.mean(), draws.mean(values))
         covered += low <= 0 <= high
     assert 0.88 <= covered / 200 <= 0.98
+
+
+def test_accuracies_of_classes_equal_those_of_the_repeated_cells():
+    classes, treatments, wells, clusters = screen()
+    draws = draw_resamples(classes, [treatments, wells], count=20)
+    found = draws.class_accuracies(classes, clusters)
+    assert found.shape == (20, 5)
+    for number in range(20):
+        cells = expand(draws, number)
+        for place in range(5):
+            own = cells[classes[cells] == place]
+            assert found[number, place] == pytest.approx((clusters[own] == place).mean())
+    assert draws.class_units(classes).tolist() == [5, 5, 5, 5, 12]
+
+
+def test_joint_intervals_are_as_worked_out_by_loops():
+    rng = np.random.default_rng(0)
+    differences, draws = rng.normal(size=6), rng.normal(size=(50, 6)) * np.arange(1, 7)
+    differences[5], draws[:, 5] = 9, 9 + draws[:, 5] / 1000  # these units hardly differ
+    units = np.array([3, 5, 8, 20, 50, 100])
+    low, high = joint_intervals(differences, draws, units)
+    for k in range(6):
+        spread = np.sqrt(sum((value - draws[:, k].mean()) ** 2 for value in draws[:, k]) / 50)
+        deviation = spread * np.sqrt(units[k] / (units[k] - 1))
+        deviation = 9 / 100 if k == 5 else max(deviation, abs(differences[k]) / units[k])
+        inside = 0.95 ** (1 / 6)
+        half = t.ppf(0.5 + inside / 2, units[k] - 1) * deviation
+        assert (low[k], high[k]) == pytest.approx((differences[k] - half, differences[k] + half))
+
+
+def test_a_joint_interval_of_one_is_an_interval():
+    draws = np.random.default_rng(0).normal(0.7, 0.1, (100_000, 1))
+    low, high = joint_intervals([0.5], draws, [10_000])
+    assert (low[0], high[0]) == pytest.approx((0.5 - 0.196, 0.5 + 0.196), abs=0.005)
+
+
+@pytest.mark.parametrize(("units", "claimed"), [(1, False), (3, False), (5, False), (12, True)])
+def test_few_units_that_agree_are_not_trusted(units, claimed):
+    """Of five coins that all show heads one does not conclude that they are false."""
+    differences = np.array([1.0, *np.zeros(11)])
+    low, _ = joint_intervals(differences, np.tile(differences, (40, 1)), np.full(12, units))
+    assert (low[0] > 0) == claimed
+
+
+@pytest.mark.parametrize("units", [4, 8, 20])
+def test_where_no_class_differs_rarely_any_is_claimed(units):
+    rng, claims = np.random.default_rng(units), 0
+    names = np.repeat(np.arange(12), units)
+    for seed in range(200):
+        values = rng.normal(size=12 * units)
+        draws = draw_resamples(names, [np.arange(12 * units)], seed=seed)
+        per_class = np.stack(
+            [draws.take(np.flatnonzero(names == k)).mean(values[names == k]) for k in range(12)], 1
+        )
+        means = [values[names == k].mean() for k in range(12)]
+        low, high = joint_intervals(means, per_class, draws.class_units(names))
+        claims += bool(((low > 0) | (high < 0)).any())
+    assert claims / 200 <= 0.09

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,11 @@ TINY = {
     "crop.scaling.per": "global",
 }
 CHANNELS = ("DAPI", "Tubulin", "Actin")
+COMBINED = {
+    "both": ["bbbc021-expert", "natural-moco"],
+    "expert beside statistics": ["bbbc021-expert", "simple-features"],
+    "lacking": ["natural-moco", "resnet18"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +65,7 @@ def _compare(crops, out, **options):
         ["bbbc021-expert", "natural-moco"],
         out,
         baselines={"simple-features": None, "random": None, "resnet18": out / "absent.pth"},
+        combine=COMBINED,
         seeds=2,
         changes={**TINY, **options},
         progress=False,
@@ -166,16 +173,62 @@ def test_an_encoder_of_other_channels_is_refused(crops, tmp_path):
 
 def test_compares_protocols_and_baselines_on_the_same_cells(comparison):
     names = list(dict.fromkeys(comparison.scores["embedding"]))
-    assert names == ["bbbc021-expert", "natural-moco", "simple-features", "random", "resnet18"]
+    combined = ["both", "expert beside statistics"]
+    baselines = ["simple-features", "random", "resnet18"]
+    assert names == ["bbbc021-expert", "natural-moco", *combined, *baselines, "lacking"]
     scored = comparison.scores.query("metric == 'ami_kmeans' and seed == 'mean'")
     assert scored.set_index("embedding")["replicates"].loc["natural-moco"] == 2
     assert set(scored["n"]) == {96, 0}
     simple = scored.set_index("embedding").loc["simple-features"]
     assert simple["value"] == pytest.approx(1)
-    for name in ("scores.csv", "differences.csv", "per_class.csv", "confusion.csv", "scores.png"):
+    tables = ("scores", "differences", "class_differences", "per_class", "confusion")
+    for name in (*(f"{table}.csv" for table in tables), "scores.png", "classes-knn.png"):
         assert (comparison.folder / name).stat().st_size > 0
     drawn = {path.stem for path in (comparison.folder / "confusion").iterdir()}
-    assert drawn == set(names) - {"resnet18"}
+    assert drawn == set(names) - {"resnet18", "lacking"}
+
+
+def test_combinations_are_made_of_the_same_seeds(comparison):
+    scores = comparison.scores.query("metric == 'knn' and seed == 'mean'").set_index("embedding")
+    assert scores.loc[["both", "expert beside statistics"], "replicates"].tolist() == [2, 2]
+    for name, parts in {"both": COMBINED["both"], "expert-beside-statistics": None}.items():
+        for seed in range(2):
+            made = ad.read_h5ad(comparison.folder / "combined" / f"{name}-seed{seed}.combined.h5ad")
+            assert int(made.uns["cellssl"]["seed"]) == seed
+            seeds = [int(block.get("seed", 0)) for block in made.uns["cellssl"]["blocks"].values()]
+            assert seeds[0] == seed
+            assert parts is None or seeds[1] == seed
+    note = comparison.scores.query("embedding == 'lacking' and metric == 'knn'")["note"].iloc[0]
+    assert "resnet18, could not be had" in note
+
+
+@pytest.mark.parametrize(
+    ("combination", "message"),
+    [
+        ({"both": ["bbbc021-expert"]}, "1 part"),
+        ({"both": ["bbbc021-expert", "resnet18"]}, "'resnet18', which is not compared"),
+        ({"random": ["bbbc021-expert", "random"]}, "called 'random'"),
+    ],
+)
+def test_combinations_that_cannot_be_are_refused_at_once(crops, tmp_path, combination, message):
+    with pytest.raises(ProtocolError, match=message):
+        cellssl.compare(
+            crops,
+            ["bbbc021-expert"],
+            tmp_path / "out",
+            baselines={"random": None},
+            combine=combination,
+            progress=False,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_says_what_each_class_gains_and_loses(comparison):
+    page = (comparison.folder / "comparison.html").read_text()
+    assert "Scores beside baselines" in page
+    assert "bbbc021-expert against natural-moco, kNN:" in page
+    assert "Fewer than three seeds" in page
+    assert "bbbc021-expert + simple-features" in page
 
 
 def test_a_baseline_that_cannot_be_had_has_a_row_that_says_why(comparison):

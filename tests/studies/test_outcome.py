@@ -6,12 +6,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from cellssl.errors import StudyError
 from cellssl.phenotypes import combine, evaluate
 from cellssl.studies import Outcome, Study, complement, write_study_page
-from cellssl.studies.complement import seed_interval
 from cellssl.studies.outcome import difference_between, trained_names
 
 
@@ -122,13 +120,6 @@ def test_classes_gain_what_their_mean_gains(tiny: Study, cells: Path, carried_ou
         assert own["gain"].mean() == pytest.approx(whole["gain"])
         assert (own["low"] <= own["gain"]).all()
         assert (own["gain"] <= own["high"]).all()
-
-
-def test_intervals_over_seeds_are_students() -> None:
-    values = np.array([0.1, 0.3, 0.2, 0.15])
-    expected = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
-    assert seed_interval(values.mean(), values) == pytest.approx(expected)
-    assert np.isnan(seed_interval(0.1, values[:1])).all()
 
 
 def test_a_pair_needs_two_combinations(

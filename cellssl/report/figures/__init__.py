@@ -1,6 +1,7 @@
 """Figures as pure functions: tables and arrays in, matplotlib Figures out."""
 
 from cellssl.report.figures.audit import audit_figure, invariance_figure
+from cellssl.report.figures.class_differences import class_difference_figure
 from cellssl.report.figures.composite import channel_colours, composite
 from cellssl.report.figures.confusion import confusion_figure
 from cellssl.report.figures.dose import dose_figure
@@ -30,6 +31,7 @@ __all__ = [
     "audit_figure",
     "channel_colours",
     "class_change_figure",
+    "class_difference_figure",
     "composite",
     "confusion_figure",
     "correlation_map",

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import GREY, OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
 
 __all__ = ["class_change_figure", "correlation_map", "sweep_figure"]
 
@@ -51,7 +52,9 @@ def sweep_figure(
 
 
 @styled
-def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
+def class_change_figure(
+    table: pd.DataFrame, *, reference: str, apart: pd.DataFrame | None = None
+) -> Figure:
     """Draw what each class gains or loses against one setting: settings × classes.
 
     Parameters
@@ -59,7 +62,9 @@ def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
     table : DataFrame (S, K)
         Accuracy of each class in each setting.
     reference : str
-        The setting whose accuracies are subtracted; it is shown as it is, above.
+        The setting whose accuracies are subtracted; it is shown as it is, below.
+    apart : DataFrame (S, K), optional
+        Which changes are told from none: they are framed.
     """
     base = table.loc[reference]
     change = table.drop(index=reference) - base
@@ -73,6 +78,10 @@ def class_change_figure(table: pd.DataFrame, *, reference: str) -> Figure:
                 shade = "white" if abs(value) > 0.6 * most else "black"
                 text = axes.text(column, row, f"{value:+.2f}", ha="center", va="center")
                 text.set(fontsize=7, color=shade)
+    sure = None if apart is None else apart.reindex_like(change).eq(True).to_numpy()
+    for row, column in [] if sure is None else np.argwhere(sure).tolist():
+        corner = (column - 0.48, row - 0.46)
+        axes.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=INK, lw=1.3))
     axes.set_yticks(range(len(change)), [plain(name) for name in change.index])
     firsts = base.to_numpy(dtype=float).tolist()
     heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]

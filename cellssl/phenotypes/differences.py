@@ -1,0 +1,41 @@
+"""Reading tables of differences: one embedding against another, in either direction."""
+
+import pandas as pd
+
+__all__ = ["differences_between"]
+
+
+def differences_between(differences: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Find by how much one embedding is better than another, whichever the table names first.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        `Measurements.differences()` or `Measurements.class_differences`.
+    one, other : str
+        Names of embeddings.
+
+    Returns
+    -------
+    DataFrame
+        The rows of these two: embedding_a is `one`, and difference, low and high are one − other.
+        None where they were not compared.
+
+    Examples
+    --------
+    >>> row = ["a", "b", 0.25, 0.125, 0.5]
+    >>> table = pd.DataFrame([row], columns=["embedding_a", "embedding_b", "difference", "low", "high"])
+    >>> differences_between(table, "b", "a").iloc[0].tolist()
+    ['b', 'a', -0.25, -0.5, -0.125]
+    """
+    first, second = differences["embedding_a"], differences["embedding_b"]
+    forward = differences[(first == one) & (second == other)]
+    back = differences[(first == other) & (second == one)]
+    turned = back.assign(
+        embedding_a=one,
+        embedding_b=other,
+        difference=-back["difference"],
+        low=-back["high"],
+        high=-back["low"],
+    )
+    return turned if forward.empty else forward

@@ -1,0 +1,87 @@
+"""What an embedding gains and loses in each class against others, with intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import differences_between
+from cellssl.report.figures.scores import METRICS
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+
+__all__ = ["class_difference_figure"]
+
+COLUMNS = 4  # panels beside each other
+
+
+@styled
+def class_difference_figure(
+    differences: pd.DataFrame,
+    one: str,
+    others: Sequence[str],
+    *,
+    classifier: str = "knn",
+    subset: str = "all",
+) -> Figure:
+    """Draw how much more or less of each class one embedding finds than each of the others.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        `Measurements.class_differences`.
+    one : str
+        Right of zero it finds more.
+    others : sequence of str
+        A panel each; those without such rows are left out.
+    classifier : str
+        ``knn`` or ``linear``.
+
+    Raises
+    ------
+    EmbeddingError
+        When the table holds none of them.
+    """
+    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == subset)]
+    tables = {name: differences_between(own, one, name) for name in others}
+    tables = {name: table.set_index("class") for name, table in tables.items() if len(table)}
+    if not tables:
+        raise EmbeddingError(
+            f"no class differences of {one!r} with {', '.join(others)} by {classifier}, subset {subset}."
+        )
+    classes = next(iter(tables.values())).index
+    columns = min(len(tables), COLUMNS)
+    rows = -(-len(tables) // columns)
+    figure = new_figure(10.1, rows * (0.2 * max(len(classes), 4) + 0.75) + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes, (name, table) in zip(grid.flat, tables.items(), strict=False):
+        _panel(axes, table.loc[classes])
+        axes.set_title(f"against {plain(name)}")
+    for axes in grid.flat[len(tables) :]:
+        axes.set_visible(False)
+    grid[0, 0].set_yticks(range(len(classes)), [plain(name) for name in classes])
+    grid[0, 0].set_ylim(len(classes) - 0.5, -0.5)
+    figure.supxlabel(f"share found by {METRICS[classifier]}: {plain(one)} less the other", x=0.5)
+    marks = [
+        Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{plain(one)} finds more"),
+        Line2D([], [], marker="o", ls="", color=OKABE_ITO[1], label=f"{plain(one)} finds less"),
+        Line2D([], [], marker="o", ls="", mfc="white", color=GREY, label="cannot be told apart"),
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw a dot and an interval for each class."""
+    axes.axvline(0, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
+    places = np.arange(len(table))
+    gains, apart = table["difference"].to_numpy(float) > 0, table["apart"].to_numpy(bool)
+    colours = np.where(apart, np.where(gains, OKABE_ITO[0], OKABE_ITO[1]), GREY).tolist()
+    axes.hlines(places, table["low"], table["high"], color=colours, lw=1.6)
+    fills = [colour if sure else "white" for colour, sure in zip(colours, apart, strict=True)]
+    axes.scatter(table["difference"], places, s=30, c=fills, edgecolors=colours, zorder=3)
+    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.tick_params(left=False, labelbottom=True)

@@ -1,0 +1,108 @@
+"""A comparison's page: scores beside baselines, what each class gains and loses, what is taken for what."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellssl import __version__
+from cellssl.phenotypes import Measurements
+from cellssl.report import (
+    class_difference_figure,
+    confusion_figure,
+    save_figure,
+    score_figure,
+)
+from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.sections import classes_section, scores_section
+
+__all__ = ["write_comparison_page"]
+
+
+def write_comparison_page(
+    measured: Measurements,
+    out: Path,
+    *,
+    first: str,
+    trained: Mapping[str, str],
+    seeds: int,
+    combined: Mapping[str, Sequence[str]],
+) -> Path:
+    """Write ``comparison.html``, and its figures as files beside it.
+
+    Parameters
+    ----------
+    measured : Measurements
+    out : Path
+        The folder.
+    first : str
+        The embedding whose gains and losses in each class are told.
+    trained : mapping
+        Name of each protocol → what it says of itself.
+    seeds : int
+        Trainings of each.
+    combined : mapping
+        Combination → its parts.
+
+    Returns
+    -------
+    Path
+        The page, one file to forward.
+    """
+    others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
+    _save_figures(measured, out, first, others)
+    sections = [
+        scores_section(measured.scores, measured.label),
+        classes_section(measured.class_differences, first, others),
+        _confusions(measured, out / "confusion"),
+        _how(measured, trained, seeds, combined),
+    ]
+    return write_page(
+        out / "comparison.html",
+        title=f"{first} beside {len(others)} others",
+        subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
+        sections=[section for section in sections if section is not None],
+        footer=f"Written by cellssl {__version__}.",
+    )
+
+
+def _save_figures(measured: Measurements, out: Path, first: str, others: Sequence[str]) -> None:
+    """Keep figures as files, to be put into slides."""
+    save_figure(score_figure(measured.scores), out / "scores.png")
+    differences = measured.class_differences
+    for classifier in differences["classifier"].unique():
+        figure = class_difference_figure(differences, first, others, classifier=str(classifier))
+        save_figure(figure, out / f"classes-{classifier}.png")
+
+
+def _confusions(measured: Measurements, folder: Path) -> Section | None:
+    """Show what each embedding takes for what; a file of each beside the page."""
+    blocks = []
+    for name in measured.confusions["embedding"].unique():
+        figure = confusion_figure(measured.confusions, embedding=name)
+        save_figure(figure, folder / f"{name.replace(':', '-').replace('/', '-')}.png")
+        caption = f"{name}: rows are true classes, columns what their cells were taken for."
+        alt = f"Squares of percentages: what {name} takes for what"
+        blocks.append(Fold(str(name), [Picture(figure, caption, alt)]))
+    return Section("confusions", "Confusions", "What is taken for what", blocks) if blocks else None
+
+
+def _how(
+    measured: Measurements,
+    trained: Mapping[str, str],
+    seeds: int,
+    combined: Mapping[str, Sequence[str]],
+) -> Section:
+    """Say what was done."""
+    counts = measured.counts
+    rows = [
+        [name, f"trained, {seeds} seeds" if seeds > 1 else "trained", about]
+        for name, about in trained.items()
+    ]
+    rows += [[name, "combined", " + ".join(parts)] for name, parts in combined.items()]
+    said = [
+        ("Cells:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
+    ]
+    blocks: list = [Table(["name", "made", "of"], rows), Bullets(said)]
+    if seeds < 3:
+        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
+    return Section("how", "How", "What was compared", blocks)
