@@ -1,6 +1,8 @@
 """Clusters and a map of the cells of one embedding."""
 
+import logging
 from copy import deepcopy
+from dataclasses import dataclass
 
 import anndata as ad
 import numpy as np
@@ -11,14 +13,27 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.graph import add_graph, add_map, leiden
+from cellssl.phenotypes.landmarks import join_clusters, join_map, nearest_landmarks
 from cellssl.phenotypes.normalisation import normalise_features
 from cellssl.phenotypes.stability import scan_resolutions
-from cellssl.scores import cluster_kmeans, principal_components, standardised_components
+from cellssl.sampling import sample_wells
+from cellssl.scores import (
+    cluster_kmeans,
+    number_by_size,
+    principal_components,
+    standardised_components,
+)
 
 __all__ = ["cluster"]
 
+log = logging.getLogger(__name__)
+
 # Fewer cells than this have no neighbourhoods worth a graph.
 FEWEST = 10
+
+# Of more cells than this a sample is clustered and laid out: of a million the graph alone takes ten
+# minutes, and Leiden 8 GB.
+MOST_CELLS = 50_000
 
 
 def cluster(
@@ -29,6 +44,7 @@ def cluster(
     resolution: float | None = 1.0,
     neighbours: int = 15,
     umap: bool = True,
+    sample: int | None = MOST_CELLS,
 ) -> ad.AnnData:
     """Cluster the cells of an embedding and lay them out on a map.
 
@@ -49,13 +65,19 @@ def cluster(
         Neighbours of each cell in the graph.
     umap : bool
         Whether a map is laid out.
+    sample : int, optional
+        Of more cells than this a seeded sample, evenly over the wells, makes the graph, Leiden's
+        clusters and the map, which is said. Every other cell joins the cluster of most of its
+        nearest cells in the sample and lies amid those of that cluster. None: the graph of all cells,
+        approximate beyond 50,000.
 
     Returns
     -------
     AnnData
         With the same X (not a copy of it), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
         "1", … by falling size), `obsm["X_pca"]` (N, ≤ 50), `obsm["X_umap"]` (N, 2) and Scanpy's
-        graph; `uns["stability"]` where resolutions were scanned.
+        graph; `uns["stability"]` where resolutions were scanned. Where a sample was drawn
+        `obs["clustered"]` tells its cells, and there is no graph.
 
     Raises
     ------
@@ -64,10 +86,7 @@ def cluster(
 
     Notes
     -----
-    Memory grows with the cells, not with their pairs. Random features, the worst case for the
-    search of neighbours, on one thread: 100,000 cells (256 features, 0.1 GB) take 1.5 GB and some
-    six minutes; of a million (128 features, 0.5 GB) the components take 3 s, the graph 10 minutes and
-    4.3 GB, Leiden 4 minutes and 8.4 GB; its map was not waited for, `umap=False` leaves it out.
+    Memory grows with the cells, not with their pairs.
     """
     name = str(adata.uns.get("cellssl", {}).get("name", "the embedding"))
     check_features(adata, name)
@@ -80,14 +99,60 @@ def cluster(
         stability = scan_resolutions(components, neighbours=neighbours, seed=seed)
         resolution = float(stability.loc[stability["chosen"], "resolution"].iloc[0])
         result.uns["stability"] = stability
-    add_graph(result, neighbours=neighbours, seed=seed)
-    found = leiden(result, resolution=resolution, seed=seed)
+    settings = _Settings(resolution, neighbours, umap, seed)
+    if sample is None or result.n_obs <= sample:
+        found = _cluster_all(result, settings)
+    else:
+        found = _cluster_sample(result, sample, settings)
     count = int(found.max()) + 1 if n_clusters is None else n_clusters
     result.obs["leiden"] = _categories(found)
     result.obs["kmeans"] = _categories(cluster_kmeans(components, count, seed=seed))
-    if umap:
-        add_map(result, seed=seed)
     return result
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How cells are clustered: as `cluster` is asked."""
+
+    resolution: float
+    neighbours: int
+    umap: bool
+    seed: int
+
+
+def _cluster_all(cells: ad.AnnData, settings: _Settings) -> NDArray[np.int64]:
+    """Add the graph of all cells and their map, in place; give Leiden's clusters (N,)."""
+    add_graph(cells, neighbours=settings.neighbours, seed=settings.seed)
+    found = leiden(cells, resolution=settings.resolution, seed=settings.seed)
+    if settings.umap:
+        add_map(cells, seed=settings.seed)
+    return found
+
+
+def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDArray[np.int64]:
+    """Cluster a sample and lay it out; all others join it. In place; gives clusters (N,)."""
+    if sample < FEWEST:
+        raise EmbeddingError(f"a sample of {sample} cells was asked for, wanted {FEWEST} at least.")
+    log.warning(
+        "Leiden and the map are made of %d of %d cells, evenly over the wells; every other cell "
+        "joins those that it is nearest to.", sample, cells.n_obs,
+    )  # fmt: skip
+    rows = sample_wells(cells.obs, sample, seed=settings.seed)
+    components = cells.obsm["X_pca"]
+    part = ad.AnnData(obsm={"X_pca": components[rows]}, shape=(len(rows), 0))
+    clusters = _cluster_all(part, settings)
+    found = np.empty(cells.n_obs, dtype=np.int64)
+    found[rows] = clusters
+    if settings.umap:
+        cells.obsm["X_umap"] = np.empty((cells.n_obs, 2), dtype=np.float32)
+        cells.obsm["X_umap"][rows] = part.obsm["X_umap"]
+    for others, nearest in nearest_landmarks(components, rows, neighbours=settings.neighbours):
+        found[others] = join_clusters(nearest, clusters)
+        if settings.umap:
+            placed = join_map(nearest, found[others], clusters, part.obsm["X_umap"])
+            cells.obsm["X_umap"][others] = placed
+    cells.obs["clustered"] = np.isin(np.arange(cells.n_obs), rows)
+    return number_by_size(found)
 
 
 def _sharing_features(adata: ad.AnnData) -> ad.AnnData:

@@ -17,6 +17,7 @@ from cellssl.errors import EmbeddingError
 __all__ = [
     "ami",
     "cluster_kmeans",
+    "number_by_size",
     "silhouette",
 ]
 
@@ -61,10 +62,22 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
             clusters = model.fit(X[np.sort(rows)]).predict(X)
         else:
             clusters = model.fit_predict(X)
-    order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
-    rank = np.empty(k, dtype=np.int64)
-    rank[order] = np.arange(k)
-    return rank[clusters]
+    return number_by_size(clusters)
+
+
+def number_by_size(clusters: ArrayLike) -> NDArray[np.int64]:
+    """Give clusters (N,) their numbers by falling size: 0 is the largest.
+
+    Examples
+    --------
+    >>> number_by_size([2, 0, 0, 2, 2]).tolist()
+    [0, 1, 1, 0, 0]
+    """
+    numbers = np.asarray(clusters)
+    order = np.argsort(-np.bincount(numbers), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[numbers]
 
 
 def ami(labels: ArrayLike, clusters: ArrayLike) -> float:
