@@ -95,6 +95,13 @@ def test_columns_of_every_kind_come_back_as_they_were():
     assert columns["kind"]["names"] == ["x", "y"]
 
 
+def test_what_negative_controls_are_called_stays_grey(obs):
+    columns = {column["name"]: column for column in pack_columns(obs)}
+    compounds = columns["Metadata_Compound"]
+    assert [compounds["names"][code] for code in compounds["grey"]] == ["DMSO"]
+    assert columns["Metadata_Plate"]["grey"] == columns["Metadata_Control"]["grey"] == []
+
+
 @pytest.fixture
 def grey_crops(obs, tmp_path) -> Crops:
     """Cells in another order than the embedding's; each is as bright as its number says."""

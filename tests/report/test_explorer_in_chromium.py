@@ -10,6 +10,7 @@ import pytest
 import cellssl
 from cellssl.crops import CropBatch, Crops, import_crops, write_crops
 from cellssl.report.explorer.server import make_server
+from cellssl.report.figures.style import category_colours, control_names, natural_order
 
 from .chromium import open_chromium, open_page, wait_for
 
@@ -234,6 +235,20 @@ def test_filters_take_cells_off_the_map(page, experiment):
     wait_for(lambda: _text(page, "size") == f"{expected.sum()} of {expected.sum()} cells selected")
     page.execute_script("document.querySelector('fieldset legend button').click()")
     wait_for(lambda: _text(page, "shown") != f"{expected.sum()} of 400 cells shown")
+
+
+def test_colours_are_those_of_the_reports_figures(chromium, experiment, tmp_path):
+    cells = experiment[0].copy()
+    compounds = cells.obs["Metadata_Compound"].astype(str)
+    cells.obs["Metadata_Control"] = np.where(compounds == "DMSO", "negative", "")
+    explorer = cellssl.explore(cells, colour="Compound", out=tmp_path / "explorer.html")
+    open_page(chromium, (tmp_path / "explorer.html").as_uri())
+    ask = "return [[...map.order], map.element.data[0].marker.color]"  # grey ones are drawn first
+    order, drawn = chromium.execute_script(ask)
+    grey = control_names(cells.obs, "Metadata_Compound")
+    assert grey == ("DMSO",)
+    colours = category_colours(natural_order(list(compounds)), grey=grey)
+    assert drawn == [colours[name] for name in explorer.cells.obs["Metadata_Compound"].iloc[order]]
 
 
 def test_a_name_gets_a_colour_by_a_click(page):

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.report.figures.style import UNKNOWN, as_categories, natural_order
+from cellssl.report.figures.style import (
+    UNKNOWN,
+    as_categories,
+    control_names,
+    natural_order,
+)
 
 __all__ = ["pack", "pack_columns", "well_codes"]
 
@@ -28,15 +33,21 @@ def pack_columns(obs: pd.DataFrame) -> list[dict[str, Any]]:
     -------
     list of dict
         Per column ``name``, ``label`` (without ``Metadata_``), ``names`` (None for numbers; an empty name stands for a
-        missing one) and ``values`` as `pack` writes them.
+        missing one), ``grey`` (places in ``names`` of what all negative controls are called) and ``values`` as `pack`
+        writes them.
     """
-    return [_column(str(name), obs[name]) for name in obs.columns]
+    return [_column(str(name), obs) for name in obs.columns]
 
 
-def _column(name: str, column: pd.Series) -> dict[str, Any]:
-    names, values = _numbers(column) if _is_numeric(column) else _names(column)
+def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
+    column, grey = obs[name], []
+    if _is_numeric(column):
+        names, values = _numbers(column)
+    else:
+        names, values = _names(column)
+        grey = [names.index(control) for control in control_names(obs, name) if control in names]
     label = name.removeprefix("Metadata_")
-    return {"name": name, "label": label, "names": names, "values": pack(values)}
+    return {"name": name, "label": label, "names": names, "grey": grey, "values": pack(values)}
 
 
 def _is_numeric(column: pd.Series) -> bool:

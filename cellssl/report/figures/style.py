@@ -24,6 +24,7 @@ __all__ = [
     "as_categories",
     "bare",
     "category_colours",
+    "control_names",
     "natural_order",
     "new_figure",
     "plain",
@@ -137,6 +138,15 @@ def natural_order(names: Sequence[str]) -> list[str]:
         ]
 
     return sorted(set(names), key=key)
+
+
+def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
+    """Find the name that all negative controls carry in a column, to be drawn in grey."""
+    if "Metadata_Control" not in obs or column == "Metadata_Control":
+        return ()
+    negative = obs["Metadata_Control"].astype(str) == "negative"
+    own = as_categories(obs.loc[negative, column]).unique()
+    return tuple(own) if len(own) == 1 and as_categories(obs[column]).nunique() > 2 else ()
 
 
 def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:

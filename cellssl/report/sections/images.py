@@ -66,6 +66,17 @@ def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -
         "Uneven illumination, estimated from the median over many fields of a plate and divided out of "
         "every one before cells were looked for. It should be smooth, without the shapes of cells."
     )
+    left = [
+        f"{plate} {channel}"
+        for plate, flat in shown.items()
+        for channel, light in zip(channels, flat, strict=True)
+        if (light == 1).all()
+    ]
+    if left:
+        caption += (
+            f" Left as they are, since half of the fields foretold the other half best without a pattern, or the "
+            f"pattern was none that a lamp makes: {listed(left)}."
+        )
     if len(illumination) > MOST_LIT:
         caption += f" The first {MOST_LIT} of {len(illumination)} plates."
     return Picture(

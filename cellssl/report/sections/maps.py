@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellssl.report.figures.style import as_categories
+from cellssl.report.figures.style import as_categories, control_names
 from cellssl.report.figures.umap import ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
 from cellssl.report.sections.words import counted
@@ -40,7 +40,7 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
         text = "No label is known for these cells: the map is coloured by clusters and plates only."
         return [Text(text, tone="aside")]
     name = label.removeprefix("Metadata_")
-    grey = _controls(embedding.obs, label)
+    grey = control_names(embedding.obs, label)
     if as_categories(embedding.obs[label]).nunique() <= ONE_MAP + len(grey):
         caption = (
             f"Cells that the encoder finds alike lie close together; colours show their {name}"
@@ -51,14 +51,6 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
         f". The encoder was not told the {name}: islands of one colour are phenotypes it found."
     )
     return [_picture(embedding, label, f"By {name}", caption, grey=grey)]
-
-
-def _controls(obs: pd.DataFrame, label: str) -> tuple[str, ...]:
-    """Find the label that all negative controls carry, to be drawn in grey."""
-    if "Metadata_Control" not in obs or label == "Metadata_Control":
-        return ()
-    own = as_categories(obs.loc[obs["Metadata_Control"].astype(str) == "negative", label]).unique()
-    return tuple(own) if len(own) == 1 and as_categories(obs[label]).nunique() > 2 else ()
 
 
 def _cluster_maps(embedding: "AnnData") -> list[Block]:

@@ -81,7 +81,7 @@ def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: 
 def _cell(row: Any) -> str:
     text = number(row["value"], 3)
     if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-        text += f" [{number(row['low'])}, {number(row['high'])}]"
+        text += f" [{number(row['low'])},\N{NO-BREAK SPACE}{number(row['high'])}]"  # breaks before it only
     return text
 
 

@@ -11,11 +11,14 @@ class Colouring {
     this.chosen = column.names ? this.commonest(cells) : [];
   }
 
-  // There are seven colours that everybody can tell apart: the commonest names get them, others on request.
+  // There are seven colours that everybody can tell apart: the commonest names get them, in the order of the
+  // names, as in the report's figures; negative controls stay grey; others on request.
   commonest(cells) {
     const counts = this.column.count(cells);
-    const codes = [...counts.keys()].filter((code) => counts[code] && this.column.names[code]);
+    const named = (code) => this.column.names[code] && !this.column.grey.includes(code);
+    const codes = [...counts.keys()].filter((code) => counts[code] && named(code));
     const first = codes.sort((a, b) => counts[b] - counts[a]).slice(0, this.look.palette.length);
+    first.sort((a, b) => a - b);
     return this.look.palette.map((_, i) => first[i] ?? null);
   }
 

@@ -10,10 +10,11 @@ function unpack({ type, data }) {
 }
 
 class Column {
-  constructor({ name, label, names, values }) {
+  constructor({ name, label, names, grey, values }) {
     this.name = name;
     this.label = label;
     this.names = names; // null for a column of numbers; "" stands for a missing name
+    this.grey = grey; // codes of the names that stay grey unless asked for: negative controls
     this.values = unpack(values);
     this.single = values.type === "f4"; // 0.1 in single precision is 0.10000000149 in double
   }
