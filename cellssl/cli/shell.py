@@ -200,6 +200,7 @@ _HEADLINE = {
     "ami_kmeans": "AMI",
     "knn": "kNN",
     "linear": "linear",
+    "knn_batches": "kNN, other batches",
     "ami_plate": "AMI with plate",
     "linear_plate": "plate, linear",
 }
@@ -210,13 +211,14 @@ def show_scores(scores: "pd.DataFrame") -> None:
     if scores.empty:
         return
     subsets = len(set(scores["subset"])) > 1
+    shown = {metric: head for metric, head in _HEADLINE.items() if metric in set(scores["metric"])}
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = group[group["seed"] == "mean"].set_index("metric")
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
         named = [marked, str(subset)] if subsets else [marked]
-        rows.append([*named, *(_score(cells, metric) for metric in _HEADLINE)])
-    columns = ["embedding", *(["subset"] if subsets else []), *_HEADLINE.values()]
+        rows.append([*named, *(_score(cells, metric) for metric in shown)])
+    columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     if scores["weak"].any():
         say(

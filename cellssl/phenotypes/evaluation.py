@@ -117,7 +117,9 @@ def evaluate(
     DataFrame
         embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
         replicates, weak, note. Metrics: ami_kmeans, ami_leiden, clusters_leiden (how many Leiden
-        finds; its interval is of training seeds alone), silhouette, knn, linear, and their
+        finds; its interval is of training seeds alone), silhouette, knn, linear, where several plates make a
+        batch also knn_batches and linear_batches (learnt from other batches only, of the classes that lie in
+        several), and their
         confounders, plate, batch, and the well's row, column and edge: ami_plate, … (the same k-means
         clusters against them) and linear_plate, … (how well they can be read from the features of
         other wells; chance is 1 / classes); on a test set also knn_top1 and linear_top1, the share of

@@ -15,6 +15,7 @@ from cellssl.phenotypes.graph import add_graph, leiden
 from cellssl.phenotypes.mechanisms import MATCHES
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import (
+    Resamples,
     accuracy_of,
     ami,
     balanced_accuracy_of,
@@ -45,7 +46,7 @@ class Score(NamedTuple):
 
 
 CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
-TOP1 = "_top1"
+TOP1, BATCHES = "_top1", "_batches"
 
 METRICS = (
     "ami_kmeans",
@@ -71,17 +72,20 @@ def split_of(metric: str, task: Task) -> str:
     confounder = task.confounders.get(metric.removeprefix("linear_"))
     if metric.startswith("linear_") and confounder is not None:
         return confounder.split
+    if metric.endswith(BATCHES):
+        return "batches"
     return task.split if metric.removesuffix(TOP1) in CLASSIFIERS else "none"
 
 
 def task_metrics(task: Task) -> tuple[str, ...]:
     """Name the metrics of a task.
 
-    On a test set also plain accuracy, which its field reports; of treatments with a mechanism also
-    NSC and NSCB.
+    On a test set also plain accuracy, which its field reports; where several plates make a batch
+    also the classifiers across batches; of treatments with a mechanism also NSC and NSCB.
     """
     plain = () if task.test is None else tuple(name + TOP1 for name in CLASSIFIERS)
-    return METRICS + plain + (() if task.treatments is None else tuple(MATCHES))
+    across = () if task.batches is None else tuple(name + BATCHES for name in CLASSIFIERS)
+    return METRICS + plain + across + (() if task.treatments is None else tuple(MATCHES))
 
 
 def task_scores(
@@ -113,6 +117,10 @@ def task_scores(
     yield _silhouette(components, task)
     for name, predict in CLASSIFIERS.items():
         yield from _accuracies(name, predict, Z, task)
+        if task.batches is not None:
+            yield _across_batches(
+                name + BATCHES, predict, Z, task.labels, task.batches, task.resamples
+            )
     for name, confounder in task.confounders.items():
         yield from _confounded(name, confounder, components, clusters, task)
     yield from _matches(Z[task.scored], task, aggregate)
@@ -224,15 +232,42 @@ def _accuracies(
         return
     apart = {"groups": task.groups} if task.test is None else {"test": task.test}
     predictions = predict(Z, task.labels, **apart)
-    classes = np.unique(task.labels)
-    by_class = task.resamples.class_accuracies(truth, predictions)
-    units = task.resamples.class_units(truth)
-    found = Confusions(classes, confusion(truth, predictions, classes), by_class, units)
-    draws, note = by_class.mean(axis=1), _lonely(task)
-    yield Score(name, balanced_accuracy_of(found.table), draws, n, note, found)
+    found = _confusions(truth, predictions, np.unique(task.labels), task.resamples)
+    note = _lonely(task)
+    yield Score(name, balanced_accuracy_of(found.table), found.draws.mean(axis=1), n, note, found)
     if task.test is not None:
         right = task.resamples.mean(truth == predictions)
         yield Score(name + TOP1, accuracy_of(found.table), right, n, note)
+
+
+def _across_batches(
+    metric: str,
+    predict: Callable[..., NDArray],
+    Z: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    batches: NDArray[np.int64],
+    resamples: Resamples,
+) -> Score:
+    """Balanced accuracy where all that is learnt from lies in other batches, of the classes that lie in several."""
+    rows = np.flatnonzero(batches >= 0)
+    truth, classes = labels[rows], np.unique(labels[rows])
+    if len(classes) < 2:
+        reason = "fewer than two classes lie in several batches"
+        return Score(metric, float("nan"), None, len(rows), reason, classes=len(classes))
+    left = np.setdiff1d(labels, truth).tolist()
+    note = f"left out, in one batch only: {', '.join(left)}" if left else ""
+    predictions = predict(Z[rows], truth, groups=batches[rows])
+    found = _confusions(truth, predictions, classes, resamples.take(rows))
+    value, draws = balanced_accuracy_of(found.table), found.draws.mean(axis=1)
+    return Score(metric, value, draws, len(rows), note, found, len(classes))
+
+
+def _confusions(
+    truth: NDArray[np.str_], predictions: NDArray[np.str_], classes: NDArray, resamples: Resamples
+) -> Confusions:
+    """Count which class was taken for which, with the draws of each class's accuracy."""
+    by_class, units = resamples.class_accuracies(truth, predictions), resamples.class_units(truth)
+    return Confusions(classes, confusion(truth, predictions, classes), by_class, units)
 
 
 def _unlearnable(task: Task) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_values, treatment_names, well_names
+from cellssl.phenotypes.columns import column_codes, text_values, treatment_names, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
@@ -42,6 +42,9 @@ class Task:
         Group of each cell; None when there is none.
     test : (n,) bool or None
         Of a test set: which cells are scored, the others being learnt from. None: all are scored.
+    batches : (n,) int64 or None
+        Batch of each cell, where plates are kept apart and batches hold several: neighbours on
+        another plate of the same batch share its staining. Classes in one batch only are −1.
     confounders : dict
         `plate`, `batch`, and of a well `row`, `column` and `edge`: see `Confounder`, or None where the
         cells do not say.
@@ -57,6 +60,7 @@ class Task:
     split: str
     groups: NDArray[np.int64] | None
     test: NDArray[np.bool_] | None
+    batches: NDArray[np.int64] | None
     confounders: Mapping[str, Confounder | None]
     resamples: Resamples
     treatments: Treatments | None = None
@@ -176,10 +180,22 @@ def _task(
         split=split.name,
         groups=None if split.groups is None else split.groups[rows],
         test=test,
+        batches=_batches(part, labels) if split.name == "plates" else None,
         confounders=find_confounders(part),
         resamples=draw_resamples(labels[scored], _units(part), count=resamples),
         treatments=treatments,
     )
+
+
+def _batches(obs: pd.DataFrame, labels: NDArray[np.str_]) -> NDArray[np.int64] | None:
+    """Give the batch of each cell, −1 where its class is in one only; None where batches part nothing more."""
+    plates, batches = (column_codes(obs, f"Metadata_{name}") for name in ("Plate", "Batch"))
+    if plates is None or batches is None:
+        return None
+    if not 1 < len(np.unique(batches)) < len(np.unique(plates)):
+        return None
+    count = pd.Series(batches).groupby(labels).transform("nunique").to_numpy()
+    return np.where(count > 1, batches, -1)
 
 
 def _units(obs: pd.DataFrame) -> list[NDArray[np.str_]]:

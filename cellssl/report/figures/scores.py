@@ -21,6 +21,8 @@ METRICS = {
     "silhouette": "silhouette",
     "knn": "kNN",
     "linear": "linear",
+    "knn_batches": "kNN, other batches",
+    "linear_batches": "linear, other batches",
     "knn_top1": "kNN, top-1",
     "linear_top1": "linear, top-1",
     "nsc": "NSC",
@@ -36,7 +38,7 @@ METRICS = {
     "linear_column": "column, linear",
     "linear_edge": "edge, linear",
 }
-FACETS = ("ami_kmeans", "knn", "linear")
+FACETS = ("ami_kmeans", "knn", "linear", "knn_batches")
 CONFOUNDERS = ("ami_plate", "ami_batch")
 BASELINES = (
     "random",
@@ -110,7 +112,7 @@ def score_figure(
     facets: tuple[str, ...] = FACETS,
     confounders: tuple[str, ...] = CONFOUNDERS,
 ) -> Figure:
-    """Draw AMI | kNN | linear per embedding with intervals, AMI with plate and batch beneath.
+    """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 
     Parameters
     ----------

@@ -12,11 +12,27 @@ from cellssl.report.sections.words import listed, number
 
 __all__ = ["scores_section"]
 
-MAIN = ("ami_kmeans", "ami_leiden", "knn", "linear", "knn_top1", "linear_top1", "silhouette")
+MAIN = (
+    "ami_kmeans",
+    "ami_leiden",
+    "knn",
+    "linear",
+    "knn_batches",
+    "linear_batches",
+    "knn_top1",
+    "linear_top1",
+    "silhouette",
+)
 PLACES = ("plate", "batch", "row", "column", "edge")
 CLUSTERED, TOLD = (tuple(f"{kind}_{place}" for place in PLACES) for kind in ("ami", "linear"))
 CONFOUNDERS = (*CLUSTERED, *TOLD)
-COMPARED = ("ami_kmeans", "knn", "linear")
+COMPARED = ("ami_kmeans", "knn", "linear", "knn_batches")
+
+# A plate of the same week shares its staining and background: a class of that week is told by them.
+BATCHES = (
+    "“Other batches” asks the same of cells of other batches only, among the classes that lie in several: what "
+    "falls from plates to batches was told by staining and background. "
+)
 
 
 def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | None:
@@ -119,6 +135,7 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
+    several = "metric" in scores and (scores["metric"] == "knn_batches").any()
     if "metric" in scores:
         scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
     splits = (
@@ -133,7 +150,7 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
         f"chance, 1: "
         f"entirely). kNN and linear ask how often a cell’s {name} can be read from {source} "
         f"(balanced "
-        "accuracy). Silhouette says how separate the labels lie. Brackets are 95 % intervals."
+        f"accuracy). {BATCHES if several else ''}Silhouette says how separate the labels lie. Brackets are 95 % intervals."
     )
 
 
