@@ -150,7 +150,8 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
         f"chance, 1: "
         f"entirely). kNN and linear ask how often a cell’s {name} can be read from {source} "
         f"(balanced "
-        f"accuracy). {BATCHES if several else ''}Silhouette says how separate the labels lie. Brackets are 95 % intervals."
+        f"accuracy). {BATCHES if several else ''}"
+        "Silhouette says how separate the labels lie. Brackets are 95 % intervals."
     )
 
 
