@@ -37,6 +37,8 @@ def test_gains_and_losses_are_said_in_words(differences):
         ),
         ("expert against random, kNN:", "no class can be told apart."),
     ]
+    three = class_statements(differences.iloc[:4], "expert", ["natural"])[0][1]
+    assert three.endswith("; the other class cannot be told apart.")
     back = class_statements(differences, "natural", ["expert"])[0][1]
     assert back.startswith("gains on DNA damage (+0.10, 0.02 to 0.17), loses on Eg5")
 

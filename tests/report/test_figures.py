@@ -272,6 +272,13 @@ def test_score_figure_marks_baselines_and_confounders(scores):
     assert not is_baseline("bbbc021-expert")
 
 
+def test_of_one_plate_the_place_on_it_is_drawn(scores):
+    one = scores.assign(metric=scores["metric"].replace({"ami_plate": "ami_row"}))
+    written = texts(score_figure(one[one["metric"] != "ami_batch"]))
+    assert "AMI with the row" in written
+    assert "AMI with the row" not in texts(score_figure(scores))
+
+
 def test_score_figure_of_the_bare_minimum():
     table = pd.DataFrame({"embedding": ["a"], "metric": ["ami_kmeans"], "value": [0.3]})
     assert "AMI" in texts(score_figure(table))

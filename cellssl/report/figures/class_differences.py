@@ -64,7 +64,8 @@ def class_difference_figure(
         axes.set_visible(False)
     grid[0, 0].set_yticks(range(len(classes)), [plain(name) for name in classes])
     grid[0, 0].set_ylim(len(classes) - 0.5, -0.5)
-    figure.supxlabel(f"share found by {METRICS[classifier]}: {plain(one)} less the other", x=0.5)
+    title = f"Share of each class found by {METRICS[classifier]}: {plain(one)} less another"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     marks = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{plain(one)} finds more"),
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[1], label=f"{plain(one)} finds less"),

@@ -40,6 +40,7 @@ METRICS = {
 }
 FACETS = ("ami_kmeans", "knn", "linear", "knn_batches")
 CONFOUNDERS = ("ami_plate", "ami_batch")
+PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
 BASELINES = (
     "random",
     "resnet",
@@ -114,6 +115,8 @@ def score_figure(
 ) -> Figure:
     """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 
+    Of a single plate AMI with row, column and edge stand beneath.
+
     Parameters
     ----------
     scores : tidy table (embedding, subset, metric, value, low, high, seed, …)
@@ -129,14 +132,17 @@ def score_figure(
         name for name in names if name in hollow
     ]
     upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
-    lower = [metric for metric in confounders if (summary["metric"] == metric).any()]
+    there = set(summary["metric"])
+    lower = [metric for metric in confounders if metric in there]
+    if confounders == CONFOUNDERS and not lower:
+        lower = [metric for metric in PLACES if metric in there]
     height = 0.27 * max(len(names), 2) + 0.75
     figure = new_figure(10.1, height * (2 if lower else 1) + 0.3)
     columns = max(len(upper), len(lower))
     grid = figure.subplots(2 if lower else 1, columns, squeeze=False, sharey=True)
     for row, metrics in zip(grid, [upper, lower] if lower else [upper], strict=True):
         for axes, metric in zip(row, metrics, strict=False):
-            _facet(axes, summary[summary["metric"] == metric], names, hollow, metric in confounders)
+            _facet(axes, summary[summary["metric"] == metric], names, hollow, metric in lower)
             axes.set_title(METRICS.get(metric, metric))
         for axes in row[len(metrics) :]:
             axes.set_visible(False)

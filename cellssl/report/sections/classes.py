@@ -82,8 +82,9 @@ def _in_words(table: pd.DataFrame) -> str:
     if not parts:
         return "no class can be told apart."
     rest = len(table) - len(apart)
-    others = f"; {'the other ' + counted(rest, 'class', 'classes')} cannot be told apart"
-    return ", ".join(parts) + (others if rest else "") + "."
+    others = "class" if rest == 1 else counted(rest, "class", "classes")
+    ending = f"; the other {others} cannot be told apart" if rest else ""
+    return ", ".join(parts) + ending + "."
 
 
 def _difference(row: dict[Hashable, object]) -> str:
