@@ -29,7 +29,7 @@ TRAINING = {
     "training.batch_size": 64,
     "training.warmup_epochs": 0,
     "training.optimizer": "adamw",
-    "training.lr": 0.003,
+    "training.lr": 0.01,
 }
 
 
@@ -46,7 +46,9 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
         u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         radius = np.hypot(u / stretch, v * stretch)
         disc = 1 / (1 + np.exp(2 * (radius - 7)))
-        images.append(300 + 3000 * brightness * disc + rng.normal(0, 60, (SIDE, SIDE)))
+        # Grain grows with the light: else what is bright were told by its noise, whatever the gain.
+        grain = rng.normal(1, 0.1, (SIDE, SIDE))
+        images.append(3000 * brightness * (0.01 + disc) * grain)
     plate = np.where(np.arange(CELLS) // 2 % 2, "P1", "P2")
     well = [f"A{1 + i // 4 % 6:02}" for i in range(CELLS)]
     obs = pd.DataFrame(
@@ -57,7 +59,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("planted") / "crops.h5ad"
     batch = CropBatch(pixels, None, obs)
     write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
-    return label_crops(path, path, by="DNA", name="Amount", classes=2)
+    return label_crops(path, path, by="DNA", name="Amount", classes=4)
 
 
 def protocol(*operations: dict[str, dict[str, float]]) -> Protocol:
@@ -79,10 +81,11 @@ def test_the_audit_warns_for_one_label_and_not_for_the_other(crops: Path) -> Non
         label: cellssl.audit(protocol(GAIN), crops, label=label, cells=CELLS).verdict
         for label in ("Amount", "Form")
     }
-    first = verdicts["Amount"][0]
-    assert first.startswith("warning: stain_gain")
-    assert "high against low loses" in first
-    assert not any(line.startswith("warning") for line in verdicts["Form"])
+    assert verdicts["Amount"][0].startswith("warning: stain_gain")
+    assert "brightness of DNA" in verdicts["Amount"][0]
+    assert verdicts["Amount"][-1].startswith("warning: whole view")
+    assert not any(line.startswith("warning: stain_gain") for line in verdicts["Form"])
+    assert not verdicts["Form"][-1].startswith("warning")
     quiet = cellssl.audit(protocol(), crops, label="Amount", cells=CELLS).verdict
     assert not any(line.startswith("warning") for line in quiet)
 
@@ -93,9 +96,8 @@ def test_training_confirms_it(crops: Path, tmp_path: Path) -> None:
         name: scored(crops, protocol(*operations), tmp_path / name)
         for name, operations in (("gain", [GAIN]), ("geometry", []))
     }
-    assert found["geometry"]["Amount"] - found["gain"]["Amount"] > 0.15
-    assert found["gain"]["Form"] - found["geometry"]["Form"] > -0.1
-    assert found["gain"]["Form"] > 0.75
+    assert found["geometry"]["Amount"] - found["gain"]["Amount"] > 0.12
+    assert found["gain"]["Form"] > 0.95
 
 
 def scored(crops: Path, chosen: Protocol, out: Path) -> dict[str, float]:
