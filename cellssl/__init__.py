@@ -34,6 +34,7 @@ _homes = {
     "index": "plates",
     "invariances": "studies",
     "join_crops": "crops",
+    "label_crops": "crops",
     "preview": "report",
     "read_embedding": "phenotypes",
     "run": "pipeline",

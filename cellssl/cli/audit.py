@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import protocols
-from cellssl.cli.options import CropFile, Weights
+from cellssl.cli.options import CropFile, Head, Weights
 from cellssl.cli.shell import command, say, show_table, shown
 
 Label = Annotated[
@@ -84,6 +84,7 @@ def invariances(
     run: Annotated[Path, typer.Argument(help="A run folder or checkpoint.", show_default=False)],
     crops: CropFile,
     out: Folder = None,
+    head: Head = None,
     label: Label = None,
     reference: Annotated[str, typer.Option(help="The space it stands beside.")] = "measures",
     weights: Weights = None,
@@ -98,6 +99,7 @@ def invariances(
         run,
         crops,
         out,
+        head=head,
         label=label,
         reference=reference,
         weights=weights,

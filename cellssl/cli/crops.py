@@ -1,4 +1,4 @@
-"""Commands on crops that exist already: crops import, export, features, join, check, images."""
+"""Commands on crops that exist already: import, export, features, join, label, check, images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -136,6 +136,36 @@ def join_crops(
             sources, out, channels=channel or None, masks=masks, progress=shown()
         )
     )
+
+
+@command(crops, "label")
+def label_crops(
+    crops: CropFile,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="A channel, for each cell's total intensity in it, or a column of numbers, e.g. "
+            "Area_Nucleus."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="The new column's name, e.g. 'DNA content'.")],
+    out: Out,
+    classes: Annotated[int, typer.Option(min=2, help="Classes of equal size, low to high.")] = 3,
+    per: Annotated[
+        str | None,
+        typer.Option(
+            help="A column, such as Plate, within whose values cells are ranked. (default: all cells)"
+        ),
+    ] = None,
+) -> None:
+    """Add a label made of what is measured: the same crops with classes along an intensity or size."""
+    import cellssl.crops
+
+    path = cellssl.crops.label_crops(crops, out, by=by, name=name, classes=classes, per=per)
+    column = f"Metadata_{name.removeprefix('Metadata_')}"
+    counts = cellssl.crops.Crops.open(path).obs[column].value_counts(sort=False)
+    say(", ".join(f"{value or '(none)'} {number:,}" for value, number in counts.items()))
+    say(f"written to {path}; take it with --label '{name.removeprefix('Metadata_')}'")
 
 
 def _say_made(path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import CropFile, Device, ManyDevices, Out, TrainingChanges, Weights
+from cellssl.cli.options import CropFile, Device, Head, ManyDevices, Out, TrainingChanges, Weights
 from cellssl.cli.shell import command, say, say_combined, shown
 from cellssl.errors import CellsslError
 
@@ -56,6 +56,7 @@ def embed(
         ),
     ],
     out: Out,
+    head: Head = None,
     weights: Weights = None,
     size: Annotated[
         int | None,
@@ -72,6 +73,11 @@ def embed(
     import cellssl.phenotypes
 
     several = len(model) > 1
+    if several and head is not None:
+        raise CellsslError(
+            f"--head goes with one run; --model names {len(model)} models. Embed each by itself, then "
+            "`cellssl combine`."
+        )
     used = [_pretrained(one) for one in model] if several else [True]
     if several and (size, weights) != (None, None) and sum(used) != 1:
         raise CellsslError(
@@ -83,6 +89,7 @@ def embed(
             crops,
             one,
             None if several else out,
+            head=head,
             weights=weights if takes else None,
             size=size if takes else None,
             sample=sample,

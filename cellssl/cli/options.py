@@ -22,6 +22,7 @@ __all__ = [
     "Device",
     "EmbeddingFile",
     "Groups",
+    "Head",
     "HeldOut",
     "Label",
     "ManyDevices",
@@ -40,6 +41,13 @@ __all__ = [
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
 CropFile = Annotated[Path, typer.Argument(help="The crop file (crops.h5ad).", show_default=False)]
+Head = Annotated[
+    str | None,
+    typer.Option(
+        help="The space of one head of a trained run: a group of views' name, or projection where there "
+        "are no groups. (default: the encoder's own features)"
+    ),
+]
 Label = Annotated[
     str | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""Commands of studies: list, plan, run, status, report, complement."""
+"""Commands of studies: list, plan, audit, run, status, report, complement."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli.application import studies
-from cellssl.cli.options import Baselines, CropFile, Device, Out, parse_baselines
+from cellssl.cli.options import Baselines, CropFile, Device, Out, Weights, parse_baselines
 from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
 
 if TYPE_CHECKING:
@@ -78,6 +78,55 @@ def plan(
         f"{cost.runs} runs: {len(firsts)} combinations, {loaded.seeds} seeds each; about {hours} h "
         f"{minutes} min of training one after the other on this device"
     )
+
+
+@command(studies, "audit")
+def audit(
+    study: Name,
+    crops: CropFile,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A folder for the tables. (default: none is written)"),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="The study's scores.csv, to hold the order against. (default: none)"),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="measures, intensity, random, or resnet18…101 with --weights.")
+    ] = "measures",
+    weights: Weights = None,
+    cells: Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")] = 500,
+    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+) -> None:
+    """Rank a study's settings before any is trained, by how far their views leave classes apart."""
+    import cellssl.studies
+
+    found = cellssl.studies.rank_settings(
+        cellssl.studies.load_study(study),
+        crops,
+        scores=scores,
+        reference=reference,
+        weights=weights,
+        cells=cells,
+        draws=draws,
+        progress=shown(),
+    )
+    names = ["before", "after", "cost", "moved"]
+    rows = [
+        [name, *(f"{value:.3f}" for value in values)]
+        for name, *values in found.settings[["combination", *names]].to_numpy()
+    ]
+    heads = ["two classes told: before", "after the view", "contrast lost", "cells moved"]
+    show_table("Settings, the best outlook first", ["setting", *heads], rows)
+    for metric, predictor, rho, low, high, count in found.agreement.to_numpy():
+        what = "the audit" if predictor == "after" else "how little cells are moved, alone,"
+        say(
+            f"{metric}: {what} ranks {count} settings as training does, Spearman {rho:.2f} "
+            f"({low:.2f} to {high:.2f})"
+        )
+    if out is not None:
+        say(f"written to {found.save(out)}")
 
 
 @command(studies, "run")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from cellssl.crops.features import import_features
     from cellssl.crops.imports import import_crops
     from cellssl.crops.joining import join_crops
+    from cellssl.crops.labelling import label_crops
     from cellssl.crops.percentiles import PercentileTable
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
     from cellssl.crops.store import Crops, crop_file
@@ -26,6 +27,7 @@ __all__ = [
     "import_crops",
     "import_features",
     "join_crops",
+    "label_crops",
     "scale",
     "write_crops",
 ]
@@ -43,6 +45,7 @@ _homes = {
     "import_crops": "imports",
     "import_features": "features",
     "join_crops": "joining",
+    "label_crops": "labelling",
     "scale": "scaling",
     "write_crops": "writer",
 }

@@ -43,6 +43,7 @@ def embed(
     mapping: Mapping = "auto",
     size: int | None = None,
     width: float | None = None,
+    head: str | None = None,
     channels: Sequence[str] | None = None,
     crop_size: int | None = None,
     scaling: Scaling | None = None,
@@ -78,6 +79,10 @@ def embed(
         For pretrained networks only, see `cellssl.encoders.load_pretrained`.
     width : float, optional
         Of the random network only.
+    head : str, optional
+        Of a trained encoder only: the space of one of its heads, in which its loss compared views,
+        instead of the encoder's own features. A protocol's groups of views have a head each, named
+        as they are; without groups there is one, "projection".
     channels, crop_size, scaling : optional
         How a baseline sees the crops: all channels, the whole stored crop and per plate from
         percentile 1 to 99.9 unless given. A trained encoder brings its own.
@@ -99,7 +104,8 @@ def embed(
     -------
     AnnData
         X (N, D) float32; `obs` as in the crops; ``uns["cellssl"]`` with name, model, encoder,
-        checkpoint_sha256, scaling, crop_size, channels, positives, weak and version.
+        checkpoint_sha256, scaling, crop_size, channels, positives, weak and version; head where one
+        was asked for.
 
     Raises
     ------
@@ -128,13 +134,14 @@ def embed(
         "mapping": None if mapping == "auto" else mapping,
         "size": size,
         "width": width,
+        "head": head,
         "channels": channels,
         "crop_size": crop_size,
         "scaling": scaling,
     }
     _check_given(model, [key for key, value in given.items() if value is not None])
     if not is_baseline(model):
-        extractor = trained(Path(model), crops)
+        extractor = trained(Path(model), crops, head=head)
     else:
         see = Preprocessing.fit(crops, channels=channels, crop_size=crop_size, scaling=scaling)
         extractor = _baseline(
@@ -175,7 +182,7 @@ def _check_given(model: str | Path, given: Sequence[str]) -> None:
     name = str(model)
     used: tuple[str, ...]
     if not is_baseline(model):
-        used, why = (), "a trained encoder brings its own"
+        used, why = ("head",), "a trained encoder brings its own"
     elif name.partition(":")[0] == RANDOM:
         used, why = ("width", *SEEING), "an untrained network takes no"
     elif name in STATISTICS:

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
@@ -12,7 +13,7 @@ from cellssl.embedding.extractor import Extractor, check_crops
 from cellssl.encoders import load_state, rebuild
 from cellssl.errors import ModelError
 from cellssl.files import sha256
-from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint
+from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
 __all__ = ["trained"]
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
 
 
-def trained(path: Path, crops: Crops) -> Extractor:
+def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
     """Rebuild an encoder with the channels, crop size and scaling that it was trained with.
 
     Parameters
@@ -30,11 +31,13 @@ def trained(path: Path, crops: Crops) -> Extractor:
         A run folder or a checkpoint.
     crops : Crops
         What it will see: they must have its channels, and be large enough.
+    head : str, optional
+        A head of the run: the space that its loss compared views in, instead of the encoder's own.
 
     Raises
     ------
     ModelError
-        When there is no such run, or the checkpoint is broken, unsafe or another network's.
+        When there is no such run or head, or the checkpoint is broken, unsafe or another network's.
     CropError
         When the crops lack a channel or are too small.
     """
@@ -53,22 +56,28 @@ def trained(path: Path, crops: Crops) -> Extractor:
             f"{file} does not say how crops were scaled and cut: it lacks {', '.join(missing)}. "
             "Cells can be embedded by encoders that were trained on crops."
         )
-    network = rebuild(saved["encoder"])
-    load_state(network, saved["encoder_state"], source=str(file))
+    encoder = rebuild(saved["encoder"])
+    load_state(encoder, saved["encoder_state"], source=str(file))
+    network: nn.Module = encoder
+    width, name = encoder.feature_dim, file.parent.name if file.name == CHECKPOINT else file.stem
+    if head is not None:
+        network = projection = load_head(saved, head, encoder, source=str(file))
+        width, name = projection.feature_dim, f"{name}:{head}"
     if not saved["finished"]:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     positives = str(saved.get("positives", "same_cell"))
     used = saved.get("labels_used")
     return Extractor(
-        name=file.parent.name if file.name == CHECKPOINT else file.stem,
+        name=name,
         network=network,
-        features=[f"feature_{i}" for i in range(network.feature_dim)],
+        features=[f"feature_{i}" for i in range(width)],
         channels=tuple(saved["channels"]),
         crop_size=int(saved["crop_size"]),
         scaling=FittedScaling.from_dict(saved["scaling"]).for_crops(crops),
         provenance={
-            "encoder": dict(network.describe()),
+            "encoder": dict(encoder.describe()),
+            **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
             "protocol": str(saved.get("protocol_name", "")),
             "epochs": int(saved["epoch"]),

@@ -59,6 +59,7 @@ class BYOL(Method):
     """
 
     name = "byol"
+    directions = True
 
     def __init__(
         self,

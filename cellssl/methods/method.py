@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
@@ -29,10 +30,16 @@ class Method(nn.Module, ABC):
         The name that it is registered under.
     encoder : Encoder
         The network whose features are kept: the one that gradients reach, never a moving average.
+    projector : nn.Sequential
+        The head between these features and the loss.
+    directions : bool
+        Whether the loss compares directions alone, so that a projection's length means nothing.
     """
 
     name: ClassVar[str]
+    directions: ClassVar[bool] = False
     encoder: Encoder
+    projector: nn.Sequential
 
     @abstractmethod
     def loss(self, view1: Tensor, view2: Tensor) -> Tensor:
@@ -58,6 +65,11 @@ class Method(nn.Module, ABC):
         losses = [self.loss(view1, view2)]
         losses += [self.loss(view, large) for view in small for large in (view1, view2)]
         return torch.stack(losses).mean() if small else losses[0]
+
+    def project(self, images: Tensor) -> Tensor:
+        """Put images (B, C, H, W) into the space that the loss compares views in: (B, dim)."""
+        z: Tensor = self.projector(self.encoder(images))
+        return functional.normalize(z, dim=1) if self.directions else z
 
     def begin(self, samples: int, batch_size: int) -> None:
         """Prepare for `samples` images, `batch_size` of them in a step; nothing by default."""

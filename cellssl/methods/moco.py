@@ -89,6 +89,7 @@ class MoCo(Method):
     """
 
     name = "moco"
+    directions = True
     queue: Tensor
     pointer: Tensor
 

@@ -66,6 +66,7 @@ class SimCLR(Method):
     """
 
     name = "simclr"
+    directions = True
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
         if fractional and present.nunique() > MOST_NUMBERS:
             raise EmbeddingError(
                 f"{name} holds {present.nunique()} different numbers, wanted names of classes: "
-                "bin it into a new column first."
+                "bin it into a new column first (of crops: `cellssl crops label`)."
             )
         text = values.map("{:g}".format, na_action="ignore")
     else:

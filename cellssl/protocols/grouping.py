@@ -1,5 +1,6 @@
 """Several groups of views for one encoder, each as it differs from the protocol's own views."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from cellssl.protocols.protocol import Protocol
 from cellssl.protocols.recipes import Report
 
 __all__ = ["group_values", "read_groups"]
+
+_NAME = re.compile(r"[\w-]+")
 
 
 def group_values(protocol: Protocol) -> dict[str, dict[str, Any]]:
@@ -40,7 +43,7 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
     there = operation_names(protocol.to_dict())
     for name, edits in protocol.groups.items():
         place: Place = ("groups", name)
-        if not name or "/" in name or ":" in name:
+        if not _NAME.fullmatch(name):
             note(place, f"groups: {name!r} cannot name a group; take letters, digits, - and _")
         for key in set(edits) - set(EDITS):
             note((*place, key), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")

@@ -1,6 +1,15 @@
 """Experiments: one protocol trained on crops, several compared, and studies of many."""
 
-from cellssl.studies.audit import Audit, Invariances, Suggestion, audit, invariances, suggest
+from cellssl.studies.audit import (
+    Audit,
+    Invariances,
+    Ranking,
+    Suggestion,
+    audit,
+    invariances,
+    rank_settings,
+    suggest,
+)
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.comparison import Comparison, compare
@@ -27,6 +36,7 @@ __all__ = [
     "Ledger",
     "Outcome",
     "PlannedRun",
+    "Ranking",
     "Study",
     "Suggestion",
     "Sweep",
@@ -43,6 +53,7 @@ __all__ = [
     "load_study",
     "plan_baselines",
     "plan_runs",
+    "rank_settings",
     "run_states",
     "saved_study",
     "score_study",

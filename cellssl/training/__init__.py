@@ -4,6 +4,7 @@ from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkp
 from cellssl.training.classifier import Labels
 from cellssl.training.collapse import alignment, effective_rank, feature_std, uniformity
 from cellssl.training.devices import pick_device
+from cellssl.training.heads import PROJECTION, head_names, load_head
 from cellssl.training.lars import LARS
 from cellssl.training.loop import fit
 from cellssl.training.partners import Partners
@@ -14,6 +15,7 @@ from cellssl.training.settings import TrainingSettings
 __all__ = [
     "CHECKPOINT",
     "LARS",
+    "PROJECTION",
     "Labels",
     "Partners",
     "Plan",
@@ -24,8 +26,10 @@ __all__ = [
     "epoch_order",
     "feature_std",
     "fit",
+    "head_names",
     "learning_rate",
     "load_checkpoint",
+    "load_head",
     "load_weights",
     "make_plan",
     "pick_device",

@@ -46,6 +46,7 @@ def test_a_protocol_with_groups_is_read_back_equal() -> None:
         ("{a: {}, b: {keep: [flip], change: {zoom: {}}}}", r":4: change: zoom is not among those"),
         ("{a: {}, b: {add: [{blur: {sigma: [0, 99]}}]}}", r":4: sigma: .*between 0 and 20 px"),
         ("{a/b: {}, c: {}}", r":4: groups: 'a/b' cannot name a group"),
+        ("{a.b: {}, c: {}}", r":4: groups: 'a.b' cannot name a group"),
         ("[a, b]", r":4: groups: expected keys and values"),
         (
             "{a: {}, b: {}, c: {}}\ntraining: {divide_batch: true, batch_size: 256}",

@@ -2,7 +2,18 @@
 
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.audit import Audit, audit
+from cellssl.studies.audit.ranking import Ranking, rank_settings
 from cellssl.studies.audit.suggestion import Suggestion, suggest
 from cellssl.studies.audit.trained import Invariances, invariances
 
-__all__ = ["Audit", "Invariances", "Suggestion", "at_share", "audit", "invariances", "suggest"]
+__all__ = [
+    "Audit",
+    "Invariances",
+    "Ranking",
+    "Suggestion",
+    "at_share",
+    "audit",
+    "invariances",
+    "rank_settings",
+    "suggest",
+]

@@ -72,6 +72,7 @@ def invariances(
     crops: Crops | str | Path,
     out: str | Path | None = None,
     *,
+    head: str | None = None,
     label: str | None = None,
     reference: str = "measures",
     weights: str | Path | None = None,
@@ -91,18 +92,20 @@ def invariances(
         The crop file.
     out
         A folder for tables and the figure.
+    head
+        Look at the space of one of the run's heads, as `cellssl.embed` does.
     label, reference, weights, cells, draws, where, seed
         As in `cellssl.audit`.
 
     Raises
     ------
     ModelError
-        When there is no such run.
+        When there is no such run or head.
     StudyError
         When the run was not trained by a protocol on crops.
     """
     crops = Crops.open(crops)
-    extractor = trained(Path(run), crops)
+    extractor = trained(Path(run), crops, head=head)
     saved = load_checkpoint(Path(run))
     if "protocol" not in saved:
         raise StudyError(f"{run} does not say what protocol it was trained by")

@@ -16,6 +16,7 @@ COSTLY = 0.15  # share of all contrast that an operation may take before the ver
 ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 _LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
+_BELOW = 0.02  # of cells put right: less is chance among some hundreds of cells
 _MOST = 3
 
 
@@ -126,6 +127,7 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
                 f"; expect an encoder trained so to end below intensity statistics, mostly for "
                 f"{_culprits(audit, row)}"
             )
+            text = f"warning: {text}" if after < plain - _BELOW else text
         else:
             text += "; nothing here says that it ends below intensity statistics"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
