@@ -23,6 +23,7 @@ from cellssl.scores.confusion import (
     confusion,
     pairs_of,
 )
+from cellssl.scores.explanation import equal_classes, explained_variance, property_ami
 from cellssl.scores.mechanisms import (
     Matches,
     batch_membership,
@@ -61,6 +62,8 @@ __all__ = [
     "confusion",
     "consistency_precision",
     "draw_resamples",
+    "equal_classes",
+    "explained_variance",
     "false_discovery_rate",
     "interval",
     "knn_accuracy",
@@ -71,6 +74,7 @@ __all__ = [
     "nscb",
     "pairs_of",
     "principal_components",
+    "property_ami",
     "replicate_correlation",
     "silhouette",
     "standardise",
