@@ -232,13 +232,14 @@ def _clusters(entry: Measurement, seen: _Seen) -> pd.DataFrame:
 
 
 def _words(deviations: "pd.Series[float]", most: int = 2) -> list[str]:
-    """Name the properties that stand out most, with how many standard deviations."""
-    order = deviations.abs().sort_values(ascending=False, kind="stable").index
-    return [
-        f"{describe_property(str(name), high=deviations[name] > 0)} {deviations[name]:+.1f}"
-        for name in order[:most]
-        if abs(deviations[name]) >= STANDS_OUT
-    ]
+    """Name what stands out most, one property of a kind, with how many standard deviations."""
+    words: dict[str, str] = {}
+    for name in deviations.abs().sort_values(ascending=False, kind="stable").index:
+        value = float(deviations[name])
+        kind = str(name).rpartition(" ")[2]
+        if abs(value) >= STANDS_OUT and kind not in words:
+            words[kind] = f"{describe_property(str(name), high=value > 0)} {value:+.1f}"
+    return list(words.values())[:most]
 
 
 def _gallery(

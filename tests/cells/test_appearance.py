@@ -7,7 +7,7 @@ from cellssl.cells import describe_property, measure_appearance
 from cellssl.errors import PlateError
 
 
-def stroke(degrees: float, width: float, size: int = 48) -> np.ndarray:
+def stroke(degrees: float, width: float, size: int = 49) -> np.ndarray:
     """An upright stroke that leans to the right by so many degrees, (1, size, size)."""
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     across = x + y * np.tan(np.radians(degrees))  # y is counted downwards
@@ -23,9 +23,9 @@ def disc(radius: float, at: tuple[float, float] = (0, 0), size: int = 48) -> np.
 def test_a_stroke_shows_its_slant_and_thickness() -> None:
     drawn = [(0, 3), (20, 3), (-20, 3), (0, 7), (10, 7)]
     table = measure_appearance(np.stack([stroke(*one) for one in drawn]), ["Grey"])
-    assert list(table) == ["brightness", "contrast", "area", "elongation", "slant", "thickness"]
+    assert list(table) == ["brightness", "unevenness", "area", "elongation", "slant", "thickness"]
     np.testing.assert_allclose(table["slant"], [0, 20, -20, 0, 10], atol=1.5)
-    np.testing.assert_allclose(table["thickness"], [3, 3, 3, 7, 7], atol=1)
+    np.testing.assert_allclose(table["thickness"], [3, 3, 3, 7, 7], atol=0.85)
     assert table["thickness"][:3].max() < table["thickness"][3:].min()
     assert table["elongation"][0] > table["elongation"][3] > 2
 
@@ -44,7 +44,8 @@ def test_the_nucleus_is_the_part_in_the_middle_of_the_dna_channel() -> None:
     assert table["nucleus area"][0] == nucleus.sum()
     assert table["nucleus elongation"][0] == pytest.approx(1, abs=0.05)
     assert table["Actin brightness"][0] == pytest.approx(disc(20).mean())
-    assert table["DAPI contrast"][0] == pytest.approx((nucleus + neighbour).std(), rel=1e-5)
+    own = nucleus + neighbour
+    assert table["DAPI unevenness"][0] == pytest.approx(own.std() / own.mean(), rel=1e-5)
     assert not {"slant", "thickness", "area"} & set(table)  # nuclei are no drawings
 
 
@@ -63,7 +64,7 @@ def test_empty_pictures_have_no_shape_but_a_brightness() -> None:
     for channel in ("Grey", "DNA"):
         table = measure_appearance(blank, [channel])
         assert table["brightness"].tolist() == [0.25, 0.25]
-        assert table.drop(columns=["brightness", "contrast"]).isna().all(axis=None)
+        assert table.drop(columns=["brightness", "unevenness"]).isna().all(axis=None)
 
 
 def test_a_speck_has_no_shape() -> None:
