@@ -172,8 +172,9 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
     for axes, (measure, title) in zip(panels, titles.items(), strict=True):
         table = explained.pivot_table(
             index="embedding", columns="property", values=measure, dropna=False
-        ).reindex(index=names, columns=heads)
-        values = table.to_numpy(dtype=float)
+        )
+        shown = table.reindex(index=names, columns=heads).dropna(axis=1, how="all")
+        values = shown.to_numpy(dtype=float)
         most = max(float(np.nanmax(values, initial=0.0)), 0.05)
         axes.imshow(values, cmap="Purples", vmin=0, vmax=most, aspect="auto")
         for (row, column), value in np.ndenumerate(values):
@@ -181,7 +182,7 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
                 shade = "white" if value > 0.6 * most else "black"
                 text = axes.text(column, row, f"{value:.2f}", ha="center", va="center")
                 text.set(fontsize=7, color=shade)
-        axes.set_xticks(range(len(heads)), [plain(head) for head in heads], rotation=40)
+        axes.set_xticks(range(shown.shape[1]), [plain(head) for head in shown], rotation=40)
         axes.set_xticklabels(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.set_title(title)
