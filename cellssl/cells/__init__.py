@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
+    from cellssl.cells.appearance import describe_property, measure_appearance
     from cellssl.cells.cellpose import CellposeSegmenter
     from cellssl.cells.checking import check_crops, clean_crops
     from cellssl.cells.cropping import crop
@@ -30,9 +31,11 @@ __all__ = [
     "check_crops",
     "clean_crops",
     "crop",
+    "describe_property",
     "find_nuclei",
     "find_nucleus_channel",
     "match_objects",
+    "measure_appearance",
     "segmenter_for",
 ]
 
@@ -50,9 +53,11 @@ _homes = {
     "check_crops": "checking",
     "clean_crops": "checking",
     "crop": "cropping",
+    "describe_property": "appearance",
     "find_nuclei": "nuclei",
     "find_nucleus_channel": "labels",
     "match_objects": "matching",
+    "measure_appearance": "appearance",
     "segmenter_for": "labels",
 }
 

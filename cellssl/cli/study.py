@@ -31,6 +31,8 @@ Seeds = Annotated[
     int | None, typer.Option(min=1, help="Trainings per combination, instead of the study's.")
 ]
 
+MOST_ROWS = 40  # combinations that are listed
+
 
 def _load(
     name: str, settings: list[str] | None, seeds: int | None, baseline: list[str] | None = None
@@ -71,13 +73,25 @@ def plan(
     say(f"{loaded.name}: {loaded.question}")
     runs = cellssl.studies.plan_runs(loaded)
     firsts = [run for run in runs if run.seed == 0]
-    show_table("Combinations", list(loaded.axes), [list(run.settings.values()) for run in firsts])
-    cost = cellssl.studies.estimate(loaded, crops, device=device)
-    hours, minutes = divmod(round(cost.seconds / 60), 60)
+    rows = [list(run.settings.values()) for run in firsts[:MOST_ROWS]]
+    show_table("Combinations", list(loaded.axes), rows)
+    if len(firsts) > MOST_ROWS:
+        say(f"… and {len(firsts) - MOST_ROWS} more")
+    cost = cellssl.studies.estimate(loaded, crops, device=device, progress=shown())
     say(
-        f"{cost.runs} runs: {len(firsts)} combinations, {loaded.seeds} seeds each; about {hours} h "
-        f"{minutes} min of training one after the other on this device"
+        f"{cost.runs} runs: {len(firsts)} combinations, {loaded.seeds} seeds each; about "
+        f"{_duration(cost.seconds)} of training one after the other on this device, "
+        f"{_duration(cost.seconds / cost.runs)} each; embedding and scoring come on top "
+        f"({cost.timed} of the combinations were timed, those that differ in amplitudes once)"
     )
+
+
+def _duration(seconds: float) -> str:
+    """Write a time as people say it."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{round(seconds)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @command(studies, "audit")

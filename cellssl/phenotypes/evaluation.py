@@ -265,7 +265,14 @@ def measure_embeddings(
             for task in tasks
             for metric in task_metrics(task)
         ]
-    return Measurements(tuple(entries), label, normalise, {**counts, "dropped": dropped})
+    scored = names[tasks[0].rows[tasks[0].scored]]
+    return Measurements(
+        tuple(entries),
+        label,
+        normalise,
+        {**counts, "dropped": dropped},
+        cells=tuple(scored.astype(str)),
+    )
 
 
 def _title(one: Embedding) -> str:
@@ -304,4 +311,5 @@ def _entry(
         classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
         note=score.note,
         confusions=score.confusions,
+        clusters=score.clusters,
     )

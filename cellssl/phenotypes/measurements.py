@@ -45,6 +45,8 @@ class Measurement:
         Cells scored, classes among them.
     confusions : Confusions or None
         Of a classifier's balanced accuracy: which class was taken for which.
+    clusters : (n,) int64 or None
+        Of the AMI of k-means clusters: the cluster of each cell, from the first start.
     """
 
     embedding: str
@@ -59,6 +61,7 @@ class Measurement:
     classes: int
     note: str = ""
     confusions: Confusions | None = None
+    clusters: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ class Measurements:
     label, normalisation : str
     counts : mapping
         Cells matched, dropped, unlabelled, outside and scored.
+    cells : tuple of str
+        Names of the scored cells over all classes, in the order of their clusters.
     """
 
     entries: tuple[Measurement, ...]
     label: str
     normalisation: str
     counts: Mapping[str, int]
+    cells: tuple[str, ...] = ()
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -33,7 +33,8 @@ __all__ = ["CLASSIFIERS", "METRICS", "Score", "split_of", "task_metrics", "task_
 class Score(NamedTuple):
     """One number: its draws, the cells it is of, why it is missing or what to beware of.
 
-    NSC and NSCB are of treatments: `n` counts these, and `classes` their mechanisms.
+    NSC and NSCB are of treatments: `n` counts these, and `classes` their mechanisms. The clusters are
+    those of the first start.
     """
 
     metric: str
@@ -43,6 +44,7 @@ class Score(NamedTuple):
     note: str = ""
     confusions: Confusions | None = None
     classes: int | None = None
+    clusters: NDArray[np.int64] | None = None
 
 
 CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
@@ -104,7 +106,7 @@ def task_scores(
         return
     components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
-    yield Score("ami_kmeans", *_agreement(task, truth, clusters), n)
+    yield Score("ami_kmeans", *_agreement(task, truth, clusters), n, clusters=clusters[0])
     if components.shape[1] > 1:
         found = _leiden_clusters(components, seeds)
         yield Score("ami_leiden", *_agreement(task, truth, found), n)

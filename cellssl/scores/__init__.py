@@ -24,6 +24,7 @@ from cellssl.scores.confusion import (
     confusion,
     pairs_of,
 )
+from cellssl.scores.explanation import equal_classes, explained_variance, property_ami
 from cellssl.scores.mechanisms import (
     Matches,
     batch_membership,
@@ -68,6 +69,8 @@ __all__ = [
     "confusion",
     "consistency_precision",
     "draw_resamples",
+    "equal_classes",
+    "explained_variance",
     "false_discovery_rate",
     "interval",
     "joint_intervals",
@@ -80,6 +83,7 @@ __all__ = [
     "number_by_size",
     "pairs_of",
     "principal_components",
+    "property_ami",
     "replicate_correlation",
     "silhouette",
     "standardise",

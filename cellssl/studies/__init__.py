@@ -14,6 +14,7 @@ from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.complement import Complement, complement
+from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import carry_out, run_states
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -31,6 +32,7 @@ __all__ = [
     "Baseline",
     "Comparison",
     "Complement",
+    "Contents",
     "Estimate",
     "Invariances",
     "Ledger",
@@ -45,6 +47,7 @@ __all__ = [
     "check_crops",
     "class_correlations",
     "class_table",
+    "cluster_contents",
     "compare",
     "complement",
     "estimate",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import (
@@ -16,6 +17,7 @@ from cellssl.phenotypes import (
     measure_embeddings,
 )
 from cellssl.studies.baselines import embed_baselines, plan_baselines
+from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.planning import base_protocol, plain, plan_runs
@@ -50,7 +52,10 @@ class Outcome:
     baselines : tuple of str
         Names of the embeddings that no run of the study made, and none is put together of.
     folder : Path
-        Holds scores.csv, differences.csv, per_class.csv, confusion.csv, runs.csv.
+        Holds scores.csv, differences.csv, per_class.csv, confusion.csv, runs.csv, and of galleries
+        clusters.csv and clusters_explained.csv.
+    contents : Contents or None
+        What the clusters hold, where the study asks for galleries.
     """
 
     scores: pd.DataFrame
@@ -58,6 +63,7 @@ class Outcome:
     missing: Mapping[str, str]
     baselines: tuple[str, ...]
     folder: Path
+    contents: Contents | None = None
 
 
 def score_study(
@@ -103,7 +109,11 @@ def score_study(
         absent=absent,
         progress=progress,
     )
-    return _save(study, crops, measured, out)
+    contents = None
+    if study.galleries:
+        protocol = base_protocol(study)
+        contents = cluster_contents(measured, Crops.open(crops), protocol, study.galleries)
+    return _save(study, crops, measured, contents, out)
 
 
 def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int], Path]:
@@ -176,7 +186,9 @@ def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]
     return list(found.values())
 
 
-def _save(study: Study, crops: Path, measured: Measurements, out: Path) -> Outcome:
+def _save(
+    study: Study, crops: Path, measured: Measurements, contents: Contents | None, out: Path
+) -> Outcome:
     """Write the tables, with a column for each axis."""
     measured.save(out)
     settings = pd.DataFrame({run.combination: dict(run.settings) for run in plan_runs(study)}).T
@@ -187,6 +199,11 @@ def _save(study: Study, crops: Path, measured: Measurements, out: Path) -> Outco
         "per_class.csv": _with_axes(measured.per_class, settings),
         "runs.csv": states,
     }
+    if contents is not None:
+        tables |= {
+            "clusters.csv": contents.clusters,
+            "clusters_explained.csv": contents.explained,
+        }
     for file, table in tables.items():
         with atomic(out / file) as part:
             table.to_csv(part, index=False)
@@ -198,6 +215,7 @@ def _save(study: Study, crops: Path, measured: Measurements, out: Path) -> Outco
         dict(zip(missing["run"], missing["state"], strict=True)),
         tuple(name for name in dict.fromkeys(scores["embedding"]) if name not in own),
         out,
+        contents,
     )
 
 

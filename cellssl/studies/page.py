@@ -1,6 +1,7 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +16,14 @@ from cellssl.report import (
     correlation_map,
     save_figure,
     score_figure,
-    sweep_figure,
 )
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
+from cellssl.studies.clusters_section import clusters_section
 from cellssl.studies.outcome import THREE, Outcome, difference_between, trained_names
-from cellssl.studies.study import Study, Sweep
+from cellssl.studies.study import Study
+from cellssl.studies.sweeps_section import sweeps_section
 
 __all__ = ["write_study_page"]
 
@@ -41,8 +43,9 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
         for section in (
             _finding(study, outcome),
             _scores(outcome),
-            _sweeps(study, outcome),
+            sweeps_section(study, outcome, partial(_picture, outcome)),
             _classes(outcome),
+            outcome.contents and clusters_section(outcome.contents, partial(_picture, outcome)),
             _runs(study, outcome),
         )
         if section is not None
@@ -192,26 +195,6 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
         "95 % interval excludes 0.",
         numeric=[f"more than {first}"],
     )
-
-
-def _sweeps(study: Study, outcome: Outcome) -> Section | None:
-    """Draw scores over the values of each numeric sweep."""
-    blocks = []
-    means = _means(outcome.scores)
-    means = means[means["subset"] == "all"]
-    for axis, settings in study.axes.items():
-        if not isinstance(settings, Sweep) or axis not in means or not settings.numeric:
-            continue
-        if len(means[axis].dropna().unique()) < 2:
-            continue
-        own = means[means[axis].notna()].copy()
-        others = [name for name in study.axes if name != axis]
-        own["series"] = own[others].agg(", ".join, axis=1) if others else study.name
-        own[axis] = own[axis].astype(float)
-        figure = sweep_figure(own, axis, metrics=[m for m in THREE if (own["metric"] == m).any()])
-        caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
-        blocks.append(_picture(outcome, f"sweep-{axis}", figure, caption, caption))
-    return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
 
 
 def _classes(outcome: Outcome) -> Section | None:

@@ -59,6 +59,7 @@ def plan_runs(study: Study) -> list[PlannedRun]:
     """
     combinations = _combinations(study)
     _check_combined(study, list(combinations))
+    _check_galleries(study, list(combinations))
     return [
         PlannedRun(name, settings, seed, resolve(protocol, {"training.seed": seed}))
         for seed in range(study.seeds)
@@ -187,4 +188,15 @@ def _check_combined(study: Study, combinations: list[str]) -> None:
         if most > study.seeds:
             raise StudyError(
                 f"{source}: {most} seeds of one combination, but the study has {study.seeds}"
+            )
+
+
+def _check_galleries(study: Study, combinations: list[str]) -> None:
+    """Make sure that the embeddings whose clusters are wanted will be there."""
+    known = [*combinations, *study.combine, *study.baselines]
+    for name in study.galleries:
+        if name not in known:
+            raise StudyError(
+                f"{study.locate('galleries')}: {name!r} is no combination, nothing that is put "
+                f"together and no baseline{nearest(name, known)}"
             )

@@ -24,7 +24,9 @@ __all__ = ["check_label", "check_ready"]
 _LOG = logging.getLogger(__name__)
 
 
-def check_ready(study: Study, runs: Sequence[PlannedRun], crops: Path, folders: Path) -> None:
+def check_ready(
+    study: Study, runs: Sequence[PlannedRun], crops: Path, folders: Path | None = None
+) -> None:
     """Find what cannot work before anything is trained.
 
     Raises
@@ -46,7 +48,8 @@ def check_ready(study: Study, runs: Sequence[PlannedRun], crops: Path, folders: 
         )
         told.update(finding.message for finding in found)
     _check_scores(study, firsts, opened)
-    _check_folders(runs, folders)
+    if folders is not None:
+        _check_folders(runs, folders)
     for message, count in told.items():
         _LOG.warning("%s (%d of the combinations)", message, count)
 

@@ -54,9 +54,21 @@ class Sweep(BaseModel):
         return values
 
     @property
-    def numeric(self) -> bool:
-        """Whether a curve can be drawn over the values."""
-        return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
+    def positions(self) -> dict[str, float] | None:
+        """Where each value stands on an axis, by its name in tables; None where there is no order.
+
+        A number stands at itself, a range (``[0.1, 2.0]``) at its upper end.
+
+        Examples
+        --------
+        >>> Sweep(sweep="blur.sigma", values=[[0.1, 1.0], [0.1, 2.0]]).positions
+        {'[0.1, 1.0]': 1.0, '[0.1, 2.0]': 2.0}
+        """
+        ends = [value[-1] if isinstance(value, list) and value else value for value in self.values]
+        ordered = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+        if not ordered or len(set(ends)) < len(ends):
+            return None
+        return {value_name(v): float(end) for v, end in zip(self.values, ends, strict=True)}
 
 
 def value_name(value: object) -> str:
@@ -131,6 +143,11 @@ class Study(BaseModel):
         description="name → combinations whose embeddings are put side by side, seed by seed; one "
         "that is named twice gives two seeds",
     )
+    galleries: list[str] = Field(
+        default_factory=list,
+        description="embeddings whose clusters are shown and measured: combinations, what is put "
+        "together, or baselines",
+    )
     # Where each value stands, for errors: file, and line by place.
     _lines: tuple[str, Mapping[tuple[str | int, ...], int]] = PrivateAttr(("", {}))
 
@@ -166,7 +183,8 @@ class Study(BaseModel):
     ) -> "Study":
         """Give the same study with other training settings, seeds or baselines.
 
-        What wants more seeds of one combination than there are is not put together, which is said.
+        What wants more seeds of one combination than there are is not put together, which is said;
+        nor is there a gallery of it, or of a baseline that is left out.
 
         Parameters
         ----------
@@ -178,18 +196,22 @@ class Study(BaseModel):
             Model → file of weights (None: by name).
         """
         laid: dict[str, Any] = {"training": _replaced(self.training, training or {})}
+        gone: set[str] = set()
         if seeds is not None:
             if seeds < 1:
                 raise StudyError(f"a study needs one seed at least, got {seeds}")
             kept = {n: p for n, p in self.combine.items() if max(map(p.count, p)) <= seeds}
             for name in self.combine.keys() - kept.keys():
                 _LOG.warning("%s is left out: %d seeds are too few for it", name, seeds)
+            gone |= self.combine.keys() - kept.keys()
             laid |= {"seeds": seeds, "combine": kept}
         if baselines is not None:
             laid["baselines"] = {
                 model: None if file is None else str(file.absolute())
                 for model, file in baselines.items()
             }
+            gone |= self.baselines.keys() - baselines.keys()
+        laid["galleries"] = [name for name in self.galleries if name not in gone]
         return self.model_copy(update=laid)
 
     def save(self, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a study will cost, from a short timing."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,9 +9,11 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.phenotypes import held_out
+from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.studies.experiment import train
 from cellssl.studies.planning import plan_runs
+from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
 from cellssl.training import make_plan, pick_device
 
@@ -26,27 +29,58 @@ class Estimate:
     runs : int
         Trainings in all.
     seconds : float
-        One after the other on this device, embedding left out.
+        One after the other on this device; embedding and scores left out.
+    timed : int
+        Combinations that were timed: of those with the same training settings and the same kinds of
+        operations one.
     """
 
     runs: int
     seconds: float
+    timed: int
 
 
-def estimate(study: Study, crops: str | Path, *, device: str = "auto", steps: int = 6) -> Estimate:
-    """Estimate a study's time from two short epochs of each combination.
+def estimate(
+    study: Study,
+    crops: str | Path,
+    *,
+    device: str = "auto",
+    steps: int = 6,
+    progress: bool = False,
+) -> Estimate:
+    """Estimate a study's time from two short epochs of each kind of combination.
 
     The first, in which a step is compiled and recorded where there is a GPU, is not counted.
+    Amplitudes hardly change the time: combinations that differ in nothing else are timed once.
+
+    Raises
+    ------
+    CellsslError
+        When the study cannot be carried out on these crops.
     """
     runs = plan_runs(study)
+    check_ready(study, runs, Path(crops))
     cells = int((~held_out(Crops.open(crops).obs)).sum())
     steps = steps if pick_device(device).type == "cpu" else 10 * steps
+    kinds = {run.folder: _kind(run.protocol) for run in runs}
+    firsts = {kinds[run.folder]: run.protocol for run in reversed(runs)}
+    counts = Counter(kinds.values())
     seconds = sum(
-        _seconds(run.protocol, Path(crops), cells, device=device, steps=steps)
-        for run in runs
-        if run.seed == 0
+        counts[kind] * _seconds(protocol, Path(crops), cells, device=device, steps=steps)
+        for kind, protocol in track(firsts.items(), "timing", total=len(firsts), shown=progress)
     )
-    return Estimate(len(runs), seconds * study.seeds)
+    return Estimate(len(runs), seconds, len(firsts))
+
+
+def _kind(protocol: Protocol) -> str:
+    """Give all that a training's time follows from: everything but amplitudes and the seed."""
+    settings = protocol.training.model_dump(mode="json", exclude={"seed"})
+    views = [
+        ([one.name for one in recipe.operations], recipe.count, recipe.size)
+        for recipe in protocol.views
+    ]
+    crop = (protocol.crop.size, protocol.crop.interpolation)
+    return repr((settings, views, protocol.groups, str(protocol.positives), crop))
 
 
 def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps: int) -> float:

@@ -9,7 +9,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cellssl.report import class_change_figure, correlation_map, sweep_figure
+from cellssl.report import (
+    class_change_figure,
+    class_sweep_figure,
+    correlation_map,
+    explanation_figure,
+    sweep_figure,
+)
 from cellssl.studies.bias import class_correlations
 
 
@@ -101,3 +107,37 @@ def test_gains_are_orange_and_losses_violet() -> None:
     gain, loss = (picture.cmap(picture.norm(value))[:3] for value in (0.4, -0.4))
     assert gain[0] > gain[2]  # more red than blue
     assert loss[2] > loss[0]
+
+
+def test_each_class_has_a_curve() -> None:
+    table = pd.DataFrame(
+        {
+            "classifier": "knn",
+            "class": ["cat"] * 2 + ["dog"] * 2,
+            "hue": [0.5, 0.0, 0.0, 0.5],
+            "accuracy": [0.4, 0.6, 0.3, 0.7],
+        }
+    )
+    figure = class_sweep_figure(table, "hue")
+    lines = figure.axes[0].get_lines()
+    assert [line.get_label() for line in lines] == ["cat", "dog"]
+    assert lines[0].get_xdata().tolist() == [0.0, 0.5]
+    assert lines[0].get_ydata().tolist() == [0.6, 0.4]
+    assert {"kNN", "hue", "cat"} <= set(texts(figure).split("\n"))
+
+
+def test_what_clusters_follow_is_written_into_the_map() -> None:
+    table = pd.DataFrame(
+        {
+            "embedding": ["a", "a", "b", "b"],
+            "property": ["Digit", "slant"] * 2,
+            "ami": [0.5, 0.1, 0.2, 0.3],
+            "explained": [np.nan, 0.25, np.nan, -0.01],
+        }
+    )
+    figure = explanation_figure(table)
+    written = texts(figure).split("\n")
+    assert {"0.50", "0.10", "0.25", "-0.01", "slant", "a", "b"} <= set(written)
+    assert "nan" not in written
+    shown = np.ma.getdata(figure.axes[0].findobj(AxesImage)[0].get_array())
+    np.testing.assert_allclose(shown, [[0.5, 0.1], [0.2, 0.3]])

@@ -23,6 +23,7 @@ from cellssl.studies import (
     execution,
     run_states,
     score_study,
+    timing,
 )
 
 FOLDERS = [f"{name}-seed{seed}" for seed in (0, 1) for name in ("expert", "geometry")]
@@ -227,3 +228,30 @@ def test_the_estimate_counts_runs_and_steps(tiny: Study, cells: Path) -> None:
     longer = estimate(one.changed({"training.epochs": 300}), cells, device="cpu", steps=4)
     assert 10 < longer.seconds / cost.seconds < 1000
     assert np.isfinite(longer.seconds)
+
+
+def test_amplitudes_are_timed_once_and_operations_each(
+    tiny: Study, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+
+    def seconds(protocol, *_, **__):
+        timed.append(protocol.name)
+        return 1.0 if "geometry" in protocol.name else 10.0
+
+    monkeypatch.setattr(timing, "_seconds", seconds)
+    gain = {"sweep": "training.lr", "values": [0.1, 0.2]}
+    zoom = {"slight": {"change": {"rotate": {"degrees": 5}}}, "strong": {}}
+    views = {"expert": {}, "geometry": {"keep": ["rotate", "flip"]}}
+    study = changed(tiny, axes={"views": views, "zoom": zoom}, combine={}, seeds=3)
+    cost = estimate(study, cells, device="cpu")
+    assert cost.timed == len(timed) == 2
+    assert cost.runs == 12
+    assert cost.seconds == 3 * (2 * 1.0 + 2 * 10.0)
+    # Whether the learning rate changes the time is not known: such combinations are timed each.
+    assert estimate(changed(study, axes={"lr": gain}), cells, device="cpu").timed == 2
+
+
+def test_a_plan_names_mistakes_too(tiny: Study, cells: Path) -> None:
+    with pytest.raises(CellsslError, match="MOB"):
+        estimate(changed(tiny, label="MOB"), cells, device="cpu")

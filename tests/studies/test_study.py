@@ -138,7 +138,29 @@ def test_a_folder_without_a_study_is_told(tmp_path: Path) -> None:
         saved_study(tmp_path)
 
 
-def test_curves_are_drawn_over_numbers_only() -> None:
-    assert Sweep(sweep="stain_gain.amplitude", values=[0, 0.5]).numeric
-    assert not Sweep(sweep="training.method", values=["moco", "simclr"]).numeric
-    assert not Sweep(sweep="stain_gain.per_channel", values=[True, False]).numeric
+@pytest.mark.parametrize(
+    ("values", "positions"),
+    [
+        ([0, 0.5], {"0": 0.0, "0.5": 0.5}),
+        ([[0.1, 1.0], [0.1, 2.0]], {"[0.1, 1.0]": 1.0, "[0.1, 2.0]": 2.0}),
+        ([[0.1, 2.0], [0.5, 2.0]], None),  # their upper ends are one
+        (["moco", "simclr"], None),
+        ([True, False], None),
+        ([None, 0.5], None),
+    ],
+)
+def test_curves_are_drawn_over_numbers_and_ranges(
+    values: list, positions: dict[str, float] | None
+) -> None:
+    assert Sweep(sweep="blur.sigma", values=values).positions == positions
+
+
+def test_galleries_are_of_what_there_will_be(tiny: Study) -> None:
+    wanted = ["expert", "both", "simple-features"]
+    study = Study.model_validate({**tiny.model_dump(), "galleries": wanted})
+    assert len(plan_runs(study)) == 4
+    assert study.changed(baselines={"random": None}).galleries == ["expert", "both"]
+    assert study.changed(seeds=1).galleries == wanted
+    wrong = study.model_copy(update={"galleries": ["expart"]})
+    with pytest.raises(StudyError, match=r"galleries.*'expart' is no combination.*expert"):
+        plan_runs(wrong)

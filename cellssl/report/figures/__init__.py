@@ -18,7 +18,13 @@ from cellssl.report.figures.preview import PreviewGroup, preview_figure
 from cellssl.report.figures.replicates import replicate_figure, stability_figure
 from cellssl.report.figures.scores import score_figure
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
-from cellssl.report.figures.study import class_change_figure, correlation_map, sweep_figure
+from cellssl.report.figures.study import (
+    class_change_figure,
+    class_sweep_figure,
+    correlation_map,
+    explanation_figure,
+    sweep_figure,
+)
 from cellssl.report.figures.style import save_figure
 from cellssl.report.figures.training import training_curve
 from cellssl.report.figures.umap import umap_figure
@@ -32,11 +38,13 @@ __all__ = [
     "channel_colours",
     "class_change_figure",
     "class_difference_figure",
+    "class_sweep_figure",
     "composite",
     "confusion_figure",
     "correlation_map",
     "crop_gallery",
     "dose_figure",
+    "explanation_figure",
     "field_montage",
     "illumination_figure",
     "invariance_figure",

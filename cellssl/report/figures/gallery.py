@@ -93,6 +93,7 @@ def crop_gallery(
     figure = new_figure(margin + tile * width / step, tile * len(rows) + 0.65)
     axes = figure.add_subplot()
     axes.imshow(canvas, interpolation="nearest")
+    axes.set_anchor("E")  # what room is left goes to the names
     bare(axes)
     axes.set_yticks([i * step + size / 2 for i in range(len(rows))], names, fontsize=7.5)
     axes.tick_params(length=0)

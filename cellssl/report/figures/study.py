@@ -11,7 +11,13 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
 
-__all__ = ["class_change_figure", "correlation_map", "sweep_figure"]
+__all__ = [
+    "class_change_figure",
+    "class_sweep_figure",
+    "correlation_map",
+    "explanation_figure",
+    "sweep_figure",
+]
 
 
 @styled
@@ -48,6 +54,37 @@ def sweep_figure(
         axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     if len(scores["series"].unique()) > 1:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+@styled
+def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
+    """Draw the accuracy of each class against the values of one axis, a panel per classifier.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        classifier, class, axis (numbers), accuracy.
+    axis : str
+        The column of the values; it names the axis.
+    """
+    classifiers = list(dict.fromkeys(accuracies["classifier"]))
+    names = list(dict.fromkeys(accuracies["class"]))
+    figure = new_figure(10.1, 3.2 + 0.2 * (len(names) // 8))
+    panels = figure.subplots(1, len(classifiers), squeeze=False, sharey=True)[0]
+    for axes, classifier in zip(panels, classifiers, strict=True):
+        own = accuracies[accuracies["classifier"] == classifier]
+        for number, name in enumerate(names):
+            rows = own[own["class"] == name].sort_values(axis)
+            colour = OKABE_ITO[number % len(OKABE_ITO)]
+            dashes = ("-", "--", ":", "-.")[number // len(OKABE_ITO) % 4]
+            look = {"color": colour, "ls": dashes, "marker": "o", "ms": 3, "label": plain(name)}
+            axes.plot(rows[axis], rows["accuracy"], **look)
+        axes.set_title(METRICS.get(classifier, classifier))
+        axes.set_xlabel(plain(axis))
+        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+    panels[0].set_ylabel("accuracy")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
     return figure
 
 
@@ -124,4 +161,38 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
     figure.colorbar(picture, ax=axes, label=f"{value.capitalize()} correlation", shrink=0.8)
+    return figure
+
+
+@styled
+def explanation_figure(explained: pd.DataFrame) -> Figure:
+    """Draw how much clusters follow the label and each property: embeddings × properties.
+
+    Parameters
+    ----------
+    explained : DataFrame
+        embedding, property, ami, explained, as `cellssl.studies.Contents` has them.
+    """
+    names = list(dict.fromkeys(explained["embedding"]))
+    heads = list(dict.fromkeys(explained["property"]))
+    figure = new_figure(10.1, 0.34 * len(names) + 2.0)
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"ami": "AMI of clusters", "explained": "Variance explained by clusters"}
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        table = explained.pivot_table(
+            index="embedding", columns="property", values=measure, dropna=False
+        )
+        shown = table.reindex(index=names, columns=heads).dropna(axis=1, how="all")
+        values = shown.to_numpy(dtype=float)
+        most = max(float(np.nanmax(values, initial=0.0)), 0.05)
+        axes.imshow(values, cmap="Purples", vmin=0, vmax=most, aspect="auto")
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                shade = "white" if value > 0.6 * most else "black"
+                text = axes.text(column, row, f"{value:.2f}", ha="center", va="center")
+                text.set(fontsize=7, color=shade)
+        axes.set_xticks(range(shown.shape[1]), [plain(head) for head in shown], rotation=40)
+        axes.set_xticklabels(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), [plain(name) for name in names])
+        axes.set_title(title)
     return figure

@@ -1,0 +1,65 @@
+"""A part of a study's page: what the clusters hold."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from cellssl.report import crop_gallery, explanation_figure
+from cellssl.report.page import Picture, Section, Table, Text
+from cellssl.studies.contents import Contents
+from cellssl.studies.planning import plain
+
+__all__ = ["clusters_section"]
+
+
+def clusters_section(
+    contents: Contents, picture: Callable[[str, Figure, str, str], Picture]
+) -> Section:
+    """Show what the clusters hold, and how much of each property they follow.
+
+    Parameters
+    ----------
+    contents : Contents
+        What `cluster_contents` found.
+    picture : function
+        Name of a file, figure, caption and text for those who cannot see it → the page's picture.
+    """
+    blocks: list = []
+    if contents.missing:
+        blocks.append(Text(f"Not there: {', '.join(contents.missing)}.", "warning"))
+    if len(contents.explained):
+        caption = (
+            "What k-means clusters follow. Left: AMI with the label and with each property cut into "
+            "five equal classes; right: share of the property's variance that lies between clusters, "
+            "less chance. Means over training seeds."
+        )
+        figure = explanation_figure(contents.explained)
+        alt = "What the clusters follow"
+        blocks += [picture("clusters", figure, caption, alt), _agreement(contents)]
+    for name, rows in contents.rows.items():
+        caption = (
+            f"{name}: each row shows members of one cluster of the first seed, drawn at random; its "
+            "commonest label, and the two properties in which it stands out most, in standard "
+            "deviations from the mean of all."
+        )
+        figure = crop_gallery(rows, contents.channels)
+        alt = f"Members of the clusters of {name}"
+        blocks.append(picture(f"gallery-{plain(name)}", figure, caption, alt))
+    return Section("clusters", "Clusters", "What the clusters hold", blocks)
+
+
+def _agreement(contents: Contents) -> Table:
+    """Write the AMI with each property, and how it varies over seeds."""
+    tables = dict(tuple(contents.explained.groupby("embedding", sort=False)))
+    rows = [
+        [name]
+        + [
+            f"{row['ami']:.3f}"
+            + (f" ({row['ami_low']:.3f}–{row['ami_high']:.3f})" if row["replicates"] > 1 else "")
+            for _, row in table.iterrows()
+        ]
+        for name, table in tables.items()
+    ]
+    heads = ["", *dict.fromkeys(contents.explained["property"])]
+    caption = "AMI of clusters; in brackets the lowest and the highest of the training seeds."
+    return Table(heads, rows, caption=caption, numeric=heads[1:])

@@ -1,0 +1,69 @@
+"""A part of a study's page: scores and classes over the values of a sweep."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cellssl.report import class_sweep_figure, sweep_figure
+from cellssl.report.page import Picture, Section
+from cellssl.studies.outcome import THREE, Outcome
+from cellssl.studies.study import Study, Sweep
+
+__all__ = ["sweeps_section"]
+
+
+def sweeps_section(
+    study: Study, outcome: Outcome, picture: Callable[[str, Figure, str, str], Picture]
+) -> Section | None:
+    """Draw scores, and the accuracy of each class, over the values of each sweep.
+
+    Parameters
+    ----------
+    picture : function
+        Name of a file, figure, caption and text for those who cannot see it → the page's picture.
+
+    Returns
+    -------
+    Section or None
+        None where no sweep has an order, or fewer than two of its values are there.
+    """
+    blocks = []
+    means = _means(outcome.scores, "all")
+    for axis, settings in study.axes.items():
+        positions = settings.positions if isinstance(settings, Sweep) else None
+        if positions is None or axis not in means or means[axis].nunique() < 2:
+            continue
+        own = means[means[axis].notna()].copy()
+        own["series"] = _series(own, [name for name in study.axes if name != axis], study.name)
+        own[axis] = own[axis].map(positions)
+        figure = sweep_figure(own, axis, metrics=[m for m in THREE if (own["metric"] == m).any()])
+        caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
+        blocks.append(picture(f"sweep-{axis}", figure, caption, caption))
+        figure = class_sweep_figure(_class_curves(outcome, axis, positions), axis)
+        caption = f"Accuracy of each class over {settings.sweep}, the mean over all other settings."
+        blocks.append(picture(f"sweep-{axis}-classes", figure, caption, caption))
+    return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
+
+
+def _means(scores: pd.DataFrame, subset: str) -> pd.DataFrame:
+    means = scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+    return means[means["subset"] == subset]
+
+
+def _series(table: pd.DataFrame, others: list[str], name: str) -> "pd.Series[str] | str":
+    """Name a line by the settings of the other axes."""
+    if not others:
+        return name
+    return table[others].apply(lambda row: ", ".join(f"{n} {row[n]}" for n in others), axis=1)
+
+
+def _class_curves(outcome: Outcome, axis: str, positions: Mapping[str, float]) -> pd.DataFrame:
+    """Average each class's accuracy over all other settings: classifier, class, axis, accuracy."""
+    settings = outcome.scores.drop_duplicates("embedding").set_index("embedding")[axis]
+    per_class = outcome.measured.per_class
+    own = per_class[(per_class["subset"] == "all") & (per_class["seed"].astype(str) == "mean")]
+    own = own.assign(**{axis: own["embedding"].map(settings).map(positions)}).dropna(subset=[axis])
+    return own.groupby(["classifier", "class", axis], as_index=False, observed=True)[
+        "accuracy"
+    ].mean()
