@@ -35,6 +35,36 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_spreadsheets_of_other_countries(write: Write, encoding: str, separator: str) -> None:
+    rows = [
+        ["Well", "Conc, µM", "Note", "Version"],
+        ["A1", "0,5", "für, Müller", "1,5"],
+        ["A2", "10", "", "1.5"],
+        ["B1", "", "x", "2,0"],
+    ]
+    folder = write("A1.1.tif", "A2.1.tif", "B1.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_bytes("\r\n".join(map(separator.join, rows)).encode(encoding))
+    fields = index(folder, pattern=PATTERN, metadata=table).fields
+    assert fields["Metadata_Conc, µM"].iloc[:2].tolist() == [0.5, 10]
+    assert fields["Metadata_Conc, µM"].isna().tolist() == [False, False, True]
+    assert fields["Metadata_Note"].tolist() == ["für, Müller", "", "x"]
+    assert fields["Metadata_Version"].tolist() == ["1,5", "1.5", "2,0"]  # what is both is neither
+
+
+def test_a_comma_among_quotes_is_no_separator(write: Write) -> None:
+    fields = _index(write, 'Well,"a;b;c",Dose\nA1,"1,5",1\nA2,"2,5",2\nB1,"3,5",3\n').fields
+    assert fields["Metadata_a;b;c"].tolist() == ["1,5", "2,5", "3,5"]
+    assert fields["Metadata_Dose"].tolist() == [1, 2, 3]
+
+
+def test_a_workbook_is_no_table(write: Write) -> None:
+    with pytest.raises(PlateError, match=r"wells\.csv is no text .*Save it as CSV"):
+        _index(write, "PK\x03\x04\x14\0\x06\0Well")
+
+
 def test_numbers_names_and_vocabulary(write: Write) -> None:
     text = "Well,dose,compound,MOA,code,mixed\nA1,1,12,x,007,1\nA2,2.5,13,y,008,b\nB1,,14,z,010,3\n"
     fields = _index(write, text).fields
