@@ -231,7 +231,9 @@ def _no_field(found: PlateIndex) -> str:
         "incomplete": "no field has all channels: leave channels out by naming the others with "
         "--channel, or check that names of one field agree in plate, well and site",
     }.get(kind, "no image could be placed")
-    return f"not one field is complete, so that nothing can be cropped; {mend}. For example {example}"
+    return (
+        f"not one field is complete, so that nothing can be cropped; {mend}. For example {example}"
+    )
 
 
 def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
