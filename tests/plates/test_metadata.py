@@ -76,6 +76,48 @@ def test_numbers_names_and_vocabulary(write: Write) -> None:
     assert fields["Metadata_mixed"].tolist() == ["1", "b", "3"]
 
 
+def test_treatments_and_doses_by_other_names(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    fields = _index(write, "Well,Treatment,Dose_uM\nA1,DMSO,0\nA2,x,0.5\nB1,x,10\n").fields
+    assert fields["Metadata_Treatment"].tolist() == ["DMSO", "x", "x"]
+    assert fields["Metadata_Compound"].tolist() == ["DMSO", "x", "x"]
+    assert fields["Metadata_Concentration"].tolist() == [0, 0.5, 10]
+    assert "Metadata_Compound is taken from Metadata_Treatment" in caplog.text
+    own = _index(write, "Well,Compound,Drug,Dose,Conc\nA1,a,b,1,2\nA2,a,b,1,2\nB1,a,b,1,2\n").fields
+    assert own["Metadata_Compound"].tolist() == ["a"] * 3
+    assert "Metadata_Concentration" not in own  # of two nobody says which
+
+
+@pytest.mark.parametrize(
+    ("doses", "numbers", "unit"),
+    [
+        (["0", "500 nM", "1000nM"], [0, 500, 1000], "nM"),
+        (["0", "500 nM", "1.5 µM"], [0, 0.5, 1.5], "µM"),
+        (["2e-3 mM", "0.1 uM", ".5 μM"], [2, 0.1, 0.5], "µM"),
+    ],
+)
+def test_doses_with_units(
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    doses: list[str],
+    numbers: list[float],
+    unit: str,
+) -> None:
+    caplog.set_level("INFO")
+    rows = "".join(f"{well},{dose}\n" for well, dose in zip(("A1", "A2", "B1"), doses, strict=True))
+    fields = _index(write, f"Well,Concentration\n{rows}").fields
+    assert fields["Metadata_Concentration"].tolist() == numbers
+    assert f"is read in {unit}" in caplog.text
+
+
+def test_doses_that_are_no_numbers_are_said(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    fields = _index(write, "Well,Concentration\nA1,5 mg/ml\nA2,10\nB1,high\n").fields
+    assert fields["Metadata_Concentration"].tolist() == ["5 mg/ml", "10", "high"]
+    assert "holds '5 mg/ml', which is no number: wells cannot be ordered by dose" in caplog.text
+
+
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
     found = _index(write, "Well,Compound\nA1,x\nA2,y\nC7,z\nC8,z\n")
     assert found.fields["Metadata_Compound"].tolist() == ["x", "y", ""]
