@@ -56,6 +56,11 @@ class Assembly:
         self._problems |= _unusual(self._facts, self._plates, self._problems)
         self._usual = self._usual_by_plate(samples)
 
+    @property
+    def diameters(self) -> dict[str, float]:
+        """Usual diameter in pixels of a nucleus on each plate; 0 where none is known."""
+        return {plate: float(np.sqrt(4 * own.area / np.pi)) for plate, own in self._usual.items()}
+
     def write(self, folder: CropFolder) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
 

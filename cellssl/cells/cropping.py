@@ -30,6 +30,10 @@ from cellssl.progress import track
 __all__ = ["crop"]
 
 _LOG = logging.getLogger(__name__)
+_SAID = 10  # fields that are left out are named one by one up to so many
+_ROOMY, _LOST = 2.0, 12.0  # diameters of a nucleus: a crop of less cuts cells, of more shows others
+_VIEW = 2.5  # diameters: a cell with its surroundings
+_STORED = 1.5  # times the view are stored, so that a view can be rotated
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
@@ -107,9 +111,12 @@ def crop(
     segmenter.check(index.channels)
     check_method(illumination)
     check_reasons(keep)
-    if size < 2 or not len(index.fields):
+    if size < 2:
+        raise CropError(f"got crops of {size} px, wanted 2 or more")
+    if not len(index.fields):
         raise CropError(
-            f"got crops of {size} px and {len(index.fields)} fields; wanted ≥ 2 and ≥ 1"
+            "the index has no complete field: look at its problems (`cellssl plates index` lists them, "
+            "and writes them to <index>.problems.csv) and index the plate again"
         )
     if scheduler is not None and workers != 1:
         raise CropError(
@@ -182,8 +189,10 @@ def _crop(
         wrong = _cut_fields(tasks, work=work, shown=shown)
     folder.require_room(part for part in tasks.parts if part not in wrong)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
-    Assembly(tasks, wrong, {**settings, "nucleus": nucleus}).write(folder)
+    assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
+    assembly.write(folder)
     folder.forget_parts()
+    _check_size(job.size, assembly.diameters)
     return CropReport.read(folder.crops, folder.fields)
 
 
@@ -216,5 +225,26 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
         problem = _DIED if isinstance(result, Died) else result
         if problem:
             problems[task.part] = problem
-            _LOG.warning("field left out: %s", problem)
+            if len(problems) <= _SAID:
+                _LOG.warning("field left out: %s", problem)
+    if len(problems) > _SAID:
+        _LOG.warning("and %d more fields left out: see fields.csv", len(problems) - _SAID)
     return problems
+
+
+def _check_size(size: int, diameters: Mapping[str, float]) -> None:
+    """Say when crops are far too small or too large for the cells on some plate."""
+    for plate, diameter in diameters.items():
+        if not diameter or _ROOMY * diameter <= size <= _LOST * diameter:
+            continue
+        view = 2 * round(_VIEW * diameter / 2)
+        _LOG.warning(
+            "plate %s: nuclei are usually %.0f px across and crops %d px: %s. A view (the protocol's "
+            "crop.size) of %d px, and crops of %d px (--size), would suit them",
+            plate,
+            diameter,
+            size,
+            "cells are cut off" if size < _ROOMY * diameter else "each shows many cells",
+            max(view, 8),
+            max(2 * round(_STORED * view / 2), 8),
+        )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.errors import CropError
+
 __all__ = ["CropReport"]
 
 
@@ -60,17 +62,46 @@ class CropReport:
         """Readable fields without any nucleus."""
         return int(((self.fields["found"] == 0) & (self.fields["Problem"] == "")).sum())
 
+    def require_cells(self) -> None:
+        """Make sure that there is a cell to go on with.
+
+        Raises
+        ------
+        CropError
+            When none was kept; says what most likely is to be mended.
+        """
+        if self.kept:
+            return
+        if len(self.problems) == len(self.fields):
+            why = f"no field could be used, such as: {self.problems['Problem'].iloc[0]}"
+        elif not self.found:
+            why = (
+                "no nucleus was found: does --nucleus name the channel that shows them, and do they "
+                "stand out from the background? --diameter helps where they are very small or large"
+            )
+        else:
+            worst = max(self.dropped, key=lambda reason: self.dropped[reason])
+            mend = "take a smaller --size" if worst == "border" else f"--keep {worst} keeps such"
+            why = (
+                f"of {self.found:,} found, {self.dropped[worst]:,} were dropped as {worst}: {mend}"
+            )
+        raise CropError(f"no cell was kept; {why}. {self.table} says why, field by field.")
+
     def summary(self) -> str:
         """Say in a line what there is."""
         readable = len(self.fields) - len(self.problems)
         lost = {reason: number for reason, number in self.dropped.items() if number}
         dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in lost.items())
         parts = [
-            f"{self.found:,} cells found on {readable:,} fields, {self.kept:,} kept",
+            f"{self.found:,} cells found on {_fields(readable)}, {self.kept:,} kept",
             f"dropped: {dropped or 'none'}",
         ]
         if self.empty:
-            parts.append(f"{self.empty:,} fields without cells")
+            parts.append(f"{_fields(self.empty)} without cells")
         if len(self.problems):
-            parts.append(f"{len(self.problems):,} fields left out (see {self.table.name})")
+            parts.append(f"{_fields(len(self.problems))} left out (see {self.table.name})")
         return "; ".join(parts)
+
+
+def _fields(number: int) -> str:
+    return f"{number:,} field{'' if number == 1 else 's'}"

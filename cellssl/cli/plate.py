@@ -62,4 +62,5 @@ def crop(
         progress=shown(),
     )
     say(report.summary())
+    report.require_cells()
     say(f"written to {report.crops}")

@@ -13,7 +13,7 @@ from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
-from cellssl.errors import CellsslError, ModelError, PlateError
+from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
 from cellssl.phenotypes import (
     choose_dose,
@@ -255,8 +255,7 @@ def _crop(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -
     plate.save(space / "plate.csv")
     report = cut(plate, space / "crops", progress=space.progress)
     _log.info("%s", report.summary())
-    if report.kept == 0:
-        raise PlateError(f"no cell was kept on this plate; {report.table} says why, field by field")
+    report.require_cells()
     return Crops.open(report.crops)
 
 

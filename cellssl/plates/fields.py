@@ -51,7 +51,8 @@ def read_field(
         if plane.shape != first.shape:
             raise FieldError(
                 f"{address} is {_size(plane)} pixels, but {Path(addresses[0]).name} of the same "
-                f"field is {_size(first)}: the channels of a field must have one size."
+                f"field is {_size(first)}: the channels of a field must have one size. Export them with one "
+                "binning, or leave a channel out when indexing, by naming the others with --channel."
             )
         if plane.dtype != first.dtype:
             raise FieldError(

@@ -141,6 +141,8 @@ def index(
         absent,
         (f"layout {chosen.name}: {reason}", *listing.notes, *late),
     )
+    if found.fields.empty:
+        logger.warning("%s", _no_field(found))
     for note in found.notes:
         logger.info("%s", note)
     logger.info("%s: %s", folder, found.summary())
@@ -212,7 +214,25 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
         f"the file names in {images.folder} follow no layout that is known "
         f"({', '.join(layouts.names())}), such as\n{examples}\n"
         "Describe them with --pattern, a regular expression with named groups; for a file like "
-        r"B02_s1_w2.tif: --pattern '(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'."
+        r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
+        "Images whose names say no well want a table of your own in place of the folder, a CSV with "
+        "Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel."
+    )
+
+
+def _no_field(found: PlateIndex) -> str:
+    """Say why no field of a plate is complete, by the problem that most have."""
+    faults = found.problems[found.problems["Problem"].isin(["incomplete", "duplicate"])]
+    kind = faults["Problem"].mode().iloc[0] if len(faults) else "unmatched"
+    example = (faults["Detail"] if len(faults) else found.problems["Detail"]).iloc[0]
+    mend = {
+        "duplicate": "several images have one plate, well, site and channel: say with --pattern what "
+        "else tells them apart (site, z, time), or take the copies out",
+        "incomplete": "no field has all channels: leave channels out by naming the others with "
+        "--channel, or check that names of one field agree in plate, well and site",
+    }.get(kind, "no image could be placed")
+    return (
+        f"not one field is complete, so that nothing can be cropped; {mend}. For example {example}"
     )
 
 

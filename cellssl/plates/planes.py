@@ -140,7 +140,8 @@ def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
         kind = "colour" if page.samplesperpixel > 1 else "a stack"
         raise FieldError(
             f"{plane} has shape {shape} ({kind}); wanted one grey plane (Y, X) per channel. "
-            "Export every channel to a file of its own."
+            "Export every channel to a file of its own, or leave this one out when indexing: name the "
+            "channels that are wanted with --channel."
         )
     return page
 

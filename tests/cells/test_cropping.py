@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -120,7 +123,7 @@ def test_two_plates_of_different_size(make_plate, tmp_path):
 
 def test_wrong_calls(make_plate, tmp_path):
     index = make_plate(1)
-    with pytest.raises(CropError, match="0 fields"):
+    with pytest.raises(CropError, match="no complete field"):
         run(type(index)(index.fields[:0], index.channels, index.problems, 0), tmp_path / "out")
     with pytest.raises(PlateError, match="named like a DNA stain"):
         run(type(index)(index.fields, ("a", "b"), index.problems, 0), tmp_path / "out")
@@ -140,3 +143,43 @@ def test_real_fields(data, tmp_path):
     crops = Crops.open(report.crops)
     assert crops.shape[1:] == (3, 96, 96)
     assert crops.dtype == np.uint16
+
+
+def test_crops_that_do_not_hold_a_cell(make_plate, tmp_path, caplog):
+    run(make_plate(), tmp_path / "small", size=24)
+    assert "nuclei are usually 14 px across and crops 24 px: cells are cut off" in caplog.text
+    assert "A view (the protocol's crop.size) of 34 px, and crops of 52 px (--size)" in caplog.text
+    caplog.clear()
+    run(make_plate(), tmp_path / "good", size=32)
+    assert "across" not in caplog.text
+
+
+def test_nothing_kept_says_what_to_mend(make_plate, tmp_path):
+    blank = make_plate(2, empty=(0, 1))
+    with pytest.raises(CropError, match=r"no nucleus was found: does --nucleus name"):
+        run(blank, tmp_path / "blank", size=24).require_cells()
+    wide = run(make_plate(2, plate="P2"), tmp_path / "wide", size=94)
+    with pytest.raises(
+        CropError, match=r"of 10 found, 10 were dropped as border: .*smaller --size"
+    ):
+        wide.require_cells()
+    for path in blank.fields["Path_GFP"]:
+        Path(path).write_bytes(b"")
+    with pytest.raises(CropError, match=r"no field could be used, such as: .*is empty"):
+        run(blank, tmp_path / "broken", size=24).require_cells()
+
+
+def test_an_index_without_fields_is_explained(make_plate, tmp_path):
+    index = make_plate(1)
+    with pytest.raises(CropError, match=r"no complete field.*problems.csv"):
+        run(replace(index, fields=index.fields[:0]), tmp_path)
+
+
+def test_of_many_fields_that_are_left_out_some_are_named(make_plate, tmp_path, caplog):
+    index = make_plate(14)
+    for path in index.fields["Path_GFP"][:13]:
+        Path(path).write_bytes(b"")
+    report = run(index, tmp_path / "out", size=24, illumination="none")
+    assert caplog.text.count("is empty (0 bytes)") == 10
+    assert "and 3 more fields left out" in caplog.text
+    assert len(report.problems) == 13

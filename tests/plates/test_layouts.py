@@ -314,3 +314,54 @@ def test_damaged_list_falls_back_on_names(tmp_path: Path) -> None:
     found = index(tmp_path)
     assert any("everything is read from the files' names" in note for note in found.notes)
     _check(found, shots, _flat)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "cut"),
+    [
+        (r"(?P<well>[A-P]\d\d)_(?P<channel>\d)\.tif", "AA01_1.tif", "'A01'.*'AA01'"),
+        (r"(?P<well>[A-P]\d).*_(?P<channel>\d)\.tif", "A12_1.tif", "'A1'.*'A12'"),
+        (r"(?P<row>[A-P])(?P<column>\d\d)_(?P<channel>\d)\.tif", "AF03_1.tif", "'F'.*'AF'"),
+        (r"(?P<row>[A-P])(?P<column>\d).*_(?P<channel>\d)\.tif", "B12_1.tif", "'1'.*'12'"),
+    ],
+)
+def test_a_pattern_that_cuts_wells_short(tmp_path: Path, pattern: str, name: str, cut: str) -> None:
+    tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint16))
+    with pytest.raises(PlateError, match=f"{cut}.*match the whole"):
+        index(tmp_path, pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "well"),
+    [
+        (r"(?P<well>[A-P]\d\d)(?P<site>\d\d)(?P<channel>\d)\.tif", "B02031.tif", "B02"),
+        (r"(?P<row>\d\d)(?P<column>\d\d)_(?P<channel>\d)\.tif", "0203_1.tif", "B03"),
+        (r"(?P<plate>[A-Z])(?P<well>[A-P]\d)_(?P<channel>\d)\.tif", "AB2_1.tif", "B02"),
+        (r"(?P<well>[A-P]\d\d)_(?P<channel>\d)\.tif", "dataA01_1.tif", "A01"),
+    ],
+)
+def test_wells_beside_other_letters_and_digits(
+    tmp_path: Path, pattern: str, name: str, well: str
+) -> None:
+    tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint16))
+    assert index(tmp_path, pattern=pattern).fields["Metadata_Well"].tolist() == [well]
+
+
+def test_a_bare_number_behind_the_well_of_an_ome_tiff_is_the_site(tmp_path: Path) -> None:
+    names = ("B02_1.ome.tif", "B02_2.ome.tif", "run7_B03-004.ome.tif")
+    for name in names:
+        planes = np.zeros((2, 8, 8), np.uint16)
+        tifffile.imwrite(tmp_path / name, planes, metadata={"axes": "CYX"})
+    fields = index(tmp_path).fields
+    places = fields[["Metadata_Well", "Metadata_Site"]].to_numpy().tolist()
+    assert places == [["B02", "1"], ["B02", "2"], ["B03", "4"]]
+
+
+def test_an_index_without_a_complete_field_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("B02_1_w1.tif", "B02_2_w1.tif"):
+        tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint16))
+    assert index(tmp_path, pattern=r"(?P<well>B\d\d)_\d_w(?P<channel>\d)").fields.empty
+    assert "not one field is complete" in caplog.text
+    assert "what else tells them apart" in caplog.text

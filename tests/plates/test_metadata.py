@@ -35,6 +35,36 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_spreadsheets_of_other_countries(write: Write, encoding: str, separator: str) -> None:
+    rows = [
+        ["Well", "Conc, µM", "Note", "Version"],
+        ["A1", "0,5", "für, Müller", "1,5"],
+        ["A2", "10", "", "1.5"],
+        ["B1", "", "x", "2,0"],
+    ]
+    folder = write("A1.1.tif", "A2.1.tif", "B1.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_bytes("\r\n".join(map(separator.join, rows)).encode(encoding))
+    fields = index(folder, pattern=PATTERN, metadata=table).fields
+    assert fields["Metadata_Conc, µM"].iloc[:2].tolist() == [0.5, 10]
+    assert fields["Metadata_Conc, µM"].isna().tolist() == [False, False, True]
+    assert fields["Metadata_Note"].tolist() == ["für, Müller", "", "x"]
+    assert fields["Metadata_Version"].tolist() == ["1,5", "1.5", "2,0"]  # what is both is neither
+
+
+def test_a_comma_among_quotes_is_no_separator(write: Write) -> None:
+    fields = _index(write, 'Well,"a;b;c",Dose\nA1,"1,5",1\nA2,"2,5",2\nB1,"3,5",3\n').fields
+    assert fields["Metadata_a;b;c"].tolist() == ["1,5", "2,5", "3,5"]
+    assert fields["Metadata_Dose"].tolist() == [1, 2, 3]
+
+
+def test_a_workbook_is_no_table(write: Write) -> None:
+    with pytest.raises(PlateError, match=r"wells\.csv is no text .*Save it as CSV"):
+        _index(write, "PK\x03\x04\x14\0\x06\0Well")
+
+
 def test_numbers_names_and_vocabulary(write: Write) -> None:
     text = "Well,dose,compound,MOA,code,mixed\nA1,1,12,x,007,1\nA2,2.5,13,y,008,b\nB1,,14,z,010,3\n"
     fields = _index(write, text).fields
@@ -44,6 +74,48 @@ def test_numbers_names_and_vocabulary(write: Write) -> None:
     assert fields["Metadata_MOA"].tolist() == ["x", "y", "z"]
     assert fields["Metadata_code"].tolist() == ["007", "008", "010"]
     assert fields["Metadata_mixed"].tolist() == ["1", "b", "3"]
+
+
+def test_treatments_and_doses_by_other_names(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    fields = _index(write, "Well,Treatment,Dose_uM\nA1,DMSO,0\nA2,x,0.5\nB1,x,10\n").fields
+    assert fields["Metadata_Treatment"].tolist() == ["DMSO", "x", "x"]
+    assert fields["Metadata_Compound"].tolist() == ["DMSO", "x", "x"]
+    assert fields["Metadata_Concentration"].tolist() == [0, 0.5, 10]
+    assert "Metadata_Compound is taken from Metadata_Treatment" in caplog.text
+    own = _index(write, "Well,Compound,Drug,Dose,Conc\nA1,a,b,1,2\nA2,a,b,1,2\nB1,a,b,1,2\n").fields
+    assert own["Metadata_Compound"].tolist() == ["a"] * 3
+    assert "Metadata_Concentration" not in own  # of two nobody says which
+
+
+@pytest.mark.parametrize(
+    ("doses", "numbers", "unit"),
+    [
+        (["0", "500 nM", "1000nM"], [0, 500, 1000], "nM"),
+        (["0", "500 nM", "1.5 µM"], [0, 0.5, 1.5], "µM"),
+        (["2e-3 mM", "0.1 uM", ".5 μM"], [2, 0.1, 0.5], "µM"),
+    ],
+)
+def test_doses_with_units(
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    doses: list[str],
+    numbers: list[float],
+    unit: str,
+) -> None:
+    caplog.set_level("INFO")
+    rows = "".join(f"{well},{dose}\n" for well, dose in zip(("A1", "A2", "B1"), doses, strict=True))
+    fields = _index(write, f"Well,Concentration\n{rows}").fields
+    assert fields["Metadata_Concentration"].tolist() == numbers
+    assert f"is read in {unit}" in caplog.text
+
+
+def test_doses_that_are_no_numbers_are_said(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    fields = _index(write, "Well,Concentration\nA1,5 mg/ml\nA2,10\nB1,high\n").fields
+    assert fields["Metadata_Concentration"].tolist() == ["5 mg/ml", "10", "high"]
+    assert "holds '5 mg/ml', which is no number: wells cannot be ordered by dose" in caplog.text
 
 
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:

@@ -1,7 +1,8 @@
 """OME-TIFF: several channels and planes in a file, described by the OME-XML inside it.
 
 Wells and sites come from the OME Plate where there is one, else from `--pattern`, else from the
-file's name: ``plate_B03_s2.ome.tif`` has a well, and a site after `s`, `f`, `site` or `field`.
+file's name: ``plate_B03_s2.ome.tif`` has a well, and a site after `s`, `f`, `site` or `field`, or as a bare
+number behind the well: ``B03_2.ome.tif``.
 The XML is read by cellssl itself, without document types or entities; see
 https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
 """
@@ -23,7 +24,7 @@ from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
-from cellssl.plates.layouts.pattern import compile_pattern, place
+from cellssl.plates.layouts.pattern import compile_pattern, place, refuse_cut_wells
 from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
 from cellssl.plates.wells import normalise_well, well_from
@@ -220,6 +221,7 @@ def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[s
         found = pattern.search(path)
         if found is None:
             raise PlateError("its name does not match the pattern")
+        refuse_cut_wells(found)
         return place(found.groupdict(), images.name)
     pure = PurePosixPath(path)
     stem = re.sub(r"(\.ome)?\.[a-z0-9]+$", "", pure.name, flags=re.IGNORECASE)
@@ -230,9 +232,10 @@ def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[s
         raise PlateError(
             "not just one well in its name, and no OME Plate that has it: name the groups well and site with --pattern"
         )
-    site = _SITE.search(stem)
+    well = wells.pop()
+    site = _SITE.search(stem) or re.search(rf"{well}[-_ ](\d{{1,4}})(?![A-Za-z0-9])", stem)
     return {
         "Metadata_Plate": pure.parent.name,
-        "Metadata_Well": normalise_well(wells.pop()),
+        "Metadata_Well": normalise_well(well),
         "Metadata_Site": as_site(site[1] if site else "1"),
     }

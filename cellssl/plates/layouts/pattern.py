@@ -11,11 +11,15 @@ from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.plates.wells import normalise_well, well_from
 
-__all__ = ["Pattern", "compile_pattern", "place"]
+__all__ = ["Pattern", "compile_pattern", "place", "refuse_cut_wells"]
 
 _GROUPS = {"plate", "well", "row", "column", "site", "channel", "z", "time"}
+_WELLS = {"well", "row", "column"}
+_CUT_ROW = re.compile(r"(?<![A-Za-z])[Aa]$")  # of rows AA to AF
+_SHORT_ROW = re.compile(r"[A-Fa-f](?![A-Za-z])")
+_SHORT_COLUMN = re.compile(r"(?<!\d)\d$")
 _MISMATCH = "its name does not match the pattern"
-_EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-H]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
+_EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
 
 @layout
@@ -43,6 +47,7 @@ class Pattern(Layout):
             try:
                 if found is None:
                     raise PlateError(_MISMATCH)
+                refuse_cut_wells(found)
                 rows.append(_row(found.groupdict(), images.name) | {"Path": path})
             except PlateError as error:
                 problems.append(unmatched(path, str(error)))
@@ -81,6 +86,31 @@ def compile_pattern(pattern: str | None, *, needed: tuple[str, ...] = ()) -> re.
             f"Write groups as (?P<channel>...), e.g. '{_EXAMPLE}'."
         )
     return expression
+
+
+def refuse_cut_wells(found: re.Match[str]) -> None:
+    """Make sure that the groups of a well have all of it: `A01` may be cut from `AA01`, `A1` from `A12`.
+
+    Where another group begins or ends, the user has parted the two.
+
+    Raises
+    ------
+    PlateError
+        When another letter of the row stands before a group, or a second digit of the column after.
+    """
+    text = found.string
+    spans = [found.span(group) for group in found.re.groupindex]
+    for group in _WELLS & found.re.groupindex.keys():
+        start, end = first, last = found.span(group)
+        if _CUT_ROW.search(text[:start]) and _SHORT_ROW.match(text[start:end]):
+            first -= start not in [stop for _, stop in spans]
+        if _SHORT_COLUMN.search(text[start:end]) and text[end : end + 1].isdecimal():
+            last += group != "row" and end not in [begin for begin, _ in spans]
+        if (first, last) != (start, end):
+            raise PlateError(
+                f"the pattern takes {text[start:end]!r} for the {group}, which is cut out of "
+                f"{text[first:last]!r}: let the group {group} match the whole, e.g. [A-Z]+\\d+"
+            )
 
 
 def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
