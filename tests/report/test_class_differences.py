@@ -52,9 +52,9 @@ def test_a_panel_for_each_other_one(differences):
     figure = class_difference_figure(differences, "expert", ["natural"])
     figure.draw_without_rendering()
     dots = figure.axes[0].collections[-1]
-    np.testing.assert_allclose(dots.get_offsets()[:, 0], [0.12, 0.3, -0.1, 0.01, 0])
+    np.testing.assert_allclose(dots.get_offsets()[:, 0], [0, 0.12, 0.01, -0.1, 0.3])
     filled = [not np.allclose(colour[:3], 1) for colour in dots.get_facecolors()]
-    assert filled == [True, True, True, False, False]
+    assert filled == [False, True, False, True, True]
     names = "\n".join(item.get_text() for item in figure.findobj(mpl.text.Text))
     assert "Eg5 \\$x\\$" in names
 

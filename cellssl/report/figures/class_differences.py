@@ -11,7 +11,15 @@ from matplotlib.lines import Line2D
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import differences_between
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    natural_order,
+    new_figure,
+    plain,
+    styled,
+)
 
 __all__ = ["class_difference_figure"]
 
@@ -47,12 +55,16 @@ def class_difference_figure(
     """
     own = differences[(differences["classifier"] == classifier) & (differences["subset"] == subset)]
     tables = {name: differences_between(own, one, name) for name in others}
-    tables = {name: table.set_index("class") for name, table in tables.items() if len(table)}
+    tables = {
+        name: table.set_index(table["class"].astype(str))
+        for name, table in tables.items()
+        if len(table)
+    }
     if not tables:
         raise EmbeddingError(
             f"no class differences of {one!r} with {', '.join(others)} by {classifier}, subset {subset}."
         )
-    classes = next(iter(tables.values())).index
+    classes = natural_order([str(name) for name in next(iter(tables.values())).index])
     columns = min(len(tables), COLUMNS)
     rows = -(-len(tables) // columns)
     figure = new_figure(10.1, rows * (0.2 * max(len(classes), 4) + 0.75) + 0.4)
