@@ -102,6 +102,9 @@ def audit(
         Path | None,
         typer.Option("--out", "-o", help="A folder for the tables. (default: none is written)"),
     ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The column of the classes. (default: the study's)")
+    ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(help="The study's scores.csv, to hold the order against. (default: none)"),
@@ -119,6 +122,7 @@ def audit(
     found = cellssl.studies.rank_settings(
         cellssl.studies.load_study(study),
         crops,
+        label=label,
         scores=scores,
         reference=reference,
         weights=weights,

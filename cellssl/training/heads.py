@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from cellssl import methods
-from cellssl.encoders import Encoder
 from cellssl.errors import ModelError
 from cellssl.training.checkpoint import load_weights
 from cellssl.training.seeds import seeded
@@ -52,9 +51,7 @@ def head_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
     return (PROJECTION,) if any(name.startswith(_ALONE) for name in state) else ()
 
 
-def load_head(
-    checkpoint: Mapping[str, Any], name: str, encoder: Encoder, *, source: str
-) -> Projection:
+def load_head(checkpoint: Mapping[str, Any], name: str, encoder: Any, *, source: str) -> Projection:
     """Put a run's trained head on its encoder.
 
     Parameters

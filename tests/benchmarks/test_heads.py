@@ -23,7 +23,7 @@ from cellssl.training.memory import keep_freed_memory
 from cellssl.training.optimizers import make_optimizer, set_learning_rate
 
 CHANNELS = ("DAPI", "Tubulin", "Actin")
-CELLS, BATCH, ROUNDS = 512, 64, 14
+CELLS, BATCH, ROUNDS = 512, 64, 12
 
 
 class Side:

@@ -16,7 +16,7 @@ import cellssl
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, label_crops, write_crops
 from cellssl.errors import StudyError
-from cellssl.protocols import Protocol, resolve
+from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.scores import knn_accuracy
 from cellssl.studies import load_study, rank_settings
 
@@ -112,6 +112,19 @@ def scored(crops: Path, chosen: Protocol, out: Path) -> dict[str, float]:
         for label in ("Amount", "Form")
         for values in [obs[f"Metadata_{label}"].to_numpy(str)]
     }
+
+
+def test_each_head_is_blind_to_its_own_views(crops: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    groups = {"gain": {}, "geometry": {"keep": ["rotate", "flip"]}}
+    both = from_dict({**protocol(GAIN).to_dict(), "groups": groups})
+    run = cellssl.train(both, crops, tmp_path / "run", progress=False, device="cpu")
+    moved = {}
+    for head in groups:
+        found = cellssl.invariances(run, crops, head=head, cells=96)
+        assert found.run == f"run:{head}"
+        moved[head] = found.operations.set_index("operation")["moved_encoder"]["stain_gain"]
+    assert moved["gain"] < 0.7 * moved["geometry"]
 
 
 STUDY = """\

@@ -58,6 +58,7 @@ def rank_settings(
     study: Study,
     crops: Crops | str | Path,
     *,
+    label: str | None = None,
     scores: str | Path | None = None,
     reference: str = "measures",
     weights: str | Path | None = None,
@@ -74,9 +75,11 @@ def rank_settings(
     Parameters
     ----------
     study
-        The study; its label and `where` are taken.
+        The study; its `where` is taken.
     crops
         The crop file.
+    label
+        Column of the classes; the study's when left out.
     scores
         The study's ``scores.csv``, to hold the order against.
     reference, weights, cells, draws, seed
@@ -90,7 +93,7 @@ def rank_settings(
         When fewer than two classes are there, or `scores` are another study's.
     """
     crops = Crops.open(crops)
-    label = require_label(crops.obs, study.label)
+    label = require_label(crops.obs, label or study.label)
     runs = [run for run in plan_runs(study) if run.seed == 0]
     rows = []
     with bar(shown=progress) as display:
