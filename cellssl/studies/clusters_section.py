@@ -13,17 +13,24 @@ __all__ = ["clusters_section"]
 
 
 def clusters_section(
-    contents: Contents, picture: Callable[[str, Figure, str, str], Picture]
-) -> Section:
+    contents: Contents | None, picture: Callable[[str, Figure, str, str], Picture]
+) -> Section | None:
     """Show what the clusters hold, and how much of each property they follow.
 
     Parameters
     ----------
-    contents : Contents
+    contents : Contents or None
         What `cluster_contents` found.
     picture : function
         Name of a file, figure, caption and text for those who cannot see it → the page's picture.
+
+    Returns
+    -------
+    Section or None
+        None where the study asks for no galleries.
     """
+    if contents is None:
+        return None
     blocks: list = []
     if contents.missing:
         blocks.append(Text(f"Not there: {', '.join(contents.missing)}.", "warning"))
@@ -50,15 +57,14 @@ def clusters_section(
 
 def _agreement(contents: Contents) -> Table:
     """Write the AMI with each property, and how it varies over seeds."""
-    tables = dict(tuple(contents.explained.groupby("embedding", sort=False)))
     rows = [
-        [name]
+        [str(name)]
         + [
             f"{row['ami']:.3f}"
             + (f" ({row['ami_low']:.3f}–{row['ami_high']:.3f})" if row["replicates"] > 1 else "")
             for _, row in table.iterrows()
         ]
-        for name, table in tables.items()
+        for name, table in contents.explained.groupby("embedding", sort=False)
     ]
     heads = ["", *dict.fromkeys(contents.explained["property"])]
     caption = "AMI of clusters; in brackets the lowest and the highest of the training seeds."

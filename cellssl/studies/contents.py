@@ -132,7 +132,7 @@ def _entries(measured: Measurements, name: str) -> list[Measurement]:
 
 def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int) -> _Seen:
     """Measure the scored cells, or a sample of them."""
-    numbers = crops.obs.index.astype(str).get_indexer(list(measured.cells))
+    numbers = crops.obs.index.astype(str).get_indexer(pd.Index(measured.cells))
     count = min(MOST_CELLS, len(numbers))
     places = np.sort(np.random.default_rng(seed).choice(len(numbers), count, replace=False))
     seen = _Seen(
@@ -179,13 +179,13 @@ def _explained(
     for what, values in told.items():
         agreement = [ami(values, found) for found in clusters]
         yield _row(name, what, agreement, [], len(values))
-    for what in seen.properties:
-        numbers = seen.properties[what].to_numpy()
+    for prop in seen.properties:
+        numbers = seen.properties[prop].to_numpy()
         known = np.isfinite(numbers)
         own = [found[seen.measured][known] for found in clusters]
         yield _row(
             name,
-            str(what),
+            str(prop),
             [property_ami(numbers[known], found) for found in own],
             [explained_variance(numbers[known], found) for found in own],
             int(known.sum()),

@@ -45,7 +45,7 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
             _scores(outcome),
             sweeps_section(study, outcome, partial(_picture, outcome)),
             _classes(outcome),
-            outcome.contents and clusters_section(outcome.contents, partial(_picture, outcome)),
+            clusters_section(outcome.contents, partial(_picture, outcome)),
             _runs(study, outcome),
         )
         if section is not None

@@ -31,8 +31,10 @@ def sweeps_section(
     blocks = []
     means = _means(outcome.scores, "all")
     for axis, settings in study.axes.items():
-        positions = settings.positions if isinstance(settings, Sweep) else None
-        if positions is None or axis not in means or means[axis].nunique() < 2:
+        if not isinstance(settings, Sweep) or axis not in means or means[axis].nunique() < 2:
+            continue
+        positions = settings.positions
+        if positions is None:
             continue
         own = means[means[axis].notna()].copy()
         own["series"] = _series(own, [name for name in study.axes if name != axis], study.name)
@@ -64,6 +66,5 @@ def _class_curves(outcome: Outcome, axis: str, positions: Mapping[str, float]) -
     per_class = outcome.measured.per_class
     own = per_class[(per_class["subset"] == "all") & (per_class["seed"].astype(str) == "mean")]
     own = own.assign(**{axis: own["embedding"].map(settings).map(positions)}).dropna(subset=[axis])
-    return own.groupby(["classifier", "class", axis], as_index=False, observed=True)[
-        "accuracy"
-    ].mean()
+    groups = own.groupby(["classifier", "class", axis], observed=True)
+    return groups[["accuracy"]].mean().reset_index()

@@ -21,7 +21,7 @@ __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_fi
 
 GAP = 2  # white pixels between pictures
 WIDEST = 10.1  # inches: the width of the page
-LETTER = 0.066  # inches a letter of the rows' names takes
+LETTER = 0.056  # inches a letter of the rows' names takes
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def crop_gallery(
         if alone:
             _paste(canvas, _grey(row.images), i * step, most * step + 4 * GAP)
     names = [plain("\n".join([row.name, *row.details])) for row in rows]
-    margin = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
+    margin = 0.45 + LETTER * max(len(line) for name in names for line in name.splitlines())
     tile = min((WIDEST - margin) * step / width, 0.85)
-    figure = new_figure(margin + tile * width / step, tile * len(rows) + 0.65)
+    figure = new_figure(margin + tile * width / step, tile * len(rows) + (0.65 if alone else 0.45))
     axes = figure.add_subplot()
     axes.imshow(canvas, interpolation="nearest")
     axes.set_anchor("E")  # what room is left goes to the names
