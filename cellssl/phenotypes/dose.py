@@ -3,6 +3,7 @@
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from cellssl.errors import EmbeddingError
@@ -56,8 +57,9 @@ def dose_positions(
     Returns
     -------
     DataFrame
-        A row per well: plate, well, row (its letter), dose, control, cells, position (0: mean of the negative
-        controls, 1: mean of the positive ones).
+        A row per well: plate, well, line, dose, control, cells, position (0: mean of the negative
+        controls, 1: mean of the positive ones). *line* is what doses are compared along: the well's
+        compound where the wells that are no controls have several, else its row on the plate.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def dose_positions(
     table = made.wells[["treatment", "plate", "well", "cells"]].copy()
     table["dose"] = by_well["dose"].first().loc[table["treatment"]].to_numpy()
     table["control"] = by_well["control"].first().loc[table["treatment"]].to_numpy()
-    table["row"] = table["well"].str.replace(r"\d+$", "", regex=True)
+    table["line"] = _lines(table, cells.obs, wells)
     start = made.profiles[table["control"] == "negative"].mean(axis=0)
     axis = made.profiles[table["control"] == "positive"].mean(axis=0) - start
     table["position"] = (made.profiles - start) @ axis / (axis @ axis)
@@ -90,7 +92,7 @@ def dose_positions(
 
 
 def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's ρ of position and dose over the wells that are no controls, for each row of the plate and all.
+    """Spearman's ρ of position and dose over the wells that are no controls, for each line of wells and all.
 
     Parameters
     ----------
@@ -100,17 +102,29 @@ def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        row ("all" last), spearman (NaN with fewer than three wells), wells.
+        line ("all" last), spearman (NaN with fewer than three wells), wells.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
-    groups = [*series.groupby("row"), ("all", series)]
+    groups = [*series.groupby("line"), ("all", series)]
     return pd.DataFrame(
         {
-            "row": [name for name, _ in groups],
+            "line": [name for name, _ in groups],
             "spearman": [_spearman(group) for _, group in groups],
             "wells": [len(group) for _, group in groups],
         }
     )
+
+
+def _lines(table: pd.DataFrame, obs: pd.DataFrame, wells: NDArray[np.str_]) -> pd.Series:
+    """Say along what the dose of each well is compared: its compound, or its row on the plate."""
+    rows = table["well"].str.replace(r"\d+$", "", regex=True)
+    if "Metadata_Compound" not in obs.columns:
+        return rows
+    names = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    of_wells = pd.Series(names).groupby(wells).first()
+    compounds = of_wells.loc[table["treatment"]].set_axis(table.index)
+    treated = compounds[(table["control"] == "") & (compounds != "")]
+    return compounds.where(compounds != "", "no compound") if len(set(treated)) > 1 else rows
 
 
 def _spearman(group: pd.DataFrame) -> float:

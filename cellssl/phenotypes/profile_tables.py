@@ -1,5 +1,6 @@
 """Profiles as tables, CSV or Parquet, named as pycytominer expects: `Metadata_` and `Cells_` columns."""
 
+import gzip
 from pathlib import Path
 
 import anndata as ad
@@ -107,7 +108,11 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
         beside = _beside(path)
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
         if record is None:
-            return pd.read_csv(path, low_memory=False, float_precision="round_trip"), None
+            separator, point = _punctuation(path)
+            table = pd.read_csv(
+                path, sep=separator, decimal=point, low_memory=False, float_precision="round_trip"
+            )
+            return table, None
         # What describes the cells stays the text that it is, until its type is put back.
         texts = dict.fromkeys([CELL, *record.obs], str)
         empty: dict[str, list[str]] = {name: [] for name in texts}
@@ -118,6 +123,14 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
+
+
+def _punctuation(path: Path) -> tuple[str, str]:
+    """Say what parts the columns of a CSV, and the decimals: semicolons go with decimal commas."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        header = file.readline()
+    separator = max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
+    return separator, "," if separator == ";" else "."
 
 
 def _beside(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 __all__ = ["dose_curve", "position_curve"]
+
+_LINES = 12  # more cannot be told apart
 
 
 def dose_curve(
@@ -34,7 +37,8 @@ def dose_curve(
     dose : str, optional
         Numeric column of obs; one called dose or concentration when left out.
     by : str, optional
-        Column whose values have a line each, ``"Compound"`` say; the rows of the plate when left out.
+        Column whose values have a line each, ``"MOA"`` say; when left out compounds where there are
+        several, else the rows of the plate.
     control : str
         Column that says ``negative`` and ``positive``.
 
@@ -50,7 +54,7 @@ def dose_curve(
 
     Examples
     --------
-    >>> dose_curve("embedding.h5ad", by="Compound")  # doctest: +SKIP
+    >>> dose_curve("embedding.h5ad", by="MOA")  # doctest: +SKIP
     """
     cells = open_embedding(embedding)
     column = choose_dose(cells.obs, dose)
@@ -70,20 +74,27 @@ def position_curve(
     Parameters
     ----------
     positions : DataFrame
-        A row per well: row, dose, control, position, ….
+        A row per well: line, dose, control, position, ….
     dose : str
         What the doses are.
     lines : Series, optional
-        The line that each well belongs to, on the same index; its row on the plate when left out.
+        The line that each well belongs to, on the same index; that of `positions` when left out. Of
+        more than twelve, those are drawn along which positions change most.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     if series.empty:
         raise EmbeddingError(f"no well that is not a control has a dose in {dose}.")
-    names = positions["row"] if lines is None else lines
+    named = positions["line"] if lines is None else lines
+    series = series.assign(line=named.loc[series.index].astype(str))
+    moves = series.groupby(["line", "dose"])["position"].mean().groupby("line").agg(np.ptp)
+    shown = moves.nlargest(_LINES).index
+    drawn = series[series["line"].isin(shown)]
+    title = f"{_LINES} of {len(moves)}: those that change most with dose"
     return dose_figure(
-        series["dose"].tolist(),
-        series["position"].tolist(),
-        rows=names.loc[series.index].tolist(),
+        drawn["dose"].tolist(),
+        drawn["position"].tolist(),
+        rows=drawn["line"].tolist(),
+        title=title if len(moves) > _LINES else "",
         controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
         x_name=dose.removeprefix("Metadata_"),
     )

@@ -33,9 +33,18 @@ def test_wells_lie_in_the_order_of_their_doses(plate):
     by_control = positions.groupby("control")["position"].mean()
     assert by_control["negative"] == pytest.approx(0, abs=1e-9)
     assert by_control["positive"] == pytest.approx(1, abs=1e-9)
-    found = correlate_doses(positions).set_index("row")
+    found = correlate_doses(positions).set_index("line")
     assert (found["spearman"] > 0.9).all()
     assert found["wells"].to_dict() == {"A": 4, "B": 4, "all": 8}
+
+
+def test_doses_are_compared_along_compounds_where_there_are_several(plate):
+    column = plate.obs["Metadata_Well"].str[1:].astype(int)
+    plate.obs["Metadata_Compound"] = np.where(column % 2, "odd", "even")
+    found = correlate_doses(dose_positions(plate, "Metadata_Dose")).set_index("line")
+    assert found["wells"].to_dict() == {"even": 4, "odd": 4, "all": 8}
+    plate.obs["Metadata_Compound"] = "one"
+    assert set(dose_positions(plate, "Metadata_Dose")["line"]) == {"A", "B"}
 
 
 def test_shuffled_doses_do_not_correlate(plate):

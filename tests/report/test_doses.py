@@ -5,6 +5,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.report import dose_curve
+from cellssl.report.doses import position_curve
 
 
 @pytest.fixture
@@ -45,8 +46,19 @@ def test_a_line_for_each_compound(doses, tmp_path):
     np.testing.assert_allclose(again["up"], found["up"])
 
 
-def test_rows_of_the_plate_are_the_lines_by_themselves(doses):
+def test_lines_are_compounds_or_else_rows_of_the_plate(doses):
+    assert set(lines(dose_curve(doses))) == {"up", "aside"}
+    del doses.obs["Metadata_Compound"]
     assert set(lines(dose_curve(doses))) == {"A", "B"}
+
+
+def test_of_many_lines_those_are_drawn_that_change_most():
+    wells = [(str(line), dose) for line in range(20) for dose in (1, 2, 3)]
+    table = pd.DataFrame(wells, columns=["line", "dose"]).assign(control="")
+    table["position"] = table["line"].astype(int) * table["dose"]
+    figure = position_curve(table, dose="Dose")
+    assert set(lines(figure)) == {str(line) for line in range(8, 20)}
+    assert "12 of 20: those that change most" in figure.axes[0].get_title("left")
 
 
 def test_same_well_of_another_plate_has_its_own_compound(doses):

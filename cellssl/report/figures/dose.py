@@ -97,9 +97,9 @@ def _spearman(table: pd.DataFrame) -> str:
 
 
 def _dose_axis(figure: Figure, doses: "pd.Series[float]") -> None:
-    """Use a logarithmic axis where doses span more than a factor of fifty, linear near zero."""
+    """Use a logarithmic axis where doses span more than a factor of ten, linear near zero."""
     positive = doses[doses > 0]
-    if len(positive) and positive.max() / positive.min() > 50:
+    if len(positive) and positive.max() / positive.min() > 10:
         if (doses <= 0).any():
             figure.axes[0].set_xscale("symlog", linthresh=float(positive.min()))
         else:
