@@ -23,7 +23,7 @@ def class_table(per_class: pd.DataFrame, *, classifier: str = "linear") -> pd.Da
     per_class : DataFrame
         As `cellssl.phenotypes.Measurements.per_class` gives it.
     classifier : str
-        ``linear`` or ``knn``.
+        ``linear`` or ``knn``, or across batches ``linear_batches`` or ``knn_batches``.
     """
     own = per_class[
         (per_class["classifier"] == classifier)

@@ -12,7 +12,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, differences_between, measure_embeddings
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
-from cellssl.studies.outcome import THREE, difference_between, embedded_runs, put_together
+from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
 from cellssl.studies.study import Study
 
 __all__ = ["Complement", "complement"]
@@ -138,7 +138,7 @@ def _gains(
     scores = measured.scores
     means = scores[scores["seed"].astype(str) == "mean"]
     differences = measured.differences()
-    for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), THREE):
+    for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), TOGETHER):
         own = means[(means["subset"] == subset) & (means["metric"] == metric)]
         values = own.set_index("embedding")["value"]
         for pair, parts in pairs.items():

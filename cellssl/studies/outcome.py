@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-THREE = ("ami_kmeans", "knn", "linear")  # the scores that always stand together
+# The scores that always stand together; the last is there where several plates make a batch.
+TOGETHER = ("ami_kmeans", "knn", "linear", "knn_batches")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.clusters_section import clusters_section
-from cellssl.studies.outcome import THREE, Outcome, difference_between, trained_names
+from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
 from cellssl.studies.study import Study
 from cellssl.studies.sweeps_section import sweeps_section
 
@@ -89,7 +89,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
     }
     differences = outcome.measured.differences()
     rows = []
-    for metric in THREE:
+    for metric in TOGETHER:
         found = means[(means["subset"] == "all") & (means["metric"] == metric)]
         reference = _highest(found[found["embedding"].isin(beside)])
         for kind, belongs in kinds.items():
@@ -126,7 +126,7 @@ def _scores(outcome: Outcome) -> Section:
     blocks: list = []
     for subset in _means(outcome.scores)["subset"].unique():
         figure = score_figure(
-            outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=THREE
+            outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=TOGETHER
         )
         caption = (
             f"{'All classes' if subset == 'all' else f'Subset {subset}'}: clusters against the "
@@ -146,7 +146,7 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _score_table(means: pd.DataFrame) -> Table:
     """Write the scores with intervals."""
-    metrics = [metric for metric in (*THREE, *FURTHER) if (means["metric"] == metric).any()]
+    metrics = [metric for metric in (*TOGETHER, *FURTHER) if (means["metric"] == metric).any()]
     rows = []
     for name, group in means.groupby("embedding", sort=False):
         found = {str(row["metric"]): row for _, row in group.iterrows()}
@@ -173,7 +173,7 @@ def _with_interval(row: "pd.Series | None") -> str:
 def _apart(outcome: Outcome) -> Iterator[Table]:
     """Say which are apart from the first combination: paired over seeds and treatments."""
     differences = outcome.measured.differences()
-    own = differences[(differences["subset"] == "all") & differences["metric"].isin(THREE)]
+    own = differences[(differences["subset"] == "all") & differences["metric"].isin(TOGETHER)]
     first = own["embedding_a"].iloc[0] if len(own) else ""
     own = own[own["embedding_a"] == first]
     if own.empty:
@@ -201,7 +201,7 @@ def _classes(outcome: Outcome) -> Section | None:
     """Say what each class gains and loses, and which trade off."""
     per_class, differences = outcome.measured.per_class, outcome.measured.class_differences
     blocks: list = []
-    for classifier in ("linear", "knn"):
+    for classifier in ("linear", "knn", "knn_batches"):
         table = class_table(per_class, classifier=classifier)
         if len(table) < 2:
             continue
@@ -224,7 +224,7 @@ def _classes(outcome: Outcome) -> Section | None:
         with atomic(outcome.folder / f"class_correlations-{classifier}.csv") as part:
             found.to_csv(part, index=False)
         caption = (
-            f"Do classes gain together? Correlation of their accuracies ({classifier}) over "
+            f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
             f"{len(trained)} settings; orange: one gains where the other loses. Dots: false-discovery rate "
             "below 0.05."
         )

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cellssl.report import class_sweep_figure, sweep_figure
 from cellssl.report.page import Picture, Section
-from cellssl.studies.outcome import THREE, Outcome
+from cellssl.studies.outcome import TOGETHER, Outcome
 from cellssl.studies.study import Study, Sweep
 
 __all__ = ["sweeps_section"]
@@ -39,7 +39,9 @@ def sweeps_section(
         own = means[means[axis].notna()].copy()
         own["series"] = _series(own, [name for name in study.axes if name != axis], study.name)
         own[axis] = own[axis].map(positions)
-        figure = sweep_figure(own, axis, metrics=[m for m in THREE if (own["metric"] == m).any()])
+        figure = sweep_figure(
+            own, axis, metrics=[m for m in TOGETHER if (own["metric"] == m).any()]
+        )
         caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
         blocks.append(picture(f"sweep-{axis}", figure, caption, caption))
         figure = class_sweep_figure(_class_curves(outcome, axis, positions), axis)

@@ -16,6 +16,7 @@ from cellssl.progress import bar
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.outcome import TOGETHER
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 
@@ -138,7 +139,7 @@ def _agreement(predicted: pd.DataFrame, scores: str | Path | None) -> pd.DataFra
     table = pd.read_csv(scores, dtype={"seed": str})
     table = table[(table["seed"] == "mean") & (table["subset"] == "all")]
     rows = []
-    for metric in ("ami_kmeans", "knn", "linear"):
+    for metric in TOGETHER:
         found = table[table["metric"] == metric].set_index("embedding")["value"]
         own = predicted[predicted["combination"].isin(found.index)]
         if len(own) < _FEWEST:
