@@ -126,7 +126,8 @@ def audit(
     kNN rank-correlate by −0.54; the two harmful ones, natural and gain ±0.4, cost most, the four good
     ones are ranked backwards. Over four of them trained with ResNet-18, four seeds each, the order is
     right (−1.0). How far views move cells ranks these protocols alike; what that cannot say is which
-    class gains or loses: changes of 13 classes' accuracies correlate by 0.38 (0.04 to 0.65).
+    class gains or loses: changes of 13 classes' accuracies correlate by 0.38 (0.04 to 0.65); nor that
+    one protocol costs one label more than another (protocols/studies/results/bbbc021-dna-content).
 
     Parameters
     ----------
