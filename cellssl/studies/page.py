@@ -204,7 +204,7 @@ def _classes(outcome: Outcome) -> Section | None:
         if len(table) < 2:
             continue
         figure = class_change_figure(table, reference=str(table.index[0]))
-        caption = f"{METRICS[classifier]}, class by class: gains in violet, losses in orange."
+        caption = f"{METRICS[classifier]}, class by class: gains in orange, losses in violet."
         blocks.append(_picture(outcome, f"classes-{classifier}", figure, caption, caption))
         trained = table[table.index.isin(trained_names(outcome.scores))]
         if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
@@ -215,7 +215,7 @@ def _classes(outcome: Outcome) -> Section | None:
             found.to_csv(part, index=False)
         caption = (
             f"Do classes gain together? Correlation of their accuracies ({classifier}) over "
-            f"{len(trained)} settings; orange: one gains where the other loses. Dots: false-discovery rate "
+            f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
             "below 0.05."
         )
         picture = correlation_map(found)
