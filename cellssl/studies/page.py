@@ -225,7 +225,7 @@ def _classes(outcome: Outcome) -> Section | None:
             found.to_csv(part, index=False)
         caption = (
             f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
-            f"{len(trained)} settings; orange: one gains where the other loses. Dots: false-discovery rate "
+            f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
             "below 0.05."
         )
         picture = correlation_map(found)
