@@ -159,13 +159,12 @@ def _whole(address: str, folder: Path) -> str:
 def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
     """Make the problems of the fields that lack a path; `lacks` says which."""
     rows = []
-    for number, row in lacks[lacks.any(axis=1)].iterrows():
-        names = ", ".join(str(name).removeprefix("Path_") for name in row.index[row])
-        logger.warning(
-            "a field is left out: row %s of the index lacks %s", int(str(number)) + 1, names
-        )
-        field = {key: str(fields.loc[number, key]) for key in _KEYS}
-        rows.append(field | {"Problem": "incomplete", "Detail": f"lacks {names}"})
+    keys = fields[_KEYS].astype(str).to_dict("records")
+    for number, (field, row) in enumerate(zip(keys, lacks.to_numpy(), strict=True), start=1):
+        if row.any():
+            names = ", ".join(str(name).removeprefix("Path_") for name in lacks.columns[row])
+            logger.warning("a field is left out: row %d of the index lacks %s", number, names)
+            rows.append({**field, "Problem": "incomplete", "Detail": f"lacks {names}"})
     return pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
 
 
