@@ -1,6 +1,8 @@
 """What every test may ask for."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,12 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found in {folder}; set CELLSSL_DATA to their folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def messages_as_they_were() -> Iterator[None]:
+    """Undo what a command that ran in this process did to cellssl's messages: others read them."""
+    log = logging.getLogger("cellssl")
+    before = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.level, log.propagate = before

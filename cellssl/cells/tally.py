@@ -73,7 +73,7 @@ class CropReport:
         if self.kept:
             return
         if len(self.problems) == len(self.fields):
-            why = f"no field could be used, such as: {self.problems['Problem'].iloc[0]}"
+            why = f"no field could be used, such as: {self.problems['Problem'].iloc[0].rstrip('.')}"
         elif not self.found:
             why = (
                 "no nucleus was found: does --nucleus name the channel that shows them, and do they "

@@ -59,8 +59,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
         return plain[label.lower()]
     near = difflib.get_close_matches(label.lower(), plain, n=1)
     hint = f"; did you mean {plain[near[0]]}?" if near else ""
-    there = ", ".join(name for name in obs.columns if name.startswith("Metadata_"))
-    raise EmbeddingError(f"the cells have no column '{label}'{hint} There are: {there}.")
+    raise EmbeddingError(f"the cells have no column '{label}'{hint} {_there(obs)}")
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:
@@ -79,8 +78,17 @@ def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
     """
     found = choose_label(obs, label)
     if found is None:
-        there = ", ".join(name for name in obs.columns if name.startswith("Metadata_"))
-        raise EmbeddingError(
-            f"scores need a label: give a column with --label. There are: {there}."
-        )
+        raise EmbeddingError(f"scores need a label: give a column with --label. {_there(obs)}")
     return found
+
+
+def _there(obs: pd.DataFrame) -> str:
+    """List the columns that may be meant; without the usual names say what these are."""
+    named = [str(name) for name in obs.columns if str(name).startswith("Metadata_")]
+    if named:
+        return f"There are: {', '.join(named)}."
+    others = ", ".join(map(str, obs.columns)) or "no columns at all"
+    return (
+        f"There are: {others}. Plates, wells and compounds are found in columns called Metadata_Plate, "
+        "Metadata_Well, Metadata_Compound: rename them."
+    )

@@ -39,7 +39,7 @@ class Similarity:
         treatment whose own wells are no more alike than random ones has no profile to compare.
     treatments : DataFrame, index treatment
         The columns of `by`, cells, wells, plates, control ("negative" or ""), label (where all
-        cells agree on one), activity, p_value, map, map_by_chance, map_p_value and map_q_value.
+        cells that have one agree on it), activity, p_value, map, map_by_chance, map_p_value and map_q_value.
         *Activity* is the length of the profile divided by the root-mean-square length of single
         control wells: 1 is what a control well shows. *p_value*: share of equally many control
         wells, drawn at random, whose profile is as long; NaN with fewer than four control wells.
@@ -212,7 +212,7 @@ def _describe(
     table["label"] = ""
     if label is not None and label in obs.columns:
         labels = pd.Series(text_values(obs[label], label)).groupby(names)
-        single = labels.agg(lambda values: _common(set(values)))
+        single = labels.agg(lambda values: _common(set(values) - {""}))
         table["label"] = single.reindex(index)
     return table
 

@@ -1,5 +1,6 @@
 """What training and test cells are kept apart by: groups, or the usual test set."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from cellssl.phenotypes.columns import column_codes, text_values, well_names
 from cellssl.phenotypes.embeddings import column
 
 __all__ = ["Split", "find_split", "held_out"]
+
+log = logging.getLogger(__name__)
 
 PART = "Metadata_Split"
 # Values of the column that may be predicted, the first that is there, and the split's name.
@@ -78,6 +81,11 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
             column(obs, "Metadata_Well", purpose="the wells")
         if wells is not None and (groups != "auto" or len(np.unique(wells[chosen])) > 1):
             return Split("wells", pd.factorize(wells)[0])
+        if plates is None and wells is None:
+            log.warning(
+                "the cells name no plate and no well (Metadata_Plate, Metadata_Well): kNN and linear "
+                "learn from cells of the same well, and score too well"
+            )
         return Split("none")
     values = text_values(column(obs, groups, purpose="the groups"), groups)
     return Split(groups, pd.factorize(values)[0])

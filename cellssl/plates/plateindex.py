@@ -8,7 +8,8 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.files import atomic
-from cellssl.plates.tables import NAMES, as_numbers
+from cellssl.plates.addresses import files_of
+from cellssl.plates.tables import NAMES, as_numbers, read_table
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
@@ -92,6 +93,9 @@ class PlateIndex:
     def load(cls, path: str | Path) -> "PlateIndex":
         """Read an index that was saved, or a table of one's own with the same columns.
 
+        Paths that are not whole begin in the working directory or else in the table's folder; rows
+        without a path for every channel are incomplete.
+
         Raises
         ------
         PlateError
@@ -113,6 +117,12 @@ class PlateIndex:
                 f"{', '.join(lacking) or 'a Path_<channel> column'}."
             )
         problems, absent, notes = _read_problems(_problems_path(path))
+        paths = [f"Path_{channel}" for channel in channels]
+        fields[paths] = fields[paths].fillna("").map(lambda text: _whole(str(text), path.parent))
+        lacks = fields[paths] == ""
+        if lacks.any(axis=None):
+            problems = pd.concat([problems, _incomplete(fields, lacks)], ignore_index=True)
+            fields = fields[~lacks.any(axis=1)].reset_index(drop=True)
         return cls(fields, channels, problems, absent, notes)
 
 
@@ -133,9 +143,29 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return _named(pd.read_parquet(path))
-        return as_numbers(pd.read_csv(path, dtype=str, keep_default_na=False))
+        return as_numbers(read_table(path, empty=True))
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _whole(address: str, folder: Path) -> str:
+    """Make an address whole: as it is found from here, else from the folder."""
+    if not address or Path(address).is_absolute():
+        return address
+    base = Path() if all(file.exists() for file in files_of(address)) else folder
+    return str(base.resolve() / address)
+
+
+def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
+    """Make the problems of the fields that lack a path; `lacks` says which."""
+    rows = []
+    keys = fields[_KEYS].astype(str).to_dict("records")
+    for number, (field, row) in enumerate(zip(keys, lacks.to_numpy(), strict=True), start=1):
+        if row.any():
+            names = ", ".join(str(name).removeprefix("Path_") for name in lacks.columns[row])
+            logger.warning("a field is left out: row %d of the index lacks %s", number, names)
+            rows.append({**field, "Problem": "incomplete", "Detail": f"lacks {names}"})
+    return pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -39,7 +39,7 @@ _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
 }
 
 
-def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False) -> pd.DataFrame:
     """Read a CSV (also .gz) as strings, however a spreadsheet or microscope wrote it.
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
@@ -51,7 +51,7 @@ def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
     Raises
     ------
     PlateError
-        When the file is missing, is not a table, or has no rows.
+        When the file is missing, is not a table, or has no rows unless it may be `empty`.
     """
     path = Path(path)
     try:
@@ -73,9 +73,9 @@ def read_table(path: str | Path, *, rows: int | None = None) -> pd.DataFrame:
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
     table.columns = [str(name).strip() for name in table.columns]
-    if separator != ",":
+    if separator != "," and len(table):
         table = table.apply(_with_points)
-    if table.empty and rows != 0:
+    if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
     return table
 

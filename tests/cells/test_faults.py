@@ -101,7 +101,7 @@ def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, da
     assert report.fields["kept"].tolist() == [4, 0, 4, 4]
     assert words in report.problems["Problem"].item()
     assert report.problems["Metadata_Well"].item() == "A02"
-    assert "1 fields left out" in report.summary()
+    assert "1 field left out" in report.summary()
 
 
 @pytest.mark.parametrize(

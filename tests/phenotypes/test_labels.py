@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_label, require_label
+from cellssl.phenotypes import choose_label, require_label, similarity
+from cellssl.phenotypes.splits import find_split
 
 
 def test_the_label_is_found_by_its_plain_name_or_by_custom(make_embedding):
@@ -21,3 +23,24 @@ def test_no_label_is_fine_unless_it_is_required(make_embedding):
         require_label(obs)
     with pytest.raises(EmbeddingError, match="did you mean Metadata_Plate"):
         choose_label(obs, "plates")
+
+
+def test_columns_of_another_vocabulary_are_named_and_explained(make_embedding):
+    obs = make_embedding().obs.rename(columns=lambda name: name.removeprefix("Metadata_").lower())
+    with pytest.raises(EmbeddingError, match=r"There are: plate, well.*called Metadata_Plate"):
+        require_label(obs)
+
+
+def test_a_treatment_keeps_its_label_where_some_cells_have_none(make_embedding):
+    cells = make_embedding()
+    expected = similarity(cells).treatments["label"]
+    cells.obs["Metadata_MOA"] = cells.obs["Metadata_MOA"].astype(object)
+    cells.obs.loc[cells.obs_names[::3], "Metadata_MOA"] = None
+    assert similarity(cells).treatments["label"].tolist() == expected.tolist()
+
+
+def test_scores_without_plates_and_wells_are_warned_of(make_embedding, caplog):
+    cells = make_embedding()
+    kept = [name for name in cells.obs if name not in ("Metadata_Plate", "Metadata_Well")]
+    find_split(cells.obs[kept], np.arange(cells.n_obs), "auto")
+    assert "name no plate and no well" in caplog.text

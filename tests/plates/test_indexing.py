@@ -184,3 +184,23 @@ def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
         "Metadata_Plate,Metadata_Well,Metadata_Site,Path_1\n1,A01,1,x\n"
     )
     assert PlateIndex.load(tmp_path / "e.csv").problems.empty
+
+
+def test_a_table_of_ones_own_beside_its_images(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write("a.tif", "b.tif")
+    table = folder / "mine.csv"
+    table.write_text(
+        "Metadata_Plate;Metadata_Well;Metadata_Site;Metadata_Dose;Path_DNA;Path_GFP\n"
+        "slides;A01;1;0,5;a.tif;b.tif\nslides;A02;1;1,5;a.tif;\n"
+    )
+    found = PlateIndex.load(table)
+    assert found.fields[["Path_DNA", "Path_GFP"]].to_numpy().tolist() == [
+        [str(folder / "a.tif"), str(folder / "b.tif")]
+    ]
+    assert found.fields["Metadata_Dose"].tolist() == [0.5]
+    assert found.problems[["Metadata_Well", "Problem", "Detail"]].to_numpy().tolist() == [
+        ["A02", "incomplete", "lacks GFP"]
+    ]
+    assert "row 2 of the index lacks GFP" in caplog.text
