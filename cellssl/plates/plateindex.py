@@ -9,7 +9,9 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.files import atomic
 from cellssl.plates.addresses import files_of
-from cellssl.plates.tables import NAMES, as_numbers, read_table
+from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.tables import NAMES, as_numbers
+from cellssl.plates.treatments import recognise_treatments
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
@@ -93,7 +95,7 @@ class PlateIndex:
     def load(cls, path: str | Path) -> "PlateIndex":
         """Read an index that was saved, or a table of one's own with the same columns.
 
-        Paths that are not whole begin in the working directory or else in the table's folder; rows
+        Paths that are not whole begin in the table's folder, or else in the working directory; rows
         without a path for every channel are incomplete.
 
         Raises
@@ -142,18 +144,23 @@ def _problems_path(path: Path) -> Path:
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
-            return _named(pd.read_parquet(path))
-        return as_numbers(read_table(path, empty=True))
+            return recognise_treatments(_named(pd.read_parquet(path)))
+        return recognise_treatments(as_numbers(read_table(path, empty=True)))
+    except PlateError:
+        raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
 
 
 def _whole(address: str, folder: Path) -> str:
-    """Make an address whole: as it is found from here, else from the folder."""
+    """Make an address whole: as it is found from the folder, else from here."""
     if not address or Path(address).is_absolute():
         return address
-    base = Path() if all(file.exists() for file in files_of(address)) else folder
-    return str(base.resolve() / address)
+    beside = str(folder.resolve() / address)
+    if all(file.exists() for file in files_of(beside)):
+        return beside
+    here = str(Path().resolve() / address)
+    return here if all(file.exists() for file in files_of(here)) else beside
 
 
 def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
