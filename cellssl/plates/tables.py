@@ -9,7 +9,6 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.treatments import recognise_treatments
 from cellssl.plates.wells import normalise_well, well_from
 
 __all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
@@ -74,8 +73,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     fields
         One row per field with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``.
     path
-        The CSV; each of its other columns becomes ``Metadata_<name>``; treatments and doses are known
-        by other names too, see `recognise_treatments`.
+        The CSV; each of its other columns becomes ``Metadata_<name>``.
 
     Returns
     -------
@@ -113,7 +111,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
         keys["Metadata_Site"] = table[site].map(as_site)
     own = set(used) if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
-    named = recognise_treatments(as_numbers(pd.DataFrame(keys | others)))
+    named = as_numbers(pd.DataFrame(keys | others))
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
         raise PlateError(

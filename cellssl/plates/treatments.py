@@ -97,15 +97,15 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
     """Read doses, in µM where their units are said; None, with a warning, where they are none."""
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
         return doses
-    texts = doses.astype(str).str.strip()
-    texts = texts[~texts.isin(_EMPTY)]
+    stripped = doses.astype(str).str.strip()
+    texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
     found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
     numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}
     # The dose 0 is 0 in every unit.
-    own = {row: m["unit"] or units[row] for row, m in found.items() if m and numbers[row]}
+    own = {row: m["unit"] or said[row] for row, m in found.items() if m and numbers[row]}
     wrong = [texts[row] for row, match in found.items() if match is None]
     if len(set(own.values())) > 1:
-        wrong += [f"{texts[row]} {units[row]}".strip() for row in own if not _plain(own[row])]
+        wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
     if wrong:
         logger.warning(
             "%s holds %r, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
