@@ -38,8 +38,9 @@ class PlateFiles:
     metadata: Annotated[
         Path | None,
         typer.Option(
-            help="CSV of wells: Well (or Row and Column) and any columns; or the table that lists the images "
-            "(bbbc021, cellprofiler, deepprofiler).",
+            help="CSV of wells: Well (or Row and Column) and any columns, such as Compound, MOA, and Concentration "
+            "(also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
+            "deepprofiler).",
         ),
     ] = None
     moa: Annotated[

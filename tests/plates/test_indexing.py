@@ -222,3 +222,13 @@ def test_images_beside_the_table_come_before_those_of_the_working_directory(
     assert fields["Path_1"].tolist() == [str(other / "a.tif"), str(Path.cwd() / "here.tif")]
     assert fields["Metadata_Compound"].tolist() == ["taxol"] * 2
     assert fields["Metadata_Concentration"].tolist() == [0.5, 0.05]
+
+
+def test_wells_of_a_table_of_ones_own_have_one_spelling(tmp_path: Path) -> None:
+    rows = [("a1", "01"), ("A01", "2"), ("slide 3", "x")]
+    lines = [f"p,{well},{site},{number}.tif" for number, (well, site) in enumerate(rows)]
+    head = "Metadata_Plate,Metadata_Well,Metadata_Site,Path_1"
+    (tmp_path / "own.csv").write_text("\n".join([head, *lines]))
+    fields = PlateIndex.load(tmp_path / "own.csv").fields
+    assert fields["Metadata_Well"].tolist() == ["A01", "A01", "slide 3"]
+    assert fields["Metadata_Site"].tolist() == ["1", "2", "x"]
