@@ -4,25 +4,20 @@ import codecs
 import gzip
 import io
 import logging
-import re
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
 from cellssl.errors import PlateError
+from cellssl.punctuation import LOOKED_AT, THOUSANDS, separator_of
 
 __all__ = ["read_table"]
 
 logger = logging.getLogger(__name__)
 
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
-_LOOKED_AT = 20  # lines that say what parts columns
-# Of several that part the lines equally well, the first: a comma may be a decimal one everywhere.
-_SEPARATORS = ("\t", ";", ",")
-_QUOTED = re.compile(r'"[^"]*"')
 _DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
-_THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"  # 1,500 is 1500 in one country, 1.5 in another
 
 
 def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False) -> pd.DataFrame:
@@ -45,7 +40,7 @@ def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False
         text = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
-        separator = _separator(list(islice(lines, _LOOKED_AT)))
+        separator = separator_of(list(islice(lines, LOOKED_AT)))
         lines.seek(0)
         table = pd.read_csv(
             lines,
@@ -83,24 +78,13 @@ def _decoded(raw: bytes, path: Path) -> str:
         return raw.decode("cp1252", errors="replace")
 
 
-def _separator(lines: list[str]) -> str:
-    """Say what parts columns: what stands in most lines as often as in the first, else most often there."""
-    header, *rows = _QUOTED.sub("", "".join(lines)).splitlines() or [""]
-
-    def fit(separator: str) -> tuple[int, int]:
-        count = header.count(separator)
-        return sum(row.count(separator) == count for row in rows) if count else 0, count
-
-    return max(_SEPARATORS, key=fit) if any(one in header for one in _SEPARATORS) else ","
-
-
 def _with_points(column: pd.Series) -> pd.Series:
     """Write numbers with a point where all that is filled are numbers, some with a decimal comma."""
     values = column.str.strip()
     commas = values[values.str.contains(",", regex=False)]
     if commas.empty or not values[values != ""].str.fullmatch(_DECIMAL).all():
         return column
-    if commas.str.fullmatch(_THOUSANDS).all():
+    if commas.str.fullmatch(THOUSANDS).all():
         logger.warning(
             "column %s: %s may be thousands or decimals, and stays a text. Write it without a comma",
             column.name,
