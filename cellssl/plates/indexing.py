@@ -181,8 +181,6 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
 
 def _no_field(found: PlateIndex) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
-    if found.problems.empty:
-        return f"not one field is there: the table lists {found.absent:,} whose files are absent"
     kinds = found.problems["Problem"]
     faults = kinds[kinds.isin(["incomplete", "duplicate"])]
     kind = str((faults if len(faults) else kinds).mode().iloc[0])

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import logging
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False
     path = Path(path)
     try:
         text = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
+        text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
         separator = separator_of(list(islice(lines, LOOKED_AT)))

@@ -168,6 +168,7 @@ def test_a_column_of_treatments_with_doses_makes_no_compounds(
     [
         ("Well,Note; with; more\nA1,x\nA2,y\nB1,z\n", "Metadata_Note; with; more", ["x", "y", "z"]),
         ("Well;Conc, µM\nA1;0,5\nA2;1,5\nB1;2,5\n", "Metadata_Conc, µM", [0.5, 1.5, 2.5]),
+        ("sep=;\r\nWell;Dose\r\nA1;0,5\r\nA2;1\r\nB1;2\r\n", "Metadata_Dose", [0.5, 1, 2]),
         ("Well\tDose\nA1\t0,5\nA2\t1,500\nB1\t10\n", "Metadata_Dose", [0.5, 1.5, 10]),
     ],
 )
