@@ -20,7 +20,9 @@ _UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IG
 # A decimal comma is read where it cannot part thousands.
 _NUMBER = r"[+-]?(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _DOSE = re.compile(rf"(?P<number>{_NUMBER}) *(?P<unit>{_UNIT})?", re.IGNORECASE)
-_AMOUNT = re.compile(rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)\)?$", re.IGNORECASE)
+_AMOUNT = re.compile(
+    rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
+)
 _EMPTY = ("", "nan", "NaN", "NA")
 
 

@@ -151,12 +151,24 @@ def test_doses_in_mass_stay_numbers_of_their_own_unit(write: Write) -> None:
     assert "Metadata_Concentration" not in named
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Taxol 1 µM", "Taxol 10 µM"),
+        ("1 nM taxol", "1 µM Taxol"),
+        ("IL-2_10ng/ml", "IL-2_100ng/ml"),
+        ("Taxol (1 uM) 24 h", "Taxol (3 uM) 24 h"),
+    ],
+)
 def test_a_column_of_treatments_with_doses_makes_no_compounds(
-    write: Write, caplog: pytest.LogCaptureFixture
+    write: Write, caplog: pytest.LogCaptureFixture, names: tuple[str, str]
 ) -> None:
-    doses = _index(write, "Well,Treatment\nA1,DMSO 0.1 %\nA2,Taxol 1 µM\nB1,Taxol 10 µM\n").fields
-    assert "Metadata_Compound" not in doses
-    assert "names doses too, such as 'Taxol 1 µM'" in caplog.text
+    fields = _index(write, f"Well,Treatment\nA1,DMSO 0.1 %\nA2,{names[0]}\nB1,{names[1]}\n").fields
+    assert "Metadata_Compound" not in fields
+    assert f"names doses too, such as '{names[0]}'" in caplog.text
+
+
+def test_treatments_at_one_dose_each_are_compounds(write: Write) -> None:
     single = "Well,Treatment\nA1,DMSO 0.1 %\nA2,siRNA 1\nB1,siRNA 2\n"
     fields = _index(write, single, negative="DMSO 0.1 %").fields
     assert fields["Metadata_Compound"].tolist() == ["DMSO 0.1 %", "siRNA 1", "siRNA 2"]
