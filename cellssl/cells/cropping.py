@@ -233,18 +233,23 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
 
 
 def _check_size(size: int, diameters: Mapping[str, float]) -> None:
-    """Say when crops are far too small or too large for the cells on some plate."""
-    for plate, diameter in diameters.items():
-        if not diameter or _ROOMY * diameter <= size <= _LOST * diameter:
+    """Say when crops are far too small or too large for the cells on some plates, once for all."""
+    known = {plate: diameter for plate, diameter in diameters.items() if diameter}
+    small = {plate: own for plate, own in known.items() if size < _ROOMY * own}
+    large = {plate: own for plate, own in known.items() if size > _LOST * own}
+    for plates, what in ((small, "cells are cut off"), (large, "each shows many cells")):
+        if not plates:
             continue
+        diameter = float(np.median(list(plates.values())))
         view = 2 * round(_VIEW * diameter / 2)
         _LOG.warning(
-            "plate %s: nuclei are usually %.0f px across and crops %d px: %s. A view (the protocol's "
+            "plate %s%s: nuclei are usually %.0f px across and crops %d px: %s. A view (the protocol's "
             "crop.size) of %d px, and crops of %d px (--size), would suit them",
-            plate,
+            next(iter(plates)),
+            f" and {len(plates) - 1} more" if len(plates) > 1 else "",
             diameter,
             size,
-            "cells are cut off" if size < _ROOMY * diameter else "each shows many cells",
+            what,
             max(view, 8),
             max(2 * round(_STORED * view / 2), 8),
         )

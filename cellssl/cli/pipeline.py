@@ -8,16 +8,14 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import (
     Baselines,
-    Cutting,
     Device,
     HeldOut,
     Label,
     Out,
-    PlateFiles,
-    Segmentation,
     TrainingChanges,
     parse_baselines,
 )
+from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_scores, show_table, shown
 from cellssl.errors import CellsslError
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app, plates
-from cellssl.cli.options import Cutting, Out, PlateFiles, Segmentation
+from cellssl.cli.options import Out
+from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
 
 Folder = Annotated[Path, typer.Argument(help="The plate's folder.", show_default=False)]

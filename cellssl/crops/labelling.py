@@ -43,7 +43,7 @@ def label_crops(
         A channel, for a cell's `total_intensity` in it, or a column of numbers, e.g.
         ``Area_Nucleus``; cells without a number get no class.
     name : str
-        Of the new column, with or without ``Metadata_``; one of this name is replaced.
+        Of the new column, with or without ``Metadata_``; one that was made here is replaced.
     classes : int
         How many, 2 or more: see `class_names`.
     per : str, optional
@@ -58,7 +58,8 @@ def label_crops(
     Raises
     ------
     CropError
-        When there is no such channel or column, or its numbers are too few or too alike.
+        When there is no such channel or column, its numbers are too few or too alike, or the name
+        is another column's.
 
     Examples
     --------
@@ -68,6 +69,9 @@ def label_crops(
     column = f"Metadata_{name.removeprefix('Metadata_')}"
     if "/" in name or column == "Metadata_":
         raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
+    about = described(crops)
+    if _find(crops, column.removeprefix("Metadata_")) and column not in about.get("labelled", {}):
+        raise CropError(f"name: {crops.path} has a column {name!r} already; take another name")
     if classes < 2:
         raise CropError(f"classes: got {classes}, wanted 2 or more")
     numbers = total_intensity(crops, by) if by in crops.channels else _column(crops, by)
@@ -82,7 +86,6 @@ def label_crops(
             rows = np.arange(first, min(first + _BATCH, len(crops)))
             yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
 
-    about = described(crops)
     how = {"by": by, "classes": classes, "per": per}
     return write_crops(
         crop_file(out),

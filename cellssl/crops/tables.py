@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.errors import CropError
+from cellssl.punctuation import punctuation_of
 
 __all__ = ["cell_names", "complete", "name_columns", "read_table"]
 
@@ -32,16 +33,28 @@ _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
 def read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read the CSV and its columns' names in obs; what identifies a cell stays as written."""
+    """Read the CSV and its columns' names in obs; what identifies a cell stays as written.
+
+    Columns may be parted by semicolons or tabs, and then have decimal commas.
+    """
     try:
-        names = name_columns(pd.read_csv(path, nrows=0), columns)
+        separator, point = punctuation_of(path)
+        names = name_columns(pd.read_csv(path, sep=separator, nrows=0), columns)
         texts = {
             name: str
             for name, own in names.items()
             if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
         }
         missing = {name: list(_MISSING) for name in names if name not in texts}
-        return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=missing), names
+        table = pd.read_csv(
+            path,
+            sep=separator,
+            decimal=point,
+            dtype=texts,
+            keep_default_na=False,
+            na_values=missing,
+        )
+        return table, names
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
 

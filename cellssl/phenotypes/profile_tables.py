@@ -1,6 +1,5 @@
 """Profiles as tables, CSV or Parquet, named as pycytominer expects: `Metadata_` and `Cells_` columns."""
 
-import gzip
 from pathlib import Path
 
 import anndata as ad
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
+from cellssl.punctuation import punctuation_of
 
 __all__ = ["described_table", "from_table", "read_table", "write_table"]
 
@@ -108,7 +108,7 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
         beside = _beside(path)
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
         if record is None:
-            separator, point = _punctuation(path)
+            separator, point = punctuation_of(path)
             table = pd.read_csv(
                 path, sep=separator, decimal=point, low_memory=False, float_precision="round_trip"
             )
@@ -123,14 +123,6 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
-
-
-def _punctuation(path: Path) -> tuple[str, str]:
-    """Say what parts the columns of a CSV, and the decimals: semicolons go with decimal commas."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        header = file.readline()
-    separator = max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
-    return separator, "," if separator == ";" else "."
 
 
 def _beside(path: Path) -> Path:

@@ -1,7 +1,6 @@
 """From a plate's folder to its `PlateIndex`: files sorted into fields and joined to metadata."""
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +12,17 @@ from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.layouts import Images, Layout, Listing
+from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
 from cellssl.plates.stacks import choose_planes, first_time_point
 from cellssl.plates.tables import as_numbers, join
+from cellssl.plates.treatments import recognise_treatments
 
 __all__ = ["index"]
 
 logger = logging.getLogger(__name__)
 
 _KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-_ZARR = {".zgroup", ".zarray", "zarr.json"}
 _FIRST = [
     *_KEYS,
     "Metadata_Batch",
@@ -68,7 +68,8 @@ def index(
         `channel`, and `well` or `row` and `column`; if need be `plate`, `site`, `z` and `time`. With
         `ome-tiff` it says where the files were taken, and needs no `channel`.
     metadata
-        CSV with a row per well (`Well`, or `Row` and `Column`; `Plate`, `Site` if need be);
+        CSV with a row per well (`Well`, or `Row` and `Column`; `Plate`, `Site` if need be), whose
+        treatments and doses are known by other names too (`Drug`, `Dose_nM`, …);
         for `bbbc021`, `cellprofiler` and `deepprofiler` the table that lists the images, which is
         also found in the folder.
     moa
@@ -109,7 +110,7 @@ def index(
             channels={"1": "GFP", "2": "DNA"},
         )
     """
-    images = _look(
+    images = look(
         Path(folder),
         plate=plate,
         pattern=pattern,
@@ -132,10 +133,11 @@ def index(
         detail = f"not in {listing.metadata.name}"
         problems += [_problem(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
+    fields = recognise_treatments(as_numbers(fields))
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
     complete = fields.pop("_Complete").astype(bool)
     found = PlateIndex(
-        _ordered(as_numbers(fields[complete]), listing.channels, images.folder),
+        _ordered(fields[complete], listing.channels, images.folder),
         listing.channels,
         _problem_table([*problems, *listing.problems]),
         absent,
@@ -147,49 +149,6 @@ def index(
         logger.info("%s", note)
     logger.info("%s: %s", folder, found.summary())
     return found
-
-
-def _look(folder: Path, **options: Any) -> Images:
-    """Look at what lies in the folder."""
-    files, groups = _walk(folder)
-
-    def ending(*suffixes: str) -> tuple[str, ...]:
-        return tuple(path for path in files if path.lower().endswith(suffixes))
-
-    return Images(
-        folder=folder,
-        paths=ending(".tif", ".tiff"),
-        tables=ending(".csv", ".csv.gz"),
-        documents=ending(".xml", ".mlf", ".mrf"),
-        groups=tuple(groups),
-        **options,
-    )
-
-
-def _walk(folder: Path) -> tuple[list[str], list[str]]:
-    """List the files and the outermost Zarr groups below a folder in one walk.
-
-    Linked folders are followed, each once; what lies in a Zarr group is not listed.
-    """
-    if not folder.is_dir():
-        raise PlateError(f"{folder} is not a folder; wanted the folder of a plate's images.")
-    paths: list[str] = []
-    groups: list[str] = []
-    seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        below = Path(root).relative_to(folder)
-        if not _ZARR.isdisjoint(files):
-            groups.append(below.as_posix())
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths += [(below / name).as_posix() for name in files if not name.startswith(".")]
-    return sorted(paths), sorted(groups)
 
 
 def _file(path: str | Path | None, option: str) -> Path | None:
@@ -222,9 +181,10 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
 
 def _no_field(found: PlateIndex) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
-    faults = found.problems[found.problems["Problem"].isin(["incomplete", "duplicate"])]
-    kind = faults["Problem"].mode().iloc[0] if len(faults) else "unmatched"
-    example = (faults["Detail"] if len(faults) else found.problems["Detail"]).iloc[0]
+    kinds = found.problems["Problem"]
+    faults = kinds[kinds.isin(["incomplete", "duplicate"])]
+    kind = str((faults if len(faults) else kinds).mode().iloc[0])
+    example = found.problems.loc[kinds == kind, "Detail"].iloc[0]
     mend = {
         "duplicate": "several images have one plate, well, site and channel: say with --pattern what "
         "else tells them apart (site, z, time), or take the copies out",

@@ -9,7 +9,10 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.files import atomic
 from cellssl.plates.addresses import files_of
-from cellssl.plates.tables import NAMES, as_numbers, read_table
+from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.tables import NAMES, as_numbers, as_site
+from cellssl.plates.treatments import recognise_treatments
+from cellssl.plates.wells import normalise_well
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
@@ -93,7 +96,8 @@ class PlateIndex:
     def load(cls, path: str | Path) -> "PlateIndex":
         """Read an index that was saved, or a table of one's own with the same columns.
 
-        Paths that are not whole begin in the working directory or else in the table's folder; rows
+        Wells and sites get their one spelling (`A01`, `1`); what is no well keeps its name, a slide
+        say. Paths that are not whole begin in the table's folder, or else in the working directory; rows
         without a path for every channel are incomplete.
 
         Raises
@@ -116,6 +120,10 @@ class PlateIndex:
                 f"{path} is not an index of fields: it lacks "
                 f"{', '.join(lacking) or 'a Path_<channel> column'}."
             )
+        fields = fields.assign(
+            Metadata_Well=fields["Metadata_Well"].map(_well),
+            Metadata_Site=fields["Metadata_Site"].map(as_site),
+        )
         problems, absent, notes = _read_problems(_problems_path(path))
         paths = [f"Path_{channel}" for channel in channels]
         fields[paths] = fields[paths].fillna("").map(lambda text: _whole(str(text), path.parent))
@@ -142,18 +150,31 @@ def _problems_path(path: Path) -> Path:
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
-            return _named(pd.read_parquet(path))
-        return as_numbers(read_table(path, empty=True))
+            return recognise_treatments(_named(pd.read_parquet(path)))
+        return recognise_treatments(as_numbers(read_table(path, empty=True)))
+    except PlateError:
+        raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
 
 
+def _well(name: object) -> str:
+    """Give a well its one spelling, so that A1 and A01 are not two; a slide's name stays."""
+    try:
+        return normalise_well(str(name))
+    except PlateError:
+        return str(name).strip()
+
+
 def _whole(address: str, folder: Path) -> str:
-    """Make an address whole: as it is found from here, else from the folder."""
+    """Make an address whole: as it is found from the folder, else from here."""
     if not address or Path(address).is_absolute():
         return address
-    base = Path() if all(file.exists() for file in files_of(address)) else folder
-    return str(base.resolve() / address)
+    beside = str(folder.resolve() / address)
+    if all(file.exists() for file in files_of(beside)):
+        return beside
+    here = str(Path().resolve() / address)
+    return here if all(file.exists() for file in files_of(here)) else beside
 
 
 def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,5 @@
-"""Metadata tables: read as published, their columns recognised, joined to the fields."""
+"""Metadata tables: their columns recognised, joined to the fields."""
 
-import codecs
-import gzip
-import io
-import logging
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -12,17 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.treatments import name_treatments
+from cellssl.plates.spreadsheets import read_table
 from cellssl.plates.wells import normalise_well, well_from
 
-__all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "read_table", "standard"]
+__all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
 
-logger = logging.getLogger(__name__)
-
-_HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
-_SEPARATORS = (",", ";", "\t")  # of several that make as many columns, the first
-_QUOTED = re.compile(r'"[^"]*"')
-_DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 _KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
@@ -37,85 +27,6 @@ NAMES = {
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
-
-
-def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False) -> pd.DataFrame:
-    """Read a CSV (also .gz) as strings, however a spreadsheet or microscope wrote it.
-
-    Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
-    whichever makes most of the first line. Where it is no comma, a decimal comma becomes a point. The
-    text is UTF-8, UTF-16 with its mark (Excel's Unicode text), or else Windows-1252.
-
-    `rows` limits how many are read; 0 gives the columns alone.
-
-    Raises
-    ------
-    PlateError
-        When the file is missing, is not a table, or has no rows unless it may be `empty`.
-    """
-    path = Path(path)
-    try:
-        text = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
-        # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
-        lines = io.StringIO(text, newline=None)
-        separator = _separator(lines.readline())
-        lines.seek(0)
-        table = pd.read_csv(
-            lines,
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            nrows=rows,
-        )
-    except FileNotFoundError as error:
-        raise PlateError(f"there is no metadata file {path}.") from error
-    except (OSError, EOFError, ValueError) as error:
-        raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
-    table.columns = [str(name).strip() for name in table.columns]
-    if separator != "," and len(table):
-        table = table.apply(_with_points)
-    if table.empty and rows != 0 and not empty:
-        raise PlateError(f"{path} has no rows.")
-    return table
-
-
-def _decoded(raw: bytes, path: Path) -> str:
-    """Make text of a table's bytes."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="ignore")  # the first lines may end within a character
-    if b"\0" in raw:  # in no text but UTF-16
-        raise PlateError(
-            f"{path} is no text (an Excel workbook?): wanted a CSV. Save it as CSV from the program "
-            "that wrote it."
-        )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        logger.info("%s is not UTF-8: read as Windows-1252", path)
-        return raw.decode("cp1252", errors="replace")
-
-
-def _separator(header: str) -> str:
-    """Say what parts columns, by the table's first line: what makes most of them."""
-    return max(_SEPARATORS, key=_QUOTED.sub("", header).count)
-
-
-def _with_points(column: pd.Series) -> pd.Series:
-    """Write numbers with a point where all that is filled are numbers, some with a decimal comma."""
-    values = column.str.strip()
-    filled = values[values != ""]
-    decimal = filled.str.contains(",", regex=False).any() and filled.str.fullmatch(_DECIMAL).all()
-    return values.str.replace(",", ".", regex=False) if decimal else column
-
-
-def _read_bytes(path: Path, most: int | None) -> bytes:
-    """Read a file, or the whole lines among its first bytes; .gz is unpacked."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        raw = file.read(-1 if most is None else most)
-    if most is None or len(raw) < most:
-        return raw
-    return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1] or raw
 
 
 def find_column(table: pd.DataFrame, name: str) -> str | None:
@@ -162,8 +73,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     fields
         One row per field with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``.
     path
-        The CSV; each of its other columns becomes ``Metadata_<name>``; treatments and doses are known
-        by other names too, see `name_treatments`.
+        The CSV; each of its other columns becomes ``Metadata_<name>``.
 
     Returns
     -------
@@ -201,7 +111,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
         keys["Metadata_Site"] = table[site].map(as_site)
     own = set(used) if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
-    named = name_treatments(as_numbers(pd.DataFrame(keys | others)))
+    named = as_numbers(pd.DataFrame(keys | others))
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
         raise PlateError(

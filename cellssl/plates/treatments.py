@@ -5,85 +5,126 @@ import re
 
 import pandas as pd
 
-__all__ = ["name_treatments"]
+__all__ = ["recognise_treatments"]
 
 logger = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
 _COMPOUNDS = ("treatment", "drug")
-_MOLAR = {"fm": 1e-15, "pm": 1e-12, "nm": 1e-9, "um": 1e-6, "mm": 1e-3, "m": 1.0}
-_UNIT = "[fpnumµμ]?m"  # of either letter mu
-_DOSE_NAME = re.compile(rf"(?:conc|conc\.|concentration|dose)[ _]*[(\[]?(?:{_UNIT})?[)\]]?", re.I)
-_DOSE = re.compile(
-    rf"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?) *(?P<unit>{_UNIT})?", re.IGNORECASE
+_MICROMOLAR = {"fm": 1e-9, "pm": 1e-6, "nm": 1e-3, "um": 1.0, "mm": 1e3, "m": 1e6}
+_UNIT = "(?:[fpnumµμ]m|(?-i:M))"  # of either letter mu; a lone m is a metre or a minute
+_DOSE_NAME = re.compile(
+    rf"(?:conc\.?|concentration|dose)(?:[ _,(\[]+(?P<unit>{_UNIT})[)\]]?)?", re.IGNORECASE
 )
+_UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IGNORECASE)
+# A decimal comma is read where it cannot part thousands.
+_NUMBER = r"[+-]?(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_DOSE = re.compile(rf"(?P<number>{_NUMBER}) *(?P<unit>{_UNIT})?", re.IGNORECASE)
+_AMOUNT = re.compile(
+    rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
+)
+_EMPTY = ("", "nan", "NaN", "NA")
 
 
-def name_treatments(table: pd.DataFrame) -> pd.DataFrame:
+def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     """Give wells ``Metadata_Compound`` and ``Metadata_Concentration`` where other columns say them.
 
-    Compounds are what a column `Treatment` or `Drug` says, doses one called `Dose`, `Conc` or
-    `Concentration`, with or without its unit (`Dose_uM`, `Conc (nM)`); that column stays too. Texts
-    such as ``500 nM`` become numbers: in their unit where all have one, else in µM.
+    Compounds are what a column `Treatment` or `Drug` says, unless it names one compound at several
+    doses (``taxol 1 µM``); doses what one called `Dose`, `Conc` or `Concentration` says, with or
+    without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is said, by the
+    column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
+    concentrations are in µM, so that plates of several units agree; numbers without one stay as they
+    are.
 
     Parameters
     ----------
     table
         ``Metadata_*`` columns, numeric where they are so wholly.
     """
-    named = {str(name).removeprefix("Metadata_").lower(): str(name) for name in table}
-    compound = next((named[name] for name in _COMPOUNDS if name in named), None)
-    if _COMPOUND not in table and compound is not None:
-        table = table.assign(**{_COMPOUND: table[compound].astype(object)})
-        logger.info("%s is taken from %s", _COMPOUND, compound)
-    source = _CONCENTRATION
-    if source not in table:
-        doses = [name for plain, name in named.items() if _DOSE_NAME.fullmatch(plain)]
-        if len(doses) != 1:  # of several nobody says which
-            return table
-        source = doses[0]
-    numbers = _numbers(table[source], source)
+    named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
+    if _COMPOUND not in table:
+        table = _with_compounds(table, named)
+    matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
+    doses = {name: match["unit"] for name, match in matches.items() if match}
+    if _CONCENTRATION in doses:
+        doses = {_CONCENTRATION: None}
+    if len(doses) > 1:
+        logger.warning(
+            "doses may be those of %s: call the right column Concentration", " or ".join(doses)
+        )
+    if len(doses) != 1:
+        return table
+    source, unit = next(iter(doses.items()))
+    column = None if unit else _unit_column(table, named)
+    units = pd.Series(unit or "", index=table.index) if column is None else table[column]
+    numbers = _concentrations(table[source], units.fillna("").astype(str).str.strip(), source)
     if numbers is None:
         return table
     if source != _CONCENTRATION:
         logger.info("%s is taken from %s", _CONCENTRATION, source)
-    return table.assign(**{_CONCENTRATION: numbers})
+    # The column of units is about the doses as they were written: read twice, it would count twice.
+    return table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
 
 
-def _numbers(doses: pd.Series, name: str) -> pd.Series | None:
-    """Read doses as numbers; None, with a warning, where they are none."""
-    if pd.api.types.is_numeric_dtype(doses):
-        return doses
-    texts = doses.astype(str).str.strip()
-    filled = texts[texts != ""]
-    found = [_DOSE.fullmatch(text) for text in filled]
-    wrong = [text for text, match in zip(filled, found, strict=True) if not _is_dose(match)]
-    if wrong or filled.empty:
-        if wrong:
-            logger.warning(
-                "%s holds %r, which is no number: wells cannot be ordered by dose. Write numbers of "
-                "one unit, or amounts such as 500 nM",
-                name,
-                wrong[0],
-            )
+def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
+    """Take compounds from the column that has them, unless it has doses too."""
+    lower = {plain.lower(): name for plain, name in named.items()}
+    source = next((lower[name] for name in _COMPOUNDS if name in lower), None)
+    if source is None:
+        return table
+    names = pd.Series(table[source].astype(str).str.strip().unique())
+    bare = names.str.replace(_AMOUNT, "", regex=True)
+    several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
+    if len(several):  # two doses would pass for two compounds that agree
+        logger.warning(
+            "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
+            "Concentration",
+            source,
+            several.iloc[0],
+        )
+        return table
+    logger.info("%s is taken from %s", _COMPOUND, source)
+    return table.assign(**{_COMPOUND: table[source].astype(object)})
+
+
+def _unit_column(table: pd.DataFrame, named: dict[str, str]) -> str | None:
+    """Find the one column that says in what unit of amount each dose is."""
+    columns = [name for plain, name in named.items() if _UNIT_NAME.fullmatch(plain)]
+    if len(columns) != 1 or not any(_plain(str(text).strip()) for text in table[columns[0]]):
         return None
-    units = [_plain(match["unit"]) for match in found if match]
-    there = sorted({unit for unit in units if unit})
-    unit = there[0] if len(there) == 1 else "um"
-    values = [
-        float(match["number"]) * _MOLAR[own or unit] / _MOLAR[unit]
-        for match, own in zip(found, units, strict=True)
-        if match
-    ]
-    logger.info("%s is read in %sM", name, unit.removesuffix("m").replace("u", "µ"))
-    rounded = [float(f"{value:.9g}") for value in values]
-    return pd.Series(rounded, index=filled.index).reindex(doses.index)
+    return columns[0]
 
 
-def _is_dose(match: re.Match[str] | None) -> bool:
-    """Say whether a text is an amount with its unit; nothing needs none."""
-    return match is not None and (bool(match["unit"]) or float(match["number"]) == 0)
+def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series | None:
+    """Read doses, in µM where their units are said; None, with a warning, where they are none."""
+    if pd.api.types.is_numeric_dtype(doses) and not units.any():
+        return doses
+    stripped = doses.astype(str).str.strip()
+    texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
+    found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
+    numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}
+    # The dose 0 is 0 in every unit.
+    own = {row: m["unit"] or said[row] for row, m in found.items() if m and numbers[row]}
+    wrong = [texts[row] for row, match in found.items() if match is None]
+    if len(set(own.values())) > 1:
+        wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
+    if wrong:
+        logger.warning(
+            "%s holds %r, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
+            "such as 500 nM, or nothing",
+            name,
+            wrong[0],
+        )
+    if wrong or not numbers:
+        return None
+    factors = {row: _MICROMOLAR.get(_plain(unit), 1.0) for row, unit in own.items()}
+    if any(_plain(unit) for unit in own.values()):
+        logger.info("%s is read in µM", name)
+    rounded = {row: float(f"{v * factors.get(row, 1.0):.9g}") for row, v in numbers.items()}
+    return pd.Series(rounded, dtype=float).reindex(doses.index)
 
 
-def _plain(unit: str | None) -> str:
-    return re.sub("[µμ]", "u", (unit or "").lower())
+def _plain(unit: str) -> str:
+    """Spell a unit as `_MICROMOLAR` does; "" of another."""
+    known = re.fullmatch(_UNIT, unit, re.IGNORECASE)
+    return re.sub("[µμ]", "u", unit.lower()) if known else ""

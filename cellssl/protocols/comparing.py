@@ -41,7 +41,8 @@ def diff(a: Protocol | str | Path, b: Protocol | str | Path) -> pd.DataFrame:
     rows = [*_settings(first, second), *_views(first, second, prose=False)]
     if not rows:
         told = [("description", first.description, second.description)]
-        rows = [row for row in told if row[1] != row[2]]
+        # Who extends another and describes nothing says nothing else.
+        rows = [row for row in told if row[1] and row[2] and row[1] != row[2]]
         rows += _views(first, second, prose=True)
     return pd.DataFrame(rows, columns=["what", "first", "second"])
 

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 def inherit(
     base: Protocol, values: Mapping[str, Any], document: Document, *, source: str
 ) -> tuple[dict[str, Any], Callable[[Place, str], None]]:
-    """Lay a protocol's own values over those of the base.
+    """Lay a protocol's own values over those of the base; name and description are its own alone.
 
     Parameters
     ----------
@@ -101,6 +101,7 @@ def _fitting(
 ) -> dict[str, Any]:
     """Give the base's values; under another method without the options that it does not have."""
     values = base.to_dict()
+    values.pop("description")  # of the base's cells and purpose: these may be others
     training = own.get("training")
     method = training.get("method") if isinstance(training, Mapping) else None
     for option in drop_foreign_options(values, method) if isinstance(method, str) else ():

@@ -57,7 +57,7 @@ def schema() -> _Schema:
                 "type": "string",
                 "minLength": 1,
                 "description": "name or file of a protocol whose values hold where this file says "
-                "nothing",
+                "nothing; the description is this file's own",
             },
             **_edits(operations),
         },

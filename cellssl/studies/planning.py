@@ -161,8 +161,9 @@ def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
 
 def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Protocol:
     """Extend a protocol; say of a mistake where it stands."""
+    own = {"description": protocol.description}  # a study's cells stay the same
     try:
-        return extend(protocol, change, source=source)
+        return extend(protocol, {**own, **change}, source=source)
     except ProtocolError as error:
         raise StudyError(str(error)) from error
 

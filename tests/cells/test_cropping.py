@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cellssl.cells import CropReport, Labels, ThresholdSegmenter, crop
+from cellssl.cells.cropping import _check_size
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, CropError, PlateError
 from cellssl.files import sha256
@@ -152,6 +153,15 @@ def test_crops_that_do_not_hold_a_cell(make_plate, tmp_path, caplog):
     caplog.clear()
     run(make_plate(), tmp_path / "good", size=32)
     assert "across" not in caplog.text
+
+
+def test_of_many_plates_whose_crops_hold_no_cell_one_is_named(caplog):
+    _check_size(24, {"P1": 14.0, "P2": 0.0, "P3": 15.0, "P4": 16.0, "P5": 1.0})
+    assert caplog.messages[0].startswith("plate P1 and 2 more: nuclei are usually 15 px across")
+    assert (
+        "plate P5: nuclei are usually 1 px across and crops 24 px: each shows" in caplog.messages[1]
+    )
+    assert len(caplog.messages) == 2
 
 
 def test_nothing_kept_says_what_to_mend(make_plate, tmp_path):

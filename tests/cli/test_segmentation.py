@@ -1,7 +1,7 @@
 import pytest
 
 from cellssl.cells import CellposeSegmenter, LabelImages, ThresholdSegmenter
-from cellssl.cli.options import Segmentation
+from cellssl.cli.plate_options import Segmentation
 from cellssl.errors import CellsslError
 
 

@@ -30,6 +30,19 @@ def foreign(tmp_path):
     return tmp_path, images, table
 
 
+def test_a_table_of_another_country_is_read_alike(foreign):
+    folder, _, table = foreign
+    table.to_csv(folder / "german.csv", index=False, sep=";", decimal=",")
+    found = [
+        import_crops(
+            folder / "crops.npy", folder / f"{name}.csv", folder / name, channels=["a", "b"]
+        )
+        for name in ("cells", "german")
+    ]
+    pd.testing.assert_frame_equal(*(Crops.open(path).obs for path in found))
+    assert Crops.open(found[1]).obs["Metadata_Concentration"].tolist() == [0, 0, 0.1, 0.1, 0.3, 1]
+
+
 @pytest.mark.parametrize("name", ["crops.h5", "crops.npy"])
 def test_pixels_and_table_arrive(foreign, name):
     folder, images, _ = foreign

@@ -76,6 +76,8 @@ def test_a_cell_without_a_number_gets_no_class(crop_file, batch, tmp_path):
         ({"by": "DNA", "per": "Plat"}, "no column 'Plat' to rank within"),
         ({"by": "DNA", "classes": 1}, "got 1, wanted 2 or more"),
         ({"by": "DNA", "classes": 7}, "too few for 7 classes"),
+        ({"by": "DNA", "name": "Well"}, "has a column 'Well' already; take another name"),
+        ({"by": "DNA", "name": "area_nucleus"}, "has a column 'area_nucleus' already"),
         ({"by": "DNA", "name": "a/b"}, "cannot name a column"),
     ],
 )

@@ -350,7 +350,7 @@ def test_an_embedding_is_not_written_over_itself_and_losses_are_told(
     np.testing.assert_array_equal(read_embedding(tmp_path / "a.parquet").X, cells.X.toarray())
 
 
-@pytest.mark.parametrize(("separator", "point"), [(";", ","), ("\t", ".")])
+@pytest.mark.parametrize(("separator", "point"), [(";", ","), (";", "."), ("\t", "."), ("\t", ",")])
 def test_tables_of_other_countries_are_read(separator, point, tmp_path):
     table = pd.DataFrame(
         {

@@ -204,3 +204,31 @@ def test_a_table_of_ones_own_beside_its_images(
         ["A02", "incomplete", "lacks GFP"]
     ]
     assert "row 2 of the index lacks GFP" in caplog.text
+
+
+def test_images_beside_the_table_come_before_those_of_the_working_directory(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write("a.tif", "here.tif"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.tif").write_bytes(b"")
+    table = other / "mine.csv"
+    table.write_text(
+        "Metadata_Plate,Metadata_Well,Metadata_Site,Metadata_Drug,Metadata_Dose_nM,Path_1\n"
+        "p,A01,1,taxol,500,a.tif\np,A02,1,taxol,50,here.tif\n"
+    )
+    fields = PlateIndex.load(table).fields
+    assert fields["Path_1"].tolist() == [str(other / "a.tif"), str(Path.cwd() / "here.tif")]
+    assert fields["Metadata_Compound"].tolist() == ["taxol"] * 2
+    assert fields["Metadata_Concentration"].tolist() == [0.5, 0.05]
+
+
+def test_wells_of_a_table_of_ones_own_have_one_spelling(tmp_path: Path) -> None:
+    rows = [("a1", "01"), ("A01", "2"), ("slide 3", "x")]
+    lines = [f"p,{well},{site},{number}.tif" for number, (well, site) in enumerate(rows)]
+    head = "Metadata_Plate,Metadata_Well,Metadata_Site,Path_1"
+    (tmp_path / "own.csv").write_text("\n".join([head, *lines]))
+    fields = PlateIndex.load(tmp_path / "own.csv").fields
+    assert fields["Metadata_Well"].tolist() == ["A01", "A01", "slide 3"]
+    assert fields["Metadata_Site"].tolist() == ["1", "2", "x"]

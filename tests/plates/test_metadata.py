@@ -91,31 +91,112 @@ def test_treatments_and_doses_by_other_names(
 
 
 @pytest.mark.parametrize(
-    ("doses", "numbers", "unit"),
+    ("column", "doses", "micromolar"),
     [
-        (["0", "500 nM", "1000nM"], [0, 500, 1000], "nM"),
-        (["0", "500 nM", "1.5 µM"], [0, 0.5, 1.5], "µM"),
-        (["2e-3 mM", "0.1 uM", ".5 μM"], [2, 0.1, 0.5], "µM"),
+        ("Concentration", ["0", "500 nM", "1000nM"], [0, 0.5, 1]),
+        ("Dose", ["0", "500 nM", "1.5 µM"], [0, 0.5, 1.5]),
+        ("Conc.", ["2e-3 mM", "0.1 uM", ".5 μM"], [2, 0.1, 0.5]),
+        ("Conc (nM)", ["1", "500", "2 µM"], [0.001, 0.5, 2]),
+        ("Dose_mM", ["0", "0.1", "1"], [0, 100, 1000]),
+        ("Dose", ['"0,5 µM"', '"0,125 µM"', '"12,5 nM"'], [0.5, 0.125, 0.0125]),
     ],
 )
-def test_doses_with_units(
+def test_doses_with_units_are_in_micromolar(
     write: Write,
     caplog: pytest.LogCaptureFixture,
+    column: str,
     doses: list[str],
-    numbers: list[float],
-    unit: str,
+    micromolar: list[float],
 ) -> None:
     caplog.set_level("INFO")
     rows = "".join(f"{well},{dose}\n" for well, dose in zip(("A1", "A2", "B1"), doses, strict=True))
-    fields = _index(write, f"Well,Concentration\n{rows}").fields
-    assert fields["Metadata_Concentration"].tolist() == numbers
-    assert f"is read in {unit}" in caplog.text
+    fields = _index(write, f"Well,{column}\n{rows}").fields
+    assert fields["Metadata_Concentration"].tolist() == micromolar
+    assert "is read in µM" in caplog.text
 
 
-def test_doses_that_are_no_numbers_are_said(write: Write, caplog: pytest.LogCaptureFixture) -> None:
-    fields = _index(write, "Well,Concentration\nA1,5 mg/ml\nA2,10\nB1,high\n").fields
-    assert fields["Metadata_Concentration"].tolist() == ["5 mg/ml", "10", "high"]
-    assert "holds '5 mg/ml', which is no number: wells cannot be ordered by dose" in caplog.text
+def test_units_in_a_column_of_their_own_count_once(write: Write, tmp_path: Path) -> None:
+    text = "Well,Dose,Dose_unit\nA1,500,nM\nA2,1,uM\nB1,0,\n"
+    found = _index(write, text)
+    assert found.fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+    again = PlateIndex.load(found.save(tmp_path / "plate.csv"))
+    assert again.fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Well,Concentration\nA1,5 mg/ml\nA2,10\nB1,high\n", "5 mg/ml"),
+        ("Well,Concentration\nA1,500 nM\nA2,10\nB1,1 uM\n", "10"),  # 10 of what?
+        ('Well,Concentration\nA1,1 nM\nA2,"1,500 nM"\nB1,\n', "1,500 nM"),
+        ("Well,Concentration\nA1,5 min\nA2,5 m\nB1,10 m\n", "5 min"),
+        ("Well,Concentration,Unit\nA1,500,nM\nA2,10,mg/ml\nB1,1,uM\n", "10 mg/ml"),
+    ],
+)
+def test_doses_that_cannot_be_compared_are_said(
+    write: Write, caplog: pytest.LogCaptureFixture, text: str, shown: str
+) -> None:
+    fields = _index(write, text).fields
+    own = [row.split(",")[1] for row in text.splitlines()[1:]]
+    if '"' not in text:
+        assert fields["Metadata_Concentration"].astype(str).tolist() == own
+    assert f"holds '{shown}', so that wells cannot be ordered by dose" in caplog.text
+
+
+def test_doses_in_mass_stay_numbers_of_their_own_unit(write: Write) -> None:
+    found = _index(write, "Well,Conc,Unit\nA1,5,mg/ml\nA2,10,mg/ml\nB1,0,mg/ml\n").fields
+    assert found["Metadata_Concentration"].tolist() == [5, 10, 0]
+    assert found["Metadata_Unit"].tolist() == ["mg/ml"] * 3
+    named = _index(write, "Well,Conc (mg/ml)\nA1,5\nA2,10\nB1,0\n").fields
+    assert "Metadata_Concentration" not in named
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Taxol 1 µM", "Taxol 10 µM"),
+        ("1 nM taxol", "1 µM Taxol"),
+        ("IL-2_10ng/ml", "IL-2_100ng/ml"),
+        ("Taxol (1 uM) 24 h", "Taxol (3 uM) 24 h"),
+    ],
+)
+def test_a_column_of_treatments_with_doses_makes_no_compounds(
+    write: Write, caplog: pytest.LogCaptureFixture, names: tuple[str, str]
+) -> None:
+    fields = _index(write, f"Well,Treatment\nA1,DMSO 0.1 %\nA2,{names[0]}\nB1,{names[1]}\n").fields
+    assert "Metadata_Compound" not in fields
+    assert f"names doses too, such as '{names[0]}'" in caplog.text
+
+
+def test_treatments_at_one_dose_each_are_compounds(write: Write) -> None:
+    single = "Well,Treatment\nA1,DMSO 0.1 %\nA2,siRNA 1\nB1,siRNA 2\n"
+    fields = _index(write, single, negative="DMSO 0.1 %").fields
+    assert fields["Metadata_Compound"].tolist() == ["DMSO 0.1 %", "siRNA 1", "siRNA 2"]
+    assert fields["Metadata_Control"].tolist() == ["negative", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "values"),
+    [
+        ("Well,Note; with; more\nA1,x\nA2,y\nB1,z\n", "Metadata_Note; with; more", ["x", "y", "z"]),
+        ("Well;Conc, µM\nA1;0,5\nA2;1,5\nB1;2,5\n", "Metadata_Conc, µM", [0.5, 1.5, 2.5]),
+        ("sep=;\r\nWell;Dose\r\nA1;0,5\r\nA2;1\r\nB1;2\r\n", "Metadata_Dose", [0.5, 1, 2]),
+        ("Well\tDose\nA1\t0,5\nA2\t1,500\nB1\t10\n", "Metadata_Dose", [0.5, 1.5, 10]),
+    ],
+)
+def test_columns_are_parted_by_what_parts_all_lines(
+    write: Write, text: str, column: str, values: list[object]
+) -> None:
+    assert _index(write, text).fields[column].tolist() == values
+
+
+def test_thousands_are_not_taken_for_decimals(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well\tDose\nA1\t1,500\nA2\t10,000\nB1\t500\n").fields
+    assert fields["Metadata_Dose"].tolist() == ["1,500", "10,000", "500"]
+    assert "Metadata_Concentration" not in fields
+    assert "column Dose: 1,500 may be thousands or decimals" in caplog.text
 
 
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cellssl.cli.application import app
-from cellssl.cli.options import PlateFiles
+from cellssl.cli.plate_options import PlateFiles
 from cellssl.plates import PlateIndex, layouts, plate_maps
 from cellssl.plates.plateindex import PROBLEM_COLUMNS
 from cellssl.plates.wells import ROWS

@@ -19,7 +19,8 @@ def operations(text: str, view: int = 0) -> list[str]:
 def test_nothing_but_the_name_differs() -> None:
     base, same = load("bbbc021-expert"), loads(child(""))
     assert same.name == "child"
-    assert same.to_dict() == {**base.to_dict(), "name": "child"}
+    # A description speaks of the base's cells: a preview of others must not be titled by it.
+    assert same.to_dict() == {**base.to_dict(), "name": "child", "description": ""}
     assert "extends" not in dump(same)
 
 

@@ -176,6 +176,32 @@ def test_mistakes_are_told(crops):
         cellssl.suggest(crops, label="Kind", budget=2)
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (lambda _: "P1", "these cells lie on one plate"),
+        (lambda obs: obs["Metadata_Kind"], "Plate: no value of Kind lies in more than one"),
+        (lambda _: np.repeat(["P1", "P2"], 30), "Plate: cells of one Kind do not differ by it"),
+    ],
+    ids=["one plate", "no class shared", "plates alike"],
+)
+def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
+    kinds = np.array(["usual", "large"] * 30)
+    one = draw_cells(
+        kinds[:6], {"usual": 4000, "large": 4000}, {"usual": 8, "large": 11}, np.ones(6)
+    )
+    obs = pd.DataFrame(
+        {"Metadata_Plate": "P1", "Metadata_Well": "A01", "Metadata_Kind": kinds},
+        index=[f"cell {i}" for i in range(60)],
+    )
+    obs["Metadata_Plate"] = column(obs)
+    images = np.concatenate([one] * 10)
+    batch = CropBatch(images, None, obs)
+    path = write_crops(tmp_path / "crops.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
+    with pytest.raises(StudyError, match=message):
+        cellssl.suggest(path, label="Kind", base=protocol())
+
+
 def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     out = tmp_path / "mine.yaml"
     found = cellssl.suggest(

@@ -85,6 +85,7 @@ def test_blocks_of_all_runs_lie_over_the_base() -> None:
     assert (a.protocol.crop.size, a.protocol.training.encoder) == (32, "vgg11_bn")
     assert (a.protocol.training.epochs, b.protocol.training.epochs) == (2, 9)
     assert a.protocol.crop.border == load("mnist-styles-forgotten").crop.border
+    assert a.protocol.description == load("mnist-styles-forgotten").description
 
 
 @pytest.mark.parametrize(

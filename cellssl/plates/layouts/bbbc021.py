@@ -15,7 +15,8 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, read_names
-from cellssl.plates.tables import as_site, read_table
+from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.tables import as_site
 from cellssl.plates.wells import normalise_well
 
 __all__ = ["Bbbc021"]

@@ -14,7 +14,8 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.layouts.naming import no_pattern
-from cellssl.plates.tables import find_column, read_table
+from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.tables import find_column
 
 __all__ = ["CellProfiler"]
 

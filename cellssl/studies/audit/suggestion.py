@@ -175,6 +175,26 @@ def _listed(operation: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _nothing_to_bridge(standing: Standing, label: str) -> str:
+    """Say why no nuisance shows what operations are worth having."""
+    names = " and ".join(standing.nuisances)
+    if not names:
+        return (
+            "these cells lie on one plate, and nothing shows what should be bridged: give cells of "
+            "several plates or batches, or name a column that should not matter with --nuisance"
+        )
+    if all(len(groups.names) < 2 for _, groups in standing.nuisances.values()):
+        return (
+            f"{names}: no value of {label} lies in more than one, so that their differences cannot be "
+            "told from those of classes: give plates that share classes, controls say, or name "
+            "another column with --nuisance"
+        )
+    return (
+        f"{names}: cells of one {label} do not differ by it, so that there is nothing to bridge and to "
+        "choose by: take a protocol that is there, or name a column by which they do with --nuisance"
+    )
+
+
 class _Scan:
     """The candidates in turn, and what is kept of them."""
 
@@ -205,10 +225,7 @@ class _Scan:
             name for name in nuisances if self.standing.nuisance_separation(name) > 0.05
         ]
         if not self.nuisances:
-            raise StudyError(
-                "no nuisance differs between these cells: name a column with --nuisance, or give "
-                "plates that share classes"
-            )
+            raise StudyError(_nothing_to_bridge(self.standing, label.removeprefix("Metadata_")))
         self.rows: list[dict[str, Any]] = []
         self.kept: list[Operation] = []
         self.dropped: dict[str, str] = {}

@@ -1,0 +1,82 @@
+"""The command that finds phenotypes: cluster."""
+
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import app
+from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, Out, Seed
+from cellssl.cli.shell import command, say
+
+
+@command(app, "cluster")
+def cluster(
+    embedding: EmbeddingFile,
+    out: Out,
+    resolution: Annotated[
+        float | None,
+        typer.Option(
+            help="Of Leiden. (default: of those at which subsamples agree best, the finest)"
+        ),
+    ] = None,
+    n_clusters: Annotated[
+        int | None,
+        typer.Option("--clusters", min=1, help="Of k-means. (default: as many as Leiden finds)"),
+    ] = None,
+    neighbours: Annotated[int, typer.Option(min=2, help="Of each cell in the graph.")] = 15,
+    normalise: Normalisation = "none",
+    controls: Controls = None,
+    colour: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns to colour maps by. (default: leiden, MOA and Plate)"),
+    ] = None,
+    no_map: Annotated[bool, typer.Option("--no-map", help="No UMAP.")] = False,
+    sample: Annotated[
+        int,
+        typer.Option(
+            min=10,
+            help="Of more cells than this a sample, evenly over the wells, is clustered and laid out; the others "
+            "join those that they are nearest to.",
+        ),
+    ] = 50_000,
+    seed: Seed = 0,
+) -> None:
+    """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
+    from cellssl.files import atomic, make_folder
+    from cellssl.phenotypes import cluster as find_clusters
+    from cellssl.phenotypes import normalise_embedding, read_embedding
+    from cellssl.report import save_figure, stability_figure, umap_figure
+
+    cells = read_embedding(embedding)
+    if normalise != "none":
+        cells = normalise_embedding(cells, normalise, controls=controls)
+    usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
+    columns = colour or [name for name in usual if name == "leiden" or name in cells.obs]
+    folder = make_folder(out)
+    made = find_clusters(
+        cells,
+        n_clusters=n_clusters,
+        resolution=resolution,
+        neighbours=neighbours,
+        umap=not no_map,
+        sample=sample,
+        seed=seed,
+    )
+    if "stability" in made.uns:
+        stability = made.uns["stability"]
+        with atomic(folder / "stability.csv") as part:
+            stability.to_csv(part, index=False)
+        save_figure(stability_figure(stability), folder / "stability.png")
+        chosen = stability[stability["chosen"]].iloc[0]
+        say(
+            f"resolution {chosen['resolution']:g}: the finest within 0.05 of the most stable one "
+            f"(adjusted Rand index of subsamples {chosen['stability']:.2f})"
+        )
+    with atomic(folder / "map.h5ad") as part:
+        made.write_h5ad(part)
+    if not no_map:
+        for name in columns:
+            picture = umap_figure(made, name, numbered=name == "leiden")
+            save_figure(picture, folder / f"map_{name.removeprefix('Metadata_')}.png")
+    say(f"{made.n_obs:,} cells, {made.obs['leiden'].nunique()} clusters of Leiden")
+    say(f"written to {folder}")

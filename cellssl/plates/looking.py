@@ -1,0 +1,55 @@
+"""What lies in a plate's folder: files of the kinds that layouts ask for, listed in one walk."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cellssl.errors import PlateError
+from cellssl.plates.layouts import Images
+
+__all__ = ["look"]
+
+_ZARR = {".zgroup", ".zarray", "zarr.json"}
+
+
+def look(folder: Path, **options: Any) -> Images:
+    """Look at what lies in the folder."""
+    files, groups = _walk(folder)
+
+    def ending(*suffixes: str) -> tuple[str, ...]:
+        return tuple(path for path in files if path.lower().endswith(suffixes))
+
+    return Images(
+        folder=folder,
+        paths=ending(".tif", ".tiff"),
+        tables=ending(".csv", ".csv.gz"),
+        documents=ending(".xml", ".mlf", ".mrf"),
+        groups=tuple(groups),
+        **options,
+    )
+
+
+def _walk(folder: Path) -> tuple[list[str], list[str]]:
+    """List the files and the outermost Zarr groups below a folder in one walk.
+
+    Linked folders are followed, each once; what lies in a Zarr group is not listed.
+    """
+    if not folder.is_dir():
+        raise PlateError(f"{folder} is not a folder; wanted the folder of a plate's images.")
+    paths: list[str] = []
+    groups: list[str] = []
+    seen: set[str] = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        below = Path(root).relative_to(folder)
+        if not _ZARR.isdisjoint(files):
+            groups.append(below.as_posix())
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths += [(below / name).as_posix() for name in files if not name.startswith(".")]
+    return sorted(paths), sorted(groups)

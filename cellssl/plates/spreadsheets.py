@@ -1,0 +1,105 @@
+"""Tables of text, however a spreadsheet or a microscope wrote them."""
+
+import codecs
+import gzip
+import io
+import logging
+import re
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.punctuation import LOOKED_AT, THOUSANDS, separator_of
+
+__all__ = ["read_table"]
+
+logger = logging.getLogger(__name__)
+
+_HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
+_DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
+
+
+def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False) -> pd.DataFrame:
+    """Read a CSV (also .gz) as strings, however a spreadsheet or microscope wrote it.
+
+    Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
+    whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
+    unless all may be thousands (``1,500``). The text is UTF-8, UTF-16 with its mark (Excel's Unicode
+    text), or else Windows-1252.
+
+    `rows` limits how many are read; 0 gives the columns alone.
+
+    Raises
+    ------
+    PlateError
+        When the file is missing, is not a table, or has no rows unless it may be `empty`.
+    """
+    path = Path(path)
+    try:
+        text = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
+        text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
+        # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
+        lines = io.StringIO(text, newline=None)
+        separator = separator_of(list(islice(lines, LOOKED_AT)))
+        lines.seek(0)
+        table = pd.read_csv(
+            lines,
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            nrows=rows,
+        )
+    except FileNotFoundError as error:
+        raise PlateError(f"there is no metadata file {path}.") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    if separator != "," and len(table):
+        table = table.apply(_with_points)
+    if table.empty and rows != 0 and not empty:
+        raise PlateError(f"{path} has no rows.")
+    return table
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    """Make text of a table's bytes."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="ignore")  # the first lines may end within a character
+    if b"\0" in raw:  # in no text but UTF-16
+        raise PlateError(
+            f"{path} is no text (an Excel workbook?): wanted a CSV. Save it as CSV from the program "
+            "that wrote it."
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        logger.info("%s is not UTF-8: read as Windows-1252", path)
+        return raw.decode("cp1252", errors="replace")
+
+
+def _with_points(column: pd.Series) -> pd.Series:
+    """Write numbers with a point where all that is filled are numbers, some with a decimal comma."""
+    values = column.str.strip()
+    commas = values[values.str.contains(",", regex=False)]
+    if commas.empty or not values[values != ""].str.fullmatch(_DECIMAL).all():
+        return column
+    if commas.str.fullmatch(THOUSANDS).all():
+        logger.warning(
+            "column %s: %s may be thousands or decimals, and stays a text. Write it without a comma",
+            column.name,
+            commas.iloc[0],
+        )
+        return column
+    return values.str.replace(",", ".", regex=False)
+
+
+def _read_bytes(path: Path, most: int | None) -> bytes:
+    """Read a file, or the whole lines among its first bytes; .gz is unpacked."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        raw = file.read(-1 if most is None else most)
+    if most is None or len(raw) < most:
+        return raw
+    return raw[: max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1] or raw

@@ -1,0 +1,52 @@
+"""What parts the columns of a table of text, and the decimals of its numbers."""
+
+import gzip
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+__all__ = ["LOOKED_AT", "THOUSANDS", "punctuation_of", "separator_of"]
+
+LOOKED_AT = 50  # lines
+THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"  # 1,500 is 1500 in one country, 1.5 in another
+# Of several that part the lines equally well, the first: a comma may be a decimal one everywhere.
+_SEPARATORS = ("\t", ";", ",")
+_QUOTED = re.compile(r'"[^"]*"')
+_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+
+
+def punctuation_of(path: Path) -> tuple[str, str]:
+    """Say what parts the columns of a CSV (also .gz), and the decimals, by its first lines."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        lines = [line.decode("utf-8-sig", errors="replace") for line in islice(file, LOOKED_AT)]
+    separator = separator_of(lines)
+    if separator == ",":
+        return separator, "."
+    values = [part.strip(' "\r\n') for line in lines[1:] for part in line.split(separator)]
+    commas = [value for value in values if _COMMA.fullmatch(value)]
+    points = any(_POINT.fullmatch(value) for value in values)
+    thousands = all(re.fullmatch(THOUSANDS, value) for value in commas)
+    return separator, "." if points or thousands else ","
+
+
+def separator_of(lines: Sequence[str]) -> str:
+    """Say what parts columns: what most lines have as often as the first, else what is most often there.
+
+    Examples
+    --------
+    >>> separator_of(["Well,Note; with; more", "A1,x"]), separator_of(["Well;Dose, µM", "A1;0,5"])
+    (',', ';')
+    """
+    header, *rows = _QUOTED.sub("", "".join(_ended(lines))).splitlines() or [""]
+
+    def fit(separator: str) -> tuple[int, int]:
+        count = header.count(separator)
+        return sum(row.count(separator) == count for row in rows) if count else 0, count
+
+    return max(_SEPARATORS, key=fit) if any(one in header for one in _SEPARATORS) else ","
+
+
+def _ended(lines: Sequence[str]) -> list[str]:
+    return [line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lines]
