@@ -198,7 +198,7 @@ def _batches(obs: pd.DataFrame, labels: NDArray[np.str_]) -> NDArray[np.int64] |
         return None
     if not 1 < len(np.unique(batches)) < len(np.unique(plates)):
         return None
-    if (pd.Series(batches).groupby(plates).nunique() > 1).any():
+    if len(set(zip(plates.tolist(), batches.tolist(), strict=True))) > len(np.unique(plates)):
         return None
     count = pd.Series(batches).groupby(labels).transform("nunique").to_numpy()
     return np.where(count > 1, batches, -1)

@@ -85,7 +85,10 @@ def test_every_class_has_its_row():
     assert set(own["split"]) == {"batches"}
 
 
-@pytest.mark.parametrize("change", ["a batch is a plate", "a plate of two batches", "one batch", "no batch", "wells asked"])
+@pytest.mark.parametrize(
+    "change",
+    ["a batch is a plate", "a plate of two batches", "one batch", "no batch", "wells asked"],
+)
 def test_it_is_asked_only_where_batches_part_more_than_plates(change):
     cells = build(biology=1, staining=0)
     if change == "a batch is a plate":
