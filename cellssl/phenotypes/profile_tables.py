@@ -1,6 +1,7 @@
 """Profiles as tables, CSV or Parquet, named as pycytominer expects: `Metadata_` and `Cells_` columns."""
 
 import gzip
+import re
 from pathlib import Path
 
 import anndata as ad
@@ -26,6 +27,7 @@ METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_", "Image_")
 _KEY = b"cellssl"
+_DECIMAL = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
 
 
 def described_table(cells: ad.AnnData) -> tuple[pd.DataFrame, dict[str, str], Record]:
@@ -108,10 +110,10 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
         beside = _beside(path)
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
         if record is None:
-            separator, point = _punctuation(path)
-            table = pd.read_csv(
-                path, sep=separator, decimal=point, low_memory=False, float_precision="round_trip"
-            )
+            separator = _separator(path)
+            table = pd.read_csv(path, sep=separator, low_memory=False, float_precision="round_trip")
+            if separator != ",":
+                table = table.apply(_with_points)
             return table, None
         # What describes the cells stays the text that it is, until its type is put back.
         texts = dict.fromkeys([CELL, *record.obs], str)
@@ -125,12 +127,21 @@ def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
         raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
 
 
-def _punctuation(path: Path) -> tuple[str, str]:
-    """Say what parts the columns of a CSV, and the decimals: semicolons go with decimal commas."""
+def _separator(path: Path) -> str:
+    """Say what parts the columns of a CSV, by its first line."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         header = file.readline()
-    separator = max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
-    return separator, "," if separator == ";" else "."
+    return max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
+
+
+def _with_points(column: pd.Series) -> pd.Series:
+    """Turn texts that are all numbers, some with a decimal comma, into these; a text is no feature."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    filled = column.dropna().astype(str).str.strip()
+    if not len(filled) or not filled.str.fullmatch(_DECIMAL).all():
+        return column
+    return filled.str.replace(",", ".", regex=False).astype(float).reindex(column.index)
 
 
 def _beside(path: Path) -> Path:
