@@ -154,11 +154,14 @@ def audit(
         "after": "what the view leaves",
         "moved": "how little cells are moved, alone,",
     }
-    for metric, predictor, rho, low, high, count in found.agreement.to_numpy():
+    for metric, predictor, rho, low, high, p_value, count in found.agreement.to_numpy():
         what = predictors[predictor]
+        if math.isnan(rho):
+            say(f"{metric}: {what} cannot be held against training: {count} settings, all alike")
+            continue
         say(
-            f"{metric}: {what} ranks {count} settings as training does, Spearman {rho:.2f} "
-            f"({low:.2f} to {high:.2f})"
+            f"{metric}: order of {count} settings by {what} against that of training: Spearman {rho:.2f} "
+            f"({low:.2f} to {high:.2f}), p = {p_value:.2g}"
         )
     if out is not None:
         say(f"written to {found.save(out)}")

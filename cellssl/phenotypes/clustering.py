@@ -159,12 +159,15 @@ def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDAr
 
 
 def _sharing_features(adata: ad.AnnData) -> ad.AnnData:
-    """Copy all but X: a million cells' features are gigabytes, and nothing here changes them."""
+    """Copy all but X: a million cells' features are gigabytes, and nothing here changes them.
+
+    What an earlier clustering says of its sample, graph and resolutions is left out.
+    """
     return ad.AnnData(
         adata.X,
-        obs=adata.obs.copy(),
+        obs=adata.obs.drop(columns="clustered", errors="ignore").copy(),
         var=adata.var.copy(),
-        uns=deepcopy(dict(adata.uns)),
+        uns=deepcopy({k: v for k, v in adata.uns.items() if k not in ("neighbors", "stability")}),
         obsm={name: values.copy() for name, values in adata.obsm.items()},
     )
 

@@ -109,9 +109,11 @@ def difference_rows(
     one, other : (sequence of Confusions, sequence of str)
         Trainings of each, of the same cells, and their seeds.
     """
-    differences, draws = repetitions(*one).minus(repetitions(*other))
+    ours, theirs = repetitions(*one), repetitions(*other)
+    differences = ours.scores.mean(axis=0) - theirs.scores.mean(axis=0)
     found = one[0][0]
-    low, high = joint_intervals(differences, draws, found.units)
+    seeds = ours.seed_variances(theirs)
+    low, high = joint_intervals(differences, ours.draws - theirs.draws, found.units, further=seeds)
     rows = pd.DataFrame(
         {
             "class": found.classes[found.scored],

@@ -58,7 +58,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     if label.lower() in plain:
         return plain[label.lower()]
     near = difflib.get_close_matches(label.lower(), plain, n=1)
-    hint = f"; did you mean {plain[near[0]]}?" if near else ""
+    hint = f"; did you mean {plain[near[0]]}?" if near else "."
     raise EmbeddingError(f"the cells have no column '{label}'{hint} {_there(obs)}")
 
 

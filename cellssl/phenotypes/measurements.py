@@ -132,9 +132,9 @@ class Measurements:
         Returns
         -------
         DataFrame
-            embedding, label, subset, split, normalisation, classifier (knn, linear), class,
-            accuracy, low, high (of this class alone), n, seed ("mean", and each training's own if
-            there are several), weak.
+            embedding, label, subset, split, normalisation, classifier (knn, linear, and across batches
+            knn_batches, linear_batches), class, accuracy, low, high (of this class alone), n, seed
+            ("mean", and each training's own if there are several), weak.
         """
         return self._tabulate(class_rows, ["class", "accuracy", "low", "high", "n", "seed"])
 
@@ -145,7 +145,7 @@ class Measurements:
         Returns
         -------
         DataFrame
-            embedding, label, subset, split, normalisation, classifier (knn, linear), true,
+            embedding, label, subset, split, normalisation, classifier (as in `per_class`), true,
             predicted, count, seed (of each training; "mean" where there is one), weak.
         """
         return self._tabulate(confusion_rows, ["true", "predicted", "count", "seed"])
@@ -225,8 +225,8 @@ class Measurements:
         Returns
         -------
         DataFrame
-            embedding_a, embedding_b, label, subset, split, normalisation, classifier (knn, linear),
-            class, difference (of the shares found, a − b), low, high, apart, n. The intervals hold for
+            embedding_a, embedding_b, label, subset, split, normalisation, classifier (as in
+            `per_class`), class, difference (of the shares found, a − b), low, high, apart, n. The intervals hold for
             all classes of a pair, subset and classifier at once (see
             `cellssl.scores.joint_intervals`): a class is apart when its own excludes 0.
         """
@@ -241,10 +241,7 @@ class Measurements:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def save(self, folder: str | Path) -> Path:
-        """Write scores.csv, scores.json, per_class.csv and confusion.csv.
-
-        With two embeddings differences.csv and class_differences.csv too.
-        """
+        """Write scores.csv and .json, per_class.csv, confusion.csv; of two, differences of both kinds."""
         folder = make_folder(folder)
         scores = self.scores
         with atomic(folder / "scores.csv") as part:

@@ -38,14 +38,28 @@ class Repetitions:
 
         Seed by seed when both have the same seeds, else independently.
         """
-        count = len(self.draws)
+        parts = enumerate(self._apart(other))
+        seeds = [_seed_draws(own, len(self.draws), stream=number) for number, own in parts]
+        difference = self.scores.mean(axis=0) - other.scores.mean(axis=0)
+        return difference, self.draws - other.draws + sum(seeds)
+
+    def seed_variances(self, other: "Repetitions") -> list[tuple[Draws, int]]:
+        """Variances (…) that training seeds add to the difference of two means, and their freedom.
+
+        Seed by seed as in `minus`; of a single training nothing is known, and nothing added.
+        """
+        return [
+            (own.var(axis=0, ddof=1) / len(own), len(own) - 1)
+            for own in self._apart(other)
+            if len(own) > 1
+        ]
+
+    def _apart(self, other: "Repetitions") -> list[Draws]:
+        """Give what varies over seeds: differences where both have the same, else either's scores."""
         if len(self.seeds) > 1 and set(self.seeds) == set(other.seeds):
             theirs = other.scores[[list(other.seeds).index(seed) for seed in self.seeds]]
-            seeds = _seed_draws(self.scores - theirs, count)
-        else:
-            seeds = _seed_draws(self.scores, count) - _seed_draws(other.scores, count, stream=1)
-        difference = self.scores.mean(axis=0) - other.scores.mean(axis=0)
-        return difference, self.draws - other.draws + seeds
+            return [self.scores - theirs]
+        return [self.scores, -other.scores]
 
 
 def _seed_draws(scores: Draws, count: int, *, stream: int = 0) -> Draws:

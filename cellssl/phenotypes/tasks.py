@@ -188,11 +188,17 @@ def _task(
 
 
 def _batches(obs: pd.DataFrame, labels: NDArray[np.str_]) -> NDArray[np.int64] | None:
-    """Give the batch of each cell, −1 where its class is in one only; None where batches part nothing more."""
+    """Give the batch of each cell, −1 where its class is in one only; None where it parts nothing more.
+
+    That is where a batch is a plate, and where a plate has cells of several batches: then cells of the
+    same plate would be learnt from.
+    """
     plates, batches = (column_codes(obs, f"Metadata_{name}") for name in ("Plate", "Batch"))
     if plates is None or batches is None:
         return None
     if not 1 < len(np.unique(batches)) < len(np.unique(plates)):
+        return None
+    if len(set(zip(plates.tolist(), batches.tolist(), strict=True))) > len(np.unique(plates)):
         return None
     count = pd.Series(batches).groupby(labels).transform("nunique").to_numpy()
     return np.where(count > 1, batches, -1)

@@ -2,9 +2,11 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -158,7 +160,8 @@ def linear_predict(
     C : float
         Inverse strength of the ridge penalty; classes weigh the same.
     folds : int
-        Folds of whole groups; as many as there are groups when they are fewer.
+        Folds of whole groups; as many as there are groups when they are fewer. A fold that holds all
+        groups of a class is parted, so that every class of two groups or more is learnt.
 
     Returns
     -------
@@ -176,9 +179,32 @@ def linear_predict(
         return fit_predict(np.flatnonzero(~asked), np.flatnonzero(asked))
     codes = _group_codes(groups, len(X))
     predictions = np.empty_like(labels)
-    for train, held in GroupKFold(min(folds, codes.max() + 1)).split(X, labels, groups):
-        predictions[held] = fit_predict(train, held)
+    for held in _learnable_folds(labels, codes, folds=folds):
+        predictions[held] = fit_predict(np.flatnonzero(~held), np.flatnonzero(held))
     return predictions
+
+
+def _learnable_folds(
+    labels: NDArray, groups: NDArray[np.int64], *, folds: int
+) -> Iterator[NDArray[np.bool_]]:
+    """Give folds of whole groups as the rows (N,) that are held out; together they hold each row once.
+
+    A fold that has all groups of a class is parted: else a class of two batches, both in one fold,
+    were never learnt, and its accuracy 0 whatever the features.
+    """
+    pairs = pd.DataFrame({"label": labels, "group": groups}).drop_duplicates()
+    pairs = pairs[pairs["label"].duplicated(keep=False)]  # a class of one group cannot be learnt
+    splitter = GroupKFold(min(folds, groups.max() + 1))
+    waiting = [np.unique(groups[held]) for _, held in splitter.split(labels, labels, groups)]
+    while waiting:
+        held = waiting.pop(0)
+        inside = pairs["group"].isin(held)
+        lost = pairs[inside & ~pairs["label"].isin(pairs["label"][~inside])]
+        first = lost.groupby("label")["group"].min().unique()
+        if len(first):  # without the last group of each such class: fewer than there were
+            waiting.append(first)
+            held = np.setdiff1d(held, first)
+        yield np.isin(groups, held)
 
 
 def _group_codes(groups: ArrayLike | None, count: int) -> NDArray[np.int64]:

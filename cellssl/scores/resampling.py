@@ -158,23 +158,30 @@ def interval(
 
 
 def joint_intervals(
-    differences: ArrayLike, draws: ArrayLike, units: ArrayLike, *, level: float = 0.95
+    differences: ArrayLike,
+    draws: ArrayLike,
+    units: ArrayLike,
+    *,
+    further: Sequence[tuple[ArrayLike, int]] = (),
+    level: float = 0.95,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Intervals of several differences that hold for all of them at once.
 
     Of a dozen 95 % intervals that hold one by one, some miss every other time: these are as much
-    wider as K independent ones must be. A deviation that is known from few units is itself
-    uncertain: Student's quantile takes the normal one's place. Units that all say the same are
-    trusted as if one more had said that there is no difference.
+    wider as K independent ones must be. A deviation that is known from few units, or few training
+    seeds, is itself uncertain: Student's quantile takes the normal one's place. Units that all say
+    the same are trusted as if one more had said that there is no difference.
 
     Parameters
     ----------
     differences : (K,)
         0 where there is none.
     draws : (B, K)
-        Of each difference.
+        Of each difference, in resamples of units.
     units : (K,)
         How many units each difference's draws are made of.
+    further : sequence of ((K,), int)
+        Variances that come on top, each with its degrees of freedom: two, of three training seeds.
 
     Returns
     -------
@@ -182,13 +189,16 @@ def joint_intervals(
 
     Notes
     -----
-    Šidák, JASA 1967: conservative where classes depend on each other.
+    Šidák, JASA 1967: conservative where classes depend on each other. Variances of different degrees
+    of freedom are each scaled by their own quantile (Banerjee, Sankhyā 1960): misses no more often
+    than it says, whichever is the larger.
     """
     found, drawn, count = (np.asarray(x, dtype=np.float64) for x in (differences, draws, units))
     freedom = np.maximum(count - 1, 1)
-    deviation = drawn.std(axis=0) * np.sqrt(1 + 1 / freedom)
-    deviation = np.maximum(deviation, np.abs(found) / count)
-    half = t.isf((1 - level ** (1 / len(found))) / 2, freedom) * deviation
+    sampled = np.maximum(drawn.var(axis=0) * (1 + 1 / freedom), (found / count) ** 2)
+    tail = (1 - level ** (1 / len(found))) / 2
+    parts = [(sampled, freedom), *((np.asarray(variance), own) for variance, own in further)]
+    half = np.sqrt(np.sum([t.isf(tail, own) ** 2 * variance for variance, own in parts], axis=0))
     return found - half, found + half
 
 

@@ -19,6 +19,7 @@ from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.outcome import put_together
+from cellssl.studies.planning import combination_faults
 from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
 
@@ -116,7 +117,10 @@ def compare(
     check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     combine = dict(combine or {})
-    _check_combinations(combine, [*(p.name for p in loaded), *(b.model for b in planned)])
+    names, models = [one.name for one in loaded], [one.model for one in planned]
+    fixed = [model for model in models if not model.startswith("random")]
+    for name, fault in combination_faults(combine, [*names, *models], seeds, fixed=fixed):
+        raise ProtocolError(f"combination {name!r}: {fault}")
     out = make_folder(out)
     ledger = Ledger(out / "finished.json")
     how: dict[str, Any] = {"device": device, "progress": progress}
@@ -167,21 +171,6 @@ def compare(
         combined=combine,
     )
     return Comparison(measured.scores, measured.differences(), measured.class_differences, out)
-
-
-def _check_combinations(combine: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
-    """Make sure that each combination has a name of its own and at least two parts that exist."""
-    for name, parts in combine.items():
-        if name in known:
-            raise ProtocolError(f"a combination is called '{name}', as one of its parts may be")
-        if len(parts) < 2:
-            raise ProtocolError(f"the combination '{name}' has {len(parts)} part, wanted two")
-        unknown = [part for part in parts if part not in known]
-        if unknown:
-            raise ProtocolError(
-                f"the combination '{name}' asks for '{unknown[0]}', which is not compared: "
-                f"there are {', '.join(known)}"
-            )
 
 
 def _of_each_seed(

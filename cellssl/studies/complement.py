@@ -27,7 +27,7 @@ class Complement:
     gains : DataFrame
         pair, one_protocol (two seeds of it), better (of the two, by this score), subset, metric,
         value (of the pair), better_value, gain, low, high, apart; pairs that gain most
-        in all three scores together come first.
+        in all scores together come first.
     classes : DataFrame
         pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, apart, n: over
         all classes, whose intervals hold for all of a pair at once.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellssl.cells import describe_property, measure_appearance
 from cellssl.crops import Crops, fit_scaling, scale
+from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, text_values
 from cellssl.protocols import Protocol, choose_channels
 from cellssl.report import GalleryRow
@@ -32,7 +33,8 @@ class Contents:
     explained : DataFrame
         embedding, property (the label first, the plate where there are several), ami, ami_low,
         ami_high, explained, explained_low, explained_high (the mean over training seeds, and the
-        lowest and highest of them), n, replicates.
+        lowest and highest of them), n, replicates. Of the first start of k-means: the scores' AMI is
+        the mean of several starts.
     clusters : DataFrame
         Of each embedding's first seed: embedding, seed, cluster, n, words, commonest, share, and a
         column each property, in standard deviations from the mean of all cells.
@@ -98,6 +100,11 @@ def cluster_contents(
         Embeddings by name; ``resnet50`` names ``resnet50 (96 px)`` too.
     seed : int
         Of the draws: up to 3,000 cells are measured, and ten of each cluster shown.
+
+    Raises
+    ------
+    StudyError
+        When scored cells are not among the crops.
     """
     found = {name: _entries(measured, name) for name in wanted}
     there = {entries[0].embedding: entries for entries in found.values() if entries}
@@ -121,18 +128,22 @@ def cluster_contents(
 
 def _entries(measured: Measurements, name: str) -> list[Measurement]:
     """Find the clusterings of an embedding, one a training seed."""
-    return [
-        one
-        for one in measured.entries
-        if one.subset == "all"
-        and one.clusters is not None
-        and (one.embedding == name or one.embedding.startswith(f"{name} ("))
-    ]
+    there = [one for one in measured.entries if one.subset == "all" and one.clusters is not None]
+    named = [one for one in there if one.embedding == name]
+    sized = [one for one in there if one.embedding.startswith(f"{name} (")]
+    found = named or sized
+    # Of one name that several embeddings begin with the first is meant: they are no repetitions.
+    return [one for one in found if one.embedding == found[0].embedding]
 
 
 def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int) -> _Seen:
     """Measure the scored cells, or a sample of them."""
     numbers = crops.obs.index.astype(str).get_indexer(pd.Index(measured.cells))
+    if (numbers < 0).any():
+        raise StudyError(
+            f"{int((numbers < 0).sum())} of {len(numbers)} scored cells are not in {crops.path}: give the "
+            "crop file that the embeddings were made of."
+        )
     count = min(MOST_CELLS, len(numbers))
     places = np.sort(np.random.default_rng(seed).choice(len(numbers), count, replace=False))
     seen = _Seen(

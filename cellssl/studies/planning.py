@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from cellssl.errors import ProtocolError, StudyError
 from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "base_protocol", "plain", "plan_runs"]
+__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs"]
 
 _SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
@@ -170,26 +170,47 @@ def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Pro
 
 def _check_combined(study: Study, combinations: list[str]) -> None:
     """Make sure that what is put side by side is trained."""
-    twins: set[str] = set()
-    for name, parts in study.combine.items():
-        source = study.locate("combine", name)
-        unknown = next((part for part in parts if part not in combinations), None)
-        if unknown is not None:
-            raise StudyError(
-                f"{source}: {unknown!r} is no combination{nearest(unknown, combinations)}"
-            )
-        if plain(name).casefold() in twins:
-            raise StudyError(f"{source}: another combination's file is called so; rename it")
-        twins.add(plain(name).casefold())
-        if len(parts) < 2:
-            raise StudyError(f"{source}: needs two combinations, got {len(parts)}")
-        if name in combinations:
-            raise StudyError(f"{source}: a combination is called so already; rename it")
-        most = max(parts.count(part) for part in parts)
-        if most > study.seeds:
-            raise StudyError(
-                f"{source}: {most} seeds of one combination, but the study has {study.seeds}"
-            )
+    for name, fault in combination_faults(study.combine, combinations, study.seeds):
+        raise StudyError(f"{study.locate('combine', name)}: {fault}")
+
+
+def combination_faults(
+    combine: Mapping[str, Sequence[str]],
+    known: Sequence[str],
+    seeds: int,
+    *,
+    fixed: Sequence[str] = (),
+) -> Iterator[tuple[str, str]]:
+    """Say which combinations cannot be put together, and why: name and fault.
+
+    Parameters
+    ----------
+    combine : mapping
+        Name → parts, which are side by side.
+    known : sequence of str
+        What there is to put together.
+    seeds : int
+        Trainings of each.
+    fixed : sequence of str
+        Those that have no seeds: side by side with themselves they say nothing more.
+    """
+    files: dict[str, str] = {}
+    for name, parts in combine.items():
+        unknown = next((part for part in parts if part not in known), None)
+        most = max(map(parts.count, parts), default=0)
+        twin = files.setdefault(plain(name).casefold(), name)
+        if name in known:
+            yield name, "one of its possible parts is called so already; rename it"
+        elif unknown is not None:
+            yield name, f"{unknown!r} is not there to be combined{nearest(unknown, known)}"
+        elif len(parts) < 2:
+            yield name, f"needs two parts, got {len(parts)}"
+        elif most > seeds:
+            yield name, f"wants {most} seeds of one part, but there are {seeds}"
+        elif any(parts.count(part) > 1 for part in fixed):
+            yield name, "names a part twice that has no seeds; name it once"
+        elif twin != name:
+            yield name, f"its file would be called as that of {twin!r}; rename it"
 
 
 def _check_galleries(study: Study, combinations: list[str]) -> None:

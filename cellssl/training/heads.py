@@ -81,7 +81,8 @@ def load_head(checkpoint: Mapping[str, Any], name: str, encoder: Any, *, source:
     settings, state = checkpoint["settings"], checkpoint["method_state"]
     with seeded(0):
         method = methods.build(settings["method"], encoder, **settings["method_options"])
-    prefix = _ALONE if there == (PROJECTION,) else f"heads.{name}.{_ALONE}"
+    grouped = f"heads.{name}.{_ALONE}"
+    prefix = grouped if any(key.startswith(grouped) for key in state) else _ALONE
     weights = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     load_weights(method.projector, weights, source=f"head {name} of {source}")
     width = [layer for layer in method.projector.modules() if isinstance(layer, nn.Linear)][-1]

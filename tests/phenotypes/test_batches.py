@@ -85,11 +85,16 @@ def test_every_class_has_its_row():
     assert set(own["split"]) == {"batches"}
 
 
-@pytest.mark.parametrize("change", ["a batch is a plate", "one batch", "no batch", "wells asked"])
+@pytest.mark.parametrize(
+    "change",
+    ["a batch is a plate", "a plate of two batches", "one batch", "no batch", "wells asked"],
+)
 def test_it_is_asked_only_where_batches_part_more_than_plates(change):
     cells = build(biology=1, staining=0)
     if change == "a batch is a plate":
         cells.obs["Metadata_Batch"] = cells.obs["Metadata_Plate"]
+    elif change == "a plate of two batches":
+        cells.obs["Metadata_Batch"] = np.where(np.arange(cells.n_obs) % 2, "first", "second")
     elif change == "one batch":
         cells.obs["Metadata_Batch"] = "W0"
     elif change == "no batch":

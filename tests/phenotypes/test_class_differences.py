@@ -74,6 +74,29 @@ def test_seeds_are_paired_and_widen_the_intervals():
     assert (table["high"] - table["low"] > 0.01).all()  # other seeds: their spread counts
 
 
+def test_seeds_are_matched_by_name_whatever_their_order():
+    draws = draw_resamples(LABELS, [WELLS], count=50)
+    own = {str(seed): predict([0.5, 0.7, 0.6], seed) for seed in range(3)}
+    tables = [
+        measured({("a", s): own[s] for s in "012"} | {("b", s): own[s] for s in order}, draws)
+        for order in ("012", "201")
+    ]
+    for table in tables:
+        assert (table.class_differences[["difference", "low", "high"]].abs() < 1e-12).all(None)
+        assert (table.differences()[["low", "high"]].abs() < 1e-12).all(None)
+
+
+def test_two_trainings_are_too_few_to_claim_what_varies_over_them():
+    """The difference is 0.2 and 0.6: Student's quantile of one degree of freedom says it all."""
+    draws = draw_resamples(LABELS, [WELLS], count=50)
+    base, shares = predict([0.2, 0.5, 0.5], 0), {"0": 0.4, "1": 0.8}
+    runs = {("a", s): predict([share, 0.5, 0.5], 3) for s, share in shares.items()}
+    runs |= {("b", s): base for s in shares}
+    rows = measured(runs, draws).class_differences.set_index("class")
+    assert rows.loc["ant", "difference"] > 0.3
+    assert not rows.loc["ant", "apart"]
+
+
 def test_a_planted_difference_is_found_and_an_absent_one_is_not_claimed(make_embedding):
     good, blind = make_embedding("good"), make_embedding("blind", seed=1)
     for cells in (good, blind):  # wells are resampled then, of which there are more

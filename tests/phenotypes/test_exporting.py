@@ -358,9 +358,11 @@ def test_tables_of_other_countries_are_read(separator, point, tmp_path):
             "Metadata_Concentration": [0.5, 1.5, 2.5],
             "Cells_1": [0.25, -1.5, 3.0],
             "Cells_2": [1e-3, 2.0, 4.5],
+            "Cells_3": [1, 2, 4],  # whole numbers are read whatever the mark: it must not be alone
         }
     )
     table.to_csv(tmp_path / "cells.csv", index=False, sep=separator, decimal=point)
     found = read_embedding(tmp_path / "cells.csv")
-    np.testing.assert_array_equal(found.X, table[["Cells_1", "Cells_2"]].astype(np.float32))
+    assert found.var_names.tolist() == ["Cells_1", "Cells_2", "Cells_3"]
+    np.testing.assert_array_equal(found.X, table.iloc[:, 2:].astype(np.float32))
     assert found.obs["Metadata_Concentration"].tolist() == [0.5, 1.5, 2.5]

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
@@ -44,3 +45,11 @@ def test_scores_without_plates_and_wells_are_warned_of(make_embedding, caplog):
     kept = [name for name in cells.obs if name not in ("Metadata_Plate", "Metadata_Well")]
     find_split(cells.obs[kept], np.arange(cells.n_obs), "auto")
     assert "name no plate and no well" in caplog.text
+
+
+def test_a_column_that_is_not_there_is_said_in_sentences():
+    obs = pd.DataFrame({"Metadata_MOA": ["a"], "Metadata_Well": ["A01"]})
+    with pytest.raises(EmbeddingError, match=r"no column 'zzz'\. There are: Metadata_MOA, "):
+        choose_label(obs, "zzz")
+    with pytest.raises(EmbeddingError, match=r"no column 'moo'; did you mean .*\? There are: "):
+        choose_label(obs, "moo")

@@ -45,6 +45,18 @@ def test_a_sample_of_all_is_no_sample(screen, caplog):
     assert "X_umap" not in whole.obsm
 
 
+def test_nothing_is_left_of_an_earlier_clustering(screen):
+    whole = cluster(screen, umap=False, sample=None, resolution=None)
+    sampled = cluster(whole, umap=False, sample=300)
+    assert "neighbors" in whole.uns
+    assert not {"neighbors", "stability"} & set(sampled.uns)
+    assert not sampled.obsp
+    again = cluster(sampled, umap=False, sample=None)
+    assert "clustered" in sampled.obs
+    assert "clustered" not in again.obs
+    np.testing.assert_array_equal(again.obs["kmeans"], whole.obs["kmeans"])
+
+
 def test_without_a_map_none_is_made(screen):
     found = cluster(screen, sample=300, umap=False)
     assert "X_umap" not in found.obsm

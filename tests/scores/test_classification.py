@@ -10,6 +10,7 @@ from cellssl.scores import (
     linear_accuracy,
     linear_predict,
 )
+from cellssl.scores.classification import _learnable_folds
 
 
 def cells(n=240, seed=0, signal=1.5):
@@ -161,3 +162,31 @@ def test_splits_that_part_nothing_are_refused(predict, options, message):
     X, labels, _ = cells(30)
     with pytest.raises(EmbeddingError, match=message):
         predict(X, labels, **options)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_two_groups_is_learnt_whichever_fold_they_are_in(seed):
+    """Ten groups in five folds: two of them share one."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(10), 12)
+    _, held = next(iter(GroupKFold(5).split(groups, groups, groups)))
+    rare = np.isin(groups, np.unique(groups[held])) & (np.arange(120) % 3 == 0)
+    assert len(np.unique(groups[rare])) == 2
+    labels = np.where(rare, "rare", np.where(np.arange(120) % 2, "a", "b"))
+    X = rng.normal(size=(120, 6)) + 8 * np.eye(6)[np.unique(labels, return_inverse=True)[1]]
+    assert (linear_predict(X, labels, groups=groups) == labels).all()
+
+
+def test_folds_hold_each_row_once_and_never_all_groups_of_a_class():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        groups = rng.permutation(np.repeat(np.arange(12), 5))
+        labels = rng.integers(0, 4, 12)[groups]  # a class of whole groups, often of two or three
+        labels[rng.random(60) < 0.1] = 9
+        held = list(_learnable_folds(labels, groups, folds=2))
+        assert (np.sum(held, axis=0) == 1).all()
+        for rows in held:
+            assert not set(groups[rows]) & set(groups[~rows])
+            for name in set(labels):
+                if len(set(groups[labels == name])) > 1:
+                    assert (labels[~rows] == name).any()

@@ -136,3 +136,29 @@ def test_where_no_class_differs_rarely_any_is_claimed(units):
         low, high = joint_intervals(means, per_class, draws.class_units(names))
         claims += bool(((low > 0) | (high < 0)).any())
     assert claims / 200 <= 0.09
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_where_no_class_differs_few_trainings_claim_none(seeds):
+    """Accuracies of many cells hardly vary over cells, and then only as trainings do."""
+    rng, claims = np.random.default_rng(seeds), 0
+    for _ in range(300):
+        trainings = rng.normal(size=(seeds, 12))
+        draws = rng.normal(size=(100, 12)) / 50
+        variance = trainings.var(axis=0, ddof=1) / seeds
+        low, high = joint_intervals(
+            trainings.mean(axis=0), draws, np.full(12, 1000), further=[(variance, seeds - 1)]
+        )
+        claims += bool(((low > 0) | (high < 0)).any())
+    assert claims / 300 <= 0.075
+
+
+def test_each_variance_is_scaled_by_its_own_quantile():
+    draws = np.random.default_rng(1).normal(0, 0.2, (500, 2))
+    low, high = joint_intervals([0.1, 0], draws, [9, 20], further=[([0.03, 0], 2), ([0.01, 0], 4)])
+    sampled = draws.var(axis=0) * np.array([9 / 8, 20 / 19])
+    inside = 0.5 + 0.95**0.5 / 2
+    first = t.ppf(inside, 8) ** 2 * sampled[0]
+    first += t.ppf(inside, 2) ** 2 * 0.03 + t.ppf(inside, 4) ** 2 * 0.01
+    halves = [first**0.5, t.ppf(inside, 19) * sampled[1] ** 0.5]
+    np.testing.assert_allclose((high - low) / 2, halves)

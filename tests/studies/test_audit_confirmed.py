@@ -4,12 +4,14 @@ Every cell has an amount (how bright it is) and a form (round or long), drawn in
 erases the one and leaves the other.
 """
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 import cellssl
@@ -19,6 +21,7 @@ from cellssl.errors import StudyError
 from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.scores import knn_accuracy
 from cellssl.studies import load_study, rank_settings
+from cellssl.studies.audit.ranking import _spearman
 
 SIDE, CELLS = 32, 192
 TRAINING = {
@@ -157,7 +160,8 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     command = ["study", "audit", str(path), str(crops), "--scores", str(scores), "-o", str(out)]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "knn: the stand-in ranks 4 settings as training does, Spearman" in result.output
+    said = " ".join(result.output.split())
+    assert "knn: order of 4 settings by the stand-in against that of training: Spearman" in said
     ranked = pd.read_csv(out / "predicted.csv").set_index("combination")
     assert list(ranked.index[-2:]) == ["strong gain", "no view"]
     # A stand-in loses what the gain erases; one of two groups has it from the other.
@@ -169,6 +173,22 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     agreement = pd.read_csv(out / "agreement.csv").set_index("predictor")
     assert agreement["spearman"]["after"] > 0.7
     assert agreement["spearman"]["stand-in"] > 0.7
+    assert agreement["p_value"]["after"] >= 2 / 24  # four settings have 24 orders
+
+
+def test_the_p_value_counts_all_orders() -> None:
+    predicted, found = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 3, 4, 5])
+    rho, low, high, p_value = _spearman(predicted, found)
+    orders = [spearmanr(predicted, order).statistic for order in permutations(found)]
+    assert rho == pytest.approx(0.9)
+    assert low <= rho <= high
+    assert p_value == pytest.approx(2 * np.mean([one >= rho - 1e-9 for one in orders]))
+
+
+def test_settings_that_are_all_alike_are_not_correlated() -> None:
+    assert np.isnan(_spearman(np.ones(5), np.arange(5.0))).all()
+    same = _spearman(np.array([1.0, 2, 3, 4, np.nan]), np.array([1.0, 2, 4, 3, 9]))
+    assert same == _spearman(np.arange(1.0, 5), np.array([1.0, 2, 4, 3]))
 
 
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cellssl.crops import Crops
+from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements
 from cellssl.studies import (
     Contents,
@@ -23,8 +24,8 @@ BRIGHT, SMALL = 1, 2  # classes of the simulated cells, in the order of their ro
 
 
 @pytest.fixture
-def contents(tiny: Study, cells: Path) -> Contents:
-    """What known clusters hold: those of the classes, with two seeds, and those of chance."""
+def measured(cells: Path) -> Measurements:
+    """Known clusters: those of the classes, with two seeds, and those of chance."""
     opened = Crops.open(cells)
     kind = np.arange(len(opened)) % 3
     chance = np.random.default_rng(0).permutation(kind)
@@ -32,10 +33,34 @@ def contents(tiny: Study, cells: Path) -> Contents:
         Measurement(*(name, seed, "all", "none", "ami_kmeans", False, 0.0, None, 72, 3), clusters=c)
         for name, seed, c in (("true", "0", kind), ("true", "1", chance), ("chance", "0", chance))
     )
-    measured = Measurements(
-        entries, "Metadata_MOA", "standardise", {}, cells=tuple(opened.obs.index)
-    )
+    return Measurements(entries, "Metadata_MOA", "standardise", {}, cells=tuple(opened.obs.index))
+
+
+@pytest.fixture
+def contents(tiny: Study, cells: Path, measured: Measurements) -> Contents:
+    """What these clusters hold."""
+    opened = Crops.open(cells)
     return cluster_contents(measured, opened, base_protocol(tiny), ["true", "chance", "absent"])
+
+
+def test_cells_of_another_crop_file_are_refused(
+    tiny: Study, cells: Path, measured: Measurements
+) -> None:
+    renamed = replace(measured, cells=(*measured.cells[:-1], "P9/A01/1/1"))
+    with pytest.raises(StudyError, match="1 of 72 scored cells are not in"):
+        cluster_contents(renamed, Crops.open(cells), base_protocol(tiny), ["true"])
+
+
+def test_embeddings_that_begin_with_one_name_are_no_repetitions(
+    tiny: Study, cells: Path, measured: Measurements
+) -> None:
+    names = iter(["resnet50 (96 px)", "resnet50 (128 px)", "resnet50 (96 px)"])
+    entries = tuple(replace(one, embedding=next(names)) for one in measured.entries)
+    found = cluster_contents(
+        replace(measured, entries=entries), Crops.open(cells), base_protocol(tiny), ["resnet50"]
+    )
+    assert set(found.explained["embedding"]) == {"resnet50 (96 px)"}
+    assert set(found.explained["replicates"]) == {2}
 
 
 def test_clusters_are_described_by_what_stands_out(contents: Contents) -> None:

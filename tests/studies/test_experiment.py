@@ -205,9 +205,15 @@ def test_combinations_are_made_of_the_same_seeds(comparison):
 @pytest.mark.parametrize(
     ("combination", "message"),
     [
-        ({"both": ["bbbc021-expert"]}, "1 part"),
-        ({"both": ["bbbc021-expert", "resnet18"]}, "'resnet18', which is not compared"),
-        ({"random": ["bbbc021-expert", "random"]}, "called 'random'"),
+        ({"both": ["bbbc021-expert"]}, "'both': needs two parts, got 1"),
+        ({"both": ["bbbc021-expert", "rando"]}, "'rando' is not there .* 'random'"),
+        ({"random": ["bbbc021-expert", "random"]}, "called so already"),
+        ({"both": ["bbbc021-expert"] * 4}, "wants 4 seeds of one part, but there are 3"),
+        ({"both": ["simple-features"] * 2}, "twice that has no seeds"),
+        (
+            {name: ["bbbc021-expert", "random"] for name in ("a b", "A-b")},
+            "called as that of 'a b'",
+        ),
     ],
 )
 def test_combinations_that_cannot_be_are_refused_at_once(crops, tmp_path, combination, message):
@@ -216,7 +222,7 @@ def test_combinations_that_cannot_be_are_refused_at_once(crops, tmp_path, combin
             crops,
             ["bbbc021-expert"],
             tmp_path / "out",
-            baselines={"random": None},
+            baselines={"random": None, "simple-features": None},
             combine=combination,
             progress=False,
         )

@@ -116,12 +116,12 @@ def test_blocks_of_all_runs_lie_over_the_base() -> None:
         ),
         ({"axes": {"s": {"a b": {}, "a-b": {}}}}, "'a b' and 'a-b' would have the same folder"),
         ({"axes": {"s": {"a, b": {}, "a": {}}, "t": {"c": {}, "b, c": {}}}}, "'a, b, c'"),
-        ({"combine": {"x": ["SimCLR", "a"]}}, "mine, combine, x: 'SimCLR' is no combination"),
-        ({"combine": {"x": ["gain 0.1, SimCLR"]}}, "combine, x: needs two combinations, got 1"),
-        ({"combine": {"x": ["gain 0.1, SimCLR"] * 4}}, "4 seeds of one combination, but the study"),
+        ({"combine": {"x": ["SimCLR", "a"]}}, "mine, combine, x: 'SimCLR' is not there"),
+        ({"combine": {"x": ["gain 0.1, SimCLR"]}}, "combine, x: needs two parts, got 1"),
+        ({"combine": {"x": ["gain 0.1, SimCLR"] * 4}}, "wants 4 seeds of one part, but there are"),
         (
             {"combine": {"gain 0.1, SimCLR": ["gain 0.1, SimCLR", "gain 0.4, SimCLR"]}},
-            "a combination is called so already",
+            "is called so already",
         ),
     ],
 )

@@ -46,7 +46,7 @@ def class_difference_figure(
     others : sequence of str
         A panel each; those without such rows are left out.
     classifier : str
-        ``knn`` or ``linear``.
+        ``knn`` or ``linear``, or across batches ``knn_batches`` or ``linear_batches``.
 
     Raises
     ------

@@ -35,7 +35,7 @@ def classes_section(differences: pd.DataFrame, one: str, others: Sequence[str]) 
         "Differences of the share of a class’s cells that is found, with 95 % intervals over "
         "treatments (wells where there are few) and training seeds. They hold for all classes of a "
         "comparison at once, so that none of a dozen is claimed by chance; differences that are not "
-        "claimed may exist all the same."
+        "claimed may exist all the same, the more so where two or three seeds were trained."
     )
     blocks.append(Text(text, tone="aside"))
     title = f"Which classes {one} gains and loses"
