@@ -196,7 +196,7 @@ def _describe(error: Exception) -> str:
     )
 
 
-HEADLINE = {
+_HEADLINE = {
     "ami_kmeans": "AMI",
     "knn": "kNN",
     "linear": "linear",
@@ -212,7 +212,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     if scores.empty:
         return
     subsets = len(set(scores["subset"])) > 1
-    shown = {metric: head for metric, head in HEADLINE.items() if metric in set(scores["metric"])}
+    shown = {metric: head for metric, head in _HEADLINE.items() if metric in set(scores["metric"])}
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = group[group["seed"] == "mean"].set_index("metric")

@@ -8,15 +8,7 @@ import typer
 
 from cellssl.cli.application import studies
 from cellssl.cli.options import Baselines, CropFile, Device, Out, Weights, parse_baselines
-from cellssl.cli.shell import (
-    HEADLINE,
-    command,
-    parse_pairs,
-    say,
-    show_scores,
-    show_table,
-    shown,
-)
+from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,10 +113,10 @@ def audit(
         str, typer.Option(help="measures, intensity, random, or resnet18…101 with --weights.")
     ] = "measures",
     weights: Weights = None,
-    cells: Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")] = 1500,
+    cells: Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")] = 500,
     draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
 ) -> None:
-    """Rank a study's settings before any is trained: what a stand-in for each encoder would tell."""
+    """Rank a study's settings before any is trained, by how far their views leave classes apart."""
     import cellssl.studies
 
     found = cellssl.studies.rank_settings(
@@ -138,24 +130,15 @@ def audit(
         draws=draws,
         progress=shown(),
     )
-    heads = {"cost": "contrast lost", "moved": "cells moved", **HEADLINE}
-    columns = {name: head for name, head in heads.items() if name in found.settings}
+    names = ["before", "after", "cost", "moved"]
     rows = [
-        [name, *("–" if math.isnan(value) else f"{value:.3f}" for value in values)]
-        for name, *values in found.settings[["combination", *columns]].to_numpy()
+        [name, *(f"{value:.3f}" for value in values)]
+        for name, *values in found.settings[["combination", *names]].to_numpy()
     ]
-    show_table(
-        "What a stand-in for each encoder tells, before training",
-        ["setting", *columns.values()],
-        rows,
-    )
-    predictors = {
-        "stand-in": "the stand-in",
-        "after": "what the view leaves",
-        "moved": "how little cells are moved, alone,",
-    }
+    heads = ["two classes told: before", "after the view", "contrast lost", "cells moved"]
+    show_table("Settings, the best outlook first", ["setting", *heads], rows)
     for metric, predictor, rho, low, high, p_value, count in found.agreement.to_numpy():
-        what = predictors[predictor]
+        what = "the audit" if predictor == "after" else "how little cells are moved, alone,"
         if math.isnan(rho):
             say(f"{metric}: {what} cannot be held against training: {count} settings, all alike")
             continue

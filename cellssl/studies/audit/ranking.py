@@ -16,13 +16,12 @@ from cellssl.progress import bar
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.standing import Moved, Standing
-from cellssl.studies.audit.surrogate import TOLD, foretell, surrogate
+from cellssl.studies.outcome import TOGETHER
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 
-__all__ = ["NO_VIEW", "Ranking", "rank_settings"]
+__all__ = ["Ranking", "rank_settings"]
 
-NO_VIEW = "no view"
 _DRAWS = 2000
 _FEWEST = 4  # settings from which on an order can be compared
 
@@ -36,19 +35,16 @@ class Ranking:
     settings : DataFrame
         combination, before and after (how often a cell is put right between two classes, in the
         reference, from the cells as they are and from what the whole view leaves), cost (share of the
-        visible contrast that is lost), moved (how far the view moves cells, in units of the root
-        mean square distance of two cells), and the scores that a stand-in for the trained encoder
-        gets (see `surrogate`): ami_kmeans, knn, linear, and where several plates make a batch
-        knn_batches and linear_batches. The best outlook first, and last the reference as it is,
-        ``no view``.
+        visible contrast that is lost) and moved (how far the view moves cells, in units of the root
+        mean square distance of two cells), the best outlook first.
     agreement : DataFrame
-        metric, predictor (``stand-in``, its own score of the same name; ``after``; or ``moved``:
-        amplitude alone), spearman, low, high, p_value, settings: rank correlation with the scores of
-        the trained encoders; less movement is taken to be better. The 95 % intervals resample
-        settings, and say too much of few: of four in the right order every draw is. *p_value* is
-        twice the share of all orders of the scores that correlate as well (of 9,999 drawn ones from
-        eight settings on). Settings that share operations are no independent ones, so that it is a
-        lower bound. NaN where all are predicted, or scored, alike. Empty before training.
+        metric, predictor (``after``, or ``moved``: amplitude alone), spearman, low, high, p_value,
+        settings: rank correlation with the scores of the trained encoders; less movement is taken to
+        be better. The 95 % intervals resample settings, and say too much of few: of four in the
+        right order every draw is. *p_value* is twice the share of all orders of the scores that
+        correlate as well (of 9,999 drawn ones from eight settings on). Settings that share
+        operations are no independent ones, so that it is a lower bound. NaN where all are predicted,
+        or scored, alike. Empty before training.
     """
 
     settings: pd.DataFrame
@@ -71,7 +67,7 @@ def rank_settings(
     scores: str | Path | None = None,
     reference: str = "measures",
     weights: str | Path | None = None,
-    cells: int = 1500,
+    cells: int = 500,
     draws: int = 2,
     seed: int = 0,
     progress: bool = False,
@@ -104,8 +100,7 @@ def rank_settings(
     crops = Crops.open(crops)
     label = require_label(crops.obs, label or study.label)
     runs = [run for run in plan_runs(study) if run.seed == 0]
-    rows: list[dict[str, object]] = []
-    features: dict[str, NDArray[np.float32]] = {}
+    rows = []
     with bar(shown=progress) as display:
         task = display.add_task(f"audit {study.name}", total=len(runs), note="")
         for run in runs:
@@ -114,21 +109,16 @@ def rank_settings(
             )
             known = reference_named(reference, sample.channels, weights=weights, seed=seed)
             views = cases_of(run.protocol, sample.channels, crops.mask_names, ())
-            plain = sample.unchanged(views[0].views[0], known)
-            standing = Standing(known, plain, sample.obs, label=column, nuisances={})
+            features = sample.unchanged(views[0].views[0], known)
+            standing = Standing(known, features, sample.obs, label=column, nuisances={})
             moves = [
                 standing.moved(sample.moved(view, [known], draws=draws, seed=seed)[known.name])
                 for view in views
             ]
             rows.append({"combination": run.combination, **_outlook(standing, moves)})
-            features[run.combination] = surrogate(standing, moves)
             display.advance(task)
-    features[NO_VIEW] = surrogate(standing)
-    told = foretell(list(features.items()), sample.obs, label)
     table = pd.DataFrame(rows).sort_values("after", ascending=False, kind="stable")
-    table = pd.concat([table, pd.DataFrame([{"combination": NO_VIEW}])])
-    table = table.join(told, on="combination").reset_index(drop=True)
-    return Ranking(table, _agreement(table, scores))
+    return Ranking(table.reset_index(drop=True), _agreement(table, scores))
 
 
 def _outlook(standing: Standing, moves: list[Moved]) -> dict[str, float]:
@@ -153,17 +143,14 @@ def _agreement(predicted: pd.DataFrame, scores: str | Path | None) -> pd.DataFra
     table = pd.read_csv(scores, dtype={"seed": str})
     table = table[(table["seed"] == "mean") & (table["subset"] == "all")]
     rows = []
-    for metric in TOLD:
+    for metric in (*TOGETHER, "linear_batches"):
         found = table[table["metric"] == metric].set_index("embedding")["value"]
         own = predicted[predicted["combination"].isin(found.index)]
         if len(own) < _FEWEST:
             continue
         values = found.loc[own["combination"]].to_numpy(float)
-        predictors = {"after": own["after"], "moved": -own["moved"]}
-        if metric in own:
-            predictors = {"stand-in": own[metric], **predictors}
-        for predictor, ahead in predictors.items():
-            correlation = _spearman(ahead.to_numpy(float), values)
+        for predictor, sign in (("after", 1.0), ("moved", -1.0)):
+            correlation = _spearman(sign * own[predictor].to_numpy(float), values)
             rows.append([metric, predictor, *correlation, int(np.isfinite(values).sum())])
     if not rows:
         raise StudyError(
