@@ -1,5 +1,6 @@
 """Which device, or devices, to compute on."""
 
+import atexit
 import inspect
 import os
 
@@ -93,7 +94,18 @@ def start_fabric(
             "--device auto, or cpu."
         ) from error
     fabric.launch()
+    if torch.distributed.is_initialized():
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the other processes in good order, as Fabric does with NCCL alone.
+
+    Threads of gloo that still run when Python ends may abort a process that has done its work.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _ddp() -> DDPStrategy:
