@@ -37,6 +37,7 @@ __all__ = [
     "match_objects",
     "measure_appearance",
     "segmenter_for",
+    "stored_size",
 ]
 
 # Loaded at first use: the workers that cut fields need none of what writes crop files.
@@ -59,6 +60,7 @@ _homes = {
     "match_objects": "matching",
     "measure_appearance": "appearance",
     "segmenter_for": "labels",
+    "stored_size": "cropping",
 }
 
 

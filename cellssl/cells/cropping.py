@@ -33,7 +33,6 @@ _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _ROOMY, _LOST = 2.0, 12.0  # diameters of a nucleus: a crop of less cuts cells, of more shows others
 _VIEW = 2.5  # diameters: a cell with its surroundings
-_STORED = 1.5  # times the view are stored, so that a view can be rotated
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
@@ -232,6 +231,11 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
     return problems
 
 
+def stored_size(view: int) -> int:
+    """Crops are stored half as large again as the view, so that rotation brings in real pixels."""
+    return 2 * round(view * 1.5 / 2)
+
+
 def _check_size(size: int, diameters: Mapping[str, float]) -> None:
     """Say when crops are far too small or too large for the cells on some plates, once for all."""
     known = {plate: diameter for plate, diameter in diameters.items() if diameter}
@@ -251,5 +255,5 @@ def _check_size(size: int, diameters: Mapping[str, float]) -> None:
             size,
             what,
             max(view, 8),
-            max(2 * round(_STORED * view / 2), 8),
+            max(stored_size(view), 8),
         )

@@ -138,8 +138,10 @@ def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDAr
         raise EmbeddingError(f"a sample of {sample} cells was asked for, wanted {FEWEST} at least.")
     log.warning(
         "Leiden and the map are made of %d of %d cells, evenly over the wells; every other cell "
-        "joins those that it is nearest to.", sample, cells.n_obs,
-    )  # fmt: skip
+        "joins those that it is nearest to.",
+        sample,
+        cells.n_obs,
+    )
     rows = sample_wells(cells.obs, sample, seed=settings.seed)
     components = cells.obsm["X_pca"]
     part = ad.AnnData(obsm={"X_pca": components[rows]}, shape=(len(rows), 0))

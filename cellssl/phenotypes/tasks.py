@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column_codes, text_values, treatment_names, well_names
+from cellssl.phenotypes.columns import text_values, treatment_names, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
@@ -173,6 +173,7 @@ def _task(
     test = None if split.test is None else split.test[rows]
     scored = np.arange(len(rows)) if test is None else np.flatnonzero(test)
     part = obs.iloc[rows[scored]]
+    confounders = find_confounders(part)
     return Task(
         subset=subset,
         rows=rows,
@@ -180,22 +181,25 @@ def _task(
         split=split.name,
         groups=None if split.groups is None else split.groups[rows],
         test=test,
-        batches=_batches(part, labels) if split.name == "plates" else None,
-        confounders=find_confounders(part),
+        batches=_batches(confounders, labels) if split.name == "plates" else None,
+        confounders=confounders,
         resamples=draw_resamples(labels[scored], _units(part), count=resamples),
         treatments=treatments,
     )
 
 
-def _batches(obs: pd.DataFrame, labels: NDArray[np.str_]) -> NDArray[np.int64] | None:
+def _batches(
+    confounders: Mapping[str, Confounder | None], labels: NDArray[np.str_]
+) -> NDArray[np.int64] | None:
     """Give the batch of each cell, −1 where its class is in one only; None where it parts nothing more.
 
     That is where a batch is a plate, and where a plate has cells of several batches: then cells of the
     same plate would be learnt from.
     """
-    plates, batches = (column_codes(obs, f"Metadata_{name}") for name in ("Plate", "Batch"))
-    if plates is None or batches is None:
+    plate, batch = confounders["plate"], confounders["batch"]
+    if plate is None or batch is None:
         return None
+    plates, batches = plate.codes, batch.codes
     if not 1 < len(np.unique(batches)) < len(np.unique(plates)):
         return None
     if len(set(zip(plates.tolist(), batches.tolist(), strict=True))) > len(np.unique(plates)):

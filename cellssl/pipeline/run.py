@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop
+from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.encoders import weights_at_hand
@@ -134,7 +134,7 @@ def run(
     recipe = _choose_recipe(protocol, model, changes)
     planned = list(plan_baselines(baselines, recipe, sample=sample, device=device))
     segmenter = segmenter or ThresholdSegmenter()
-    size = crop_size or _stored_size(recipe.crop.size)
+    size = crop_size or stored_size(recipe.crop.size)
     source = _open(plate)
     label, dose = _check(
         source, recipe, size, label, dose, segmenter
@@ -257,11 +257,6 @@ def _crop(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -
     _log.info("%s", report.summary())
     report.require_cells()
     return Crops.open(report.crops)
-
-
-def _stored_size(view: int) -> int:
-    """Crops are stored half as large again as the view, so that rotation brings in real pixels."""
-    return 2 * round(view * 1.5 / 2)
 
 
 def _embed(

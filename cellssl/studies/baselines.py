@@ -151,19 +151,21 @@ def embed_baselines(
     where: str | None = None,
     device: str,
     progress: bool,
-) -> tuple[list[Path], dict[str, str]]:
+) -> tuple[dict[tuple[str, int], Path], dict[str, str]]:
     """Embed cells with baselines, unless it is done: random ones with each seed, others once.
 
     Returns
     -------
-    list of Path, dict
-        The files in `folder`, and why there is none of the others: model → reason.
+    dict, dict
+        Model and seed → its file in `folder`, the same for each seed where it has none; and model → why
+        there is no file.
     """
-    paths: list[Path] = []
+    there: dict[tuple[str, int], Path] = {}
     absent: dict[str, str] = {}
     for baseline in baselines:
-        for seed in range(seeds if baseline.model.startswith("random") else 1):
-            seeded = baseline.with_seed(seed)
+        drawn = baseline.model.startswith("random")
+        for seed in range(seeds):
+            seeded = baseline.with_seed(seed if drawn else 0)
             path = folder / seeded.file
             inputs = {**seeded.inputs(crops), "where": where}
             try:
@@ -174,5 +176,5 @@ def embed_baselines(
                 _LOG.warning("%s", error)
                 absent[baseline.model] = str(error)
                 break
-            paths.append(path)
-    return paths, absent
+            there[baseline.model, seed] = path
+    return there, absent

@@ -14,7 +14,7 @@ from cellssl.errors import ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
-from cellssl.studies.baselines import Baseline, embed_baselines, plan_baselines
+from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -140,7 +140,7 @@ def compare(
     beside, absent = embed_baselines(
         planned, Path(crops), make_folder(out / "embeddings"), ledger, seeds=seeds, **how
     )
-    there |= _of_each_seed(planned, beside, seeds)
+    there |= beside
     absent |= {
         name: f"a part of it, {part}, could not be had"
         for name, parts in combine.items()
@@ -151,7 +151,7 @@ def compare(
         shelf = Ledger(make_folder(out / "combined") / "finished.json")
         trained += put_together(combine, seeds, there, shelf)
     measured = measure_embeddings(
-        [*trained, *beside],
+        [*trained, *dict.fromkeys(beside.values())],
         label=label,
         where=where,
         groups=groups,
@@ -171,20 +171,6 @@ def compare(
         combined=combine,
     )
     return Comparison(measured.scores, measured.differences(), measured.class_differences, out)
-
-
-def _of_each_seed(
-    planned: Sequence[Baseline], made: Sequence[Path], seeds: int
-) -> dict[tuple[str, int], Path]:
-    """Find the embedding of each baseline that goes with each seed: one without seeds goes with all."""
-    files = {path.name: path for path in made}
-    found = {}
-    for baseline in planned:
-        for seed in range(seeds):
-            path = files.get(baseline.with_seed(seed).file, files.get(baseline.file))
-            if path is not None:
-                found[baseline.model, seed] = path
-    return found
 
 
 def _resolve_all(

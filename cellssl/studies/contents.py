@@ -1,14 +1,14 @@
 """What clusters hold: which properties of the pictures they follow, and what each of them shows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.cells import describe_property, measure_appearance
-from cellssl.crops import Crops, fit_scaling, scale
+from cellssl.crops import Crops, FittedScaling, fit_scaling, scale
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, text_values
 from cellssl.protocols import Protocol, choose_channels
@@ -58,7 +58,8 @@ class _Seen:
     """The scored cells as a reader sees them."""
 
     crops: Crops
-    protocol: Protocol
+    scaling: FittedScaling
+    size: int  # of the pictures, in pixels
     channels: tuple[str, ...]
     numbers: NDArray[np.int64]  # of the cells in the crop file
     labels: NDArray[np.str_]
@@ -69,13 +70,10 @@ class _Seen:
     def images(self, places: NDArray[np.int64]) -> np.ndarray:
         """Give pictures (n, C, size, size), scaled and cut as the encoders saw them."""
         rows = self.numbers[places]
-        scaling = fit_scaling(self.crops, scaling_rule(self.protocol))
-        low, high = scaling.bounds(self.crops, rows, channels=self.channels)
+        low, high = self.scaling.bounds(self.crops, rows, channels=self.channels)
         order = [self.crops.channels.index(name) for name in self.channels]
         pixels = self.crops.read(rows)[:, order]
-        return _view(
-            scale(pixels, low, high, transform=scaling.rule.transform), self.protocol.crop.size
-        )
+        return _view(scale(pixels, low, high, transform=self.scaling.rule.transform), self.size)
 
 
 def cluster_contents(
@@ -148,7 +146,8 @@ def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int
     places = np.sort(np.random.default_rng(seed).choice(len(numbers), count, replace=False))
     seen = _Seen(
         crops,
-        protocol,
+        fit_scaling(crops, scaling_rule(protocol)),
+        protocol.crop.size,
         choose_channels(protocol, crops.channels),
         numbers,
         text_values(crops.obs[measured.label], measured.label)[numbers],
@@ -161,7 +160,7 @@ def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int
         measure_appearance(seen.images(block), seen.channels, masks=_masks(seen, block))
         for block in blocks
     ]
-    return _Seen(**{**vars(seen), "properties": pd.concat(tables, ignore_index=True)})
+    return replace(seen, properties=pd.concat(tables, ignore_index=True))
 
 
 def _masks(seen: _Seen, places: NDArray[np.int64]) -> dict[str, np.ndarray]:
@@ -169,7 +168,7 @@ def _masks(seen: _Seen, places: NDArray[np.int64]) -> dict[str, np.ndarray]:
     masks = seen.crops.masks(seen.numbers[places])
     if masks is None:
         return {}
-    cut = _view(masks, seen.protocol.crop.size)
+    cut = _view(masks, seen.size)
     return {name: cut[:, layer] for layer, name in enumerate(seen.crops.mask_names)}
 
 

@@ -102,7 +102,7 @@ def score_study(
         progress=progress,
     )
     measured = measure_embeddings(
-        [*paths, *beside],
+        [*paths, *dict.fromkeys(beside.values())],
         label=study.label,
         subsets=study.subsets or None,
         held_out=study.held_out,
