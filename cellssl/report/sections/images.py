@@ -70,7 +70,7 @@ def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -
         f"{plate} {channel}"
         for plate, flat in shown.items()
         for channel, light in zip(channels, flat, strict=True)
-        if (light == 1).all()
+        if np.ptp(light) == 0  # even light; its mean of 1 may be rounded
     ]
     if left:
         caption += (
