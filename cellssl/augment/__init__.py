@@ -11,13 +11,13 @@ from cellssl.augment.operation import (
     Params,
     Pixel,
     catalogue,
-    nearest,
     operation_named,
     register,
 )
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views
+from cellssl.errors import nearest
 
 __all__ = [
     "ChannelWise",

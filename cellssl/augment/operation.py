@@ -4,7 +4,6 @@ Three kinds: `Geometry` moves pixels, `Pixel` changes values, `Masking` hides pa
 crop. An operation is one file in `cellssl.augment.operations`, found by itself.
 """
 
-import difflib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
@@ -16,6 +15,7 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
 from cellssl.augment.stencils import cover
+from cellssl.errors import nearest
 
 __all__ = [
     "ChannelWise",
@@ -25,7 +25,6 @@ __all__ = [
     "Params",
     "Pixel",
     "catalogue",
-    "nearest",
     "operation_named",
     "register",
 ]
@@ -208,7 +207,7 @@ class Pixel(Operation):
             if channel not in (names or ()):
                 raise ValueError(
                     f"{self.name}: channel {channel!r} is not there ({have})"
-                    f"{nearest(channel, names or ())}"
+                    f"{nearest(channel, names or (), listed=True)}"
                 )
         return tuple(list(names or ()).index(channel) for channel in chosen)
 
@@ -313,14 +312,6 @@ def operation_named(name: str) -> type[Operation]:
 def stream_of(name: str, occurrence: int) -> int:
     """Give an operation's number: its name, and how often it stood before in the same view."""
     return zlib.crc32(name.encode()) + (occurrence << 32)
-
-
-def nearest(word: str, words: Sequence[str] | Mapping[str, Any]) -> str:
-    """End an error message with the nearest valid word, or with all of them."""
-    close = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(words)}" if words else ""
 
 
 def _default(item: "Field[Any]") -> Any:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
 from cellssl.cells.labels import find_nucleus_channel
 from cellssl.cells.quality import MEASURES
-from cellssl.errors import CropError, PlateError
+from cellssl.errors import CropError, PlateError, nearest
 
 __all__ = [
     "CELL_REASONS",
@@ -171,11 +170,9 @@ def check_reasons(keep: Sequence[str]) -> None:
     choices = [reason for reason in REASONS if reason != "border"]
     for name in keep:
         if name not in choices:
-            near = get_close_matches(name, choices, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise CropError(
-                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}."
-                f"{hint}"
+                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}"
+                f"{nearest(name, choices, listed=True)}"
             )
 
 

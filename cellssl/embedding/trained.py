@@ -1,7 +1,6 @@
 """Encoders of one's own, rebuilt from the checkpoint of their training."""
 
 import logging
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
 from cellssl.embedding.extractor import Extractor, check_crops
 from cellssl.encoders import load_state, rebuild
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
@@ -42,11 +41,10 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         When the crops lack a channel or are too small.
     """
     if not path.exists():
-        near = get_close_matches(str(path), baseline_names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        names = baseline_names()
         raise ModelError(
-            f"{path} is neither a run folder or checkpoint nor a model's name.{hint} "
-            f"Names: {', '.join(baseline_names())}."
+            f"{path} is neither a run folder or checkpoint nor a model's name"
+            f"{nearest(path, names, listed=True) or '.'} Names: {', '.join(names)}."
         )
     saved = load_checkpoint(path)
     file = checkpoint_file(path)

@@ -1,11 +1,10 @@
 """Which column of the cells' table is meant."""
 
-import difflib
 import logging
 
 import pandas as pd
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 
 __all__ = ["choose_label", "require_label", "usual_label"]
 
@@ -57,9 +56,8 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     plain |= {name.lower(): name for name in obs.columns}
     if label.lower() in plain:
         return plain[label.lower()]
-    near = difflib.get_close_matches(label.lower(), plain, n=1)
-    hint = f"; did you mean {plain[near[0]]}?" if near else "."
-    raise EmbeddingError(f"the cells have no column '{label}'{hint} {_there(obs)}")
+    near = nearest(label, obs.columns, listed=True) or "."
+    raise EmbeddingError(f"the cells have no column {label!r}{near} {_there(obs)}")
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:
