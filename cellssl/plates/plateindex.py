@@ -12,7 +12,7 @@ from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_table
 from cellssl.plates.tables import NAMES, as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments
-from cellssl.plates.wells import normalise_well
+from cellssl.wells import well_or_name
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
@@ -121,7 +121,7 @@ class PlateIndex:
                 f"{', '.join(lacking) or 'a Path_<channel> column'}."
             )
         fields = fields.assign(
-            Metadata_Well=fields["Metadata_Well"].map(_well),
+            Metadata_Well=fields["Metadata_Well"].map(well_or_name),
             Metadata_Site=fields["Metadata_Site"].map(as_site),
         )
         problems, absent, notes = _read_problems(_problems_path(path))
@@ -156,14 +156,6 @@ def _read(path: Path) -> pd.DataFrame:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
-
-
-def _well(name: object) -> str:
-    """Give a well its one spelling, so that A1 and A01 are not two; a slide's name stays."""
-    try:
-        return normalise_well(str(name))
-    except PlateError:
-        return str(name).strip()
 
 
 def _whole(address: str, folder: Path) -> str:

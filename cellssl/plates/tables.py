@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
 

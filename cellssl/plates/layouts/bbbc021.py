@@ -17,7 +17,7 @@ from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listi
 from cellssl.plates.layouts.naming import no_pattern, read_names
 from cellssl.plates.spreadsheets import read_table
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well
+from cellssl.wells import normalise_well
 
 __all__ = ["Bbbc021"]
 

@@ -13,7 +13,7 @@ from cellssl.plates.layouts.layout import Images, Listing
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_table
 from cellssl.plates.tables import as_site, find_column, standard
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]
 

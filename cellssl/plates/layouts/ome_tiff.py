@@ -27,7 +27,7 @@ from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.pattern import compile_pattern, place, refuse_cut_wells
 from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["OmeTiff"]
 

@@ -24,7 +24,7 @@ from cellssl.plates.layouts.naming import (
     read_names,
 )
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import PLATES, normalise_well, well_from
 
 __all__ = ["Yokogawa"]
 
@@ -36,7 +36,8 @@ _NAME = re.compile(
     r"\.tiff?",
     re.IGNORECASE,
 )
-_COLUMNS = {96: 12, 384: 24, 1536: 48}  # of plates with so many wells
+# Number of wells → columns, of the plates that are guessed.
+_COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
 
 @layout
