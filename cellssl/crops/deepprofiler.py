@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from cellssl.crops.foreign import Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import name_columns, read_table
+from cellssl.crops.tables import name_columns, read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import make_folder
 from cellssl.progress import track
@@ -148,7 +148,7 @@ def open_singlecells(
     if sidecar is not None:
         table = sidecar.read_table(folder / TABLE)
     else:
-        table, _ = read_table(folder / TABLE, {})
+        table, _ = read_cell_table(folder / TABLE, {})
     if _FILE not in table:
         raise CropError(
             f"{folder / TABLE} has no column {_FILE}; it has {', '.join(table.columns)}"

@@ -10,7 +10,7 @@ from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
 
-__all__ = ["cell_names", "complete", "name_columns", "read_table"]
+__all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
 
 _KNOWN = {
     "plate": "Metadata_Plate",
@@ -33,7 +33,7 @@ _MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
-def read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read the CSV and its columns' names in obs; what identifies a cell stays as written.
 
     Columns may be parted by semicolons or tabs, and then have decimal commas.

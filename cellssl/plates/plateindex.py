@@ -9,7 +9,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.files import atomic
 from cellssl.plates.addresses import files_of
-from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import NAMES, as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments
 from cellssl.wells import well_or_name
@@ -151,7 +151,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return recognise_treatments(_named(pd.read_parquet(path)))
-        return recognise_treatments(as_numbers(read_table(path, empty=True)))
+        return recognise_treatments(as_numbers(read_spreadsheet(path, empty=True)))
     except PlateError:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors

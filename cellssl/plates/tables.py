@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
 
 __all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
@@ -86,7 +86,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     PlateError
         When the table names no wells, names one twice, or shares none with the fields.
     """
-    table, keys = _keyed(read_table(path), Path(path))
+    table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
     kept = [str(name) for name in fields if name not in added]
     joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")

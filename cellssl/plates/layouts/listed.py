@@ -11,7 +11,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Images, Listing
 from cellssl.plates.layouts.naming import unmatched
-from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site, find_column, standard
 from cellssl.wells import normalise_well, well_from
 
@@ -36,13 +36,13 @@ def tables_of(
 
     `is_one` looks at a table's columns and first rows.
     """
-    if images.metadata is not None and is_one(read_table(images.metadata, rows=9)):
+    if images.metadata is not None and is_one(read_spreadsheet(images.metadata, rows=9)):
         return [images.metadata]
     found = []
     for path in (images.folder / table for table in images.tables):
         try:
             if fnmatch(path.name.lower().removesuffix(".gz"), name) and is_one(
-                read_table(path, rows=9)
+                read_spreadsheet(path, rows=9)
             ):
                 found.append(path)
         except PlateError:
