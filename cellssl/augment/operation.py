@@ -7,7 +7,7 @@ crop. An operation is one file in `cellssl.augment.operations`, found by itself.
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,21 +24,12 @@ __all__ = [
     "Operation",
     "Params",
     "Pixel",
-    "catalogue",
-    "operation_named",
-    "register",
+    "stream_of",
 ]
 
 Params = dict[str, Tensor]
-_registry: dict[str, type["Operation"]] = {}
-_LAST = {
-    "per_channel": 1,
-    "mask": 1,
-    "fill": 1,
-    "channels": 2,
-    "p": 3,
-    "because": 4,
-}  # own keys first
+# An operation's own keys come first, then those that it shares, in this order.
+_LAST = {"per_channel": 1, "mask": 1, "fill": 1, "channels": 2, "p": 3, "because": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,40 +264,6 @@ class Masking(Operation):
                 "Write mask: auto, or cut them with a segmenter that gives it"
             )
         return list(names).index(self.mask)
-
-
-AnyOperation = TypeVar("AnyOperation", bound=type[Operation])
-
-
-def register(operation: AnyOperation) -> AnyOperation:
-    """Make an operation known by its YAML name."""
-    if not operation.name or operation.name in _registry:
-        raise ValueError(f"operation name {operation.name!r} is empty or taken")
-    _registry[operation.name] = operation
-    return operation
-
-
-def catalogue() -> dict[str, type[Operation]]:
-    """Map the YAML name of every operation to its class, sorted by name."""
-    return dict(sorted(_registry.items()))
-
-
-def operation_named(name: str) -> type[Operation]:
-    """Find an operation by its YAML name.
-
-    Raises
-    ------
-    ValueError
-        When there is none, with the nearest name.
-
-    Examples
-    --------
-    >>> operation_named("rotate")(degrees=180.0).invariance
-    'orientation'
-    """
-    if name not in _registry:
-        raise ValueError(f"unknown operation {name!r}{nearest(name, _registry)}")
-    return _registry[name]
 
 
 def stream_of(name: str, occurrence: int) -> int:
