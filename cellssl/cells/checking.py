@@ -71,9 +71,9 @@ def clean_crops(
     keep : sequence of str
         Reasons in spite of which a cell stays.
     """
+    check_reasons(keep)
     good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
     obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
-    check_reasons(keep)
 
     def batches() -> Iterator[CropBatch]:
         for first in range(0, max(len(good), 1), _BATCH):
