@@ -10,7 +10,16 @@ from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 from cellssl.encoders import Mapping, build, load_pretrained
 from cellssl.training import seeded
 
-__all__ = ["Preprocessing", "baseline_names", "is_baseline", "pretrained", "random", "statistics"]
+__all__ = [
+    "RANDOM",
+    "STATISTICS",
+    "Preprocessing",
+    "baseline_names",
+    "is_baseline",
+    "pretrained",
+    "random",
+    "statistics",
+]
 
 PRETRAINED = ("resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101")
 STATISTICS = ("simple-features", "intensity-features")

@@ -13,7 +13,13 @@ from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
 from cellssl.punctuation import punctuation_of
 
-__all__ = ["described_table", "from_table", "read_profile_table", "write_profile_table"]
+__all__ = [
+    "described_table",
+    "from_table",
+    "read_profile_table",
+    "write_parquet",
+    "write_profile_table",
+]
 
 # What may name the cells of a table, besides plate, well, site and label together.
 NAMES = (CELL, "obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.wells import ROWS, plates_with, well_place
+from cellssl.words import counted
 
 __all__ = ["plate_maps"]
 
@@ -108,7 +109,7 @@ def _draw(plate: _Plate, width: int) -> Text:
             text.append(cell, _STYLES[mark])
         text.append("\n")
     if not numbers:
-        text.append(f"# {_count(plate.usual, 'field')}   ", "dim")
+        text.append(f"# {counted(plate.usual, 'field')}   ", "dim")
     return text
 
 
@@ -117,10 +118,10 @@ def _title(plate: _Plate) -> str:
     marks = [plate.mark(well) for well in plate.wells]
     parts = [
         f"{len(marks):,} of {rows * columns:,} wells",
-        _count(sum(plate.fields.values()), "field"),
+        counted(sum(plate.fields.values()), "field"),
         f"usually {plate.usual} a well",
         *(
-            f"{_count(marks.count(mark), 'well')} {what}"
+            f"{counted(marks.count(mark), 'well')} {what}"
             for mark, what in (("!", "with faults"), ("<", "with fewer"))
             if mark in marks
         ),
@@ -142,14 +143,10 @@ def _header(columns: int, digits: int) -> str:
 def _others(plates: list[_Plate]) -> str:
     """Say in a line what the plates are that are not drawn."""
     fields = sum(sum(plate.fields.values()) for plate in plates)
-    line = f"and {_count(len(plates), 'more plate')} with {_count(fields, 'field')}"
+    line = f"and {counted(len(plates), 'more plate')} with {counted(fields, 'field')}"
     wrong = {plate.name: sum(plate.mark(well) != "" for well in plate.wells) for plate in plates}
-    named = [f"{name} ({_count(wells, 'well')})" for name, wells in wrong.items() if wells]
+    named = [f"{name} ({counted(wells, 'well')})" for name, wells in wrong.items() if wells]
     if named:
         more = f" and {len(named) - 8} more" if len(named) > 8 else ""
         line += f"; faults or fewer fields on {', '.join(named[:8])}{more}"
     return line
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,13 +11,14 @@ from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
 
-__all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
+__all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
 
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
-_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+# What names a field.
+FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
 NAMES = {
-    *_KEYS,
+    *FIELD,
     "Metadata_Batch",
     "Metadata_Compound",
     "Metadata_MOA",
@@ -97,7 +98,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
     absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present), keys]
-    return joined, fields.loc[lone, _KEYS].drop_duplicates(), absent
+    return joined, fields.loc[lone, FIELD].drop_duplicates(), absent
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -148,7 +149,7 @@ def standard(name: str) -> str:
 
 
 def _labels(keys: pd.DataFrame) -> list[str]:
-    ordered = [name for name in _KEYS if name in keys]
+    ordered = [name for name in FIELD if name in keys]
     return ["/".join(row) for row in keys[ordered].astype(str).to_numpy()]
 
 

@@ -164,7 +164,7 @@ def _plate_columns(images: Images, highest: int) -> tuple[int, tuple[str, ...]]:
     }
     if len(found) == 1:
         return found.pop(), ()
-    wells = next((wells for wells in _COLUMNS if highest <= wells), 1536)
+    wells = next((wells for wells in _COLUMNS if highest <= wells), max(_COLUMNS))
     why = "the .mrf files differ" if found else "there is no .mrf with the size of the plate"
     note = (
         f"wells W0001 to W{highest:04d} are counted along the rows of a {wells}-well plate: {why}, "

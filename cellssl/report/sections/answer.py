@@ -17,7 +17,7 @@ from cellssl.report.sections.lookalikes import (
     read_answer,
     tightness,
 )
-from cellssl.report.sections.words import counted, listed, number
+from cellssl.words import counted, listed, number
 
 if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity

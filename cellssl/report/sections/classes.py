@@ -9,7 +9,7 @@ from cellssl.phenotypes import differences_between
 from cellssl.report.figures.class_differences import class_difference_figure
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Block, Bullets, Picture, Section, Text
-from cellssl.report.sections.words import counted, listed, number
+from cellssl.words import counted, listed, number
 
 __all__ = ["class_statements", "classes_section"]
 

@@ -12,7 +12,7 @@ from cellssl.report.figures.style import as_categories, natural_order
 from cellssl.report.galleries import MOST_ROWS, gallery_rows
 from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
 from cellssl.report.sections.maps import CLUSTERS
-from cellssl.report.sections.words import counted, share
+from cellssl.words import counted, share
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -7,8 +7,8 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.report.figures.plate import plate_map
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.report.sections.words import counted, share
 from cellssl.wells import well_place
+from cellssl.words import counted, share
 
 if TYPE_CHECKING:
     from cellssl.plates import PlateIndex

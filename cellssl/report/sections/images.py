@@ -12,7 +12,7 @@ from cellssl.report.figures.gallery import field_montage, outline_figure
 from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.style import UNKNOWN, as_categories
 from cellssl.report.page import Block, Picture, Section, Text
-from cellssl.report.sections.words import listed
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     Overlay = tuple[str, np.ndarray, np.ndarray]

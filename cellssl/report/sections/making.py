@@ -13,7 +13,7 @@ from cellssl.crops import Crops
 from cellssl.errors import TrainingError
 from cellssl.report.figures.training import training_curve
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
-from cellssl.report.sections.words import counted, number
+from cellssl.words import counted, number
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from cellssl.report.figures.scores import METRICS, is_baseline, score_figure, summarise_scores
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
-from cellssl.report.sections.words import listed, number
+from cellssl.words import listed, number
 
 __all__ = ["scores_section"]
 
