@@ -1,15 +1,14 @@
 """Classes made of a number that each cell has: its intensity in a channel, or a column's value."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
-from cellssl.crops.store import Crops, crop_file
-from cellssl.crops.writer import CropBatch, write_crops
+from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 
 __all__ = ["class_names", "label_crops", "total_intensity"]
@@ -80,21 +79,9 @@ def label_crops(
     for rows in groups.groupby(groups).indices.values():
         labels[rows] = _rank(numbers[rows], classes, by=by)
     obs = crops.obs.assign(**{column: labels})
-
-    def batches() -> Iterator[CropBatch]:
-        for first in range(0, len(crops), _BATCH):
-            rows = np.arange(first, min(first + _BATCH, len(crops)))
-            yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
-
     how = {"by": by, "classes": classes, "per": per}
-    return write_crops(
-        crop_file(out),
-        batches(),
-        channels=crops.channels,
-        size=crops.size,
-        provenance={**about, "labelled": {**about.get("labelled", {}), column: how}},
-        masks=crops.mask_names,
-    )
+    about["labelled"] = {**about.get("labelled", {}), column: how}
+    return copy_crops(crops, out, obs=obs, provenance=about)
 
 
 def class_names(classes: int) -> tuple[str, ...]:

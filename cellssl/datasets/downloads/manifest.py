@@ -18,9 +18,8 @@ from cellssl.errors import DataError, nearest
 __all__ = ["VERSION", "File", "Licence", "Manifest"]
 
 VERSION: Literal[1] = 1  # of the file's format
-_PLAIN = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
-)  # a file's or folder's name that is safe anywhere
+# A file's or folder's name that is safe anywhere.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _OURS = {"checksums.json"}  # what `get` itself writes beside the data
 
 

@@ -143,9 +143,8 @@ def field_montage(
     figure = new_figure(width * columns, rows * height + 0.4)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (title, pixels) in zip(grid.flat, fields.items(), strict=False):
-        step = max(
-            1, int(pixels.shape[-1] / (width * 110))
-        )  # finer pixels than the figure's would only alias
+        # Pixels finer than the figure's would only alias.
+        step = max(1, int(pixels.shape[-1] / (width * 110)))
         axes.imshow(
             composite(_reduce(pixels, step), [colours[name] for name in channels]),
             extent=(0, pixels.shape[2], pixels.shape[1], 0),
