@@ -60,8 +60,7 @@ def _gallery(
         return [Text(text, tone="warning")]
     caption = (
         "Each row shows cells of one cluster, drawn at random from the half nearest to the "
-        "cluster’s "
-        "middle, all with the same brightness scale"
+        "cluster’s middle, all with the same brightness scale"
     )
     if len(crops.channels) > 1:
         caption += "; at the right, the first cell’s channels one by one"

@@ -36,8 +36,7 @@ def images_section(
     if len(overlays):
         caption = (
             "Orange lines are the borders of what was taken for a nucleus: each nucleus should "
-            "have one line around it, with "
-            "neighbours kept apart and no line around dirt."
+            "have one line around it, with neighbours kept apart and no line around dirt."
         )
         figure = outline_figure([_grey(overlay) for overlay in overlays[:MOST_OVERLAYS]])
         blocks.append(
@@ -96,8 +95,7 @@ def _montage(index: PlateIndex, label: str | None) -> list[Block]:
     if pixels:
         caption = (
             "Whole fields, one of each kind, all with the same brightness scale: what the "
-            "microscope saw before anything was cut out or "
-            "computed."
+            "microscope saw before anything was cut out or computed."
         )
         figure = field_montage(_scaled(pixels), index.channels)
         blocks.append(Picture(figure, caption, f"Fields of view: {listed(list(pixels))}"))

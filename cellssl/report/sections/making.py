@@ -50,8 +50,8 @@ def _curve_blocks(metrics: str | Path) -> list[Block]:
         return [Text(f"The training's course cannot be shown: {error}", tone="warning")]
     caption = (
         "The loss should fall and level off; the spread of the features should stay well above "
-        "zero: if it falls to zero, the encoder "
-        "gives all cells the same answer and its scores mean nothing."
+        "zero: if it falls to zero, the encoder gives all cells the same answer and its scores "
+        "mean nothing."
     )
     return [
         Picture(figure, caption, "Training loss and spread of the features over the epochs"),

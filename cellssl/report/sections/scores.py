@@ -131,8 +131,7 @@ def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> l
         return []
     caption = (
         "Each dot is an embedding and its bar the 95 % interval; hollow dots are baselines, and "
-        "what lies "
-        "left of the dashed line (the best baseline) has not earned its training."
+        "what lies left of the dashed line (the best baseline) has not earned its training."
     )
     if (summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()).any():
         caption += " In the lower row less is better."
@@ -153,11 +152,9 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
         source = f"the training set, for the {apart}’s images"
     return (
         f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
-        f"chance, 1: "
-        f"entirely). kNN and linear ask how often a cell’s {name} can be read from {source} "
-        f"(balanced "
-        f"accuracy). {BATCHES if several else ''}"
-        "Silhouette says how separate the labels lie. Brackets are 95 % intervals."
+        f"chance, 1: entirely). kNN and linear ask how often a cell’s {name} can be read from "
+        f"{source} (balanced accuracy). {BATCHES if several else ''}Silhouette says how separate "
+        "the labels lie. Brackets are 95 % intervals."
     )
 
 
