@@ -15,12 +15,11 @@ from cellssl.report.figures.composite import (
     composite,
     scale_bar,
 )
-from cellssl.report.figures.style import bare, new_figure, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
 
 GAP = 2  # white pixels between pictures
-WIDEST = 10.1  # inches: the width of the page
 LETTER = 0.056  # inches a letter of the rows' names takes
 
 
