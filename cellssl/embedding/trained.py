@@ -1,7 +1,9 @@
 """Encoders of one's own, rebuilt from the checkpoint of their training."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -64,8 +66,6 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
     if not saved["finished"]:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
-    positives = str(saved.get("positives", "same_cell"))
-    used = saved.get("labels_used")
     return Extractor(
         name=name,
         network=network,
@@ -77,15 +77,23 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             "encoder": dict(encoder.describe()),
             **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
-            "protocol": str(saved.get("protocol_name", "")),
-            "epochs": int(saved["epoch"]),
-            "seed": int(saved["settings"]["seed"]),
-            "positives": positives,
-            "weak": positives != "same_cell" or bool((used or {}).get("columns")),
-            # A run of before they were recorded: none of its cells can be scored fairly.
-            **({} if used is None else {"labels_used": _as_arrays(used)}),
+            **_provenance(saved),
         },
     )
+
+
+def _provenance(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a checkpoint says of its training."""
+    positives, used = str(saved.get("positives", "same_cell")), saved.get("labels_used")
+    about = {
+        "protocol": str(saved.get("protocol_name", "")),
+        "epochs": int(saved["epoch"]),
+        "seed": int(saved["settings"]["seed"]),
+        "positives": positives,
+        "weak": positives != "same_cell" or bool((used or {}).get("columns")),
+    }
+    # A run of before they were recorded: none of its cells can be scored fairly.
+    return about if used is None else {**about, "labels_used": _as_arrays(used)}
 
 
 def _as_arrays(lists: dict[str, list[str]]) -> dict[str, np.ndarray]:
