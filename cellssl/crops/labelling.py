@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import find_column
 from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
 from cellssl.crops.store import Crops
@@ -69,7 +70,7 @@ def label_crops(
     if "/" in name or column == "Metadata_":
         raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
     about = described(crops)
-    if _find(crops, column.removeprefix("Metadata_")) and column not in about.get("labelled", {}):
+    if find_column(crops.obs, column) and column not in about.get("labelled", {}):
         raise CropError(f"name: {crops.path} has a column {name!r} already; take another name")
     if classes < 2:
         raise CropError(f"classes: got {classes}, wanted 2 or more")
@@ -115,7 +116,7 @@ def total_intensity(crops: Crops, channel: str) -> NDArray[np.float64]:
 
 def _column(crops: Crops, name: str) -> NDArray[np.float64]:
     """Give a column's numbers; missing ones are NaN."""
-    own = _find(crops, name)
+    own = find_column(crops.obs, name)
     if own is None or not pd.api.types.is_numeric_dtype(crops.obs[own]):
         numeric = [str(c) for c in crops.obs if pd.api.types.is_numeric_dtype(crops.obs[c])]
         raise CropError(
@@ -127,20 +128,13 @@ def _column(crops: Crops, name: str) -> NDArray[np.float64]:
 
 def _groups(crops: Crops, name: str) -> pd.Series:
     """Give the column within whose values cells are ranked, as text."""
-    own = _find(crops, name)
+    own = find_column(crops.obs, name)
     if own is None:
         raise CropError(
             f"{crops.path} has no column {name!r} to rank within; there are "
             f"{', '.join(map(str, crops.obs.columns))}"
         )
     return crops.obs[own].astype(str)
-
-
-def _find(crops: Crops, name: str) -> str | None:
-    """Find a column by its name with or without ``Metadata_``, in any case."""
-    plain = {str(c).removeprefix("Metadata_").lower(): str(c) for c in crops.obs.columns}
-    plain |= {str(c).lower(): str(c) for c in crops.obs.columns}
-    return plain.get(name.lower())
 
 
 def _rank(numbers: NDArray[np.float64], classes: int, *, by: str) -> NDArray[np.object_]:

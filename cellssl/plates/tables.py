@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
 
-__all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
+__all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
 
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 # What names a field.
@@ -28,13 +29,6 @@ NAMES = {
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
-
-
-def find_column(table: pd.DataFrame, name: str) -> str | None:
-    """Find a column by its name, in any case, with or without ``Metadata_``/``Image_Metadata_``."""
-    wanted = _PREFIX.sub("", name).lower()
-    found = (column for column in map(str, table) if _PREFIX.sub("", column).lower() == wanted)
-    return next(found, None)
 
 
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import find_column
 
 __all__ = ["DeepProfiler"]
 
