@@ -9,7 +9,7 @@ from torch import nn
 from cellssl.crops import Crops, FittedScaling
 from cellssl.errors import CropError, nearest
 
-__all__ = ["Extractor", "check_crops"]
+__all__ = ["Extractor", "check_fit"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Extractor:
     measures: tuple[str, ...] = ()
 
 
-def check_crops(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:
+def check_fit(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:
     """Make sure that crops have the channels and the pixels that a model wants.
 
     Raises

@@ -10,7 +10,7 @@ from torch import nn
 
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
-from cellssl.embedding.extractor import Extractor, check_crops
+from cellssl.embedding.extractor import Extractor, check_fit
 from cellssl.encoders import load_state, rebuild
 from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
@@ -65,7 +65,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         width, name = projection.feature_dim, f"{name}:{head}"
     if not saved["finished"]:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
-    check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
+    check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     return Extractor(
         name=name,
         network=network,
