@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.repetitions import Repetitions
-from cellssl.scores import class_accuracies_of, interval, joint_intervals, pairs_of
+from cellssl.phenotypes.repetitions import Estimate, Repetitions
+from cellssl.scores import class_accuracies_of, joint_intervals, pairs_of
 
 __all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
 
@@ -63,19 +63,20 @@ def class_rows(
     tables = {"mean": repeated.mean()}
     if len(found) > 1:
         tables |= {
-            seed: (one.accuracies, one.draws) for seed, one in zip(seeds, found, strict=True)
+            seed: Estimate(one.accuracies, one.draws, [])
+            for seed, one in zip(seeds, found, strict=True)
         }
     frames = [
         pd.DataFrame(
             {
                 "class": first.classes[first.scored],
-                "accuracy": accuracies,
-                **_intervals(accuracies, draws),
+                "accuracy": own.value,
+                **_intervals(own),
                 "n": first.table.sum(axis=1)[first.scored],
                 "seed": seed,
             }
         )
-        for seed, (accuracies, draws) in tables.items()
+        for seed, own in tables.items()
     ]
     return _headed(head, pd.concat(frames, ignore_index=True))
 
@@ -86,12 +87,9 @@ def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetition
     return Repetitions(np.array([one.accuracies for one in found]), draws, seeds)
 
 
-def _intervals(
-    values: NDArray[np.float64], draws: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _intervals(classes: Estimate) -> dict[str, NDArray[np.float64]]:
     """Give each class's own interval, apart from the others'."""
-    pairs = [interval(value, drawn) for value, drawn in zip(values, draws.T, strict=True)]
-    low, high = np.array(pairs).T
+    low, high = np.array([single.interval() for single in classes.of_classes()]).T
     return {"low": low, "high": high}
 
 
@@ -109,15 +107,15 @@ def difference_rows(
     one, other : (sequence of Confusions, sequence of str)
         Trainings of each, of the same cells, and their seeds.
     """
-    ours, theirs = repetitions(*one), repetitions(*other)
-    differences = ours.scores.mean(axis=0) - theirs.scores.mean(axis=0)
+    difference = repetitions(*one).minus(repetitions(*other))
     found = one[0][0]
-    seeds = ours.seed_variances(theirs)
-    low, high = joint_intervals(differences, ours.draws - theirs.draws, found.units, further=seeds)
+    low, high = joint_intervals(
+        difference.value, difference.draws, found.units, further=difference.seeds
+    )
     rows = pd.DataFrame(
         {
             "class": found.classes[found.scored],
-            "difference": differences,
+            "difference": difference.value,
             "low": low,
             "high": high,
             "apart": (low > 0) | (high < 0),

@@ -19,7 +19,6 @@ from cellssl.phenotypes.confusions import (
     difference_rows,
 )
 from cellssl.phenotypes.repetitions import Repetitions
-from cellssl.scores import interval
 
 __all__ = ["Measurement", "Measurements", "read_scores"]
 
@@ -102,9 +101,9 @@ class Measurements:
         value, low, high = np.nan, np.nan, np.nan
         repeated = _repetitions(entries)
         if repeated is not None:
-            mean, draws = repeated.mean()
-            value = float(mean)
-            low, high = interval(value, draws)
+            mean = repeated.mean()
+            value = float(mean.value)
+            low, high = mean.interval()
         return {
             "embedding": first.embedding,
             **self._question(first),
@@ -192,9 +191,9 @@ class Measurements:
         value, low, high = np.nan, np.nan, np.nan
         apart: object = pd.NA
         if a is not None and b is not None:
-            difference, draws = a.minus(b)
-            value = float(difference)
-            low, high = interval(value, draws)
+            difference = a.minus(b)
+            value = float(difference.value)
+            low, high = difference.interval()
             apart = bool(low > 0 or high < 0)
         return {
             **self._pair(one[0], other[0]),

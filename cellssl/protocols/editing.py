@@ -93,15 +93,13 @@ def _name(item: object) -> str:
     return str(next(iter(item), "")) if isinstance(item, Mapping) else ""
 
 
-def drop_foreign_options(values: dict[str, Any], method: str) -> list[str]:
-    """Take the options out of valid plain values that another method does not have; name them."""
+def drop_foreign_options(values: dict[str, Any], method: str) -> None:
+    """Take the options out of valid plain values that another method does not have."""
     if method not in methods.names():
-        return []
+        return
     options, known = values["training"]["method_options"], methods.option_names(method)
-    foreign = [option for option in options if option not in known]
-    for option in foreign:
+    for option in [option for option in options if option not in known]:
         del options[option]
-    return foreign
 
 
 def trace(place: Place, origins: Origins) -> Place:

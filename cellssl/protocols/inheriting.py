@@ -1,6 +1,5 @@
 """A protocol that extends another: its own values over those of its base."""
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,11 +24,9 @@ _BLOCKS: set[Place] = {
 }
 _MERGED = ("crop", "training", "change")  # what a file says of these may be a part only
 
-_log = logging.getLogger(__name__)
-
 
 def inherit(
-    base: Protocol, values: Mapping[str, Any], document: Document, *, source: str
+    base: Protocol, values: Mapping[str, Any], document: Document
 ) -> tuple[dict[str, Any], Callable[[Place, str], None]]:
     """Lay a protocol's own values over those of the base; name and description are its own alone.
 
@@ -41,8 +38,6 @@ def inherit(
         Plain values of today's version, with ``extends``.
     document
         Where they stand; what is wrong with the edits is noted there.
-    source
-        The file's name in messages.
 
     Returns
     -------
@@ -52,7 +47,7 @@ def inherit(
     """
     _check_name(base, values, document)
     own = {key: value for key, value in values.items() if key not in ("extends", *EDITS)}
-    merged = _merge(_fitting(base, own, document, source), own)
+    merged = _merge(_fitting(base, own), own)
     origins: Origins = {}
     if "views" in values:
         for key in EDITS:
@@ -96,15 +91,12 @@ def _merge(base: Mapping[str, Any], own: Mapping[str, Any], place: Place = ()) -
     return merged
 
 
-def _fitting(
-    base: Protocol, own: Mapping[str, Any], document: Document, source: str
-) -> dict[str, Any]:
+def _fitting(base: Protocol, own: Mapping[str, Any]) -> dict[str, Any]:
     """Give the base's values; under another method without the options that it does not have."""
     values = base.to_dict()
     values.pop("description")  # of the base's cells and purpose: these may be others
     training = own.get("training")
     method = training.get("method") if isinstance(training, Mapping) else None
-    for option in drop_foreign_options(values, method) if isinstance(method, str) else ():
-        line = document.line(("training", "method"))
-        _log.info("%s:%d: %s has no option %s; left out", source, line, method, option)
+    if isinstance(method, str):
+        drop_foreign_options(values, method)
     return values

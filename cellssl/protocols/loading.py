@@ -110,7 +110,7 @@ def _read(text: str, source: str, folder: Path, chain: Sequence[Path]) -> Protoc
         values = _migrated(values, document, source)
     if isinstance(values, Mapping) and "extends" in values:
         base = _base(values["extends"], document, folder, chain)
-        values, note = inherit(base, values, document, source=source) if base else (None, note)
+        values, note = inherit(base, values, document) if base else (None, note)
     if values is not None:
         protocol = parse(values, note)
     if protocol is None or document.problems:
@@ -188,7 +188,7 @@ def extend(base: Protocol, values: Mapping[str, Any], *, source: str = "protocol
     """
     document = read_yaml(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False))
     own = {"version": VERSION, **document.value, "extends": base.name}
-    merged, note = inherit(base, own, document, source=source)
+    merged, note = inherit(base, own, document)
     protocol = parse(merged, note)
     if protocol is None or document.problems:
         told = dict.fromkeys(problem.message for problem in sorted(document.problems))

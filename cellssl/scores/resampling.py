@@ -141,20 +141,40 @@ def _units_of(cells: NDArray[np.int64], levels: Sequence[NDArray]) -> NDArray[np
 
 
 def interval(
-    value: float, draws: NDArray[np.float64], *, level: float = 0.95
+    value: float,
+    draws: NDArray[np.float64],
+    *,
+    further: Sequence[tuple[float, int]] = (),
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Interval of a score from its draws, centred on the score.
 
     Repeated units raise mutual information a little, so the draws as a whole are shifted to have
     the score as their mean; their quantiles are the interval.
 
+    Parameters
+    ----------
+    value : float
+    draws : (B,)
+        Of the score, in resamples of units.
+    further : sequence of (float, int)
+        Variances that come on top, each with its degrees of freedom: two, of three training seeds.
+        They widen either side by Student's quantile, as in `joint_intervals`.
+
     Returns
     -------
     low, high : float
+
+    Examples
+    --------
+    >>> low, high = interval(0.5, np.zeros(9), further=[(0.01**2, 2)])  # three seeds
+    >>> round(low, 3), round(high, 3)
+    (0.457, 0.543)
     """
     tail = (1 - level) / 2
-    low, high = np.quantile(draws - draws.mean() + value, (tail, 1 - tail))
-    return float(low), float(high)
+    low, high = np.quantile(draws - draws.mean(), (tail, 1 - tail))
+    more = np.sqrt(sum(t.isf(tail, freedom) ** 2 * variance for variance, freedom in further))
+    return float(value - np.hypot(low, more)), float(value + np.hypot(high, more))
 
 
 def joint_intervals(

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 from sklearn.metrics import adjusted_mutual_info_score, balanced_accuracy_score
 
 from cellssl.scores import draw_resamples, interval, joint_intervals
@@ -78,6 +78,23 @@ def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says():
         low, high = interval(values.mean(), draws.mean(values))
         covered += low <= 0 <= high
     assert 0.88 <= covered / 200 <= 0.98
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("share", [0.0, 1.0, 4.0])
+def test_the_interval_of_few_trainings_covers_at_least_as_often_as_it_says(seeds, share):
+    """Spread of seeds beside nothing, as much, or four times as much, of treatments' spread."""
+    rng, covered = np.random.default_rng(seeds), 0
+    quantiles = norm.ppf((np.arange(400) + 0.5) / 400)
+    for _ in range(400):
+        scores = rng.normal(size=seeds)
+        spread = np.sqrt(share / seeds)
+        value = scores.mean() + rng.normal(0, spread)
+        further = [(scores.var(ddof=1) / seeds, seeds - 1)]
+        low, high = interval(value, spread * quantiles, further=further)
+        covered += low <= 0 <= high
+    assert covered / 400 > 0.93
+    assert share or covered / 400 < 0.97  # seeds alone: Student's interval
 
 
 def test_accuracies_of_classes_equal_those_of_the_repeated_cells():
