@@ -102,7 +102,7 @@ def write_parquet(table: pd.DataFrame, record: Record, out: Path) -> None:
     known = content.schema.metadata or {}
     content = content.replace_schema_metadata({**known, _KEY: record.to_json().encode()})
     with atomic(out) as part:
-        pq.write_profile_table(content, part)
+        pq.write_table(content, part)
 
 
 def read_profile_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
