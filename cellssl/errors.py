@@ -1,5 +1,8 @@
 """The errors a user can mend: each says what was got, what was wanted and what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "CellsslError",
     "CropError",
@@ -11,6 +14,7 @@ __all__ = [
     "StoppedError",
     "StudyError",
     "TrainingError",
+    "nearest",
 ]
 
 
@@ -52,3 +56,35 @@ class EmbeddingError(CellsslError, ValueError):
 
 class StudyError(CellsslError, ValueError):
     """A study asks for something that cannot be done, or its results are not to be had."""
+
+
+def nearest(word: object, words: Iterable[object], *, listed: bool = False) -> str:
+    """End a message about an unknown word: with the valid one that was probably meant, or with all.
+
+    Case does not count, nor does the ``Metadata_`` in front of a column's name.
+
+    Parameters
+    ----------
+    word : object
+        What was got.
+    words : iterable
+        What could have been given.
+    listed : bool
+        The message names them all itself: where none is near, nothing is added.
+
+    Examples
+    --------
+    >>> nearest("rotat", ["rotate", "zoom"]), nearest("blur", ["rotate", "zoom"])
+    ("; did you mean 'rotate'?", '; there are rotate, zoom')
+    """
+    there = [str(one) for one in words]
+    plain = {_plain(one): one for one in there}
+    close = get_close_matches(_plain(str(word)), plain, n=1)
+    if close:
+        return f"; did you mean {plain[close[0]]!r}?"
+    return f"; there are {', '.join(there)}" if there and not listed else ""
+
+
+def _plain(word: str) -> str:
+    """Leave out what two spellings of one name may differ in."""
+    return word.removeprefix("Metadata_").lower()

@@ -3,21 +3,12 @@
 from cellssl.augment import operations as _discovered  # noqa: F401  (registers every operation)
 from cellssl.augment.counters import make_keys
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import (
-    ChannelWise,
-    Geometry,
-    Masking,
-    Operation,
-    Params,
-    Pixel,
-    catalogue,
-    nearest,
-    operation_named,
-    register,
-)
+from cellssl.augment.operation import ChannelWise, Geometry, Masking, Operation, Params, Pixel
+from cellssl.augment.registry import catalogue, operation_named, register
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views
+from cellssl.errors import nearest
 
 __all__ = [
     "ChannelWise",

@@ -23,7 +23,6 @@ __all__ = [
     "noise_field",
     "noise_windows",
     "normal",
-    "stream_of",
     "uniform",
     "uniform_tables",
 ]
@@ -107,7 +106,7 @@ def _step(value: int | Tensor) -> int | Tensor:
     return _mix_integer(value * _GOLDEN + _GOLDEN)
 
 
-def stream_of(operation: int, number: int = 0) -> int:
+def _constant(operation: int, number: int = 0) -> int:
     """Give the constant that sets one number of one operation apart from all others."""
     return _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
 
@@ -124,13 +123,13 @@ def _numbers(first: int, count: int, device: torch.device | None = None) -> Tens
 def _counted(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
     """Give what is hashed, (N,), or (N, count) for the numbers ``number … number + count - 1``."""
     if count is None or count == 1:  # the constant is mixed without the device
-        values = keys + stream_of(operation, number)
+        values = keys + _constant(operation, number)
         return values if count is None else values[:, None]
-    return keys[:, None] + _streams([(operation, count)], number, keys.device)
+    return keys[:, None] + _constants([(operation, count)], number, keys.device)
 
 
-def _streams(counts: Sequence[tuple[int, int]], number: int, device: torch.device) -> Tensor:
-    """Give `stream_of` for `count` numbers of each operation, one operation after the other."""
+def _constants(counts: Sequence[tuple[int, int]], number: int, device: torch.device) -> Tensor:
+    """Give `_constant` for `count` numbers of each operation, one operation after the other."""
     steps = _numbers(number, max(count for _, count in counts), device) * _signed(_GOLDEN)
     first = [steps[:count] + _mix_integer(one * _GOLDEN) for one, count in counts]
     return _mix(torch.cat(first))
@@ -170,7 +169,7 @@ def uniform_tables(keys: Tensor, number: int, counts: Sequence[tuple[int, int]])
     list of Tensor
         (N, count) for each.
     """
-    drawn = _fractions(keys[:, None] + _streams(counts, number, keys.device))
+    drawn = _fractions(keys[:, None] + _constants(counts, number, keys.device))
     return list(drawn.split([count for _, count in counts], dim=1))
 
 

@@ -4,11 +4,10 @@ Three kinds: `Geometry` moves pixels, `Pixel` changes values, `Masking` hides pa
 crop. An operation is one file in `cellssl.augment.operations`, found by itself.
 """
 
-import difflib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
 from cellssl.augment.stencils import cover
+from cellssl.errors import nearest
 
 __all__ = [
     "ChannelWise",
@@ -24,22 +24,12 @@ __all__ = [
     "Operation",
     "Params",
     "Pixel",
-    "catalogue",
-    "nearest",
-    "operation_named",
-    "register",
+    "stream_of",
 ]
 
 Params = dict[str, Tensor]
-_registry: dict[str, type["Operation"]] = {}
-_LAST = {
-    "per_channel": 1,
-    "mask": 1,
-    "fill": 1,
-    "channels": 2,
-    "p": 3,
-    "because": 4,
-}  # own keys first
+# An operation's own keys come first, then those that it shares, in this order.
+_LAST = {"per_channel": 1, "mask": 1, "fill": 1, "channels": 2, "p": 3, "because": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +198,7 @@ class Pixel(Operation):
             if channel not in (names or ()):
                 raise ValueError(
                     f"{self.name}: channel {channel!r} is not there ({have})"
-                    f"{nearest(channel, names or ())}"
+                    f"{nearest(channel, names or (), listed=True)}"
                 )
         return tuple(list(names or ()).index(channel) for channel in chosen)
 
@@ -276,51 +266,9 @@ class Masking(Operation):
         return list(names).index(self.mask)
 
 
-AnyOperation = TypeVar("AnyOperation", bound=type[Operation])
-
-
-def register(operation: AnyOperation) -> AnyOperation:
-    """Make an operation known by its YAML name."""
-    if not operation.name or operation.name in _registry:
-        raise ValueError(f"operation name {operation.name!r} is empty or taken")
-    _registry[operation.name] = operation
-    return operation
-
-
-def catalogue() -> dict[str, type[Operation]]:
-    """Map the YAML name of every operation to its class, sorted by name."""
-    return dict(sorted(_registry.items()))
-
-
-def operation_named(name: str) -> type[Operation]:
-    """Find an operation by its YAML name.
-
-    Raises
-    ------
-    ValueError
-        When there is none, with the nearest name.
-
-    Examples
-    --------
-    >>> operation_named("rotate")(degrees=180.0).invariance
-    'orientation'
-    """
-    if name not in _registry:
-        raise ValueError(f"unknown operation {name!r}{nearest(name, _registry)}")
-    return _registry[name]
-
-
 def stream_of(name: str, occurrence: int) -> int:
     """Give an operation's number: its name, and how often it stood before in the same view."""
     return zlib.crc32(name.encode()) + (occurrence << 32)
-
-
-def nearest(word: str, words: Sequence[str] | Mapping[str, Any]) -> str:
-    """End an error message with the nearest valid word, or with all of them."""
-    close = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(words)}" if words else ""
 
 
 def _default(item: "Field[Any]") -> Any:

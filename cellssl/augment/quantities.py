@@ -1,9 +1,10 @@
 """What the values of an operation mean: unit, range and meaning, stated once."""
 
-import difflib
 import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from cellssl.errors import nearest
 
 __all__ = [
     "ChannelName",
@@ -128,8 +129,7 @@ class Choice:
         """Say what is wrong with `value`, or None."""
         if value in self.options:
             return None
-        close = difflib.get_close_matches(str(value), self.options, n=1)
-        near = f"; did you mean {close[0]!r}?" if close else ""
+        near = nearest(value, self.options, listed=True)
         return f"expected {' or '.join(self.options)}, got {value!r}{near}"
 
 

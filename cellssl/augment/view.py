@@ -10,9 +10,10 @@ from torch import Tensor
 
 from cellssl.augment import counters
 from cellssl.augment.draws import Draws, draw_ahead
-from cellssl.augment.light import Transform, from_light, to_light
+from cellssl.augment.light import Transform
 from cellssl.augment.operation import Geometry, Masking, Operation, Params, Pixel, stream_of
 from cellssl.augment.resampling import Border, Interpolation, centre_crop, make_grid, resample
+from cellssl.augment.values import Change, Values
 
 __all__ = ["View"]
 
@@ -86,7 +87,7 @@ class View:
         self.masks = tuple(masks)
         self.border, self.interpolation, self.transform = border, interpolation, transform
         self._steps = self._bind()
-        self._bank: Tensor | None = None
+        self._values = Values(transform)
 
     def _bind(self) -> tuple[_Step, ...]:
         """Give each operation its stream, the positions of its channels and its mask."""
@@ -197,7 +198,7 @@ class View:
     def _make(self, images: Tensor, masks: Tensor | None, drawn: list[Params]) -> Tensor:
         """Hide, move, change values."""
         moves: list[tuple[Geometry, Params]] = []
-        changes: list[tuple[Pixel, Params, tuple[int, ...] | None]] = []
+        changes: list[Change] = []
         for step, params in zip(self._steps, drawn, strict=True):
             if isinstance(step.operation, Geometry):
                 moves.append((step.operation, params))
@@ -205,7 +206,7 @@ class View:
                 changes.append((step.operation, params, step.channels))
             elif isinstance(step.operation, Masking) and masks is not None:
                 images = step.operation.apply(images, masks[:, step.layer], params)
-        return self._change(self._move(images, moves), changes)
+        return self._values.change(self._move(images, moves), changes)
 
     def _move(self, images: Tensor, moves: list[tuple[Geometry, Params]]) -> Tensor:
         """Resample once, through all; whole-pixel moves alone, or nothing, stay exact."""
@@ -239,29 +240,6 @@ class View:
             else:
                 total = total @ operation.matrix(params)
         return total, offsets
-
-    def _change(
-        self, images: Tensor, changes: list[tuple[Pixel, Params, tuple[int, ...] | None]]
-    ) -> Tensor:
-        """Change values, in light where an operation asks for it."""
-        light = False
-        for operation, params, channels in changes:
-            if operation.in_light != light:
-                convert = to_light if operation.in_light else from_light
-                images, light = convert(images, self.transform), operation.in_light
-            fields = self._noise(operation, params, images) if operation.noise_fields else {}
-            images = _apply(operation, images, {**params, **fields}, channels)
-        return from_light(images, self.transform) if light else images
-
-    def _noise(self, operation: Pixel, params: Params, images: Tensor) -> Params:
-        """Cut the noise that an operation asked for out of the bank."""
-        height, width = images.shape[-2:]
-        if self._bank is None or self._bank.device != images.device:
-            self._bank = counters.noise_bank(max(1 << 20, 4 * height * width)).to(images.device)
-        return {
-            key: counters.noise_field(self._bank, params[key], height, width).to(images.dtype)
-            for key in operation.noise_fields
-        }
 
     def matrix(self, keys: Tensor) -> Tensor:
         """Give the (N, 3, 3) from pixels of the view back to the stored crop, centred."""
@@ -318,17 +296,3 @@ class View:
     def __repr__(self) -> str:
         names = ", ".join(operation.name for operation in self.operations)
         return f"View([{names}], size={self.size})"
-
-
-def _apply(
-    operation: Pixel, images: Tensor, params: Params, positions: tuple[int, ...] | None
-) -> Tensor:
-    """Apply to all channels, or to those at `positions` alone."""
-    if positions is None:
-        return operation.apply(images, params)
-    chosen = torch.stack([images[:, place] for place in positions], dim=1)
-    changed = operation.apply(chosen, params)
-    planes = {place: changed[:, i] for i, place in enumerate(positions)}
-    return torch.stack(
-        [planes.get(place, images[:, place]) for place in range(images.shape[1])], dim=1
-    )

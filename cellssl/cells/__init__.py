@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from cellssl.cells.appearance import describe_property, measure_appearance
     from cellssl.cells.cellpose import CellposeSegmenter
     from cellssl.cells.checking import check_crops, clean_crops
-    from cellssl.cells.cropping import crop
+    from cellssl.cells.cropping import crop, stored_size
     from cellssl.cells.judging import REASONS
     from cellssl.cells.label_images import LabelImages
     from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel, segmenter_for

@@ -112,22 +112,23 @@ class Assembly:
         rows: list[dict[str, Any]] = []
         lost: list[pd.DataFrame] = []
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
-            for number, field in enumerate(rows_of(self._tasks.fields), start=1):
-                if number - 1 in self._problems:
-                    rows.append(self._row(number - 1, field))
+            for number, field in enumerate(rows_of(self._tasks.fields)):
+                if number in self._problems:
+                    rows.append(self._row(number, field))
                 else:
-                    cells, images, masks = read_part(self._tasks.part(number - 1))
-                    obs = self._obs(field, cells, self._judge(number - 1, cells))
+                    cells, images, masks = read_part(self._tasks.part(number))
+                    obs = self._obs(field, cells, self._judge(number, cells))
                     reasons = obs["Quality_Reason"].to_numpy()
                     kept = np.isin(reasons.astype(str), ["", *self._settings["keep"]])
-                    rows.append(self._row(number - 1, field, cells["quality"], reasons[~kept]))
+                    rows.append(self._row(number, field, cells["quality"], reasons[~kept]))
                     lost.append(obs[~kept])
                     yield CropBatch(
                         images=images[kept],
                         masks=masks[kept] if self._settings["masks"] else None,
                         obs=obs[kept],
                     )
-                if number % _ROWS == 0 or number == len(self._tasks):
+                done = number + 1
+                if done % _ROWS == 0 or done == len(self._tasks):
                     _extend(field_table, pd.DataFrame(rows), index=False)
                     if lost:
                         _extend(cell_table, pd.concat(lost), index_label="Cell")

@@ -1,6 +1,6 @@
 """Quality control of crops that exist already, such as those cut elsewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,8 @@ import pandas as pd
 
 from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usual_by_plate
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
-from cellssl.crops import CropBatch, Crops, crop_file, write_crops
+from cellssl.crops import Crops
+from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
 
 __all__ = ["check_crops", "clean_crops"]
@@ -71,23 +72,11 @@ def clean_crops(
     keep : sequence of str
         Reasons in spite of which a cell stays.
     """
+    check_reasons(keep)
     good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
     obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
-    check_reasons(keep)
-
-    def batches() -> Iterator[CropBatch]:
-        for first in range(0, max(len(good), 1), _BATCH):
-            rows = good[first : first + _BATCH]
-            yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
-
-    return write_crops(
-        crop_file(out),
-        batches(),
-        channels=crops.channels,
-        size=crops.size,
-        provenance={**described(crops), "checked": list(CELL_REASONS), "kept": sorted(keep)},
-        masks=crops.mask_names,
-    )
+    about = {**described(crops), "checked": list(CELL_REASONS), "kept": sorted(keep)}
+    return copy_crops(crops, out, obs=obs, provenance=about, rows=good)
 
 
 def _measure(crops: Crops, plates: Mapping[str, np.ndarray]) -> np.ndarray:

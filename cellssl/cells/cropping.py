@@ -27,7 +27,7 @@ from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
 
-__all__ = ["crop"]
+__all__ = ["crop", "stored_size"]
 
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many

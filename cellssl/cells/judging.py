@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
 from cellssl.cells.labels import find_nucleus_channel
 from cellssl.cells.quality import MEASURES
-from cellssl.errors import CropError, PlateError
+from cellssl.errors import CropError, PlateError, nearest
 
 __all__ = [
     "CELL_REASONS",
@@ -29,14 +28,11 @@ REASONS = ("border", *FIELD_REASONS, *CELL_REASONS)
 _FRAGMENT = 0.2  # of the usual nucleus area: less than half its diameter
 _LARGE = 8.0  # of the usual nucleus area: three nuclei's diameter, and no nucleus
 _NOISE = 0.5  # no more than half of the variance is shared by neighbours
-_FAINT = (
-    0.25  # a channel whose usual noise is above this is dim on the whole plate: no cell's fault
-)
+# A channel whose usual noise is above this is dim on the whole plate: no cell's fault.
+_FAINT = 0.25
 _SATURATED = 0.25  # share of the middle of a crop
-_BLURRED = (
-    0.35,
-    0.5,
-)  # of the usual sharpness: of the nucleus, and over the channels (geometric mean)
+# Of the usual sharpness: of the nucleus, and over the channels (geometric mean).
+_BLURRED = (0.35, 0.5)
 _FIELD_SATURATED = 0.05  # share of the field
 _FIELD_DEBRIS = 0.3  # share of what was found that is too large for nuclei
 _FIELD_FOCUS = (0.45, 0.6)  # as _BLURRED, of the field's median
@@ -171,11 +167,9 @@ def check_reasons(keep: Sequence[str]) -> None:
     choices = [reason for reason in REASONS if reason != "border"]
     for name in keep:
         if name not in choices:
-            near = get_close_matches(name, choices, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise CropError(
-                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}."
-                f"{hint}"
+                f"cells cannot be kept in spite of {name!r}; the reasons are {', '.join(choices)}"
+                f"{nearest(name, choices, listed=True)}"
             )
 
 

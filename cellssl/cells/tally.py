@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import CropError
+from cellssl.words import counted
 
 __all__ = ["CropReport"]
 
@@ -93,15 +94,11 @@ class CropReport:
         lost = {reason: number for reason, number in self.dropped.items() if number}
         dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in lost.items())
         parts = [
-            f"{self.found:,} cells found on {_fields(readable)}, {self.kept:,} kept",
+            f"{self.found:,} cells found on {counted(readable, 'field')}, {self.kept:,} kept",
             f"dropped: {dropped or 'none'}",
         ]
         if self.empty:
-            parts.append(f"{_fields(self.empty)} without cells")
+            parts.append(f"{counted(self.empty, 'field')} without cells")
         if len(self.problems):
-            parts.append(f"{_fields(len(self.problems))} left out (see {self.table.name})")
+            parts.append(f"{counted(len(self.problems), 'field')} left out (see {self.table.name})")
         return "; ".join(parts)
-
-
-def _fields(number: int) -> str:
-    return f"{number:,} field{'' if number == 1 else 's'}"

@@ -6,7 +6,7 @@ import typer
 
 from cellssl import __version__
 
-__all__ = ["app"]
+__all__ = ["app", "crops", "downloads", "plates", "protocols", "studies"]
 
 app = typer.Typer(
     name="cellssl",

@@ -1,5 +1,6 @@
 """Commands that say what a protocol erases: audit, invariances, suggest."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -116,7 +117,7 @@ def invariances(
     ]
     heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]
     show_table(f"What moves a cell in {found.run}", ["operation", "amplitude", *heads], rows)
-    if found.agreement == found.agreement:
+    if not math.isnan(found.agreement):
         say(
             f"predicted and found contrasts, {len(found.contrasts)} pairs of classes: Spearman "
             f"{found.agreement:.2f}"

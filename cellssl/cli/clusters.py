@@ -1,12 +1,16 @@
 """The command that finds phenotypes: cluster."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, Out, Seed
 from cellssl.cli.shell import command, say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @command(app, "cluster")
@@ -45,7 +49,7 @@ def cluster(
     from cellssl.files import atomic, make_folder
     from cellssl.phenotypes import cluster as find_clusters
     from cellssl.phenotypes import normalise_embedding, read_embedding
-    from cellssl.report import save_figure, stability_figure, umap_figure
+    from cellssl.report import save_figure, umap_figure
 
     cells = read_embedding(embedding)
     if normalise != "none":
@@ -63,15 +67,7 @@ def cluster(
         seed=seed,
     )
     if "stability" in made.uns:
-        stability = made.uns["stability"]
-        with atomic(folder / "stability.csv") as part:
-            stability.to_csv(part, index=False)
-        save_figure(stability_figure(stability), folder / "stability.png")
-        chosen = stability[stability["chosen"]].iloc[0]
-        say(
-            f"resolution {chosen['resolution']:g}: the finest within 0.05 of the most stable one "
-            f"(adjusted Rand index of subsamples {chosen['stability']:.2f})"
-        )
+        _keep_stability(made.uns["stability"], folder)
     with atomic(folder / "map.h5ad") as part:
         made.write_h5ad(part)
     if not no_map:
@@ -80,3 +76,18 @@ def cluster(
             save_figure(picture, folder / f"map_{name.removeprefix('Metadata_')}.png")
     say(f"{made.n_obs:,} cells, {made.obs['leiden'].nunique()} clusters of Leiden")
     say(f"written to {folder}")
+
+
+def _keep_stability(stability: "pd.DataFrame", folder: Path) -> None:
+    """Write how well subsamples agree at each resolution, and say which was taken."""
+    from cellssl.files import atomic
+    from cellssl.report import save_figure, stability_figure
+
+    with atomic(folder / "stability.csv") as part:
+        stability.to_csv(part, index=False)
+    save_figure(stability_figure(stability), folder / "stability.png")
+    chosen = stability[stability["chosen"]].iloc[0]
+    say(
+        f"resolution {chosen['resolution']:g}: the finest within 0.05 of the most stable one "
+        f"(adjusted Rand index of subsamples {chosen['stability']:.2f})"
+    )

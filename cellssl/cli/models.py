@@ -73,17 +73,9 @@ def embed(
     import cellssl.phenotypes
 
     several = len(model) > 1
-    if several and head is not None:
-        raise CellsslError(
-            f"--head goes with one run; --model names {len(model)} models. Embed each by itself, then "
-            "`cellssl combine`."
-        )
     used = [_pretrained(one) for one in model] if several else [True]
-    if several and (size, weights) != (None, None) and sum(used) != 1:
-        raise CellsslError(
-            f"--weights and --size go with one pretrained network; --model names {sum(used)} of them. Embed "
-            "each by itself, then `cellssl combine`."
-        )
+    if several:
+        _check_several(used, head=head, network=(size, weights) != (None, None))
     embedded = [
         cellssl.embedding.embed(
             crops,
@@ -105,6 +97,20 @@ def embed(
     else:
         say(f"{embedded[0].n_obs:,} cells, {embedded[0].n_vars} features")
     say(f"written to {out}")
+
+
+def _check_several(pretrained: list[bool], *, head: str | None, network: bool) -> None:
+    """Refuse options of one model where there are several; `network`: those of a pretrained one."""
+    if head is not None:
+        raise CellsslError(
+            f"--head goes with one run; --model names {len(pretrained)} models. Embed each by itself, "
+            "then `cellssl combine`."
+        )
+    if network and sum(pretrained) != 1:
+        raise CellsslError(
+            f"--weights and --size go with one pretrained network; --model names {sum(pretrained)} of "
+            "them. Embed each by itself, then `cellssl combine`."
+        )
 
 
 def _pretrained(model: str) -> bool:

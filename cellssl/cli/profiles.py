@@ -26,6 +26,7 @@ ControlColumn = Annotated[
     str, typer.Option(help="The column that says 'negative' for the negative control.")
 ]
 SHOWN = 15  # rows of a table on the screen; files hold all
+LEVEL = 0.05  # false discovery rate at which a treatment is called active
 
 
 @command(app, "profiles")
@@ -114,12 +115,6 @@ def similarity(
     from cellssl.errors import EmbeddingError
     from cellssl.phenotypes import read_embedding, require_label
     from cellssl.phenotypes import similarity as compare
-    from cellssl.report import (
-        activity_figure,
-        replicate_figure,
-        save_figure,
-        similarity_heatmap,
-    )
 
     cells = read_embedding(embedding)
     column = require_label(cells.obs, label) if label else "Metadata_MOA"
@@ -142,17 +137,8 @@ def similarity(
             f"{', '.join(found.treatments.index[:8])} …."
         )
     folder = found.save(out)
-    save_figure(replicate_figure(found.replicates), folder / "replicates.png")
-    labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
-    heat = similarity_heatmap(
-        found.matrix, labels=labels, label_name=column.removeprefix("Metadata_")
-    )
-    save_figure(heat, folder / "similarity.png")
     treated = found.treatments[found.treatments["control"] == ""]
-    if treated["activity"].notna().any():
-        told = treated["map_q_value"] <= LEVEL
-        picture = activity_figure(treated["activity"], active=told)
-        save_figure(picture, folder / "activity.png")
+    _save_figures(found, treated, column.removeprefix("Metadata_"), folder)
     _show_replicates(found.replicates)
     _show_activity(treated)
     _show_neighbours(found, treatment)
@@ -160,7 +146,23 @@ def similarity(
     say(f"written to {folder}")
 
 
-LEVEL = 0.05
+def _save_figures(found: "Similarity", treated: "pd.DataFrame", label: str, folder: Path) -> None:
+    """Draw replicates, similarities and, where there are controls, activity."""
+    from cellssl.report import (
+        activity_figure,
+        replicate_figure,
+        save_figure,
+        similarity_heatmap,
+    )
+
+    save_figure(replicate_figure(found.replicates), folder / "replicates.png")
+    labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
+    heat = similarity_heatmap(found.matrix, labels=labels, label_name=label)
+    save_figure(heat, folder / "similarity.png")
+    if treated["activity"].notna().any():
+        told = treated["map_q_value"] <= LEVEL
+        picture = activity_figure(treated["activity"], active=told)
+        save_figure(picture, folder / "activity.png")
 
 
 def _show_replicates(table: "pd.DataFrame") -> None:

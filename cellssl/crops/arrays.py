@@ -11,7 +11,7 @@ import numpy as np
 from cellssl.crops.foreign import NAME, Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import read_table
+from cellssl.crops.tables import read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import atomic
 from cellssl.progress import track
@@ -31,7 +31,7 @@ def open_arrays(
     """Open an array of pixels and its CSV, by default the one of the same name."""
     table = table or pixels.with_suffix(".csv")
     sidecar = Sidecar.read(pixels.with_suffix(".json"))
-    cells, names = read_table(table, dict(columns))
+    cells, names = read_cell_table(table, dict(columns))
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
     masked = bool(sidecar and sidecar.masks)

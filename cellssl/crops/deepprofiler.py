@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from cellssl.crops.foreign import Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import name_columns, read_table
+from cellssl.crops.tables import name_columns, read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import make_folder
 from cellssl.progress import track
@@ -145,10 +145,26 @@ def open_singlecells(
     DeepProfiler lists crops that it found empty and does not write them: those are left out.
     """
     sidecar = Sidecar.read(folder / _SIDECAR)
+    table, files = _listed(folder, sidecar)
+    if sidecar is not None:
+        table = table.drop(columns=[name for name in _OWN if name in table])
+        yield _foreign(folder, files, table, {}, sidecar)
+        return
+    _LOG.warning(
+        "%s: DeepProfiler's own crops are stretched to 8 bits, each channel of each cell for itself: "
+        "how bright a cell was is lost",
+        folder,
+    )
+    table, names = _named(table, columns)
+    yield _foreign(folder, files, table, names, _guess(files, channels))
+
+
+def _listed(folder: Path, sidecar: Sidecar | None) -> tuple[pd.DataFrame, list[Path]]:
+    """Read the table of the cells whose PNGs are there, and name these."""
     if sidecar is not None:
         table = sidecar.read_table(folder / TABLE)
     else:
-        table, _ = read_table(folder / TABLE, {})
+        table, _ = read_cell_table(folder / TABLE, {})
     if _FILE not in table:
         raise CropError(
             f"{folder / TABLE} has no column {_FILE}; it has {', '.join(table.columns)}"
@@ -174,18 +190,7 @@ def open_singlecells(
             first,
         )
     kept = [path for path, here in zip(files, there, strict=True) if here]
-    table = table[there].reset_index(drop=True)
-    if sidecar is not None:
-        table = table.drop(columns=[name for name in _OWN if name in table])
-        yield _foreign(folder, kept, table, {}, sidecar)
-        return
-    _LOG.warning(
-        "%s: DeepProfiler's own crops are stretched to 8 bits, each channel of each cell for itself: "
-        "how bright a cell was is lost",
-        folder,
-    )
-    table, names = _named(table, columns)
-    yield _foreign(folder, kept, table, names, _guess(kept, channels))
+    return table[there].reset_index(drop=True), kept
 
 
 def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 
 from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import complete, read_table
+from cellssl.crops.tables import complete, read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
 
@@ -166,7 +166,7 @@ def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
     """Join DeepProfiler's index.csv, a row per field, by plate, well and site."""
     names = cells[_PLACE].agg("/".join, axis=1) + "/" + cells["Metadata_Label"].astype(str)
     if index is not None:
-        table, columns = read_table(index, {})
+        table, columns = read_cell_table(index, {})
         fields = table.rename(columns=columns)
         missing = [name for name in _PLACE if name not in fields]
         if missing:

@@ -11,7 +11,7 @@ import pandas as pd
 from cellssl.crops.store import Crops
 from cellssl.crops.writer import OWN_KEYS
 
-__all__ = ["NAME", "Foreign", "described", "named_table", "without_names"]
+__all__ = ["NAME", "Foreign", "Images", "described", "named_table", "without_names"]
 
 NAME = "Cellssl_Name"  # the column that holds the names of the cells in an exported table
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cellssl.crops.foreign import described
-from cellssl.crops.store import Crops, crop_file
+from cellssl.crops.store import Crops, channel_numbers, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.progress import track
@@ -63,14 +63,14 @@ def join_crops(
     >>> join_crops(["plate1/crops.h5ad", "plate2/crops.h5ad"], "screen.h5ad")  # doctest: +SKIP
     """
     out = crop_file(out)
-    opened = [file if isinstance(file, Crops) else Crops.open(file) for file in files]
+    opened = [Crops.open(file) for file in files]
     if not opened:
         raise CropError("there is no crop file to join: name at least one")
     _check_alike(opened)
     wanted = tuple(channels) if channels is not None else _common_channels(opened)
     stencils = _common_masks(opened) if masks else ()
     for crops in opened:
-        _places(wanted, crops.channels, crops.path)
+        channel_numbers(wanted, crops.channels, owner=crops.path)
     _check_names(opened)
     _tell_missing_columns(opened)
     return write_crops(
@@ -129,13 +129,6 @@ def _common_masks(opened: Sequence[Crops]) -> tuple[str, ...]:
     return first.mask_names
 
 
-def _places(wanted: Sequence[str], there: Sequence[str], path: Path) -> list[int]:
-    missing = [name for name in wanted if name not in there]
-    if missing:
-        raise CropError(f"{path} has no channel {', '.join(missing)}; it has {', '.join(there)}")
-    return [list(there).index(name) for name in wanted]
-
-
 def _check_names(opened: Sequence[Crops]) -> None:
     """Find a cell that is there twice before any pixel is copied."""
     owner: dict[str, Path] = {}
@@ -168,10 +161,10 @@ def _batches(
         for at in range(0, max(len(crops), 1), _BATCH)
     ]
     for crops, rows in track(blocks, "joining", shown=shown):
-        images = crops.read(rows)[:, _places(channels, crops.channels, crops.path)]
+        images = crops.read(rows)[:, channel_numbers(channels, crops.channels, owner=crops.path)]
         stencils = crops.masks(rows) if masks else None
         if stencils is not None:
-            stencils = stencils[:, _places(masks, crops.mask_names, crops.path)]
+            stencils = stencils[:, channel_numbers(masks, crops.mask_names, owner=crops.path)]
         yield CropBatch(images=images, masks=stencils, obs=crops.obs.iloc[rows])
 
 

@@ -1,15 +1,15 @@
 """Classes made of a number that each cell has: its intensity in a channel, or a column's value."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import find_column
+from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
-from cellssl.crops.store import Crops, crop_file
-from cellssl.crops.writer import CropBatch, write_crops
+from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 
 __all__ = ["class_names", "label_crops", "total_intensity"]
@@ -70,7 +70,7 @@ def label_crops(
     if "/" in name or column == "Metadata_":
         raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
     about = described(crops)
-    if _find(crops, column.removeprefix("Metadata_")) and column not in about.get("labelled", {}):
+    if find_column(crops.obs, column) and column not in about.get("labelled", {}):
         raise CropError(f"name: {crops.path} has a column {name!r} already; take another name")
     if classes < 2:
         raise CropError(f"classes: got {classes}, wanted 2 or more")
@@ -80,21 +80,9 @@ def label_crops(
     for rows in groups.groupby(groups).indices.values():
         labels[rows] = _rank(numbers[rows], classes, by=by)
     obs = crops.obs.assign(**{column: labels})
-
-    def batches() -> Iterator[CropBatch]:
-        for first in range(0, len(crops), _BATCH):
-            rows = np.arange(first, min(first + _BATCH, len(crops)))
-            yield CropBatch(crops.read(rows), crops.masks(rows), obs.iloc[rows])
-
     how = {"by": by, "classes": classes, "per": per}
-    return write_crops(
-        crop_file(out),
-        batches(),
-        channels=crops.channels,
-        size=crops.size,
-        provenance={**about, "labelled": {**about.get("labelled", {}), column: how}},
-        masks=crops.mask_names,
-    )
+    about["labelled"] = {**about.get("labelled", {}), column: how}
+    return copy_crops(crops, out, obs=obs, provenance=about)
 
 
 def class_names(classes: int) -> tuple[str, ...]:
@@ -128,7 +116,7 @@ def total_intensity(crops: Crops, channel: str) -> NDArray[np.float64]:
 
 def _column(crops: Crops, name: str) -> NDArray[np.float64]:
     """Give a column's numbers; missing ones are NaN."""
-    own = _find(crops, name)
+    own = find_column(crops.obs, name)
     if own is None or not pd.api.types.is_numeric_dtype(crops.obs[own]):
         numeric = [str(c) for c in crops.obs if pd.api.types.is_numeric_dtype(crops.obs[c])]
         raise CropError(
@@ -140,20 +128,13 @@ def _column(crops: Crops, name: str) -> NDArray[np.float64]:
 
 def _groups(crops: Crops, name: str) -> pd.Series:
     """Give the column within whose values cells are ranked, as text."""
-    own = _find(crops, name)
+    own = find_column(crops.obs, name)
     if own is None:
         raise CropError(
             f"{crops.path} has no column {name!r} to rank within; there are "
             f"{', '.join(map(str, crops.obs.columns))}"
         )
     return crops.obs[own].astype(str)
-
-
-def _find(crops: Crops, name: str) -> str | None:
-    """Find a column by its name with or without ``Metadata_``, in any case."""
-    plain = {str(c).removeprefix("Metadata_").lower(): str(c) for c in crops.obs.columns}
-    plain |= {str(c).lower(): str(c) for c in crops.obs.columns}
-    return plain.get(name.lower())
 
 
 def _rank(numbers: NDArray[np.float64], classes: int, *, by: str) -> NDArray[np.object_]:

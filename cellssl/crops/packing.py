@@ -10,9 +10,8 @@ import numpy as np
 
 __all__ = ["LEVEL", "PackedMasks"]
 
-LEVEL = (
-    1  # of gzip: masks are little but runs of one number, and higher ones hardly make them smaller
-)
+# Of gzip: masks are little but runs of one number, and higher ones hardly make them smaller.
+LEVEL = 1
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellssl.crops.percentiles import PercentileTable, measure
 from cellssl.crops.rows import Rows, row_numbers
-from cellssl.crops.store import Crops
+from cellssl.crops.store import Crops, channel_numbers
 from cellssl.errors import CropError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class FittedScaling:
         wanted = tuple(crops.channels if channels is None else channels)
         if self.rule.per == "cell":
             return _cell_bounds(crops, numbers, wanted, self.rule.percentiles)
-        columns = _columns(wanted, self.channels, "the scaling")
+        columns = channel_numbers(wanted, self.channels, owner="the scaling")
         keys = crops.plates[numbers] if self.rule.per == "plate" else [_WHOLE] * len(numbers)
         missing = sorted(set(keys) - set(self.low))
         if missing:
@@ -126,7 +126,7 @@ class FittedScaling:
         ``per: plate`` takes their plates' own numbers, ``global`` keeps the saved ones.
         """
         if self.rule.per == "global":
-            _columns(self.channels, other.channels, str(other.path))
+            channel_numbers(self.channels, other.channels, owner=other.path)
             return self
         return fit_scaling(other, self.rule)
 
@@ -247,18 +247,11 @@ def _log_top() -> float:
     return float(np.log1p(_STEEPNESS))
 
 
-def _columns(wanted: Sequence[str], there: Sequence[str], owner: str) -> list[int]:
-    missing = [name for name in wanted if name not in there]
-    if missing:
-        raise CropError(f"{owner} has no channel {', '.join(missing)}; it has {', '.join(there)}")
-    return [list(there).index(name) for name in wanted]
-
-
 def _cell_bounds(
     crops: Crops, rows: np.ndarray, channels: Sequence[str], percentiles: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentiles of each cell's own pixels, block by block."""
-    columns = _columns(channels, crops.channels, str(crops.path))
+    columns = channel_numbers(channels, crops.channels, owner=crops.path)
     bounds = np.empty((2, len(rows), len(columns)), np.float32)
     for start in range(0, len(rows), _BLOCK):
         pixels = crops.read(rows[start : start + _BLOCK])[:, columns]

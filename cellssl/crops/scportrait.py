@@ -190,9 +190,8 @@ def _restoring(foreign: Foreign, file: h5py.File) -> Foreign:
         raise ValueError(f"divisors {divisors.tolist()} of {dtype} for {foreign.channels}")
     masks, images = len(foreign.masks), file[_IMAGES]
     stencils = file[STENCILS] if masks and STENCILS in file else None
-    if (
-        masks and stencils is None
-    ):  # written again by scPortrait, which leaves out what it has no use for
+    if masks and stencils is None:
+        # Written again by scPortrait, which leaves out what it has no use for.
         _LOG.warning("%s: its masks know the cells, and no longer their neighbours", foreign.path)
     if stencils is not None and stencils.shape != (len(images), masks, *images.shape[2:]):
         raise ValueError(f"masks of shape {stencils.shape} for images of shape {images.shape}")

@@ -1,7 +1,7 @@
 """The read-only handle on a crop file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 
-__all__ = ["Crops", "crop_file"]
+__all__ = ["Crops", "channel_numbers", "crop_file"]
 
 FILE_NAME = "crops.h5ad"
 
@@ -26,6 +26,20 @@ def crop_file(out: str | Path) -> Path:
     """Give the crop file that `out` names: itself, or ``crops.h5ad`` of a folder."""
     path = Path(out)
     return path if path.suffix == ".h5ad" else path / FILE_NAME
+
+
+def channel_numbers(wanted: Sequence[str], there: Sequence[str], *, owner: object) -> list[int]:
+    """Find channels, or masks, by their names among those that `owner` has.
+
+    Raises
+    ------
+    CropError
+        When one is not there.
+    """
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise CropError(f"{owner} has no channel {', '.join(missing)}; it has {', '.join(there)}")
+    return [list(there).index(name) for name in wanted]
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import pandas as pd
 
 from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
+from cellssl.wells import well_or_name
 
-__all__ = ["cell_names", "complete", "name_columns", "read_table"]
+__all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
 
 _KNOWN = {
     "plate": "Metadata_Plate",
@@ -32,7 +33,7 @@ _MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
-def read_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read the CSV and its columns' names in obs; what identifies a cell stays as written.
 
     Columns may be parted by semicolons or tabs, and then have decimal commas.
@@ -111,7 +112,7 @@ def _prefixed(name: str) -> str:
 def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
     """Add what the names imply: the well's usual form, the control, the batch."""
     if "Metadata_Well" in obs:
-        obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(_well)
+        obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(well_or_name)
     if (
         "Metadata_Control" not in obs
         and "Metadata_Compound" in obs
@@ -124,12 +125,6 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
         batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():
             obs["Metadata_Batch"] = batch
-
-
-def _well(name: str) -> str:
-    """Write a well as A01; leave alone what is no well."""
-    found = re.fullmatch(r"([A-Za-z]{1,2})0*(\d{1,2})", name.strip())
-    return f"{found[1].upper()}{int(found[2]):02d}" if found else name
 
 
 def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellssl.datasets.decoding import Look
-from cellssl.datasets.picture import Picture, natural_order
+from cellssl.datasets.picture import Picture, natural_key
 from cellssl.errors import CropError
 
 __all__ = ["Form", "choose_form", "strange_classes"]
@@ -101,7 +101,7 @@ def strange_classes(pictures: Iterable[Picture]) -> list[str]:
             splits.setdefault(picture.split, set()).add(picture.kind)
     return [
         f"{plate}: {len(strange)} of {len(splits[split])} classes of {split} are none of train, "
-        f"e.g. {min(strange, key=natural_order)!r}: are these folders classes?"
+        f"e.g. {min(strange, key=natural_key)!r}: are these folders classes?"
         for plate, splits in classes.items()
         if "train" in splits
         for split in sorted(splits.keys() - {"train", ""})

@@ -16,7 +16,7 @@ import pandas as pd
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
-from cellssl.datasets.picture import Picture, PictureSource, natural_order
+from cellssl.datasets.picture import Picture, PictureSource, natural_key
 from cellssl.datasets.recognising import recognise
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder, sha256
@@ -135,12 +135,12 @@ def _look_at_all(
     """Read all headers, so that what does not fit is said before anything is decoded."""
     pairs = [(source, picture) for source in sources for picture in source.pictures]
     _check_names(pairs)
-    keys = {kind: natural_order(kind) for kind in {picture.kind for _, picture in pairs}}
+    keys = {kind: natural_key(kind) for kind in {picture.kind for _, picture in pairs}}
     pairs.sort(
         key=lambda pair: (
             _ORDER.index(pair[1].split),
             keys[pair[1].kind],
-            natural_order(pair[1].name),
+            natural_key(pair[1].name),
         )
     )
     entries = []

@@ -17,7 +17,7 @@ __all__ = [
     "Picture",
     "PictureSource",
     "data_set_name",
-    "natural_order",
+    "natural_key",
     "split_of",
     "stem_of",
 ]
@@ -150,7 +150,7 @@ def data_set_name(path: Path) -> str:
     return "pictures"
 
 
-def natural_order(name: str) -> list[tuple[int, int, str]]:
+def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Give a key that sorts 2 before 10, and is the same on every machine."""
     parts = re.split(r"([0-9]+)", name)
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]

@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
-from cellssl.embedding.extractor import Extractor, check_crops
+from cellssl.embedding.extractor import Extractor, check_fit
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 from cellssl.encoders import Mapping, build, load_pretrained
 from cellssl.training import seeded
 
-__all__ = ["Preprocessing", "baseline_names", "is_baseline", "pretrained", "random", "statistics"]
+__all__ = [
+    "RANDOM",
+    "STATISTICS",
+    "Preprocessing",
+    "baseline_names",
+    "is_baseline",
+    "pretrained",
+    "random",
+    "statistics",
+]
 
 PRETRAINED = ("resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101")
 STATISTICS = ("simple-features", "intensity-features")
@@ -48,7 +57,7 @@ class Preprocessing:
         """Complete what is left open: all channels, the whole stored crop, scaling per plate."""
         names = crops.channels if channels is None else tuple(channels)
         size = crops.size if crop_size is None else crop_size
-        check_crops(crops, names, size, who="the baseline is asked for")
+        check_fit(crops, names, size, who="the baseline is asked for")
         return cls(names, size, fit_scaling(crops, Scaling() if scaling is None else scaling))
 
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from torch import nn
 
 from cellssl.crops import Crops, FittedScaling
-from cellssl.errors import CropError
+from cellssl.errors import CropError, nearest
 
-__all__ = ["Extractor", "check_crops"]
+__all__ = ["Extractor", "check_fit"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Extractor:
     measures: tuple[str, ...] = ()
 
 
-def check_crops(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:
+def check_fit(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:
     """Make sure that crops have the channels and the pixels that a model wants.
 
     Raises
@@ -59,7 +58,7 @@ def check_crops(crops: Crops, channels: Sequence[str], size: int, *, who: str) -
         if channel not in crops.channels:
             raise CropError(
                 f"{who} channel {channel!r}, and {crops.path} has {', '.join(crops.channels)}"
-                f"{_nearest(channel, crops.channels)}. "
+                f"{nearest(channel, crops.channels, listed=True) or '.'} "
                 "Name the channels alike when indexing the plate (--channel), and crop it again."
             )
     if not 1 <= size <= crops.size:
@@ -67,10 +66,3 @@ def check_crops(crops: Crops, channels: Sequence[str], size: int, *, who: str) -
             f"{who} crops of {size} pixels, and {crops.path} stores {crops.size}. "
             f"Crop the plate again with --size {max(size, 1)} or more."
         )
-
-
-def _nearest(wanted: str, names: Sequence[str]) -> str:
-    """Suggest a name that differs little, whatever the case."""
-    lower = {name.lower(): name for name in names}
-    near = get_close_matches(wanted.lower(), lower, n=1)
-    return f" (nearest: {lower[near[0]]!r})" if near else ""

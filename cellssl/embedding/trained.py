@@ -1,17 +1,18 @@
 """Encoders of one's own, rebuilt from the checkpoint of their training."""
 
 import logging
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
-from cellssl.embedding.extractor import Extractor, check_crops
+from cellssl.embedding.extractor import Extractor, check_fit
 from cellssl.encoders import load_state, rebuild
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
@@ -42,11 +43,10 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         When the crops lack a channel or are too small.
     """
     if not path.exists():
-        near = get_close_matches(str(path), baseline_names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        names = baseline_names()
         raise ModelError(
-            f"{path} is neither a run folder or checkpoint nor a model's name.{hint} "
-            f"Names: {', '.join(baseline_names())}."
+            f"{path} is neither a run folder or checkpoint nor a model's name"
+            f"{nearest(path, names, listed=True) or '.'} Names: {', '.join(names)}."
         )
     saved = load_checkpoint(path)
     file = checkpoint_file(path)
@@ -65,9 +65,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         width, name = projection.feature_dim, f"{name}:{head}"
     if not saved["finished"]:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
-    check_crops(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
-    positives = str(saved.get("positives", "same_cell"))
-    used = saved.get("labels_used")
+    check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     return Extractor(
         name=name,
         network=network,
@@ -79,15 +77,23 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             "encoder": dict(encoder.describe()),
             **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
-            "protocol": str(saved.get("protocol_name", "")),
-            "epochs": int(saved["epoch"]),
-            "seed": int(saved["settings"]["seed"]),
-            "positives": positives,
-            "weak": positives != "same_cell" or bool((used or {}).get("columns")),
-            # A run of before they were recorded: none of its cells can be scored fairly.
-            **({} if used is None else {"labels_used": _as_arrays(used)}),
+            **_provenance(saved),
         },
     )
+
+
+def _provenance(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a checkpoint says of its training."""
+    positives, used = str(saved.get("positives", "same_cell")), saved.get("labels_used")
+    about = {
+        "protocol": str(saved.get("protocol_name", "")),
+        "epochs": int(saved["epoch"]),
+        "seed": int(saved["settings"]["seed"]),
+        "positives": positives,
+        "weak": positives != "same_cell" or bool((used or {}).get("columns")),
+    }
+    # A run of before they were recorded: none of its cells can be scored fairly.
+    return about if used is None else {**about, "labels_used": _as_arrays(used)}
 
 
 def _as_arrays(lists: dict[str, list[str]]) -> dict[str, np.ndarray]:

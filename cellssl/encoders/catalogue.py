@@ -1,13 +1,11 @@
 """Encoders by name."""
 
-from difflib import get_close_matches
-
 import torch
 
 from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
 from cellssl.encoders.resnet import ResNet, resnet_plans
 from cellssl.encoders.vgg import SMALLEST, VGG, vgg_plans
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, nearest
 
 __all__ = ["build", "names", "rebuild", "smallest_image"]
 
@@ -90,9 +88,8 @@ def rebuild(description: EncoderDescription) -> Encoder:
 def _check(name: str, in_channels: int, width: float, stem: str) -> None:
     """Refuse what cannot be built, saying what could."""
     if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ModelError(f"no encoder is called {name!r}{hint} Known: {', '.join(names())}.")
+        near = nearest(name, names(), listed=True) or "."
+        raise ModelError(f"no encoder is called {name!r}{near} Known: {', '.join(names())}.")
     if in_channels < 1:
         raise ModelError(f"an encoder needs at least one channel, got in_channels={in_channels}.")
     if not 0 < width <= 8:

@@ -5,7 +5,7 @@ from typing import Literal, TypedDict
 
 from torch import Tensor, nn
 
-__all__ = ["Encoder", "EncoderDescription", "Stem", "scaled_planes"]
+__all__ = ["Encoder", "EncoderDescription", "Stem", "initialise", "scaled_planes"]
 
 Stem = Literal["imagenet", "cifar"]
 

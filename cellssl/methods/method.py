@@ -10,7 +10,7 @@ from torch.nn import functional
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
 
-__all__ = ["Method"]
+__all__ = ["Method", "check_batch", "full_precision"]
 
 
 class Method(nn.Module, ABC):

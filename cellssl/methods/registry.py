@@ -1,11 +1,10 @@
 """Methods by name."""
 
-import difflib
 import inspect
 from typing import Any
 
 from cellssl.encoders import Encoder
-from cellssl.errors import TrainingError
+from cellssl.errors import TrainingError, nearest
 from cellssl.methods.barlow_twins import BarlowTwins
 from cellssl.methods.byol import BYOL
 from cellssl.methods.method import Method
@@ -76,7 +75,7 @@ def build(name: str, encoder: Encoder, **options: Any) -> Method:
     if unknown:
         raise TrainingError(
             f"method {name!r} has no option {unknown[0]!r}; it has {', '.join(known)}"
-            + _nearest(unknown[0], known)
+            + nearest(unknown[0], known, listed=True)
         )
     try:
         return method(encoder, **options)
@@ -88,12 +87,7 @@ def _find(name: str) -> type[Method]:
     """Look a method up."""
     if name not in _METHODS:
         raise TrainingError(
-            f"no method {name!r}; there are {', '.join(_METHODS)}" + _nearest(name, names())
+            f"no method {name!r}; there are {', '.join(_METHODS)}"
+            + nearest(name, _METHODS, listed=True)
         )
     return _METHODS[name]
-
-
-def _nearest(got: str, known: tuple[str, ...]) -> str:
-    """Suggest what may have been meant."""
-    near = difflib.get_close_matches(got, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -6,15 +6,12 @@ from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.combining import combine
 from cellssl.phenotypes.differences import differences_between
 from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
-from cellssl.phenotypes.evaluation import (
-    compare_embeddings,
-    evaluate,
-    measure_embeddings,
-)
+from cellssl.phenotypes.evaluation import compare_embeddings, evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
 from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
+from cellssl.phenotypes.measuring import measure_embeddings
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import (
     NORMALISATIONS,

@@ -6,7 +6,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["block_names", "blockwise", "weigh"]
+__all__ = ["BLOCK", "block_names", "blockwise", "weigh"]
 
 BLOCK = "block"
 

@@ -24,7 +24,7 @@ from cellssl.scores import (
     standardised_components,
 )
 
-__all__ = ["cluster"]
+__all__ = ["FEWEST", "cluster"]
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """Columns of the cells' table as names and numbers."""
 
-import re
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,7 +9,6 @@ from cellssl.errors import EmbeddingError
 __all__ = [
     "cell_counts",
     "column_codes",
-    "split_well",
     "text_column",
     "text_values",
     "treatment_names",
@@ -20,8 +17,6 @@ __all__ = [
 
 # A column of so many different fractional numbers is a measurement, not a set of classes.
 MOST_NUMBERS = 50
-
-_WELL = re.compile(r"([A-Za-z]{1,2})[\s_-]?0*(\d{1,2})")
 
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
@@ -97,15 +92,3 @@ def column_codes(obs: pd.DataFrame, name: str) -> NDArray[np.int64] | None:
         return None
     values = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
     return None if (values == "").all() else pd.factorize(values)[0].astype(np.int64)
-
-
-def split_well(name: str) -> tuple[str, int] | None:
-    """Take a well's name apart; None where it is none.
-
-    Examples
-    --------
-    >>> split_well("b 03"), split_well("control")
-    (('B', 3), None)
-    """
-    found = _WELL.fullmatch(str(name).strip())
-    return None if found is None else (found[1].upper(), int(found[2]))

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.columns import column_codes, split_well, well_names
+from cellssl.errors import PlateError
+from cellssl.phenotypes.columns import column_codes, well_names
+from cellssl.wells import plates_with, well_place
 
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
@@ -18,8 +20,6 @@ CONFOUNDERS = {
     "column": "Metadata_Well",
     "edge": "Metadata_Well",
 }
-# Rows and columns of the usual plates: the smallest that holds every well is taken.
-PLATES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,14 @@ def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
     if "Metadata_Well" not in obs.columns:
         return None
     codes, names = pd.factorize(obs["Metadata_Well"].astype(str))
-    found = [split_well(name) for name in names]
-    if not found or any(place is None for place in found):
+    try:
+        found = [well_place(name) for name in names]
+    except PlateError:
         return None
-    rows = np.array([_row(place[0]) for place in found if place is not None])
-    columns = np.array([place[1] for place in found if place is not None])
-    sizes = [size for size in PLATES if rows.max() <= size[0] and columns.max() <= size[1]]
-    height, width = sizes[0] if sizes else (rows.max(), columns.max())
+    if not found:
+        return None
+    rows, columns = np.array(found).T + 1
+    height, width = plates_with(found)[0]
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
     places = {"row": rows, "column": columns, "edge": edge}
     return {name: values[codes].astype(np.int64) for name, values in places.items()}
-
-
-def _row(letters: str) -> int:
-    """Turn a row into its number: A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number

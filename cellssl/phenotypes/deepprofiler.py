@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
-from cellssl.phenotypes.profile_tables import described_table, read_table, write_parquet
+from cellssl.phenotypes.profile_tables import described_table, read_profile_table, write_parquet
 from cellssl.phenotypes.record import CELL
 
 __all__ = ["is_profile_folder", "read_profile_folder", "write_profile_folder"]
@@ -53,7 +53,7 @@ def is_profile_folder(path: Path) -> bool:
 
 def read_profile_folder(path: Path) -> ad.AnnData:
     """Read what `write_profile_folder` wrote."""
-    table, record = read_table(path / CELLS, "parquet")
+    table, record = read_profile_table(path / CELLS, "parquet")
     if record is None or CELL not in table:
         raise EmbeddingError(f"{path / CELLS} was not written by `cellssl export`.")
     obs = (

@@ -6,6 +6,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from cellssl.columns import find_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.embeddings import column
@@ -25,8 +26,7 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
         None when none was named and no column of that name has at least four different numbers.
     """
     if dose is not None:
-        plain = {name.removeprefix("Metadata_").lower(): name for name in obs.columns}
-        name = plain.get(dose.removeprefix("Metadata_").lower(), dose)
+        name = find_column(obs.columns, dose) or dose
         column(obs, name, purpose="the doses")
         return name
     for name in obs.columns:

@@ -1,6 +1,5 @@
 """Embeddings in memory: checked, and matched cell by cell."""
 
-import difflib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.phenotypes.reading import no_features, read_embedding
 
@@ -158,11 +157,10 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
     for known in (name, f"Metadata_{name}"):
         if known in obs.columns:
             return obs[known]
-    choices = [str(choice) for choice in obs.columns]
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    there = ", ".join(map(str, obs.columns)) or "no columns"
     raise EmbeddingError(
-        f"no column {name!r} ({purpose}): {hint}there are {', '.join(choices) or 'no columns'}."
+        f"no column {name!r} ({purpose}); there are {there}"
+        f"{nearest(name, obs.columns, listed=True)}"
     )
 
 

@@ -12,7 +12,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.deepprofiler import write_profile_folder
 from cellssl.phenotypes.embeddings import check_names, features
 from cellssl.phenotypes.mantispy import to_mantispy
-from cellssl.phenotypes.profile_tables import write_table
+from cellssl.phenotypes.profile_tables import write_profile_table
 from cellssl.phenotypes.reading import no_features, read_embedding
 
 __all__ = ["check_target", "export_embedding", "write_embedding"]
@@ -83,7 +83,7 @@ def export_embedding(
     if kind == "h5ad":
         write_embedding(to_mantispy(cells, X, unit=unit), out)
     elif kind:
-        write_table(cells, X, out)
+        write_profile_table(cells, X, out)
     else:
         write_profile_folder(cells, X, out)
     _tell_lost(cells)

@@ -1,11 +1,11 @@
 """Which column of the cells' table is meant."""
 
-import difflib
 import logging
 
 import pandas as pd
 
-from cellssl.errors import EmbeddingError
+from cellssl.columns import find_column
+from cellssl.errors import EmbeddingError, nearest
 
 __all__ = ["choose_label", "require_label", "usual_label"]
 
@@ -53,13 +53,11 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
         else:
             log.warning("no label to score against: give one with --label; the map needs none")
         return usual
-    plain = {name.removeprefix("Metadata_").lower(): name for name in obs.columns}
-    plain |= {name.lower(): name for name in obs.columns}
-    if label.lower() in plain:
-        return plain[label.lower()]
-    near = difflib.get_close_matches(label.lower(), plain, n=1)
-    hint = f"; did you mean {plain[near[0]]}?" if near else "."
-    raise EmbeddingError(f"the cells have no column '{label}'{hint} {_there(obs)}")
+    found = find_column(obs.columns, label)
+    if found is not None:
+        return found
+    near = nearest(label, obs.columns, listed=True) or "."
+    raise EmbeddingError(f"the cells have no column {label!r}{near} {_there(obs)}")
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:

@@ -150,9 +150,8 @@ def _why(used: UsedLabels, label: str) -> str:
         count = f"{len(used.plates)} plate{'s' * (len(used.plates) > 1)}"
         plates = f"{count} ({', '.join(used.plates[:_MOST_NAMES])}{more})"
     return (
-        f"its training took {', '.join(used.columns)} of {plates} for positives, or its amplitudes were "
-        f"chosen by them, and {label} follows "
-        "from that."
+        f"its training took {', '.join(used.columns)} of {plates} for positives, or its amplitudes "
+        f"were chosen by them, and {label} follows from that."
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import split_well, text_values, treatment_names
+from cellssl.errors import EmbeddingError, PlateError
+from cellssl.phenotypes.columns import text_values, treatment_names
+from cellssl.wells import normalise_well
 
 __all__ = ["from_mantispy", "to_mantispy"]
 
@@ -117,14 +118,15 @@ def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
 def _wells(column: pd.Series) -> NDArray[np.object_]:
     """Write wells as A01."""
     texts = column.astype(str)
-    found = {text: split_well(text) for text in texts.unique()}
-    odd = [text for text, place in found.items() if place is None]
-    if odd:
-        raise EmbeddingError(
-            f"{WELL} {odd[0]!r} is no well: mantispy's schema wants A01, B12, … for every row. Name the "
-            "wells so, or take .parquet or .csv."
-        )
-    names = {text: f"{p[0]}{p[1]:02d}" for text, p in found.items() if p is not None}
+    names = {}
+    for text in texts.unique():
+        try:
+            names[text] = normalise_well(text)
+        except PlateError as error:
+            raise EmbeddingError(
+                f"{WELL} {text!r} is no well: mantispy's schema wants A01, B12, … for every row. Name "
+                "the wells so, or take .parquet or .csv."
+            ) from error
     return texts.map(names).to_numpy(dtype=object)
 
 

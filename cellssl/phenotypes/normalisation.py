@@ -1,6 +1,5 @@
 """Label-free normalisations of features, the same for every embedding in one table."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.blocks import blockwise
 from cellssl.phenotypes.columns import text_column
 from cellssl.phenotypes.controls import control_cells
@@ -197,9 +196,8 @@ def check_normalisation(rule: str) -> list[str]:
 def check_rule(rule: str, choices: Sequence[str]) -> None:
     """Raise an EmbeddingError naming the nearest normalisation unless `rule` is one."""
     if rule not in choices:
-        near = difflib.get_close_matches(rule, choices, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise EmbeddingError(f"unknown normalisation {rule!r}: wanted {', '.join(choices)}.{hint}")
+        near = nearest(rule, choices, listed=True)
+        raise EmbeddingError(f"unknown normalisation {rule!r}: wanted {', '.join(choices)}{near}")
 
 
 def _apply(

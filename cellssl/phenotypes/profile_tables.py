@@ -13,7 +13,13 @@ from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
 from cellssl.punctuation import punctuation_of
 
-__all__ = ["described_table", "from_table", "read_table", "write_table"]
+__all__ = [
+    "described_table",
+    "from_table",
+    "read_profile_table",
+    "write_parquet",
+    "write_profile_table",
+]
 
 # What may name the cells of a table, besides plate, well, site and label together.
 NAMES = (CELL, "obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")
@@ -67,7 +73,7 @@ def _clash(own: pd.Index, found: dict[str, str]) -> str:
     return lost[0] if lost else CELL
 
 
-def write_table(cells: ad.AnnData, X: np.ndarray, out: Path) -> None:
+def write_profile_table(cells: ad.AnnData, X: np.ndarray, out: Path) -> None:
     """Write one row a cell; in a CSV's case its record into a JSON file beside it.
 
     Parameters
@@ -99,7 +105,7 @@ def write_parquet(table: pd.DataFrame, record: Record, out: Path) -> None:
         pq.write_table(content, part)
 
 
-def read_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
+def read_profile_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | None]:
     """Read a CSV or Parquet table, and its record where it has one."""
     try:
         if kind == "parquet":

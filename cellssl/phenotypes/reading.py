@@ -8,7 +8,7 @@ import h5py
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.deepprofiler import is_profile_folder, read_profile_folder
 from cellssl.phenotypes.mantispy import from_mantispy
-from cellssl.phenotypes.profile_tables import from_table, read_table
+from cellssl.phenotypes.profile_tables import from_table, read_profile_table
 
 __all__ = ["no_features", "read_embedding"]
 
@@ -45,7 +45,7 @@ def read_embedding(path: str | Path) -> ad.AnnData:
     if kind in ("h5ad", "zarr"):
         cells = from_mantispy(_read_anndata(path, kind))
     elif kind in ("csv", "parquet"):
-        table, record = read_table(path, kind)
+        table, record = read_profile_table(path, kind)
         cells = from_table(table, record, path)
         if not cells.n_vars:
             raise EmbeddingError(no_features(str(path)))

@@ -1,6 +1,5 @@
 """What is asked of an embedding: which cells, which classes, kept apart by what."""
 
-import difflib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_values, treatment_names, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
@@ -223,11 +222,9 @@ def _checked_subsets(
             raise EmbeddingError("a subset cannot be called 'all': that is every class.")
         for member in members:
             if member not in known:
-                near = difflib.get_close_matches(str(member), known, n=1, cutoff=0.4)
-                hint = f"did you mean {near[0]!r}? " if near else ""
                 raise EmbeddingError(
-                    f"subset {name!r}: {label} has no class {member!r}; "
-                    f"{hint}It has {', '.join(known)}."
+                    f"subset {name!r}: {label} has no class {member!r}; it has "
+                    f"{', '.join(known)}{nearest(member, known, listed=True)}"
                 )
         if len(set(members)) < 2:
             raise EmbeddingError(f"subset {name!r} has {len(set(members))} class, wanted two.")

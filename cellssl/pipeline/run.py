@@ -1,7 +1,7 @@
 """The main job: from a plate to a report, each stage skipped when its result for the same inputs is there."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,28 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.cells import CropReport, Segmenter, ThresholdSegmenter, crop, stored_size
+from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
-from cellssl.embedding import embed
-from cellssl.encoders import weights_at_hand
 from cellssl.errors import CellsslError, ModelError
-from cellssl.files import make_folder
-from cellssl.phenotypes import (
-    choose_dose,
-    choose_label,
-    measure_embeddings,
-    read_embedding,
-    read_scores,
-)
+from cellssl.phenotypes import choose_dose, choose_label
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
+from cellssl.pipeline.stages import crop_cells, embed_cells, score_embeddings
 from cellssl.pipeline.summary import Question, summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method
 from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_labels
-from cellssl.sampling import sample_wells
-from cellssl.studies import Baseline, fingerprint, plan_baselines, train
-from cellssl.training import checkpoint_file, load_checkpoint
+from cellssl.studies import plan_baselines, train
+from cellssl.training import load_checkpoint
 
 __all__ = ["RunResult", "run"]
 
@@ -136,9 +127,8 @@ def run(
     segmenter = segmenter or ThresholdSegmenter()
     size = crop_size or stored_size(recipe.crop.size)
     source = _open(plate)
-    label, dose = _check(
-        source, recipe, size, label, dose, segmenter
-    )  # mistakes show now, not after hours
+    # Mistakes show now, not after hours.
+    label, dose = _check(source, recipe, size, label, dose, segmenter)
     _refuse_used(source, recipe, model, label, held_out=held_out)
 
     space = Workspace.make(out, device=device, progress=progress)
@@ -154,13 +144,13 @@ def run(
         workers=workers,
         scheduler=scheduler,
     )
-    cells = source if isinstance(source, Crops) else _crop(space, source, cut)
+    cells = source if isinstance(source, Crops) else crop_cells(space, source, cut)
     if model is None:
         _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, cells, space / "model", device=device, progress=progress)
     model = Path(model)
-    embeddings, absent = _embed(space, cells.path, model, planned, download=download)
-    scores = _evaluate(space, embeddings, absent, label, sample, held_out=held_out)
+    embeddings, absent = embed_cells(space, cells.path, model, planned, download=download)
+    scores = score_embeddings(space, embeddings, absent, label, sample, held_out=held_out)
     report = summarise(
         space,
         source if isinstance(source, PlateIndex) else None,
@@ -248,83 +238,3 @@ def _refuse_used(
     fair = fair_cells(table, label, used)
     if not (held_out and fair.any()):
         refuse_leaks(table, label, used)
-
-
-def _crop(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -> Crops:
-    """Cut the plate's cells out."""
-    plate.save(space / "plate.csv")
-    report = cut(plate, space / "crops", progress=space.progress)
-    _log.info("%s", report.summary())
-    report.require_cells()
-    return Crops.open(report.crops)
-
-
-def _embed(
-    space: Workspace, crops: Path, model: Path, baselines: Sequence[Baseline], *, download: bool
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Embed all cells with the encoder, a sample with each baseline; say which baselines cannot be had."""
-    folder = make_folder(space / "embeddings")
-    own = folder / "cellssl.h5ad"
-    common = partial(embed, device=space.device, progress=space.progress)
-    inputs = {"crops": fingerprint(crops), "checkpoint": fingerprint(checkpoint_file(model))}
-    space.finish("embed cellssl", inputs, own, partial(common, crops, model, own, name="cellssl"))
-    embeddings, absent = {"cellssl": own}, {}
-    for baseline in baselines:
-        if not download and _must_be_downloaded(baseline):
-            absent[baseline.model] = (
-                "its weights are not at hand: `cellssl run` and `cellssl compare` fetch them, or take them from a file "
-                f"with --baseline {baseline.model}=FILE"
-            )
-            continue
-        path = folder / baseline.file
-        work = partial(baseline.embed, crops, path, device=space.device, progress=space.progress)
-        try:
-            space.finish(f"embed {baseline.model}", baseline.inputs(crops), path, work)
-            embeddings[baseline.model] = path
-        except ModelError as error:
-            _log.warning("%s", error)
-            absent[baseline.model] = str(error)
-    return embeddings, absent
-
-
-def _must_be_downloaded(baseline: Baseline) -> bool:
-    return (
-        baseline.pretrained and baseline.weights is None and weights_at_hand(baseline.model) is None
-    )
-
-
-def _evaluate(
-    space: Workspace,
-    embeddings: dict[str, Path],
-    absent: dict[str, str],
-    label: str | None,
-    sample: int,
-    *,
-    held_out: bool,
-) -> pd.DataFrame:
-    """Score all embeddings on the same sample of cells."""
-    if label is None:
-        return pd.DataFrame()
-    table = space / "scores" / "scores.csv"
-
-    def work() -> None:
-        own = read_embedding(embeddings["cellssl"])
-        own = own[sample_wells(own.obs, sample)].copy()
-        others = [path for name, path in embeddings.items() if name != "cellssl"]
-        measure_embeddings(
-            [own, *others],
-            label=label,
-            held_out=held_out,
-            absent=absent,
-            progress=space.progress,
-        ).save(table.parent)
-
-    inputs = {
-        "embeddings": [fingerprint(path) for path in embeddings.values()],
-        "absent": absent,
-        "label": label,
-        "sample": sample,
-        "held_out": held_out,
-    }
-    space.finish("evaluate", inputs, table, work)
-    return read_scores(table)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from cellssl.plates.plateindex import PlateIndex
     from cellssl.plates.platemap import plate_maps
     from cellssl.plates.simulation import SimulatedPlate, simulate
-    from cellssl.plates.wells import normalise_well
 
 __all__ = [
     "FieldError",
@@ -19,7 +18,6 @@ __all__ = [
     "SimulatedPlate",
     "files_of",
     "index",
-    "normalise_well",
     "plate_maps",
     "read_field",
     "simulate",
@@ -32,7 +30,6 @@ _homes = {
     "SimulatedPlate": "simulation",
     "files_of": "addresses",
     "index": "indexing",
-    "normalise_well": "wells",
     "plate_maps": "platemap",
     "read_field": "fields",
     "simulate": "simulation",

@@ -4,8 +4,8 @@ import logging
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.tables import find_column
 
 __all__ = ["mark_controls"]
 

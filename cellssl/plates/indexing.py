@@ -15,16 +15,15 @@ from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
 from cellssl.plates.stacks import choose_planes, first_time_point
-from cellssl.plates.tables import as_numbers, join
+from cellssl.plates.tables import FIELD, as_numbers, join
 from cellssl.plates.treatments import recognise_treatments
 
 __all__ = ["index"]
 
 logger = logging.getLogger(__name__)
 
-_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 _FIRST = [
-    *_KEYS,
+    *FIELD,
     "Metadata_Batch",
     "Metadata_Compound",
     "Metadata_Concentration",
@@ -228,16 +227,16 @@ def _sort_into_fields(
 ) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """Put the channels of each field side by side; `_Complete` marks those that lack nothing."""
     files = listing.files
-    image = [*_KEYS, "Channel", *(["Plane"] if "Plane" in files else [])]
+    image = [*FIELD, "Channel", *(["Plane"] if "Plane" in files else [])]
     twice = files.duplicated(image, keep=False)
     groups = files[twice].groupby(image)["Path"]
     problems = [
         _problem(key[:3], "duplicate", f"{key[3]}: {', '.join(sorted(paths))}")
         for key, paths in ((tuple(map(str, key)), paths) for key, paths in groups)
     ]
-    doubled = pd.MultiIndex.from_frame(files.loc[twice, _KEYS])
+    doubled = pd.MultiIndex.from_frame(files.loc[twice, FIELD])
     files, planes = choose_planes(files.drop_duplicates(image), z)
-    paths = files.pivot_table(index=_KEYS, columns="Channel", values="Path", aggfunc="first")
+    paths = files.pivot_table(index=FIELD, columns="Channel", values="Path", aggfunc="first")
     paths = paths.reindex(columns=list(listing.channels)).fillna("")
     lacking = paths == ""
     for key, row in lacking[lacking.any(axis=1)].iterrows():
@@ -247,13 +246,13 @@ def _sort_into_fields(
         problems.append(_problem(field, "incomplete", f"lacks {', '.join(shown)}"))
     complete = ~lacking.any(axis=1) & ~paths.index.isin(doubled)
     paths = paths.add_prefix("Path_").assign(_Complete=complete)
-    about = files.drop(columns=["Channel", "Path"]).drop_duplicates(_KEYS)
-    return about.merge(paths.reset_index(), on=_KEYS, how="left", validate="1:1"), problems
+    about = files.drop(columns=["Channel", "Path"]).drop_duplicates(FIELD)
+    return about.merge(paths.reset_index(), on=FIELD, how="left", validate="1:1"), problems
 
 
 def _problem(key: Any, problem: str, detail: str) -> dict[str, str]:
     """Make a row of the problems; `key` is plate, well and site."""
-    return dict(zip(_KEYS, key, strict=True)) | {"Problem": problem, "Detail": detail}
+    return dict(zip(FIELD, key, strict=True)) | {"Problem": problem, "Detail": detail}
 
 
 def _ordered(fields: pd.DataFrame, channels: tuple[str, ...], folder: Path) -> pd.DataFrame:
@@ -265,7 +264,7 @@ def _ordered(fields: pd.DataFrame, channels: tuple[str, ...], folder: Path) -> p
     fields = fields[[*first, *others, *paths]].copy()
     for name in paths:
         fields[name] = [str(base / path) for path in fields[name]]
-    return fields.sort_values(_KEYS, key=_sort_key, ignore_index=True)
+    return fields.sort_values(FIELD, key=_sort_key, ignore_index=True)
 
 
 def _sort_key(column: pd.Series) -> pd.Series:

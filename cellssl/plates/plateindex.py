@@ -9,17 +9,17 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.files import atomic
 from cellssl.plates.addresses import files_of
-from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.tables import NAMES, as_numbers, as_site
+from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.plates.tables import FIELD, NAMES, as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments
-from cellssl.plates.wells import normalise_well
+from cellssl.wells import well_or_name
+from cellssl.words import counted
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
 logger = logging.getLogger(__name__)
 
-PROBLEM_COLUMNS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Problem", "Detail"]
-_KEYS = PROBLEM_COLUMNS[:3]
+PROBLEM_COLUMNS = [*FIELD, "Problem", "Detail"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class PlateIndex:
         kinds = self.problems["Problem"].value_counts()
         plates = self.fields["Metadata_Plate"].nunique()
         parts = [
-            f"{_count(len(self.fields), 'field')} on {_count(plates, 'plate')}, "
-            f"{_count(len(self.channels), 'channel')} ({', '.join(self.channels)})",
+            f"{counted(len(self.fields), 'field')} on {counted(plates, 'plate')}, "
+            f"{counted(len(self.channels), 'channel')} ({', '.join(self.channels)})",
             f"{int(kinds.get('incomplete', 0)):,} incomplete",
             *(
                 f"{int(n):,} {kind}"
@@ -114,14 +114,14 @@ class PlateIndex:
         channels = tuple(
             name.removeprefix("Path_") for name in fields.columns if name.startswith("Path_")
         )
-        lacking = [name for name in _KEYS if name not in fields]
+        lacking = [name for name in FIELD if name not in fields]
         if lacking or not channels:
             raise PlateError(
                 f"{path} is not an index of fields: it lacks "
                 f"{', '.join(lacking) or 'a Path_<channel> column'}."
             )
         fields = fields.assign(
-            Metadata_Well=fields["Metadata_Well"].map(_well),
+            Metadata_Well=fields["Metadata_Well"].map(well_or_name),
             Metadata_Site=fields["Metadata_Site"].map(as_site),
         )
         problems, absent, notes = _read_problems(_problems_path(path))
@@ -132,10 +132,6 @@ class PlateIndex:
             problems = pd.concat([problems, _incomplete(fields, lacks)], ignore_index=True)
             fields = fields[~lacks.any(axis=1)].reset_index(drop=True)
         return cls(fields, channels, problems, absent, notes)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _check_suffix(path: Path) -> None:
@@ -151,19 +147,11 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return recognise_treatments(_named(pd.read_parquet(path)))
-        return recognise_treatments(as_numbers(read_table(path, empty=True)))
+        return recognise_treatments(as_numbers(read_spreadsheet(path, empty=True)))
     except PlateError:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise PlateError(f"{path} cannot be read as a table: {error}.") from error
-
-
-def _well(name: object) -> str:
-    """Give a well its one spelling, so that A1 and A01 are not two; a slide's name stays."""
-    try:
-        return normalise_well(str(name))
-    except PlateError:
-        return str(name).strip()
 
 
 def _whole(address: str, folder: Path) -> str:
@@ -180,7 +168,7 @@ def _whole(address: str, folder: Path) -> str:
 def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
     """Make the problems of the fields that lack a path; `lacks` says which."""
     rows = []
-    keys = fields[_KEYS].astype(str).to_dict("records")
+    keys = fields[FIELD].astype(str).to_dict("records")
     for number, (field, row) in enumerate(zip(keys, lacks.to_numpy(), strict=True), start=1):
         if row.any():
             names = ", ".join(str(name).removeprefix("Path_") for name in lacks.columns[row])

@@ -1,6 +1,5 @@
 """Plates drawn in a terminal: how many fields each well has, gaps and faults, with or without colour."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +8,11 @@ from typing import cast
 from rich.text import Text
 
 from cellssl.plates.plateindex import PlateIndex
-from cellssl.plates.wells import ROWS
+from cellssl.wells import ROWS, plates_with, well_place
+from cellssl.words import counted
 
 __all__ = ["plate_maps"]
 
-_PLATES = [(2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48)]  # rows and columns
 _FAULTS = ("incomplete", "duplicate")
 _STYLES = {"!": "bold red", "<": "yellow", "·": "dim", "": "green"}
 _LEGEND = "! has incomplete or duplicate fields   < has fewer fields than usual   · no images"
@@ -72,10 +71,11 @@ class _Plate:
     def size(self) -> tuple[int, int]:
         """Rows and columns: the smallest plate that has these wells, below 96 only if half full."""
         wells = self.wells
-        rows, columns = (max(place) + 1 for place in zip(*wells, strict=True))
-        holding = [size for size in _PLATES if rows <= size[0] and columns <= size[1]]
-        full = (size for size in holding if size >= (8, 12) or 2 * len(wells) >= size[0] * size[1])
-        return next(full, _PLATES[-1])
+        return next(
+            (rows, columns)
+            for rows, columns in plates_with(wells)
+            if rows >= 8 or 2 * len(wells) >= rows * columns
+        )
 
 
 def _plates(index: PlateIndex) -> list[_Plate]:
@@ -86,15 +86,10 @@ def _plates(index: PlateIndex) -> list[_Plate]:
     counts = index.fields.groupby(["Metadata_Plate", "Metadata_Well"]).size()
     for key, count in counts.items():
         plate, well = map(str, cast("tuple[str, str]", key))
-        wells[plate][_place(well)] = int(count)
+        wells[plate][well_place(well)] = int(count)
     for plate, well in zip(problems["Metadata_Plate"], problems["Metadata_Well"], strict=True):
-        faulty[str(plate)].add(_place(well))
+        faulty[str(plate)].add(well_place(well))
     return [_Plate(name, wells[name], frozenset(faulty[name])) for name in sorted(names)]
-
-
-def _place(well: str) -> tuple[int, int]:
-    row, column = re.fullmatch(r"([A-Z]+)(\d+)", well).groups()  # type: ignore[union-attr]
-    return ROWS.index(row), int(column) - 1
 
 
 def _draw(plate: _Plate, width: int) -> Text:
@@ -114,7 +109,7 @@ def _draw(plate: _Plate, width: int) -> Text:
             text.append(cell, _STYLES[mark])
         text.append("\n")
     if not numbers:
-        text.append(f"# {_count(plate.usual, 'field')}   ", "dim")
+        text.append(f"# {counted(plate.usual, 'field')}   ", "dim")
     return text
 
 
@@ -123,10 +118,10 @@ def _title(plate: _Plate) -> str:
     marks = [plate.mark(well) for well in plate.wells]
     parts = [
         f"{len(marks):,} of {rows * columns:,} wells",
-        _count(sum(plate.fields.values()), "field"),
+        counted(sum(plate.fields.values()), "field"),
         f"usually {plate.usual} a well",
         *(
-            f"{_count(marks.count(mark), 'well')} {what}"
+            f"{counted(marks.count(mark), 'well')} {what}"
             for mark, what in (("!", "with faults"), ("<", "with fewer"))
             if mark in marks
         ),
@@ -148,14 +143,10 @@ def _header(columns: int, digits: int) -> str:
 def _others(plates: list[_Plate]) -> str:
     """Say in a line what the plates are that are not drawn."""
     fields = sum(sum(plate.fields.values()) for plate in plates)
-    line = f"and {_count(len(plates), 'more plate')} with {_count(fields, 'field')}"
+    line = f"and {counted(len(plates), 'more plate')} with {counted(fields, 'field')}"
     wrong = {plate.name: sum(plate.mark(well) != "" for well in plate.wells) for plate in plates}
-    named = [f"{name} ({_count(wells, 'well')})" for name, wells in wrong.items() if wells]
+    named = [f"{name} ({counted(wells, 'well')})" for name, wells in wrong.items() if wells]
     if named:
         more = f" and {len(named) - 8} more" if len(named) > 8 else ""
         line += f"; faults or fewer fields on {', '.join(named[:8])}{more}"
     return line
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

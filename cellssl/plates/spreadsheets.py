@@ -13,7 +13,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.punctuation import LOOKED_AT, THOUSANDS, separator_of
 
-__all__ = ["read_table"]
+__all__ = ["read_spreadsheet"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,9 @@ _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some 
 _DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
 
 
-def read_table(path: str | Path, *, rows: int | None = None, empty: bool = False) -> pd.DataFrame:
+def read_spreadsheet(
+    path: str | Path, *, rows: int | None = None, empty: bool = False
+) -> pd.DataFrame:
     """Read a CSV (also .gz) as strings, however a spreadsheet or microscope wrote it.
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by

@@ -6,11 +6,12 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
+from cellssl.plates.tables import FIELD
+from cellssl.words import counted
 
 __all__ = ["choose_planes", "first_time_point"]
 
 Stack = tuple[str, str]  # plate and channel
-_FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 
 
 def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -27,8 +28,8 @@ def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]
         return kept, ()
     points = files.loc[later, "Time"].nunique()
     note = (
-        f"{int(later.sum()):,} images of {points:,} later time point{'' if points == 1 else 's'} are "
-        "left out: time lapse is out of scope"
+        f"{int(later.sum()):,} images of {counted(points, 'later time point')} are left out: time "
+        "lapse is out of scope"
     )
     return kept, (note,)
 
@@ -107,7 +108,7 @@ def _flatten(
     files: pd.DataFrame, wanted: Mapping[Stack, list[int]], projection: str
 ) -> tuple[pd.DataFrame, dict[tuple[str, ...], str]]:
     """Put the wanted planes of each channel of a field together."""
-    columns = (files[name] for name in (*_FIELD, "Channel", "Plane", "Path"))
+    columns = (files[name] for name in (*FIELD, "Channel", "Plane", "Path"))
     planes: dict[tuple[str, ...], dict[int, str]] = {}
     for *image, plane, path in zip(*columns, strict=True):
         planes.setdefault(tuple(image), {})[plane] = path
@@ -120,7 +121,7 @@ def _flatten(
             addresses.append("")
         else:
             addresses.append(project([there[number] for number in numbers], projection))
-    images = files.drop(columns="Plane").drop_duplicates([*_FIELD, "Channel"])
+    images = files.drop(columns="Plane").drop_duplicates([*FIELD, "Channel"])
     return images.assign(Path=addresses), lacking
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.wells import normalise_well, well_from
 
-__all__ = ["NAMES", "as_numbers", "as_site", "find_column", "join", "standard"]
+__all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
 
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
-_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+# What names a field.
+FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
 NAMES = {
-    *_KEYS,
+    *FIELD,
     "Metadata_Batch",
     "Metadata_Compound",
     "Metadata_MOA",
@@ -27,13 +29,6 @@ NAMES = {
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
-
-
-def find_column(table: pd.DataFrame, name: str) -> str | None:
-    """Find a column by its name, in any case, with or without ``Metadata_``/``Image_Metadata_``."""
-    wanted = _PREFIX.sub("", name).lower()
-    found = (column for column in map(str, table) if _PREFIX.sub("", column).lower() == wanted)
-    return next(found, None)
 
 
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +81,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     PlateError
         When the table names no wells, names one twice, or shares none with the fields.
     """
-    table, keys = _keyed(read_table(path), Path(path))
+    table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
     kept = [str(name) for name in fields if name not in added]
     joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")
@@ -97,7 +92,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
     absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present), keys]
-    return joined, fields.loc[lone, _KEYS].drop_duplicates(), absent
+    return joined, fields.loc[lone, FIELD].drop_duplicates(), absent
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -148,7 +143,7 @@ def standard(name: str) -> str:
 
 
 def _labels(keys: pd.DataFrame) -> list[str]:
-    ordered = [name for name in _KEYS if name in keys]
+    ordered = [name for name in FIELD if name in keys]
     return ["/".join(row) for row in keys[ordered].astype(str).to_numpy()]
 
 

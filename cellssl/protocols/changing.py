@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellssl.augment import catalogue, nearest
+from cellssl.augment import catalogue
 from cellssl.documents import Place, read_yaml
-from cellssl.errors import ProtocolError
+from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.editing import (
     drop_foreign_options,
     edit_operations,

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import torch
 
-from cellssl.augment import Masking, Pixel, View, nearest
-from cellssl.errors import ProtocolError
+from cellssl.augment import Masking, Pixel, View
+from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.building import build_each, choose_channels, expand_groups
 from cellssl.protocols.clipping import clipped
 from cellssl.protocols.describing import view_labels
@@ -171,7 +171,7 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     have = ", ".join(channels)
     return [
         f"channel {name!r} is not in the data, which have {have}"
-        + (near if "mean" in (near := nearest(name, channels)) else "")
+        + nearest(name, channels, listed=True)
         + f"; give the plate's channels the protocol's names (--channel {channels[0]}={name}), or a "
         "protocol that extends this one the data's (channels:)"
         for name in protocol.channels

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellssl.augment import nearest
 from cellssl.documents import Place
+from cellssl.errors import nearest
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
 
@@ -79,5 +79,5 @@ def _check_there(
     if name in there:
         return
     told = renamed(name) if isinstance(name, str) else None
-    unknown = f"no inherited operation is called {name!r}{nearest(str(name), there)}"
+    unknown = f"no inherited operation is called {name!r}{nearest(name, there)}"
     note(place, f"{place[0]}: {told or unknown}")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from cellssl.augment import nearest
 from cellssl.documents import Place
+from cellssl.errors import nearest
 from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule
 from cellssl.training.settings import TrainingSettings
 
@@ -47,8 +47,7 @@ def explain(item: ErrorDetails) -> tuple[Place, str]:
     got = shown(item["input"])
     if kind == "literal_error":
         words = _words(item["ctx"]["expected"])
-        near = nearest(str(item["input"]), words) if len(words) > 1 else ""
-        near = near if "mean" in near else ""
+        near = nearest(item["input"], words, listed=True) if len(words) > 1 else ""
         return place, f"{key}: expected {' or '.join(words)}, got {got}{near}"
     if kind in _KINDS:
         return place, f"{key}: expected {_KINDS[kind]}, got {got}"

@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from cellssl.augment import nearest
 from cellssl.documents import Document, Dumper, Problem, read_yaml
-from cellssl.errors import ProtocolError
+from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
@@ -90,7 +89,7 @@ def _find(name: str | Path, folder: Path | None = None) -> Path:
         if shipped.is_file():
             return shipped
         raise ProtocolError(
-            f"no protocol is called {name!r}{nearest(name, names())} "
+            f"no protocol is called {name!r}{nearest(name, names(), listed=True)} "
             f"(shipped: {', '.join(names())}; or give the path of a .yaml file)"
         )
     if path.is_dir():

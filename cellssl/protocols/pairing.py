@@ -5,8 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from cellssl.augment import nearest
-from cellssl.errors import ProtocolError
+from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
 
@@ -151,7 +150,7 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
     have = ", ".join(there) or "no Metadata_ columns"
     return [
         f"positives: {positives.kind} needs the column {name}, which the cells lack; they have "
-        f"{have}{near if 'mean' in (near := nearest(name, there)) else ''}"
+        f"{have}{nearest(name, there, listed=True)}"
         for name in needed
         if name not in columns
     ]

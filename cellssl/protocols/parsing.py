@@ -6,8 +6,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from cellssl import encoders, methods
-from cellssl.augment import nearest
 from cellssl.documents import Place
+from cellssl.errors import nearest
 from cellssl.protocols.edits import EDITS
 from cellssl.protocols.explaining import explain, shown
 from cellssl.protocols.grouping import read_groups
@@ -91,11 +91,11 @@ def _positives(value: object, note: Report) -> object:
         return value
     if value in _WORDS:
         return {"kind": value}
-    near = nearest(str(value), _WORDS)
+    near = nearest(value, _WORDS, listed=True)
     note(
         ("positives",),
         f"positives: expected {' or '.join(_WORDS)}, or keys and values (kind: …), got "
-        f"{shown(value)}{near if 'mean' in near else ''}",
+        f"{shown(value)}{near}",
     )
     return {"kind": _WORDS[0]}
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellssl.augment import Operation, catalogue, nearest
+from cellssl.augment import Operation, catalogue
 from cellssl.documents import Place
+from cellssl.errors import nearest
 from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import MOST_VIEWS, ViewRecipe

@@ -1,13 +1,13 @@
 """The form of a protocol file as a JSON Schema, for editors that complete and check as one types."""
 
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel
 
 from cellssl import encoders, methods
 from cellssl.augment import Operation, catalogue
-from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
 from cellssl.protocols.edits import EDITS
+from cellssl.protocols.operation_schema import NAMES, Schema, operation_keys, operation_list
 from cellssl.protocols.protocol import (
     MOST_VIEWS,
     VERSION,
@@ -22,18 +22,11 @@ from cellssl.training.settings import TrainingSettings
 
 __all__ = ["schema"]
 
-_Schema = dict[str, Any]
 _UNITS = {"size": "px", "percentiles": "%", "checkpoint_minutes": "min", "warmup_epochs": "epochs"}
-_NAMES: _Schema = {
-    "type": "array",
-    "items": {"type": "string", "minLength": 1},
-    "minItems": 1,
-    "uniqueItems": True,
-}
-_PLATES: _Schema = {**_NAMES, "items": {"type": ["string", "integer"], "minLength": 1}}
+_PLATES: Schema = {**NAMES, "items": {"type": ["string", "integer"], "minLength": 1}}
 
 
-def schema() -> _Schema:
+def schema() -> Schema:
     """Give the JSON Schema (draft 2020-12) of protocol files of today's version.
 
     It knows every key, operation, method and encoder, with meaning, unit (``x-unit``), range and
@@ -71,13 +64,13 @@ def schema() -> _Schema:
             **_without(*EDITS),
         },
         "$defs": {
-            "operations": _operations(operations),
-            **{name: _operation(operation) for name, operation in operations.items()},
+            "operations": operation_list(operations),
+            **{name: operation_keys(operation) for name, operation in operations.items()},
         },
     }
 
 
-def _edits(operations: dict[str, type[Operation]]) -> _Schema:
+def _edits(operations: dict[str, type[Operation]]) -> Schema:
     """Give the keys that edit operations."""
     names = {"type": "array", "items": {"enum": list(operations)}}
     return {
@@ -96,7 +89,7 @@ def _edits(operations: dict[str, type[Operation]]) -> _Schema:
     }
 
 
-def _groups(description: str | None, operations: dict[str, type[Operation]]) -> _Schema:
+def _groups(description: str | None, operations: dict[str, type[Operation]]) -> Schema:
     """Give names with edits of the views."""
     edits = {"type": "object", "properties": _edits(operations), "additionalProperties": False}
     return {
@@ -108,12 +101,12 @@ def _groups(description: str | None, operations: dict[str, type[Operation]]) -> 
     }
 
 
-def _without(*keys: str) -> _Schema:
+def _without(*keys: str) -> Schema:
     """Allow none of these keys."""
     return {"not": {"anyOf": [{"required": [key]} for key in keys]}}
 
 
-def _protocol_keys() -> _Schema:
+def _protocol_keys() -> Schema:
     """Give the keys of the file itself."""
     keys = _keys(Protocol, ("version", "name", "description"))
     described = {name: field.description for name, field in Protocol.model_fields.items()}
@@ -126,7 +119,7 @@ def _protocol_keys() -> _Schema:
         "description": keys["description"],
         "channels": {
             "description": described["channels"],
-            "anyOf": [{"const": "any"}, _NAMES],
+            "anyOf": [{"const": "any"}, NAMES],
         },
         "crop": _block(Crop, described["crop"], scaling=_scaling()),
         "positives": _positives(described["positives"]),
@@ -134,7 +127,7 @@ def _protocol_keys() -> _Schema:
         "groups": _groups(described["groups"], catalogue()),
         "labels_used": {
             **_block(
-                LabelsUsed, described["labels_used"], columns=dict(_NAMES), plates=dict(_PLATES)
+                LabelsUsed, described["labels_used"], columns=dict(NAMES), plates=dict(_PLATES)
             ),
             "required": ["columns"],
         },
@@ -142,7 +135,7 @@ def _protocol_keys() -> _Schema:
     }
 
 
-def _keys(model: type[BaseModel], names: tuple[str, ...]) -> _Schema:
+def _keys(model: type[BaseModel], names: tuple[str, ...]) -> Schema:
     """Take keys from pydantic's schema, with units and without its titles."""
     found = model.model_json_schema()["properties"]
     keys = {}
@@ -155,7 +148,7 @@ def _keys(model: type[BaseModel], names: tuple[str, ...]) -> _Schema:
     return keys
 
 
-def _block(model: type[BaseModel], description: str | None, **special: _Schema) -> _Schema:
+def _block(model: type[BaseModel], description: str | None, **special: Schema) -> Schema:
     """Give a block; `special` are keys that pydantic cannot know well enough."""
     plain = tuple(name for name in model.model_fields if name not in special)
     keys = {**_keys(model, plain), **special}
@@ -167,7 +160,7 @@ def _block(model: type[BaseModel], description: str | None, **special: _Schema) 
     }
 
 
-def _scaling() -> _Schema:
+def _scaling() -> Schema:
     """Give the scaling block; pydantic does not see what a percentile may be."""
     percentiles = _keys(ScalingRule, ("percentiles",))["percentiles"]
     about = {key: percentiles[key] for key in ("description", "x-unit", "default")}
@@ -176,10 +169,10 @@ def _scaling() -> _Schema:
     return _block(ScalingRule, "intensity scaling", percentiles={**about, **two})
 
 
-def _positives(description: str | None) -> _Schema:
+def _positives(description: str | None) -> Schema:
     """Give one word, or keys and values."""
     words = list(get_args(Positives.model_fields["kind"].annotation))
-    lists = {"columns": _NAMES, "plates": _PLATES, "exclude_plates": _PLATES}
+    lists = {"columns": NAMES, "plates": _PLATES, "exclude_plates": _PLATES}
     optional = {
         name: {
             "description": Positives.model_fields[name].description,
@@ -217,7 +210,7 @@ def _positives(description: str | None) -> _Schema:
     }
 
 
-def _views(description: str | None) -> _Schema:
+def _views(description: str | None) -> Schema:
     """Give a list of lists of operations, or of operations with count and size."""
     listed = {"$ref": "#/$defs/operations"}
     operations = {"description": "a list of operations, in order", **listed}
@@ -231,7 +224,7 @@ def _views(description: str | None) -> _Schema:
     }
 
 
-def _training(description: str | None) -> _Schema:
+def _training(description: str | None) -> Schema:
     """Give the training block, with the options of each method."""
     keys = _keys(TrainingSettings, ("method", "encoder", "method_options"))
     block = _block(
@@ -244,7 +237,7 @@ def _training(description: str | None) -> _Schema:
     return {**block, "allOf": [_options(name, name == default) for name in methods.names()]}
 
 
-def _options(method: str, default: bool) -> _Schema:
+def _options(method: str, default: bool) -> Schema:
     """Tie `method_options` to the method."""
     named = {"properties": {"method": {"const": method}}}
     known = {"propertyNames": {"enum": list(methods.option_names(method))}}
@@ -252,69 +245,3 @@ def _options(method: str, default: bool) -> _Schema:
         "if": named if default else {**named, "required": ["method"]},
         "then": {"properties": {"method_options": known}},
     }
-
-
-def _operations(operations: dict[str, type[Operation]]) -> _Schema:
-    """Give a list of operations: one an item, told apart by its only key."""
-    items = {}
-    for name, operation in operations.items():
-        needed = [key for key, (_, default) in operation.rules().items() if default is ...]
-        filled = {"$ref": f"#/$defs/{name}", "required": needed}
-        items[name] = filled if needed else {"anyOf": [filled, {"type": "null"}]}
-    return {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": items,
-            "additionalProperties": False,
-            "minProperties": 1,
-            "maxProperties": 1,
-        },
-    }
-
-
-def _operation(operation: type[Operation]) -> _Schema:
-    """Give an operation's keys."""
-    about = (operation.__doc__ or "").splitlines()[0].strip()
-    return {
-        "type": "object",
-        "description": f"{about} Makes the encoder blind to {operation.invariance}.",
-        "properties": {
-            key: _value(rule, default) for key, (rule, default) in operation.rules().items()
-        },
-        "additionalProperties": False,
-    }
-
-
-def _value(rule: Rule, default: Any) -> _Schema:
-    """Give what a value may be, with meaning, unit and default."""
-    about: _Schema = {"description": rule.meaning}
-    if rule.unit:
-        about = {"description": f"{rule.meaning} ({rule.unit})", "x-unit": rule.unit}
-    if default is not ...:
-        about["default"] = list(default) if isinstance(default, tuple) else default
-    kind = _kind(rule)
-    optional = default is None and isinstance(rule, ChannelName | Texts)
-    return {**about, **({"anyOf": [kind, {"type": "null"}]} if optional else kind)}
-
-
-def _kind(rule: Rule) -> _Schema:
-    """Translate a rule."""
-    if isinstance(rule, Number | Span):
-        number = {
-            "type": "integer" if rule.whole else "number",
-            "minimum": rule.low,
-            "maximum": rule.high,
-        }
-        if isinstance(rule, Number):
-            return number
-        return {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    if isinstance(rule, Switch):
-        return {"type": "boolean"}
-    if isinstance(rule, Choice):
-        return {"enum": list(rule.options)}
-    if isinstance(rule, Texts) and rule.many:
-        return _NAMES
-    return (
-        {"type": "string", "minLength": 1} if isinstance(rule, ChannelName) else {"type": "string"}
-    )

@@ -25,7 +25,7 @@ from cellssl.report.sections import (
     scores_section,
     training_section,
 )
-from cellssl.report.sections.words import counted, find_column
+from cellssl.words import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -104,8 +104,7 @@ def write_report(
     CellsslError
         When the file cannot be written.
     """
-    column = find_column(embedding.obs, label) if label else None
-    column = column or label
+    column = _column(embedding.obs, label)
     parts: dict[str, Callable[[], Section | None]] = {
         "Look-alikes": lambda: answer_section(similarity, column),
         "Further": lambda: _more(figures),
@@ -126,6 +125,12 @@ def write_report(
         sections=[section for section in drawn if section is not None],
         footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
     )
+
+
+def _column(obs: pd.DataFrame, label: str | None) -> str | None:
+    """Name the label's column: ``MOA`` may stand for ``Metadata_MOA``."""
+    full = f"Metadata_{label}"
+    return full if label not in obs.columns and full in obs.columns else label
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

@@ -15,7 +15,7 @@ from cellssl.report.figures.gallery import GalleryRow, crop_gallery
 from cellssl.report.figures.style import as_categories, natural_order
 from cellssl.report.opening import open_embedding
 from cellssl.report.scaling import display_scaling
-from cellssl.report.sections.words import counted
+from cellssl.words import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData

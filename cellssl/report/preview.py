@@ -91,9 +91,8 @@ def preview(
     else:
         if shown[-1].channels != shown[0].channels:
             raise CellsslError(
-                f"{given[0].name} shows {', '.join(shown[0].channels)}, "
-                f"{given[1].name} {', '.join(shown[-1].channels)}: they cannot be drawn "
-                "beside each other"
+                f"{given[0].name} shows {', '.join(shown[0].channels)}, {given[1].name} "
+                f"{', '.join(shown[-1].channels)}: they cannot be drawn beside each other"
             )
         groups = [batch.summary(draws) for batch in shown]
     figure = preview_figure(names, shown[0].unchanged(), groups, shown[0].channels, title=title)

@@ -16,7 +16,9 @@ from cellssl.errors import EmbeddingError
 
 __all__ = [
     "ami",
+    "ami_of_tables",
     "cluster_kmeans",
+    "expected_information",
     "number_by_size",
     "silhouette",
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cellssl import __version__
 from cellssl.phenotypes import Measurements
 from cellssl.report import (
@@ -48,10 +50,11 @@ def write_comparison_page(
         The page, one file to forward.
     """
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
-    _save_figures(measured, out, first, others)
+    scores = score_figure(measured.scores)
+    save_figure(scores, out / "scores.png")
     sections = [
-        scores_section(measured.scores, measured.label),
-        classes_section(measured.class_differences, first, others),
+        scores_section(measured.scores, measured.label, drawn=scores),
+        _classes(measured.class_differences, first, others, out),
         _confusions(measured, out / "confusion"),
         _how(measured, trained, seeds, combined),
     ]
@@ -64,13 +67,17 @@ def write_comparison_page(
     )
 
 
-def _save_figures(measured: Measurements, out: Path, first: str, others: Sequence[str]) -> None:
-    """Keep figures as files, to be put into slides."""
-    save_figure(score_figure(measured.scores), out / "scores.png")
-    differences = measured.class_differences
-    for classifier in differences["classifier"].unique():
-        figure = class_difference_figure(differences, first, others, classifier=str(classifier))
-        save_figure(figure, out / f"classes-{classifier}.png")
+def _classes(
+    differences: pd.DataFrame, first: str, others: Sequence[str], folder: Path
+) -> Section | None:
+    """Show what each class gains and loses; a file of each figure beside the page, for slides."""
+    drawn = {
+        classifier: class_difference_figure(differences, first, others, classifier=classifier)
+        for classifier in differences["classifier"].unique()
+    }
+    for classifier, figure in drawn.items():
+        save_figure(figure, folder / f"classes-{classifier}.png")
+    return classes_section(differences, first, others, drawn=drawn)
 
 
 def _confusions(measured: Measurements, folder: Path) -> Section | None:

@@ -13,8 +13,9 @@ from cellssl.training.step import Step, ViewMaker
 __all__ = ["CapturedStep", "choose_step", "compiled", "why_eager"]
 
 _LOG = logging.getLogger(__name__)
-_WARM = 3  # steps made one kernel at a time, on a side stream, before recording: libraries load,
-# optimiser states come into being
+# Steps made one kernel at a time, on a side stream, before recording: libraries load, optimiser
+# states come into being.
+_WARM = 3
 
 
 def why_eager(fabric: Fabric, settings: TrainingSettings) -> str:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
 
 from cellssl import methods
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, nearest
 from cellssl.training.checkpoint import load_weights
 from cellssl.training.seeds import seeded
 
@@ -72,11 +71,9 @@ def load_head(checkpoint: Mapping[str, Any], name: str, encoder: Any, *, source:
     """
     there = head_names(checkpoint)
     if name not in there:
-        near = get_close_matches(name, there, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ModelError(
-            f"{source} has no head {name!r}.{hint} Heads: {', '.join(there) or '(none)'}; without a "
-            "head the encoder's own features are taken."
+            f"{source} has no head {name!r}{nearest(name, there, listed=True) or '.'} Heads: "
+            f"{', '.join(there) or '(none)'}; without a head the encoder's own features are taken."
         )
     settings, state = checkpoint["settings"], checkpoint["method_state"]
     with seeded(0):

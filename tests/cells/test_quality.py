@@ -179,7 +179,7 @@ def test_the_faulty_crops_of_bbbc021_are_found(data, tmp_path):
 def test_cleaning_keeps_what_is_known_and_refuses_what_is_no_reason(tmp_path):
     crops = write(tmp_path / "crops.h5ad", cells(30), ["P1"] * 30)
     table = check_crops(crops)
-    with pytest.raises(CropError, match="Did you mean 'noise'"):
+    with pytest.raises(CropError, match="did you mean 'noise'"):
         clean_crops(crops, table, tmp_path / "clean", keep=["nosie"])
     clean = Crops.open(clean_crops(crops, table, tmp_path / "clean"))
     assert clean.path.name == "crops.h5ad"

@@ -71,7 +71,7 @@ def test_other_ways_are_refused_before_any_work(make_plate, tmp_path):
         run(make_plate(2), tmp_path / "out", illumination="flat")
     with pytest.raises(CropError, match="not both"):
         run(make_plate(2), tmp_path / "out", workers=2, scheduler="tcp://127.0.0.1:1")
-    with pytest.raises(CropError, match="Did you mean 'blurred'"):
+    with pytest.raises(CropError, match="did you mean 'blurred'"):
         run(make_plate(2), tmp_path / "out", keep=["blured"])
     assert not (tmp_path / "out").exists()
 

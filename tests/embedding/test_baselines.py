@@ -74,7 +74,7 @@ def test_a_baseline_takes_the_channels_it_is_given(crops: Crops) -> None:
     one = embed(crops, "intensity-features", channels=["Actin"])
     both = embed(crops, "intensity-features")
     np.testing.assert_array_equal(one.X, both.X[:, 9:])
-    with pytest.raises(CropError, match=r"asked for channel 'Actim'.*nearest: 'Actin'"):
+    with pytest.raises(CropError, match=r"asked for channel 'Actim'.*did you mean 'Actin'"):
         embed(crops, "intensity-features", channels=["Actim"])
 
 

@@ -171,7 +171,7 @@ def test_an_unfinished_training_is_told(
 def test_missing_channel_names_the_nearest(
     run_folder: Path, new_crops: Callable[..., Crops]
 ) -> None:
-    with pytest.raises(CropError, match=r"channel 'DNA'.*nearest: 'dna'"):
+    with pytest.raises(CropError, match=r"channel 'DNA'.*did you mean 'dna'"):
         embed(new_crops(channels=("dna", "Actin")), run_folder)
 
 
@@ -197,7 +197,7 @@ def test_a_pickle_is_refused(crops: Crops, tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_is_told_the_names(crops: Crops) -> None:
-    with pytest.raises(ModelError, match="Did you mean 'resnet101'"):
+    with pytest.raises(ModelError, match="did you mean 'resnet101'"):
         embed(crops, "resnet110")
     with pytest.raises(ModelError, match="no encoder is called 'vgg99'"):
         embed(crops, "random:vgg99")

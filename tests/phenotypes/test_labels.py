@@ -22,7 +22,7 @@ def test_no_label_is_fine_unless_it_is_required(make_embedding):
     assert choose_label(obs) is None
     with pytest.raises(EmbeddingError, match="need a label"):
         require_label(obs)
-    with pytest.raises(EmbeddingError, match="did you mean Metadata_Plate"):
+    with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Plate'"):
         choose_label(obs, "plates")
 
 

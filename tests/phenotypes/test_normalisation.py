@@ -45,7 +45,7 @@ def test_a_silent_unit_on_one_plate_does_not_explode():
 
 
 def test_wrong_rules_and_lacking_columns():
-    with pytest.raises(EmbeddingError, match="Did you mean 'standardise'"):
+    with pytest.raises(EmbeddingError, match="did you mean 'standardise'"):
         normalise_features(X, ROWS, rule="standardize")
     with pytest.raises(EmbeddingError, match="Metadata_Plate"):
         normalise_features(X, ROWS, rule="plate-standardise")
@@ -106,7 +106,7 @@ def test_a_first_step_standardises_by_the_scored_cells():
 
 
 def test_a_rule_that_lacks_what_it_needs_says_so():
-    with pytest.raises(EmbeddingError, match="Did you mean 'tvn'"):
+    with pytest.raises(EmbeddingError, match="did you mean 'tvn'"):
         normalise_features(X, ROWS, rule="standardise+tvm")
     with pytest.raises(EmbeddingError, match="--controls"):
         normalise_features(X, ROWS, rule="tvn")

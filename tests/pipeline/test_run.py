@@ -127,7 +127,7 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
         ({"dose": "Dosis"}, "Dosis"),
         ({"redo": "everything"}, "Stages: crop"),
-        ({"label": "Mao"}, "did you mean Metadata_MOA"),
+        ({"label": "Mao"}, "did you mean 'Metadata_MOA'"),
         ({"changes": {"training.epoch": 1}}, "training.epochs"),
     ],
 )

@@ -144,7 +144,7 @@ def test_folder_without_images(tmp_path: Path) -> None:
 
 
 def test_unknown_layout(write: Write) -> None:
-    with pytest.raises(PlateError, match="Did you mean 'pattern'"):
+    with pytest.raises(PlateError, match="did you mean 'pattern'"):
         index(_plate(write), layout="patern")
     with pytest.raises(PlateError, match="needs --pattern"):
         index(_plate(write), layout="pattern")

@@ -11,7 +11,7 @@ from cellssl.cli.application import app
 from cellssl.cli.plate_options import PlateFiles
 from cellssl.plates import PlateIndex, layouts, plate_maps
 from cellssl.plates.plateindex import PROBLEM_COLUMNS
-from cellssl.plates.wells import ROWS
+from cellssl.wells import ROWS
 
 from . import microscopes
 

@@ -108,7 +108,7 @@ def test_columns_are_chosen_with_or_without_prefix() -> None:
         ({"kind": "same_treatment", "another_plate": True}, CELLS.iloc[:, 1:], "the column Metadata_Plate"),
         ({"kind": "same_treatment", "plates": ["P1"]}, CELLS.iloc[:, 1:], "the column Metadata_Plate"),
         ({"kind": "same_well", "plates": ["P1", "P9"]}, CELLS, "positives.plates: the cells have no plate 'P9'"),
-        ({"kind": "same_well", "exclude_plates": ["p1"]}, CELLS, "the cells have no plate 'p1'; there are P1, P2"),
+        ({"kind": "same_well", "exclude_plates": ["p1"]}, CELLS, "the cells have no plate 'p1'; did you mean 'P1'"),
     ],
 )  # fmt: skip
 def test_missing_and_empty_columns_are_told(

@@ -178,7 +178,7 @@ def test_colours_of_channels_are_the_users(embedding, crops):
         ({"channels": {"Golgi": "red"}}, "no channel is called 'Golgi'; there are DAPI, Actin"),
         ({"channels": {"Actin": "reddish"}}, "'reddish' is no colour"),
         ({"crops": None, "channels": {"Actin": "red"}}, "need the crops"),
-        ({"colour": "Compund"}, "did you mean Metadata_Compound"),
+        ({"colour": "Compund"}, "did you mean 'Metadata_Compound'"),
         ({"out": "page.pdf"}, "wanted a name ending in .html"),
         ({"megabytes": 0}, "some room"),
         ({"sample": 0}, "at least one cell"),

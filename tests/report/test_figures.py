@@ -25,9 +25,10 @@ from cellssl.report import (
     training_curve,
     umap_figure,
 )
-from cellssl.report.figures.plate import plate_format, well_position
+from cellssl.report.figures.plate import plate_format
 from cellssl.report.figures.scores import is_baseline, summarise_scores
 from cellssl.report.figures.style import OKABE_ITO, as_categories, category_colours, natural_order
+from cellssl.wells import well_place
 
 
 def texts(figure: Figure) -> str:
@@ -210,14 +211,14 @@ def test_outlines_are_drawn_around_objects_and_nowhere_else():
 
 
 def test_wells_find_their_place():
-    assert well_position("A01") == (0, 0)
-    assert well_position("P24") == (15, 23)
-    assert well_position("AF48") == (31, 47)
+    assert well_place("A01") == (0, 0)
+    assert well_place("P24") == (15, 23)
+    assert well_place("AF48") == (31, 47)
     assert plate_format(pd.Index(["A01", "H12"])) == (8, 12)
     assert plate_format(pd.Index(["A01", "I01"])) == (16, 24)
     for bad in ("12", "A0", "well"):
-        with pytest.raises(ValueError, match="no well"):
-            well_position(bad)
+        with pytest.raises(ValueError, match="not a well"):
+            well_place(bad)
 
 
 def test_plate_map_shows_each_number_in_its_well():

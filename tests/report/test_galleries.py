@@ -61,7 +61,7 @@ def _images(embedding, crops, rows):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"by": "Moa2"}, "no column 'Moa2'; did you mean Metadata_MOA"),
+        ({"by": "Moa2"}, "no column 'Moa2'; did you mean 'Metadata_MOA'"),
         ({"by": "kmeans", "values": ["7"]}, "no cell has '7'; there are: 0, 1, 2"),
         ({"by": "kmeans", "values": []}, "nothing is chosen"),
         ({"cells": 0}, "cells=0"),

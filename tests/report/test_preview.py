@@ -117,7 +117,7 @@ def test_it_is_written_whole(crops: Crops, tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_told(crops: Crops) -> None:
     with pytest.raises(ProtocolError, match="'ER' is not in the data"):
         preview(protocol("[[]]", channels="[ER]"), crops)
-    with pytest.raises(EmbeddingError, match="no column 'moaa'; did you mean Metadata_MOA"):
+    with pytest.raises(EmbeddingError, match="no column 'moaa'; did you mean 'Metadata_MOA'"):
         preview(protocol("[[]]"), crops, label="moaa")
     with pytest.raises(CellsslError, match="at least one cell"):
         preview(protocol("[[]]"), crops, cells=0)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
+from cellssl.augment.registry import register
 from cellssl.augment.separable import filter_frequencies, frequencies
 
 _FIRST_RING = 1.21967  # first zero of the Airy pattern, in wavelengths × focal ratio

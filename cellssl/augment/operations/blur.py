@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from cellssl.augment.operation import register
 from cellssl.augment.operations.defocus import Defocus
 from cellssl.augment.quantities import span
+from cellssl.augment.registry import register
 
 
 @register

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from cellssl.augment import counters
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
+from cellssl.augment.registry import register
 
 
 @register

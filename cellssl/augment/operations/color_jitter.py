@@ -6,8 +6,9 @@ from torch import Tensor
 
 from cellssl.augment.colour import blend, grey, turn_hue
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 
 
 @register

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import ChannelWise, Params, register
+from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 
 
 @register

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Geometry, Params, register
+from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 
 _FOLDS = 0.48  # of the spacing: from here on the map may fold (Choi & Lee 2000)
 

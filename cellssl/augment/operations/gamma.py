@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import ChannelWise, Params, register
+from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 
 _DARK = 1e-6  # below it the logarithm is cut off; far under one step of an 8-bit camera
 

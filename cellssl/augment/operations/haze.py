@@ -7,8 +7,9 @@ from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.gaussian import gaussian_blur
-from cellssl.augment.operation import ChannelWise, Params, register
+from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number, span
+from cellssl.augment.registry import register
 
 
 @register

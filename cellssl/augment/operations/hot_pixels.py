@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number, span
+from cellssl.augment.registry import register
 
 
 @register

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from cellssl.augment.operation import Masking, register
+from cellssl.augment.operation import Masking
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 from cellssl.augment.stencils import SELF, grown
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
+from cellssl.augment.registry import register
 
 _STEPS = 4  # points on the path per pixel of its length
 

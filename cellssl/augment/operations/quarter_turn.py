@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Geometry, Params, register
+from cellssl.augment.operation import Geometry, Params
+from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Geometry, Params, register
+from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import span
+from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 # As torchvision: draw a box until it fits, ten times, then take the largest central one.

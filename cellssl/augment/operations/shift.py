@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Geometry, Params, register
+from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number
+from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
-from cellssl.augment.operation import Params, Pixel, register
+from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
+from cellssl.augment.registry import register
 
 _FEW = 4.0  # photons: up to here every count's chance is summed, above it is expanded
 _COUNTS = 16  # counts that matter up to `_FEW`: more have a chance below 3e-6

@@ -6,7 +6,6 @@ download's SHA-256 is recorded beside the data (`record`) and held against ever 
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
@@ -14,21 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from cellssl.errors import DataError
+from cellssl.errors import DataError, nearest
 
-__all__ = ["VERSION", "File", "Licence", "Manifest", "nearest"]
+__all__ = ["VERSION", "File", "Licence", "Manifest"]
 
 VERSION: Literal[1] = 1  # of the file's format
-_PLAIN = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
-)  # a file's or folder's name that is safe anywhere
+# A file's or folder's name that is safe anywhere.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _OURS = {"checksums.json"}  # what `get` itself writes beside the data
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Name what was probably meant, or all there is."""
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
 
 
 def _listed(value: object) -> object:
@@ -152,9 +144,7 @@ class Manifest(_Block):
         """Make sure that no two files have one place, and that the parts named are there."""
         for part in self.always:
             if part not in self.parts:
-                raise ValueError(
-                    f"always: no part is called {part!r}{nearest(part, list(self.parts))}"
-                )
+                raise ValueError(f"always: no part is called {part!r}{nearest(part, self.parts)}")
         places = [place for file in self.files() for place in (file.name, file.unpack) if place]
         twice = sorted({place for place in places if places.count(place) > 1})
         if twice:
@@ -182,9 +172,7 @@ class Manifest(_Block):
         for name in wanted:
             found = [part for part in self.parts if fnmatchcase(part, name)]
             if not found:
-                raise DataError(
-                    f"{self.name} has no part {name!r}{nearest(name, list(self.parts))}"
-                )
+                raise DataError(f"{self.name} has no part {name!r}{nearest(name, self.parts)}")
             chosen.update(found)
         return [part for part in self.parts if part in chosen]
 

@@ -5,13 +5,13 @@ import time
 
 from rich.progress import Progress
 
-__all__ = ["Meter", "StoppedError"]
+__all__ = ["AbandonedError", "Meter"]
 
 _MB = 1e6
 _EVERY = 0.2  # seconds between two updates of a bar
 
 
-class StoppedError(Exception):
+class AbandonedError(Exception):
     """Another thread failed or was interrupted: this one stops where it is."""
 
 
@@ -25,7 +25,7 @@ class Meter:
     name : str
         The file's.
     stop : threading.Event
-        When it is set, the next count raises `StoppedError`.
+        When it is set, the next count raises `AbandonedError`.
     """
 
     def __init__(self, progress: Progress, name: str, stop: threading.Event) -> None:
@@ -57,9 +57,9 @@ class Meter:
             self._progress.update(self._task, completed=self._done / _MB, note=f"{rate:.1f} MB/s")
 
     def check(self) -> None:
-        """Raise `StoppedError` when this thread should stop."""
+        """Raise `AbandonedError` when this thread should stop."""
         if self._stop.is_set():
-            raise StoppedError
+            raise AbandonedError
 
     def wait(self, seconds: float) -> None:
         """Wait, unless told to stop."""

@@ -5,9 +5,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest, nearest
+from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest
 from cellssl.documents import read_yaml
-from cellssl.errors import DataError
+from cellssl.errors import DataError, nearest
 
 __all__ = ["load_manifest", "manifest_names", "read_manifest"]
 
@@ -57,7 +57,7 @@ def load_manifest(name: str | Path) -> Manifest:
         path = _folder() / f"{name}.yaml"
         if str(name) not in manifest_names():
             raise DataError(
-                f"no data set is called {str(name)!r}{nearest(str(name), manifest_names())} "
+                f"no data set is called {str(name)!r}{nearest(name, manifest_names())} "
                 "(or give the path of a manifest, a .yaml file)"
             )
     try:
@@ -112,7 +112,7 @@ def _explain(item: ErrorDetails) -> tuple[tuple[int | str, ...], str]:
     key = next((str(step) for step in reversed(place) if isinstance(step, str)), "")
     block, model = _block(place)
     if kind == "extra_forbidden":
-        return place, f"unknown key {key!r} of {block}{nearest(key, list(model.model_fields))}"
+        return place, f"unknown key {key!r} of {block}{nearest(key, model.model_fields)}"
     if kind == "missing":
         return place, f"{block} needs the key {key!r} ({model.model_fields[key].description})"
     if kind == "value_error":

@@ -1,7 +1,7 @@
 """Layouts: how a microscope, or a data set, names the files of a plate.
 
-A layout is one small module here: a frozen dataclass with a `name`, `recognise` and `find`,
-registered with `@layout`. Modules are found by themselves, so that a new one is a new file. What
+A layout is one small module here: a class with a `name`, `recognise` and `find`, registered with
+`@layout`. Modules are found by themselves, so that a new one is a new file. What
 several have in common: `naming` (file names), `markup` (XML), `listed` (tables of images).
 """
 

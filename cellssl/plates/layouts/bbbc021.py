@@ -15,9 +15,9 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, read_names
-from cellssl.plates.spreadsheets import read_table
+from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well
+from cellssl.wells import normalise_well
 
 __all__ = ["Bbbc021"]
 
@@ -70,7 +70,7 @@ class Bbbc021(Layout):
         absent = 0
         metadata = None
         if image_csv is not None:
-            files, unlisted, absent = _listed(files, read_table(image_csv), image_csv)
+            files, unlisted, absent = _listed(files, read_spreadsheet(image_csv), image_csv)
             problems += unlisted
             moa = images.moa or _moa_csv(image_csv.parent)
         else:
@@ -113,7 +113,7 @@ def _image_csv(images: Images) -> Path | None:
 
 
 def _is_image_csv(path: Path) -> bool:
-    return {"Image_FileName_DAPI", *_COLUMNS} <= set(read_table(path, rows=0).columns)
+    return {"Image_FileName_DAPI", *_COLUMNS} <= set(read_spreadsheet(path, rows=0).columns)
 
 
 def _moa_csv(folder: Path) -> Path | None:
@@ -170,7 +170,7 @@ def _listed(
 
 def _with_moa(files: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Join the mechanisms on compound and concentration (as numbers: 0.10 is 0.1)."""
-    table = read_table(path)
+    table = read_spreadsheet(path)
     if not {"compound", "concentration", "moa"} <= set(table):
         raise PlateError(
             f"{path} is no table of mechanisms: wanted compound, concentration, moa; "

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.layouts.naming import no_pattern
-from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.tables import find_column
+from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["CellProfiler"]
 
@@ -55,7 +55,7 @@ def _is_load_data(table: pd.DataFrame) -> bool:
 
 def _entries(path: Path, images: Images) -> pd.DataFrame:
     """Make a row of each listed image."""
-    table = read_table(path)
+    table = read_spreadsheet(path)
     about = describe(table, images, path)
     columns = {str(name).lower(): str(name) for name in table}
 

@@ -12,7 +12,7 @@ from typing import Any
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well
+from cellssl.wells import normalise_well
 
 __all__ = ["ImageXpress"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import well_from
+from cellssl.wells import well_from
 
 __all__ = ["InCell"]
 

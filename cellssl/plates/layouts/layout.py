@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pandas as pd
 
-from cellssl.errors import PlateError
+from cellssl.errors import PlateError, nearest
 
 __all__ = [
     "Evidence",
@@ -171,9 +170,8 @@ def get(name: str) -> Layout:
         When there is none.
     """
     if name not in _LAYOUTS:
-        near = get_close_matches(name, _LAYOUTS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise PlateError(f"no layout {name!r}; there are auto, {', '.join(names())}.{hint}")
+        near = nearest(name, names(), listed=True)
+        raise PlateError(f"no layout {name!r}; there are auto, {', '.join(names())}{near}")
     return _LAYOUTS[name]
 
 

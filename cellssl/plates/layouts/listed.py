@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Images, Listing
 from cellssl.plates.layouts.naming import unmatched
-from cellssl.plates.spreadsheets import read_table
-from cellssl.plates.tables import as_site, find_column, standard
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.plates.tables import FIELD, as_site, standard
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]
 
-_KEYS = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 _ROLES = {
     "plate": ("Plate",),
     "well": ("Well",),
@@ -36,13 +36,13 @@ def tables_of(
 
     `is_one` looks at a table's columns and first rows.
     """
-    if images.metadata is not None and is_one(read_table(images.metadata, rows=9)):
+    if images.metadata is not None and is_one(read_spreadsheet(images.metadata, rows=9)):
         return [images.metadata]
     found = []
     for path in (images.folder / table for table in images.tables):
         try:
             if fnmatch(path.name.lower().removesuffix(".gz"), name) and is_one(
-                read_table(path, rows=9)
+                read_spreadsheet(path, rows=9)
             ):
                 found.append(path)
         except PlateError:
@@ -166,9 +166,9 @@ def listing_of(
     source = ", ".join(dict.fromkeys(path.name for path in tables))
     finder = _ImageFinder(images)
     entries = pd.concat([_found(table, finder, roots(path)) for path, table in tables.items()])
-    entries = entries.drop_duplicates([*_KEYS, "Channel", "Listed", "Page", "File"])
+    entries = entries.drop_duplicates([*FIELD, "Channel", "Listed", "Page", "File"])
     entries, problems, notes = _only_tiffs(entries)
-    fields = len(entries[_KEYS].drop_duplicates())
+    fields = len(entries[FIELD].drop_duplicates())
     used = set(entries["File"].dropna())
     files, claimed = _claimed_once(entries.dropna(subset="File"), source)
     if files.empty:
@@ -182,7 +182,7 @@ def listing_of(
         unmatched(path, f"not listed in {source}") for path in images.paths if path not in used
     ]
     channels = tuple(name for name in dict.fromkeys(entries["Channel"]))
-    absent = fields - len(files[_KEYS].drop_duplicates())
+    absent = fields - len(files[FIELD].drop_duplicates())
     files = files.drop(columns=["Listed", "Page", "File", "_Exact"]).reset_index(drop=True)
     metadata = None if images.metadata in tables else images.metadata
     return Listing(files, channels, problems, absent, metadata=metadata, notes=notes)

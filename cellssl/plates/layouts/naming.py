@@ -9,8 +9,9 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images
+from cellssl.plates.tables import FIELD
 
-__all__ = ["channels_of", "evidence", "no_pattern", "none_named", "read_names", "unmatched"]
+__all__ = ["channels_of", "evidence", "no_pattern", "present", "read_names", "unmatched"]
 
 Row = dict[str, Any]
 
@@ -64,7 +65,7 @@ def read_names(
         if made is not None:
             rows.append(made | {"Path": path})
     if not rows:
-        raise none_named(images, kind)
+        raise _none_named(images, kind)
     return pd.DataFrame(rows), problems
 
 
@@ -106,12 +107,11 @@ def present(
         )
     unlisted = sorted(set(images.paths) - set(table["Path"]))
     problems = [unmatched(path, f"not listed in {document}") for path in unlisted]
-    keys = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-    absent = len(table[keys].drop_duplicates()) - len(files[keys].drop_duplicates())
+    absent = len(table[FIELD].drop_duplicates()) - len(files[FIELD].drop_duplicates())
     return files, problems, absent
 
 
-def none_named(images: Images, kind: str) -> PlateError:
+def _none_named(images: Images, kind: str) -> PlateError:
     """Say that no file is named as it should be."""
     if not images.paths:
         return PlateError(f"{images.folder} holds no TIFF files (.tif, .tiff), at any depth.")

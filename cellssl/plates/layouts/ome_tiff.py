@@ -27,7 +27,7 @@ from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.pattern import compile_pattern, place, refuse_cut_wells
 from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["OmeTiff"]
 
@@ -95,26 +95,10 @@ def _description(images: Images, path: str) -> tuple[str, int]:
 def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[dict[str, Any]]:
     """Make a row of every plane in a file."""
     xml, pages = _description(images, path)
-    if not xml:
-        raise PlateError("no OME-XML")
-    root = parse(xml)
-    if root.find("BinaryOnly") is not None:
-        raise PlateError("its OME-XML is in a companion file, which is not read: export it whole")
-    try:
-        wells = _wells(root)
-        found = [
-            (image, _planes(pixels, root, path))
-            for image in root.iter("Image")
-            for pixels in image.findall("Pixels")
-        ]
-    except PlateError:
-        raise
-    except (KeyError, ValueError) as error:
-        raise PlateError(f"its OME-XML is not as expected ({error!r})") from error
-    here = [(image, planes) for image, planes in found if planes]
+    wells, here = _described(xml, path)
     rows = []
     for number, (image, planes) in enumerate(here, start=1):
-        about = wells.get(image.get("ID", ""))
+        about = wells.get(image)
         if about is None:
             about = _named(images, path, pattern)
             if len(here) > 1:
@@ -142,6 +126,28 @@ class _Plane:
     z: int
     t: int
     page: int
+
+
+def _described(
+    xml: str, path: str
+) -> tuple[dict[str, dict[str, str]], list[tuple[str, list[_Plane]]]]:
+    """Read OME-XML: the well of each image that the OME Plate knows; the images here, with planes."""
+    if not xml:
+        raise PlateError("no OME-XML")
+    root = parse(xml)
+    if root.find("BinaryOnly") is not None:
+        raise PlateError("its OME-XML is in a companion file, which is not read: export it whole")
+    try:
+        found = [
+            (image.get("ID", ""), _planes(pixels, root, path))
+            for image in root.iter("Image")
+            for pixels in image.findall("Pixels")
+        ]
+        return dict(_samples(root)), [(image, planes) for image, planes in found if planes]
+    except PlateError:
+        raise
+    except (KeyError, ValueError) as error:
+        raise PlateError(f"its OME-XML is not as expected ({error!r})") from error
 
 
 def _planes(pixels: Element, root: Element, path: str) -> list[_Plane]:
@@ -196,12 +202,8 @@ def _is_here(data: Element, root: Element, path: str) -> bool:
     )
 
 
-def _wells(root: Element) -> dict[str, dict[str, str]]:
-    """Say in which well and site each image was taken, by the OME Plate."""
-    return dict(_samples(root))
-
-
 def _samples(root: Element) -> Iterator[tuple[str, dict[str, str]]]:
+    """Say in which well and site each image was taken, by the OME Plate."""
     for plate in root.iter("Plate"):
         for well in plate.findall("Well"):
             name = well_from(str(int(well.attrib["Row"]) + 1), str(int(well.attrib["Column"]) + 1))

@@ -18,7 +18,7 @@ from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, unmatched
 from cellssl.plates.planes import DAMAGE
-from cellssl.plates.wells import well_from
+from cellssl.wells import well_from
 
 if TYPE_CHECKING:
     from ngio import OmeZarrContainer, OmeZarrPlate

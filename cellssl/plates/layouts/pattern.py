@@ -9,7 +9,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import normalise_well, well_from
 
 __all__ = ["Pattern", "compile_pattern", "place", "refuse_cut_wells"]
 

@@ -23,7 +23,7 @@ from cellssl.plates.layouts.naming import (
     read_names,
 )
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import well_from
+from cellssl.wells import well_from
 
 __all__ = ["Phenix"]
 

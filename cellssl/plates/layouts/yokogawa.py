@@ -24,7 +24,7 @@ from cellssl.plates.layouts.naming import (
     read_names,
 )
 from cellssl.plates.tables import as_site
-from cellssl.plates.wells import normalise_well, well_from
+from cellssl.wells import PLATES, normalise_well, well_from
 
 __all__ = ["Yokogawa"]
 
@@ -36,7 +36,8 @@ _NAME = re.compile(
     r"\.tiff?",
     re.IGNORECASE,
 )
-_COLUMNS = {96: 12, 384: 24, 1536: 48}  # of plates with so many wells
+# Number of wells → columns, of the plates that are guessed.
+_COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
 
 @layout
@@ -163,7 +164,7 @@ def _plate_columns(images: Images, highest: int) -> tuple[int, tuple[str, ...]]:
     }
     if len(found) == 1:
         return found.pop(), ()
-    wells = next((wells for wells in _COLUMNS if highest <= wells), 1536)
+    wells = next((wells for wells in _COLUMNS if highest <= wells), max(_COLUMNS))
     why = "the .mrf files differ" if found else "there is no .mrf with the size of the plate"
     note = (
         f"wells W0001 to W{highest:04d} are counted along the rows of a {wells}-well plate: {why}, "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["PHENOTYPES", "TREATMENTS", "Morphology", "Treatment", "morphologies"]
+__all__ = ["DMSO", "PHENOTYPES", "TREATMENTS", "Morphology", "Treatment", "morphologies"]
 
 
 @dataclass(frozen=True)

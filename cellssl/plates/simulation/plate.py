@@ -22,8 +22,8 @@ from cellssl.plates.simulation.phenotypes import (
     morphologies,
 )
 from cellssl.plates.simulation.tissue import Tissue, grow
-from cellssl.plates.wells import well_from
 from cellssl.progress import track
+from cellssl.wells import well_from
 
 __all__ = ["SimulatedPlate", "simulate"]
 

@@ -16,8 +16,8 @@ from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
 from cellssl.report.explorer.server import make_server
 from cellssl.report.opening import open_embedding
-from cellssl.report.sections.words import counted
 from cellssl.sampling import sample_wells
+from cellssl.words import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData

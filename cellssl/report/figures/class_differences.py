@@ -15,6 +15,7 @@ from cellssl.report.figures.style import (
     GREY,
     INK,
     OKABE_ITO,
+    WIDEST,
     natural_order,
     new_figure,
     plain,
@@ -67,7 +68,7 @@ def class_difference_figure(
     classes = natural_order([str(name) for name in next(iter(tables.values())).index])
     columns = min(len(tables), COLUMNS)
     rows = -(-len(tables) // columns)
-    figure = new_figure(10.1, rows * (0.2 * max(len(classes), 4) + 0.75) + 0.4)
+    figure = new_figure(WIDEST, rows * (0.2 * max(len(classes), 4) + 0.75) + 0.4)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes, (name, table) in zip(grid.flat, tables.items(), strict=False):
         _panel(axes, table.loc[classes])

@@ -1,9 +1,11 @@
 """Position in the embedding against dose."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 from scipy.stats import spearmanr
@@ -32,7 +34,6 @@ def dose_figure(
     rows: Sequence[str] | None = None,
     controls: "pd.Series[float] | None" = None,
     x_name: str = "dose",
-    y_name: str = "position between negative (0) and positive control (1)",
     title: str = "",
 ) -> Figure:
     """Draw positions against doses, a line per row of the plate, with Spearman's ρ of each.
@@ -51,21 +52,8 @@ def dose_figure(
     figure = new_figure(8.2, 4.4)
     axes = figure.add_subplot()
     for i, name in enumerate(natural_order(list(table["row"]))):
-        own = table[table["row"] == name].sort_values("dose")
-        line = own.groupby("dose")["position"].mean()
-        colour, marker = OKABE_ITO[i % 6], MARKERS[(i + i // 6) % len(MARKERS)]
-        axes.plot(
-            own["dose"], own["position"], ls="", marker=marker, ms=4, color=colour, alpha=0.45
-        )
-        axes.plot(
-            line.index,
-            line,
-            marker=marker,
-            ms=5,
-            lw=1.4,
-            color=colour,
-            label=plain(f"{name}   ρ = {_spearman(own)}  (n = {len(own)})"),
-        )
+        look = {"color": OKABE_ITO[i % 6], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
+        _draw_row(axes, name, table[table["row"] == name].sort_values("dose"), look)
     lines = {} if controls is None else {str(key): value for key, value in controls.items()}
     for control, value in lines.items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
@@ -80,13 +68,21 @@ def dose_figure(
         )
     _dose_axis(figure, table["dose"])
     axes.set_xlabel(plain(x_name))
-    axes.set_ylabel(plain(y_name))
+    axes.set_ylabel("position between negative (0) and positive control (1)")
     axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     axes.set_title(
         plain(title or f"All wells together: Spearman ρ = {_spearman(table)} (n = {len(table)})")
     )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _draw_row(axes: Axes, name: str, wells: pd.DataFrame, look: dict[str, Any]) -> None:
+    """Draw wells as pale marks, the mean at each dose as a line."""
+    line = wells.groupby("dose")["position"].mean()
+    label = plain(f"{name}   ρ = {_spearman(wells)}  (n = {len(wells)})")
+    axes.plot(wells["dose"], wells["position"], ls="", ms=4, alpha=0.45, **look)
+    axes.plot(line.index, line, ms=5, lw=1.4, label=label, **look)
 
 
 def _spearman(table: pd.DataFrame) -> str:

@@ -15,12 +15,11 @@ from cellssl.report.figures.composite import (
     composite,
     scale_bar,
 )
-from cellssl.report.figures.style import bare, new_figure, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
 
 GAP = 2  # white pixels between pictures
-WIDEST = 10.1  # inches: the width of the page
 LETTER = 0.056  # inches a letter of the rows' names takes
 
 
@@ -143,9 +142,8 @@ def field_montage(
     figure = new_figure(width * columns, rows * height + 0.4)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (title, pixels) in zip(grid.flat, fields.items(), strict=False):
-        step = max(
-            1, int(pixels.shape[-1] / (width * 110))
-        )  # finer pixels than the figure's would only alias
+        # Pixels finer than the figure's would only alias.
+        step = max(1, int(pixels.shape[-1] / (width * 110)))
         axes.imshow(
             composite(_reduce(pixels, step), [colours[name] for name in channels]),
             extent=(0, pixels.shape[2], pixels.shape[1], 0),

@@ -1,6 +1,5 @@
 """A plate as it lies on the bench: one square per well."""
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,41 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cellssl.report.figures.style import INK, new_figure, plain, styled
+from cellssl.wells import ROWS, plates_with, well_place
 
-__all__ = ["plate_format", "plate_map", "well_position"]
-
-FORMATS = ((2, 3), (4, 6), (8, 12), (16, 24), (32, 48))
-WELL = re.compile(r"^([A-Za-z]{1,2})0*(\d{1,2})$")
-
-
-def well_position(well: str) -> tuple[int, int]:
-    """Turn a well's name into row and column, counted from 0: ``B03`` → (1, 2), ``AA01`` → (26, 0).
-
-    Raises
-    ------
-    ValueError
-        When the name is not letters followed by a number.
-    """
-    found = WELL.match(str(well).strip())
-    if not found or found[2] == "0":
-        raise ValueError(f"{well!r} is no well; wells are named like A01 or P24")
-    row = 0
-    for letter in found[1].upper():
-        row = row * 26 + ord(letter) - ord("A") + 1
-    return row - 1, int(found[2]) - 1
+__all__ = ["plate_format", "plate_map"]
 
 
 def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:
     """Find rows and columns of the smallest plate from 96 wells on that holds these wells."""
-    positions = [well_position(well) for well in wells]
-    for rows, columns in FORMATS[2:]:
-        if all(row < rows and column < columns for row, column in positions):
-            return rows, columns
-    raise ValueError(f"wells beyond a 1536-well plate: {', '.join(map(str, wells[:5]))}")
-
-
-def _row_name(row: int) -> str:
-    return ("" if row < 26 else chr(ord("A") + row // 26 - 1)) + chr(ord("A") + row % 26)
+    return next(size for size in plates_with(map(well_place, wells)) if size >= (8, 12))
 
 
 @styled
@@ -72,7 +44,7 @@ def plate_map(
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)
     for well, value in values.items():
-        grid[well_position(str(well))] = value
+        grid[well_place(str(well))] = value
     low, high = limits or _limits(grid)
     image = axes.imshow(np.ma.masked_invalid(grid), cmap="cividis", vmin=low, vmax=high)
     _grid_lines(figure, rows, columns, grid, values.index)
@@ -80,7 +52,7 @@ def plate_map(
         _numbers(figure, grid, low, high)
     for well, mark in (marks or {}).items():
         sign = {"negative": "−", "positive": "+"}.get(mark, "")
-        row, column = well_position(well)
+        row, column = well_place(well)
         level = (grid[row, column] - low) / max(high - low, 1e-9)
         axes.text(
             column + 0.46,
@@ -110,7 +82,7 @@ def _grid_lines(
 ) -> None:
     """Name rows and columns, outline every place, cross wells that have no number."""
     axes = figure.axes[0]
-    there = {well_position(str(well)) for well in wells}
+    there = {well_place(str(well)) for well in wells}
     for row in range(rows):
         for column in range(columns):
             axes.add_patch(
@@ -122,9 +94,7 @@ def _grid_lines(
     axes.set_xticks(
         range(0, columns, every), [str(i + 1) for i in range(0, columns, every)], fontsize=7.5
     )
-    axes.set_yticks(
-        range(0, rows, every), [_row_name(i) for i in range(0, rows, every)], fontsize=7.5
-    )
+    axes.set_yticks(range(0, rows, every), ROWS[:rows:every], fontsize=7.5)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     for spine in axes.spines.values():

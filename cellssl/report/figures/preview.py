@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellssl.report.figures.composite import channel_colours, channel_legend, composite
-from cellssl.report.figures.style import bare, new_figure, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
 
 __all__ = ["PreviewGroup", "preview_figure"]
 
 GAP, BREAK = 2, 12  # white pixels between pictures, and between groups, of pictures of 64 px
-WIDEST = 10.1  # inches: the width of the page
 MARGIN = 1.35  # inches for the rows' names
 LINE = 0.135  # inches of a line of text
 LETTERS = 17.0  # of 7 points in an inch

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, new_figure, plain, styled
 
 __all__ = ["METRICS", "is_baseline", "score_figure", "summarise_scores"]
 
@@ -65,30 +65,10 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
     seeds, weak, note; embeddings keep their order of appearance
     """
-    table = scores.copy()
-    defaults: dict[str, Any] = {
-        "subset": "all",
-        "low": np.nan,
-        "high": np.nan,
-        "n": np.nan,
-        "seed": np.nan,
-        "weak": False,
-        "note": "",
-    }
-    for column, default in defaults.items():
-        if column not in table:
-            table[column] = default
-    keys = ["embedding", "subset", "metric"]
-    if "replicates" not in table:
-        table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
-    table["subset"] = table["subset"].astype("string").fillna("all").replace("", "all").astype(str)
-    table["note"] = table["note"].astype("string").fillna("").astype(str)
-    table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
-    table["metric"] = table["metric"].astype("string").fillna("").astype(str)
-    if (
-        table["seed"].astype(str) == "mean"
-    ).any():  # the means stand there already, beside the seeds
-        table = table[(table["seed"].astype(str) == "mean") | table["value"].isna()]
+    table = _completed(scores)
+    means = table["seed"].astype(str) == "mean"
+    if means.any():  # they stand there already, beside the seeds
+        table = table[means | table["value"].isna()]
     groups = table.groupby(
         ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
     )
@@ -104,6 +84,28 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return summary.reset_index()
 
 
+def _completed(scores: pd.DataFrame) -> pd.DataFrame:
+    """Fill what a table of scores may leave out."""
+    defaults: dict[str, Any] = {
+        "subset": "all",
+        "low": np.nan,
+        "high": np.nan,
+        "n": np.nan,
+        "seed": np.nan,
+        "weak": False,
+        "note": "",
+    }
+    table = scores.assign(**{key: defaults[key] for key in defaults if key not in scores})
+    if "replicates" not in table:
+        keys = ["embedding", "subset", "metric"]
+        table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
+    table["subset"] = table["subset"].astype("string").fillna("all").replace("", "all").astype(str)
+    table["note"] = table["note"].astype("string").fillna("").astype(str)
+    table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
+    table["metric"] = table["metric"].astype("string").fillna("").astype(str)
+    return table
+
+
 @styled
 def score_figure(
     scores: pd.DataFrame,
@@ -111,7 +113,6 @@ def score_figure(
     subset: str = "all",
     baselines: Collection[str] | None = None,
     facets: tuple[str, ...] = FACETS,
-    confounders: tuple[str, ...] = CONFOUNDERS,
 ) -> Figure:
     """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 
@@ -121,6 +122,7 @@ def score_figure(
     ----------
     scores : tidy table (embedding, subset, metric, value, low, high, seed, …)
     baselines : names drawn hollow; recognised by name when not given
+    facets : metrics of the upper row
     """
     summary = summarise_scores(scores)
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
@@ -133,11 +135,10 @@ def score_figure(
     ]
     upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
     there = set(summary["metric"])
-    lower = [metric for metric in confounders if metric in there]
-    if confounders == CONFOUNDERS and not lower:
-        lower = [metric for metric in PLACES if metric in there]
+    lower = [metric for metric in CONFOUNDERS if metric in there]
+    lower = lower or [metric for metric in PLACES if metric in there]
     height = 0.27 * max(len(names), 2) + 0.75
-    figure = new_figure(10.1, height * (2 if lower else 1) + 0.3)
+    figure = new_figure(WIDEST, height * (2 if lower else 1) + 0.3)
     columns = max(len(upper), len(lower))
     grid = figure.subplots(2 if lower else 1, columns, squeeze=False, sharey=True)
     for row, metrics in zip(grid, [upper, lower] if lower else [upper], strict=True):

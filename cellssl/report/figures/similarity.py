@@ -16,6 +16,7 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     UNKNOWN,
+    WIDEST,
     category_colours,
     new_figure,
     plain,
@@ -24,7 +25,6 @@ from cellssl.report.figures.style import (
 
 __all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
 
-WIDEST = 10.1  # inches: the width of the page
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -179,9 +179,6 @@ def activity_figure(
     activity: pd.Series,
     *,
     active: pd.Series | None = None,
-    low: pd.Series | None = None,
-    high: pd.Series | None = None,
-    axis: str = "distance from the negative control (1 = one control well)",
     limit: int = 40,
 ) -> Figure:
     """Draw how far each treatment lies from the negative control, the farthest on top.
@@ -190,7 +187,6 @@ def activity_figure(
     ----------
     activity : treatment → distance (larger = stronger)
     active : treatment → told apart from the control (True), or not (False: drawn hollow)
-    low, high : treatment → ends of the interval
     limit : at most so many bars; then the strongest and, as many, the weakest
     """
     ranked = activity.dropna().sort_values()
@@ -208,14 +204,12 @@ def activity_figure(
     )
     face = [OKABE_ITO[0] if flag else "white" for flag in told]
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
-    if low is not None and high is not None:
-        axes.hlines(rows, low.reindex(ranked.index), high.reindex(ranked.index), color=INK, lw=1.1)
     axes.set_yticks(rows, [plain(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
     if left_out:
         axes.text(0, weak, f"… {left_out} between …", va="center", fontsize=8.5, color="#6B7682")
     axes.axvline(0, color=INK, lw=0.8)
-    axes.set_xlabel(axis)
+    axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():
         handles = [
             Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs"),

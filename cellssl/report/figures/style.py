@@ -21,6 +21,7 @@ __all__ = [
     "INK",
     "OKABE_ITO",
     "UNKNOWN",
+    "WIDEST",
     "as_categories",
     "bare",
     "category_colours",
@@ -38,6 +39,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 GREY = "#B8BDC4"
 INK = "#1F2933"
 UNKNOWN = "not known"
+WIDEST = 10.1  # inches: the width of the page
 
 RC: dict[Any, Any] = {
     "font.size": 9.5,

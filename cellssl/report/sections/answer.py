@@ -17,7 +17,7 @@ from cellssl.report.sections.lookalikes import (
     read_answer,
     tightness,
 )
-from cellssl.report.sections.words import counted, listed, number
+from cellssl.words import counted, listed, number
 
 if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity
@@ -33,8 +33,8 @@ def answer_section(similarity: "Similarity | None", label: str | None) -> Sectio
     if similarity is None:
         text = (
             "These cells carry no treatment (no compound or concentration in the metadata), so "
-            "there is nothing to compare by "
-            "treatment; the map and the clusters below show what the encoder told apart."
+            "there is nothing to compare by treatment; the map and the clusters below show what "
+            "the encoder told apart."
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
     answer = read_answer(similarity)
@@ -141,9 +141,8 @@ def _agreement(answer: Answer, label: str | None) -> str:
     name = (label or "label").removeprefix("Metadata_")
     return (
         f"the nearest neighbour has the same {name} for {hits} of "
-        f"{counted(len(first), 'treatment')} "
-        f"(by chance about {number(chance, 1)}); the encoder never saw these labels unless the "
-        f"scores below say so."
+        f"{counted(len(first), 'treatment')} (by chance about {number(chance, 1)}); the encoder "
+        "never saw these labels unless the scores below say so."
     )
 
 
@@ -152,10 +151,9 @@ def _heat_picture(answer: Answer, label: str | None) -> Picture:
     figure = similarity_heatmap(answer.matrix, labels=answer.labels, label_name=name, title="")
     return Picture(
         figure,
-        "Each row and column is a treatment, and the square where they meet says how alike "
-        "their cells look: treatments that "
-        "change cells in the same way form blocks along the diagonal, and the tree at the left "
-        "joins the most alike first.",
+        "Each row and column is a treatment, and the square where they meet says how alike their "
+        "cells look: treatments that change cells in the same way form blocks along the diagonal, "
+        "and the tree at the left joins the most alike first.",
         f"Clustered heat map of the similarity of {len(answer.matrix)} treatments",
     )
 

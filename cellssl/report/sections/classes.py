@@ -1,29 +1,40 @@
 """Which classes an embedding gains and which it loses against others, in words and as a figure."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cellssl.phenotypes import differences_between
 from cellssl.report.figures.class_differences import class_difference_figure
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Block, Bullets, Picture, Section, Text
-from cellssl.report.sections.words import counted, listed, number
+from cellssl.words import counted, listed, number
 
 __all__ = ["class_statements", "classes_section"]
 
 DRAWN = 60  # classes: with more a figure would be longer than a page
 
 
-def classes_section(differences: pd.DataFrame, one: str, others: Sequence[str]) -> Section | None:
-    """Build the section of what one embedding gains and loses; None where no class was scored."""
+def classes_section(
+    differences: pd.DataFrame,
+    one: str,
+    others: Sequence[str],
+    *,
+    drawn: Mapping[str, Figure] | None = None,
+) -> Section | None:
+    """Build the section of what one embedding gains and loses; None where no class was scored.
+
+    `drawn` maps classifiers to their `class_difference_figure`, where there are such already.
+    """
     statements = class_statements(differences, one, others)
     if not statements:
         return None
     blocks: list[Block] = [Bullets(statements)]
     few = differences["class"].nunique() <= DRAWN
     for classifier in dict.fromkeys(differences["classifier"]) if few else ():
-        figure = class_difference_figure(differences, one, others, classifier=classifier)
+        figure = (drawn or {}).get(classifier)
+        figure = figure or class_difference_figure(differences, one, others, classifier=classifier)
         caption = (
             f"Each row is a class, each panel another embedding: right of zero {one} finds more of "
             f"the class by {METRICS[classifier]}, left of it less. Hollow dots cannot be told from "

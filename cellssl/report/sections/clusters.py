@@ -12,7 +12,7 @@ from cellssl.report.figures.style import as_categories, natural_order
 from cellssl.report.galleries import MOST_ROWS, gallery_rows
 from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
 from cellssl.report.sections.maps import CLUSTERS
-from cellssl.report.sections.words import counted, share
+from cellssl.words import counted, share
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -60,8 +60,7 @@ def _gallery(
         return [Text(text, tone="warning")]
     caption = (
         "Each row shows cells of one cluster, drawn at random from the half nearest to the "
-        "cluster’s "
-        "middle, all with the same brightness scale"
+        "cluster’s middle, all with the same brightness scale"
     )
     if len(crops.channels) > 1:
         caption += "; at the right, the first cell’s channels one by one"

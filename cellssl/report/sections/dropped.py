@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.report.figures.plate import plate_map, well_position
+from cellssl.errors import PlateError
+from cellssl.report.figures.plate import plate_map
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.report.sections.words import counted, share
+from cellssl.wells import well_place
+from cellssl.words import counted, share
 
 if TYPE_CHECKING:
     from cellssl.plates import PlateIndex
@@ -155,8 +157,8 @@ def _plate_pictures(plate: str, wells: pd.DataFrame, marks: dict[str, str]) -> l
 
 def _is_well(name: object) -> bool:
     try:
-        well_position(str(name))
-    except ValueError:
+        well_place(str(name))
+    except PlateError:
         return False
     return True
 

@@ -1,21 +1,17 @@
 """A look at whole fields, at the outlines that the segmenter found, and at the illumination."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
-from cellssl.report.figures.gallery import field_montage, outline_figure
+from cellssl.report.figures.gallery import Overlay, field_montage, outline_figure
 from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.style import UNKNOWN, as_categories
 from cellssl.report.page import Block, Picture, Section, Text
-from cellssl.report.sections.words import listed
-
-if TYPE_CHECKING:
-    Overlay = tuple[str, np.ndarray, np.ndarray]
+from cellssl.words import listed
 
 __all__ = ["images_section"]
 
@@ -27,7 +23,7 @@ GAMMA = 0.7  # lifts dim structures without burning out bright ones
 
 def images_section(
     index: PlateIndex | None,
-    overlays: "Sequence[Overlay]",
+    overlays: Sequence[tuple[str, np.ndarray, np.ndarray]],
     illumination: Mapping[str, np.ndarray],
     label: str | None,
 ) -> Section | None:
@@ -36,8 +32,7 @@ def images_section(
     if len(overlays):
         caption = (
             "Orange lines are the borders of what was taken for a nucleus: each nucleus should "
-            "have one line around it, with "
-            "neighbours kept apart and no line around dirt."
+            "have one line around it, with neighbours kept apart and no line around dirt."
         )
         figure = outline_figure([_grey(overlay) for overlay in overlays[:MOST_OVERLAYS]])
         blocks.append(
@@ -52,11 +47,11 @@ def images_section(
     return Section("images", "Images", "Images and segmentation", blocks) if blocks else None
 
 
-def _grey(overlay: "Overlay") -> "Overlay":
+def _grey(overlay: tuple[str, np.ndarray, np.ndarray]) -> Overlay:
     """Take the first channel where a whole field is given: outlines are judged on grey."""
     title, image, labels = overlay
     image = np.asarray(image)
-    return title, image[0] if image.ndim == 3 else image, np.asarray(labels)
+    return Overlay(title, image[0] if image.ndim == 3 else image, np.asarray(labels))
 
 
 def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -> Picture:
@@ -96,8 +91,7 @@ def _montage(index: PlateIndex, label: str | None) -> list[Block]:
     if pixels:
         caption = (
             "Whole fields, one of each kind, all with the same brightness scale: what the "
-            "microscope saw before anything was cut out or "
-            "computed."
+            "microscope saw before anything was cut out or computed."
         )
         figure = field_montage(_scaled(pixels), index.channels)
         blocks.append(Picture(figure, caption, f"Fields of view: {listed(list(pixels))}"))

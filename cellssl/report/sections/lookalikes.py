@@ -16,7 +16,7 @@ from cellssl.report.figures.style import as_categories
 if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity
 
-__all__ = ["Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
+__all__ = ["ALIKE", "Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
 
 ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
 MOST_GROUPS = 40

@@ -13,7 +13,7 @@ from cellssl.crops import Crops
 from cellssl.errors import TrainingError
 from cellssl.report.figures.training import training_curve
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
-from cellssl.report.sections.words import counted, number
+from cellssl.words import counted, number
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,8 +50,8 @@ def _curve_blocks(metrics: str | Path) -> list[Block]:
         return [Text(f"The training's course cannot be shown: {error}", tone="warning")]
     caption = (
         "The loss should fall and level off; the spread of the features should stay well above "
-        "zero: if it falls to zero, the encoder "
-        "gives all cells the same answer and its scores mean nothing."
+        "zero: if it falls to zero, the encoder gives all cells the same answer and its scores "
+        "mean nothing."
     )
     return [
         Picture(figure, caption, "Training loss and spread of the features over the epochs"),

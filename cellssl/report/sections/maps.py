@@ -7,7 +7,7 @@ import pandas as pd
 from cellssl.report.figures.style import as_categories, control_names
 from cellssl.report.figures.umap import ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
-from cellssl.report.sections.words import counted
+from cellssl.words import counted
 
 if TYPE_CHECKING:
     from anndata import AnnData

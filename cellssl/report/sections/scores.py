@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cellssl.report.figures.scores import METRICS, is_baseline, score_figure, summarise_scores
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
-from cellssl.report.sections.words import listed, number
+from cellssl.words import listed, number
 
 __all__ = ["scores_section"]
 
@@ -35,8 +36,13 @@ BATCHES = (
 )
 
 
-def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | None:
-    """Build the score table, the figure and the confounders; missing baselines are named."""
+def scores_section(
+    scores: pd.DataFrame | None, label: str | None, *, drawn: Figure | None = None
+) -> Section | None:
+    """Build the score table, the figure and the confounders; missing baselines are named.
+
+    `drawn` is the `score_figure` of these scores, where there is one already.
+    """
     if scores is None or scores.empty:
         return None
     own = _of_label(scores, label)
@@ -45,7 +51,7 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *_notes(summary)]
-    blocks += _figure(own, subsets[0])
+    blocks += _figure(own, subsets[0], drawn)
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += _confounders(summary, subsets[0])
     for subset in subsets[1:]:
@@ -119,19 +125,18 @@ def _notes(summary: pd.DataFrame) -> list[Block]:
     return [Bullets(items)] if items else []
 
 
-def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
+def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> list[Block]:
     summary = summarise_scores(scores)
     if not ((summary["subset"] == subset) & summary["value"].notna()).any():
         return []
     caption = (
         "Each dot is an embedding and its bar the 95 % interval; hollow dots are baselines, and "
-        "what lies "
-        "left of the dashed line (the best baseline) has not earned its training."
+        "what lies left of the dashed line (the best baseline) has not earned its training."
     )
     if (summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()).any():
         caption += " In the lower row less is better."
     alt = "Dot plot of the scores of each embedding with 95 % intervals"
-    return [Picture(score_figure(scores, subset=subset), caption, alt)]
+    return [Picture(drawn or score_figure(scores, subset=subset), caption, alt)]
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
@@ -147,11 +152,9 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
         source = f"the training set, for the {apart}’s images"
     return (
         f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
-        f"chance, 1: "
-        f"entirely). kNN and linear ask how often a cell’s {name} can be read from {source} "
-        f"(balanced "
-        f"accuracy). {BATCHES if several else ''}"
-        "Silhouette says how separate the labels lie. Brackets are 95 % intervals."
+        f"chance, 1: entirely). kNN and linear ask how often a cell’s {name} can be read from "
+        f"{source} (balanced accuracy). {BATCHES if several else ''}Silhouette says how separate "
+        "the labels lie. Brackets are 95 % intervals."
     )
 
 

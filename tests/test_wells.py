@@ -1,8 +1,7 @@
 import pytest
 
 from cellssl.errors import PlateError
-from cellssl.plates import normalise_well
-from cellssl.plates.wells import well_from
+from cellssl.wells import normalise_well, well_from
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-__all__ = ["counted", "find_column", "listed", "number", "share"]
+__all__ = ["counted", "listed", "number", "share"]
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -34,8 +33,3 @@ def share(part: float, whole: float) -> str:
         return "–"
     percent = 100 * part / whole
     return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
-
-
-def find_column(table: pd.DataFrame, name: str) -> str | None:
-    """Find ``MOA`` or ``Metadata_MOA`` among a table's columns."""
-    return next((found for found in (name, f"Metadata_{name}") if found in table.columns), None)

@@ -1,11 +1,22 @@
-"""Well names: every spelling becomes `A01`, from 6-well plates to 1536-well ones (`AF48`)."""
+"""Wells, every spelling of which becomes `A01`, and the plates that hold them: 6 to 1536 (`AF48`)."""
 
 import re
+from collections.abc import Iterable
 
 from cellssl.errors import PlateError
 
-__all__ = ["ROWS", "normalise_well", "well_from"]
+__all__ = [
+    "PLATES",
+    "ROWS",
+    "normalise_well",
+    "plates_with",
+    "well_from",
+    "well_or_name",
+    "well_place",
+]
 
+# Rows and columns of the usual plates, 6 to 1536 wells.
+PLATES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 _NAME = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]*0*(\d{1,2})\s*")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
@@ -33,6 +44,20 @@ def normalise_well(name: str) -> str:
     return well_from(found[1], found[2])
 
 
+def well_or_name(name: object) -> str:
+    """Give a well its one spelling; what is no well, as a slide's name, stays.
+
+    Examples
+    --------
+    >>> well_or_name("b3"), well_or_name("slide 7")
+    ('B03', 'slide 7')
+    """
+    try:
+        return normalise_well(str(name))
+    except PlateError:
+        return str(name).strip()
+
+
 def well_from(row: str, column: str) -> str:
     """Put a row (letters, or a number from 1) and a column (a number from 1) together.
 
@@ -55,3 +80,36 @@ def well_from(row: str, column: str) -> str:
             f"(or 1 to {len(ROWS)}) and a column from 1 to {_COLUMNS}."
         )
     return f"{row}{int(column):02d}"
+
+
+def well_place(name: str) -> tuple[int, int]:
+    """Give a well's row and column, counted from 0.
+
+    Raises
+    ------
+    PlateError
+        When the name is no well's.
+
+    Examples
+    --------
+    >>> well_place("B03"), well_place("AA01")
+    ((1, 2), (26, 0))
+    """
+    well = normalise_well(name)
+    return ROWS.index(well[:-2]), int(well[-2:]) - 1
+
+
+def plates_with(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """List the usual plates that have all these places, as rows and columns, the smallest first.
+
+    Examples
+    --------
+    >>> plates_with([(0, 0), (7, 12)])
+    [(16, 24), (32, 48)]
+    """
+    there = set(places)
+    return [
+        (rows, columns)
+        for rows, columns in PLATES
+        if all(row < rows and column < columns for row, column in there)
+    ]

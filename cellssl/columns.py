@@ -1,0 +1,23 @@
+"""A table's column, found by the name that a person gives it."""
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["find_column"]
+
+_PREFIX = re.compile(r"^(image_)?metadata_")
+
+
+def find_column(columns: Iterable[object], name: str) -> str | None:
+    """Find a column in any case, with or without ``Metadata_`` or CellProfiler's ``Image_Metadata_``.
+
+    Examples
+    --------
+    >>> find_column(["Metadata_MOA", "Area_Nucleus"], "moa")
+    'Metadata_MOA'
+    """
+    lower = {str(column): str(column).lower() for column in columns}
+    exact = (column for column, text in lower.items() if text == name.lower())
+    bare = _PREFIX.sub("", name.lower())
+    alike = (column for column, text in lower.items() if _PREFIX.sub("", text) == bare)
+    return next(exact, None) or next(alike, None)

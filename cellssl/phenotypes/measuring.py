@@ -1,0 +1,174 @@
+"""Embeddings measured: the same cells, the same normalisation, the same draws for each."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.blocks import block_names
+from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.controls import control_cells
+from cellssl.phenotypes.counting import COUNT, count_cells
+from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
+from cellssl.phenotypes.labels import require_label
+from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
+from cellssl.phenotypes.measurements import Measurement, Measurements
+from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
+from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
+from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.progress import track
+from cellssl.scores import choose_statistic
+
+__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings"]
+
+log = logging.getLogger(__name__)
+
+# Neighbours cost the square of the number of cells: of a million they would take a day.
+MOST_CELLS = 50_000
+
+Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
+
+
+def measure_embeddings(
+    embeddings: Embeddings,
+    *,
+    label: str | None = None,
+    subsets: Mapping[str, Sequence[str]] | None = None,
+    groups: str = "auto",
+    seeds: Sequence[int] = (0, 1, 2),
+    normalise: str = "standardise",
+    controls: str | None = None,
+    aggregate: str = "median",
+    where: str | None = None,
+    held_out: bool = False,
+    cell_count: bool = False,
+    sample: int | None = MOST_CELLS,
+    resamples: int = 400,
+    absent: Mapping[str, str] | None = None,
+    progress: bool = True,
+) -> Measurements:
+    """Score as `evaluate` does, and keep the draws for `compare_embeddings`.
+
+    Parameters
+    ----------
+    cell_count : bool
+        Whether the number of cells of a well stands in the table, as an embedding of its own.
+    absent : mapping, optional
+        Name of an embedding that could not be had → why, and how to get it: each has rows
+        without a value.
+
+    Returns
+    -------
+    Measurements
+        `.scores`, `.per_class`, `.confusions`, `.differences()`, `.class_differences` and
+        `.save(folder)`.
+    """
+    check_normalisation(normalise)
+    choose_statistic(aggregate)
+    if not seeds:
+        raise EmbeddingError("no seed was given: clusters need at least one start.")
+    loaded = load_embeddings(embeddings)
+    label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
+    names, dropped = match_cells(loaded)
+    obs = _shared_obs(loaded, names, label)
+    used = {_title(one): one.used for one in loaded}
+    negative = control_cells(obs, controls)
+    tasks, counts = build_tasks(
+        obs,
+        label,
+        subsets=subsets,
+        where=where,
+        groups=groups,
+        resamples=resamples,
+        controls=negative,
+        fair=fair_cells(obs, label, used) if held_out else None,
+        sample=sample,
+    )
+    refuse_leaks(obs, label, used, tasks[0].rows)
+    known = {
+        "plates": text_column(obs, "Metadata_Plate"),
+        "batches": text_column(obs, "Metadata_Batch"),
+        "controls": negative,
+    }
+    if cell_count:
+        loaded += _cell_count(loaded, obs)
+    entries: list[Measurement] = []
+    for one in track(loaded, "scoring", shown=progress):
+        X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
+        blocks = block_names(one.cells)
+        # One number a cell has nothing to be whitened or corrected.
+        rule = "standardise" if one.name == COUNT else normalise
+        for task in tasks:
+            Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
+            entries += [
+                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                for score in task_scores(Z, task, seeds, aggregate=aggregate)
+            ]
+    entries += [
+        _entry(task, Score(metric, float("nan"), None, 0, reason), embedding=name)
+        for name, reason in (absent or {}).items()
+        for task in tasks
+        for metric in task_metrics(task)
+    ]
+    scored = names[tasks[0].rows[tasks[0].scored]]
+    return Measurements(
+        tuple(entries),
+        label,
+        normalise,
+        {**counts, "dropped": dropped},
+        cells=tuple(scored.astype(str)),
+    )
+
+
+def _title(one: Embedding) -> str:
+    return f"{one.name} (seed {one.seed})" if one.seed else one.name
+
+
+def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
+    """Take what describes the cells from the first embedding that has the label."""
+    holders = [one for one in loaded if label in one.cells.obs.columns] or list(loaded[:1])
+    obs = holders[0].cells.obs.loc[names]
+    for other in holders[1:]:
+        theirs = other.cells.obs.loc[names, label]
+        differ = obs[label].astype(str).to_numpy() != theirs.astype(str).to_numpy()
+        if differ.any():
+            raise EmbeddingError(
+                f"{holders[0].name} and {other.name} disagree on {label} in {int(differ.sum())} "
+                f"cells (first {names[differ][0]!r}): they are not the same cells."
+            )
+    return obs
+
+
+def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embedding]:
+    """Give the baseline that knows nothing but the number of cells, unless it is there or cannot be."""
+    if COUNT in {one.name for one in loaded}:
+        return []
+    counted, reason = count_cells([one.cells for one in loaded], obs)
+    if reason:
+        log.warning("no baseline of cell counts: %s.", reason)
+    return [] if counted is None else [counted]
+
+
+def _entry(
+    task: Task, score: Score, *, embedding: str, seed: str = "", weak: bool = False
+) -> Measurement:
+    """Give a score its place in the table."""
+    return Measurement(
+        embedding=embedding,
+        seed=seed,
+        subset=task.subset,
+        split=split_of(score.metric, task),
+        metric=score.metric,
+        weak=weak,
+        value=score.value,
+        draws=score.draws,
+        n=score.n,
+        classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
+        note=score.note,
+        confusions=score.confusions,
+        clusters=score.clusters,
+    )
