@@ -1,4 +1,4 @@
-"""Commands of studies: list, plan, audit, run, status, report, complement."""
+"""Commands of studies: list, plan, audit, run, status, report, complement; ceiling is in a file of its own."""
 
 import math
 from pathlib import Path

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
+from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation import check_normalisation
@@ -85,9 +86,15 @@ def check_label(
 
     Raises
     ------
-    EmbeddingError
+    EmbeddingError, StudyError
         When it cannot, or was.
     """
+    told = next((one for one in protocols if is_labelled(one.training.method)), None)
+    if told is not None:
+        raise StudyError(
+            f"{told.name}: method {told.training.method} is told the label; `cellssl study ceiling` trains "
+            "it, and scores it on plates whose labels it never saw"
+        )
     used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in protocols if one.weak}
     fair = fair_cells(obs, label, used) if held_out else None
     tasks, _ = build_tasks(obs, label, subsets=subsets, where=where, fair=fair, resamples=2)
