@@ -21,6 +21,7 @@ from cellssl.phenotypes.measurements import Measurement, Measurements
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.phenotypes.used_plates import marked_score, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
 
@@ -47,6 +48,7 @@ def evaluate(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    used_plates: bool = False,
     sample: int | None = MOST_CELLS,
     resamples: int = 400,
     progress: bool = True,
@@ -105,6 +107,10 @@ def evaluate(
     held_out : bool
         Where a training took positives by labels that the scored one follows from: score, and learn
         from, only cells of plates whose labels no training used. Without it such a score is refused.
+    used_plates : bool
+        With `held_out`, also score the other plates' cells by all classes, as a subset "used plates":
+        how far such labels mislead where they were used. Of embeddings that learnt from these labels
+        its rows say nothing of new plates, which stands in their note.
     sample : int, optional
         Of more labelled cells than this a seeded sample, evenly over the wells, is scored, which is
         said; None scores all, and images with a test set always are. Normalisations are fitted as they
@@ -144,6 +150,7 @@ def evaluate(
         aggregate=aggregate,
         where=where,
         held_out=held_out,
+        used_plates=used_plates,
         cell_count=True,
         sample=sample,
         resamples=resamples,
@@ -193,6 +200,7 @@ def measure_embeddings(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    used_plates: bool = False,
     cell_count: bool = False,
     sample: int | None = MOST_CELLS,
     resamples: int = 400,
@@ -216,6 +224,11 @@ def measure_embeddings(
         `.save(folder)`.
     """
     check_normalisation(normalise)
+    if used_plates and not held_out:
+        raise EmbeddingError(
+            "used_plates (--used-plates) shows scores that labels misled beside fair ones: it goes with "
+            "held_out (--held-out)."
+        )
     choose_statistic(aggregate)
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
@@ -225,6 +238,7 @@ def measure_embeddings(
     obs = _shared_obs(loaded, names, label)
     used = {_title(one): one.used for one in loaded}
     negative = control_cells(obs, controls)
+    fair = fair_cells(obs, label, used)
     tasks, counts = build_tasks(
         obs,
         label,
@@ -233,10 +247,21 @@ def measure_embeddings(
         groups=groups,
         resamples=resamples,
         controls=negative,
-        fair=fair_cells(obs, label, used) if held_out else None,
+        fair=fair if held_out else None,
         sample=sample,
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
+    if used_plates:
+        tasks += used_task(
+            obs,
+            label,
+            ~fair,
+            where=where,
+            groups=groups,
+            resamples=resamples,
+            controls=negative,
+            sample=sample,
+        )
     known = {
         "plates": text_column(obs, "Metadata_Plate"),
         "batches": text_column(obs, "Metadata_Batch"),
@@ -256,7 +281,13 @@ def measure_embeddings(
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
             entries += [
-                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                _entry(
+                    task,
+                    marked_score(score, task, one, obs, label),
+                    embedding=one.name,
+                    seed=one.seed,
+                    weak=one.weak,
+                )
                 for score in task_scores(Z, task, seeds, aggregate=aggregate)
             ]
     for name, reason in (absent or {}).items():

@@ -103,13 +103,13 @@ def choose_classes(
     likely = np.where(np.isnan(values), -np.inf, values)
     if among is not None:
         inside = np.where(np.isin(classes, among), likely, -np.inf)
-        likely = np.where(np.isfinite(inside).any(axis=1)[:, None], inside, likely)
+        likely = np.where(np.isfinite(inside).any(axis=1, keepdims=True), inside, likely)
     return classes[likely.argmax(axis=1)]
 
 
 def _unknown(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) -> str:
     """Name the classes that nobody who predicted their cells knew."""
-    own = np.searchsorted(classes, task.labels)
-    unknown: NDArray[np.bool_] = np.isnan(values[np.arange(len(values)), own])
+    own = np.searchsorted(classes, task.labels)[:, None]
+    unknown: NDArray[np.bool_] = np.isnan(np.take_along_axis(values, own, axis=1).ravel())
     lost = [str(name) for name in np.unique(task.labels) if unknown[task.labels == name].all()]
     return f"cannot be found, not among the labels told: {', '.join(lost)}" if lost else ""
