@@ -16,7 +16,6 @@ from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, read_scores, require_label
 from cellssl.phenotypes.controls import is_negative
-from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
 from cellssl.phenotypes.predictions import choose_classes, measure_predictions
 from cellssl.phenotypes.tasks import Task, build_tasks
@@ -120,7 +119,6 @@ def ceiling(
     """
     opened = Crops.open(crops)
     label = require_label(opened.obs, label)
-    column(opened.obs, PLATE, purpose="the plates that folds are made of")
     given = _resolved(protocol, changes or {})
     used = plates_used(given, opened.obs)
     fair = None if used is None else ~used
