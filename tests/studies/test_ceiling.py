@@ -13,6 +13,7 @@ from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError, EmbeddingError, ProtocolError, StudyError, TrainingError
 from cellssl.phenotypes import evaluate
+from cellssl.pipeline import run as run_pipeline
 from cellssl.protocols import LabelsUsed, load
 from cellssl.studies import Ceiling, ceiling, compare, train
 from cellssl.training import load_checkpoint
@@ -179,6 +180,9 @@ def test_a_fold_is_an_ordinary_run_that_is_marked(
     held = found.predictions.query("fold == 'fold 0'")
     with pytest.raises(EmbeddingError, match="labels that training was given"):
         evaluate([embedded], label="MOA", progress=False, resamples=3)
+    with pytest.raises(EmbeddingError, match="labels that training was given"):
+        run_pipeline(crops, tmp_path / "run", model=run, label="MOA", progress=False)
+    assert not (tmp_path / "run").exists()
     scores = evaluate([embedded], label="MOA", held_out=True, progress=False, resamples=3)
     assert set(scores.query("metric == 'knn'")["n"]) == {len(held)}
 
