@@ -1,4 +1,4 @@
-"""Experiments: one protocol trained on crops, several compared, and studies of many."""
+"""Experiments: one protocol trained on crops, several compared, studies of many, and the ceiling beside them."""
 
 from cellssl.studies.audit import (
     Audit,

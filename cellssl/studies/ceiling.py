@@ -159,10 +159,12 @@ def ceiling(
 
 
 def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Protocol:
-    """Read the protocol; the seeds are the ceiling's own."""
+    """Read the protocol; seeds and method are the ceiling's own."""
     if "training.seed" in changes:
         raise StudyError("a ceiling trains with seeds 0, 1, …: `seeds` says how many")
-    return resolve(protocol, {k: v for k, v in changes.items() if k != "training.method"})
+    if changes.get("training.method", METHOD) != METHOD:
+        raise StudyError(f"a ceiling trains with the method {METHOD}, whatever the protocol's is")
+    return resolve(protocol, changes)
 
 
 def _told_protocol(protocol: Protocol) -> Protocol:

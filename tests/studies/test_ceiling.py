@@ -234,6 +234,7 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
             r"fold 0: .* hold '\w+' only of the classes of Metadata_MOA, wanted two",
         ),
         ({}, {"changes": {**SETTINGS, "training.seed": 3}}, "trains with seeds 0, 1"),
+        ({}, {"changes": {"training.method": "moco"}}, "with the method supervised"),
         ({}, {"protocol": CHOSEN}, "amplitudes were chosen by them"),
         ({}, {"subsets": {"two": ["DMSO", "brihgt"]}}, "did you mean 'bright'"),
     ],
