@@ -41,13 +41,14 @@ def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
     return np.sort(chosen)
 
 
-def chosen_cells(obs: pd.DataFrame, where: str) -> np.ndarray:
-    """Read a column of truth values, also as text or 0 and 1: (N,) bool.
+def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
+    """Read a column of truth values, also as text or 0 and 1: (N,) bool; or take them as they are.
 
     Raises
     ------
     EmbeddingError
-        When there is no such column, with or without ``Metadata_``, or it holds something else.
+        When there is no such column, with or without ``Metadata_``, or it holds something else; or
+        when there is not one truth value for each cell.
 
     Examples
     --------
@@ -58,6 +59,12 @@ def chosen_cells(obs: pd.DataFrame, where: str) -> np.ndarray:
     >>> chosen_cells(pd.DataFrame({"Metadata_Good": [1, 0, 1]}), "Good").tolist()
     [True, False, True]
     """
+    if not isinstance(where, str):
+        if where.dtype != bool or where.shape != (len(obs),):
+            raise EmbeddingError(
+                f"wanted a truth value for each of {len(obs)} cells, got {where.shape} of {where.dtype}."
+            )
+        return where
     name = where if where in obs else f"Metadata_{where}"
     if name not in obs:
         there = ", ".join(map(str, obs))

@@ -60,3 +60,11 @@ def test_truth_is_read_however_it_is_written(values: list) -> None:
 def test_what_is_no_truth_is_refused(where: str, message: str) -> None:
     with pytest.raises(EmbeddingError, match=message):
         chosen_cells(pd.DataFrame({"Metadata_Good": ["True", "perhaps"]}), where)
+
+
+def test_a_truth_for_each_cell_is_taken_as_it_is() -> None:
+    obs = pd.DataFrame({"Metadata_Good": [True, False]})
+    assert chosen_cells(obs, np.array([False, True])).tolist() == [False, True]
+    for wrong in (np.array([True]), np.array([0, 1])):
+        with pytest.raises(EmbeddingError, match="wanted a truth value for each of 2 cells"):
+            chosen_cells(obs, wrong)

@@ -20,7 +20,8 @@ def train(
     label: Annotated[
         str | None,
         typer.Option(
-            help="Classes that a linear classifier learns beside the encoder, for looking on."
+            help="Classes that a linear classifier learns beside the encoder, for looking on; what the "
+            "method supervised is told."
         ),
     ] = None,
     device: Device = "auto",

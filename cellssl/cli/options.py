@@ -26,6 +26,7 @@ __all__ = [
     "Seed",
     "Subsets",
     "TrainingChanges",
+    "UsedPlates",
     "Weights",
     "Where",
     "Workers",
@@ -57,6 +58,14 @@ HeldOut = Annotated[
         "--held-out",
         help="Score only plates whose labels no training used for its positives. Without it, scores that "
         "would ask for labels that training was given are refused.",
+    ),
+]
+UsedPlates = Annotated[
+    bool,
+    typer.Option(
+        "--used-plates",
+        help="With held-out scores, also those of the plates whose labels training used, marked as telling "
+        "nothing of new plates: how far weak labels mislead where they were used.",
     ),
 ]
 Groups = Annotated[

@@ -202,6 +202,8 @@ _HEADLINE = {
     "linear": "linear",
     "knn_batches": "kNN, other batches",
     "linear_batches": "linear, other batches",
+    "ami_predictions": "AMI of predictions",
+    "predictions": "predictions",
     "ami_plate": "AMI with plate",
     "linear_plate": "plate, linear",
 }
@@ -224,7 +226,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     if scores["weak"].any():
         say(
             "† trained with other cells of the same well or treatment as positives, or with "
-            "amplitudes chosen by labels: weak labels"
+            "amplitudes chosen by labels: weak labels; supervised: told the labels themselves"
         )
 
 

@@ -1,4 +1,4 @@
-"""Commands of studies: list, plan, audit, run, status, report, complement."""
+"""Commands of studies: list, plan, audit, run, status, report, complement; ceiling is in a file of its own."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli.application import studies
-from cellssl.cli.options import Baselines, CropFile, Device, Out, Weights, parse_baselines
+from cellssl.cli.options import (
+    Baselines,
+    CropFile,
+    Device,
+    Out,
+    UsedPlates,
+    Weights,
+    parse_baselines,
+)
 from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
 
 if TYPE_CHECKING:
@@ -199,13 +207,17 @@ def status(folder: Folder) -> None:
 
 @command(studies, "report")
 def report(
-    folder: Folder, crops: CropFile, baseline: Baselines = None, device: Device = "auto"
+    folder: Folder,
+    crops: CropFile,
+    baseline: Baselines = None,
+    used_plates: UsedPlates = False,
+    device: Device = "auto",
 ) -> None:
     """Score what is finished, draw it, and write the study's page."""
     import cellssl.studies
 
     saved = cellssl.studies.saved_study(folder).changed(baselines=parse_baselines(baseline))
-    _score(saved, crops, folder, device)
+    _score(saved, crops, folder, device, used_plates=used_plates)
 
 
 @command(studies, "complement")
@@ -253,7 +265,9 @@ def _gain(row: "pd.Series") -> str:
     return f"{row['gain']:+.3f}{inside}"
 
 
-def _score(study: "Study", crops: Path, out: Path, device: str) -> None:
+def _score(
+    study: "Study", crops: Path, out: Path, device: str, *, used_plates: bool = False
+) -> None:
     """Score, draw, and say what is missing."""
     import cellssl.studies
 
@@ -261,6 +275,7 @@ def _score(study: "Study", crops: Path, out: Path, device: str) -> None:
         study,
         crops,
         out,
+        used_plates=used_plates,
         device=device,
         progress=shown(),
     )

@@ -48,7 +48,7 @@ def embed(
     crop_size: int | None = None,
     scaling: Scaling | None = None,
     sample: int | None = None,
-    where: str | None = None,
+    where: str | np.ndarray | None = None,
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
@@ -89,8 +89,8 @@ def embed(
     sample : int, optional
         Embed only so many cells, drawn evenly over the wells; always the same ones (see
         `sample_wells`), so that embeddings of one sample can be compared.
-    where : str, optional
-        A boolean column of obs: embed only cells where it is true.
+    where : str or (N,) bool, optional
+        A boolean column of obs, or a truth value for each cell: embed only cells where it is true.
     seed : int
         Of the random network.
     batch_size : int, optional
@@ -167,13 +167,14 @@ def embed(
     return result
 
 
-def _choose(crops: Crops, sample: int | None, where: str | None) -> np.ndarray:
+def _choose(crops: Crops, sample: int | None, where: str | np.ndarray | None) -> np.ndarray:
     """Choose the cells to embed: their positions in the file, rising."""
     rows = np.arange(len(crops))
     if where is not None:
         rows = np.flatnonzero(chosen_cells(crops.obs, where))
         if not len(rows):
-            raise EmbeddingError(f"{where} is true for no cell: nothing to embed.")
+            what = where if isinstance(where, str) else "where"
+            raise EmbeddingError(f"{what} is true for no cell: nothing to embed.")
     return rows if sample is None else rows[sample_wells(crops.obs.iloc[rows], sample)]
 
 

@@ -1,4 +1,4 @@
-"""What every self-supervised method is: an encoder, its heads, a loss of two views."""
+"""What every method is: an encoder, its heads, a loss of two views."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -14,7 +14,7 @@ __all__ = ["Method", "check_batch", "full_precision"]
 
 
 class Method(nn.Module, ABC):
-    """An encoder with whatever else it needs to learn without labels.
+    """An encoder with whatever else it needs to learn.
 
     A method sees two views of the same cells and gives one number. Several crops are a mean of
     `loss` over pairs (`forward`); several groups of views are sums made by the caller, they share
@@ -34,10 +34,14 @@ class Method(nn.Module, ABC):
         The head between these features and the loss.
     directions : bool
         Whether the loss compares directions alone, so that a projection's length means nothing.
+    labelled : bool
+        Whether it is told what the cells show, in `forward`'s ``codes``: (B,) int64 classes, −1 where
+        they are not known. All others learn without labels.
     """
 
     name: ClassVar[str]
     directions: ClassVar[bool] = False
+    labelled: ClassVar[bool] = False
     encoder: Encoder
     projector: nn.Sequential
 

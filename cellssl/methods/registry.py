@@ -10,24 +10,43 @@ from cellssl.methods.byol import BYOL
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo
 from cellssl.methods.simclr import SimCLR
+from cellssl.methods.supervised import Supervised
 from cellssl.methods.vicreg import VICReg
 
-__all__ = ["build", "names", "option_names"]
+__all__ = ["build", "is_labelled", "names", "option_names"]
 
 _METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg)
+    method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg, Supervised)
 }
 
 
-def names() -> tuple[str, ...]:
+def names(*, labelled: bool = False) -> tuple[str, ...]:
     """List the methods that `build` knows.
+
+    Parameters
+    ----------
+    labelled : bool
+        Whether those that are told labels are among them.
 
     Examples
     --------
     >>> names()
     ('simclr', 'moco', 'byol', 'barlow_twins', 'vicreg')
+    >>> names(labelled=True)[-1]
+    'supervised'
     """
-    return tuple(_METHODS)
+    return tuple(name for name, method in _METHODS.items() if labelled or not method.labelled)
+
+
+def is_labelled(name: str) -> bool:
+    """Whether a method is told what the cells show.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such method.
+    """
+    return _find(name).labelled
 
 
 def option_names(name: str) -> tuple[str, ...]:
@@ -53,7 +72,7 @@ def build(name: str, encoder: Encoder, **options: Any) -> Method:
     Parameters
     ----------
     name : str
-        One of `names()`.
+        One of `names(labelled=True)`.
     encoder : Encoder
         From images (B, C, H, W) to features (B, D), with `feature_dim` = D.
     **options

@@ -25,6 +25,7 @@ def evaluate(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    used_plates: bool = False,
     sample: int | None = MOST_CELLS,
     resamples: int = 400,
     progress: bool = True,
@@ -83,6 +84,10 @@ def evaluate(
     held_out : bool
         Where a training took positives by labels that the scored one follows from: score, and learn
         from, only cells of plates whose labels no training used. Without it such a score is refused.
+    used_plates : bool
+        With `held_out`, also score the other plates' cells by all classes, as a subset "used plates":
+        how far such labels mislead where they were used. Of embeddings that learnt from these labels
+        its rows say nothing of new plates, which stands in their note.
     sample : int, optional
         Of more labelled cells than this a seeded sample, evenly over the wells, is scored, which is
         said; None scores all, and images with a test set always are. Normalisations are fitted as they
@@ -122,6 +127,7 @@ def evaluate(
         aggregate=aggregate,
         where=where,
         held_out=held_out,
+        used_plates=used_plates,
         cell_count=True,
         sample=sample,
         resamples=resamples,

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
 
-__all__ = ["UsedLabels", "fair_cells", "refuse_leaks"]
+__all__ = ["USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
 
 PLATE = "Metadata_Plate"
+USED_PLATES = "used plates"  # the subset of cells whose labels a training used
 
 # A label follows from the columns that training used when it is the same for all cells of so many of
 # their groups: a few treatments of two mechanisms, or a mistyped well, do not make a score fair.

@@ -20,6 +20,7 @@ from cellssl.phenotypes.measurements import Measurement, Measurements
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.phenotypes.used_plates import marked_score, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
 
@@ -45,6 +46,7 @@ def measure_embeddings(
     aggregate: str = "median",
     where: str | None = None,
     held_out: bool = False,
+    used_plates: bool = False,
     cell_count: bool = False,
     sample: int | None = MOST_CELLS,
     resamples: int = 400,
@@ -68,6 +70,11 @@ def measure_embeddings(
         `.save(folder)`.
     """
     check_normalisation(normalise)
+    if used_plates and not held_out:
+        raise EmbeddingError(
+            "used_plates (--used-plates) shows scores that labels misled beside fair ones: it goes with "
+            "held_out (--held-out)."
+        )
     choose_statistic(aggregate)
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
@@ -77,6 +84,7 @@ def measure_embeddings(
     obs = _shared_obs(loaded, names, label)
     used = {_title(one): one.used for one in loaded}
     negative = control_cells(obs, controls)
+    fair = fair_cells(obs, label, used)
     tasks, counts = build_tasks(
         obs,
         label,
@@ -85,10 +93,21 @@ def measure_embeddings(
         groups=groups,
         resamples=resamples,
         controls=negative,
-        fair=fair_cells(obs, label, used) if held_out else None,
+        fair=fair if held_out else None,
         sample=sample,
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
+    if used_plates:
+        tasks += used_task(
+            obs,
+            label,
+            ~fair,
+            where=where,
+            groups=groups,
+            resamples=resamples,
+            controls=negative,
+            sample=sample,
+        )
     known = {
         "plates": text_column(obs, "Metadata_Plate"),
         "batches": text_column(obs, "Metadata_Batch"),
@@ -105,7 +124,13 @@ def measure_embeddings(
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
             entries += [
-                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                _entry(
+                    task,
+                    marked_score(score, task, one, obs, label),
+                    embedding=one.name,
+                    seed=one.seed,
+                    weak=one.weak,
+                )
                 for score in task_scores(Z, task, seeds, aggregate=aggregate)
             ]
     entries += [

@@ -27,7 +27,15 @@ from cellssl.scores import (
     silhouette,
 )
 
-__all__ = ["CLASSIFIERS", "METRICS", "Score", "split_of", "task_metrics", "task_scores"]
+__all__ = [
+    "CLASSIFIERS",
+    "METRICS",
+    "Score",
+    "class_confusions",
+    "split_of",
+    "task_metrics",
+    "task_scores",
+]
 
 
 class Score(NamedTuple):
@@ -234,7 +242,7 @@ def _accuracies(
         return
     apart = {"groups": task.groups} if task.test is None else {"test": task.test}
     predictions = predict(Z, task.labels, **apart)
-    found = _confusions(truth, predictions, np.unique(task.labels), task.resamples)
+    found = class_confusions(truth, predictions, np.unique(task.labels), task.resamples)
     note = _lonely(task)
     yield Score(name, balanced_accuracy_of(found.table), found.draws.mean(axis=1), n, note, found)
     if task.test is not None:
@@ -259,12 +267,12 @@ def _across_batches(
     left = np.setdiff1d(labels, truth).tolist()
     note = f"left out, in one batch only: {', '.join(left)}" if left else ""
     predictions = predict(Z[rows], truth, groups=batches[rows])
-    found = _confusions(truth, predictions, classes, resamples.take(rows))
+    found = class_confusions(truth, predictions, classes, resamples.take(rows))
     value, draws = balanced_accuracy_of(found.table), found.draws.mean(axis=1)
     return Score(metric, value, draws, len(rows), note, found, len(classes))
 
 
-def _confusions(
+def class_confusions(
     truth: NDArray[np.str_], predictions: NDArray[np.str_], classes: NDArray, resamples: Resamples
 ) -> Confusions:
     """Count which class was taken for which, with the draws of each class's accuracy."""

@@ -12,6 +12,7 @@ from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_values, treatment_names, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.splits import Split, find_split
 from cellssl.sampling import chosen_cells, sample_wells
@@ -218,8 +219,10 @@ def _checked_subsets(
     """Make sure that each subset names existing classes, two at least."""
     known = classes.tolist()
     for name, members in subsets.items():
-        if name == "all":
-            raise EmbeddingError("a subset cannot be called 'all': that is every class.")
+        if name in ("all", USED_PLATES):
+            raise EmbeddingError(
+                f"a subset cannot be called {name!r}: that is cells of every class."
+            )
         for member in members:
             if member not in known:
                 raise EmbeddingError(

@@ -21,6 +21,7 @@ from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method
 from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_labels
 from cellssl.studies import plan_baselines, train
+from cellssl.studies.readiness import refuse_told
 from cellssl.training import load_checkpoint
 
 __all__ = ["RunResult", "run"]
@@ -229,10 +230,13 @@ def _refuse_used(
 ) -> None:
     """Make sure that something is left to score whose labels training does not use, or has not."""
     table = source.obs if isinstance(source, Crops) else source.fields
-    if label is None or not recipe.weak:
-        return
+    if model is None:
+        refuse_told([recipe])
     # A trained model has used those of the plates that it was trained on, not of these.
     trained = None if model is None else load_checkpoint(model)
+    weak = recipe.weak if trained is None else trained.get("weak", recipe.weak)
+    if label is None or not weak:
+        return
     labels = used_labels(recipe, table) if trained is None else trained.get("labels_used", {})
     used = {recipe.name: UsedLabels.of(labels)}
     fair = fair_cells(table, label, used)

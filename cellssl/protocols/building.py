@@ -98,6 +98,11 @@ def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:
 def build_method(protocol: Protocol, encoder: Encoder) -> Method:
     """Put the encoder under the protocol's method, with a head for each group of views."""
     settings = protocol.training
+    if protocol.groups and methods.is_labelled(settings.method):
+        raise ProtocolError(
+            f"protocol {protocol.name}: {settings.method} has one head, and there are groups of views "
+            f"({', '.join(protocol.groups)}): take the views of one, or another method"
+        )
     if not protocol.groups:
         return methods.build(settings.method, encoder, **settings.method_options)
     heads = {

@@ -95,7 +95,7 @@ def _name(item: object) -> str:
 
 def drop_foreign_options(values: dict[str, Any], method: str) -> None:
     """Take the options out of valid plain values that another method does not have."""
-    if method not in methods.names():
+    if method not in methods.names(labelled=True):
         return
     options, known = values["training"]["method_options"], methods.option_names(method)
     for option in [option for option in options if option not in known]:

@@ -113,8 +113,9 @@ def _names(value: Mapping[str, Any], note: Report) -> None:
         )
     if not isinstance(method, str):
         return
-    if method not in methods.names():
-        note(("training", "method"), f"unknown method {method!r}{nearest(method, methods.names())}")
+    known_methods = methods.names(labelled=True)
+    if method not in known_methods:
+        note(("training", "method"), f"unknown method {method!r}{nearest(method, known_methods)}")
         return
     options = training.get("method_options")
     for option in options if isinstance(options, Mapping) else ():

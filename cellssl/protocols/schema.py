@@ -230,11 +230,14 @@ def _training(description: str | None) -> Schema:
     block = _block(
         TrainingSettings,
         description,
-        method={**keys["method"], "enum": list(methods.names())},
+        method={**keys["method"], "enum": list(methods.names(labelled=True))},
         encoder={**keys["encoder"], "enum": list(encoders.names())},
     )
     default = TrainingSettings.model_fields["method"].default
-    return {**block, "allOf": [_options(name, name == default) for name in methods.names()]}
+    return {
+        **block,
+        "allOf": [_options(name, name == default) for name in methods.names(labelled=True)],
+    }
 
 
 def _options(method: str, default: bool) -> Schema:

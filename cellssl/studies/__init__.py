@@ -1,4 +1,4 @@
-"""Experiments: one protocol trained on crops, several compared, and studies of many."""
+"""Experiments: one protocol trained on crops, several compared, studies of many, and the ceiling beside them."""
 
 from cellssl.studies.audit import (
     Audit,
@@ -12,6 +12,7 @@ from cellssl.studies.audit import (
 )
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
+from cellssl.studies.ceiling import Ceiling, ceiling
 from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.complement import Complement, complement
 from cellssl.studies.contents import Contents, cluster_contents
@@ -30,6 +31,7 @@ __all__ = [
     "BASELINES",
     "Audit",
     "Baseline",
+    "Ceiling",
     "Comparison",
     "Complement",
     "Contents",
@@ -44,6 +46,7 @@ __all__ = [
     "Sweep",
     "audit",
     "carry_out",
+    "ceiling",
     "check_crops",
     "class_correlations",
     "class_table",

@@ -1,5 +1,6 @@
 """One experiment: a protocol trained on crops, or a baseline put over them."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl import methods
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import ProtocolError
@@ -25,6 +27,7 @@ from cellssl.protocols import (
     resolve,
     used_labels,
 )
+from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
 __all__ = ["scaling_rule", "train"]
@@ -39,6 +42,7 @@ def train(
     *,
     changes: Mapping[str, Any] | None = None,
     label: str | None = None,
+    where: str | np.ndarray | None = None,
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
@@ -63,7 +67,10 @@ def train(
     label
         A column of classes that a linear classifier learns from the features while they are
         trained, for looking on: ``online_accuracy.csv`` and ``online_confusion.csv``. The encoder
-        never hears of it.
+        never hears of it, unless the method is one that is told labels (``supervised``): it needs
+        one, and the run records whose labels it was told.
+    where
+        A boolean column of the cells, or a truth value for each: train on these only.
     device
         ``"auto"`` (an accelerator where there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     devices, nodes, strategy
@@ -97,9 +104,14 @@ def train(
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     views = build_views(protocol, channels, crops.mask_names)
-    held = _held_out(crops.obs)
-    source = CropSource(crops, scaling, rows=~held, channels=channels, masks=views.needs_masks)
-    labels = None if label is None else _labels(protocol, crops, scaling, channels, held, label)
+    rows, tested = _divide(crops.obs, where)
+    source = CropSource(crops, scaling, rows=rows, channels=channels, masks=views.needs_masks)
+    labels = None
+    if label is not None:
+        labels = _labels(protocol, crops, scaling, channels, rows, tested, label)
+    told = labels if methods.is_labelled(protocol.training.method) else None
+    if methods.is_labelled(protocol.training.method):
+        protocol = _with_classes(protocol, labels)
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -126,8 +138,9 @@ def train(
             "protocol": protocol.to_dict(),
             "protocol_name": protocol.name,
             "positives": str(protocol.positives),
-            "weak": protocol.weak,
+            "weak": protocol.weak or told is not None,
             "labels_used": used_labels(protocol, source.obs),
+            **({} if told is None else _describe_told(protocol, source.obs, told)),
         },
         device=device,
         devices=devices,
@@ -137,9 +150,10 @@ def train(
     )
 
 
-def _held_out(obs: pd.DataFrame) -> np.ndarray:
-    """Tell which images are not trained on: (N,) bool; some must be left."""
+def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which images are trained on, of which some must be left, and which are of a test set: (N,) bool."""
     held = held_out(obs)
+    chosen = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
     if held.all():
         raise ProtocolError(
             f"all {len(obs)} images are of a test or validation set (Metadata_Split): nothing is left "
@@ -147,7 +161,7 @@ def _held_out(obs: pd.DataFrame) -> np.ndarray:
         )
     if held.any():
         _log.info("%d images of the test or validation set are not trained on", held.sum())
-    return held
+    return chosen & ~held, chosen & held
 
 
 def _labels(
@@ -155,18 +169,58 @@ def _labels(
     crops: Crops,
     scaling: FittedScaling,
     channels: tuple[str, ...],
-    held: np.ndarray,
+    rows: np.ndarray,
+    tested: np.ndarray,
     label: str,
 ) -> Labels:
-    """Give the classes of the images that are trained on, and of those that are not."""
+    """Give the classes of the images that are trained on, and of those of a test set."""
     column = require_label(crops.obs, label)
     values = text_values(crops.obs[column], column)
-    if not held.any():
-        return Labels.of(column, values)
-    tested = CropSource(crops, scaling, rows=held, channels=channels)
+    if not tested.any():
+        return Labels.of(column, values[rows])
+    held = CropSource(crops, scaling, rows=tested, channels=channels)
     return Labels.of(
-        column, values[~held], held=tested, held_values=values[held], size=protocol.crop.size
+        column, values[rows], held=held, held_values=values[tested], size=protocol.crop.size
     )
+
+
+def _with_classes(protocol: Protocol, labels: Labels | None) -> Protocol:
+    """Say in a protocol whose method is told labels how many classes these have."""
+    method = protocol.training.method
+    if labels is None:
+        raise ProtocolError(
+            f"protocol {protocol.name}: method {method} learns a label: name its column, with --label"
+        )
+    count, options = len(labels.classes), protocol.training.method_options
+    if options.get("classes", count) != count:
+        raise ProtocolError(
+            f"protocol {protocol.name}: method_options say {options['classes']} classes, {labels.name} has "
+            f"{count} among the cells: leave it out"
+        )
+    return resolve(protocol, {"training.method_options": {**options, "classes": count}})
+
+
+def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dict[str, Any]:
+    """Say which labels the method was told: no fair score may ask for them again.
+
+    Parameters
+    ----------
+    obs
+        One row per image that is trained on.
+    """
+    used = used_labels(protocol, obs)
+    told = obs[labels.codes.numpy() >= 0]
+    plates = set(told["Metadata_Plate"].astype(str)) if "Metadata_Plate" in obs.columns else set()
+    return {
+        "labels_used": {
+            "columns": list(dict.fromkeys([*used["columns"], labels.name])),
+            "plates": sorted(plates | set(used["plates"])),
+        },
+        "told": {
+            "classes": list(labels.classes),
+            "fingerprint": hashlib.sha256(labels.codes.numpy().tobytes()).hexdigest()[:16],
+        },
+    }
 
 
 def scaling_rule(protocol: Protocol) -> Scaling:

@@ -72,6 +72,7 @@ def score_study(
     crops: str | Path,
     out: str | Path,
     *,
+    used_plates: bool = False,
     device: str = "auto",
     progress: bool = True,
 ) -> Outcome:
@@ -81,6 +82,8 @@ def score_study(
     ----------
     study, crops, out, device, progress
         As for `carry_out`.
+    used_plates : bool
+        Of a study that scores held-out plates: score the others too, as `cellssl.evaluate` does.
 
     Raises
     ------
@@ -106,6 +109,7 @@ def score_study(
         label=study.label,
         subsets=study.subsets or None,
         held_out=study.held_out,
+        used_plates=used_plates,
         normalise=study.normalise,
         absent=absent,
         progress=progress,

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from cellssl import __version__
 from cellssl.files import atomic
 from cellssl.phenotypes import differences_between
+from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.report import (
     class_change_figure,
     class_statements,
@@ -22,8 +23,10 @@ from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, wr
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.clusters_section import clusters_section
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
+from cellssl.studies.planning import plain
 from cellssl.studies.study import Study
 from cellssl.studies.sweeps_section import sweeps_section
+from cellssl.studies.used_plates_section import used_plates_section
 
 __all__ = ["write_study_page"]
 
@@ -45,6 +48,7 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
             _scores(outcome),
             sweeps_section(study, outcome, partial(_picture, outcome)),
             _classes(outcome),
+            used_plates_section(outcome),
             clusters_section(outcome.contents, partial(_picture, outcome)),
             _runs(study, outcome),
         )
@@ -125,17 +129,18 @@ def _scores(outcome: Outcome) -> Section:
     """Draw all beside baselines."""
     blocks: list = []
     for subset in _means(outcome.scores)["subset"].unique():
+        what = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
         figure = score_figure(
             outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=TOGETHER
         )
         caption = (
-            f"{'All classes' if subset == 'all' else f'Subset {subset}'}: clusters against the "
+            f"{what.get(subset, f'Subset {subset}')}: clusters against the "
             "label, and what a nearest-neighbour and a linear classifier find in cells that they did "
             "not learn from. Bars: 95 % intervals over treatments and seeds. Below: how much of it is "
             "plate or batch, where there are several."
         )
         alt = f"Scores of every combination, {subset}"
-        blocks.append(_picture(outcome, f"scores-{subset}", figure, caption, alt))
+        blocks.append(_picture(outcome, f"scores-{plain(subset)}", figure, caption, alt))
     blocks += _apart(outcome)
     return Section("scores", "Scores", "Which protocol tells most", blocks)
 

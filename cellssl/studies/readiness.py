@@ -9,6 +9,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
+from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation import check_normalisation
@@ -19,7 +20,7 @@ from cellssl.studies.planning import PlannedRun, base_protocol
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
 
-__all__ = ["check_label", "check_ready"]
+__all__ = ["check_label", "check_ready", "refuse_told"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,13 +86,30 @@ def check_label(
 
     Raises
     ------
-    EmbeddingError
+    EmbeddingError, StudyError
         When it cannot, or was.
     """
+    refuse_told(protocols)
     used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in protocols if one.weak}
     fair = fair_cells(obs, label, used) if held_out else None
     tasks, _ = build_tasks(obs, label, subsets=subsets, where=where, fair=fair, resamples=2)
     refuse_leaks(obs, label, used, tasks[0].rows)
+
+
+def refuse_told(protocols: Sequence[Protocol]) -> None:
+    """Make sure that no training is told the labels outright, where it is to be scored as one that is not.
+
+    Raises
+    ------
+    StudyError
+        When one is.
+    """
+    for one in protocols:
+        if is_labelled(one.training.method):
+            raise StudyError(
+                f"{one.name}: method {one.training.method} is told the label; `cellssl study ceiling` "
+                "trains it, and scores it on plates whose labels it never saw"
+            )
 
 
 def _check_folders(runs: Sequence[PlannedRun], folders: Path) -> None:

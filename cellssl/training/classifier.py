@@ -22,7 +22,7 @@ _BLOCK = 512  # images in an evaluation pass
 
 @dataclass(frozen=True)
 class Labels:
-    """What images show, for looking on; no weight and no choice of the encoder depends on it.
+    """What images show, for looking on: only a method that is told labels hears of it.
 
     Attributes
     ----------

@@ -72,7 +72,8 @@ def fit(
     partners : Partners, optional
         Which other image every second view shows (weak supervision); its own without.
     labels : Labels, optional
-        What the images show, told to a linear classifier beside the encoder, for looking on.
+        What the images show, told to a linear classifier beside the encoder, for looking on; and to
+        the method itself where it is `labelled`, which needs them.
     description : mapping, optional
         Plain values that go into the checkpoint (channels, crop size, scaling, protocol). A run
         goes on only with the same.
@@ -103,6 +104,7 @@ def fit(
     >>> fit(method, source, views, settings, "runs/expert")  # doctest: +SKIP
     PosixPath('runs/expert')
     """
+    _check_told(method, labels, partners)
     folder = make_folder(out)
     plan = make_plan(len(source), settings)
     identity = identify(method, source, settings, description or {})
@@ -197,7 +199,19 @@ def _set_up(
         views=compiled(views) if on_gpu else views,
         tap=tap,
         classifier=classifier,
+        codes=labels.codes.to(fabric.device) if labels is not None and method.labelled else None,
     )
+
+
+def _check_told(method: Method, labels: Labels | None, partners: Partners | None) -> None:
+    """Make sure that a method which learns labels gets them, and views of the cells that they are of."""
+    if method.labelled and labels is None:
+        raise TrainingError(f"method {method.name!r} learns what the images show: it needs labels")
+    if method.labelled and partners is not None:
+        raise TrainingError(
+            f"method {method.name!r} learns what each image shows: every view must show the image itself, "
+            "so take positives: same_cell"
+        )
 
 
 def _check_shared(folder: Path, fabric: Fabric, step: int) -> None:

@@ -21,7 +21,9 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: str = Field("simclr", description="self-supervised method, by its registered name")
+    method: str = Field(
+        "simclr", description="how it learns, by its registered name; supervised is told a label"
+    )
     method_options: dict[str, Any] = Field(
         default_factory=dict, description="options of that method, e.g. temperature"
     )

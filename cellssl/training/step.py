@@ -40,6 +40,8 @@ class Step:
         Is told when a batch begins.
     classifier : OnlineClassifier, optional
         Learns labels from the features, beside the encoder.
+    codes : Tensor, optional
+        (N,) int64 class of each image, on the device, for a method that is told labels.
 
     Attributes
     ----------
@@ -60,9 +62,11 @@ class Step:
         views: ViewMaker,
         tap: FeatureTap,
         classifier: OnlineClassifier | None = None,
+        codes: Tensor | None = None,
     ) -> None:
         self.fabric, self.module, self.optimizer, self.method = fabric, module, optimizer, method
         self.supply, self.views, self.tap, self.classifier = supply, views, tap, classifier
+        self.codes = codes
         self.number = torch.zeros((), dtype=torch.long, device=supply.index.device)
         # On the device too: what is compiled for one seed serves all others.
         self.seed = torch.full_like(self.number, supply.seed)
@@ -98,8 +102,10 @@ class Step:
         self.views_made = sum(map(len, made)) // len(batch.index)
         self.cells_seen = seen = len(made[0])
         self.tap.clear()
+        told = {} if self.codes is None else {"codes": self.codes[batch.index]}
         with self.fabric.no_backward_sync(self.module, enabled=not last):
-            loss = self.module(*(v.contiguous(memory_format=torch.channels_last) for v in made))
+            shown = (v.contiguous(memory_format=torch.channels_last) for v in made)
+            loss = self.module(*shown, **told)
             self.fabric.backward(loss / self.supply.plan.accumulate)
         if self.classifier is not None:
             # The first view: it shows the image itself, whoever the second one shows.

@@ -142,3 +142,45 @@ def test_on_the_command_line(weak, tmp_path):
     assert result.exit_code == 0, result.output
     counts = json.loads((tmp_path / "scores" / "scores.json").read_text())["cells"]
     assert (counts["scored"], counts["used"]) == (48, 96)
+
+
+def test_used_plates_stand_beside_fair_ones_for_those_who_ask(weak, make_embedding):
+    given = [weak(), make_embedding("own")]
+    asked = measure_embeddings(given, label="MOA", held_out=True, used_plates=True, **FEW)
+    fair = measure_embeddings(given, label="MOA", held_out=True, **FEW)
+    scores = asked.scores
+    plain = scores[scores["subset"] == "all"].reset_index(drop=True)
+    assert plain.equals(fair.scores)  # they are as they would be alone
+    used = scores[(scores["subset"] == "used plates") & ~scores["metric"].isin(["nsc", "nscb"])]
+    assert set(used["n"]) == {96}
+    assert set(used.loc[used["metric"] == "knn", "split"]) == {"plates"}
+    marked = used["note"].str.contains("says nothing of new plates")
+    assert marked.groupby(used["embedding"]).agg(["min", "max"]).to_numpy().tolist() == [
+        [False, False],  # own
+        [True, True],
+    ]
+    only = make_embedding()
+    rows = only.obs["Metadata_Plate"].isin(["W0_1", "W1_1"])
+    alone = evaluate([only[rows].copy()], label="MOA", **FEW)
+    own = used[(used["embedding"] == "own") & (used["metric"] == "knn")]["value"].item()
+    assert own == alone.loc[alone["metric"] == "knn", "value"].iloc[0]
+
+
+def test_used_plates_are_never_shown_by_themselves(weak, make_embedding, caplog):
+    with pytest.raises(EmbeddingError, match="goes with held_out"):
+        evaluate([weak()], label="MOA", used_plates=True, **FEW)
+    with pytest.raises(EmbeddingError, match="cannot be called 'used plates'"):
+        evaluate([weak()], label="MOA", subsets={"used plates": ["Actin", "DMSO"]}, **FEW)
+    scores = evaluate([make_embedding()], label="MOA", held_out=True, used_plates=True, **FEW)
+    assert set(scores["subset"]) == {"all"}
+    assert "there are no used plates to score" in caplog.text
+
+
+def test_used_plates_on_the_command_line(weak, tmp_path):
+    weak().write_h5ad(tmp_path / "weak.h5ad")
+    arguments = ["evaluate", tmp_path / "weak.h5ad", "--label", "MOA", "-o", tmp_path / "scores"]
+    asked = [*map(str, arguments), "--held-out", "--used-plates"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "used plates" in result.output
+    assert "says nothing of new plates" in (tmp_path / "scores" / "scores.csv").read_text()

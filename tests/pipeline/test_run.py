@@ -129,6 +129,7 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"redo": "everything"}, "Stages: crop"),
         ({"label": "Mao"}, "did you mean 'Metadata_MOA'"),
         ({"changes": {"training.epoch": 1}}, "training.epochs"),
+        ({"changes": {"training.method": "supervised"}}, "study ceiling. trains it"),
     ],
 )
 def test_mistakes_are_said(result, options, said, tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellssl.errors import TrainingError
-from cellssl.training import Labels, fit, load_checkpoint
+from cellssl.training import Labels, Partners, fit, load_checkpoint
 from cellssl.training.classifier import OnlineClassifier
 
 
@@ -132,6 +132,41 @@ def test_an_interrupted_run_counts_the_same(tiny: ModuleType, tmp_path: Path) ->
     parts = run(tiny, tmp_path / "parts", labels=with_held(tiny))
     for name in ("online_accuracy.csv", "online_confusion.csv"):
         assert (whole / name).read_text() == (parts / name).read_text()
+
+
+def test_a_method_is_told_labels_whatever_stopped_it(tiny: ModuleType, tmp_path: Path) -> None:
+    settings = tiny.tiny_settings(
+        method="supervised", method_options={"classes": 2}, epochs=30, batch_size=16
+    )
+    source = tiny.TinySource()
+    labels = Labels.of("light", np.where(np.arange(42) < 6, "", large_or_small(source)))
+
+    def told(name: str, views: object = tiny.tiny_views, **changed: object) -> Path:
+        given = {"labels": labels, "device": "cpu", "progress": False, **changed}
+        method = tiny.tiny_method(settings)
+        return fit(method, source, views, settings, tmp_path / name, **given)  # type: ignore[arg-type]
+
+    calls = iter(range(100))
+
+    def crashing(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        if next(calls) == 40:
+            raise RuntimeError
+        return tiny.tiny_views(*arguments)
+
+    whole = load_checkpoint(told("whole"))
+    with pytest.raises(RuntimeError):
+        told("parts", crashing)
+    parts = load_checkpoint(told("parts"))
+    state = whole["encoder_state"] | whole["method_state"]
+    again = parts["encoder_state"] | parts["method_state"]
+    assert all(torch.equal(state[name], again[name]) for name in state)
+    losses = pd.read_csv(tmp_path / "whole" / "metrics.csv")["loss"]
+    assert losses.tail(3).mean() < 0.6 * losses.head(3).mean()
+    with pytest.raises(TrainingError, match="learns what the images show: it needs labels"):
+        told("none", labels=None)
+    with pytest.raises(TrainingError, match="every view must show the image itself"):
+        told("none", partners=Partners(np.zeros(42)))
+    assert not (tmp_path / "none").exists()
 
 
 def test_held_images_are_shown_as_the_encoder_sees_them(tiny: ModuleType) -> None:

@@ -34,12 +34,14 @@ from cellssl.training.step import Step
 from cellssl.training.supply import make_supply
 
 CELLS, BATCH = 32, 8
+HEAD = {"hidden": 16, "dim": 8}
 OPTIONS = {
-    "simclr": {},
-    "moco": {"queue": 16, "symmetric": True},
-    "byol": {"predictor_hidden": 16},
-    "barlow_twins": {},
-    "vicreg": {},
+    "simclr": HEAD,
+    "moco": {**HEAD, "queue": 16, "symmetric": True},
+    "byol": {**HEAD, "predictor_hidden": 16},
+    "barlow_twins": HEAD,
+    "vicreg": HEAD,
+    "supervised": {"classes": 2},
 }
 
 
@@ -110,7 +112,7 @@ def fake_step(
     views = protocols.build_views(loaded, source.channels, crops.mask_names)
     chosen = TrainingSettings(
         method=name,
-        method_options={"hidden": 16, "dim": 8, **OPTIONS[name]},
+        method_options=OPTIONS[name],
         batch_size=BATCH,
         **settings,
     )
@@ -130,7 +132,7 @@ def fake_step(
         if device == "cpu":  # autograd's engine wants a real GPU
             loss.backward()
 
-    partners = Partners(wells)
+    partners = None if method.labelled else Partners(wells)
     optimizer, old = make_optimizer(method, chosen), list(method.parameters())
     fabric: Any = SimpleNamespace(
         backward=backward, no_backward_sync=lambda *_, **__: nullcontext()
@@ -151,6 +153,7 @@ def fake_step(
             views=views,
             tap=FeatureTap(method.encoder),
             classifier=classifier,
+            codes=classifier.codes if method.labelled else None,
         )
         if device != "cpu":  # nor are there gradients
             step.optimizer = SimpleNamespace(step=lambda: None, zero_grad=lambda **_: None)
@@ -177,6 +180,13 @@ def test_nothing_goes_between_host_and_gpu(name: str, protocol: str, crops: Crop
     with fake_step(crops, name, protocol, "cuda") as step, NoTransfers():
         loss = step()
     assert loss.device.type == "cuda"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_labels_are_told_where_the_images_are(device: str, crops: Crops) -> None:
+    with fake_step(crops, "supervised", "bbbc021-expert", device) as step, NoTransfers():
+        loss = step()
+    assert (loss.device.type, loss.shape) == (device, ())
 
 
 @pytest.mark.parametrize(

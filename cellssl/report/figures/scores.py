@@ -23,6 +23,8 @@ METRICS = {
     "linear": "linear",
     "knn_batches": "kNN, other batches",
     "linear_batches": "linear, other batches",
+    "ami_predictions": "AMI of predictions",
+    "predictions": "predictions",
     "knn_top1": "kNN, top-1",
     "linear_top1": "linear, top-1",
     "nsc": "NSC",

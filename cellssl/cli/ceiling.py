@@ -1,0 +1,77 @@
+"""The command that measures how far an encoder gets that is told the labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellssl.cli.application import studies
+from cellssl.cli.options import (
+    CropFile,
+    Device,
+    Label,
+    Out,
+    Subsets,
+    TrainingChanges,
+    Where,
+    parse_lists,
+)
+from cellssl.cli.shell import command, say, show_scores, shown
+
+BESIDE = ("ami_kmeans", "knn", "linear")  # what is shown of embeddings beside it
+
+
+@command(studies, "ceiling")
+def ceiling(
+    crops: CropFile,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="A protocol's name or file: its views and settings. One whose positives take the labels of "
+            "some plates only has these told and the others predicted, in place of folds.",
+        ),
+    ],
+    out: Out,
+    changes: TrainingChanges,
+    label: Label = None,
+    where: Where = None,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Parts that the plates are divided into, a training each.")
+    ] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per fold.")] = 1,
+    subset: Subsets = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="A scores.csv of the same cells, or the folder of a study, a comparison or an evaluation: "
+            "the ceiling is shown beside its rows."
+        ),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Say how far an encoder gets that is told the labels: trained on some plates, asked on others."""
+    import cellssl.studies
+
+    found = cellssl.studies.ceiling(
+        crops,
+        protocol,
+        out,
+        label=label,
+        where=where,
+        folds=folds,
+        seeds=seeds,
+        subsets=parse_lists(subset, "--subset"),
+        changes=changes.collect(),
+        beside=beside,
+        device=device,
+        progress=shown(),
+    )
+    own = found.measured.scores
+    beside_it = found.scores["metric"].isin([*BESIDE, *own["metric"]])
+    show_scores(found.scores[beside_it & found.scores["subset"].isin(own["subset"])])
+    notes = own["note"]
+    for note in dict.fromkeys(notes[notes.str.contains("cannot be found")]):
+        say(note)
+    say(f"written to {found.folder}")

@@ -1,0 +1,46 @@
+"""Scores on plates whose labels a training used, beside fair ones: how far such labels mislead there."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.phenotypes.embeddings import Embedding
+from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.metrics import Score
+from cellssl.phenotypes.tasks import Task, build_tasks
+
+__all__ = ["marked_score", "used_task"]
+
+log = logging.getLogger(__name__)
+
+_NOTE = "training was given labels of these cells: says nothing of new plates"
+
+
+def used_task(obs: pd.DataFrame, label: str, used: NDArray, **options: Any) -> list[Task]:
+    """Lay down the cells whose labels a training used, by all classes; nothing where there are none.
+
+    Parameters
+    ----------
+    obs : DataFrame (N rows)
+        The cells.
+    label : str
+        The column that is scored.
+    used : (N,) bool
+        Cells whose label some training used.
+    **options
+        As for `build_tasks`.
+    """
+    if not used.any():
+        log.warning("no training used labels of %s: there are no used plates to score.", label)
+        return []
+    return [replace(build_tasks(obs, label, fair=used, **options)[0][0], subset=USED_PLATES)]
+
+
+def marked_score(score: Score, task: Task, one: Embedding, obs: pd.DataFrame, label: str) -> Score:
+    """Say of a score on used plates whether the embedding's training was given these labels."""
+    if task.subset != USED_PLATES or one.used is None or not one.used.tell(obs, label):
+        return score
+    return score._replace(note="; ".join(filter(None, [_NOTE, score.note])))

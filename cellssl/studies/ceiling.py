@@ -1,0 +1,291 @@
+"""The ceiling: how far an encoder gets that is told the labels, on plates whose labels it never saw."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.crops import Crops
+from cellssl.embedding import embed
+from cellssl.errors import StudyError
+from cellssl.files import atomic, make_folder
+from cellssl.phenotypes import Measurements, read_scores, require_label
+from cellssl.phenotypes.controls import is_negative
+from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
+from cellssl.phenotypes.predictions import choose_classes, measure_predictions
+from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.protocols import Protocol, resolve, used_labels
+from cellssl.studies.experiment import train
+from cellssl.studies.folds import PLATE, Fold, plan_folds, plates_used
+from cellssl.training import PROJECTION, load_checkpoint
+
+__all__ = ["Ceiling", "ceiling"]
+
+_LOG = logging.getLogger(__name__)
+NAME, METHOD = "supervised", "supervised"
+_NOTE = "told the labels of other plates"
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What was found, and where it lies.
+
+    Attributes
+    ----------
+    measured : Measurements
+        Of the predictions of all cells, each by the training that never saw its plate's labels.
+    predictions : DataFrame
+        cell, plate, fold, true, seed, predicted, and the probability of each class.
+    scores : DataFrame
+        Its tidy table; behind the others' rows where it was put beside some.
+    folder : Path
+        Holds predictions.csv, scores.csv and .json, per_class.csv, confusion.csv, beside.csv, and the
+        runs.
+    """
+
+    measured: Measurements
+    predictions: pd.DataFrame
+    scores: pd.DataFrame
+    folder: Path
+
+
+def ceiling(
+    crops: str | Path,
+    protocol: Protocol | str | Path,
+    out: str | Path,
+    *,
+    label: str | None = None,
+    where: str | None = None,
+    folds: int = 5,
+    seeds: int = 1,
+    subsets: Mapping[str, Sequence[str]] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    beside: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> Ceiling:
+    """Train a protocol's encoder on the labels, fold by fold of plates; score what it predicts.
+
+    Every fold trains a run of its own, with the protocol's views and settings and the method
+    `supervised`, on the labelled cells of the other folds' plates: nothing else, and no label of its
+    own plates. Its cells are predicted by that run. A protocol whose `positives:` take the labels of
+    some plates only (`plates`, `exclude_plates`) draws the line itself: one run is told the labels of
+    these plates and predicts the others, as the weak labels' scores are of these.
+
+    Finished runs are kept: the same command again trains only what is missing.
+
+    Parameters
+    ----------
+    crops
+        The crop file.
+    protocol
+        A protocol, its name or file.
+    out
+        The folder for everything that is made.
+    label
+        The column of the classes, as for :func:`cellssl.evaluate`.
+    where
+        A boolean column: train on, and predict, these cells only.
+    folds
+        Parts that the plates are divided into.
+    seeds
+        Trainings of each fold, seeded 0, 1, …
+    subsets
+        Named subsets of label values; among these the likeliest of their own classes counts.
+    changes
+        Replaced protocol values by dotted key, as in :func:`train`.
+    beside
+        A scores.csv of the same cells (of `evaluate`, `compare` or a study), or its folder: its rows
+        stand before the ceiling's own in ``beside.csv``.
+    device, progress
+        As in :func:`train`.
+
+    Raises
+    ------
+    StudyError
+        When there are too few plates or classes, or `beside` is of other cells.
+    EmbeddingError
+        When the label is missing or unfit, or amplitudes of the protocol were chosen by it.
+
+    Examples
+    --------
+    >>> found = ceiling("crops.h5ad", "bbbc021-expert", "ceiling", label="MOA")  # doctest: +SKIP
+    >>> found.measured.scores[["metric", "value", "low", "high"]]  # doctest: +SKIP
+    """
+    opened = Crops.open(crops)
+    label = require_label(opened.obs, label)
+    given = _resolved(protocol, changes or {})
+    used = plates_used(given, opened.obs)
+    fair = None if used is None else ~used
+    tasks, counts = build_tasks(
+        opened.obs,
+        label,
+        subsets=subsets,
+        where=where,
+        groups="plate",
+        controls=is_negative(opened.obs, "Metadata_Control"),
+        fair=fair,
+    )
+    others = None if beside is None else _scores_beside(Path(beside), label, tasks[0])
+    told = _told_protocol(given)
+    plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
+    labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
+    refuse_leaks(opened.obs, label, {told.name: labels}, tasks[0].rows)
+    out = make_folder(out)
+    predicted = {
+        str(seed): pd.concat(
+            [
+                _predict(
+                    opened,
+                    told,
+                    fold,
+                    out,
+                    label=label,
+                    seed=seed,
+                    device=device,
+                    progress=progress,
+                )
+                for fold in plan
+            ]
+        )
+        for seed in range(seeds)
+    }
+    return _save(opened.obs, tasks, counts, predicted, plan, label=label, others=others, out=out)
+
+
+def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Protocol:
+    """Read the protocol; seeds and method are the ceiling's own."""
+    if "training.seed" in changes:
+        raise StudyError("a ceiling trains with seeds 0, 1, …: `seeds` says how many")
+    if changes.get("training.method", METHOD) != METHOD:
+        raise StudyError(f"a ceiling trains with the method {METHOD}, whatever the protocol's is")
+    return resolve(protocol, changes)
+
+
+def _told_protocol(protocol: Protocol) -> Protocol:
+    """Give the same views and settings, with the labels told outright instead of by positives."""
+    return resolve(protocol, {"training.method": METHOD, "positives": "same_cell"})
+
+
+def _predict(
+    crops: Crops,
+    protocol: Protocol,
+    fold: Fold,
+    out: Path,
+    *,
+    label: str,
+    seed: int,
+    device: str,
+    progress: bool,
+) -> pd.DataFrame:
+    """Train one fold, unless it is done; give the logits of the cells that it is asked, by class."""
+    _LOG.info(
+        "%s, seed %d: told %d cells, asked %d", fold.name, seed, fold.told.sum(), fold.asked.sum()
+    )
+    run = train(
+        resolve(protocol, {"training.seed": seed}),
+        crops,
+        out / "runs" / f"{fold.folder}-seed{seed}",
+        label=label,
+        where=fold.told,
+        device=device,
+        progress=progress,
+    )
+    logits = embed(crops, run, head=PROJECTION, where=fold.asked, device=device, progress=progress)
+    classes = load_checkpoint(run)["told"]["classes"]
+    return pd.DataFrame(np.asarray(logits.X), index=logits.obs_names, columns=classes)
+
+
+def _save(
+    obs: pd.DataFrame,
+    tasks: Sequence[Task],
+    counts: Mapping[str, int],
+    logits: Mapping[str, pd.DataFrame],
+    plan: Sequence[Fold],
+    *,
+    label: str,
+    others: pd.DataFrame | None,
+    out: Path,
+) -> Ceiling:
+    """Score the predictions, and write all tables."""
+    classes = sorted(
+        set(tasks[0].labels.tolist()).union(*(table.columns for table in logits.values()))
+    )
+    names = obs.index[tasks[0].rows]
+    likely = {
+        seed: _probabilities(table.reindex(index=names, columns=classes).to_numpy(np.float64))
+        for seed, table in logits.items()
+    }
+    measured = measure_predictions(
+        tasks, likely, classes, label=label, name=NAME, counts=counts, note=_NOTE
+    )
+    measured.save(out)
+    predictions = _tabulate(obs, tasks[0], plan, likely, classes)
+    with atomic(out / "predictions.csv") as part:
+        predictions.to_csv(part, index=False, float_format="%.4g")
+    scores = measured.scores
+    if others is not None:
+        scores = pd.concat([others, scores], ignore_index=True)
+        with atomic(out / "beside.csv") as part:
+            scores.to_csv(part, index=False)
+    return Ceiling(measured, predictions, scores, out)
+
+
+def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax of (n, K) over the classes that are known; NaN where one is not."""
+    raised = np.exp(logits - np.nanmax(logits, axis=1, keepdims=True))
+    return raised / np.nansum(raised, axis=1, keepdims=True)
+
+
+def _tabulate(
+    obs: pd.DataFrame,
+    task: Task,
+    plan: Sequence[Fold],
+    likely: Mapping[str, NDArray[np.float64]],
+    classes: list[str],
+) -> pd.DataFrame:
+    """Put the predictions of all seeds below each other."""
+    folds = np.full(len(obs), "", dtype=object)
+    for fold in plan:
+        folds[fold.asked] = fold.name
+    cells = {
+        "cell": obs.index[task.rows],
+        "plate": obs[PLATE].astype(str).to_numpy()[task.rows],
+        "fold": folds[task.rows],
+        "true": task.labels,
+    }
+    frames = []
+    for seed, values in likely.items():
+        chosen = choose_classes(values, np.asarray(classes))
+        shares = dict(zip(classes, values.T, strict=True))
+        frames.append(pd.DataFrame({**cells, "seed": seed, "predicted": chosen, **shares}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _scores_beside(path: Path, label: str, task: Task) -> pd.DataFrame:
+    """Read the scores that the ceiling is to stand beside; they must be of the same cells.
+
+    Raises
+    ------
+    StudyError
+        When they are of another label or another number of cells.
+    """
+    file = path / "scores.csv" if path.is_dir() else path
+    if not file.is_file():
+        raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
+    scores = read_scores(file)
+    asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
+    there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
+    if there != [(label, len(task.rows))]:
+        found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
+        raise StudyError(
+            f"{file} scores {found}, the ceiling {len(task.rows)} cells by {label}: they cannot stand side "
+            "by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
+            "the protocol that left them out"
+        )
+    return scores

@@ -1,0 +1,57 @@
+"""A part of a study's page: how far weak labels mislead on the plates that they were taken from."""
+
+import pandas as pd
+
+from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.report.figures.scores import METRICS
+from cellssl.report.page import Section, Table
+from cellssl.studies.outcome import TOGETHER, Outcome, difference_between
+
+__all__ = ["used_plates_section"]
+
+
+def used_plates_section(outcome: Outcome) -> Section | None:
+    """Set the scores on used plates beside those on held-out ones; None where they were not asked for."""
+    scores = outcome.scores
+    means = scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+    found = {
+        (str(row["subset"]), str(row["embedding"]), str(row["metric"])): row
+        for _, row in means.iterrows()
+    }
+    if all(subset != USED_PLATES for subset, _, _ in found):
+        return None
+    names = list(dict.fromkeys(means["embedding"].astype(str)))
+    rows = []
+    for name in names:
+        mark = " †" * bool(means.loc[means["embedding"] == name, "weak"].any())
+        for metric in TOGETHER:
+            cells: list[str] = []
+            for subset in ("all", USED_PLATES):
+                if (subset, name, metric) in found:
+                    more = _more(outcome, name, names[0], metric, subset)
+                    cells += [_with_interval(found[subset, name, metric]), more]
+            if len(cells) == 4:
+                rows.append([name + mark, METRICS[metric], *cells])
+    more = f"more than {names[0]}"
+    heads = ["", "score", "held-out plates", f"{more} there", USED_PLATES, f"{more} on these"]
+    caption = (
+        "Plates whose labels no training used, beside those whose labels the trainings marked † were "
+        "given. What a † gains on the second and not on the first is what its labels told: it says "
+        "nothing of new plates. * apart: the 95 % interval, paired over seeds and treatments, excludes 0."
+    )
+    table = Table(heads, rows, caption=caption, numeric=heads[2:])
+    return Section("used-plates", "Used plates", "Where weak labels were used", [table])
+
+
+def _with_interval(row: pd.Series) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def _more(outcome: Outcome, name: str, first: str, metric: str, subset: str) -> str:
+    """Say how much more an embedding has than the first one; nothing of itself."""
+    if name == first:
+        return ""
+    table = outcome.measured.differences()
+    row = difference_between(table, name, first, metric=metric, subset=subset)
+    star = " *" if row["apart"] else ""
+    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}){star}"

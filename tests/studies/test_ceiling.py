@@ -1,0 +1,280 @@
+"""How far an encoder gets that is told the labels, and never those that it is asked for."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cellssl.cli.application import app
+from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.embedding import embed
+from cellssl.errors import CellsslError, EmbeddingError, ProtocolError, StudyError, TrainingError
+from cellssl.phenotypes import evaluate
+from cellssl.pipeline import run as run_pipeline
+from cellssl.protocols import LabelsUsed, load
+from cellssl.studies import Ceiling, ceiling, compare, train
+from cellssl.training import load_checkpoint
+
+SETTINGS = {
+    "crop.size": 16,
+    "crop.scaling.per": "global",
+    "training.width": 0.125,
+    "training.epochs": 12,
+    "training.batch_size": 32,
+    "training.warmup_epochs": 0,
+    "training.lr": 0.01,
+}
+PLATES = ("P1", "P2", "P3", "P4")
+CHOSEN = load("bbbc021-expert").model_copy(update={"labels_used": LabelsUsed(columns=["MOA"])})
+CHANNELS = ["DAPI", "Tubulin", "Actin"]
+
+
+def table(**changed: object) -> pd.DataFrame:
+    """240 cells of four plates: DMSO, bright and dark ones; a rare class on P4 alone, some unknown."""
+    number = np.arange(240)
+    plate = np.array(PLATES)[number // 60]
+    moa = np.array(["DMSO", "bright", "dark"])[number % 3].astype(object)
+    moa[(plate == "P4") & (number % 12 == 0)] = "rare"
+    moa[number % 20 == 7] = ""
+    obs = {
+        "Metadata_Plate": plate,
+        "Metadata_Well": [f"{'ABC'[i % 3]}{1 + i % 4:02}" for i in number],
+        "Metadata_Site": "1",
+        "Metadata_MOA": moa,
+        "Metadata_Compound": [f"c{i % 3}" for i in number],
+        "Metadata_Chosen": number % 5 > 0,
+        "Metadata_Label": number,
+        **changed,
+    }
+    names = [f"{p}/{w}/1/{i}" for p, w, i in zip(plate, obs["Metadata_Well"], number, strict=True)]
+    return pd.DataFrame(obs, index=names)
+
+
+def write(folder: Path, obs: pd.DataFrame) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.integers(100, 800, size=(len(obs), 3, 24, 24), dtype=np.uint16)
+    number = np.arange(len(obs))
+    kind = (number + (number % 15 == 4)) % 3  # some do not look like what they are
+    images[kind == 1, 2] += 1500
+    images[kind == 2, 0] += 1500
+    batch = CropBatch(images, None, obs)
+    return write_crops(folder / "crops.h5ad", [batch], channels=CHANNELS, size=24, provenance={})
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("crops"), table())
+
+
+def measure(crops: Path, out: Path, **options: object) -> Ceiling:
+    given = {"label": "MOA", "folds": 2, "changes": SETTINGS, "device": "cpu", "progress": False}
+    given |= {"protocol": "bbbc021-expert", "out": out, **options}
+    return ceiling(crops, **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def found(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Ceiling:
+    return measure(crops, tmp_path_factory.mktemp("ceiling"), subsets={"two": ["DMSO", "bright"]})
+
+
+def score(found: Ceiling, metric: str, subset: str = "all") -> pd.Series:
+    scores = found.measured.scores
+    return scores[(scores["metric"] == metric) & (scores["subset"] == subset)].iloc[0]
+
+
+def test_every_labelled_cell_is_asked_once_by_a_training_that_never_saw_its_plate(
+    found: Ceiling, crops: Path
+) -> None:
+    asked, obs = found.predictions, Crops.open(crops).obs
+    labelled = obs[obs["Metadata_MOA"] != ""]
+    assert sorted(asked["cell"]) == sorted(labelled.index)
+    assert asked.groupby("plate")["fold"].nunique().max() == 1
+    assert asked["fold"].nunique() == 2
+    for fold, cells in asked.groupby("fold"):
+        checkpoint = load_checkpoint(found.folder / "runs" / f"{fold.replace(' ', '-')}-seed0")
+        used = checkpoint["labels_used"]
+        assert used["columns"] == ["Metadata_MOA"]
+        assert sorted(used["plates"]) == sorted(set(PLATES) - set(cells["plate"]))
+        told = labelled[~labelled["Metadata_Plate"].isin(cells["plate"])]
+        assert checkpoint["data"]["cells"] == len(told)
+        assert checkpoint["told"]["classes"] == sorted(set(told["Metadata_MOA"]))
+
+
+def test_what_can_be_learnt_is_found_and_a_class_of_one_fold_counts_as_nothing(
+    found: Ceiling,
+) -> None:
+    per_class = found.measured.per_class.query("subset == 'all'").set_index("class")["accuracy"]
+    assert per_class["rare"] == 0
+    assert per_class.drop("rare").min() > 0.6
+    own = score(found, "predictions")
+    assert own["value"] == pytest.approx(per_class.mean())
+    assert own["low"] < own["value"] < own["high"]
+    assert own["note"].endswith("cannot be found, not among the labels told: rare")
+    assert "cannot" not in score(found, "predictions", "two")["note"]
+    assert score(found, "predictions", "two")["value"] > 0.8
+    assert score(found, "ami_predictions")["value"] > 0.4
+    assert (found.measured.scores["embedding"] == "supervised").all()
+    assert found.measured.scores["weak"].all()
+
+
+def test_the_tables_are_written(found: Ceiling) -> None:
+    names = ("scores", "per_class", "confusion", "predictions")
+    tables = {name: pd.read_csv(found.folder / f"{name}.csv") for name in names}
+    assert all(len(one) for one in tables.values())
+    said = tables["predictions"]
+    right = said["true"] == said["predicted"]
+    by_class = right.groupby(said["true"]).mean()
+    assert by_class.mean() == pytest.approx(score(found, "predictions")["value"])
+    shares = said[["DMSO", "bright", "dark", "rare"]]
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
+    known = said["fold"].map(said[said["plate"] == "P4"].groupby("fold").size()).isna()
+    assert (shares["rare"].notna() == known).all()  # P4's own fold never heard of it
+    assert tables["confusion"].query("subset == 'all'")["count"].sum() == len(said)
+
+
+def test_labels_of_the_plates_that_are_asked_change_nothing(found: Ceiling, tmp_path: Path) -> None:
+    """Other labels on one fold's plates: it is predicted as before, and the other fold is not."""
+    plates = found.predictions.groupby("fold")["plate"].unique()
+    own = table()
+    there = own["Metadata_Plate"].isin(plates["fold 0"]) & (own["Metadata_MOA"] != "")
+    turned = {"DMSO": "dark", "bright": "DMSO", "dark": "bright", "rare": "bright"}
+    own.loc[there, "Metadata_MOA"] = own.loc[there, "Metadata_MOA"].map(turned)
+    other = measure(write(tmp_path, own), tmp_path / "other").predictions
+    before, after = found.predictions.set_index("cell"), other.set_index("cell")
+    same = [name for name in ("DMSO", "bright", "dark") if name in after]
+    for fold, alike in (("fold 0", True), ("fold 1", False)):
+        cells = before.index[before["fold"] == fold]
+        assert (after.loc[cells, "fold"] == fold).all()
+        assert (before.loc[cells, "predicted"] == after.loc[cells, "predicted"]).all() == alike
+        gap = (before.loc[cells, same] - after.loc[cells, same]).abs().to_numpy().max()
+        assert (gap == 0) == alike
+    assert (before.loc[there.index[there], "true"] != after.loc[there.index[there], "true"]).all()
+
+
+def test_finished_folds_are_kept(found: Ceiling, crops: Path, tmp_path: Path) -> None:
+    files = sorted(found.folder.glob("runs/*/checkpoint.pt"))
+    before = [file.stat().st_mtime_ns for file in files]
+    again = measure(crops, found.folder, subsets={"two": ["DMSO", "bright"]})
+    assert [file.stat().st_mtime_ns for file in files] == before
+    pd.testing.assert_frame_equal(again.predictions, found.predictions)
+    with pytest.raises(TrainingError, match="holds another run"):
+        measure(crops, found.folder, changes={**SETTINGS, "training.epochs": 3})
+
+
+def test_other_labels_are_another_run(found: Ceiling, tmp_path: Path) -> None:
+    own = table()
+    own["Metadata_MOA"] = own["Metadata_MOA"].replace({"DMSO": "dark", "dark": "DMSO"})
+    with pytest.raises(TrainingError, match=r"holds another run .*fingerprint"):
+        measure(write(tmp_path, own), found.folder)
+
+
+def test_a_fold_is_an_ordinary_run_that_is_marked(
+    found: Ceiling, crops: Path, tmp_path: Path
+) -> None:
+    run = found.folder / "runs" / "fold-0-seed0"
+    embedded = embed(crops, run, progress=False)
+    assert embedded.uns["cellssl"]["weak"]
+    held = found.predictions.query("fold == 'fold 0'")
+    with pytest.raises(EmbeddingError, match="labels that training was given"):
+        evaluate([embedded], label="MOA", progress=False, resamples=3)
+    with pytest.raises(EmbeddingError, match="labels that training was given"):
+        run_pipeline(crops, tmp_path / "run", model=run, label="MOA", progress=False)
+    assert not (tmp_path / "run").exists()
+    scores = evaluate([embedded], label="MOA", held_out=True, progress=False, resamples=3)
+    assert set(scores.query("metric == 'knn'")["n"]) == {len(held)}
+
+
+def test_weak_labels_draw_the_line_themselves(crops: Path, tmp_path: Path) -> None:
+    weak = {"positives": {"kind": "same_treatment", "exclude_plates": ["P2", "P4"]}}
+    found = measure(crops, tmp_path, changes={**SETTINGS, **weak}, where="Chosen", seeds=2)
+    assert set(found.predictions["plate"]) == {"P2", "P4"}
+    assert set(found.predictions["fold"]) == {"unused plates"}
+    chosen = Crops.open(crops).obs.query("Metadata_Chosen and Metadata_MOA != ''")
+    assert found.measured.counts["scored"] == chosen["Metadata_Plate"].isin(["P2", "P4"]).sum()
+    for seed in (0, 1):
+        checkpoint = load_checkpoint(tmp_path / "runs" / f"unused-plates-seed{seed}")
+        assert checkpoint["labels_used"]["plates"] == ["P1", "P3"]
+        assert checkpoint["data"]["cells"] == chosen["Metadata_Plate"].isin(["P1", "P3"]).sum()
+        assert checkpoint["positives"] == "same_cell"
+    seeds = found.measured.scores["seed"].unique().tolist()
+    assert seeds == ["mean", "0", "1"]
+
+
+def test_it_stands_beside_scores_of_the_same_cells_only(
+    found: Ceiling, crops: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    obs = table()
+    cells = ad.AnnData(rng.normal(size=(len(obs), 6)), obs=obs, uns={"cellssl": {"name": "noise"}})
+    evaluate([cells], label="MOA", out=tmp_path / "all", progress=False, resamples=5)
+    beside = measure(crops, found.folder, beside=tmp_path / "all")
+    assert list(dict.fromkeys(beside.scores["embedding"])) == ["noise", "supervised"]
+    assert len(pd.read_csv(found.folder / "beside.csv")) == len(beside.scores)
+    evaluate([cells], label="MOA", where="Chosen", out=tmp_path / "some", progress=False)
+    with pytest.raises(StudyError, match=r"cannot stand side by side. Give the same --label"):
+        measure(crops, tmp_path / "out", beside=tmp_path / "some" / "scores.csv")
+    with pytest.raises(StudyError, match="no scores at"):
+        measure(crops, tmp_path / "out", beside=tmp_path)
+    assert not (tmp_path / "out").exists()  # nothing was trained before
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "message"),
+    [
+        ({}, {"label": "MAO"}, "no column 'MAO'; did you mean Metadata_MOA"),
+        ({}, {"folds": 5}, "lie on 4 plates, which 5 folds cannot divide: take 2 to 4"),
+        ({"Metadata_Plate": "P1"}, {}, "lie on one plate, P1"),
+        ({"Metadata_MOA": "DMSO"}, {}, "has one class only, 'DMSO'"),
+        (
+            {"Metadata_MOA": np.repeat(["DMSO", "DMSO", "bright", "bright"], 60)},
+            {"where": "Metadata_Half"},
+            r"fold 0: .* hold '\w+' only of the classes of Metadata_MOA, wanted two",
+        ),
+        ({}, {"changes": {**SETTINGS, "training.seed": 3}}, "trains with seeds 0, 1"),
+        ({}, {"changes": {"training.method": "moco"}}, "with the method supervised"),
+        ({}, {"protocol": CHOSEN}, "amplitudes were chosen by them"),
+        ({}, {"subsets": {"two": ["DMSO", "brihgt"]}}, "did you mean 'bright'"),
+    ],
+)
+def test_mistakes_show_before_anything_is_trained(
+    changed: dict, options: dict, message: str, tmp_path: Path
+) -> None:
+    half = np.isin(np.arange(240) // 60, [1, 2])
+    path = write(tmp_path, table(Metadata_Half=half, **changed))
+    with pytest.raises(CellsslError, match=message):
+        measure(path, tmp_path / "out", **options)
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_one_training_that_is_told_labels(crops: Path, tmp_path: Path) -> None:
+    told = {**SETTINGS, "training.method": "supervised", "training.epochs": 1}
+    run = train("bbbc021-expert", crops, tmp_path / "a", label="MOA", changes=told, progress=False)
+    saved = load_checkpoint(run)
+    assert saved["settings"]["method_options"] == {"classes": 4}
+    assert saved["labels_used"] == {"columns": ["Metadata_MOA"], "plates": list(PLATES)}
+    with pytest.raises(ProtocolError, match="learns a label: name its column, with --label"):
+        train("bbbc021-expert", crops, tmp_path / "b", changes=told, progress=False)
+    wrong = {**told, "training.method_options": {"classes": 9}}
+    with pytest.raises(ProtocolError, match="say 9 classes, Metadata_MOA has 4"):
+        train("bbbc021-expert", crops, tmp_path / "b", label="MOA", changes=wrong, progress=False)
+    weak = {**told, "positives": "same_treatment"}
+    with pytest.raises(TrainingError, match="positives: same_cell"):
+        train("bbbc021-expert", crops, tmp_path / "b", label="MOA", changes=weak, progress=False)
+    with pytest.raises(ProtocolError, match="has one head, and there are groups"):
+        train("bbbc021-two-heads", crops, tmp_path / "b", label="MOA", changes=told, progress=False)
+    with pytest.raises(StudyError, match="`cellssl study ceiling` trains it"):
+        compare(crops, ["bbbc021-expert"], tmp_path / "c", label="MOA", changes=told)
+
+
+def test_on_the_command_line(found: Ceiling, crops: Path) -> None:
+    settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
+    command = ["study", "ceiling", crops, "-p", "bbbc021-expert", "-o", found.folder, "--device"]
+    options = ["cpu", "--label", "MOA", "--folds", "2", "--subset", "two=DMSO,bright", *settings]
+    result = CliRunner().invoke(app, [str(word) for word in [*command, *options]])
+    assert result.exit_code == 0, result.output
+    assert "supervised †" in result.output
+    assert "told the labels themselves" in result.output
+    assert "cannot be found, not among the labels told: rare" in result.output
