@@ -299,7 +299,7 @@ class _Findings:
 def _relative(standing: Standing, moved: Moved) -> float:
     """Give displacements in units of the distance between classes' means, or between cells."""
     if standing.label is None:
-        return float(moved.distance / (2 * standing.X.var(axis=0).sum()) ** 0.5)
+        return moved.distance / standing.spread()
     means = standing.groups.means(standing.X)
     apart = [((a - b) ** 2).sum() ** 0.5 for a, b in combinations(means, 2)]
     return float(moved.distance / pd.Series(apart).median())
