@@ -111,7 +111,7 @@ def invariances(
     table = found.operations
     names = ["moved_reference", "moved_encoder", "cost_reference", "cost_encoder"]
     rows = [
-        [operation, amplitude, *(f"{value:.2f}" for value in values)]
+        [operation, amplitude, *(f"{value:z.2f}" for value in values)]
         for operation, amplitude, *values in table[["operation", "amplitude", *names]].to_numpy()
     ]
     heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]

@@ -147,6 +147,20 @@ def test_one_operation_is_wrong_for_one_label_and_right_for_another(crops, tmp_p
     assert not size.startswith("warning")
 
 
+def test_pictures_without_wells_want_a_label(tmp_path):
+    images = draw_cells(["a"] * 30, {"a": 4000}, {"a": 8}, np.ones(30))
+    obs = pd.DataFrame(
+        {"Metadata_Plate": "photos", "Metadata_Class": ["cat", "dog"] * 15},
+        index=[f"photos/{i}.jpg" for i in range(30)],
+    )
+    path = tmp_path / "photos.h5ad"
+    write_crops(path, [CropBatch(images, None, obs)], channels=["Grey"], size=SIDE, provenance={})
+    chosen = protocol(gain(0.4))
+    with pytest.raises(StudyError, match=r"no two wells, plates or batches\. Name .* --label"):
+        audit(chosen, path, cells=20)
+    assert len(audit(chosen, path, label="Class", cells=20).operations)
+
+
 def test_without_a_label_wells_are_told_apart(crops, tmp_path):
     found = audit(protocol(gain(0.8)), crops, tmp_path / "audit")
     assert found.label is None
