@@ -169,6 +169,8 @@ def suggest(
         say(f"{operation.name}: {operation.because}")
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
+    if found.warning:
+        say(f"warning: {found.warning}")
     used = found.protocol.labels_used
     if used is not None and used.plates:
         say(f"labels of {len(used.plates)} plates were looked at: scores are fair on others alone")

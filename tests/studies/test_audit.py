@@ -216,6 +216,26 @@ def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
         cellssl.suggest(path, label="Kind", base=protocol())
 
 
+def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, tmp_path):
+    cells = Crops.open(crops)
+    kinds = cells.obs["Metadata_Kind"].to_numpy(str)
+    images = cells.read(np.arange(len(kinds)))
+    path = tmp_path / "controls.h5ad"
+    obs = cells.obs.assign(Metadata_Control=np.where(kinds == "large", "", kinds))
+    batch = CropBatch(images, None, obs)
+    write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+    options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
+    found = cellssl.suggest(path, tmp_path / "one.yaml", label="Control", **options)
+    assert "one contrast chose, bright against usual" in found.warning
+    assert f"# Beware: {found.warning}." in (tmp_path / "one.yaml").read_text()
+    # What the warning is about: size tells no control, and zoom takes what it tells of others.
+    share = {row["operation"]: row["share"] for row in found.scan.to_dict("records")}
+    every = cellssl.suggest(path, tmp_path / "all.yaml", label="Kind", **options)
+    assert every.warning == ""
+    assert "Beware" not in (tmp_path / "all.yaml").read_text()
+    assert share["zoom"] > every.scan.groupby("operation")["share"].min()["zoom"]
+
+
 def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     out = tmp_path / "mine.yaml"
     found = cellssl.suggest(
