@@ -112,7 +112,7 @@ def invariances(
     table = found.operations
     names = ["moved_reference", "moved_encoder", "cost_reference", "cost_encoder"]
     rows = [
-        [operation, amplitude, *(f"{value:.2f}" for value in values)]
+        [operation, amplitude, *(f"{value:z.2f}" for value in values)]
         for operation, amplitude, *values in table[["operation", "amplitude", *names]].to_numpy()
     ]
     heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]
@@ -170,6 +170,8 @@ def suggest(
         say(f"{operation.name}: {operation.because}")
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
+    if found.warning:
+        say(f"warning: {found.warning}")
     used = found.protocol.labels_used
     if used is not None and used.plates:
         say(f"labels of {len(used.plates)} plates were looked at: scores are fair on others alone")

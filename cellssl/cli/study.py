@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,8 @@ from cellssl.cli.options import (
 from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     import pandas as pd
 
     from cellssl.studies import Study
@@ -145,17 +147,32 @@ def audit(
     ]
     heads = ["two classes told: before", "after the view", "contrast lost", "cells moved"]
     show_table("Settings, the best outlook first", ["setting", *heads], rows)
-    for metric, predictor, rho, low, high, p_value, count in found.agreement.to_numpy():
-        what = "the audit" if predictor == "after" else "how little cells are moved, alone,"
-        if math.isnan(rho):
-            say(f"{metric}: {what} cannot be held against training: {count} settings, all alike")
-            continue
-        say(
-            f"{metric}: order of {count} settings by {what} against that of training: Spearman {rho:.2f} "
-            f"({low:.2f} to {high:.2f}), p = {p_value:.2g}"
-        )
+    _show_agreement(found.agreement)
+    if scores is not None and not scores.with_name("per_class.csv").exists():
+        say(f"no per_class.csv lies beside {scores}: what classes gain and lose is not compared")
     if out is not None:
         say(f"written to {found.save(out)}")
+
+
+def _show_agreement(table: "pd.DataFrame") -> None:
+    """Print how the audit's order, and that of amplitude alone, agree with training's."""
+    if table.empty:
+        return
+    rows = []
+    for (metric, of), own in table.groupby(["metric", "of"], sort=False):
+        told = {row["predictor"]: _correlation(row) for row in own.to_dict("records")}
+        count = own["settings" if of == "settings" else "classes"].iloc[0]
+        rows.append([metric, f"{count:.0f} {of}", *told.values()])
+    heads = ["score", "order of", "the audit", "amplitude alone", "ahead by"]
+    show_table("Against training: Spearman (95 % interval), p", heads, rows)
+
+
+def _correlation(row: "Mapping[Hashable, Any]") -> str:
+    """Write a correlation out, with its p-value where it has one."""
+    if math.isnan(row["spearman"]):
+        return "all alike"
+    text = f"{row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    return text if math.isnan(row["p_value"]) else f"{text}, {row['p_value']:.2g}"
 
 
 @command(studies, "run")

@@ -73,7 +73,9 @@ class UsedLabels:
         table = pd.DataFrame({"label": text_values(own[label], label)})
         names = [text_values(own[name].astype(str), name) for name in self.columns]
         table["group"] = pd.MultiIndex.from_arrays(names).factorize()[0]
-        table = table[table["label"] != ""]
+        # Cells without a value were given no label: what is marked are controls alone, say.
+        marked = np.any([values != "" for values in names], axis=0)
+        table = table[(table["label"] != "") & marked]
         if table["label"].nunique() < 2:
             return False
         groups = table.groupby("group")["label"].agg(["size", "nunique"])

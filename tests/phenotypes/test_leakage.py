@@ -92,6 +92,20 @@ def test_a_label_with_one_value_was_not_learnt(make_embedding):
     assert not UsedLabels(tuple(WELL), ("of another screen",)).tell(obs, "Metadata_MOA")
 
 
+def test_marked_controls_tell_what_they_are(make_embedding):
+    obs = make_embedding().obs
+    kinds = obs["Metadata_MOA"].astype(str)
+    first, second = sorted(set(kinds))[:2]
+    used = UsedLabels(("Metadata_Control",), ("W0_1",))
+    marks = {first: "negative", second: "positive"}
+    both = obs.assign(Metadata_Control=kinds.map(marks).fillna(""))
+    assert len(set(kinds)) > 2
+    # All others are marked by nothing, and of many kinds: that makes no score of the controls fair.
+    assert used.tell(both, "Metadata_MOA")
+    one = obs.assign(Metadata_Control=kinds.map({first: "negative"}).fillna(""))
+    assert not used.tell(one, "Metadata_MOA")
+
+
 def test_a_few_odd_groups_make_no_score_fair(weak):
     cells = weak()
     moa = cells.obs["Metadata_MOA"].astype(object)

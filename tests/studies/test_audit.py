@@ -147,6 +147,20 @@ def test_one_operation_is_wrong_for_one_label_and_right_for_another(crops, tmp_p
     assert not size.startswith("warning")
 
 
+def test_pictures_without_wells_want_a_label(tmp_path):
+    images = draw_cells(["a"] * 30, {"a": 4000}, {"a": 8}, np.ones(30))
+    obs = pd.DataFrame(
+        {"Metadata_Plate": "photos", "Metadata_Class": ["cat", "dog"] * 15},
+        index=[f"photos/{i}.jpg" for i in range(30)],
+    )
+    path = tmp_path / "photos.h5ad"
+    write_crops(path, [CropBatch(images, None, obs)], channels=["Grey"], size=SIDE, provenance={})
+    chosen = protocol(gain(0.4))
+    with pytest.raises(StudyError, match=r"no two wells, plates or batches\. Name .* --label"):
+        audit(chosen, path, cells=20)
+    assert len(audit(chosen, path, label="Class", cells=20).operations)
+
+
 def test_without_a_label_wells_are_told_apart(crops, tmp_path):
     found = audit(protocol(gain(0.8)), crops, tmp_path / "audit")
     assert found.label is None
@@ -200,6 +214,26 @@ def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
     path = write_crops(tmp_path / "crops.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
     with pytest.raises(StudyError, match=message):
         cellssl.suggest(path, label="Kind", base=protocol())
+
+
+def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, tmp_path):
+    cells = Crops.open(crops)
+    kinds = cells.obs["Metadata_Kind"].to_numpy(str)
+    images = cells.read(np.arange(len(kinds)))
+    path = tmp_path / "controls.h5ad"
+    obs = cells.obs.assign(Metadata_Control=np.where(kinds == "large", "", kinds))
+    batch = CropBatch(images, None, obs)
+    write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+    options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
+    found = cellssl.suggest(path, tmp_path / "one.yaml", label="Control", **options)
+    assert "one contrast chose, bright against usual" in found.warning
+    assert f"# Beware: {found.warning}." in (tmp_path / "one.yaml").read_text()
+    # What the warning is about: size tells no control, and zoom takes what it tells of others.
+    share = {row["operation"]: row["share"] for row in found.scan.to_dict("records")}
+    every = cellssl.suggest(path, tmp_path / "all.yaml", label="Kind", **options)
+    assert every.warning == ""
+    assert "Beware" not in (tmp_path / "all.yaml").read_text()
+    assert share["zoom"] > every.scan.groupby("operation")["share"].min()["zoom"]
 
 
 def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):

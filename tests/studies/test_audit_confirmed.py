@@ -21,7 +21,7 @@ from cellssl.errors import StudyError
 from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.scores import knn_accuracy
 from cellssl.studies import load_study, rank_settings
-from cellssl.studies.audit.ranking import _spearman
+from cellssl.studies.audit.agreement import agreement, rank_correlation
 
 SIDE, CELLS = 32, 192
 TRAINING = {
@@ -161,30 +161,77 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
-    assert "knn: order of 4 settings by the audit against that of training: Spearman" in said
+    assert "Against training: Spearman" in said
+    assert "knn 4 settings" in said
+    assert "no per_class.csv lies beside" in said
     ranked = pd.read_csv(out / "predicted.csv").set_index("combination")
     assert ranked.index[-1] == "strong gain"
     assert ranked["cost"]["geometry"] < ranked["cost"]["weak gain"] < ranked["cost"]["strong gain"]
     # An encoder with a head for each keeps what either keeps.
     assert ranked["after"]["both"] > ranked["after"]["strong gain"] + 0.05
-    agreement = pd.read_csv(out / "agreement.csv").set_index("predictor")
-    assert agreement["spearman"]["after"] > 0.7
-    assert agreement["p_value"]["after"] >= 2 / 24  # four settings have 24 orders
+    agreed = pd.read_csv(out / "agreement.csv").set_index("predictor")
+    assert agreed["spearman"]["after"] > 0.7
+    assert agreed["p_value"]["after"] >= 2 / 24  # four settings have 24 orders
+    lead = agreed["spearman"]["after"] - agreed["spearman"]["moved"]
+    assert agreed["spearman"]["ahead"] == pytest.approx(lead)
+    each = pd.read_csv(out / "predicted_classes.csv")
+    for column in ("before", "after"):  # every contrast is of two classes
+        means = each.groupby("combination")[column].mean()
+        assert means.to_dict() == pytest.approx(ranked[column].to_dict())
 
 
 def test_the_p_value_counts_all_orders() -> None:
     predicted, found = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 3, 4, 5])
-    rho, low, high, p_value = _spearman(predicted, found)
+    result = rank_correlation(predicted[:, None], found[:, None])
     orders = [spearmanr(predicted, order).statistic for order in permutations(found)]
-    assert rho == pytest.approx(0.9)
-    assert low <= rho <= high
-    assert p_value == pytest.approx(2 * np.mean([one >= rho - 1e-9 for one in orders]))
+    assert result.value == pytest.approx(0.9)
+    low, high = result.interval
+    assert low <= result.value <= high
+    assert result.p_value == pytest.approx(2 * np.mean([one >= 0.9 - 1e-9 for one in orders]))
 
 
 def test_settings_that_are_all_alike_are_not_correlated() -> None:
-    assert np.isnan(_spearman(np.ones(5), np.arange(5.0))).all()
-    same = _spearman(np.array([1.0, 2, 3, 4, np.nan]), np.array([1.0, 2, 4, 3, 9]))
-    assert same == _spearman(np.arange(1.0, 5), np.array([1.0, 2, 4, 3]))
+    same = rank_correlation(np.ones((5, 1)), np.arange(5.0)[:, None])
+    assert np.isnan([same.value, *same.interval, same.p_value]).all()
+
+
+def test_changes_of_classes_are_those_from_their_own_mean() -> None:
+    rng = np.random.default_rng(0)
+    change = rng.normal(size=(6, 8))
+    level, whole = rng.normal(size=8) * 10, rng.normal(size=(6, 1)) * 10
+    # How hard a class is says nothing of what a setting does to it.
+    assert rank_correlation(change, np.exp(change - change.mean(axis=0)) + level).value < 1
+    assert rank_correlation(change, 2 * change + level).value == pytest.approx(1)
+    other = rank_correlation(change + whole, change - whole + level)
+    assert other.value < 0
+    beyond = rank_correlation(change + whole, change - whole + level, beyond=True)
+    assert beyond.value == pytest.approx(1)
+    assert beyond.p_value < 0.01
+    apart = rank_correlation(change, rng.normal(size=(6, 8)), beyond=True)
+    assert apart.interval[0] < 0 < apart.interval[1]
+
+
+def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    names, digits = [f"setting {i}" for i in range(5)], ["0", "1", "2"]
+    rows = [(name, digit, rng.normal(), rng.normal()) for name in names for digit in digits]
+    classes = pd.DataFrame(rows, columns=["combination", "class", "after", "moved"])
+    settings = classes.groupby("combination")[["after", "moved"]].mean().reset_index()
+    scores = settings.rename(columns={"combination": "embedding", "after": "value"})
+    # As a study writes it, with its means and the trainings that they are of, and a score that is none.
+    scores = scores.assign(metric="linear", seed="mean", subset="all")
+    odd = scores.assign(value=-scores["value"], seed="0")
+    none = scores.assign(metric="knn", value=np.nan)
+    pd.concat([scores, odd, none]).to_csv(tmp_path / "scores.csv", index=False)
+    # As results are published: means alone, without saying so.
+    found = classes.rename(columns={"combination": "embedding", "after": "accuracy"})
+    found.assign(classifier="linear").to_csv(tmp_path / "per_class.csv", index=False)
+    table = agreement(settings, classes, tmp_path / "scores.csv").set_index(["of", "predictor"])
+    assert set(table["metric"]) == {"linear"}
+    for of, count in (("settings", 5), ("classes", 5), ("classes beyond settings", 5)):
+        assert table["spearman"][of, "after"] == pytest.approx(1)
+        assert table["settings"][of, "after"] == count
+    assert table["classes"]["classes", "after"] == 3
 
 
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:

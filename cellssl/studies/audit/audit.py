@@ -157,7 +157,8 @@ def audit(
     ProtocolError
         When the protocol does not fit the crops.
     StudyError
-        When fewer than two classes are there, or no such reference.
+        When fewer than two classes are there (without a label: neither two wells nor two plates), or
+        no such reference.
 
     Examples
     --------
@@ -180,6 +181,7 @@ def audit(
     for reference in used:
         features = sample.unchanged(view, reference)
         standing = Standing(reference, features, sample.obs, label=column, nuisances=named)
+        _require_contrast(standing)
         standings.append(standing)
         found.stands(standing)
     with bar(shown=progress) as display:
@@ -208,6 +210,16 @@ def nuisance_columns(
     else:
         columns = [str(choose_label(obs, name)) for name in names]
     return {c.removeprefix("Metadata_"): c for c in columns if c != but}
+
+
+def _require_contrast(standing: Standing) -> None:
+    """Make sure that there is something to lose, or to bridge."""
+    nuisances = [groups for _, groups in standing.nuisances.values()]
+    if all(len(groups.names) < 2 for groups in (standing.groups, *nuisances)):
+        raise StudyError(
+            "nothing is there that an operation could erase or bridge: the cells name no two wells, "
+            "plates or batches. Name the column of their classes with --label"
+        )
 
 
 class _Findings:
@@ -299,7 +311,7 @@ class _Findings:
 def _relative(standing: Standing, moved: Moved) -> float:
     """Give displacements in units of the distance between classes' means, or between cells."""
     if standing.label is None:
-        return float(moved.distance / (2 * standing.X.var(axis=0).sum()) ** 0.5)
+        return moved.distance / standing.spread()
     means = standing.groups.means(standing.X)
     apart = [((a - b) ** 2).sum() ** 0.5 for a, b in combinations(means, 2)]
     return float(moved.distance / pd.Series(apart).median())

@@ -6,24 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm, permutation_test, spearmanr
+from scipy.stats import norm
 
 from cellssl.crops import Crops
-from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import require_label
 from cellssl.progress import bar
+from cellssl.studies.audit.agreement import COLUMNS, agreement
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.standing import Moved, Standing
-from cellssl.studies.outcome import TOGETHER
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 
 __all__ = ["Ranking", "rank_settings"]
-
-_DRAWS = 2000
-_FEWEST = 4  # settings from which on an order can be compared
 
 
 @dataclass(frozen=True)
@@ -37,23 +33,35 @@ class Ranking:
         reference, from the cells as they are and from what the whole view leaves), cost (share of the
         visible contrast that is lost) and moved (how far the view moves cells, in units of the root
         mean square distance of two cells), the best outlook first.
+    classes : DataFrame
+        combination, class, before, after and moved as above, of the class: between it and each of the
+        others, and how far its own cells are moved.
     agreement : DataFrame
-        metric, predictor (``after``, or ``moved``: amplitude alone), spearman, low, high, p_value,
-        settings: rank correlation with the scores of the trained encoders; less movement is taken to
-        be better. The 95 % intervals resample settings, and say too much of few: of four in the
-        right order every draw is. *p_value* is twice the share of all orders of the scores that
-        correlate as well (of 9,999 drawn ones from eight settings on). Settings that share
-        operations are no independent ones, so that it is a lower bound. NaN where all are predicted,
-        or scored, alike. Empty before training.
+        metric, of, predictor, spearman, low, high, p_value, settings, classes: rank correlation with
+        the scores of the trained encoders. *predictor* is ``after``, ``moved`` (amplitude alone; less
+        is taken to be better) or ``ahead``, by how much the first correlates better than the second.
+        *of* is ``settings`` (a score of each), ``classes`` (how far the accuracy of each class lies
+        from its mean over the settings) or ``classes beyond settings`` (that, less what all classes of
+        the setting gain or lose together). The 95 % intervals resample settings and classes, and say
+        too much of few: of four settings in the right order every draw is. *p_value* is twice the
+        share of all orders of the settings that correlate as well (of 9,999 drawn ones from eight
+        settings on). Settings that share operations are no independent ones, so that it is a lower
+        bound. NaN where all are predicted, or scored, alike. Empty before training.
     """
 
     settings: pd.DataFrame
+    classes: pd.DataFrame
     agreement: pd.DataFrame
 
     def save(self, folder: str | Path) -> Path:
-        """Write both tables into a folder."""
+        """Write the tables into a folder."""
         folder = make_folder(folder)
-        for name, table in (("predicted", self.settings), ("agreement", self.agreement)):
+        tables = {
+            "predicted": self.settings,
+            "predicted_classes": self.classes,
+            "agreement": self.agreement,
+        }
+        for name, table in tables.items():
             with atomic(folder / f"{name}.csv") as part:
                 table.to_csv(part, index=False)
         return folder
@@ -86,7 +94,8 @@ def rank_settings(
     label
         Column of the classes; the study's when left out.
     scores
-        The study's ``scores.csv``, to hold the order against.
+        The study's ``scores.csv``, to hold the order against; classes are compared where its
+        ``per_class.csv`` lies beside it.
     reference, weights, cells, draws, seed
         As in `cellssl.audit`.
 
@@ -100,7 +109,7 @@ def rank_settings(
     crops = Crops.open(crops)
     label = require_label(crops.obs, label or study.label)
     runs = [run for run in plan_runs(study) if run.seed == 0]
-    rows = []
+    rows, classes = [], []
     with bar(shown=progress) as display:
         task = display.add_task(f"audit {study.name}", total=len(runs), note="")
         for run in runs:
@@ -116,69 +125,42 @@ def rank_settings(
                 for view in views
             ]
             rows.append({"combination": run.combination, **_outlook(standing, moves)})
+            classes.append(_classes(run.combination, standing, moves))
             display.advance(task)
     table = pd.DataFrame(rows).sort_values("after", ascending=False, kind="stable")
-    return Ranking(table.reset_index(drop=True), _agreement(table, scores))
+    table = table.reset_index(drop=True)
+    each = pd.concat(classes, ignore_index=True)
+    nothing = pd.DataFrame(columns=list(COLUMNS))
+    found = nothing if scores is None else agreement(table, each, scores)
+    return Ranking(table, each, found)
 
 
 def _outlook(standing: Standing, moves: list[Moved]) -> dict[str, float]:
     """Say how well classes are told before the views and after them, and how far these move cells."""
-    kept = np.max([standing.separations(moved) for moved in moves], axis=0)
+    kept = _kept(standing, moves)
     chosen = tuple(standing.visible().T)
     lost = 1 - kept[chosen] / standing.pairs[chosen]
-    spread = float(np.sqrt(2 * standing.X.var(axis=0).sum()))
     return {
         "before": standing.accuracy(),
         "after": float(norm.cdf(kept[np.triu_indices(len(kept), 1)] / 2).mean()),
         "cost": float(lost.mean()) if len(lost) else float("nan"),
-        "moved": min(moved.distance for moved in moves) / spread,
+        "moved": min(moved.distance for moved in moves) / standing.spread(),
     }
 
 
-def _agreement(predicted: pd.DataFrame, scores: str | Path | None) -> pd.DataFrame:
-    """Correlate what was predicted with what was scored, over settings."""
-    columns = ["metric", "predictor", "spearman", "low", "high", "p_value", "settings"]
-    if scores is None:
-        return pd.DataFrame(columns=columns)
-    table = pd.read_csv(scores, dtype={"seed": str})
-    table = table[(table["seed"] == "mean") & (table["subset"] == "all")]
-    rows = []
-    for metric in (*TOGETHER, "linear_batches"):
-        found = table[table["metric"] == metric].set_index("embedding")["value"]
-        own = predicted[predicted["combination"].isin(found.index)]
-        if len(own) < _FEWEST:
-            continue
-        values = found.loc[own["combination"]].to_numpy(float)
-        for predictor, sign in (("after", 1.0), ("moved", -1.0)):
-            correlation = _spearman(sign * own[predictor].to_numpy(float), values)
-            rows.append([metric, predictor, *correlation, int(np.isfinite(values).sum())])
-    if not rows:
-        raise StudyError(
-            f"{scores} holds fewer than {_FEWEST} of the study's settings: give the scores.csv that "
-            "`cellssl study report` wrote for this study."
-        )
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _spearman(
-    predicted: NDArray[np.float64], found: NDArray[np.float64]
-) -> tuple[float, float, float, float]:
-    """Give a rank correlation of (S,) settings, its 95 % interval over resampled ones, and a p-value."""
-    known = np.isfinite(predicted) & np.isfinite(found)
-    predicted, found = predicted[known], found[known]
-    if min(len(set(predicted)), len(set(found))) < 2:
-        return (np.nan,) * 4
-    rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(_DRAWS):
-        rows = rng.integers(0, len(found), len(found))
-        if len(set(predicted[rows])) > 1 and len(set(found[rows])) > 1:
-            draws.append(spearmanr(predicted[rows], found[rows]).statistic)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    chance = permutation_test(
-        (found,),
-        lambda order: spearmanr(predicted, order).statistic,
-        permutation_type="pairings",
-        random_state=0,
+def _classes(combination: str, standing: Standing, moves: list[Moved]) -> pd.DataFrame:
+    """Say the same of each class, against each of the others."""
+    names = standing.groups.names
+    others = ~np.eye(len(names), dtype=bool)
+    before, after = (
+        norm.cdf(pairs / 2).mean(axis=1, where=others)
+        for pairs in (standing.pairs, _kept(standing, moves))
     )
-    return float(chance.statistic), float(low), float(high), float(chance.pvalue)
+    moved = np.min([one.distances for one in moves], axis=0) / standing.spread()
+    columns = {"class": names, "before": before, "after": after, "moved": moved}
+    return pd.DataFrame({"combination": combination, **columns})
+
+
+def _kept(standing: Standing, moves: list[Moved]) -> NDArray[np.float64]:
+    """Separate every two classes as the group of views does that separates them best: (K, K)."""
+    return np.asarray(np.max([standing.separations(moved) for moved in moves], axis=0))

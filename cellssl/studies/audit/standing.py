@@ -30,11 +30,14 @@ class Moved:
         Their variance in each standardised feature.
     distance : float
         Their root mean square.
+    distances : (K,)
+        And that of each class's cells.
     """
 
     noise: NDArray[np.float64]
     features: NDArray[np.float64]
     distance: float
+    distances: NDArray[np.float64]
 
 
 class Standing:
@@ -85,7 +88,14 @@ class Standing:
         moves = self.space.project(flat)
         count = moves.shape[0] * moves.shape[1]
         noise = np.einsum("knp,knq->pq", moves, moves) / count
-        return Moved(noise, (flat**2).mean(axis=(0, 1)), float(np.sqrt(np.trace(noise))))
+        each = (moves**2).sum(axis=2).mean(axis=0)
+        codes = range(len(self.groups.names))
+        own = np.array([np.sqrt(each[self.groups.codes == code].mean()) for code in codes])
+        return Moved(noise, (flat**2).mean(axis=(0, 1)), float(np.sqrt(np.trace(noise))), own)
+
+    def spread(self) -> float:
+        """Give the root mean square distance of two cells."""
+        return float(np.sqrt(2 * self.X.var(axis=0).sum()))
 
     def separations(self, moved: Moved | None = None) -> NDArray[np.float64]:
         """Separate every two classes, (K, K) of d'; without a label there are no pairs."""

@@ -55,11 +55,14 @@ class Suggestion:
         nuisances), chosen.
     dropped : dict
         Operation → why it is not there.
+    warning : str
+        What the choice could not see, where it was made by one contrast alone; else empty.
     """
 
     protocol: Protocol
     scan: pd.DataFrame
     dropped: dict[str, str]
+    warning: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the protocol file."""
@@ -68,6 +71,7 @@ class Suggestion:
         head = [
             "# Suggested by `cellssl protocols suggest`, to be edited by someone who knows the cells.",
             "# An audit sees no further than intensity, size and texture.",
+            *([f"# Beware: {self.warning}."] if self.warning else []),
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
         ]
         with atomic(path) as part:
@@ -296,4 +300,15 @@ class _Scan:
         recipe = self.start.views[0].model_copy(update={"operations": tuple(self.kept)})
         views = self.start.model_copy(update={"views": (recipe,)}).to_dict()["views"]
         protocol = from_dict({**values, "views": views, "labels_used": used})
-        return Suggestion(protocol, pd.DataFrame(self.rows), self.dropped)
+        return Suggestion(protocol, pd.DataFrame(self.rows), self.dropped, self._warning())
+
+    def _warning(self) -> str:
+        """Say that one contrast, of two controls say, does not speak for other phenotypes."""
+        visible = self.standing.visible()
+        if len(visible) > 1:
+            return ""
+        a, b = (self.standing.groups.names[code] for code in visible[0])
+        return (
+            f"one contrast chose, {a} against {b}, and what tells any other class may be erased: look at "
+            "more classes, or lower the budget"
+        )

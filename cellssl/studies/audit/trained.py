@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
@@ -147,8 +146,7 @@ def _row(case: Case, standings: list[Standing], moved: list[Moved]) -> dict[str,
     """Note what a case does in both spaces."""
     row: dict[str, object] = {"operation": case.operation, "amplitude": case.amplitude}
     for name, standing, moves in zip(("reference", "encoder"), standings, moved, strict=True):
-        spread = float(np.sqrt(2 * standing.X.var(axis=0).sum()))
-        row[f"moved_{name}"] = moves.distance / spread
+        row[f"moved_{name}"] = moves.distance / standing.spread()
         row[f"cost_{name}"] = standing.cost(moves)
     return row
 
