@@ -203,7 +203,7 @@ _HEADLINE = {
     "knn_batches": "kNN, other batches",
     "linear_batches": "linear, other batches",
     "ami_predictions": "AMI of predictions",
-    "predictions": "predictions",
+    "predictions": "accuracy of predictions",
     "ami_plate": "AMI with plate",
     "linear_plate": "plate, linear",
 }

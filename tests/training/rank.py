@@ -17,12 +17,14 @@ _specification = importlib.util.spec_from_file_location("tiny_run", _location)
 tiny = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(tiny)
 
+HEAD = {"hidden": 16, "dim": 8}
 OPTIONS = {
-    "simclr": {},
-    "moco": {"queue": 32, "symmetric": True},
-    "byol": {"predictor_hidden": 16},
-    "barlow_twins": {},
-    "vicreg": {},
+    "simclr": HEAD,
+    "moco": {**HEAD, "queue": 32, "symmetric": True},
+    "byol": {**HEAD, "predictor_hidden": 16},
+    "barlow_twins": HEAD,
+    "vicreg": HEAD,
+    "supervised": {"classes": 2},
 }
 
 
@@ -59,7 +61,7 @@ def train(out: Path, called: str, *, devices: int) -> None:
     name, _, groups = called.partition(":")
     settings = tiny.tiny_settings(
         method=name,
-        method_options={"hidden": 16, "dim": 8, **OPTIONS[name]},
+        method_options=OPTIONS[name],
         precision="64-true",
         optimizer="lars",
         accumulate=2,

@@ -13,7 +13,10 @@ import torch
 from cellssl import methods
 from cellssl.training import load_checkpoint
 
-RUNS = (*methods.names(), "moco:ab")  # the last with a head for each of two groups of views
+RUNS = (
+    *methods.names(labelled=True),
+    "moco:ab",
+)  # the last with a head for each of two groups of views
 PROGRAM = Path(__file__).with_name("rank.py")
 
 

@@ -24,7 +24,7 @@ METRICS = {
     "knn_batches": "kNN, other batches",
     "linear_batches": "linear, other batches",
     "ami_predictions": "AMI of predictions",
-    "predictions": "predictions",
+    "predictions": "accuracy of predictions",
     "knn_top1": "kNN, top-1",
     "linear_top1": "linear, top-1",
     "nsc": "NSC",
