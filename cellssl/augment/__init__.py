@@ -8,7 +8,6 @@ from cellssl.augment.registry import catalogue, operation_named, register
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views
-from cellssl.errors import nearest
 
 __all__ = [
     "ChannelWise",
@@ -23,7 +22,6 @@ __all__ = [
     "catalogue",
     "centre_crop",
     "make_keys",
-    "nearest",
     "operation_named",
     "register",
 ]

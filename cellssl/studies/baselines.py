@@ -1,6 +1,5 @@
 """Models that stand beside every protocol, seeing the cells as its encoder sees them."""
 
-import difflib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cellssl.embedding import baseline_names, embed, is_baseline
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, nearest
 from cellssl.protocols import Protocol
 from cellssl.studies.experiment import scaling_rule
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -131,10 +130,9 @@ def plan_baselines(
     pixels = 96 if pick_device(device).type == "cpu" else 224
     for model, weights in (BASELINES if wanted is None else wanted).items():
         if not is_baseline(model):
-            near = difflib.get_close_matches(model, baseline_names(), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(model, baseline_names(), listed=True) or "."
             known = ", ".join(baseline_names())
-            raise ModelError(f"no baseline is called '{model}'{hint} There are: {known}.")
+            raise ModelError(f"no baseline is called {model!r}{near} There are: {known}.")
         pretrained = model.startswith("resnet")
         if weights is not None and not pretrained:
             raise ModelError(f"{model} has no weights to load, but was given {weights}")

@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cellssl.augment import nearest
 from cellssl.documents import Document, read_yaml
-from cellssl.errors import StudyError
+from cellssl.errors import StudyError, nearest
 from cellssl.protocols import names as protocol_names
 from cellssl.protocols.loading import shipped_folder
 from cellssl.studies.study import SAVED, Study, Sweep

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellssl.augment import nearest
-from cellssl.errors import ProtocolError, StudyError
+from cellssl.errors import ProtocolError, StudyError, nearest
 from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.study import Study, Sweep, value_name
 

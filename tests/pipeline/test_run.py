@@ -123,7 +123,7 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"protocol": None}, "--protocol"),
         ({"model": "somewhere"}, "not both"),
         ({"model": "somewhere", "protocol": None}, "cannot be changed"),
-        ({"baselines": {"resnet500": None}}, "did you mean resnet50"),
+        ({"baselines": {"resnet500": None}}, "did you mean 'resnet50'"),
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
         ({"dose": "Dosis"}, "Dosis"),
         ({"redo": "everything"}, "Stages: crop"),
