@@ -280,6 +280,7 @@ def _scores_beside(path: Path, label: str, task: Task) -> pd.DataFrame:
         raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
     scores = read_scores(file)
     asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
+    asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
     there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
     if there != [(label, len(task.rows))]:
         found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
