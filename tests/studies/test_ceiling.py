@@ -212,9 +212,7 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     obs = table()
     cells = ad.AnnData(rng.normal(size=(len(obs), 6)), obs=obs, uns={"cellssl": {"name": "noise"}})
     absent = {"resnet101": "its weights are not at hand"}
-    scored = measure_embeddings(
-        [cells], label="MOA", absent=absent, progress=False, resamples=5
-    )
+    scored = measure_embeddings([cells], label="MOA", absent=absent, progress=False, resamples=5)
     scored.save(tmp_path / "all")
     beside = measure(crops, found.folder, beside=tmp_path / "all")
     assert list(dict.fromkeys(beside.scores["embedding"])) == ["noise", "resnet101", "supervised"]
