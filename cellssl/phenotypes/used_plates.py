@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.embeddings import Embedding
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.phenotypes.metrics import Score
 from cellssl.phenotypes.tasks import Task, build_tasks
+from cellssl.sampling import chosen_cells
 
 __all__ = ["marked_score", "used_task"]
 
@@ -19,7 +21,9 @@ log = logging.getLogger(__name__)
 _NOTE = "training was given labels of these cells: says nothing of new plates"
 
 
-def used_task(obs: pd.DataFrame, label: str, used: NDArray, **options: Any) -> list[Task]:
+def used_task(
+    obs: pd.DataFrame, label: str, used: NDArray, *, where: str | None = None, **options: Any
+) -> list[Task]:
     """Lay down the cells whose labels a training used, by all classes; nothing where there are none.
 
     Parameters
@@ -30,13 +34,20 @@ def used_task(obs: pd.DataFrame, label: str, used: NDArray, **options: Any) -> l
         The column that is scored.
     used : (N,) bool
         Cells whose label some training used.
+    where : str, optional
+        Of these cells only.
     **options
         As for `build_tasks`.
     """
-    if not used.any():
-        log.warning("no training used labels of %s: there are no used plates to score.", label)
+    inside = used if where is None else used & chosen_cells(obs, where)
+    if not (text_values(obs[label], label)[inside] != "").any():
+        log.warning(
+            "no training used labels of %s of these cells: there are no used plates to score.",
+            label,
+        )
         return []
-    return [replace(build_tasks(obs, label, fair=used, **options)[0][0], subset=USED_PLATES)]
+    tasks, _ = build_tasks(obs, label, fair=used, where=where, **options)
+    return [replace(tasks[0], subset=USED_PLATES)]
 
 
 def marked_score(score: Score, task: Task, one: Embedding, obs: pd.DataFrame, label: str) -> Score:

@@ -229,6 +229,7 @@ def _save(
     with atomic(out / "predictions.csv") as part:
         predictions.to_csv(part, index=False, float_format="%.4g")
     scores = measured.scores
+    (out / "beside.csv").unlink(missing_ok=True)  # of an earlier call, beside other scores
     if others is not None:
         scores = pd.concat([others, scores], ignore_index=True)
         with atomic(out / "beside.csv") as part:
@@ -280,6 +281,7 @@ def _scores_beside(path: Path, label: str, task: Task) -> pd.DataFrame:
         raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
     scores = read_scores(file)
     asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
+    asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
     there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
     if there != [(label, len(task.rows))]:
         found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"

@@ -88,8 +88,13 @@ def score_study(
     Raises
     ------
     StudyError
-        When no run is finished.
+        When no run is finished, or used plates are asked for and the study scores all plates.
     """
+    if used_plates and not study.held_out:
+        raise StudyError(
+            f"{study.name} does not score held-out plates, so that there are no used ones beside them: "
+            "leave --used-plates out, or put `held_out: true` into the study"
+        )
     crops, out = Path(crops), Path(out)
     there = embedded_runs(study, crops, out)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")

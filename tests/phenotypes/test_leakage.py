@@ -190,6 +190,14 @@ def test_used_plates_are_never_shown_by_themselves(weak, make_embedding, caplog)
     assert "there are no used plates to score" in caplog.text
 
 
+def test_no_used_plate_among_the_chosen_cells_is_no_mistake(weak, caplog):
+    cells = weak()
+    cells.obs["Metadata_New"] = ~cells.obs["Metadata_Plate"].isin(["W0_1", "W1_1"])
+    asked = {"label": "MOA", "where": "New", "held_out": True, "used_plates": True}
+    assert set(evaluate([cells], **asked, **FEW)["subset"]) == {"all"}
+    assert "there are no used plates to score" in caplog.text
+
+
 def test_used_plates_on_the_command_line(weak, tmp_path):
     weak().write_h5ad(tmp_path / "weak.h5ad")
     arguments = ["evaluate", tmp_path / "weak.h5ad", "--label", "MOA", "-o", tmp_path / "scores"]

@@ -27,6 +27,8 @@ def test_channels_that_the_data_lack_are_errors() -> None:
     assert [finding.level for finding in found] == ["error", "error"]
     assert "channel 'Tubulin' is not in the data, which have DAPI, Tubuline" in found[0].message
     assert "did you mean 'Tubuline'?" in found[0].message
+    # Which of the data's channels is meant nobody knows here: none is put into the example.
+    assert "--channel FILE=Tubulin" in found[0].message
 
 
 def test_views_larger_than_the_crops_are_errors() -> None:

@@ -13,7 +13,7 @@ from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError, EmbeddingError, ProtocolError, StudyError, TrainingError
-from cellssl.phenotypes import evaluate
+from cellssl.phenotypes import evaluate, measure_embeddings
 from cellssl.pipeline import run as run_pipeline
 from cellssl.protocols import LabelsUsed, load
 from cellssl.studies import Ceiling, ceiling, compare, train
@@ -211,9 +211,11 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     rng = np.random.default_rng(0)
     obs = table()
     cells = ad.AnnData(rng.normal(size=(len(obs), 6)), obs=obs, uns={"cellssl": {"name": "noise"}})
-    evaluate([cells], label="MOA", out=tmp_path / "all", progress=False, resamples=5)
+    absent = {"resnet101": "its weights are not at hand"}
+    scored = measure_embeddings([cells], label="MOA", absent=absent, progress=False, resamples=5)
+    scored.save(tmp_path / "all")
     beside = measure(crops, found.folder, beside=tmp_path / "all")
-    assert list(dict.fromkeys(beside.scores["embedding"])) == ["noise", "supervised"]
+    assert list(dict.fromkeys(beside.scores["embedding"])) == ["noise", "resnet101", "supervised"]
     assert len(pd.read_csv(found.folder / "beside.csv")) == len(beside.scores)
     evaluate([cells], label="MOA", where="Chosen", out=tmp_path / "some", progress=False)
     with pytest.raises(StudyError, match=r"cannot stand side by side. Give the same --label"):
@@ -226,7 +228,7 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
 @pytest.mark.parametrize(
     ("changed", "options", "message"),
     [
-        ({}, {"label": "MAO"}, "no column 'MAO'; did you mean Metadata_MOA"),
+        ({}, {"label": "MAO"}, "no column 'MAO'; did you mean 'Metadata_MOA'"),
         ({}, {"folds": 5}, "lie on 4 plates, which 5 folds cannot divide: take 2 to 4"),
         ({"Metadata_Plate": "P1"}, {}, "lie on one plate, P1"),
         ({"Metadata_MOA": "DMSO"}, {}, "has one class only, 'DMSO'"),

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cellssl.cli.application import app
+from cellssl.errors import StudyError
 from cellssl.report.figures.scores import METRICS
 from cellssl.studies import Outcome, Study, carry_out, load_study, score_study
 from cellssl.studies.used_plates_section import used_plates_section
@@ -75,3 +76,8 @@ def test_both_stand_in_a_row_with_what_is_more(weak: Study, cells: Path, folder:
 
 def test_without_them_there_is_no_such_part(outcome: Outcome) -> None:
     assert used_plates_section(outcome) is None
+
+
+def test_a_study_of_all_plates_has_none(tiny: Study, cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="tiny does not score held-out plates"):
+        score_study(tiny, cells, tmp_path, used_plates=True, device="cpu", progress=False)

@@ -13,10 +13,8 @@ import torch
 from cellssl import methods
 from cellssl.training import load_checkpoint
 
-RUNS = (
-    *methods.names(labelled=True),
-    "moco:ab",
-)  # the last with a head for each of two groups of views
+# The last with a head for each of two groups of views.
+RUNS = (*methods.names(labelled=True), "moco:ab")
 PROGRAM = Path(__file__).with_name("rank.py")
 
 
