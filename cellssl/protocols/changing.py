@@ -88,7 +88,7 @@ def _operation(protocol: str, values: Mapping[str, Any], key: str) -> str:
         raise ProtocolError(f"{key}: {told}")
     if name in catalogue():
         raise ProtocolError(
-            f"{protocol} has no operation {name!r}{nearest(name, there)}, so {key!r} changes nothing"
+            f"{key!r} changes nothing: {protocol} has no operation {name!r}{nearest(name, there)}"
         )
     raise ProtocolError(f"a protocol has no value {key!r}{nearest(key, _keys(values))}")
 

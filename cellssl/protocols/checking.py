@@ -171,8 +171,8 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     have = ", ".join(channels)
     return [
         f"channel {name!r} is not in the data, which have {have}"
-        + nearest(name, channels, listed=True)
-        + f"; give the plate's channels the protocol's names (--channel FILE={name}), or a protocol that "
+        + (nearest(name, channels, listed=True) or ".")
+        + f" Give the plate's channels the protocol's names (--channel FILE={name}), or a protocol that "
         "extends this one the data's (channels:)"
         for name in protocol.channels
         if name not in channels

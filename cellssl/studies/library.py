@@ -75,8 +75,8 @@ def _find(name: str | Path) -> Path:
     if shipped.is_file():
         return shipped
     raise StudyError(
-        f"no study {str(name)!r}{nearest(str(name), study_names())}; give the path of a .yaml file, "
-        f"or one of: {', '.join(study_names())}"
+        f"no study {str(name)!r}{nearest(name, study_names(), listed=True) or '.'} Give the path of a .yaml "
+        f"file, or one of: {', '.join(study_names())}"
     )
 
 
