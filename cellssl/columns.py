@@ -3,9 +3,20 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["find_column"]
+__all__ = ["bare_name", "find_column"]
 
-_PREFIX = re.compile(r"^(image_)?metadata_")
+_PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
+
+
+def bare_name(column: object) -> str:
+    """Leave out ``Metadata_`` or CellProfiler's ``Image_Metadata_``, in any case.
+
+    Examples
+    --------
+    >>> bare_name("Image_Metadata_Plate")
+    'Plate'
+    """
+    return _PREFIX.sub("", str(column))
 
 
 def find_column(columns: Iterable[object], name: str) -> str | None:
@@ -18,6 +29,6 @@ def find_column(columns: Iterable[object], name: str) -> str | None:
     """
     lower = {str(column): str(column).lower() for column in columns}
     exact = (column for column, text in lower.items() if text == name.lower())
-    bare = _PREFIX.sub("", name.lower())
-    alike = (column for column, text in lower.items() if _PREFIX.sub("", text) == bare)
+    bare = bare_name(name.lower())
+    alike = (column for column, text in lower.items() if bare_name(text) == bare)
     return next(exact, None) or next(alike, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import bare_name
 from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
@@ -62,7 +63,7 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
 
 def _plain(name: str) -> str:
     """Reduce a column's name to what is compared: lower case, no Metadata_, blank or underscore."""
-    return re.sub(r"^(image_)?metadata_|[ _]", "", name.lower())
+    return re.sub("[ _]", "", bare_name(name.lower()))
 
 
 def _list(cells: pd.DataFrame) -> str:

@@ -20,7 +20,7 @@ from cellssl.phenotypes.measurements import Measurement, Measurements
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks
-from cellssl.phenotypes.used_plates import marked_score, used_task
+from cellssl.phenotypes.used_plates import marked_scores, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
 
@@ -84,7 +84,7 @@ def measure_embeddings(
     obs = _shared_obs(loaded, names, label)
     used = {_title(one): one.used for one in loaded}
     negative = control_cells(obs, controls)
-    fair = fair_cells(obs, label, used)
+    fair = fair_cells(obs, label, used) if held_out else None
     tasks, counts = build_tasks(
         obs,
         label,
@@ -93,11 +93,11 @@ def measure_embeddings(
         groups=groups,
         resamples=resamples,
         controls=negative,
-        fair=fair if held_out else None,
+        fair=fair,
         sample=sample,
     )
     refuse_leaks(obs, label, used, tasks[0].rows)
-    if used_plates:
+    if used_plates and fair is not None:
         tasks += used_task(
             obs,
             label,
@@ -123,15 +123,10 @@ def measure_embeddings(
         rule = "standardise" if one.name == COUNT else normalise
         for task in tasks:
             Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
+            scores = task_scores(Z, task, seeds, aggregate=aggregate)
             entries += [
-                _entry(
-                    task,
-                    marked_score(score, task, one, obs, label),
-                    embedding=one.name,
-                    seed=one.seed,
-                    weak=one.weak,
-                )
-                for score in task_scores(Z, task, seeds, aggregate=aggregate)
+                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                for score in marked_scores(scores, task, one, obs, label)
             ]
     entries += [
         _entry(task, Score(metric, float("nan"), None, 0, reason), embedding=name)

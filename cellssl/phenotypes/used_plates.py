@@ -1,6 +1,7 @@
 """Scores on plates whose labels a training used, beside fair ones: how far such labels mislead there."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from cellssl.phenotypes.metrics import Score
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.sampling import chosen_cells
 
-__all__ = ["marked_score", "used_task"]
+__all__ = ["marked_scores", "used_task"]
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ def used_task(
     return [replace(tasks[0], subset=USED_PLATES)]
 
 
-def marked_score(score: Score, task: Task, one: Embedding, obs: pd.DataFrame, label: str) -> Score:
-    """Say of a score on used plates whether the embedding's training was given these labels."""
+def marked_scores(
+    scores: Iterable[Score], task: Task, one: Embedding, obs: pd.DataFrame, label: str
+) -> Iterable[Score]:
+    """Say of scores on used plates whether the embedding's training was given these labels."""
     if task.subset != USED_PLATES or one.used is None or not one.used.tell(obs, label):
-        return score
-    return score._replace(note="; ".join(filter(None, [_NOTE, score.note])))
+        return scores
+    return (score._replace(note="; ".join(filter(None, [_NOTE, score.note]))) for score in scores)

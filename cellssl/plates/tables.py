@@ -1,20 +1,18 @@
 """Metadata tables: their columns recognised, joined to the fields."""
 
-import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
 
 __all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
 
-_PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 # What names a field.
 FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
@@ -138,7 +136,7 @@ def _wells(
 
 def standard(name: str) -> str:
     """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
-    bare = _PREFIX.sub("", name)
+    bare = bare_name(name)
     return _STANDARD.get(bare.lower(), f"Metadata_{bare}")
 
 

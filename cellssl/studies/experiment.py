@@ -109,9 +109,9 @@ def train(
     labels = None
     if label is not None:
         labels = _labels(protocol, crops, scaling, channels, rows, tested, label)
-    told = labels if methods.is_labelled(protocol.training.method) else None
+    told = None
     if methods.is_labelled(protocol.training.method):
-        protocol = _with_classes(protocol, labels)
+        protocol, told = _with_classes(protocol, labels), labels
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))

@@ -66,6 +66,12 @@ class Outcome:
     folder: Path
     contents: Contents | None = None
 
+    @property
+    def means(self) -> pd.DataFrame:
+        """The scores that have a value, each the mean over its trainings."""
+        scores = self.scores
+        return scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+
 
 def score_study(
     study: Study,

@@ -71,7 +71,7 @@ def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str
 
 def _finding(study: Study, outcome: Outcome) -> Section:
     """Open with what was found: the best of each kind, and everything in numbers."""
-    means = _means(outcome.scores)
+    means = outcome.means
     blocks: list = [_best(outcome, means), _score_table(means[means["subset"] == "all"])]
     if study.seeds < 3:
         blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
@@ -128,7 +128,7 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
 def _scores(outcome: Outcome) -> Section:
     """Draw all beside baselines."""
     blocks: list = []
-    for subset in _means(outcome.scores)["subset"].unique():
+    for subset in outcome.means["subset"].unique():
         what = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
         figure = score_figure(
             outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=TOGETHER
@@ -143,10 +143,6 @@ def _scores(outcome: Outcome) -> Section:
         blocks.append(_picture(outcome, f"scores-{plain(subset)}", figure, caption, alt))
     blocks += _apart(outcome)
     return Section("scores", "Scores", "Which protocol tells most", blocks)
-
-
-def _means(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
 
 
 def _score_table(means: pd.DataFrame) -> Table:

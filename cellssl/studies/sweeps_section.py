@@ -29,7 +29,7 @@ def sweeps_section(
         None where no sweep has an order, or fewer than two of its values are there.
     """
     blocks = []
-    means = _means(outcome.scores, "all")
+    means = outcome.means[outcome.means["subset"] == "all"]
     for axis, settings in study.axes.items():
         if not isinstance(settings, Sweep) or axis not in means or means[axis].nunique() < 2:
             continue
@@ -48,11 +48,6 @@ def sweeps_section(
         caption = f"Accuracy of each class over {settings.sweep}, the mean over all other settings."
         blocks.append(picture(f"sweep-{axis}-classes", figure, caption, caption))
     return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
-
-
-def _means(scores: pd.DataFrame, subset: str) -> pd.DataFrame:
-    means = scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
-    return means[means["subset"] == subset]
 
 
 def _series(table: pd.DataFrame, others: list[str], name: str) -> "pd.Series[str] | str":

@@ -12,8 +12,7 @@ __all__ = ["used_plates_section"]
 
 def used_plates_section(outcome: Outcome) -> Section | None:
     """Set the scores on used plates beside those on held-out ones; None where they were not asked for."""
-    scores = outcome.scores
-    means = scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+    means = outcome.means
     found = {
         (str(row["subset"]), str(row["embedding"]), str(row["metric"])): row
         for _, row in means.iterrows()
