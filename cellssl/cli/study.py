@@ -17,6 +17,7 @@ from cellssl.cli.options import (
     parse_baselines,
 )
 from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
+from cellssl.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -89,7 +90,8 @@ def plan(
         say(f"… and {len(firsts) - MOST_ROWS} more")
     cost = cellssl.studies.estimate(loaded, crops, device=device, progress=shown())
     say(
-        f"{cost.runs} runs: {len(firsts)} combinations, {loaded.seeds} seeds each; about "
+        f"{counted(cost.runs, 'run')}: {counted(len(firsts), 'combination')}, "
+        f"{counted(loaded.seeds, 'seed')} each; about "
         f"{_duration(cost.seconds)} of training one after the other on this device, "
         f"{_duration(cost.seconds / cost.runs)} each; embedding and scoring come on top "
         f"({cost.timed} of the combinations were timed, those that differ in amplitudes once)"

@@ -27,6 +27,7 @@ from cellssl.studies.planning import plain
 from cellssl.studies.study import Study
 from cellssl.studies.sweeps_section import sweeps_section
 from cellssl.studies.used_plates_section import used_plates_section
+from cellssl.words import counted
 
 __all__ = ["write_study_page"]
 
@@ -251,7 +252,7 @@ def _runs(study: Study, outcome: Outcome) -> Section:
     told = "All runs are finished." if not rows else "These runs are not among the scores:"
     blocks: list = [
         Text(
-            f"Protocol {study.protocol}, {study.seeds} seeds each; label "
+            f"Protocol {study.protocol}, {counted(study.seeds, 'seed')} each; label "
             f"{outcome.measured.label}, normalisation {study.normalise}. {told}",
             "warning" if rows else "",
         )
