@@ -4,7 +4,7 @@ Every cell has an amount (how bright it is) and a form (round or long), drawn in
 erases the one and leaves the other.
 """
 
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from cellssl.errors import StudyError
 from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.scores import knn_accuracy
 from cellssl.studies import load_study, rank_settings
-from cellssl.studies.audit.agreement import agreement, rank_correlation
+from cellssl.studies.audit.agreement import agreement
+from cellssl.studies.audit.correlation import pair_correlation, rank_correlation
 
 SIDE, CELLS = 32, 192
 TRAINING = {
@@ -174,6 +175,12 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     assert agreed["p_value"]["after"] >= 2 / 24  # four settings have 24 orders
     lead = agreed["spearman"]["after"] - agreed["spearman"]["moved"]
     assert agreed["spearman"]["ahead"] == pytest.approx(lead)
+    pairs = pd.read_csv(out / "predicted_pairs.csv").set_index(["setting_a", "setting_b"])
+    assert len(pairs) == 6
+    # What geometry keeps, geometry and gain kept already: a second head that erases more adds nothing.
+    assert pairs["gain"]["geometry", "strong gain"] == pytest.approx(0, abs=0.02)
+    better = ranked["after"][pairs["better"]].to_numpy()
+    assert (pairs["after"] - pairs["gain"]).to_numpy() == pytest.approx(better)
     each = pd.read_csv(out / "predicted_classes.csv")
     for column in ("before", "after"):  # every contrast is of two classes
         means = each.groupby("combination")[column].mean()
@@ -188,6 +195,23 @@ def test_the_p_value_counts_all_orders() -> None:
     low, high = result.interval
     assert low <= result.value <= high
     assert result.p_value == pytest.approx(2 * np.mean([one >= 0.9 - 1e-9 for one in orders]))
+
+
+def test_pairs_share_settings_and_are_permuted_with_them() -> None:
+    expected = np.array([[0, 1, 2, 3], [0, 0, 4, 5], [0, 0, 0, 6], [0, 0, 0, 0]], float)
+    found = np.array([[0, 2, 1, 3], [0, 0, 4, 5], [0, 0, 0, 6], [0, 0, 0, 0]], float)
+    result = pair_correlation(expected, found)
+    above = np.triu_indices(4, 1)
+    whole = expected + expected.T
+    every = [
+        spearmanr(whole[np.ix_(order, order)][above], found[above]).statistic
+        for order in permutations(range(4))
+    ]
+    assert result.value == pytest.approx(every[0])
+    best = np.mean([one >= every[0] - 1e-9 for one in every])
+    assert result.p_value == pytest.approx(2 * best)
+    low, high = result.interval
+    assert low < result.value <= high
 
 
 def test_settings_that_are_all_alike_are_not_correlated() -> None:
@@ -226,9 +250,24 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: P
     # As results are published: means alone, without saying so.
     found = classes.rename(columns={"combination": "embedding", "after": "accuracy"})
     found.assign(classifier="linear").to_csv(tmp_path / "per_class.csv", index=False)
-    table = agreement(settings, classes, tmp_path / "scores.csv").set_index(["of", "predictor"])
+    pairs = pd.DataFrame(combinations(names, 2), columns=["setting_a", "setting_b"])
+    pairs = pairs.assign(gain=rng.normal(size=10), moved=rng.normal(size=10))
+    gains = pairs.assign(pair=pairs["setting_a"] + " + " + pairs["setting_b"], subset="all")
+    gains = gains.assign(metric="linear", one_protocol=False).sample(frac=1, random_state=0)
+    unlike = pd.DataFrame({"pair": ["setting 0, two seeds"], "one_protocol": True, "gain": 9.0})
+    table = pd.concat([gains, unlike.assign(subset="all", metric="linear")])
+    table.to_csv(tmp_path / "complement.csv", index=False)
+    found = agreement(settings, classes, pairs, tmp_path / "scores.csv")
+    table = found.set_index(["of", "predictor"])
     assert set(table["metric"]) == {"linear"}
-    for of, count in (("settings", 5), ("classes", 5), ("classes beyond settings", 5)):
+    assert table["spearman"]["pairs", "after"] == pytest.approx(1)
+    assert table["spearman"]["pairs", "moved"] < 0.9
+    for of, count in (
+        ("settings", 5),
+        ("classes", 5),
+        ("classes beyond settings", 5),
+        ("pairs", 5),
+    ):
         assert table["spearman"][of, "after"] == pytest.approx(1)
         assert table["settings"][of, "after"] == count
     assert table["classes"]["classes", "after"] == 3

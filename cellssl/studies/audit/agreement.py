@@ -1,20 +1,28 @@
-"""What an audit expected of a study's settings and their classes, held against what training showed."""
+"""What an audit expected of a study's settings, held against what training showed.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import permutations
+Of the settings themselves, of their classes, and of every two settings side by side.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from cellssl.errors import StudyError
+from cellssl.studies.audit.correlation import (
+    RankCorrelation,
+    interval,
+    pair_correlation,
+    rank_correlation,
+)
 from cellssl.studies.bias import class_table
+from cellssl.studies.complement import pair_name
 from cellssl.studies.outcome import TOGETHER
 
-__all__ = ["COLUMNS", "RankCorrelation", "agreement", "rank_correlation"]
+__all__ = ["COLUMNS", "agreement"]
 
 Matrix = NDArray[np.float64]
 
@@ -31,21 +39,21 @@ COLUMNS = (
 )
 _METRICS = (*TOGETHER, "linear_batches")
 _PREDICTORS = {"after": 1.0, "moved": -1.0}  # less movement is taken to be better
-_DRAWS = 2000
-_ORDERS = 9999
-_ALL_ORDERS = 7  # settings up to which every order is looked at
 _FEWEST = 4  # settings from which on an order can be compared
 
 
-def agreement(settings: pd.DataFrame, classes: pd.DataFrame, scores: str | Path) -> pd.DataFrame:
-    """Correlate what was predicted with what was scored: of settings, and of classes in them.
+def agreement(
+    settings: pd.DataFrame, classes: pd.DataFrame, pairs: pd.DataFrame, scores: str | Path
+) -> pd.DataFrame:
+    """Correlate what was predicted with what was scored: of settings, their classes and pairs.
 
     Parameters
     ----------
-    settings, classes
+    settings, classes, pairs
         As in `Ranking`.
     scores
-        A study's ``scores.csv``. Classes are compared where its ``per_class.csv`` lies beside it.
+        A study's ``scores.csv``. Classes are compared where its ``per_class.csv`` lies beside it,
+        pairs where its ``complement.csv`` does.
 
     Returns
     -------
@@ -69,6 +77,9 @@ def agreement(settings: pd.DataFrame, classes: pd.DataFrame, scores: str | Path)
         # A digit is the class "4", as the crops have it, not the number.
         table = pd.read_csv(beside, dtype={"seed": str}, converters={"class": str})
         rows += _of_classes(classes, _means(table))
+    beside = scores.with_name("complement.csv")
+    if beside.exists():
+        rows += _of_pairs(pairs, pd.read_csv(beside))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -112,107 +123,44 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> list[list[o
         }
         values = found.loc[own, shared].to_numpy(float)
         for of, beyond in (("classes", False), ("classes beyond settings", True)):
-            count = (len(own), len(shared))
-            rows += [[metric, of, *row, *count] for row in _compare(told, values, beyond=beyond)]
+            each = _compare(told, values, partial(rank_correlation, beyond=beyond))
+            rows += [[metric, of, *row, len(own), len(shared)] for row in each]
     return rows
 
 
+def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> list[list[object]]:
+    """Compare what every two settings gain over the better of them."""
+    rows: list[list[object]] = []
+    complement = complement[(complement["subset"] == "all") & ~complement["one_protocol"]]
+    names = [pair_name(a, b) for a, b in predicted[["setting_a", "setting_b"]].to_numpy()]
+    for metric, own in complement.groupby("metric", sort=False):
+        gains = predicted.assign(found=own.set_index("pair")["gain"].reindex(names).to_numpy())
+        gains = gains.dropna(subset="found")
+        settings = pd.unique(gains[["setting_a", "setting_b"]].to_numpy().ravel())
+        count = len(settings)
+        if count < _FEWEST or len(gains) < count * (count - 1) // 2:
+            continue
+        # Two that move cells unlike each other are taken to add most.
+        gain, moved, found = (_square(gains, name) for name in ("gain", "moved", "found"))
+        each = _compare({"after": gain, "moved": moved}, found, pair_correlation)
+        rows += [[metric, "pairs", *row, count, np.nan] for row in each]
+    return rows
+
+
+def _square(pairs: pd.DataFrame, column: str) -> Matrix:
+    """Spread a column of all pairs of S settings out, (S, S)."""
+    table = pairs.pivot_table(column, "setting_a", "setting_b")
+    return np.asarray(table.combine_first(table.T), dtype=float)
+
+
 def _compare(
-    told: Mapping[str, Matrix], found: Matrix, *, beyond: bool = False
+    told: Mapping[str, Matrix],
+    found: Matrix,
+    correlation: Callable[[Matrix, Matrix], RankCorrelation] = rank_correlation,
 ) -> list[tuple[str, float, float, float, float]]:
     """Correlate each prediction, and say how far the audit is ahead of amplitude alone."""
-    each = {name: rank_correlation(values, found, beyond=beyond) for name, values in told.items()}
+    each = {name: correlation(values, found) for name, values in told.items()}
     rows = [(name, one.value, *one.interval, one.p_value) for name, one in each.items()]
     after, moved = each["after"], each["moved"]
     ahead = after.draws - moved.draws  # of the same settings and classes
-    return [*rows, ("ahead", after.value - moved.value, *_interval(ahead), np.nan)]
-
-
-@dataclass(frozen=True)
-class RankCorrelation:
-    """A Spearman correlation over settings, or over classes in settings.
-
-    Attributes
-    ----------
-    value : float
-        NaN where all changes of either side are the same.
-    draws : (2000,)
-        Its values in resampled settings and classes, the same ones whatever is correlated; NaN where
-        all changes of a draw are the same.
-    p_value : float
-        Twice the share of orders of the settings that correlate as well.
-    """
-
-    value: float
-    draws: NDArray[np.float64]
-    p_value: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Give its 95 % interval."""
-        return _interval(self.draws)
-
-
-def rank_correlation(predicted: Matrix, found: Matrix, *, beyond: bool = False) -> RankCorrelation:
-    """Correlate the ranks of what K classes change by over S settings.
-
-    Parameters
-    ----------
-    predicted, found : (S, K)
-        Of one class, K = 1, it is the plain rank correlation.
-    beyond
-        Take out what all classes of a setting change by together.
-    """
-    value = _spearman(predicted, found, beyond)
-    if np.isnan(value):
-        return RankCorrelation(value, np.full(_DRAWS, np.nan), np.nan)
-    settings, classes = np.random.default_rng(0), np.random.default_rng(1)
-    s, k = found.shape
-    draws = np.empty(_DRAWS)
-    for draw in range(_DRAWS):
-        chosen = np.ix_(settings.integers(0, s, s), classes.integers(0, k, k))
-        draws[draw] = _spearman(predicted[chosen], found[chosen], beyond)
-    return RankCorrelation(value, draws, _chance(predicted, found, beyond))
-
-
-def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:
-    known = draws[~np.isnan(draws)]
-    if not len(known):
-        return np.nan, np.nan
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _changes(values: Matrix, beyond: bool) -> Matrix:
-    """Take out each class's mean, and with `beyond` each setting's."""
-    values = values - values.mean(axis=0)
-    if beyond:
-        values = values - values.mean(axis=1, keepdims=True)
-    return values.round(12)  # what differs by rounding alone is the same
-
-
-def _ranks(values: Matrix, beyond: bool) -> Matrix:
-    """Rank all changes together, (S, K), in units in which products of two sum to a correlation."""
-    ranks = rankdata(_changes(values, beyond)).reshape(values.shape)
-    ranks = ranks - ranks.mean()
-    size = float(np.sqrt((ranks**2).sum()))
-    return ranks / size if size else np.full(values.shape, np.nan)
-
-
-def _spearman(predicted: Matrix, found: Matrix, beyond: bool) -> float:
-    return float((_ranks(predicted, beyond) * _ranks(found, beyond)).sum())
-
-
-def _chance(predicted: Matrix, found: Matrix, beyond: bool) -> float:
-    """Give twice the share of orders of the settings that correlate as well."""
-    count = len(found)
-    if count <= _ALL_ORDERS:
-        orders = np.array(list(permutations(range(count))))
-    else:
-        rng = np.random.default_rng(0)
-        drawn = [rng.permutation(count) for _ in range(_ORDERS)]
-        orders = np.array([np.arange(count), *drawn])
-    products = _ranks(predicted, beyond) @ _ranks(found, beyond).T  # of each setting with each
-    every = products[np.arange(count), orders].sum(axis=1)
-    above, below = (every >= every[0] - 1e-9).mean(), (every <= every[0] + 1e-9).mean()
-    return float(min(1.0, 2 * min(above, below)))
+    return [*rows, ("ahead", after.value - moved.value, *interval(ahead), np.nan)]

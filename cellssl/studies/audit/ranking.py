@@ -1,6 +1,8 @@
 """The settings of a study ranked before any is trained, and held against what training showed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,14 @@ from cellssl.progress import bar
 from cellssl.studies.audit.agreement import COLUMNS, agreement
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
+from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Moved, Standing
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 
 __all__ = ["Ranking", "rank_settings"]
+
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,19 @@ class Ranking:
     classes : DataFrame
         combination, class, before, after and moved as above, of the class: between it and each of the
         others, and how far its own cells are moved.
+    pairs : DataFrame
+        setting_a, setting_b, better, after (of two encoders side by side, or two heads: each contrast
+        counts as that setting keeps it that keeps it better), gain (over the better of the two alone)
+        and moved (how unlike far they move cells), the greatest gain first.
     agreement : DataFrame
         metric, of, predictor, spearman, low, high, p_value, settings, classes: rank correlation with
         the scores of the trained encoders. *predictor* is ``after``, ``moved`` (amplitude alone; less
         is taken to be better) or ``ahead``, by how much the first correlates better than the second.
         *of* is ``settings`` (a score of each), ``classes`` (how far the accuracy of each class lies
-        from its mean over the settings) or ``classes beyond settings`` (that, less what all classes of
-        the setting gain or lose together). The 95 % intervals resample settings and classes, and say
-        too much of few: of four settings in the right order every draw is. *p_value* is twice the
+        from its mean over the settings), ``classes beyond settings`` (that, less what all classes of
+        the setting gain or lose together) or ``pairs`` (what two gain over the better of them; amplitude
+        alone: the more unlike far they move cells). The 95 % intervals resample settings and classes, and
+        say too much of few: of four settings in the right order every draw is. *p_value* is twice the
         share of all orders of the settings that correlate as well (of 9,999 drawn ones from eight
         settings on). Settings that share operations are no independent ones, so that it is a lower
         bound. NaN where all are predicted, or scored, alike. Empty before training.
@@ -51,6 +61,7 @@ class Ranking:
 
     settings: pd.DataFrame
     classes: pd.DataFrame
+    pairs: pd.DataFrame
     agreement: pd.DataFrame
 
     def save(self, folder: str | Path) -> Path:
@@ -59,6 +70,7 @@ class Ranking:
         tables = {
             "predicted": self.settings,
             "predicted_classes": self.classes,
+            "predicted_pairs": self.pairs,
             "agreement": self.agreement,
         }
         for name, table in tables.items():
@@ -95,7 +107,7 @@ def rank_settings(
         Column of the classes; the study's when left out.
     scores
         The study's ``scores.csv``, to hold the order against; classes are compared where its
-        ``per_class.csv`` lies beside it.
+        ``per_class.csv`` lies beside it, pairs where its ``complement.csv`` does.
     reference, weights, cells, draws, seed
         As in `cellssl.audit`.
 
@@ -109,7 +121,7 @@ def rank_settings(
     crops = Crops.open(crops)
     label = require_label(crops.obs, label or study.label)
     runs = [run for run in plan_runs(study) if run.seed == 0]
-    rows, classes = [], []
+    rows, classes, kept = [], [], {}
     with bar(shown=progress) as display:
         task = display.add_task(f"audit {study.name}", total=len(runs), note="")
         for run in runs:
@@ -124,43 +136,56 @@ def rank_settings(
                 standing.moved(sample.moved(view, [known], draws=draws, seed=seed)[known.name])
                 for view in views
             ]
-            rows.append({"combination": run.combination, **_outlook(standing, moves)})
-            classes.append(_classes(run.combination, standing, moves))
+            # Of several groups of views, the one that separates two classes best: (K, K).
+            best = np.max([standing.separations(moved) for moved in moves], axis=0)
+            kept[run.combination] = best
+            rows.append({"combination": run.combination, **_outlook(standing, moves, best)})
+            classes.append(_classes(run.combination, standing, moves, best))
             display.advance(task)
-    table = pd.DataFrame(rows).sort_values("after", ascending=False, kind="stable")
-    table = table.reset_index(drop=True)
+    table = pd.DataFrame(rows)
+    pairs = _pairs(kept, table.set_index("combination")["moved"])
+    table = table.sort_values("after", ascending=False, kind="stable", ignore_index=True)
     each = pd.concat(classes, ignore_index=True)
     nothing = pd.DataFrame(columns=list(COLUMNS))
-    found = nothing if scores is None else agreement(table, each, scores)
-    return Ranking(table, each, found)
+    found = nothing if scores is None else agreement(table, each, pairs, scores)
+    return Ranking(table, each, pairs, found)
 
 
-def _outlook(standing: Standing, moves: list[Moved]) -> dict[str, float]:
+def _outlook(standing: Standing, moves: list[Moved], kept: Matrix) -> dict[str, float]:
     """Say how well classes are told before the views and after them, and how far these move cells."""
-    kept = _kept(standing, moves)
     chosen = tuple(standing.visible().T)
     lost = 1 - kept[chosen] / standing.pairs[chosen]
     return {
         "before": standing.accuracy(),
-        "after": float(norm.cdf(kept[np.triu_indices(len(kept), 1)] / 2).mean()),
+        "after": put_right(kept),
         "cost": float(lost.mean()) if len(lost) else float("nan"),
         "moved": min(moved.distance for moved in moves) / standing.spread(),
     }
 
 
-def _classes(combination: str, standing: Standing, moves: list[Moved]) -> pd.DataFrame:
+def _classes(
+    combination: str, standing: Standing, moves: list[Moved], kept: Matrix
+) -> pd.DataFrame:
     """Say the same of each class, against each of the others."""
     names = standing.groups.names
     others = ~np.eye(len(names), dtype=bool)
     before, after = (
-        norm.cdf(pairs / 2).mean(axis=1, where=others)
-        for pairs in (standing.pairs, _kept(standing, moves))
+        norm.cdf(pairs / 2).mean(axis=1, where=others) for pairs in (standing.pairs, kept)
     )
     moved = np.min([one.distances for one in moves], axis=0) / standing.spread()
     columns = {"class": names, "before": before, "after": after, "moved": moved}
     return pd.DataFrame({"combination": combination, **columns})
 
 
-def _kept(standing: Standing, moves: list[Moved]) -> NDArray[np.float64]:
-    """Separate every two classes as the group of views does that separates them best: (K, K)."""
-    return np.asarray(np.max([standing.separations(moved) for moved in moves], axis=0))
+def _pairs(kept: Mapping[str, Matrix], moved: pd.Series) -> pd.DataFrame:
+    """Say what every two settings tell together."""
+    rows = []
+    for a, b in combinations(kept, 2):
+        after = put_right(np.maximum(kept[a], kept[b]))
+        alone = {name: put_right(kept[name]) for name in (a, b)}
+        better = max(alone, key=lambda name: alone[name])
+        gain, apart = after - alone[better], abs(moved[a] - moved[b])
+        rows.append([a, b, better, after, gain, apart])
+    columns = ["setting_a", "setting_b", "better", "after", "gain", "moved"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("gain", ascending=False, kind="stable", ignore_index=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 
-__all__ = ["Groups", "pair_separation", "spread_separation", "within"]
+__all__ = ["Groups", "pair_separation", "put_right", "spread_separation", "within"]
 
 Matrix = NDArray[np.float64]
 
@@ -70,6 +71,12 @@ def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
         square = apart @ inverse @ apart - chance * (1 / counts[a] + 1 / counts[b])
         result[a, b] = result[b, a] = np.sqrt(max(square, 0.0))
     return result
+
+
+def put_right(pairs: Matrix) -> float:
+    """Say how often a cell is put right between two groups that lie (K, K) d' apart: mean of all pairs."""
+    upper = pairs[np.triu_indices(len(pairs), 1)]
+    return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
 
 
 def spread_separation(X: Matrix, groups: Groups, noise: Matrix) -> float:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.references import Reference, Space
-from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+from cellssl.studies.audit.separation import (
+    Groups,
+    pair_separation,
+    put_right,
+    spread_separation,
+    within,
+)
 
 __all__ = ["VISIBLE", "Moved", "Standing"]
 
@@ -110,9 +115,7 @@ class Standing:
 
     def accuracy(self, moved: Moved | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
-        pairs = self.pairs if moved is None else self.separations(moved)
-        upper = pairs[np.triu_indices(len(pairs), 1)]
-        return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
+        return put_right(self.pairs if moved is None else self.separations(moved))
 
     def cost(self, moved: Moved) -> float:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
