@@ -163,7 +163,7 @@ def _show_pairs(pairs: "pd.DataFrame") -> None:
     rows = [
         [f"{a} + {b}", f"{after:.3f}", f"{gain:+.3f}", better]
         for a, b, better, after, gain, _ in pairs.head(MOST_PAIRS).to_numpy()
-        if gain > 0
+        if gain >= 0.0005  # as far as is shown
     ]
     if rows:
         heads = ["pair", "two classes told", "gain", "over"]

@@ -40,7 +40,7 @@ class Ceiling:
     measured : Measurements
         Of the predictions of all cells, each by the training that never saw its plate's labels.
     predictions : DataFrame
-        cell, plate, fold, true, seed, predicted, and the probability of each class.
+        cell, plate, fold, true, seed, predicted, and the probability ``p(CLASS)`` of each class.
     scores : DataFrame
         Its tidy table; behind the others' rows where it was put beside some.
     folder : Path
@@ -263,7 +263,7 @@ def _tabulate(
     frames = []
     for seed, values in likely.items():
         chosen = choose_classes(values, np.asarray(classes))
-        shares = dict(zip(classes, values.T, strict=True))
+        shares = {f"p({name})": column for name, column in zip(classes, values.T, strict=True)}
         frames.append(pd.DataFrame({**cells, "seed": seed, "predicted": chosen, **shares}))
     return pd.concat(frames, ignore_index=True)
 

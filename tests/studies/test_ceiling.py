@@ -130,10 +130,10 @@ def test_the_tables_are_written(found: Ceiling) -> None:
     right = said["true"] == said["predicted"]
     by_class = right.groupby(said["true"]).mean()
     assert by_class.mean() == pytest.approx(score(found, "predictions")["value"])
-    shares = said[["DMSO", "bright", "dark", "rare"]]
+    shares = said[[f"p({name})" for name in ("DMSO", "bright", "dark", "rare")]]
     assert shares.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
     known = said["fold"].map(said[said["plate"] == "P4"].groupby("fold").size()).isna()
-    assert (shares["rare"].notna() == known).all()  # P4's own fold never heard of it
+    assert (shares["p(rare)"].notna() == known).all()  # P4's own fold never heard of it
     assert tables["confusion"].query("subset == 'all'")["count"].sum() == len(said)
 
 
@@ -146,7 +146,7 @@ def test_labels_of_the_plates_that_are_asked_change_nothing(found: Ceiling, tmp_
     own.loc[there, "Metadata_MOA"] = own.loc[there, "Metadata_MOA"].map(turned)
     other = measure(write(tmp_path, own), tmp_path / "other").predictions
     before, after = found.predictions.set_index("cell"), other.set_index("cell")
-    same = [name for name in ("DMSO", "bright", "dark") if name in after]
+    same = [f"p({name})" for name in ("DMSO", "bright", "dark")]
     for fold, alike in (("fold 0", True), ("fold 1", False)):
         cells = before.index[before["fold"] == fold]
         assert (after.loc[cells, "fold"] == fold).all()
