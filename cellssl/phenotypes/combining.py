@@ -75,7 +75,9 @@ def combine(
     names, dropped = match_cells(loaded)
     if len(names) < 2:
         raise EmbeddingError(f"the embeddings have {len(names)} cell in common, wanted more.")
-    log.info("%d cells are in all %d embeddings, %d are not", len(names), len(loaded), dropped)
+    if dropped:
+        message = "%d cells are in all %d embeddings, %d are not and are left out"
+        log.info(message, len(names), len(loaded), dropped)
     labels = _labels(loaded)
     blocks = [
         block
