@@ -151,8 +151,9 @@ def fit(
             if stopping or (alone and run.due(settings.checkpoint_minutes)):
                 run.save()
             if stopping:
-                interruption.leave(folder, run.step)
-    fabric.barrier()
+                break
+        fabric.barrier()
+        interruption.leave(folder, run.step)  # asked during the last checkpoint too
     return folder
 
 

@@ -304,6 +304,21 @@ def test_asked_to_stop_it_saves_and_leaves(
     assert same_weights(whole, weights_of(tiny.train(tmp_path / "run", settings)))
 
 
+def test_asked_to_stop_while_the_last_checkpoint_is_written(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = run.save_checkpoint
+
+    def asked(file: Path, checkpoint: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        save(file, checkpoint)
+
+    monkeypatch.setattr(run, "save_checkpoint", asked)
+    with pytest.raises(KeyboardInterrupt, match="saved at step 5"):
+        tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
+    assert load_checkpoint(tmp_path)["finished"]
+
+
 def test_a_collapsed_encoder_is_told(
     tiny: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
