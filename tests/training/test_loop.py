@@ -55,6 +55,8 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert metrics["loss"].tail(5).mean() < 0.95 * metrics["loss"].head(2).mean()
     assert metrics["lr"].max() == pytest.approx(0.01)
     assert metrics["seconds"].is_monotonic_increasing
+    images = metrics["images_per_second"] * metrics["seconds"].diff()
+    assert images[1:].tolist() == pytest.approx([2 * 5 * 8] * 19, rel=1e-4)
     empty = metrics.columns[metrics.isna().all()].tolist()
     # One-way MoCo's encoder sees one view only; nobody has given labels.
     assert empty == ["alignment"] * (method == "moco") + ["online_accuracy"]
