@@ -22,6 +22,7 @@ from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
 from cellssl.training import fit, load_checkpoint, make_plan, run
 from cellssl.training.loop import _check_division
+from cellssl.training.metrics import MetricsFile
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
@@ -198,6 +199,24 @@ def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -
     metrics = read_metrics(tmp_path)
     assert metrics["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert 2.5 not in metrics["loss"].tolist()
+
+
+def test_rows_stay_where_a_killed_process_was_about_to_trim_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,loss\n5,1\n10,2\n")
+
+    def killed(*_: object, **__: object) -> None:
+        raise CrashError
+
+    monkeypatch.setattr("csv.writer", killed)
+    with pytest.raises(CrashError):
+        MetricsFile(path, step=5, columns=["step", "loss"])
+    assert path.read_text() == "step,loss\n5,1\n10,2\n"
+    monkeypatch.undo()
+    MetricsFile(path, step=5, columns=["step", "loss"])
+    assert path.read_text() == "step,loss\n5,1\n"
 
 
 @pytest.mark.usefixtures("every_epoch")
