@@ -195,6 +195,7 @@ class Run:
         return {
             "cellssl": cellssl.__version__,
             **self._identity,
+            "described": list(self._identity),
             "encoder_state": {
                 name.removeprefix(prefix): value
                 for name, value in states.items()

@@ -127,6 +127,25 @@ def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=50))
 
 
+def test_a_run_goes_on_with_all_that_describes_it(tiny: ModuleType, tmp_path: Path) -> None:
+    def train(**description: object) -> Path:
+        settings = tiny.tiny_settings(epochs=1)
+        return fit(
+            tiny.tiny_method(settings),
+            tiny.TinySource(),
+            tiny.tiny_views,
+            settings,
+            tmp_path,
+            description=description,
+            device="cpu",
+        )
+
+    train(channels=["DNA", "Actin"], crop_size=8)
+    with pytest.raises(TrainingError, match=r"step 5\)\. crop_size: 8 there, nothing now\. Choose"):
+        train(channels=["DNA", "Actin"])
+    train(crop_size=8, channels=["DNA", "Actin"])
+
+
 def test_wording_may_change_and_a_setting_is_told_once(tiny: ModuleType, tmp_path: Path) -> None:
     def train(lr: float, because: str, minutes: float) -> Path:
         settings = tiny.tiny_settings(epochs=1, lr=lr, checkpoint_minutes=minutes)
