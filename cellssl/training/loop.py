@@ -94,8 +94,8 @@ def fit(
     Raises
     ------
     TrainingError
-        When the folder holds another run, the loss is no longer a number, the disk is full, or the
-        run was asked to stop (SIGTERM: it saves first).
+        When the folder holds another run, the loss is no longer a number, the disk is full, images
+        can no longer be read, or the run was asked to stop (SIGTERM: it saves first).
 
     Examples
     --------
