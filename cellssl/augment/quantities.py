@@ -43,7 +43,7 @@ class Rule(Protocol):
 
 def _is_number(value: object) -> bool:
     """Tell a finite int or float from everything else; True and False are no numbers here."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _is_whole(value: object) -> bool:

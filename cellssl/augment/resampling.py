@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Border", "Interpolation", "affine", "centre_crop", "compose", "make_grid", "resample"]
+__all__ = ["Border", "Interpolation", "affine", "centre_crop", "make_grid", "resample"]
 
 Border = Literal["neighbours", "mirror", "zeros"]
 Interpolation = Literal["bilinear", "bicubic"]
@@ -20,18 +20,6 @@ def affine(
     x = zero if x is None else x
     y = zero if y is None else y
     return torch.stack([xx, xy, x, yx, yy, y, zero, zero, one], dim=-1).reshape(-1, 3, 3)
-
-
-def compose(matrices: list[Tensor]) -> Tensor:
-    """Multiply the matrices of operations that act one after the other, the first one first.
-
-    Matrices lead from the result back to the source, hence first @ second @ …: the last operation's
-    pixels are looked up through it first.
-    """
-    total = matrices[0]
-    for matrix in matrices[1:]:
-        total = total @ matrix
-    return total
 
 
 def centre_crop(images: Tensor, size: int) -> Tensor:

@@ -228,7 +228,11 @@ class View:
         )
 
     def _compose(self, moves: Sequence[tuple[Geometry, Params]]) -> tuple[Tensor, Tensor | None]:
-        """Multiply the matrices, the first operation's first; carry displacements through them."""
+        """Multiply the matrices; carry displacements through them.
+
+        Both lead from the result back to the source, hence first @ second @ …: a pixel is looked up
+        through the last operation first.
+        """
         some = next(iter(moves[0][1].values()))
         total = torch.eye(3, device=some.device, dtype=some.dtype).expand(len(some), 3, 3)
         offsets: Tensor | None = None

@@ -60,13 +60,14 @@ def get(
 ) -> None:
     """Download a data set, or what is missing of it; the same command again goes on where it stopped."""
     from cellssl.datasets.downloads import get_data
+    from cellssl.words import listed
 
     obtained = get_data(name, out, parts=part, workers=workers, progress=shown())
     manifest = obtained.manifest
     say(f"{len(obtained.got)} files got, {len(obtained.found)} were there: {out}")
     if obtained.unpublished:
         say(
-            f"no full checksum is published for {_some(obtained.unpublished)}: the SHA-256 of this first "
+            f"no full checksum is published for {listed(obtained.unpublished, most=3)}: the SHA-256 of this first "
             f"download is recorded in {out / 'checksums.json'} and held against from now on"
         )
     say(f"licence: {manifest.licence.name} ({manifest.licence.address})")
@@ -130,7 +131,3 @@ def _here(manifest: "Manifest", folder: Path) -> str:
         if count := count_here(manifest, place):
             return f"{place}: {count} of {files} files"
     return "–"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

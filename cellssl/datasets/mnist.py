@@ -77,12 +77,11 @@ def _name(file: Path, labels: list[str], start: int, name: str | None) -> list[P
 
 
 def _labels(images: Path, count: int) -> list[str]:
-    """Read the labels beside a file of pictures, as text."""
-    name = re.sub("idx3", "idx1", re.sub("images", "labels", images.name))
+    """Read the labels beside a file of pictures, as text; capitals do not count in names."""
+    name = images.name.lower().replace("images", "labels").replace("idx3", "idx1")
     plain = name.removesuffix(".gz")
-    file = next(
-        (f for f in map(images.with_name, (name, plain, f"{plain}.gz")) if f.is_file()), None
-    )
+    beside = {path.name.lower(): path for path in images.parent.iterdir() if path.is_file()}
+    file = next((beside[one] for one in (name, plain, f"{plain}.gz") if one in beside), None)
     if file is None:
         _LOG.warning("%s: no labels, since %s is not there", images, plain)
         return [""] * count

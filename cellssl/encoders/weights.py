@@ -16,6 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from cellssl.errors import ModelError
+from cellssl.words import listed
 
 __all__ = ["load_state", "published_weights", "read_weights", "weights_at_hand"]
 
@@ -101,7 +102,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
     Raises
     ------
     ModelError
-        When a parameter is missing, unexpected or of another shape; names the first of each kind.
+        When a parameter is missing, unexpected or of another shape; names some of each kind.
     """
     wanted = network.state_dict()
     # Batch counters are not used in inference, and older files lack them.
@@ -113,7 +114,9 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
         if k in state and state[k].shape != wanted[k].shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    differences = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in kinds.items() if keys]
+    differences = [
+        f"{len(keys)} {kind} ({listed(keys, most=3)})" for kind, keys in kinds.items() if keys
+    ]
     if differences:
         name = getattr(network, "name", type(network).__name__)
         raise ModelError(
@@ -121,11 +124,6 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
             "Choose the model that the weights were trained for."
         )
     network.load_state_dict(dict(state), strict=False)
-
-
-def _some(keys: list[str]) -> str:
-    """Name the first three keys."""
-    return ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
 
 
 def weights_at_hand(name: str) -> Path | None:

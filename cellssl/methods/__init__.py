@@ -6,7 +6,7 @@ from cellssl.methods.gathering import gathered
 from cellssl.methods.grouped import GroupedMethod
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo, info_nce_loss
-from cellssl.methods.registry import build, is_labelled, names, option_names
+from cellssl.methods.registry import build, is_labelled, names, option_names, option_problem
 from cellssl.methods.simclr import SimCLR, nt_xent_loss
 from cellssl.methods.supervised import Supervised, class_loss
 from cellssl.methods.vicreg import VICReg, vicreg_loss
@@ -30,5 +30,6 @@ __all__ = [
     "names",
     "nt_xent_loss",
     "option_names",
+    "option_problem",
     "vicreg_loss",
 ]

@@ -12,7 +12,7 @@ from cellssl.methods.averaging import follow, frozen, momentum_at
 from cellssl.methods.gathering import gathered
 from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
-from cellssl.methods.options import fraction, positive, whole
+from cellssl.methods.options import fraction, positive, switch, whole
 
 __all__ = ["MoCo", "info_nce_loss"]
 
@@ -109,6 +109,7 @@ class MoCo(Method):
         whole("hidden", hidden, "dim", dim, "queue", queue)
         positive("temperature", temperature)
         fraction("momentum", momentum, "final_momentum", final_momentum)
+        switch("symmetric", symmetric)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, dim)
         self.key_encoder = frozen(self.encoder)

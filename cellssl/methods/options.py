@@ -1,6 +1,6 @@
 """Checks of what a protocol may say in `method_options`."""
 
-__all__ = ["fraction", "not_negative", "positive", "whole"]
+__all__ = ["fraction", "not_negative", "positive", "switch", "whole"]
 
 
 def whole(*pairs: str | int) -> None:
@@ -20,6 +20,12 @@ def not_negative(name: str, value: float) -> None:
     """Refuse anything but a number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ValueError(f"{name}: got {value!r}, wanted a number of 0 or more")
+
+
+def switch(name: str, value: bool) -> None:
+    """Refuse anything but true or false: as text, "no" would mean yes."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: got {value!r}, wanted true or false")
 
 
 def fraction(*pairs: str | float) -> None:

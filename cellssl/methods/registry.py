@@ -1,7 +1,11 @@
 """Methods by name."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError, nearest
@@ -13,7 +17,7 @@ from cellssl.methods.simclr import SimCLR
 from cellssl.methods.supervised import Supervised
 from cellssl.methods.vicreg import VICReg
 
-__all__ = ["build", "is_labelled", "names", "option_names"]
+__all__ = ["build", "is_labelled", "names", "option_names", "option_problem"]
 
 _METHODS: dict[str, type[Method]] = {
     method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg, Supervised)
@@ -64,6 +68,39 @@ def option_names(name: str) -> tuple[str, ...]:
     """
     parameters = inspect.signature(_find(name)).parameters
     return tuple(option for option in parameters if option != "encoder")
+
+
+def option_problem(name: str, options: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with the values of a method's options, its name first; None where all are right.
+
+    No weights are made. How many classes a label has is told later.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such method.
+
+    Examples
+    --------
+    >>> option_problem("simclr", {"temperature": 0})
+    'temperature: got 0, wanted a number above 0'
+    """
+    known = {"classes": 2} if is_labelled(name) else {}
+    try:
+        with torch.device("meta"):
+            _find(name)(_Unbuilt(), **{**known, **options})
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+class _Unbuilt(Encoder):
+    """Stands where an encoder will be."""
+
+    feature_dim = 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        raise NotImplementedError
 
 
 def build(name: str, encoder: Encoder, **options: Any) -> Method:

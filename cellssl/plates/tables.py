@@ -10,6 +10,7 @@ from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
+from cellssl.words import listed
 
 __all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
 
@@ -108,7 +109,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
         raise PlateError(
-            f"{path} has more than one row for {_listed(_labels(twice))}. Leave one row for each "
+            f"{path} has more than one row for {listed(_labels(twice), most=8)}. Leave one row for each "
             "well, or add a Plate or Site column that tells them apart."
         )
     return named, list(keys)
@@ -145,17 +146,15 @@ def _labels(keys: pd.DataFrame) -> list[str]:
     return ["/".join(row) for row in keys[ordered].astype(str).to_numpy()]
 
 
-def _listed(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path: Path) -> str:
     message = f"{path} has no row for any field that was found."
     for key in keys:
         ours, theirs = sorted(set(fields[key])), sorted(set(table[key]))
         if not set(ours) & set(theirs):
             what = key.removeprefix("Metadata_").lower()
-            message += f" Its {what}s are {_listed(theirs, 4)}; the files' are {_listed(ours, 4)}."
+            message += (
+                f" Its {what}s are {listed(theirs, most=4)}; the files' are {listed(ours, most=4)}."
+            )
             if key == "Metadata_Plate":
                 near = get_close_matches(ours[0], theirs, n=1) or theirs
                 message += f" Name the plate with --plate-name, e.g. --plate-name {near[0]}."

@@ -68,7 +68,7 @@ def check(
     --------
     >>> from cellssl.protocols import load
     >>> found = check(load("bbbc021-expert"), channels=["DAPI", "Tubulin", "ER"], stored_size=128)
-    >>> found[0].message.split(";")[0]
+    >>> found[0].message.split(".")[0]
     "channel 'Actin' is not in the data, which have DAPI, Tubulin, ER"
     """
     if protocol.groups:

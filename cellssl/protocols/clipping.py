@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cellssl.augment import View, make_keys
+from cellssl.augment import View, centre_crop, make_keys
 
 __all__ = ["clipped"]
 
@@ -62,8 +62,7 @@ def clipped(
         half of the rise or more, that without it.
     """
     keys = make_keys(0, 0, torch.arange(len(images), device=images.device), number)
-    top, left = ((side - view.size) // 2 for side in images.shape[-2:])
-    before = images[..., top : top + view.size, left : left + view.size]
+    before = centre_crop(images, view.size)
     made = view(images, keys, masks=masks)
     told = []
     without: list[Tensor] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.augment import Operation
+from cellssl.augment import Operation, operation_named
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.describing import amplitude, value_text
 from cellssl.protocols.protocol import Protocol, ViewRecipe
@@ -60,7 +60,17 @@ def _flat(protocol: Protocol) -> dict[str, Any]:
     for key in ("version", "name", "description", "views"):
         del values[key]
     values["positives"] = protocol.positives.model_dump(mode="json")
+    values["groups"] = {name: _edits(edits) for name, edits in protocol.groups.items()}
     return dict(_dotted(values))
+
+
+def _edits(edits: Mapping[str, Any]) -> Mapping[str, Any] | str:
+    """Give how a group's views differ, added operations written out; in words where they do not."""
+    if "add" not in edits:
+        return edits or "the views as they are"
+    added = [next(iter(item.items())) for item in edits["add"]]
+    written = [f"{name} {_whole(operation_named(name)(**(keys or {})))}" for name, keys in added]
+    return {**edits, "add": written}
 
 
 def _dotted(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:

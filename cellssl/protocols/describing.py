@@ -106,7 +106,7 @@ def amplitude(operation: Operation) -> str:
 
 
 def value_text(value: object, rule: Rule | None = None) -> str:
-    """Write a value with its unit: 3 as 3, (0.1, 1.5) as 0.1–1.5, names with commas, true as true.
+    """Write a value with its unit: 3 as 3, (0.1, 1.5) as 0.1–1.5, names with "and", true as true.
 
     Examples
     --------

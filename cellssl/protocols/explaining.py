@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 
 from cellssl.documents import Place
 from cellssl.errors import nearest
-from cellssl.protocols.protocol import Crop, Positives, Protocol, ScalingRule
+from cellssl.protocols.protocol import Crop, LabelsUsed, Positives, Protocol, ScalingRule
 from cellssl.training.settings import TrainingSettings
 
 __all__ = ["explain", "led", "shown"]
@@ -17,6 +17,7 @@ _MODELS: dict[Place, type[BaseModel]] = {
     ("crop",): Crop,
     ("crop", "scaling"): ScalingRule,
     ("positives",): Positives,
+    ("labels_used",): LabelsUsed,
     ("training",): TrainingSettings,
 }
 _ONLY_IN_FILES = ("extends", "change", "keep", "remove", "add")

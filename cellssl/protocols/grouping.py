@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from torch import nn
+
 from cellssl.documents import Place
 from cellssl.protocols.editing import edit_operations, operation_names, trace
 from cellssl.protocols.edits import EDITS, read_edits
@@ -13,6 +15,7 @@ from cellssl.protocols.recipes import Report
 __all__ = ["group_values", "read_groups"]
 
 _NAME = re.compile(r"[\w-]+")
+_MODULES = nn.ModuleDict()  # what a group's head lies in, under the group's name
 
 
 def group_values(protocol: Protocol) -> dict[str, dict[str, Any]]:
@@ -45,6 +48,10 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
         place: Place = ("groups", name)
         if not _NAME.fullmatch(name):
             note(place, f"groups: {name!r} cannot name a group; take letters, digits, - and _")
+        elif hasattr(_MODULES, name):
+            note(
+                place, f"groups: {name!r} is torch's own word and cannot name a group; take another"
+            )
         for key in set(edits) - set(EDITS):
             note((*place, key), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")
         one = read_edits(edits, there, _at(place, note))

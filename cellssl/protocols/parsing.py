@@ -117,14 +117,15 @@ def _names(value: Mapping[str, Any], note: Report) -> None:
     if method not in known_methods:
         note(("training", "method"), f"unknown method {method!r}{nearest(method, known_methods)}")
         return
-    options = training.get("method_options")
-    for option in options if isinstance(options, Mapping) else ():
-        known = methods.option_names(method)
-        if option not in known:
-            note(
-                ("training", "method_options", option),
-                f"unknown option {option!r} of {method}{nearest(option, known)}",
-            )
+    options, known = training.get("method_options"), methods.option_names(method)
+    if not isinstance(options, Mapping):
+        return
+    place: Place = ("training", "method_options")
+    unknown = [option for option in options if option not in known]
+    for option in unknown:
+        note((*place, option), f"unknown option {option!r} of {method}{nearest(option, known)}")
+    if not unknown and (problem := methods.option_problem(method, options)):
+        note((*place, problem.split(":")[0]), problem)
 
 
 def _sizes(protocol: Protocol, note: Report) -> None:

@@ -26,7 +26,7 @@ MOST_VIEWS = 16
 
 
 def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
-    """Accept a list of distinct names."""
+    """Accept a list of names."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"expected a list of {what}{alternative}, got {value!r}; write [{value}]")
     if not value or not all(isinstance(name, str) and name for name in value):
@@ -34,24 +34,26 @@ def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
     return tuple(value)
 
 
+def _once(names: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """Accept distinct names."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every {what} once, got {list(names)!r}")
+    return names
+
+
 def _channels(value: object) -> object:
     """Accept a list of distinct names, or "any"."""
     if value == "any":
         return value
-    names = _names(value, "channel names", " or any")
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected every channel once, got {list(names)!r}")
-    return names
+    return _once(_names(value, "channel names", " or any"), "channel")
 
 
 def _columns(value: object) -> object:
     """Accept a list of distinct names, with or without ``Metadata_``; or nothing."""
     if value is None:
         return None
-    names = tuple(name.removeprefix("Metadata_") for name in _names(value, "column names"))
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected every column once, got {list(names)!r}")
-    return names
+    names = _names(value, "column names")
+    return _once(tuple(name.removeprefix("Metadata_") for name in names), "column")
 
 
 def _plates(value: object) -> object:
@@ -60,10 +62,7 @@ def _plates(value: object) -> object:
         return None
     if isinstance(value, list | tuple):
         value = [str(name) if type(name) is int else name for name in value]
-    names = _names(value, "plate names")
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected every plate once, got {list(names)!r}")
-    return names
+    return _once(_names(value, "plate names"), "plate")
 
 
 def _percentiles(value: object) -> object:

@@ -5,7 +5,7 @@ import inspect
 import pandas as pd
 
 from cellssl.augment import Operation, catalogue, operation_named
-from cellssl.augment.quantities import Choice, Number, Rule, Span, Switch
+from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
 from cellssl.errors import ProtocolError
 from cellssl.protocols.describing import value_text
 
@@ -81,6 +81,10 @@ def _allowed(rule: Rule) -> str:
         return f"[from, to] within {ends}" if isinstance(rule, Span) else ends
     if isinstance(rule, Choice):
         return " or ".join(rule.options)
+    if isinstance(rule, ChannelName):
+        return "a channel's name"
+    if isinstance(rule, Texts) and rule.many:
+        return "[channel, …]"
     return "true or false" if isinstance(rule, Switch) else "text"
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pandas as pd
 from cellssl import methods
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
-from cellssl.errors import ProtocolError
-from cellssl.files import atomic, make_folder
+from cellssl.errors import CellsslError, ProtocolError
+from cellssl.files import atomic, locked, make_folder
 from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
     Protocol,
@@ -117,11 +118,7 @@ def train(
         method = build_method(protocol, build_encoder(protocol, len(channels)))
 
     out = make_folder(out)
-    if not (
-        out / CHECKPOINT
-    ).exists():  # else the run there is another's to describe, or this one's already
-        with atomic(out / "protocol.yaml") as part:
-            part.write_text(dump(protocol), encoding="utf-8")
+    _write_down(protocol, out)
     return fit(
         method,
         source,
@@ -148,6 +145,17 @@ def train(
         strategy=strategy,
         progress=progress,
     )
+
+
+def _write_down(protocol: Protocol, out: Path) -> None:
+    """Write ``protocol.yaml`` into a run folder, unless the run there is another's, or this one's already.
+
+    Where another process holds the folder, the run is that one's too: `fit` says so.
+    """
+    with suppress(CellsslError), locked(out):
+        if not (out / CHECKPOINT).exists():
+            with atomic(out / "protocol.yaml") as part:
+                part.write_text(dump(protocol), encoding="utf-8")
 
 
 def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

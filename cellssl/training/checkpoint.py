@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cellssl.errors import ModelError
 from cellssl.files import atomic
+from cellssl.words import listed
 
 __all__ = [
     "CHECKPOINT",
@@ -81,7 +82,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Examples
     --------
     >>> checkpoint = load_checkpoint("runs/expert")  # doctest: +SKIP
-    >>> encoder = encoders.build(**checkpoint["encoder"])  # doctest: +SKIP
+    >>> encoder = encoders.rebuild(checkpoint["encoder"])  # doctest: +SKIP
     >>> load_weights(encoder, checkpoint["encoder_state"])  # doctest: +SKIP
     """
     path = checkpoint_file(path)
@@ -99,11 +100,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path} cannot be read ({_first_line(error)}); it is damaged, or no checkpoint. Copy "
             "it anew, or train again into a new folder."
         ) from error
-    missing = [key for key in _REQUIRED if key not in checkpoint] if _is_dict(checkpoint) else None
-    if missing or missing is None:
+    held = checkpoint if isinstance(checkpoint, dict) else {}
+    missing = [key for key in _REQUIRED if key not in held]
+    if missing:
         raise ModelError(
             f"{path} is a torch file but no checkpoint of cellssl: it lacks "
-            f"{', '.join(missing or _REQUIRED)}. To use published weights, give the network's name "
+            f"{', '.join(missing)}. To use published weights, give the network's name "
             "with --model and the file with --weights."
         )
     return checkpoint
@@ -137,7 +139,7 @@ def load_weights(
         if name in state and state[name].shape != own[name].shape
     ]
     found = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    faults = "; ".join(f"{what}: {_shorten(names)}" for what, names in found if names)
+    faults = "; ".join(f"{what}: {listed(names, most=5)}" for what, names in found if names)
     if faults:
         raise ModelError(
             f"the weights of {source} do not fit {type(module).__name__}. {faults}. Build the "
@@ -180,10 +182,6 @@ def _brief(value: Any) -> str:
     return textwrap.shorten(repr(value), 80, placeholder=" …")
 
 
-def _is_dict(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _why_no_archive(path: Path) -> str:
     """Tell a truncated checkpoint from a file that never was one."""
     with path.open("rb") as file:
@@ -202,9 +200,3 @@ def _why_no_archive(path: Path) -> str:
 def _first_line(error: Exception) -> str:
     """Give the first sentence or line of another library's message."""
     return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
-
-
-def _shorten(names: list[str], *, limit: int = 5) -> str:
-    """List some names and count the rest."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -163,11 +163,11 @@ class OnlineClassifier(nn.Module):
         """Classify images that were not trained on: (K, K) int64 counts of (true, predicted)."""
         self.restart()
         source = source.to(self.table.device)
-        was_training = encoder.training
+        was_training, dtype = encoder.training, next(encoder.parameters()).dtype
         encoder.eval()
         for start in range(0, len(source), _BLOCK):
             index = torch.arange(start, min(start + _BLOCK, len(source)))
-            images = source.gather(index.to(self.table.device))
+            images = source.gather(index.to(self.table.device)).to(dtype)
             if self.labels.size is not None:
                 images = centre_crop(images, self.labels.size)
             scores = _with_one(encoder(images)) @ self.weight.T

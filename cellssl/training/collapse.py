@@ -156,15 +156,25 @@ class FeatureTap:
         """Forget the passes so far; called when a batch begins."""
         self.features.clear()
 
-    def read(self, batch: int) -> Spread:
-        """Measure the passes since `clear`, of a batch of so many cells. Waits for the device."""
+    def read(self, batch: int, rows: int) -> Spread:
+        """Measure the passes since `clear`. Waits for the device.
+
+        Parameters
+        ----------
+        batch : int
+            Cells that a view shows.
+        rows : int
+            Pictures in all views. Where the encoder saw fewer, as in one-way MoCo, no two passes are
+            the views of a pair: of several groups of views they may show other cells.
+        """
         # On the CPU, where some hundred features take milliseconds: not every accelerator has
         # singular values, or float64, without which their last digits change from run to run.
         passes = [features.float().cpu() for features in self.features[:2]]
         if not passes or not all(torch.isfinite(features).all() for features in passes):
             return Spread()
         views = [view for features in passes for view in features.split(batch)][:2]
-        paired = len(views) == 2 and views[0].shape == views[1].shape
+        all_seen = sum(map(len, self.features)) >= rows
+        paired = all_seen and len(views) == 2 and views[0].shape == views[1].shape
         return Spread(
             feature_std(views[-1]).item(),
             effective_rank(views[-1]).item(),

@@ -70,7 +70,8 @@ def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None
     if not (folder / CHECKPOINT).exists():
         return None
     saved = load_checkpoint(folder)
-    there = {key: saved[key] for key in identity if key in saved}
+    names = dict.fromkeys((*identity, *saved.get("described", ())))
+    there = {name: saved[name] for name in names if name in saved}
     # By last name and values: a protocol repeats the settings, and is then told once.
     found: dict[str, str] = {}
     for line in differences(there, identity):

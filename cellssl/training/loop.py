@@ -94,8 +94,8 @@ def fit(
     Raises
     ------
     TrainingError
-        When the folder holds another run, the loss is no longer a number, the disk is full, or the
-        run was asked to stop (SIGTERM: it saves first).
+        When the folder holds another run, the loss is no longer a number, the disk is full, images
+        can no longer be read, or the run was asked to stop (SIGTERM: it saves first).
 
     Examples
     --------
@@ -151,8 +151,9 @@ def fit(
             if stopping or (alone and run.due(settings.checkpoint_minutes)):
                 run.save()
             if stopping:
-                interruption.leave(folder, run.step)
-    fabric.barrier()
+                break
+        fabric.barrier()
+        interruption.leave(folder, run.step)  # asked during the last checkpoint too
     return folder
 
 

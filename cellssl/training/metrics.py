@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellssl.files import atomic
+
 __all__ = ["COLUMNS", "MetricsFile", "TensorBoard"]
 
 COLUMNS = (
@@ -47,7 +49,7 @@ class MetricsFile:
         self.path, self.columns = path, tuple(columns)
         place = self.columns.index("step")
         kept = [row for row in self._read() if row[place].isdigit() and int(row[place]) <= step]
-        with path.open("w", newline="") as file:
+        with atomic(path) as part, part.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([self.columns, *kept])
 
     def _read(self) -> list[list[str]]:

@@ -63,8 +63,10 @@ class OnlineTables:
 
     def _append(self, table: np.ndarray, part: str, epoch: int, step: int) -> None:
         """Write a row for each class."""
-        accuracies, counts = class_accuracies_of(table)
-        for name, accuracy, count in zip(self._labels.classes, accuracies, counts, strict=True):
-            about: dict[str, float | str] = {"epoch": epoch, "step": step, "part": part}
-            about |= {"class": name, "accuracy": float(accuracy), "n": int(count)}
-            self._file.append(about)
+        about: dict[str, float | str] = {"epoch": epoch, "step": step, "part": part}
+        each = zip(self._labels.classes, *class_accuracies_of(table), strict=True)
+        rows = [
+            {**about, "class": name, "accuracy": float(accuracy), "n": int(count)}
+            for name, accuracy, count in each
+        ]
+        self._file.append(*rows)

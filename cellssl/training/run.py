@@ -145,14 +145,14 @@ class Run:
             return self._note
         values = self._finite_losses()
         now = self._elapsed()
-        views = self._parts.views_made * self.plan.cells * len(values)
+        batches = len(values) * self.plan.accumulate * self._fabric.world_size
         row: dict[str, float | int] = {
             "epoch": (self.step - 1) // self.plan.steps + 1,
             "step": self.step,
             "loss": sum(values) / len(values),
             "lr": rate,
             "seconds": now,
-            "images_per_second": views / (now - self._row_began),
+            "images_per_second": self._parts.rows_made * batches / (now - self._row_began),
         }
         self._row_began = now
         self._note = f"loss {row['loss']:.3f}  {row['images_per_second']:.0f} images/s"
@@ -165,7 +165,7 @@ class Run:
         epoch = int(row["epoch"])
         with _disk(self.folder):
             if self.epoch_ended:
-                spread = self._parts.tap.read(self._parts.cells_seen)
+                spread = self._parts.tap.read(self._parts.cells_seen, self._parts.rows_made)
                 row |= vars(spread)
                 warn_if_collapsed(spread, epoch=epoch)
                 if self._online is not None:
@@ -195,6 +195,7 @@ class Run:
         return {
             "cellssl": cellssl.__version__,
             **self._identity,
+            "described": list(self._identity),
             "encoder_state": {
                 name.removeprefix(prefix): value
                 for name, value in states.items()

@@ -85,10 +85,10 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
             f"accumulate: {settings.accumulate} batches of {batch} cells make a step, but an epoch has "
             f"only {drawn} cells; lower accumulate or batch_size"
         )
-    epochs = settings.warmup_epochs
-    if epochs is None:
-        epochs = min(10.0, settings.epochs / 10)
-    warmup = round(epochs * steps)
+    warming = settings.warmup_epochs
+    if warming is None:
+        warming = min(10.0, settings.epochs / 10)
+    warmup = round(warming * steps)
     return Plan(samples, batch, steps, settings.epochs, warmup, settings.accumulate)
 
 

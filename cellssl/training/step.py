@@ -45,8 +45,8 @@ class Step:
 
     Attributes
     ----------
-    views_made : int
-        Views of a cell in a step; 0 before the first.
+    rows_made : int
+        Pictures in all views of a batch, on this device; 0 before the first step.
     cells_seen : int
         Cells of a batch that the first view shows: all, or the first group's part of them.
     """
@@ -70,7 +70,7 @@ class Step:
         self.number = torch.zeros((), dtype=torch.long, device=supply.index.device)
         # On the device too: what is compiled for one seed serves all others.
         self.seed = torch.full_like(self.number, supply.seed)
-        self.views_made = self.cells_seen = 0
+        self.rows_made = self.cells_seen = 0
 
     def turn_to(self, number: int, rate: float, *, fraction: float = 1.0) -> None:
         """Say which step comes next (from 0), and its learning rate, a `fraction` of the peak."""
@@ -99,7 +99,7 @@ class Step:
         """Add one batch's gradients; devices exchange them with the last batch only."""
         batch = self.supply.give(part)
         made = self.views(batch.images, self.seed, self.supply.epoch, batch.samples, **batch.others)
-        self.views_made = sum(map(len, made)) // len(batch.index)
+        self.rows_made = sum(map(len, made))
         self.cells_seen = seen = len(made[0])
         self.tap.clear()
         told = {} if self.codes is None else {"codes": self.codes[batch.index]}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cellssl.datasets import Source
+from cellssl.errors import TrainingError
 from cellssl.training.partners import Partners
 from cellssl.training.schedule import Plan, epoch_order
 
@@ -140,14 +141,27 @@ class DiskSupply(Supply):
         self._buffers: dict[str, Tensor] = {"index": self.index}
 
     def turn_to(self, step: int) -> None:
-        """Make `step` the one that `give` speaks of, and have the next ones read."""
+        """Make `step` the one that `give` speaks of, and have the next ones read.
+
+        Raises
+        ------
+        TrainingError
+            When the images cannot be read any more.
+        """
         super().turn_to(step)
         if self._coming and self._coming[0][0] != step:
             self._coming.clear()
         last = self._coming[-1][0] if self._coming else step - 1
         for later in range(last + 1, min(step + 1 + _AHEAD, self.plan.total)):
             self._coming.append((later, self._reader.submit(self._read, later)))
-        self._fill(self._coming.popleft()[1].result())
+        try:
+            read = self._coming.popleft()[1].result()
+        except OSError as error:
+            raise TrainingError(
+                f"the images of step {step + 1} cannot be read ({error}). Make sure that their file and "
+                "its disk are there, and run the same command again: it goes on from the last checkpoint."
+            ) from error
+        self._fill(read)
 
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`, from the buffers."""

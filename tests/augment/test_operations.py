@@ -74,6 +74,7 @@ def test_what_cannot_work_on_few_channels_is_said(name: str, alone: str, two: st
         ("rotate", {"degrees": "180"}, "got '180'"),
         ("rotate", {"degrees": True}, "got True"),
         ("rotate", {"degrees": float("nan")}, "got nan"),
+        ("rotate", {"degrees": 10**400}, "expected a number from 0 to 180 degrees, got 1000"),
         ("rotate", {"degrees": 10.0, "p": 1.5}, "rotate.p: expected a number from 0 to 1"),
         ("defocus", {"sigma": (1.5, 0.1)}, r"turn it round: \[0.1, 1.5\]"),
         ("defocus", {"sigma": 1.0}, "expected two rising numbers"),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from cellssl.augment import Geometry, View, catalogue
-from cellssl.augment.resampling import Border, affine, compose, resample
+from cellssl.augment.resampling import Border, affine, resample
 
 from .examples import STRONG, keys, make, pictures
 
@@ -43,7 +43,7 @@ def test_the_first_operation_acts_first() -> None:
     shift = make("shift", pixels=5).matrix({"x": torch.tensor([2.0]), "y": torch.tensor([0.0])})  # type: ignore[attr-defined]
     image = torch.zeros(1, 1, 9, 9)
     image[0, 0, 4, 4] = 1.0
-    moved = resample(image, compose([shift, ninety]), 9)
+    moved = resample(image, shift @ ninety, 9)
     assert moved[0, 0].argmax() == 2 * 9 + 4
 
 

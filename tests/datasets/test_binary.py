@@ -48,6 +48,16 @@ def test_torchvisions_folder_of_packed_and_unpacked_files(tmp_path):
     assert obs.index[0] == "MNIST/train/1"
 
 
+def test_capitals_do_not_count_in_names_of_idx_files(tmp_path):
+    write_mnist(tmp_path / "m", packed=False)
+    for file in (tmp_path / "m").iterdir():
+        file.rename(
+            file.with_name(file.name.replace("images", "Images").replace("labels", "LABELS"))
+        )
+    obs = Crops.open(import_images(tmp_path / "m", tmp_path / "m.h5ad")).obs
+    assert obs["Metadata_Class"].tolist() == ["0", "0", "3", "3", "9", "1", "9"]
+
+
 def test_idx_without_labels_is_unlabelled(tmp_path, caplog):
     write_mnist(tmp_path / "m", packed=False)
     (tmp_path / "m" / "t10k-labels-idx1-ubyte").unlink()

@@ -20,8 +20,17 @@ def test_names_and_options() -> None:
         ("simclr", {"hidden": 0.5}, "hidden: got 0.5, wanted a whole number of 1 or more"),
         ("moco", {"momentum": 1.5}, "momentum: got 1.5, wanted a number from 0 to 1"),
         ("moco", {"queue": True}, "queue: got True, wanted a whole number"),
+        ("moco", {"symmetric": "no"}, "symmetric: got 'no', wanted true or false"),
     ],
 )
 def test_wrong_words_and_values(name: str, options: dict, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         methods.build(name, encoders.build("resnet18", 1, width=0.125), **options)
+
+
+def test_values_are_checked_before_there_is_an_encoder() -> None:
+    assert methods.option_problem("moco", {"queue": 2**20, "symmetric": True}) is None
+    wrong = methods.option_problem("byol", {"dim": 0, "momentum": 2})
+    assert wrong == "dim: got 0, wanted a whole number of 1 or more"
+    assert methods.option_problem("supervised", {}) is None
+    assert "classes: got 1" in str(methods.option_problem("supervised", {"classes": 1}))

@@ -19,6 +19,25 @@ def test_the_same_but_for_the_name() -> None:
     assert list(table.columns) == ["what", "first", "second"]
 
 
+def test_groups_are_compared_by_name_and_by_what_they_add() -> None:
+    def grouped(groups: dict[str, object]) -> Protocol:
+        return resolve("bbbc021-two-heads", {"groups": groups})
+
+    one = grouped(
+        {"expert": {}, "geometry": {"add": [{"blur": {"sigma": [0.1, 1]}}, {"blur": None}]}}
+    )
+    other = grouped({"other": {}, "geometry": {"add": [{"blur": {"sigma": [0.1, 2], "p": 0.5}}]}})
+    assert rows(one, other) == [
+        ("groups.expert", "the views as they are", "–"),
+        (
+            "groups.geometry.add",
+            "blur sigma 0.1–1 px and blur sigma 0.1–2 px",
+            "blur sigma 0.1–2 px, p 0.5",
+        ),
+        ("groups.other", "–", "the views as they are"),
+    ]
+
+
 def test_values_are_shown_with_their_units() -> None:
     other = child(
         "change: {stain_gain: {amplitude: 0.05, because: x}, defocus: {sigma: [0.1, 1]}, "

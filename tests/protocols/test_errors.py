@@ -54,6 +54,7 @@ WRONG = [
     ("weak positives", ("same_cell", "same_wel"), 5, "positives: expected same_cell or same_well or same_treatment, or keys and values (kind: …), got 'same_wel'; did you mean 'same_well'?"),
     ("unknown method", ("simclr", "simclrr"), 10, "unknown method 'simclrr'; did you mean 'simclr'?"),
     ("unknown encoder", ("resnet18", "resnet19"), 10, "unknown encoder 'resnet19'; did you mean 'resnet18'?"),
+    ("option out of range", ("epochs: 5", "method_options: {dim: 8, temperature: -1}"), 10, "temperature: got -1, wanted a number above 0"),
     ("unknown option", ("epochs: 5", "method_options: {temprature: 1}"), 10, "unknown option 'temprature' of simclr; did you mean 'temperature'?"),
     ("epochs as text", ("epochs: 5", "epochs: '5'"), 10, "epochs: expected a whole number, got '5'"),
     ("warm-up too long", ("epochs: 5", "epochs: 5, warmup_epochs: 9"), 10, "warmup_epochs: got 9, wanted less than epochs (5)"),
@@ -195,6 +196,8 @@ CHILDREN = [
     ("unknown key", "crop: {scaling: {transfrom: log}}", 3, "unknown key 'transfrom' of scaling; did you mean 'transform'?"),
     ("inherited channel", "channels: [DAPI, ER]", 2, "channel 'Actin' is not one of the protocol's; there are DAPI, ER (inherited from base.yaml)"),
     ("too few epochs", "training: {warmup_epochs: 7}", 3, "warmup_epochs: got 7, wanted less than epochs (5)"),
+    ("key of labels used", "labels_used: {column: [MOA]}", 3, "unknown key 'column' of labels_used; did you mean 'columns'?"),
+    ("labels used of nothing", "labels_used: {plates: [P1]}", 3, "labels_used needs the key 'columns' (columns that were looked at"),
     ("name of the base", "name: mine", 3, "key 'name' is here twice"),
 ]  # fmt: skip
 

@@ -47,6 +47,7 @@ def test_a_protocol_with_groups_is_read_back_equal() -> None:
         ("{a: {}, b: {add: [{blur: {sigma: [0, 99]}}]}}", r":4: sigma: .*between 0 and 20 px"),
         ("{a/b: {}, c: {}}", r":4: groups: 'a/b' cannot name a group"),
         ("{a.b: {}, c: {}}", r":4: groups: 'a.b' cannot name a group"),
+        ("{train: {}, b: {}}", r":4: groups: 'train' is torch's own word"),
         ("[a, b]", r":4: groups: expected keys and values"),
         (
             "{a: {}, b: {}, c: {}}\ntraining: {divide_batch: true, batch_size: 256}",

@@ -29,6 +29,12 @@ def test_an_explanation_names_values_and_defaults() -> None:
     rows = explain_operation("mask_neighbours")[1].set_index("key")
     assert rows.loc["fill"].tolist()[1:] == ["background or black", "background"]
     assert rows.loc["grow", "values"] == "0 to 128 px"
+    rows = explain_operation("bleed_through")[1].set_index("key")
+    assert rows.loc[["source", "channels", "because"], "values"].tolist() == [
+        "a channel's name",
+        "[channel, …]",
+        "text",
+    ]
     rows = explain_operation("bit_depth")[1].set_index("key")
     assert rows.loc["bits"].tolist()[1:] == ["[from, to] within 1 to 16 bits", "must be given"]
     assert rows.loc["p", "default"] == "1"

@@ -10,7 +10,8 @@ import pytest
 
 import cellssl
 from cellssl.crops import CropBatch, Crops, write_crops
-from cellssl.errors import EmbeddingError, ModelError, ProtocolError, TrainingError
+from cellssl.errors import CellsslError, EmbeddingError, ModelError, ProtocolError, TrainingError
+from cellssl.files import locked
 from cellssl.training import load_checkpoint
 
 TINY = {
@@ -149,6 +150,12 @@ def test_another_protocol_does_not_overwrite_a_run(crops, tmp_path):
             "bbbc021-expert", crops, run, changes={**TINY, "training.seed": 5}, progress=False
         )
     assert (run / "protocol.yaml").read_text() == said
+
+
+def test_a_protocol_is_not_written_where_another_process_trains(crops, tmp_path):
+    with locked(tmp_path), pytest.raises(CellsslError, match="another process is working on"):
+        cellssl.train("bbbc021-expert", crops, tmp_path, changes=TINY, progress=False)
+    assert not (tmp_path / "protocol.yaml").exists()
 
 
 def test_a_channel_that_the_crops_lack_is_refused(crops, tmp_path):

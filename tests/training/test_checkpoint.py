@@ -101,9 +101,10 @@ def test_other_files(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a checkpoint of cellssl"):
         load_checkpoint(text)
     weights = tmp_path / "resnet.pth"
-    torch.save({"conv1.weight": torch.zeros(2)}, weights)
-    with pytest.raises(ModelError, match=r"torch file but no checkpoint.*--weights"):
-        load_checkpoint(weights)
+    for content in ({"conv1.weight": torch.zeros(2)}, [1, 2]):
+        torch.save(content, weights)
+        with pytest.raises(ModelError, match=r"no checkpoint.* lacks cellssl, encoder.*--weights"):
+            load_checkpoint(weights)
 
 
 def test_differences_are_listed_by_path() -> None:

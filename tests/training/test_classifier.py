@@ -51,8 +51,10 @@ def test_predicts_before_it_learns_and_leaves_out_the_unlabelled() -> None:
 
 def test_features_without_gradient_only() -> None:
     features = torch.randn(2, 3, requires_grad=True)
-    make(["a", "b"]).learn(features, torch.arange(2))
-    assert features.grad is None
+    classifier = make(["a", "b"])
+    classifier.learn(features, torch.arange(2))
+    assert not classifier.weight.requires_grad
+    assert not classifier.momentum.requires_grad
 
 
 def test_labels_of_one_kind() -> None:
@@ -66,8 +68,10 @@ def large_or_small(source: object) -> np.ndarray:
     return np.where(bright > bright.median(), "bright", "dark")
 
 
-def run(tiny: ModuleType, out: Path, *, labels: Labels | None, views: object = None) -> Path:
-    settings = tiny.tiny_settings(epochs=8)
+def run(
+    tiny: ModuleType, out: Path, *, labels: Labels | None, views: object = None, **changes: object
+) -> Path:
+    settings = tiny.tiny_settings(**{"epochs": 8, **changes})
     return fit(
         tiny.tiny_method(settings),
         tiny.TinySource(),
@@ -113,6 +117,15 @@ def test_tables_are_tidy_and_agree(tiny: ModuleType, tmp_path: Path) -> None:
     written = accuracies[accuracies["part"] == "held out"]
     assert written["accuracy"].to_numpy() == pytest.approx(wanted)
     assert written["accuracy"].mean() > 0.6
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_held_images_are_tested_in_the_encoders_number_format(
+    precision: str, tiny: ModuleType, tmp_path: Path
+) -> None:
+    folder = run(tiny, tmp_path, labels=with_held(tiny), precision=precision, epochs=1)
+    tidy = pd.read_csv(folder / "online_confusion.csv")
+    assert tidy.groupby("part")["count"].sum().to_dict() == {"held out": 64, "training views": 40}
 
 
 def test_an_interrupted_run_counts_the_same(tiny: ModuleType, tmp_path: Path) -> None:

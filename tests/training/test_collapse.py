@@ -1,11 +1,17 @@
 """Is it collapsed?"""
 
 import math
+from pathlib import Path
+from types import ModuleType
 
+import pandas as pd
 import pytest
 import torch
 
-from cellssl.training import alignment, effective_rank, feature_std, uniformity
+from cellssl import methods
+from cellssl.augment import View, Views
+from cellssl.methods import GroupedMethod
+from cellssl.training import alignment, effective_rank, feature_std, fit, seeded, uniformity
 from cellssl.training.collapse import FeatureTap, Spread, warn_if_collapsed
 
 
@@ -55,7 +61,7 @@ def test_the_tap_keeps_the_passes_of_a_batch_and_comes_off() -> None:
     first, second = layer(torch.rand(8, 3)), layer(torch.rand(8, 3))
     tap.remove()
     layer(torch.rand(8, 3))
-    got = tap.read(8)
+    got = tap.read(8, 16)
     assert got.feature_std == pytest.approx(feature_std(second).item(), rel=1e-9)
     assert got.effective_rank == pytest.approx(effective_rank(second).item(), rel=1e-6)
     assert got.alignment == pytest.approx(alignment(first, second).item(), rel=1e-9)
@@ -66,13 +72,30 @@ def test_both_views_in_one_pass_and_one_view_alone() -> None:
     layer = torch.nn.Linear(3, 4)
     tap = FeatureTap(layer)
     both = layer(torch.rand(16, 3))
-    assert tap.read(8).alignment == pytest.approx(alignment(*both.chunk(2)).item(), rel=1e-9)
-    assert math.isnan(tap.read(16).alignment)
-    assert not math.isnan(tap.read(16).uniformity)
+    assert tap.read(8, 16).alignment == pytest.approx(alignment(*both.chunk(2)).item(), rel=1e-9)
+    assert math.isnan(tap.read(16, 32).alignment)
+    assert not math.isnan(tap.read(16, 32).uniformity)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_groups_of_views_are_no_pair_of_views(
+    symmetric: bool, tiny: ModuleType, tmp_path: Path
+) -> None:
+    # The groups see other cells: one-way MoCo's encoder sees half of each, and no pair.
+    options = {"hidden": 16, "dim": 8, "queue": 16, "symmetric": symmetric}
+    settings = tiny.tiny_settings(method="moco", method_options=options, epochs=1)
+    with seeded(0):
+        encoder = tiny.TinyEncoder()
+        heads = {name: methods.build("moco", encoder, **options) for name in ("one", "other")}
+    views = Views(*[View([], 10)] * 4, groups=2, divide=True)
+    method = GroupedMethod(encoder, heads, divide=True)
+    fit(method, tiny.TinySource(), views, settings, tmp_path, device="cpu", progress=False)
+    [told] = pd.read_csv(tmp_path / "metrics.csv")["alignment"]
+    assert told == pytest.approx(0 if symmetric else math.nan, abs=1e-9, nan_ok=True)
 
 
 def test_passes_of_evaluation_are_not_kept() -> None:
     layer = torch.nn.Linear(3, 4).eval()
     tap = FeatureTap(layer)
     layer(torch.rand(8, 3))
-    assert math.isnan(tap.read(8).feature_std)
+    assert math.isnan(tap.read(8, 16).feature_std)

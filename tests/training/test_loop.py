@@ -22,6 +22,7 @@ from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
 from cellssl.training import fit, load_checkpoint, make_plan, run
 from cellssl.training.loop import _check_division
+from cellssl.training.metrics import MetricsFile
 
 
 def read_metrics(folder: Path) -> pd.DataFrame:
@@ -55,6 +56,8 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert metrics["loss"].tail(5).mean() < 0.95 * metrics["loss"].head(2).mean()
     assert metrics["lr"].max() == pytest.approx(0.01)
     assert metrics["seconds"].is_monotonic_increasing
+    images = metrics["images_per_second"] * metrics["seconds"].diff()
+    assert images[1:].tolist() == pytest.approx([2 * 5 * 8] * 19, rel=1e-4)
     empty = metrics.columns[metrics.isna().all()].tolist()
     # One-way MoCo's encoder sees one view only; nobody has given labels.
     assert empty == ["alignment"] * (method == "moco") + ["online_accuracy"]
@@ -122,6 +125,25 @@ def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
         tiny.train(tmp_path, tiny.tiny_settings(epochs=2, lr=0.02))
     with pytest.raises(TrainingError, match=r"data.cells: 42 there, 50 now; data.fingerprint"):
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=50))
+
+
+def test_a_run_goes_on_with_all_that_describes_it(tiny: ModuleType, tmp_path: Path) -> None:
+    def train(**description: object) -> Path:
+        settings = tiny.tiny_settings(epochs=1)
+        return fit(
+            tiny.tiny_method(settings),
+            tiny.TinySource(),
+            tiny.tiny_views,
+            settings,
+            tmp_path,
+            description=description,
+            device="cpu",
+        )
+
+    train(channels=["DNA", "Actin"], crop_size=8)
+    with pytest.raises(TrainingError, match=r"step 5\)\. crop_size: 8 there, nothing now\. Choose"):
+        train(channels=["DNA", "Actin"])
+    train(crop_size=8, channels=["DNA", "Actin"])
 
 
 def test_wording_may_change_and_a_setting_is_told_once(tiny: ModuleType, tmp_path: Path) -> None:
@@ -196,6 +218,24 @@ def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -
     metrics = read_metrics(tmp_path)
     assert metrics["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert 2.5 not in metrics["loss"].tolist()
+
+
+def test_rows_stay_where_a_killed_process_was_about_to_trim_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,loss\n5,1\n10,2\n")
+
+    def killed(*_: object, **__: object) -> None:
+        raise CrashError
+
+    monkeypatch.setattr("csv.writer", killed)
+    with pytest.raises(CrashError):
+        MetricsFile(path, step=5, columns=["step", "loss"])
+    assert path.read_text() == "step,loss\n5,1\n10,2\n"
+    monkeypatch.undo()
+    MetricsFile(path, step=5, columns=["step", "loss"])
+    assert path.read_text() == "step,loss\n5,1\n"
 
 
 @pytest.mark.usefixtures("every_epoch")
@@ -302,6 +342,21 @@ def test_asked_to_stop_it_saves_and_leaves(
     assert load_checkpoint(tmp_path / "run")["step"] == 8
     whole = weights_of(tiny.train(tmp_path / "whole", settings))
     assert same_weights(whole, weights_of(tiny.train(tmp_path / "run", settings)))
+
+
+def test_asked_to_stop_while_the_last_checkpoint_is_written(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = run.save_checkpoint
+
+    def asked(file: Path, checkpoint: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        save(file, checkpoint)
+
+    monkeypatch.setattr(run, "save_checkpoint", asked)
+    with pytest.raises(KeyboardInterrupt, match="saved at step 5"):
+        tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
+    assert load_checkpoint(tmp_path)["finished"]
 
 
 def test_a_collapsed_encoder_is_told(

@@ -10,6 +10,7 @@ import torch
 
 from cellssl.crops import CropBatch, Crops, Scaling, fit_scaling, write_crops
 from cellssl.datasets import CropSource
+from cellssl.errors import TrainingError
 from cellssl.training import Partners, TrainingSettings, make_plan
 from cellssl.training.supply import DiskSupply, MemorySupply, make_supply
 
@@ -91,6 +92,6 @@ def test_a_file_that_breaks_says_so_in_the_step(crops: Crops, tmp_path: Path) ->
     supply = make_supply(source, None, plan, seed=0)
     source._crops.close()
     copy.unlink()
-    with pytest.raises(OSError, match="crops"):
+    with pytest.raises(TrainingError, match=r"images of step 1 cannot be read .*crops.*goes on"):
         supply.turn_to(0)
     supply.close()

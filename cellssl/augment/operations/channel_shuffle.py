@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellssl.augment import counters
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.registry import register
@@ -21,7 +20,7 @@ class ChannelShuffle(Pixel):
 
     def sample(self, draws: Draws) -> Params:
         """Draw from which channel each takes its picture: (N, C) int64."""
-        drawn = counters.uniform(draws.keys, draws.stream, 0, draws.channels)
+        drawn = draws.uniform(0, 0.0, 1.0, count=draws.channels)
         return {"order": drawn.argsort(dim=1)}
 
     def _settle(self, params: Params, touched: Tensor) -> Params:

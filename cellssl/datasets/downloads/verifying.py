@@ -12,6 +12,7 @@ from cellssl.datasets.downloads.reading import load_manifest
 from cellssl.datasets.downloads.record import RECORD, Digest, Record
 from cellssl.errors import DataError
 from cellssl.progress import track
+from cellssl.words import listed
 
 __all__ = ["Finding", "Verified", "count_here", "verify_data"]
 
@@ -149,22 +150,20 @@ def _notes(manifest: Manifest, chosen: Sequence[str], record: Record, folder: Pa
     notes = []
     absent = [part for part in manifest.parts if part not in chosen]
     if absent:
-        notes.append(f"{len(absent)} of {len(manifest.parts)} parts are not here: {_some(absent)}")
+        notes.append(
+            f"{len(absent)} of {len(manifest.parts)} parts are not here: {listed(absent, most=4)}"
+        )
     begun = [f.name for f in manifest.files() if (folder / WORK / f"{f.name}.part").exists()]
     if begun:
-        notes.append(f"half downloaded (`cellssl data get` goes on): {_some(begun)}")
+        notes.append(f"half downloaded (`cellssl data get` goes on): {listed(begun, most=4)}")
     present = [f for f in manifest.files(chosen) if (folder / f.name).exists()]
     packed = [f.name for f in present if f.unpack and not (folder / f.unpack).exists()]
     if packed:
-        notes.append(f"not unpacked yet (`cellssl data get` does it): {_some(packed)}")
+        notes.append(f"not unpacked yet (`cellssl data get` does it): {listed(packed, most=4)}")
     unknown = [f.name for f in present if not f.checksum and f.name not in record.files]
     if unknown:
         notes.append(
             "no checksum is published or recorded (`cellssl data get` records it in "
-            f"{RECORD}): {_some(unknown)}"
+            f"{RECORD}): {listed(unknown, most=4)}"
         )
     return notes
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
