@@ -7,6 +7,7 @@ from cellssl.studies.audit import (
     Suggestion,
     audit,
     invariances,
+    pooled_agreement,
     rank_settings,
     suggest,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "load_study",
     "plan_baselines",
     "plan_runs",
+    "pooled_agreement",
     "rank_settings",
     "run_states",
     "saved_study",

@@ -20,7 +20,7 @@ from cellssl.crops import CropBatch, Crops, label_crops, write_crops
 from cellssl.errors import StudyError
 from cellssl.protocols import Protocol, from_dict, resolve
 from cellssl.scores import knn_accuracy
-from cellssl.studies import load_study, rank_settings
+from cellssl.studies import load_study, pooled_agreement, rank_settings
 from cellssl.studies.audit.agreement import agreement
 from cellssl.studies.audit.correlation import pair_correlation, rank_correlation
 
@@ -271,6 +271,38 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: P
         assert table["spearman"][of, "after"] == pytest.approx(1)
         assert table["settings"][of, "after"] == count
     assert table["classes"]["classes", "after"] == 3
+
+
+RESULTS = Path(__file__).parents[2] / "protocols" / "studies" / "results"
+MEASURED = (
+    *("cifar-amplitudes-small", "cifar-audit", "mnist-audit"),
+    *("bbbc021-combination", "bbbc021-operations", "bbbc021-audit"),
+)
+
+
+def test_over_all_studies_the_audit_says_which_class_pays_and_amplitude_does_not() -> None:
+    """What the results' page claims, of the tables that lie beside it."""
+    table = pooled_agreement([RESULTS / name for name in MEASURED])
+    low = table.set_index(["metric", "of", "predictor"])["low"]
+    assert (table.loc[table["metric"] == "knn", "studies"] == 6).all()
+    for metric in ("knn", "linear"):
+        for of in ("classes", "classes beyond settings"):
+            assert low[metric, of, "after"] > 0
+            assert low[metric, of, "ahead"] > 0
+        assert low[metric, "settings", "after"] > 0.3
+        assert low[metric, "settings", "ahead"] < 0
+        assert low[f"{metric}_batches", "classes", "after"] < 0
+
+
+def test_a_pool_of_one_study_is_that_study() -> None:
+    folder = RESULTS / "mnist-audit"
+    pooled = pooled_agreement([folder]).set_index(["metric", "of", "predictor"])
+    alone = pd.read_csv(folder / "agreement.csv").set_index(["metric", "of", "predictor"])
+    columns = ["spearman", "low", "high"]
+    assert pooled[columns].to_numpy() == pytest.approx(
+        alone.loc[pooled.index, columns].to_numpy(),
+        abs=0.02,  # published rounded: ties differ
+    )
 
 
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a protocol erases and bridges: before training, after it, and chosen from some labels."""
 
+from cellssl.studies.audit.agreement import pooled_agreement
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.audit import Audit, audit
 from cellssl.studies.audit.ranking import Ranking, rank_settings
@@ -14,6 +15,7 @@ __all__ = [
     "at_share",
     "audit",
     "invariances",
+    "pooled_agreement",
     "rank_settings",
     "suggest",
 ]

@@ -3,7 +3,8 @@
 Of the settings themselves, of their classes, and of every two settings side by side.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from cellssl.studies.bias import class_table
 from cellssl.studies.complement import pair_name
 from cellssl.studies.outcome import TOGETHER
 
-__all__ = ["COLUMNS", "agreement"]
+__all__ = ["COLUMNS", "agreement", "pooled_agreement"]
 
 Matrix = NDArray[np.float64]
 
@@ -40,6 +41,17 @@ COLUMNS = (
 _METRICS = (*TOGETHER, "linear_batches")
 _PREDICTORS = {"after": 1.0, "moved": -1.0}  # less movement is taken to be better
 _FEWEST = 4  # settings from which on an order can be compared
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The predictors' correlations with one score, of the settings or of what is in them."""
+
+    metric: str
+    of: str
+    settings: int
+    classes: float
+    predictors: Mapping[str, RankCorrelation]
 
 
 def agreement(
@@ -65,9 +77,76 @@ def agreement(
     StudyError
         When there are too few of the study's settings.
     """
-    scores = Path(scores)
-    rows = _of_settings(settings, _means(pd.read_csv(scores, dtype={"seed": str})))
-    if not rows:
+    rows = [
+        [
+            one.metric,
+            one.of,
+            name,
+            each.value,
+            *each.interval,
+            each.p_value,
+            one.settings,
+            one.classes,
+        ]
+        for one in _comparisons(settings, classes, pairs, Path(scores))
+        for name, each in one.predictors.items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
+    """Average the agreement of several studies: what does the audit foretell, over all of them.
+
+    Parameters
+    ----------
+    folders
+        Each holds what `study audit` wrote (``predicted.csv``, ``predicted_classes.csv``) and the
+        ``scores.csv`` and ``per_class.csv`` of the same study.
+
+    Returns
+    -------
+    DataFrame
+        metric, of, predictor, spearman, low, high, studies: as in `Ranking`, the mean over the
+        studies that have the score, each counting once, with the 95 % interval of that mean. Studies
+        of the same cells are taken for independent, which they are in their settings alone.
+
+    Raises
+    ------
+    StudyError
+        When a study has too few settings.
+
+    Examples
+    --------
+    >>> pooled_agreement(["first-study", "second-study"])  # doctest: +SKIP
+    """
+    found: dict[tuple[str, str, str], list[RankCorrelation]] = {}
+    rng = np.random.default_rng(0)
+    for folder in map(Path, folders):
+        settings = pd.read_csv(folder / "predicted.csv")
+        classes = pd.read_csv(folder / "predicted_classes.csv", converters={"class": str})
+        for one in _comparisons(settings, classes, pd.DataFrame(), folder / "scores.csv"):
+            order = rng.permutation(len(next(iter(one.predictors.values())).draws))
+            for name, each in one.predictors.items():  # draws of two studies have nothing in common
+                shuffled = replace(each, draws=each.draws[order])
+                found.setdefault((one.metric, one.of, name), []).append(shuffled)
+    rows = [
+        [*key, np.mean([e.value for e in each]), *interval(_mean_draw(each)), len(each)]
+        for key, each in found.items()
+    ]
+    columns = ["metric", "of", "predictor", "spearman", "low", "high", "studies"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _mean_draw(each: Sequence[RankCorrelation]) -> NDArray[np.float64]:
+    return np.asarray(np.mean([one.draws for one in each], axis=0))
+
+
+def _comparisons(
+    settings: pd.DataFrame, classes: pd.DataFrame, pairs: pd.DataFrame, scores: Path
+) -> list[_Comparison]:
+    """Compare all that there is."""
+    found = list(_of_settings(settings, _means(pd.read_csv(scores, dtype={"seed": str}))))
+    if not found:
         raise StudyError(
             f"{scores} holds fewer than {_FEWEST} of the study's settings: give the scores.csv that "
             "`cellssl study report` wrote for this study."
@@ -76,11 +155,11 @@ def agreement(
     if beside.exists():
         # A digit is the class "4", as the crops have it, not the number.
         table = pd.read_csv(beside, dtype={"seed": str}, converters={"class": str})
-        rows += _of_classes(classes, _means(table))
+        found += _of_classes(classes, _means(table))
     beside = scores.with_name("complement.csv")
-    if beside.exists():
-        rows += _of_pairs(pairs, pd.read_csv(beside))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    if beside.exists() and len(pairs):
+        found += _of_pairs(pairs, pd.read_csv(beside))
+    return found
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,9 +171,8 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _of_settings(predicted: pd.DataFrame, table: pd.DataFrame) -> list[list[object]]:
+def _of_settings(predicted: pd.DataFrame, table: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare the order of settings in each score."""
-    rows: list[list[object]] = []
     for metric in _METRICS:
         scored = table[(table["metric"] == metric) & table["value"].notna()]
         found = scored.set_index("embedding")["value"]
@@ -103,13 +181,11 @@ def _of_settings(predicted: pd.DataFrame, table: pd.DataFrame) -> list[list[obje
             continue
         told = {name: sign * own[[name]].to_numpy(float) for name, sign in _PREDICTORS.items()}
         values = found.loc[own["combination"]].to_numpy(float)[:, None]
-        rows += [[metric, "settings", *row, len(own), np.nan] for row in _compare(told, values)]
-    return rows
+        yield _Comparison(metric, "settings", len(own), np.nan, _compare(told, values))
 
 
-def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> list[list[object]]:
+def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare what each class gains and loses, in all and beyond what its setting does to all classes."""
-    rows: list[list[object]] = []
     for metric in per_class["classifier"].unique():
         found = class_table(per_class, classifier=metric).dropna(axis=1)
         own = [name for name in found.index if name in set(predicted["combination"])]
@@ -124,13 +200,11 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> list[list[o
         values = found.loc[own, shared].to_numpy(float)
         for of, beyond in (("classes", False), ("classes beyond settings", True)):
             each = _compare(told, values, partial(rank_correlation, beyond=beyond))
-            rows += [[metric, of, *row, len(own), len(shared)] for row in each]
-    return rows
+            yield _Comparison(metric, of, len(own), len(shared), each)
 
 
-def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> list[list[object]]:
+def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare what every two settings gain over the better of them."""
-    rows: list[list[object]] = []
     complement = complement[(complement["subset"] == "all") & ~complement["one_protocol"]]
     names = [pair_name(a, b) for a, b in predicted[["setting_a", "setting_b"]].to_numpy()]
     for metric, own in complement.groupby("metric", sort=False):
@@ -143,8 +217,7 @@ def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> list[list[ob
         # Two that move cells unlike each other are taken to add most.
         gain, moved, found = (_square(gains, name) for name in ("gain", "moved", "found"))
         each = _compare({"after": gain, "moved": moved}, found, pair_correlation)
-        rows += [[metric, "pairs", *row, count, np.nan] for row in each]
-    return rows
+        yield _Comparison(str(metric), "pairs", count, np.nan, each)
 
 
 def _square(pairs: pd.DataFrame, column: str) -> Matrix:
@@ -157,10 +230,9 @@ def _compare(
     told: Mapping[str, Matrix],
     found: Matrix,
     correlation: Callable[[Matrix, Matrix], RankCorrelation] = rank_correlation,
-) -> list[tuple[str, float, float, float, float]]:
+) -> dict[str, RankCorrelation]:
     """Correlate each prediction, and say how far the audit is ahead of amplitude alone."""
     each = {name: correlation(values, found) for name, values in told.items()}
-    rows = [(name, one.value, *one.interval, one.p_value) for name, one in each.items()]
     after, moved = each["after"], each["moved"]
     ahead = after.draws - moved.draws  # of the same settings and classes
-    return [*rows, ("ahead", after.value - moved.value, *interval(ahead), np.nan)]
+    return {**each, "ahead": RankCorrelation(after.value - moved.value, ahead, np.nan)}
