@@ -5,6 +5,8 @@ import re
 
 import pandas as pd
 
+from cellssl.words import listed
+
 __all__ = ["recognise_treatments"]
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,9 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     if _COMPOUND not in table:
         table = _with_compounds(table, named)
+    for column in (_COMPOUND, "Metadata_MOA"):
+        if column in table:
+            _say_alike(table[column])
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if _CONCENTRATION in doses:
@@ -85,6 +90,19 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
         return table
     logger.info("%s is taken from %s", _COMPOUND, source)
     return table.assign(**{_COMPOUND: table[source].astype(object)})
+
+
+def _say_alike(names: pd.Series) -> None:
+    """Say which names differ in upper and lower case alone: whether they are one is not known."""
+    texts = pd.Series(sorted(set(names.dropna().astype(str))), dtype=object)
+    alike = texts[texts.str.casefold().duplicated(keep=False)]
+    if len(alike):
+        logger.warning(
+            "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
+            "they are one, give them one spelling",
+            names.name,
+            listed(sorted(alike, key=str.casefold)),
+        )
 
 
 def _unit_column(table: pd.DataFrame, named: dict[str, str]) -> str | None:

@@ -161,12 +161,12 @@ def test_index_is_saved_whole(write: Write, tmp_path: Path, suffix: str) -> None
     table = tmp_path / "wells.csv"
     table.write_text("Well,Dose,Lot,Compound\nA1,0.5,007,12\nB2,,008,\nC3,1,009,x\nD4,2,010,x\n")
     found = index(folder, pattern=PATTERN, metadata=table)
-    again = PlateIndex.load(found.save(tmp_path / f"index{suffix}"))
+    again = PlateIndex.load(found.save(tmp_path / "new" / f"index{suffix}"))
     pd.testing.assert_frame_equal(again.fields, found.fields)
     pd.testing.assert_frame_equal(again.problems, found.problems)
     assert (again.channels, again.absent) == (found.channels, 1)
     assert again.summary() == found.summary()
-    assert (tmp_path / "index.problems.csv").is_file()
+    assert (tmp_path / "new" / "index.problems.csv").is_file()
 
 
 def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
