@@ -60,7 +60,10 @@ def make_similarity(matrix: np.ndarray, table: pd.DataFrame) -> SimpleNamespace:
             rows.append((name, rank, other, value, same))
     columns = ["treatment", "rank", "neighbour", "similarity", "same_label"]
     return SimpleNamespace(
-        treatments=table, matrix=square, neighbours=pd.DataFrame(rows, columns=columns)
+        treatments=table,
+        matrix=square,
+        neighbours=pd.DataFrame(rows, columns=columns),
+        label="Metadata_MOA",
     )
 
 
