@@ -90,9 +90,11 @@ def test_other_settings_are_never_mixed(make_plate, tmp_path):
         run(index, tmp_path / "out", segmenter=ThresholdSegmenter(diameter=15))
 
 
-def test_changed_fields_are_done_anew(make_plate, tmp_path):
+def test_changed_fields_are_done_anew(make_plate, tmp_path, caplog):
+    caplog.set_level("INFO")
     assert run(make_plate(2), tmp_path / "out").kept == 8
     assert run(make_plate(3), tmp_path / "out").kept == 12
+    assert "is of other images or metadata of these plates: it is made again" in caplog.text
 
 
 def test_empty_wells_are_counted(make_plate, tmp_path):

@@ -129,6 +129,22 @@ def test_nothing_complete_is_no_exception(write: Write) -> None:
     assert len(found.problems) == 2
 
 
+def test_plates_with_other_channel_names_are_told_apart(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"{plate}/A1_s1_w{channel}.tif" for plate, channel in ("P1", "P2", "Q3", "Q4")]
+    pattern = r"(?P<plate>\w)/(?P<well>\w+)_s(?P<site>\d)_w(?P<channel>\d)"
+    index(write(*names), pattern=pattern)
+    assert "plates name them differently: index each folder by itself" in caplog.text
+
+
+def test_a_plate_that_was_taken_twice_wants_two_names(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    index(write("one/A1_s1_w1.tif", "two/A1_s1_w1.tif"), pattern=PATTERN)
+    assert "where a plate was taken twice, index each folder by itself with a" in caplog.text
+
+
 def test_unknown_names_explain_the_pattern(write: Write) -> None:
     with pytest.raises(PlateError, match="--pattern") as caught:
         index(write("image one.tif"))
