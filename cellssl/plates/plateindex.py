@@ -71,8 +71,8 @@ class PlateIndex:
     def save(self, path: str | Path) -> Path:
         """Write the fields to `path` (.csv or .parquet) and the problems beside it.
 
-        The folder is made where need be. The problems go to ``<stem>.problems.csv``, whose last rows hold the number of absent fields,
-        where there are any, and the notes.
+        The folder is made where need be. The problems go to ``<stem>.problems.csv``, whose last rows
+        hold the number of absent fields, where there are any, and the notes.
         """
         path = Path(path)
         said = [("absent", str(self.absent))] if self.absent else []

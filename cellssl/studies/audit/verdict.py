@@ -128,7 +128,9 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
                 f"mostly for {_culprits(audit, row)}"
             )
         elif after < plain:
-            text += "; too near to say whether an encoder trained so ends below intensity statistics"
+            text += (
+                "; too near to say whether an encoder trained so ends below intensity statistics"
+            )
         else:
             text += "; nothing here says that it ends below intensity statistics"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
