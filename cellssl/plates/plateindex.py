@@ -136,6 +136,8 @@ class PlateIndex:
 
 
 def _check_suffix(path: Path) -> None:
+    if path.is_dir():
+        raise PlateError(f"{path} is a folder: make an index of it first, by `cellssl.index`.")
     if path.suffix not in {".csv", ".parquet"}:
         raise PlateError(f"an index is a .csv or a .parquet file, not {path.name!r}.")
 

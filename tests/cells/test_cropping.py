@@ -133,6 +133,8 @@ def test_wrong_calls(make_plate, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CellsslError, match="cannot write to"):
         run(index, tmp_path / "file" / "out")
+    with pytest.raises(CropError, match="wanted a list of reasons: ..blurred"):
+        run(index, tmp_path / "out", keep="blurred")
 
 
 def test_real_fields(data, tmp_path):

@@ -193,6 +193,8 @@ def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
         PlateIndex.load(tmp_path / "b.csv")
     with pytest.raises(PlateError, match=r"not 'c\.txt'"):
         PlateIndex.load(tmp_path / "c.txt")
+    with pytest.raises(PlateError, match="is a folder: make an index of it first"):
+        PlateIndex.load(tmp_path)
     (tmp_path / "d.parquet").write_text("not parquet")
     with pytest.raises(PlateError, match="cannot be read as a table"):
         PlateIndex.load(tmp_path / "d.parquet")
