@@ -55,6 +55,13 @@ def test_without_control_wells_nothing_is_called_active(similarity):
     assert any("No negative control" in text for text in texts)
 
 
+def test_with_few_control_wells_the_ranks_of_wells_decide(similarity):
+    similarity.treatments["p_value"] = np.nan
+    similarity.treatments["map_q_value"] = [np.nan, 0.04, 0.04, 0.04, 0.2, np.nan]
+    lead = answer_section(similarity).lead
+    assert "3 differ from the negative control, 1 cannot be told from it, 1 have too few" in lead
+
+
 def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):
     similarity.treatments.loc[["taxol 3", "inert 1"], "p_value"] = np.nan
     section = answer_section(similarity)

@@ -61,7 +61,7 @@ def _lead(answer: Answer) -> str:
             f": {active} differ from the negative control, {tested - active} cannot be told from it"
         )
         if tested < total:
-            said += f", {total - tested} have too few wells beside the control's to be tested"
+            said += f", {total - tested} have too few wells to be tested"
     if groups:
         grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
