@@ -12,6 +12,7 @@ __all__ = ["recognise_treatments"]
 logger = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
+_WELL = ("Metadata_Plate", "Metadata_Well")
 _COMPOUNDS = ("treatment", "drug")
 _MICROMOLAR = {"fm": 1e-9, "pm": 1e-6, "nm": 1e-3, "um": 1.0, "mm": 1e3, "m": 1e6}
 _UNIT = "(?:[fpnumµμ]m|(?-i:M))"  # of either letter mu; a lone m is a metre or a minute
@@ -46,9 +47,10 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     if _COMPOUND not in table:
         table = _with_compounds(table, named)
-    for column in (_COMPOUND, "Metadata_MOA"):
-        if column in table:
-            _say_alike(table[column])
+    for about in (_COMPOUND, "Metadata_MOA"):
+        if about in table:
+            _say_alike(table[about])
+            _say_empty(table, about)
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if _CONCENTRATION in doses:
@@ -102,6 +104,20 @@ def _say_alike(names: pd.Series) -> None:
             "they are one, give them one spelling",
             names.name,
             listed(sorted(alike, key=str.casefold)),
+        )
+
+
+def _say_empty(table: pd.DataFrame, column: str) -> None:
+    """Say how many wells a column leaves open, as merged cells of a spreadsheet do."""
+    wells = table.drop_duplicates([name for name in _WELL if name in table])
+    count = int(wells[column].fillna("").astype(str).str.strip().eq("").sum())
+    if 0 < count < len(wells):
+        logger.info(
+            "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "
+            "the others must be filled",
+            column,
+            count,
+            len(wells),
         )
 
 

@@ -266,6 +266,15 @@ def test_spaces_around_names_make_no_other_compound(write: Write) -> None:
     assert fields["Metadata_MOA"].tolist() == ["x", "x", "y"]
 
 
+def test_wells_without_a_compound_are_counted(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    _index(write, "Well,Compound,MOA\nA1,taxol,x\nA2,,x\nB1, ,x\n")
+    assert "Metadata_Compound is empty in 2 of 3 wells; of merged cells" in caplog.text
+    assert "Metadata_MOA is empty" not in caplog.text
+
+
 def test_names_that_differ_in_case_alone_are_said(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
