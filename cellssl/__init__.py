@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _homes = {
     "audit": "studies",
     "check_crops": "cells",
+    "cluster": "phenotypes",
     "combine": "phenotypes",
     "compare": "studies",
     "crop": "cells",

@@ -21,10 +21,10 @@ def listed(names: Sequence[str], *, most: int = 12) -> str:
 
 
 def number(value: object, digits: int = 2) -> str:
-    """Write a number with a true minus, or a dash where there is none."""
+    """Write a number with a true minus, or a dash where there is none; what rounds to 0 has no sign."""
     if not isinstance(value, int | float | np.number) or not np.isfinite(value):
         return "–"
-    return f"{float(value):.{digits}f}".replace("-", "−")
+    return f"{float(value):z.{digits}f}".replace("-", "−")
 
 
 def share(part: float, whole: float) -> str:

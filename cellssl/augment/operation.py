@@ -75,7 +75,10 @@ class Operation:
         found = []
         for key, value in values.items():
             if key not in rules:
-                found.append((key, f"unknown key {key!r} of {cls.name}{nearest(key, rules)}"))
+                mend = nearest(key, rules)
+                if value is None and key.isdecimal():  # {amplitude: 0,15}
+                    mend = "; a decimal comma? Numbers have a point: 0.1"
+                found.append((key, f"unknown key {key!r} of {cls.name}{mend}"))
             elif (text := rules[key][0].problem(value)) is not None:
                 found.append((key, text))
         found += [

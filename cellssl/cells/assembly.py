@@ -16,6 +16,7 @@ from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks, rows_of
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
+from cellssl.words import listed
 
 __all__ = ["Assembly"]
 
@@ -224,7 +225,7 @@ def _unusual(facts: np.ndarray, plates: Sequence[str], wrong: Mapping[int, str])
     for number in whole:
         if (dtype := facts["dtype"][number]) != usual:
             problems[number] = (
-                f"its pixels are {np.dtype(dtype)}, those of most fields {np.dtype(usual)}"
+                f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
             )
     by_plate: dict[str, list[int]] = {}
     for number in whole:
@@ -240,6 +241,11 @@ def _unusual(facts: np.ndarray, plates: Sequence[str], wrong: Mapping[int, str])
                     f"{common[0]} × {common[1]}"
                 )
     return problems
+
+
+def _in_words(types: str) -> str:
+    """Name the types of channels, such as ``<u2``, or ``|u1<u2`` where they differ."""
+    return listed([str(np.dtype(types[i : i + 3])) for i in range(0, len(types), 3)])
 
 
 def _most_common(values: Sequence[Any]) -> Any:

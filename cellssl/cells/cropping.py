@@ -181,6 +181,10 @@ def _crop(
         folder.forget_parts()  # of a run that was killed when all but this was done
         _LOG.info("%s is finished already; nothing to do", folder.crops)
         return CropReport.read(folder.crops, folder.fields)
+    if folder.crops.is_file():
+        _LOG.info(
+            "%s is of other images or metadata of these plates: it is made again", folder.crops
+        )
     folder.begin(record)
     method = settings["illumination"]
     with spreading as work:

@@ -12,7 +12,7 @@ import numpy as np
 from cellssl.cells.labels import Segmenter, segmenter_for
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
-from cellssl.plates import FieldError, files_of, read_field
+from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import correct, expand
 
 __all__ = ["Job", "Task", "cut_field", "read_checked"]
@@ -73,8 +73,8 @@ class Task:
     flat: np.ndarray | None
 
 
-def read_checked(task: Task) -> np.ndarray:
-    """Read a task's field (C, Y, X); what may be over in a moment is tried again.
+def read_checked(task: Task) -> list[np.ndarray]:
+    """Read the channels of a task's field, (Y, X) each; what may be over in a moment is tried again.
 
     Raises
     ------
@@ -83,15 +83,17 @@ def read_checked(task: Task) -> np.ndarray:
     """
     for again in range(1, _TRIES + 1):
         try:
-            field = read_field(task.paths, task.job.channels)
+            planes = read_planes(task.paths, task.job.channels)
             break
         except FieldError as error:
             if again == _TRIES or not _may_pass(error.__cause__):
                 raise
             time.sleep(_PAUSE * again)
-    if field.dtype.kind not in "uif" or (field.dtype.kind == "f" and not np.isfinite(field).all()):
-        raise FieldError(f"{task.paths[0]} holds {field.dtype} that are no finite numbers")
-    return field
+    for path, plane in zip(task.paths, planes, strict=True):
+        kind = plane.dtype.kind
+        if kind not in "uif" or (kind == "f" and not np.isfinite(plane).all()):
+            raise FieldError(f"{path} holds {plane.dtype} that are no finite numbers")
+    return planes
 
 
 def _may_pass(cause: BaseException | None) -> bool:
@@ -107,12 +109,15 @@ def cut_field(task: Task) -> str:
     """Read, correct, segment and cut one field and write its part; give what was wrong, or ""."""
     start = time.perf_counter()
     try:
-        raw = read_checked(task)
+        planes = read_checked(task)
+        raw = np.stack(planes)
         field = raw if task.flat is None else _correct(raw, task.flat)
         labels = task.job.segmenter.segment(field, task.job.channels)
     except FieldError as error:
         return str(error)
     cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=raw)
+    types = [plane.dtype.str for plane in planes]
+    cells = replace(cells, types="".join(types if len(set(types)) > 1 else types[:1]))
     write_part(task.part, replace(cells, seconds=time.perf_counter() - start))
     return ""
 

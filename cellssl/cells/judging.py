@@ -165,6 +165,8 @@ def check_reasons(keep: Sequence[str]) -> None:
         When one is not; names the nearest.
     """
     choices = [reason for reason in REASONS if reason != "border"]
+    if isinstance(keep, str):
+        raise CropError(f"keep: got {keep!r}, wanted a list of reasons: [{keep!r}]")
     for name in keep:
         if name not in choices:
             raise CropError(

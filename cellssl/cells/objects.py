@@ -19,7 +19,7 @@ class FieldCells:
     Attributes
     ----------
     images : ndarray
-        (n, C, S, S) in the field's own type.
+        (n, C, S, S) in the field's own type, the widest of its channels.
     masks : ndarray
         (n, M, S, S) uint8: 0 background, 1 this object, 2 others; M is 0 without masks, 1 for
         nuclei, 2 with cells.
@@ -39,6 +39,8 @@ class FieldCells:
         Nuclei in the field, the cut off ones among them.
     seconds : float
         How long it took.
+    types : str
+        The channels' types (``<u2``), one after the other where they differ; "" is that of `images`.
     """
 
     images: np.ndarray
@@ -52,6 +54,7 @@ class FieldCells:
     shape: np.ndarray
     found: int
     seconds: float = 0.0
+    types: str = ""
 
 
 def cut_cells(

@@ -42,7 +42,8 @@ def facts_type(channels: int) -> np.dtype:
     """Give the type of what is kept of a field as a whole: few bytes, since all are held at once.
 
     ``found``, ``cut``: nuclei in the field, and those whose window lies inside it. ``seconds``: how
-    long it took. ``shape``, ``dtype``: of the field. ``background``, ``saturated``: of each channel.
+    long it took. ``shape``: of the field. ``dtype``: of its channels, see `FieldCells.types`.
+    ``background``, ``saturated``: of each channel.
     """
     each = (np.float32, (channels,))
     return np.dtype(
@@ -51,7 +52,7 @@ def facts_type(channels: int) -> np.dtype:
             ("cut", np.int32),
             ("seconds", np.float32),
             ("shape", np.int32, (2,)),
-            ("dtype", "U3"),
+            ("dtype", f"U{3 * channels}"),
             ("background", *each),
             ("saturated", *each),
         ]
@@ -68,7 +69,7 @@ def write_part(path: Path, cells: FieldCells) -> None:
     facts = np.zeros((), facts_type(len(cells.background)))
     for name in ("found", "seconds", "shape", "background", "saturated"):
         facts[name] = getattr(cells, name)
-    facts["cut"], facts["dtype"] = len(cells.labels), cells.images.dtype.str
+    facts["cut"], facts["dtype"] = len(cells.labels), cells.types or cells.images.dtype.str
     table = _side_by_side(
         label=cells.labels,
         center=cells.centers,

@@ -124,7 +124,7 @@ def measure_shading(
 def measure_blocks(task: Task) -> np.ndarray | None:
     """Read a field and average it over blocks: (C, GRID, GRID), or None where it cannot be read."""
     try:
-        return block_means(read_checked(task))
+        return block_means(np.stack(read_checked(task)))
     except PlateError:
         return None  # a field that cannot be read, which cropping will say, or a tiny one
 

@@ -17,9 +17,8 @@ from cellssl.scores import (
 
 __all__ = ["activity_by_length", "activity_by_rank", "consistency", "replicates"]
 
-# Control wells needed before an activity can be called unusual, and draws of them.
-FEWEST_CONTROLS = 4
-DRAWS = 1000
+DRAWS = 1000  # of control wells
+_LEVEL = 0.05  # with so few choices of control wells that no p-value can fall so far, none is given
 
 
 def _treated(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
@@ -120,21 +119,25 @@ def activity_by_length(
     statistic: str = "median",
     seed: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Length of each profile (T, D) in units of a control well's, and how unusual it is."""
+    """Length of each profile (T, D) in units of a control well's, and how unusual it is.
+
+    Four control wells have six pairs: the longest of profiles would have p = 1/7, which tells nothing.
+    """
     lengths = np.linalg.norm(values, axis=1)
     null = wells.null
     if len(null) < 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     activity = lengths / np.sqrt((null**2).sum(axis=1).mean())
-    if len(null) < FEWEST_CONTROLS:
-        return activity, np.full(len(values), np.nan)
     generator = np.random.default_rng(seed)
     drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
-    p_values = [
-        (1 + (drawn[int(k)] >= length).sum()) / (1 + len(drawn[int(k)]))
-        for length, k in zip(lengths, counts, strict=True)
-    ]
+    p_values = [_p_value(length, drawn[int(k)]) for length, k in zip(lengths, counts, strict=True)]
     return activity, np.array(p_values)
+
+
+def _p_value(length: float, drawn: NDArray[np.float64]) -> float:
+    """Give the share of lengths that are as great; NaN where it cannot be small."""
+    least = 1 / (1 + len(drawn))
+    return float(least * (1 + (drawn >= length).sum())) if least <= _LEVEL else np.nan
 
 
 def _null_lengths(

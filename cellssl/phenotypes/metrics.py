@@ -26,6 +26,7 @@ from cellssl.scores import (
     principal_components,
     silhouette,
 )
+from cellssl.words import listed
 
 __all__ = [
     "CLASSIFIERS",
@@ -110,7 +111,9 @@ def task_scores(
     n, classes = len(truth), len(np.unique(truth))
     if n < max(FEWEST, classes + 1):
         for metric in task_metrics(task):
-            yield Score(metric, float("nan"), None, n, f"{n} cells are too few")
+            yield Score(
+                metric, float("nan"), None, n, f"{n:,} cells of {classes:,} classes are too few"
+            )
         return
     components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
@@ -286,8 +289,10 @@ def _unlearnable(task: Task) -> str:
         return "no cell of these classes is in the training set" if task.test.all() else ""
     if task.groups is None:
         return "the cells name no two plates, no two wells, no training and test parts"
-    one = len(np.unique(task.groups)) < 2
-    return f"needs two {task.split} at least, all cells are in one" if one else ""
+    if len(np.unique(task.groups)) < 2:
+        return f"needs two {task.split} at least, all cells are in one"
+    groups = pd.Series(task.groups).groupby(task.labels).nunique()
+    return f"no class lies in two {task.split}: none can be found" if (groups == 1).all() else ""
 
 
 def _lonely(task: Task) -> str:
@@ -297,4 +302,4 @@ def _lonely(task: Task) -> str:
         return f"cannot be found, not in the training set: {', '.join(alone)}" if alone else ""
     groups = pd.Series(task.groups).groupby(task.labels).nunique()
     alone = groups.index[groups == 1].tolist()
-    return f"cannot be found, in one group only: {', '.join(alone)}" if alone else ""
+    return f"cannot be found, in one group only: {listed(alone)}" if alone else ""

@@ -42,7 +42,8 @@ class Similarity:
         cells that have one agree on it), activity, p_value, map, map_by_chance, map_p_value and map_q_value.
         *Activity* is the length of the profile divided by the root-mean-square length of single
         control wells: 1 is what a control well shows. *p_value*: share of equally many control
-        wells, drawn at random, whose profile is as long; NaN with fewer than four control wells.
+        wells, drawn at random, whose profile is as long; NaN where control wells are so few that it could
+        not fall to 0.05 (six are enough for treatments of three wells, 19 for those of one).
         Not corrected for the number of treatments. *map*: do its wells find each other before the
         control wells of their plates, see `activity_precision`; *map_q_value* is corrected.
     matrix : DataFrame (T, T)
@@ -57,6 +58,8 @@ class Similarity:
         Middle of a treatment's wells, in units of the control wells' spread.
     centred : str
         What profiles are measured from.
+    label : str or None
+        The column that labels come from.
     """
 
     replicates: pd.DataFrame
@@ -66,6 +69,7 @@ class Similarity:
     consistency: pd.DataFrame
     profiles: pd.DataFrame
     centred: str
+    label: str | None = None
 
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
@@ -175,6 +179,7 @@ def similarity(
         consistency=labels,
         profiles=profiles,
         centred=wells.centred,
+        label=label,
     )
 
 

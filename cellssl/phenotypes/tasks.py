@@ -133,7 +133,11 @@ def build_tasks(
             "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
         )
     if not len(chosen):
-        raise EmbeddingError(f"no cell is left to score by {label}: {counts}.")
+        outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
+        raise EmbeddingError(
+            f"no cell is left to score by {label}: of {len(obs):,} cells {counts['unlabelled']:,} have no "
+            f"{label}{outside}. Choose another column with --label."
+        )
     split = find_split(obs, chosen, groups)
     if split.test is None and sample is not None and len(chosen) > sample:
         counts |= {"labelled": len(chosen), "scored": sample}

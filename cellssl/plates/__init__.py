@@ -6,7 +6,7 @@ from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.plates.addresses import files_of
-    from cellssl.plates.fields import FieldError, read_field
+    from cellssl.plates.fields import FieldError, read_field, read_planes
     from cellssl.plates.indexing import index
     from cellssl.plates.plateindex import PlateIndex
     from cellssl.plates.platemap import plate_maps
@@ -20,6 +20,7 @@ __all__ = [
     "index",
     "plate_maps",
     "read_field",
+    "read_planes",
     "simulate",
 ]
 
@@ -32,6 +33,7 @@ _homes = {
     "index": "indexing",
     "plate_maps": "platemap",
     "read_field": "fields",
+    "read_planes": "fields",
     "simulate": "simulation",
 }
 

@@ -12,7 +12,7 @@ from cellssl.plates.planes import FieldError, PlaneReader
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FieldError", "read_field"]
+__all__ = ["FieldError", "read_field", "read_planes"]
 
 
 def read_field(
@@ -33,16 +33,25 @@ def read_field(
     Returns
     -------
     np.ndarray
-        (C, Y, X) in the files' own dtype. Only the planes that are needed are read, and those of a
-        projection one after the other.
+        (C, Y, X) in the files' own dtype; of 8 and 16 bits side by side in the wider, which loses
+        nothing. Only the planes that are needed are read, and those of a projection one after the
+        other.
 
     Raises
     ------
     FieldError
         When a file is missing, empty, truncated or not a TIFF, is not a single grey plane (RGB,
-        stack, several pages) where no page is said, or when channels differ in shape or dtype. The
-        file is named.
+        stack, several pages) where no page is said, or when channels differ in shape or in kind
+        of number. The file is named.
     """
+    return np.stack(read_planes(field, channels))
+
+
+def read_planes(
+    field: "Mapping[Any, Any] | pd.Series | Sequence[str | Path]",
+    channels: Sequence[str] | None = None,
+) -> list[np.ndarray]:
+    """Read the channels of a field as `read_field` does, each (Y, X) in its own dtype."""
     addresses = _addresses(field, channels)
     with PlaneReader() as reader:
         planes = [reader.read(Address.parse(address)) for address in addresses]
@@ -54,12 +63,13 @@ def read_field(
                 f"field is {_size(first)}: the channels of a field must have one size. Export them with one "
                 "binning, or leave a channel out when indexing, by naming the others with --channel."
             )
-        if plane.dtype != first.dtype:
+        if plane.dtype != first.dtype and {plane.dtype.kind, first.dtype.kind} != {"u"}:
             raise FieldError(
                 f"{address} is {plane.dtype}, but {Path(addresses[0]).name} of the same field is "
-                f"{first.dtype}: the channels of a field must have one pixel type."
+                f"{first.dtype}: the channels of a field must have one pixel type. Export them all with 16 "
+                "bits, or leave a channel out when indexing, by naming the others with --channel."
             )
-    return np.stack(planes)
+    return planes
 
 
 def _addresses(

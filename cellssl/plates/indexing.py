@@ -143,7 +143,7 @@ def index(
         (f"layout {chosen.name}: {reason}", *listing.notes, *late),
     )
     if found.fields.empty:
-        logger.warning("%s", _no_field(found))
+        logger.warning("%s", _no_field(found, listing.files))
     for note in found.notes:
         logger.info("%s", note)
     logger.info("%s: %s", folder, found.summary())
@@ -178,18 +178,26 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
     )
 
 
-def _no_field(found: PlateIndex) -> str:
+def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
+    on_plates = files.groupby("Metadata_Plate")["Channel"].nunique()
     kinds = found.problems["Problem"]
     faults = kinds[kinds.isin(["incomplete", "duplicate"])]
     kind = str((faults if len(faults) else kinds).mode().iloc[0])
     example = found.problems.loc[kinds == kind, "Detail"].iloc[0]
     mend = {
         "duplicate": "several images have one plate, well, site and channel: say with --pattern what "
-        "else tells them apart (site, z, time), or take the copies out",
+        "else tells them apart (plate, site, z, time), take the copies out, or, where a plate was taken "
+        "twice, index each folder by itself with a --plate-name of its own",
         "incomplete": "no field has all channels: leave channels out by naming the others with "
         "--channel, or check that names of one field agree in plate, well and site",
     }.get(kind, "no image could be placed")
+    if kind == "incomplete" and on_plates.max() < len(found.channels):
+        mend = (
+            "no plate has all channels, since plates name them differently: index each folder by itself, "
+            "give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl "
+            "crops join`"
+        )
     return (
         f"not one field is complete, so that nothing can be cropped; {mend}. For example {example}"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.files import atomic
+from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import FIELD, NAMES, as_numbers, as_site
@@ -71,8 +71,8 @@ class PlateIndex:
     def save(self, path: str | Path) -> Path:
         """Write the fields to `path` (.csv or .parquet) and the problems beside it.
 
-        The problems go to ``<stem>.problems.csv``, whose last rows hold the number of absent fields,
-        where there are any, and the notes.
+        The folder is made where need be. The problems go to ``<stem>.problems.csv``, whose last rows
+        hold the number of absent fields, where there are any, and the notes.
         """
         path = Path(path)
         said = [("absent", str(self.absent))] if self.absent else []
@@ -80,6 +80,7 @@ class PlateIndex:
         rows = pd.DataFrame(said, columns=["Problem", "Detail"])
         problems = pd.concat([self.problems, rows.reindex(columns=PROBLEM_COLUMNS, fill_value="")])
         _check_suffix(path)
+        make_folder(path.absolute().parent)
         try:
             with atomic(path) as part:
                 if path.suffix == ".csv":
@@ -135,6 +136,8 @@ class PlateIndex:
 
 
 def _check_suffix(path: Path) -> None:
+    if path.is_dir():
+        raise PlateError(f"{path} is a folder: make an index of it first, by `cellssl.index`.")
     if path.suffix not in {".csv", ".parquet"}:
         raise PlateError(f"an index is a .csv or a .parquet file, not {path.name!r}.")
 

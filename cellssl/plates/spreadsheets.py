@@ -24,7 +24,7 @@ _DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
 def read_spreadsheet(
     path: str | Path, *, rows: int | None = None, empty: bool = False
 ) -> pd.DataFrame:
-    """Read a CSV (also .gz) as strings, however a spreadsheet or microscope wrote it.
+    """Read a CSV (also .gz) as strings without spaces around, however it was written.
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
     whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
@@ -59,6 +59,7 @@ def read_spreadsheet(
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
     table.columns = [str(name).strip() for name in table.columns]
+    table = table.apply(lambda column: column.str.strip())  # `taxol ` is no other compound
     if separator != "," and len(table):
         table = table.apply(_with_points)
     if table.empty and rows != 0 and not empty:
@@ -84,9 +85,8 @@ def _decoded(raw: bytes, path: Path) -> str:
 
 def _with_points(column: pd.Series) -> pd.Series:
     """Write numbers with a point where all that is filled are numbers, some with a decimal comma."""
-    values = column.str.strip()
-    commas = values[values.str.contains(",", regex=False)]
-    if commas.empty or not values[values != ""].str.fullmatch(_DECIMAL).all():
+    commas = column[column.str.contains(",", regex=False)]
+    if commas.empty or not column[column != ""].str.fullmatch(_DECIMAL).all():
         return column
     if commas.str.fullmatch(THOUSANDS).all():
         logger.warning(
@@ -95,7 +95,7 @@ def _with_points(column: pd.Series) -> pd.Series:
             commas.iloc[0],
         )
         return column
-    return values.str.replace(",", ".", regex=False)
+    return column.str.replace(",", ".", regex=False)
 
 
 def _read_bytes(path: Path, most: int | None) -> bytes:

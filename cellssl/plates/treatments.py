@@ -5,11 +5,14 @@ import re
 
 import pandas as pd
 
+from cellssl.words import listed
+
 __all__ = ["recognise_treatments"]
 
 logger = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
+_WELL = ("Metadata_Plate", "Metadata_Well")
 _COMPOUNDS = ("treatment", "drug")
 _MICROMOLAR = {"fm": 1e-9, "pm": 1e-6, "nm": 1e-3, "um": 1.0, "mm": 1e3, "m": 1e6}
 _UNIT = "(?:[fpnumµμ]m|(?-i:M))"  # of either letter mu; a lone m is a metre or a minute
@@ -44,6 +47,10 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     if _COMPOUND not in table:
         table = _with_compounds(table, named)
+    for about in (_COMPOUND, "Metadata_MOA"):
+        if about in table:
+            _say_alike(table[about])
+            _say_empty(table, about)
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if _CONCENTRATION in doses:
@@ -85,6 +92,33 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
         return table
     logger.info("%s is taken from %s", _COMPOUND, source)
     return table.assign(**{_COMPOUND: table[source].astype(object)})
+
+
+def _say_alike(names: pd.Series) -> None:
+    """Say which names differ in upper and lower case alone: whether they are one is not known."""
+    texts = pd.Series(sorted(set(names.dropna().astype(str))), dtype=object)
+    alike = texts[texts.str.casefold().duplicated(keep=False)]
+    if len(alike):
+        logger.warning(
+            "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
+            "they are one, give them one spelling",
+            names.name,
+            listed(sorted(alike, key=str.casefold)),
+        )
+
+
+def _say_empty(table: pd.DataFrame, column: str) -> None:
+    """Say how many wells a column leaves open, as merged cells of a spreadsheet do."""
+    wells = table.drop_duplicates([name for name in _WELL if name in table])
+    count = int(wells[column].fillna("").astype(str).str.strip().eq("").sum())
+    if 0 < count < len(wells):
+        logger.info(
+            "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "
+            "the others must be filled",
+            column,
+            count,
+            len(wells),
+        )
 
 
 def _unit_column(table: pd.DataFrame, named: dict[str, str]) -> str | None:

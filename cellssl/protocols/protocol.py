@@ -74,6 +74,9 @@ def _percentiles(value: object) -> object:
         raise ValueError(f"{wanted}, got {list(value)!r}")
     if not 0 <= value[0] < value[1] <= 100:
         raise ValueError(f"{wanted}, got {list(value)!r}")
+    if value[1] <= 1:  # all but the darkest percent of pixels would be white
+        percent = [round(100 * end, 6) for end in value]
+        raise ValueError(f"{wanted}, got {list(value)!r}; in percent that is {percent}")
     return tuple(float(end) for end in value)
 
 

@@ -55,6 +55,13 @@ def read_recipes(value: object, size: int | None, note: Report) -> tuple[ViewRec
             "begin the first one with '- - '",
         )
         return ()
+    if len(value) > 2 and all(isinstance(item, list) and len(item) == 1 for item in value):
+        note(
+            place,
+            f"these are {len(value)} views of one operation each; the operations of one view stand in "
+            "one list: begin the first one with '- - ', the others with '  - '",
+        )
+        return ()
     entries = [_read_entry(item, (*place, index), note) for index, item in enumerate(value)]
     counts = _count(entries, note)
     _check_sizes(entries, counts, size, note)

@@ -106,7 +106,7 @@ def write_report(
     """
     column = _column(embedding.obs, label)
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(similarity, column),
+        "Look-alikes": lambda: answer_section(similarity),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),

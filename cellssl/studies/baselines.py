@@ -127,6 +127,11 @@ def plan_baselines(
     ModelError
         When a name is none of a baseline, or weights are given to one that has none.
     """
+    if wanted is not None and not isinstance(wanted, Mapping):
+        raise ModelError(
+            f"baselines: got {wanted!r}, wanted names mapped to weight files (None: by name), such as "
+            "{'random': None}"
+        )
     pixels = 96 if pick_device(device).type == "cpu" else 224
     for model, weights in (BASELINES if wanted is None else wanted).items():
         if not is_baseline(model):

@@ -5,6 +5,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from cellssl.cells import CropReport, Labels, ThresholdSegmenter, crop
 from cellssl.cells.cropping import _check_size
@@ -90,9 +91,26 @@ def test_other_settings_are_never_mixed(make_plate, tmp_path):
         run(index, tmp_path / "out", segmenter=ThresholdSegmenter(diameter=15))
 
 
-def test_changed_fields_are_done_anew(make_plate, tmp_path):
+def test_changed_fields_are_done_anew(make_plate, tmp_path, caplog):
+    caplog.set_level("INFO")
     assert run(make_plate(2), tmp_path / "out").kept == 8
     assert run(make_plate(3), tmp_path / "out").kept == 12
+    assert "is of other images or metadata of these plates: it is made again" in caplog.text
+
+
+def test_a_plate_may_have_channels_of_8_and_of_16_bits(make_plate, tmp_path):
+    index = make_plate(3)
+    whole = Crops.open(run(index, tmp_path / "whole").crops)
+    for path in index.fields["Path_GFP"]:
+        dim = (tifffile.imread(path) // 4).clip(0, 255).astype(np.uint8)
+        tifffile.imwrite(path, dim)
+    report = run(index, tmp_path / "mixed", keep=["saturated", "field_saturated"])
+    mixed = Crops.open(report.crops)
+    assert report.kept == 12
+    assert mixed.dtype == np.uint16
+    old, new = whole.read(np.arange(12)), mixed.read(np.arange(12))
+    np.testing.assert_array_equal(new[:, 1], old[:, 1])
+    np.testing.assert_array_equal(new[:, 0], (old[:, 0] // 4).clip(0, 255))
 
 
 def test_empty_wells_are_counted(make_plate, tmp_path):
@@ -131,6 +149,8 @@ def test_wrong_calls(make_plate, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CellsslError, match="cannot write to"):
         run(index, tmp_path / "file" / "out")
+    with pytest.raises(CropError, match=r"wanted a list of reasons: \['blurred"):
+        run(index, tmp_path / "out", keep="blurred")
 
 
 def test_real_fields(data, tmp_path):

@@ -60,6 +60,10 @@ def break_type(path: Path) -> None:
         tifffile.imwrite(path, tifffile.imread(path).astype(np.uint8))
 
 
+def break_type_of_one(path: Path) -> None:
+    tifffile.imwrite(path, tifffile.imread(path).astype(np.uint8))
+
+
 def break_size(path: Path) -> None:
     for channel in ("GFP", "DNA"):
         path = path.with_name(path.name.replace("DNA", channel).replace("GFP", channel))
@@ -87,7 +91,8 @@ def break_colour(path: Path) -> None:
         (break_empty, "empty"),
         (break_text, "A02_DNA.tif"),
         (break_vanished, "A02_DNA.tif"),
-        (break_type, "uint8, those of most fields uint16"),
+        (break_type, "its pixels are uint8, those of most fields uint16"),
+        (break_type_of_one, "its pixels are uint16 and uint8, those of most fields uint16"),
         (break_size, "112 × 112 pixels, most fields of its plate are 96 × 96"),
         (break_nan, "no finite numbers"),
         (break_pages, "holds 3 pages"),

@@ -52,7 +52,7 @@ BAD = [
         no_label,
         "the cells have no column 'MOA'.* There are: Metadata_Plate",
     ),
-    ("a label that is empty", unlabelled, "no cell is left to score by Metadata_MOA"),
+    ("a label that is empty", unlabelled, "of 144 cells 144 have no Metadata_MOA. Choose another"),
 ]
 
 

@@ -105,6 +105,24 @@ def test_a_class_on_one_plate_is_named(make_embedding):
     assert "Rare" in value(score([cells]), "knn").note
 
 
+def test_where_no_class_lies_in_two_wells_nothing_scores_nothing(make_embedding):
+    cells = make_embedding()
+    cells.obs[LABEL] = cells.obs["Metadata_Plate"].astype(str) + cells.obs["Metadata_Well"].astype(
+        str
+    )
+    table = score([cells], groups="well")
+    for name in ("knn", "linear"):
+        found = value(table, name)
+        assert np.isnan(found.value)
+        assert found.note == "no class lies in two wells: none can be found"
+
+
+def test_cells_of_a_class_each_are_too_few(make_embedding):
+    cells = make_embedding()
+    cells.obs[LABEL] = [f"class {i}" for i in range(cells.n_obs)]
+    assert value(score([cells]), "knn").note == "144 cells of 144 classes are too few"
+
+
 def test_any_column_may_keep_apart(make_embedding):
     table = score([make_embedding()], groups="Metadata_Compound")
     assert value(table, "knn").split == "Metadata_Compound"

@@ -37,6 +37,14 @@ def test_activity_tells_treatments_from_the_control(make_embedding):
     assert quiet.activity.median() == pytest.approx(0.7, abs=0.35)
 
 
+def test_no_p_value_is_given_that_cannot_be_small(make_embedding):
+    cells = make_embedding(signal=9)
+    two_plates = cells[(cells.obs["Metadata_Plate"] != "W0_1").to_numpy()].copy()
+    table = similarity(two_plates).treatments  # four control wells: six pairs
+    assert table["p_value"].isna().all()
+    assert (table.loc[table["control"] == "", "activity"] > 2).all()
+
+
 def test_profiles_equal_a_hand_made_calculation(make_embedding):
     cells = make_embedding(plate_effect=2)
     names = cells.obs["Metadata_Compound"].to_numpy(dtype=str)

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from cellssl.errors import CellsslError
-from cellssl.plates import FieldError, read_field
+from cellssl.plates import FieldError, read_field, read_planes
 
 
 def _image(path: Path, image: np.ndarray, **options: object) -> Path:
@@ -96,8 +96,18 @@ def test_channels_of_a_field_must_agree(tmp_path: Path, pair: list[Path]) -> Non
     bytes_ = _image(tmp_path / "bytes.tif", np.zeros((64, 48), np.uint8))
     with pytest.raises(FieldError, match=r"small\.tif is 32 × 48 pixels, but dna\.tif.*64 × 48"):
         read_field([pair[0], small])
-    with pytest.raises(FieldError, match=r"bytes\.tif is uint8, but dna\.tif.*uint16"):
-        read_field([pair[0], bytes_])
+    signed = _image(tmp_path / "signed.tif", np.zeros((64, 48), np.int16))
+    with pytest.raises(FieldError, match=r"signed\.tif is int16, but dna\.tif.*uint16.*--channel"):
+        read_field([pair[0], signed])
+    assert read_field([pair[0], bytes_]).dtype == np.uint16
+
+
+def test_channels_of_8_and_16_bits_keep_their_grey_values(tmp_path: Path) -> None:
+    narrow = np.arange(64, dtype=np.uint8).reshape(8, 8) + 192
+    wide = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    paths = [_image(tmp_path / "narrow.tif", narrow), _image(tmp_path / "wide.tif", wide)]
+    np.testing.assert_array_equal(read_field(paths), np.stack([narrow.astype(np.uint16), wide]))
+    assert [plane.dtype for plane in read_planes(paths)] == [np.uint8, np.uint16]
 
 
 def test_compressed_and_big_tiffs_are_read(tmp_path: Path) -> None:

@@ -129,6 +129,22 @@ def test_nothing_complete_is_no_exception(write: Write) -> None:
     assert len(found.problems) == 2
 
 
+def test_plates_with_other_channel_names_are_told_apart(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"{plate}/A1_s1_w{channel}.tif" for plate, channel in ("P1", "P2", "Q3", "Q4")]
+    pattern = r"(?P<plate>\w)/(?P<well>\w+)_s(?P<site>\d)_w(?P<channel>\d)"
+    index(write(*names), pattern=pattern)
+    assert "plates name them differently: index each folder by itself" in caplog.text
+
+
+def test_a_plate_that_was_taken_twice_wants_two_names(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    index(write("one/A1_s1_w1.tif", "two/A1_s1_w1.tif"), pattern=PATTERN)
+    assert "where a plate was taken twice, index each folder by itself with a" in caplog.text
+
+
 def test_unknown_names_explain_the_pattern(write: Write) -> None:
     with pytest.raises(PlateError, match="--pattern") as caught:
         index(write("image one.tif"))
@@ -161,12 +177,12 @@ def test_index_is_saved_whole(write: Write, tmp_path: Path, suffix: str) -> None
     table = tmp_path / "wells.csv"
     table.write_text("Well,Dose,Lot,Compound\nA1,0.5,007,12\nB2,,008,\nC3,1,009,x\nD4,2,010,x\n")
     found = index(folder, pattern=PATTERN, metadata=table)
-    again = PlateIndex.load(found.save(tmp_path / f"index{suffix}"))
+    again = PlateIndex.load(found.save(tmp_path / "new" / f"index{suffix}"))
     pd.testing.assert_frame_equal(again.fields, found.fields)
     pd.testing.assert_frame_equal(again.problems, found.problems)
     assert (again.channels, again.absent) == (found.channels, 1)
     assert again.summary() == found.summary()
-    assert (tmp_path / "index.problems.csv").is_file()
+    assert (tmp_path / "new" / "index.problems.csv").is_file()
 
 
 def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
@@ -177,6 +193,8 @@ def test_foreign_tables_are_no_index(tmp_path: Path) -> None:
         PlateIndex.load(tmp_path / "b.csv")
     with pytest.raises(PlateError, match=r"not 'c\.txt'"):
         PlateIndex.load(tmp_path / "c.txt")
+    with pytest.raises(PlateError, match="is a folder: make an index of it first"):
+        PlateIndex.load(tmp_path)
     (tmp_path / "d.parquet").write_text("not parquet")
     with pytest.raises(PlateError, match="cannot be read as a table"):
         PlateIndex.load(tmp_path / "d.parquet")

@@ -257,3 +257,29 @@ def test_control_column_of_ones_own(write: Write, caplog: pytest.LogCaptureFixtu
 def test_bad_controls(write: Write, options: dict[str, str], message: str) -> None:
     with pytest.raises(PlateError, match=message):
         _index(write, "Well,Dose\nA1,1\nA2,2\nB1,3\n", **options)
+
+
+def test_spaces_around_names_make_no_other_compound(write: Write) -> None:
+    text = "Well,Compound,MOA\nA1,taxol ,x\nA2,taxol,x\u00a0\nB1,DMSO ,y\n"
+    fields = _index(write, text, negative="DMSO").fields
+    assert fields["Metadata_Compound"].tolist() == ["taxol", "taxol", "DMSO"]
+    assert fields["Metadata_MOA"].tolist() == ["x", "x", "y"]
+
+
+def test_wells_without_a_compound_are_counted(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    _index(write, "Well,Compound,MOA\nA1,taxol,x\nA2,,x\nB1, ,x\n")
+    assert "Metadata_Compound is empty in 2 of 3 wells; of merged cells" in caplog.text
+    assert "Metadata_MOA is empty" not in caplog.text
+
+
+def test_names_that_differ_in_case_alone_are_said(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well,Drug,MOA\nA1,Taxol,x\nA2,TAXOL,x\nB1,DMSO,y\n").fields
+    assert fields["Metadata_Compound"].tolist() == ["Taxol", "TAXOL", "DMSO"]
+    assert "Metadata_Compound: names that differ in upper and lower case alone" in caplog.text
+    assert "TAXOL and Taxol" in caplog.text
+    assert "Metadata_MOA: names" not in caplog.text

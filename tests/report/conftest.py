@@ -60,7 +60,10 @@ def make_similarity(matrix: np.ndarray, table: pd.DataFrame) -> SimpleNamespace:
             rows.append((name, rank, other, value, same))
     columns = ["treatment", "rank", "neighbour", "similarity", "same_label"]
     return SimpleNamespace(
-        treatments=table, matrix=square, neighbours=pd.DataFrame(rows, columns=columns)
+        treatments=table,
+        matrix=square,
+        neighbours=pd.DataFrame(rows, columns=columns),
+        label="Metadata_MOA",
     )
 
 
@@ -79,6 +82,7 @@ def similarity() -> SimpleNamespace:
             "label": ["", "stabiliser", "stabiliser", "stabiliser", "other", "other"],
             "activity": [0.2, 5.0, 6.0, 4.0, 3.0, 0.9],
             "p_value": [0.9, 0.001, 0.001, 0.001, 0.002, 0.6],
+            "map_q_value": np.nan,
         },
         index=pd.Index(names, name="treatment"),
     )

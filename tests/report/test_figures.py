@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -191,6 +193,21 @@ def test_gallery_of_any_number_of_channels(channels):
     assert all(name in written for name in names)
 
 
+def test_long_names_of_channels_do_not_run_into_each_other():
+    names = ["HOECHST 33342", "Alexa 488 - ER", "SYTO 14", "Phalloidin & WGA", "MitoTrackerDeepRed"]
+    rng = np.random.default_rng(0)
+    rows = [GalleryRow("cluster 1", ("DMSO 50 %",), rng.random((8, 5, 16, 16)))]
+    figure = crop_gallery(rows, names)
+    figure.draw_without_rendering()
+    heads = [text for text in figure.axes[0].texts if text.get_va() == "bottom"][: len(names)]
+    boxes = [head.get_window_extent() for head in heads]
+    assert ["".join(head.get_text().split()) for head in heads] == [
+        n.replace(" ", "") for n in names
+    ]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert all(box.y1 <= figure.bbox.y1 for box in boxes)
+
+
 def test_montage_has_a_bar_in_micrometres_when_known():
     fields = {name: np.random.default_rng(0).random((2, 90, 120)) for name in "abcd"}
     assert "20 µm" in texts(field_montage(fields, ["DNA", "GFP"], micrometres_per_pixel=0.5))
@@ -278,6 +295,11 @@ def test_of_one_plate_the_place_on_it_is_drawn(scores):
     written = texts(score_figure(one[one["metric"] != "ami_batch"]))
     assert "AMI with the row" in written
     assert "AMI with the row" not in texts(score_figure(scores))
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    table = pd.DataFrame({"embedding": ["a"], "metric": ["ami_kmeans"], "value": [-0.001]})
+    assert "0.00" in texts(score_figure(table)).splitlines()
 
 
 def test_score_figure_of_the_bare_minimum():

@@ -37,7 +37,7 @@ def test_groups_hold_what_looks_alike(similarity):
 
 
 def test_the_headline_in_words(similarity):
-    section = answer_section(similarity, "Metadata_MOA")
+    section = answer_section(similarity)
     assert "4 differ from the negative control, 1 cannot be told from it" in section.lead
     words = said(section)
     assert "taxol 1 and epothilone 1 (0.90, both stabiliser)" in words
@@ -48,13 +48,32 @@ def test_the_headline_in_words(similarity):
 
 def test_without_control_wells_nothing_is_called_active(similarity):
     similarity.treatments["p_value"] = np.nan
-    section = answer_section(similarity, None)
+    section = answer_section(similarity)
     assert "differ from" not in section.lead
     similarity.treatments["activity"] = np.nan
-    texts = [
-        block.text for block in answer_section(similarity, None).blocks if block.kind == "text"
-    ]
+    texts = [block.text for block in answer_section(similarity).blocks if block.kind == "text"]
     assert any("No negative control" in text for text in texts)
+
+
+def test_with_few_control_wells_the_ranks_of_wells_decide(similarity):
+    similarity.treatments["p_value"] = np.nan
+    similarity.treatments["map_q_value"] = [np.nan, 0.04, 0.04, 0.04, 0.2, np.nan]
+    lead = answer_section(similarity).lead
+    assert "3 differ from the negative control, 1 cannot be told from it, 1 have too few" in lead
+
+
+def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):
+    similarity.treatments.loc[["taxol 3", "inert 1"], "p_value"] = np.nan
+    section = answer_section(similarity)
+    assert (
+        "3 differ from the negative control, 0 cannot be told from it, 2 have too" in section.lead
+    )
+    assert "Not told from the negative control: none." in said(section)
+
+
+def test_labels_are_called_by_their_own_column(similarity):
+    similarity.label = "Metadata_Pathway"
+    assert "has the same Pathway for 5 of 5" in said(answer_section(similarity))
 
 
 @pytest.mark.parametrize("kept", [["DMSO"], ["DMSO", "taxol 1"], ["taxol 1", "taxol 3"]])
@@ -63,12 +82,12 @@ def test_few_treatments_never_fail(similarity, kept):
     similarity.matrix = similarity.matrix.loc[kept, kept]
     near = similarity.neighbours
     similarity.neighbours = near[near["treatment"].isin(kept) & near["neighbour"].isin(kept)]
-    assert answer_section(similarity, "Metadata_MOA").blocks
+    assert answer_section(similarity).blocks
 
 
 def test_unlabelled_treatments_have_no_check_and_no_strip(similarity):
     similarity.treatments["label"] = ""
-    assert "Check" not in said(answer_section(similarity, "Metadata_MOA"))
+    assert "Check" not in said(answer_section(similarity))
 
 
 def test_missing_similarities_count_as_unlike(similarity):
@@ -79,6 +98,6 @@ def test_missing_similarities_count_as_unlike(similarity):
 
 
 def test_no_treatments_at_all():
-    section = answer_section(None, None)
+    section = answer_section(None)
     assert "no treatment" in section.blocks[0].text
     assert pd.notna(section.title)

@@ -1,5 +1,7 @@
 """What operations erase, on simulated cells whose classes lie in one property each, and on real ones."""
 
+from dataclasses import replace
+
 import jsonschema
 import numpy as np
 import pandas as pd
@@ -94,7 +96,38 @@ def test_zoom_erases_size_and_leaves_intensity(crops):
     found = audit(protocol({"zoom": {"area": [0.4, 1.6]}}), crops, label="Kind", cells=144, draws=4)
     lost = losses(found, "zoom")
     assert lost["large", "usual"] > 2 * lost["bright", "usual"]
-    assert "size of DNA" in " ".join(found.verdict)
+    assert "size or neighbours of DNA" in " ".join(found.verdict)
+    erased = found.properties.set_index(["operation", "share", "property"])["erased"]
+    assert erased["zoom", 1.0, "size of DNA"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (0.85, "expect an encoder trained so to end below intensity statistics"),
+        (0.90, "too near to say whether an encoder trained so ends below intensity statistics"),
+        (0.95, "nothing here says that it ends below intensity statistics"),
+    ],
+)
+def test_what_chance_may_do_is_no_prediction(crops, after, words):
+    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    outlook = found.outlook.assign(before=0.95, after=after, intensity=0.91)
+    line = replace(found, outlook=outlook).verdict[-1]
+    assert words in line
+    assert line.startswith("warning: ") == (after == 0.85)
+
+
+def test_a_neighbour_that_turns_out_of_view_is_not_called_size():
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    cell = (torch.hypot(y - 19.5, x - 19.5) < 8).float()
+    neighbour = (torch.hypot(y - 36, x - 36) < 3).float()
+    measured = CellMeasures()(torch.stack([cell, cell + 0.4 * neighbour])[:, None])
+    changed = (measured[1] / measured[0] - 1).abs()
+    names = measure_names(["DNA"])
+    assert changed[names.index("DNA_spread")] > 0.1
+    assert changed[names.index("DNA_area")] < 0.01
+    assert measured_property("DNA_spread", ["DNA"]) == "size or neighbours of DNA"
+    assert measured_property("DNA_area", ["DNA"]) == "size of DNA"
 
 
 def test_gain_bridges_plates_of_unlike_brightness(crops):

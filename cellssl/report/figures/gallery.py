@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
 
 GAP = 2  # white pixels between pictures
-LETTER = 0.056  # inches a letter of the rows' names takes
+LETTER = 0.056  # inches a letter of the rows' and channels' names takes
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,18 @@ def crop_gallery(
     names = [plain("\n".join([row.name, *row.details])) for row in rows]
     margin = 0.45 + LETTER * max(len(line) for name in names for line in name.splitlines())
     tile = min((WIDEST - margin) * step / width, 0.85)
-    figure = new_figure(margin + tile * width / step, tile * len(rows) + (0.65 if alone else 0.45))
+    heads = [fill(name, max(int(tile / LETTER) - 1, 5)) for name in channels[:alone]]
+    above = 0.2 + 0.13 * max((head.count("\n") for head in heads), default=0) if heads else 0
+    figure = new_figure(margin + tile * width / step, tile * len(rows) + 0.45 + above)
     axes = figure.add_subplot()
     axes.imshow(canvas, interpolation="nearest")
-    axes.set_anchor("E")  # what room is left goes to the names
+    axes.set_anchor("SE")  # what room is left goes to the names
     bare(axes)
     axes.set_yticks([i * step + size / 2 for i in range(len(rows))], names, fontsize=7.5)
     axes.tick_params(length=0)
-    for i, name in enumerate(channels[:alone]):
+    for i, head in enumerate(heads):
         place = (most + i) * step + 4 * GAP + size / 2
-        axes.text(place, -3, plain(name), ha="center", va="bottom", fontsize=8)
+        axes.text(place, -3, plain(head), ha="center", va="bottom", fontsize=7.5)
     scale_bar(axes, (size, size), micrometres_per_pixel=micrometres_per_pixel)
     channel_legend(figure, colours, loc="outside lower center")
     return figure

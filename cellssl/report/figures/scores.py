@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, new_figure, plain, styled
+from cellssl.words import number
 
 __all__ = ["METRICS", "is_baseline", "score_figure", "summarise_scores"]
 
@@ -177,7 +178,7 @@ def _facet(
         axes.plot(value, y, marker="o", ms=6, color=colour, mfc="white" if base else colour)
         right = high if np.isfinite(high) else value
         axes.annotate(
-            f"{value:.2f}",
+            number(value),
             (right, y),
             xytext=(5, 0),
             textcoords="offset points",

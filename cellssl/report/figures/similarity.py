@@ -200,7 +200,7 @@ def activity_figure(
     told = (
         pd.Series(True, ranked.index)
         if active is None
-        else active.reindex(ranked.index).fillna(False).astype(bool)
+        else active.reindex(ranked.index, fill_value=False).astype(bool)
     )
     face = [OKABE_ITO[0] if flag else "white" for flag in told]
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)

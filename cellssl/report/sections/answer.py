@@ -28,7 +28,7 @@ TITLE = "Treatments that look alike"
 SHOWN = 5
 
 
-def answer_section(similarity: "Similarity | None", label: str | None) -> Section:
+def answer_section(similarity: "Similarity | None") -> Section:
     """Build the first screen."""
     if similarity is None:
         text = (
@@ -37,7 +37,7 @@ def answer_section(similarity: "Similarity | None", label: str | None) -> Sectio
             "the encoder told apart."
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
-    answer = read_answer(similarity)
+    answer, label = read_answer(similarity), similarity.label
     if len(answer.matrix) < 2:
         text = (
             f"There are too few treatments beside the negative control to compare: "
@@ -56,10 +56,12 @@ def _lead(answer: Answer) -> str:
     said = counted(total, "treatment")
     said += f" of {counted(compounds, 'compound')} compared" if compounds < total else " compared"
     if not answer.active.empty:
-        active = int(answer.active.sum())
+        active, tested = int(answer.active.sum()), len(answer.active)
         said += (
-            f": {active} differ from the negative control, {total - active} cannot be told from it"
+            f": {active} differ from the negative control, {tested - active} cannot be told from it"
         )
+        if tested < total:
+            said += f", {total - tested} have too few wells to be tested"
     if groups:
         grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
@@ -87,7 +89,7 @@ def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
             ("Groups, with their average similarity:", "; ".join(groups[:SHOWN]) + more + ".")
         )
     if not answer.active.empty:
-        silent = [name for name in answer.matrix.index if not answer.active.get(name, False)]
+        silent = [name for name in answer.matrix.index if not answer.active.get(name, True)]
         said.append(("Not told from the negative control:", _by_compound(answer, silent) + "."))
     if not answer.activity.empty:
         strongest = answer.activity.sort_values(ascending=False).head(SHOWN)

@@ -67,7 +67,7 @@ def read_answer(similarity: "Similarity") -> Answer:
     return Answer(
         matrix=matrix.loc[names, names],
         activity=table["activity"].astype(float).dropna(),
-        active=_active(table["p_value"].astype(float).dropna()),
+        active=_active(table),
         labels=dict(zip(names, as_categories(table["label"]), strict=True)),
         compounds=dict(zip(names, compounds, strict=True)),
         cells=table["cells"].astype(int),
@@ -75,10 +75,14 @@ def read_answer(similarity: "Similarity") -> Answer:
     )
 
 
-def _active(p_values: "pd.Series[float]") -> "pd.Series[bool]":
-    """Control the false discovery rate over all treatments (Benjamini and Hochberg 1995)."""
+def _active(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Control the false discovery rate over all treatments (Benjamini and Hochberg 1995).
+
+    Where control wells are too few to judge lengths, the wells' ranks may still tell (mAP).
+    """
+    p_values = table["p_value"].astype(float).dropna()
     if p_values.empty:
-        return pd.Series(dtype=bool)
+        return table["map_q_value"].astype(float).dropna() <= LEVEL
     return pd.Series(false_discovery_control(p_values) <= LEVEL, p_values.index)
 
 

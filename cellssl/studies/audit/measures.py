@@ -30,7 +30,7 @@ _PROPERTIES = {
     "p99": "peak brightness",
     "share_above_0.3": "brightness",
     "area": "size",
-    "spread": "size",
+    "spread": "size or neighbours",  # those that turn in and out of the view change it too
     "elongation": "elongation",
     "fine_texture": "fine texture",
     "medium_texture": "medium texture",

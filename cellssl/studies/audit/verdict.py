@@ -122,12 +122,15 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
             f"two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
             f"{plain:.0%} by intensity statistics alone)"
         )
-        if after < plain:
-            text += (
-                f"; expect an encoder trained so to end below intensity statistics, mostly for "
-                f"{_culprits(audit, row)}"
+        if after <= plain - _BELOW:
+            text = (
+                f"warning: {text}; expect an encoder trained so to end below intensity statistics, "
+                f"mostly for {_culprits(audit, row)}"
             )
-            text = f"warning: {text}" if after < plain - _BELOW else text
+        elif after < plain:
+            text += (
+                "; too near to say whether an encoder trained so ends below intensity statistics"
+            )
         else:
             text += "; nothing here says that it ends below intensity statistics"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
