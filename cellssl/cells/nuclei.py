@@ -120,7 +120,7 @@ def _trim(number: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
     last = np.cumsum(np.bincount(number, minlength=1))
     first, last = last[:-1], last[1:]
     upper = value[np.minimum(first + (0.75 * (last - first)).astype(np.int64), last - 1)]
-    return np.where(above > edge * np.append(np.float32(0), upper)[number], number, 0)
+    return number * (above > edge * np.append(np.float32(0), upper)[number])
 
 
 def _distinct(

@@ -16,7 +16,7 @@ __all__ = [
 
 cv2.setNumThreads(1)  # fields are spread over processes; threads would only get in their way
 
-_REACH = 3.0  # sigmas: beyond lies a hundredth of a Gaussian in the plane
+_REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -41,7 +41,7 @@ def opened(mask: np.ndarray) -> np.ndarray:
 
 def depth_below(mask: np.ndarray) -> np.ndarray:
     """Give the distance to the background, float32; the outside of the image is background."""
-    padded = np.pad(mask.view(np.uint8), 1)
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
 
 
