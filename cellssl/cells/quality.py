@@ -150,6 +150,8 @@ def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     shares = np.zeros(images.shape[:2], np.float32)
     for channel, level in enumerate(levels):
         if np.isfinite(level):
-            full = images[:, channel] >= images.dtype.type(level)  # a float would convert all pixels
+            full = images[:, channel] >= images.dtype.type(
+                level
+            )  # a float would convert all pixels
             shares[:, channel] = full.mean((1, 2))
     return shares
