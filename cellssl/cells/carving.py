@@ -101,7 +101,8 @@ def carve(
         See `cellssl.cells.find_nuclei`.
     """
     view = _look(image, 1, threshold)
-    rough = 2 * estimate_diameter(view.bright[::2, ::2])  # enough to begin with
+    # Every second pixel is enough to begin with, unless nuclei are tiny.
+    rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
     size = diameter or min(rough, min(image.shape) / _ACROSS)
     around, mask = view.above, view.bright
     settled = not size

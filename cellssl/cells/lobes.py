@@ -30,19 +30,6 @@ class _Regions:
     sums: np.ndarray
     tops: np.ndarray
 
-    @property
-    def area(self) -> np.ndarray:
-        """Pixels."""
-        return self.sums[:, 0]
-
-    @property
-    def ragged(self) -> np.ndarray:
-        """Log of the area of the ellipse with the same moments over the own area: 0 if it is one."""
-        y, x, yy, xx, yx = self.sums[:, 1:6].T / self.area
-        # A pixel is a square: its own variance is 1/12.
-        spread = (yy - y * y + 1 / 12) * (xx - x * x + 1 / 12) - (yx - y * x) ** 2
-        return np.log(4 * np.pi * np.sqrt(np.maximum(spread, 1e-3)) / self.area)
-
 
 @dataclass(frozen=True)
 class _Borders:
@@ -142,9 +129,9 @@ def _joined(
 def _log_odds(regions: _Regions, borders: _Borders) -> np.ndarray:
     """Give the log odds that the regions on both sides of a border are two nuclei: (k,)."""
     one, two = borders.one, borders.two
-    area, ragged, light = regions.area, regions.ragged, regions.sums[:, 6] / regions.area
-    both = _Regions(regions.sums[one] + regions.sums[two], borders.tops)
-    parts = (ragged * area)[one] + (ragged * area)[two]
+    sums, both = regions.sums, regions.sums[one] + regions.sums[two]
+    area, light = sums[:, 0], sums[:, 6] / sums[:, 0]
+    ragged, parts = _ragged(both), area * _ragged(sums)
     valleys = np.minimum(regions.tops[one], regions.tops[two]) - borders.tops
     deep, dark = _valley(valleys).T
     return (
@@ -153,9 +140,18 @@ def _log_odds(regions: _Regions, borders: _Borders) -> np.ndarray:
         + _LIGHT * dark
         + _CONTACT * np.log(borders.width / np.sqrt(np.minimum(area[one], area[two])))
         + _STEP * np.abs(light[one] - light[two])
-        + _UNION * np.clip(both.ragged, 0, 0.5)
-        + _GAIN * np.clip(both.ragged - parts / both.area, -0.15, 0.3)
+        + _UNION * np.clip(ragged, 0, 0.5)
+        + _GAIN * np.clip(ragged - (parts[one] + parts[two]) / both[:, 0], -0.15, 0.3)
     )
+
+
+def _ragged(sums: np.ndarray) -> np.ndarray:
+    """Log of the area of the ellipse with the same moments over the own area: 0 if it is one."""
+    area = sums[:, 0]
+    y, x, yy, xx, yx = sums[:, 1:6].T / area
+    # A pixel is a square: its own variance is 1/12.
+    spread = (yy - y * y + 1 / 12) * (xx - x * x + 1 / 12) - (yx - y * x) ** 2
+    return np.log(4 * np.pi * np.sqrt(np.maximum(spread, 1e-3)) / area)
 
 
 def _valley(fall: np.ndarray) -> np.ndarray:

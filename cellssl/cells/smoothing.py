@@ -17,6 +17,7 @@ __all__ = [
 cv2.setNumThreads(1)  # fields are spread over processes; threads would only get in their way
 
 _REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond
+_FINE = 3.0  # pixels of which a sigma is always at least so many
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -29,7 +30,7 @@ def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def widely(image: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth by a wide Gaussian on as few pixels as show it: as fast for any sigma."""
-    factor = max(1, int(sigma / 3))
+    factor = max(1, int(sigma / _FINE))
     few = gaussian(shrunk(image, factor), sigma / factor)
     return enlarged(few, factor, image.shape)
 

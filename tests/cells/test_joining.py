@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellssl.cells.lobes import _Regions, join_lobes
+from cellssl.cells.lobes import _ragged, join_lobes
 
 
 def halves(shape):
@@ -49,6 +49,6 @@ def test_nothing_is_joined_of_nothing():
 
 def test_an_ellipse_is_not_ragged():
     full, crescent = ellipse(30, 30, 20, 9), ellipse(30, 30, 20, 20) & ~ellipse(30, 40, 20, 12)
-    ragged = _Regions(np.stack([sums(full), sums(crescent)]), np.zeros((2, 2))).ragged
+    ragged = _ragged(np.array([sums(full), sums(crescent)]))
     assert ragged[0] == pytest.approx(0, abs=0.01)
     assert ragged[1] > 0.3
