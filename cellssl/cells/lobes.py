@@ -1,9 +1,7 @@
 """Which basins are lobes of one nucleus, and which are nuclei that touch."""
 
-import heapq
-import math
-from operator import add
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -17,49 +15,53 @@ _DEPTH, _LIGHT, _CONTACT, _STEP, _UNION, _GAIN = 1.0, 0.7, 1.0, 4.4, -14.5, 23.5
 _FLAT = 0.03  # valleys (natural logarithm) below this hardly differ from none
 
 
-class _Region(NamedTuple):
-    """A union of basins; sums over its pixels, so that joining is adding.
+@dataclass(frozen=True)
+class _Regions:
+    """Unions of basins, n of them.
 
     Attributes
     ----------
-    sums : tuple of float
-        Over pixels: 1, y, x, y², x², yx, light.
-    depth, light : float
-        The highest of its pixels' values.
-    ragged : float
-        Log of the area of the ellipse with the same moments over the own area: 0 if it is one.
+    sums : ndarray
+        (n, 7) float64, over pixels: 1, y, x, y², x², yx, light; so that joining is adding.
+    tops : ndarray
+        (n, 2) float64: the highest depth and light.
     """
 
-    sums: tuple[float, ...]
-    depth: float
-    light: float
-    ragged: float
+    sums: np.ndarray
+    tops: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Borders:
+    """Where regions touch, a row for each of k pairs of them.
+
+    Attributes
+    ----------
+    one, two : ndarray
+        (k,) int: the regions; one < two.
+    width : ndarray
+        (k,) int: pairs of pixels.
+    tops : ndarray
+        (k, 2) float64: the highest depth and light that lead across.
+    """
+
+    one: np.ndarray
+    two: np.ndarray
+    width: np.ndarray
+    tops: np.ndarray
 
     @classmethod
-    def of(cls, sums: tuple[float, ...], depth: float, light: float) -> "_Region":
-        area, y, x, yy, xx, yx, _ = sums
-        y, x = y / area, x / area
-        # A pixel is a square: its own variance is 1/12.
-        yy, xx, yx = yy / area - y * y + 1 / 12, xx / area - x * x + 1 / 12, yx / area - y * x
-        round_area = 4 * math.pi * math.sqrt(max(yy * xx - yx * yx, 1e-3))
-        return cls(sums, depth, light, math.log(round_area / area))
-
-    def joined(self, other: "_Region") -> "_Region":
-        sums = tuple(map(add, self.sums, other.sums))
-        return _Region.of(sums, max(self.depth, other.depth), max(self.light, other.light))
-
-
-class _Pass(NamedTuple):
-    """Where two regions touch: pairs of pixels, and the highest values that lead across."""
-
-    width: float
-    depth: float
-    light: float
-
-    def joined(self, other: "_Pass") -> "_Pass":
-        return _Pass(
-            self.width + other.width, max(self.depth, other.depth), max(self.light, other.light)
-        )
+    def of(cls, one: np.ndarray, two: np.ndarray, width: np.ndarray, tops: np.ndarray) -> Self:
+        """Put together what lies between the same two regions, and drop what lies within one."""
+        pair = np.minimum(one, two) << 32 | np.maximum(one, two)
+        order = np.argsort(pair)
+        order = order[(one != two)[order]]
+        first = np.flatnonzero(np.diff(pair[order], prepend=-1))
+        if len(first):
+            width = np.add.reduceat(width[order], first)
+            tops = np.maximum.reduceat(tops[order], first)
+        pair = pair[order[first]]
+        return cls(pair >> 32, pair & 0xFFFFFFFF, width[: len(pair)], tops[: len(pair)])
 
 
 def join_lobes(
@@ -69,8 +71,8 @@ def join_lobes(
 
     Two regions are the less likely one nucleus, the deeper the valley between them (in depth and in
     light), the wider their border, the more their brightness differs, and the more like ellipses
-    they are compared with their union. The likeliest pair is joined first, and its neighbours are
-    judged anew.
+    they are compared with their union. In each round the pairs are joined of which each is the
+    likeliest neighbour of the other, and what they make is judged anew.
 
     Parameters
     ----------
@@ -84,134 +86,110 @@ def join_lobes(
     Returns
     -------
     ndarray
-        (n + 1,) int32: the nucleus that each basin belongs to.
+        (n + 1,) int64: the nucleus that each basin belongs to.
     """
     inside = np.flatnonzero(basins > 0)
     regions = _measure(inside, basins, depth, light)
     borders = _find_borders(inside, basins, depth, light)
-    parents = list(range(len(regions) + 1))
-    queue: list[tuple[float, int, int, _Region]] = []
-
-    def consider(one: int, two: int) -> None:
-        both = regions[one].joined(regions[two])
-        odds = _log_odds(regions[one], regions[two], both, borders[one][two])
-        if odds < apart:
-            heapq.heappush(queue, (odds, one, two, both))
-
-    for one, neighbours in borders.items():
-        for two in neighbours:
-            if one < two:
-                consider(one, two)
-    while queue:
-        _, one, two, both = heapq.heappop(queue)
-        if one not in regions or two not in regions:
-            continue  # joined with another since
-        new = len(parents)
-        parents.append(new)
-        parents[one] = parents[two] = new
-        regions[new] = both
-        del regions[one], regions[two]
-        borders[new] = _joined_borders(borders, one, two)
-        for other, border in borders[new].items():
-            borders[other][new] = border
-            consider(other, new)
-    return _roots(parents, int(basins.max()))
+    nucleus = np.arange(len(regions.sums))
+    while len(chosen := _likeliest(_log_odds(regions, borders), borders, apart)):
+        regions, borders, number = _joined(regions, borders, chosen)
+        nucleus = number[nucleus]
+    return np.append(0, nucleus + 1)
 
 
-def _joined_borders(borders: dict[int, dict[int, _Pass]], one: int, two: int) -> dict[int, _Pass]:
-    """Take two regions out of the borders and give those of their union."""
-    joined = borders.pop(one)
-    for other, border in borders.pop(two).items():
-        joined[other] = joined[other].joined(border) if other in joined else border
-    del joined[one], joined[two]
-    for other in joined:
-        borders[other].pop(one, None)
-        borders[other].pop(two, None)
-    return joined
+def _likeliest(odds: np.ndarray, borders: _Borders, apart: float) -> np.ndarray:
+    """Choose the borders (k,) with the lowest odds of all that either of their regions has."""
+    ranked = np.argsort(odds, kind="stable")
+    ranked = ranked[: np.searchsorted(odds[ranked], apart)]
+    one, two = borders.one[ranked], borders.two[ranked]
+    rank = np.arange(len(ranked))
+    best = np.full(borders.two.max(initial=0) + 1, len(ranked))
+    np.minimum.at(best, one, rank)
+    np.minimum.at(best, two, rank)
+    return ranked[(best[one] == rank) & (best[two] == rank)]
 
 
-def _roots(parents: list[int], count: int) -> np.ndarray:
-    """Give the first `count` regions the numbers, 1 … m, of those that they became part of."""
-    roots = list(parents)
-    for region in range(len(parents) - 1, 0, -1):  # parents come after their children
-        roots[region] = roots[parents[region]]
-    numbers = {0: 0}
-    return np.array(
-        [numbers.setdefault(root, len(numbers)) for root in roots[: count + 1]], np.int32
-    )
+def _joined(
+    regions: _Regions, borders: _Borders, chosen: np.ndarray
+) -> tuple[_Regions, _Borders, np.ndarray]:
+    """Join the regions on both sides of some borders; give the new number of each region too."""
+    one, two = borders.one[chosen], borders.two[chosen]
+    sums, tops = regions.sums.copy(), regions.tops.copy()
+    sums[one] += sums[two]
+    tops[one] = np.maximum(tops[one], tops[two])
+    left = np.ones(len(sums), bool)
+    left[two] = False
+    number = np.cumsum(left) - 1
+    number[two] = number[one]
+    borders = _Borders.of(number[borders.one], number[borders.two], borders.width, borders.tops)
+    return _Regions(sums[left], tops[left]), borders, number
 
 
-def _log_odds(one: _Region, two: _Region, both: _Region, border: _Pass) -> float:
-    """Give the log odds that two regions, and their union, are two nuclei."""
-    small = min(one.sums[0], two.sums[0])
-    parts = one.ragged * one.sums[0] + two.ragged * two.sums[0]
+def _log_odds(regions: _Regions, borders: _Borders) -> np.ndarray:
+    """Give the log odds that the regions on both sides of a border are two nuclei: (k,)."""
+    one, two = borders.one, borders.two
+    sums, both = regions.sums, regions.sums[one] + regions.sums[two]
+    area, light = sums[:, 0], sums[:, 6] / sums[:, 0]
+    ragged, parts = _ragged(both), area * _ragged(sums)
+    valleys = np.minimum(regions.tops[one], regions.tops[two]) - borders.tops
+    deep, dark = _valley(valleys).T
     return (
         _BIAS
-        + _DEPTH * _valley(min(one.depth, two.depth) - border.depth)
-        + _LIGHT * _valley(min(one.light, two.light) - border.light)
-        + _CONTACT * math.log(border.width / math.sqrt(small))
-        + _STEP * abs(one.sums[6] / one.sums[0] - two.sums[6] / two.sums[0])
-        + _UNION * min(max(both.ragged, 0.0), 0.5)
-        + _GAIN * min(max(both.ragged - parts / both.sums[0], -0.15), 0.3)
+        + _DEPTH * deep
+        + _LIGHT * dark
+        + _CONTACT * np.log(borders.width / np.sqrt(np.minimum(area[one], area[two])))
+        + _STEP * np.abs(light[one] - light[two])
+        + _UNION * np.clip(ragged, 0, 0.5)
+        + _GAIN * np.clip(ragged - (parts[one] + parts[two]) / both[:, 0], -0.15, 0.3)
     )
 
 
-def _valley(fall: float) -> float:
-    """Measure a valley: what counts is how many times deeper than another it is."""
-    return math.log(min(max(fall, 0.0), 2.0) + _FLAT)
+def _ragged(sums: np.ndarray) -> np.ndarray:
+    """Log of the area of the ellipse with the same moments over the own area: 0 if it is one."""
+    area = sums[:, 0]
+    y, x, yy, xx, yx = sums[:, 1:6].T / area
+    # A pixel is a square: its own variance is 1/12.
+    spread = (yy - y * y + 1 / 12) * (xx - x * x + 1 / 12) - (yx - y * x) ** 2
+    return np.log(4 * np.pi * np.sqrt(np.maximum(spread, 1e-3)) / area)
+
+
+def _valley(fall: np.ndarray) -> np.ndarray:
+    """Measure valleys: what counts is how many times deeper than another one is."""
+    return np.log(np.clip(fall, 0, 2) + _FLAT)
 
 
 def _measure(
     inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
-) -> dict[int, _Region]:
+) -> _Regions:
     """Measure every basin."""
-    count = int(basins.max())
-    if not count:
-        return {}
-    number = basins.ravel()[inside]
+    number = basins.ravel()[inside].astype(np.intp) - 1
     y, x = (axis.astype(float) for axis in np.divmod(inside, basins.shape[1]))
     deep, bright = depth.ravel()[inside], light.ravel()[inside]
-    sums = [
-        np.bincount(number, values, minlength=count + 1)
-        for values in (None, y, x, y * y, x * x, y * x, bright)
-    ]
-    order = np.argsort(number.astype(np.min_scalar_type(count)), kind="stable")  # short is fast
-    starts = np.cumsum(sums[0])[:-1].astype(np.intp)
-    tops = [np.maximum.reduceat(values[order], starts).tolist() for values in (deep, bright)]
-    rows = np.stack(sums, axis=1)[1:].tolist()
-    return {
-        row: _Region.of(tuple(values), top, peak)
-        for row, (values, top, peak) in enumerate(zip(rows, *tops, strict=True), start=1)
-    }
+    values = (None, y, x, y * y, x * x, y * x, bright)
+    sums = np.stack([np.bincount(number, value) for value in values], axis=1)
+    tops = np.full((2, len(sums)), -np.inf, np.float32)
+    for top, value in zip(tops, (deep, bright), strict=True):
+        np.maximum.at(top, number, value)
+    return _Regions(sums, tops.T.astype(float))
 
 
 def _find_borders(
     inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray
-) -> dict[int, dict[int, _Pass]]:
-    """Find which basins touch, and their passes."""
-    pairs, deep, bright = [], [], []
-    count, width = int(basins.max()), basins.shape[1]
-    numbers, depths, lights = basins.ravel(), depth.ravel(), light.ravel()
+) -> _Borders:
+    """Find which basins touch."""
+    width = basins.shape[1]
+    numbers, heights = basins.ravel(), (depth.ravel(), light.ravel())
+    first, last = [], []
     for here, step in (
         (inside[inside % width < width - 1], 1),
         (inside[inside < basins.size - width], width),
     ):
-        one, two = numbers[here].astype(np.int64), numbers[here + step]
-        touch = (one != two) & (two > 0)
-        one, two, first, last = one[touch], two[touch], here[touch], here[touch] + step
-        pairs.append(np.minimum(one, two) * (count + 1) + np.maximum(one, two))
-        deep.append(np.minimum(depths[first], depths[last]))
-        bright.append(np.minimum(lights[first], lights[last]))
-    borders: dict[int, dict[int, _Pass]] = {number: {} for number in range(1, count + 1)}
-    pair = np.concatenate(pairs)
-    order = np.argsort(pair, kind="stable")
-    pair = pair[order]
-    starts = np.flatnonzero(np.diff(pair, prepend=-1))
-    if not len(starts):
-        return borders
-    tops = [np.maximum.reduceat(np.concatenate(v)[order], starts).tolist() for v in (deep, bright)]
-    widths = np.diff(starts, append=len(pair)).tolist()
-    for key, *values in zip(pair[starts].tolist(), widths, *tops, strict=True):
-        one, two = divmod(key, count + 1)
-        borders[one][two] = borders[two][one] = _Pass(*values)
-    return borders
+        one, two = numbers[here], numbers[here + step]
+        touch = here[(one != two) & (two > 0)]
+        first.append(touch)
+        last.append(touch + step)
+    here, there = np.concatenate(first), np.concatenate(last)
+    one, two = (numbers[place].astype(np.intp) - 1 for place in (here, there))
+    tops = np.stack([np.minimum(height[here], height[there]) for height in heights], axis=1)
+    return _Borders.of(one, two, np.ones(len(here), np.intp), tops.astype(float))

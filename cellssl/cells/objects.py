@@ -86,7 +86,8 @@ def cut_cells(
     corners = np.floor(centers + 0.5).astype(np.int64) - size // 2
     height, width = field.shape[1:]
     inside = (corners >= 0).all(axis=1) & (corners + size <= (height, width)).all(axis=1)
-    counts = [np.bincount(image.ravel(), minlength=numbers.max(initial=0) + 1) for image in stack]
+    most = numbers.max(initial=0)
+    counts = [np.bincount(image[image > 0], minlength=most + 1) for image in stack]
     kept, places = numbers[inside], corners[inside]
     levels = [saturation_level(channel) for channel in raw]
     background, saturated = measure_field(raw, levels)
@@ -107,8 +108,8 @@ def cut_cells(
 
 def _find_centers(nuclei: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """List the nuclei of a label image (Y, X): their numbers (n,), their centroids (n, 2)."""
-    inside = np.flatnonzero(nuclei)
-    number = nuclei.ravel()[inside]
+    inside = np.flatnonzero(nuclei > 0)
+    number = nuclei.ravel()[inside].astype(np.intp)
     y, x = np.divmod(inside, nuclei.shape[1])
     counts = np.bincount(number)
     numbers = np.flatnonzero(counts)

@@ -105,11 +105,7 @@ def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarra
         (C,) float32 each: the lowest percent's upper end, of every eighth pixel and row; the share.
     """
     background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2), method="lower")
-    saturated = [
-        float((channel >= level).mean()) if np.isfinite(level) else 0.0
-        for channel, level in zip(field, levels, strict=True)
-    ]
-    return background.astype(np.float32), np.array(saturated, np.float32)
+    return background.astype(np.float32), _saturated(field[None], levels)[0]
 
 
 def _centred(images: np.ndarray) -> np.ndarray:
@@ -144,13 +140,18 @@ def _sharpness(centred: np.ndarray) -> np.ndarray:
 
 def _deviation(images: np.ndarray) -> np.ndarray:
     """Give the standard deviation of pictures whose means are near 0: (n, C)."""
-    variance = _power(images, images) / images[0, 0].size - images.mean((2, 3)) ** 2
+    size = images[0, 0].size
+    variance = _power(images, images) / size - (np.einsum("ncyx->nc", images) / size) ** 2
     return np.sqrt(np.maximum(variance, 0))
 
 
 def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Give the share of pixels at the camera's end: (n, C); most cameras are nowhere at theirs."""
-    if not np.isfinite(levels).any():
-        return np.zeros(images.shape[:2], np.float32)
-    full = np.asarray(levels, np.float64).reshape(-1, 1, 1)
-    return (images >= full).mean((2, 3), dtype=np.float32)
+    shares = np.zeros(images.shape[:2], np.float32)
+    for channel, level in enumerate(levels):
+        if np.isfinite(level):
+            full = images[:, channel] >= images.dtype.type(
+                level
+            )  # a float would convert all pixels
+            shares[:, channel] = full.mean((1, 2))
+    return shares

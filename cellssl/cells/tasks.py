@@ -58,7 +58,7 @@ class Tasks(Sequence[Task]):
         if isinstance(which, slice | np.ndarray):
             return replace(self, fields=self.fields.iloc[which], names=self.names[which])
         part = self.part(which)
-        row = next(rows_of(self.fields.iloc[[which]]))
+        row = {str(name): value for name, value in self.fields.iloc[which].to_dict().items()}
         return self.job.task(row, part, self.maps.get(str(row["Metadata_Plate"])))
 
     @property

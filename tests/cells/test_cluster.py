@@ -19,7 +19,8 @@ from cellssl.files import sha256
 @pytest.fixture
 def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A scheduler with two workers, each a process of its own."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for deadly.py
+    here = Path(__file__).parent  # for deadly.py; and the workers shall run the cellssl tested here
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parents[1])]))
     file = tmp_path / "scheduler.json"
     common = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
     with (tmp_path / "dask.log").open("w") as log:

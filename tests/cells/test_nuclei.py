@@ -62,6 +62,12 @@ def test_the_diameter_is_estimated(radius):
     assert estimate_diameter(np.zeros((9, 9), bool)) == 0
 
 
+@pytest.mark.parametrize("radius", [1.5, 2, 3])
+def test_tiny_nuclei_are_found(radius):
+    places = [(y, x) for y in range(12, 120, 16) for x in range(12, 120, 16)]
+    assert find_nuclei(discs(places, radius=radius)).max() == len(places)
+
+
 def test_a_dim_nucleus_beside_a_bright_one_is_its_own():
     yy, xx = np.mgrid[:128, :128]
     image = np.random.default_rng(0).normal(100, 5, (128, 128))
