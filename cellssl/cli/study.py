@@ -43,6 +43,7 @@ Seeds = Annotated[
 ]
 
 MOST_ROWS = 40  # combinations that are listed
+MOST_PAIRS = 5
 
 
 def _load(
@@ -149,11 +150,26 @@ def audit(
     ]
     heads = ["two classes told: before", "after the view", "contrast lost", "cells moved"]
     show_table("Settings, the best outlook first", ["setting", *heads], rows)
+    _show_pairs(found.pairs)
     _show_agreement(found.agreement)
     if scores is not None and not scores.with_name("per_class.csv").exists():
         say(f"no per_class.csv lies beside {scores}: what classes gain and lose is not compared")
     if out is not None:
         say(f"written to {found.save(out)}")
+
+
+def _show_pairs(pairs: "pd.DataFrame") -> None:
+    """Print which two settings are expected to add most to each other."""
+    rows = [
+        [f"{a} + {b}", f"{after:.3f}", f"{gain:+.3f}", better]
+        for a, b, better, after, gain, _ in pairs.head(MOST_PAIRS).to_numpy()
+        if gain >= 0.0005  # as far as is shown
+    ]
+    if rows:
+        heads = ["pair", "two classes told", "gain", "over"]
+        show_table("As two heads, or two encoders: what is expected to add most", heads, rows)
+    elif len(pairs):
+        say("no two settings are expected to tell more together than the better of them")
 
 
 def _show_agreement(table: "pd.DataFrame") -> None:

@@ -44,8 +44,8 @@ class Ranking:
     pairs : DataFrame
         setting_a, setting_b, better, after (of two encoders side by side, or two heads: each contrast
         counts as that setting keeps it that keeps it better), gain (over the better of the two alone)
-        and moved (how unlike far they move cells), the greatest gain first. To be held against
-        training: so far this order did not agree with it (protocols/studies/results/README.md).
+        and moved (how unlike far they move cells), the greatest gain first. Held against training, this
+        order was right in part on cells, and wrong on photographs (protocols/studies/results/README.md).
     agreement : DataFrame
         metric, of, predictor, spearman, low, high, p_value, settings, classes: rank correlation with
         the scores of the trained encoders. *predictor* is ``after``, ``moved`` (amplitude alone; less
