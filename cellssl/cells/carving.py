@@ -154,7 +154,8 @@ def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
         smooth = gaussian(pixels, sigma)
         cut, background = li_threshold(smooth[some])
     noise = _noise(bends[smooth[some] <= cut]) / (_WHITE * max(sigma, _SMOOTH))
-    floor = max(threshold * (cut - background), _SIGNAL * noise)
+    # Logarithms are taken of it, also where a threshold of 0 meets an image without noise.
+    floor = max(threshold * (cut - background), _SIGNAL * noise, np.finfo(np.float32).tiny)
     above = smooth - np.float32(background)
     bright = above > floor if cut > background else np.zeros(above.shape, bool)
     return _View(factor, above, opened(bright), floor, noise)
