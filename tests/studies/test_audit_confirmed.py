@@ -306,6 +306,11 @@ def test_a_pool_of_one_study_is_that_study() -> None:
     )
 
 
+def test_a_pool_says_which_table_a_study_lacks(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"holds no predicted\.csv"):
+        pooled_agreement([tmp_path])
+
+
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:
     path, scores = tmp_path / "planted.yaml", tmp_path / "scores.csv"
     path.write_text(STUDY)

@@ -108,12 +108,13 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         metric, of, predictor, spearman, low, high, studies: as in `Ranking`, the mean over the
         studies that have the score, each counting once, with the 95 % interval of that mean. Studies
-        of the same cells are taken for independent, which they are in their settings alone.
+        of the same cells are taken for independent, which they are in their settings alone. NaN where
+        one of them predicted, or scored, all its settings alike.
 
     Raises
     ------
     StudyError
-        When a study has too few settings.
+        When a study lacks a table, or has too few settings.
 
     Examples
     --------
@@ -122,6 +123,12 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
     found: dict[tuple[str, str, str], list[RankCorrelation]] = {}
     rng = np.random.default_rng(0)
     for folder in map(Path, folders):
+        for name in ("predicted.csv", "predicted_classes.csv", "scores.csv"):
+            if not (folder / name).is_file():
+                raise StudyError(
+                    f"{folder} holds no {name}: wanted are folders with what `cellssl study audit -o` "
+                    "wrote, and with the scores.csv and per_class.csv of the same study."
+                )
         settings = pd.read_csv(folder / "predicted.csv")
         classes = pd.read_csv(folder / "predicted_classes.csv", converters={"class": str})
         for one in _comparisons(settings, classes, pd.DataFrame(), folder / "scores.csv"):
