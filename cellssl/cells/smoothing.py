@@ -17,7 +17,7 @@ __all__ = [
 cv2.setNumThreads(1)  # fields are spread over processes; threads would only get in their way
 
 _REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond
-_FINE = 3.0  # pixels of which a sigma is always at least so many
+_FINE = 3.0  # pixels: an image is shrunk no further than to a sigma of so many
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -29,7 +29,7 @@ def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def widely(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth by a wide Gaussian on as few pixels as show it: as fast for any sigma."""
+    """Smooth a float32 image (Y, X) by a wide Gaussian, shrunk before: as fast for any sigma."""
     factor = max(1, int(sigma / _FINE))
     few = gaussian(shrunk(image, factor), sigma / factor)
     return enlarged(few, factor, image.shape)
