@@ -58,9 +58,7 @@ def _lead(answer: Answer) -> str:
     if not answer.active.empty:
         active, tested = int(answer.active.sum()), len(answer.active)
         differ = "differs" if active == 1 else "differ"
-        said += (
-            f": {active} {differ} from the negative control, {tested - active} cannot be told from it"
-        )
+        said += f": {active} {differ} from the negative control, {tested - active} cannot be told from it"
         if untested := total - tested:
             said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
     if groups:
