@@ -11,7 +11,7 @@ from cellssl.cells.smoothing import (
     gaussian,
     opened,
     shrunk,
-    widely,
+    wide_gaussian,
     without_hot,
 )
 
@@ -110,7 +110,7 @@ def carve(
         factor = max(1, int(size // _FINE))
         if factor != view.factor:
             view = _look(image, factor, threshold)
-        around = widely(view.above, surround * size / factor + _MORE)
+        around = wide_gaussian(view.above, surround * size / factor + _MORE)
         mask = opened(view.bright & (view.above > around))
         left = diameter or factor * estimate_diameter(mask)
         if 0 < left < _SETTLED * size:

@@ -10,7 +10,7 @@ __all__ = [
     "gaussian",
     "opened",
     "shrunk",
-    "widely",
+    "wide_gaussian",
     "without_hot",
 ]
 
@@ -28,7 +28,7 @@ def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (side, side), float(sigma), borderType=cv2.BORDER_REFLECT)
 
 
-def widely(image: np.ndarray, sigma: float) -> np.ndarray:
+def wide_gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     """Smooth a float32 image (Y, X) by a wide Gaussian, shrunk before: as fast for any sigma."""
     factor = max(1, int(sigma / _FINE))
     few = gaussian(shrunk(image, factor), sigma / factor)
