@@ -11,7 +11,7 @@ from cellssl.cells.smoothing import (
     gaussian,
     opened,
     shrunk,
-    widely,
+    wide_gaussian,
     without_hot,
 )
 
@@ -110,7 +110,7 @@ def carve(
         factor = max(1, int(size // _FINE))
         if factor != view.factor:
             view = _look(image, factor, threshold)
-        around = widely(view.above, surround * size / factor + _MORE)
+        around = wide_gaussian(view.above, surround * size / factor + _MORE)
         mask = opened(view.bright & (view.above > around))
         left = diameter or factor * estimate_diameter(mask)
         if 0 < left < _SETTLED * size:
@@ -154,7 +154,8 @@ def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
         smooth = gaussian(pixels, sigma)
         cut, background = li_threshold(smooth[some])
     noise = _noise(bends[smooth[some] <= cut]) / (_WHITE * max(sigma, _SMOOTH))
-    floor = max(threshold * (cut - background), _SIGNAL * noise)
+    # Logarithms are taken of it, also where a threshold of 0 meets an image without noise.
+    floor = max(threshold * (cut - background), _SIGNAL * noise, np.finfo(np.float32).tiny)
     above = smooth - np.float32(background)
     bright = above > floor if cut > background else np.zeros(above.shape, bool)
     return _View(factor, above, opened(bright), floor, noise)

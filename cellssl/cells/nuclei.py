@@ -9,7 +9,7 @@ import numpy as np
 from cellssl.cells.basins import find_basins
 from cellssl.cells.carving import Foreground, carve
 from cellssl.cells.lobes import join_lobes
-from cellssl.cells.smoothing import depth_below, gaussian, widely
+from cellssl.cells.smoothing import depth_below, gaussian, wide_gaussian
 
 __all__ = ["find_nuclei"]
 
@@ -104,7 +104,7 @@ def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
     depth = np.log(np.maximum(depth, 0.5))
     light = gaussian(view.above, max(1.0, _LIGHT * size))
     light = np.log(np.maximum(light, np.float32(view.floor)))
-    basins = find_basins(depth + light - widely(light, _WIDE * size), ground.mask)
+    basins = find_basins(depth + light - wide_gaussian(light, _WIDE * size), ground.mask)
     return join_lobes(basins, depth, light, apart=apart)[basins.ravel()[place]]
 
 

@@ -150,8 +150,6 @@ def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     shares = np.zeros(images.shape[:2], np.float32)
     for channel, level in enumerate(levels):
         if np.isfinite(level):
-            full = images[:, channel] >= images.dtype.type(
-                level
-            )  # a float would convert all pixels
-            shares[:, channel] = full.mean((1, 2))
+            full = images.dtype.type(level)  # beside a float all pixels would become floats
+            shares[:, channel] = (images[:, channel] >= full).mean((1, 2))
     return shares

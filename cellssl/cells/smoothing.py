@@ -10,14 +10,14 @@ __all__ = [
     "gaussian",
     "opened",
     "shrunk",
-    "widely",
+    "wide_gaussian",
     "without_hot",
 ]
 
 cv2.setNumThreads(1)  # fields are spread over processes; threads would only get in their way
 
 _REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond
-_FINE = 3.0  # pixels of which a sigma is always at least so many
+_FINE = 3.0  # pixels: an image is shrunk no further than to a sigma of so many
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -28,8 +28,8 @@ def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (side, side), float(sigma), borderType=cv2.BORDER_REFLECT)
 
 
-def widely(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth by a wide Gaussian on as few pixels as show it: as fast for any sigma."""
+def wide_gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Smooth a float32 image (Y, X) by a wide Gaussian, shrunk before: as fast for any sigma."""
     factor = max(1, int(sigma / _FINE))
     few = gaussian(shrunk(image, factor), sigma / factor)
     return enlarged(few, factor, image.shape)

@@ -58,7 +58,11 @@ def read_spreadsheet(
         raise PlateError(f"there is no metadata file {path}.") from error
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
-    table.columns = [str(name).strip() for name in table.columns]
+    names = [str(name).strip() for name in table.columns]
+    if not isinstance(table.index, pd.RangeIndex) and table.iloc[:, -1].eq("").all():
+        # Rows, but not the names, end with a separator: pandas took the first column for an index.
+        table = table.reset_index().iloc[:, :-1]
+    table.columns = names
     table = table.apply(lambda column: column.str.strip())  # `taxol ` is no other compound
     if separator != "," and len(table):
         table = table.apply(_with_points)

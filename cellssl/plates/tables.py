@@ -100,7 +100,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     well, row, column, plate, site = used
     keys = {"Metadata_Well": _wells(table, well, row, column, path)}
     if plate:
-        keys["Metadata_Plate"] = table[plate].str.strip()
+        keys["Metadata_Plate"] = table[plate]
     if site:
         keys["Metadata_Site"] = table[site].map(as_site)
     own = set(used) if well is None else {well, plate, site}

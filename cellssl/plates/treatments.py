@@ -109,8 +109,10 @@ def _say_alike(names: pd.Series) -> None:
 
 def _say_empty(table: pd.DataFrame, column: str) -> None:
     """Say how many wells a column leaves open, as merged cells of a spreadsheet do."""
-    wells = table.drop_duplicates([name for name in _WELL if name in table])
-    count = int(wells[column].fillna("").astype(str).str.strip().eq("").sum())
+    known = [name for name in _WELL if name in table]
+    wells = table.drop_duplicates(known) if known else table
+    # As objects: the categories of a Parquet table take no other value.
+    count = int(wells[column].astype(object).fillna("").astype(str).str.strip().eq("").sum())
     if 0 < count < len(wells):
         logger.info(
             "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "

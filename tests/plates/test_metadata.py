@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
+from cellssl.plates.treatments import recognise_treatments
 
 Write = Callable[..., Path]
 PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"
@@ -283,3 +285,18 @@ def test_names_that_differ_in_case_alone_are_said(
     assert "Metadata_Compound: names that differ in upper and lower case alone" in caplog.text
     assert "TAXOL and Taxol" in caplog.text
     assert "Metadata_MOA: names" not in caplog.text
+
+
+def test_rows_that_end_with_a_separator_stay_in_their_columns(write: Write) -> None:
+    fields = _index(write, "Well,Compound\nA1,taxol,\nA2,DMSO,\nB1,DMSO,\n").fields
+    assert fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
+
+
+@pytest.mark.parametrize("keys", [{"Metadata_Well": ["A1", "A2"]}, {}])
+def test_empty_names_of_a_parquet_tables_categories_are_counted(
+    keys: dict[str, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    table = pd.DataFrame({**keys, "Metadata_Compound": pd.Categorical(["taxol", None])})
+    pd.testing.assert_frame_equal(recognise_treatments(table), table)
+    assert "Metadata_Compound is empty in 1 of 2 wells" in caplog.text

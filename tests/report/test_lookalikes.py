@@ -59,7 +59,7 @@ def test_with_few_control_wells_the_ranks_of_wells_decide(similarity):
     similarity.treatments["p_value"] = np.nan
     similarity.treatments["map_q_value"] = [np.nan, 0.04, 0.04, 0.04, 0.2, np.nan]
     lead = answer_section(similarity).lead
-    assert "3 differ from the negative control, 1 cannot be told from it, 1 have too few" in lead
+    assert "3 differ from the negative control, 1 cannot be told from it, 1 has too few" in lead
 
 
 def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):
@@ -69,6 +69,8 @@ def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):
         "3 differ from the negative control, 0 cannot be told from it, 2 have too" in section.lead
     )
     assert "Not told from the negative control: none." in said(section)
+    captions = [block.caption for block in section.blocks if block.kind == "picture"]
+    assert any("hollow bars cannot be told from it or have too few wells" in c for c in captions)
 
 
 def test_labels_are_called_by_their_own_column(similarity):

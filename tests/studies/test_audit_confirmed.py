@@ -253,7 +253,13 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: P
     found.assign(classifier="linear").to_csv(tmp_path / "per_class.csv", index=False)
     pairs = pd.DataFrame(combinations(names, 2), columns=["setting_a", "setting_b"])
     pairs = pairs.assign(gain=rng.normal(size=10), moved=rng.normal(size=10))
-    gains = pairs.assign(pair=pairs["setting_a"] + " + " + pairs["setting_b"], subset="all")
+    # Of a setting whose first seed was not finished the name comes second.
+    late = pairs["setting_a"] == "setting 1"
+    ends = (
+        pairs["setting_a"].mask(late, pairs["setting_b"]),
+        pairs["setting_b"].mask(late, "setting 1"),
+    )
+    gains = pairs.assign(pair=ends[0] + " + " + ends[1], subset="all")
     gains = gains.assign(metric="linear", one_protocol=False).sample(frac=1, random_state=0)
     unlike = pd.DataFrame({"pair": ["setting 0, two seeds"], "one_protocol": True, "gain": 9.0})
     table = pd.concat([gains, unlike.assign(subset="all", metric="linear")])
@@ -304,6 +310,11 @@ def test_a_pool_of_one_study_is_that_study() -> None:
         alone.loc[pooled.index, columns].to_numpy(),
         abs=0.02,  # published rounded: ties differ
     )
+
+
+def test_a_pool_says_which_table_a_study_lacks(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"holds no predicted\.csv"):
+        pooled_agreement([tmp_path])
 
 
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:

@@ -57,11 +57,10 @@ def _lead(answer: Answer) -> str:
     said += f" of {counted(compounds, 'compound')} compared" if compounds < total else " compared"
     if not answer.active.empty:
         active, tested = int(answer.active.sum()), len(answer.active)
-        said += (
-            f": {active} differ from the negative control, {tested - active} cannot be told from it"
-        )
-        if tested < total:
-            said += f", {total - tested} have too few wells to be tested"
+        differ = "differs" if active == 1 else "differ"
+        said += f": {active} {differ} from the negative control, {tested - active} cannot be told from it"
+        if untested := total - tested:
+            said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
     if groups:
         grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
@@ -173,8 +172,11 @@ def _activity_blocks(answer: Answer) -> list[Block]:
         "The longer a bar, the more its cells differ from untreated ones; 1 is what one well of "
         "untreated cells shows by chance"
     )
-    if not answer.active.empty and not answer.active.all():
-        caption += ", and hollow bars cannot be told from it (5 % false calls accepted)"
+    told = answer.active.reindex(answer.activity.index, fill_value=False)
+    if not answer.active.empty and not told.all():
+        untested = not answer.activity.index.isin(answer.active.index).all()
+        also = " or have too few wells to be tested" if untested else ""
+        caption += f", and hollow bars cannot be told from it{also} (5 % false calls accepted)"
     if answer.active.empty:
         caption += ". There are too few control wells to test which treatments differ"
     return [

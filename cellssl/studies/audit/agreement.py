@@ -108,12 +108,13 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         metric, of, predictor, spearman, low, high, studies: as in `Ranking`, the mean over the
         studies that have the score, each counting once, with the 95 % interval of that mean. Studies
-        of the same cells are taken for independent, which they are in their settings alone.
+        of the same cells are taken for independent, which they are in their settings alone. NaN where
+        one of them predicted, or scored, all its settings alike.
 
     Raises
     ------
     StudyError
-        When a study has too few settings.
+        When a study lacks a table, or has too few settings.
 
     Examples
     --------
@@ -122,6 +123,12 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
     found: dict[tuple[str, str, str], list[RankCorrelation]] = {}
     rng = np.random.default_rng(0)
     for folder in map(Path, folders):
+        for name in ("predicted.csv", "predicted_classes.csv", "scores.csv"):
+            if not (folder / name).is_file():
+                raise StudyError(
+                    f"{folder} holds no {name}: wanted are folders with what `cellssl study audit -o` "
+                    "wrote, and with the scores.csv and per_class.csv of the same study."
+                )
         settings = pd.read_csv(folder / "predicted.csv")
         classes = pd.read_csv(folder / "predicted_classes.csv", converters={"class": str})
         for one in _comparisons(settings, classes, pd.DataFrame(), folder / "scores.csv"):
@@ -206,17 +213,21 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[_C
 def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare what every two settings gain over the better of them."""
     complement = complement[(complement["subset"] == "all") & ~complement["one_protocol"]]
-    names = [pair_name(a, b) for a, b in predicted[["setting_a", "setting_b"]].to_numpy()]
+    ends = predicted[["setting_a", "setting_b"]].to_numpy()
+    # `study complement` takes settings as their runs come: where the first seed of one is not
+    # finished, it comes behind others that follow it in the study.
+    names, reverse = ([pair_name(a, b) for a, b in one] for one in (ends, ends[:, ::-1]))
     for metric, own in complement.groupby("metric", sort=False):
-        gains = predicted.assign(found=own.set_index("pair")["gain"].reindex(names).to_numpy())
-        gains = gains.dropna(subset="found")
+        told = own.set_index("pair")["gain"]
+        found = told.reindex(names).fillna(dict(zip(names, told.reindex(reverse), strict=True)))
+        gains = predicted.assign(found=found.to_numpy()).dropna(subset="found")
         settings = pd.unique(gains[["setting_a", "setting_b"]].to_numpy().ravel())
         count = len(settings)
         if count < _FEWEST or len(gains) < count * (count - 1) // 2:
             continue
         # Two that move cells unlike each other are taken to add most.
-        gain, moved, found = (_square(gains, name) for name in ("gain", "moved", "found"))
-        each = _compare({"after": gain, "moved": moved}, found, pair_correlation)
+        gain, moved, value = (_square(gains, name) for name in ("gain", "moved", "found"))
+        each = _compare({"after": gain, "moved": moved}, value, pair_correlation)
         yield _Comparison(str(metric), "pairs", count, np.nan, each)
 
 
