@@ -138,14 +138,14 @@ def test_a_file_that_vanishes_meanwhile_is_named(make_plate, tmp_path):
 def test_what_may_pass_is_tried_again(make_plate, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "_PAUSE", 0)
     failures = iter([OSError(5, "Input/output error"), OSError(110, "timed out")])
-    original = job.read_field
+    original = job.read_planes
 
     def shaky(*arguments):
         if (error := next(failures, None)) is not None:
             raise FieldError("the network drive") from error
         return original(*arguments)
 
-    monkeypatch.setattr(job, "read_field", shaky)
+    monkeypatch.setattr(job, "read_planes", shaky)
     assert run(make_plate(2), tmp_path / "out").kept == 8
 
 
