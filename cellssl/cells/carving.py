@@ -134,8 +134,7 @@ def estimate_diameter(mask: np.ndarray) -> float:
     radii = np.sort(depth[peaks])
     if not len(radii):
         return 0.0
-    weights = np.cumsum(radii**2)
-    return float(2 * radii[np.searchsorted(weights, weights[-1] / 2)])
+    return 2 * _middle(radii, radii**2)
 
 
 def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
@@ -168,8 +167,13 @@ def _bulk(mask: np.ndarray) -> float:
     areas = np.sort(4 * np.bincount(bodies[some])[1:])
     if not len(areas):
         return 0.0
-    weights = np.cumsum(areas)
-    return float(areas[np.searchsorted(weights, weights[-1] / 2)]) / (np.pi / 4)
+    return _middle(areas, areas) / (np.pi / 4)
+
+
+def _middle(sizes: np.ndarray, weights: np.ndarray) -> float:
+    """Give the weighted median of sizes in rising order."""
+    sums = np.cumsum(weights)
+    return float(sizes[np.searchsorted(sums, sums[-1] / 2)])
 
 
 def _filled(mask: np.ndarray, largest: float) -> np.ndarray:

@@ -117,8 +117,8 @@ def cut_field(task: Task) -> str:
         return str(error)
     cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=raw)
     types = [plane.dtype.str for plane in planes]
-    cells = replace(cells, types="".join(types if len(set(types)) > 1 else types[:1]))
-    write_part(task.part, replace(cells, seconds=time.perf_counter() - start))
+    told = "".join(types if len(set(types)) > 1 else types[:1])
+    write_part(task.part, replace(cells, types=told, seconds=time.perf_counter() - start))
     return ""
 
 

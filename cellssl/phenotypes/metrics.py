@@ -291,8 +291,8 @@ def _unlearnable(task: Task) -> str:
         return "the cells name no two plates, no two wells, no training and test parts"
     if len(np.unique(task.groups)) < 2:
         return f"needs two {task.split} at least, all cells are in one"
-    groups = pd.Series(task.groups).groupby(task.labels).nunique()
-    return f"no class lies in two {task.split}: none can be found" if (groups == 1).all() else ""
+    found = (_groups_of_classes(task) > 1).any()
+    return "" if found else f"no class lies in two {task.split}: none can be found"
 
 
 def _lonely(task: Task) -> str:
@@ -300,6 +300,11 @@ def _lonely(task: Task) -> str:
     if task.test is not None:
         alone = np.setdiff1d(task.truth, task.labels[~task.test]).tolist()
         return f"cannot be found, not in the training set: {', '.join(alone)}" if alone else ""
-    groups = pd.Series(task.groups).groupby(task.labels).nunique()
+    groups = _groups_of_classes(task)
     alone = groups.index[groups == 1].tolist()
     return f"cannot be found, in one group only: {listed(alone)}" if alone else ""
+
+
+def _groups_of_classes(task: Task) -> "pd.Series[int]":
+    """Count the groups that each class lies in."""
+    return pd.Series(task.groups).groupby(task.labels).nunique()

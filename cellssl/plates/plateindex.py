@@ -108,6 +108,8 @@ class PlateIndex:
             ``Path_<channel>``.
         """
         path = Path(path)
+        if path.is_dir():
+            raise PlateError(f"{path} is a folder: make an index of it first, by `cellssl.index`.")
         _check_suffix(path)
         if not path.is_file():
             raise PlateError(f"there is no index at {path}; make one with `cellssl plates index`.")
@@ -136,8 +138,6 @@ class PlateIndex:
 
 
 def _check_suffix(path: Path) -> None:
-    if path.is_dir():
-        raise PlateError(f"{path} is a folder: make an index of it first, by `cellssl.index`.")
     if path.suffix not in {".csv", ".parquet"}:
         raise PlateError(f"an index is a .csv or a .parquet file, not {path.name!r}.")
 

@@ -129,16 +129,7 @@ def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
 
 def test_a_run_goes_on_with_all_that_describes_it(tiny: ModuleType, tmp_path: Path) -> None:
     def train(**description: object) -> Path:
-        settings = tiny.tiny_settings(epochs=1)
-        return fit(
-            tiny.tiny_method(settings),
-            tiny.TinySource(),
-            tiny.tiny_views,
-            settings,
-            tmp_path,
-            description=description,
-            device="cpu",
-        )
+        return tiny.train(tmp_path, tiny.tiny_settings(epochs=1), description=description)
 
     train(channels=["DNA", "Actin"], crop_size=8)
     with pytest.raises(TrainingError, match=r"step 5\)\. crop_size: 8 there, nothing now\. Choose"):
@@ -150,15 +141,7 @@ def test_wording_may_change_and_a_setting_is_told_once(tiny: ModuleType, tmp_pat
     def train(lr: float, because: str, minutes: float) -> Path:
         settings = tiny.tiny_settings(epochs=1, lr=lr, checkpoint_minutes=minutes)
         protocol = {"training": settings.model_dump(mode="json"), "views": [{"because": because}]}
-        return fit(
-            tiny.tiny_method(settings),
-            tiny.TinySource(),
-            tiny.tiny_views,
-            settings,
-            tmp_path,
-            description={"protocol": protocol},
-            device="cpu",
-        )
+        return tiny.train(tmp_path, settings, description={"protocol": protocol})
 
     train(0.01, "cells lie as they fell", 5)
     train(0.01, "a cell has no preferred orientation", 9)

@@ -3,8 +3,9 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +94,7 @@ def train(
     *,
     views: Callable[[Tensor, int, int, Tensor], tuple[Tensor, ...]] = tiny_views,
     source: TinySource | None = None,
+    description: Mapping[str, Any] | None = None,
 ) -> Path:
     """Run it."""
     return fit(
@@ -101,7 +103,7 @@ def train(
         views,
         settings,
         out,
-        description={"channels": ["DNA", "Actin"]},
+        description={"channels": ["DNA", "Actin"]} if description is None else description,
         progress=False,
         device="cpu",
     )

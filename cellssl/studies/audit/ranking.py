@@ -144,7 +144,7 @@ def rank_settings(
             classes.append(_classes(run.combination, standing, moves, best))
             display.advance(task)
     table = pd.DataFrame(rows)
-    pairs = _pairs(kept, table.set_index("combination")["moved"])
+    pairs = _pairs(kept, table.set_index("combination"))
     table = table.sort_values("after", ascending=False, kind="stable", ignore_index=True)
     each = pd.concat(classes, ignore_index=True)
     nothing = pd.DataFrame(columns=list(COLUMNS))
@@ -178,15 +178,14 @@ def _classes(
     return pd.DataFrame({"combination": combination, **columns})
 
 
-def _pairs(kept: Mapping[str, Matrix], moved: pd.Series) -> pd.DataFrame:
-    """Say what every two settings tell together."""
+def _pairs(kept: Mapping[str, Matrix], alone: pd.DataFrame) -> pd.DataFrame:
+    """Say what every two settings tell together, beside what is said of each alone."""
+    told, moved = alone["after"], alone["moved"]
     rows = []
     for a, b in combinations(kept, 2):
         after = put_right(np.maximum(kept[a], kept[b]))
-        alone = {name: put_right(kept[name]) for name in (a, b)}
-        better = max(alone, key=lambda name: alone[name])
-        gain, apart = after - alone[better], abs(moved[a] - moved[b])
-        rows.append([a, b, better, after, gain, apart])
+        better = max(a, b, key=lambda name: told[name])
+        rows.append([a, b, better, after, after - told[better], abs(moved[a] - moved[b])])
     columns = ["setting_a", "setting_b", "better", "after", "gain", "moved"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
