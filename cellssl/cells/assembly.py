@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cellssl.ahead import one_ahead
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usual_by_plate
 from cellssl.cells.parts import facts_type, read_cells, read_part
@@ -16,6 +16,7 @@ from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks, rows_of
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
+from cellssl.progress import track
 from cellssl.words import listed
 
 __all__ = ["Assembly"]
@@ -62,13 +63,13 @@ class Assembly:
         """Usual diameter in pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: float(np.sqrt(4 * own.area / np.pi)) for plate, own in self._usual.items()}
 
-    def write(self, folder: CropFolder) -> None:
+    def write(self, folder: CropFolder, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
 
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
-        with closing(self._batches(folder.fields, folder.dropped)) as batches:
+        with one_ahead(self._batches(folder.fields, folder.dropped, shown=shown)) as batches:
             write_crops(
                 folder.crops,
                 batches,
@@ -104,7 +105,7 @@ class Assembly:
             measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
         return usual_by_plate(measured, self._channels, self._settings["nucleus"])
 
-    def _batches(self, fields: Path, dropped: Path) -> Generator[CropBatch]:
+    def _batches(self, fields: Path, dropped: Path, *, shown: bool) -> Generator[CropBatch]:
         """Give the kept cells of each field, and write the tables as they come.
 
         The tables are there when the last batch has been taken: before the crops, which say that all
@@ -113,7 +114,10 @@ class Assembly:
         rows: list[dict[str, Any]] = []
         lost: list[pd.DataFrame] = []
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
-            for number, field in enumerate(rows_of(self._tasks.fields)):
+            every = track(
+                rows_of(self._tasks.fields), "putting together", total=len(self._tasks), shown=shown
+            )
+            for number, field in enumerate(every):
                 if number in self._problems:
                     rows.append(self._row(number, field))
                 else:

@@ -193,7 +193,7 @@ def _crop(
     folder.require_room(part for part in tasks.parts if part not in wrong)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
     assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
-    assembly.write(folder)
+    assembly.write(folder, shown=shown)
     folder.forget_parts()
     _check_size(job.size, assembly.diameters)
     return CropReport.read(folder.crops, folder.fields)
