@@ -180,7 +180,11 @@ class _Batch:
         forgets = dict.fromkeys(
             op.invariance for view, *_ in self.views for op in view.operations if not op.idle
         )
-        details = f"makes the encoder blind to {', '.join(forgets)}" if forgets else ""
+        details = ""
+        if forgets:  # each only by its amplitude
+            details = (
+                f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
+            )
         return PreviewGroup(self.protocol.name, details, ("",) * draws, np.stack(images))
 
     def _make(
