@@ -48,6 +48,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     strategy: str = "auto",
+    warn: bool = True,
     progress: bool = True,
 ) -> Path:
     """Train an encoder on crops as a protocol says; go on where an interrupted run stopped.
@@ -77,6 +78,8 @@ def train(
     devices, nodes, strategy
         Devices on each machine, machines, and how they share the work (``"ddp"``): the same run as
         on one device, faster.
+    warn
+        Whether it is said what the crops fall short of; a study says it once for all its runs.
     progress
         Whether a progress bar is drawn.
 
@@ -94,13 +97,14 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = Crops.open(crops)
-    for warning in require_fit(
+    warnings = require_fit(
         protocol,
         channels=crops.channels,
         stored_size=crops.size,
         masks=crops.mask_names,
         columns=list(crops.obs.columns),
-    ):
+    )
+    for warning in warnings if warn else ():
         _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))

@@ -251,7 +251,10 @@ def test_control_column_of_ones_own(write: Write, caplog: pytest.LogCaptureFixtu
     ("options", "message"),
     [
         ({"control_column": "Type", "negative": "x"}, "no column 'Type'; they have .*Dose"),
-        ({"control_column": "Dose", "negative": "9"}, "no well has '9' in Metadata_Dose.*1, 2 and 3"),
+        (
+            {"control_column": "Dose", "negative": "9"},
+            "no well has '9' in Metadata_Dose.*1, 2 and 3",
+        ),
         ({"control_column": "Dose"}, "give --negative, --positive"),
         ({"negative": "DMSO"}, "no column 'Compound'"),
     ],
