@@ -222,11 +222,14 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
     """
     used = used_labels(protocol, obs)
     told = obs[labels.codes.numpy() >= 0]
-    plates = set(told["Metadata_Plate"].astype(str)) if "Metadata_Plate" in obs.columns else set()
+    plates = set(used["plates"])
+    everywhere = used["columns"] and not plates
+    if "Metadata_Plate" in obs.columns and not everywhere:
+        plates.update(told["Metadata_Plate"].astype(str))
     return {
         "labels_used": {
             "columns": list(dict.fromkeys([*used["columns"], labels.name])),
-            "plates": sorted(plates | set(used["plates"])),
+            "plates": sorted(plates),
         },
         "told": {
             "classes": list(labels.classes),
