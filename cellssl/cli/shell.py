@@ -230,6 +230,9 @@ def show_scores(scores: "pd.DataFrame") -> None:
         rows.append([*named, *(_score(cells, metric) for metric in shown)])
     columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
+    lost = scores.loc[scores["metric"].isin(shown), "note"].astype(str)
+    for note in dict.fromkeys(lost[lost.str.contains("cannot be found")]):
+        say(note)
     if scores["weak"].any():
         say(
             "† trained with other cells of the same well or treatment as positives, or with "
