@@ -71,7 +71,4 @@ def ceiling(
     own = found.measured.scores
     beside_it = found.scores["metric"].isin([*BESIDE, *own["metric"]])
     show_scores(found.scores[beside_it & found.scores["subset"].isin(own["subset"])])
-    notes = own["note"]
-    for note in dict.fromkeys(notes[notes.str.contains("cannot be found")]):
-        say(note)
     say(f"written to {found.folder}")

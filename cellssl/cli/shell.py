@@ -64,8 +64,8 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], C
                 function(**options)
             except typer.Exit:
                 raise
-            except KeyboardInterrupt:
-                _say_error("interrupted; the same command again goes on from here")
+            except KeyboardInterrupt as stop:
+                _say_error(str(stop) or "interrupted; the same command again goes on from here")
                 raise typer.Exit(130) from None
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
@@ -101,11 +101,18 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 class _Messages(logging.Handler):
-    """Prints messages as plain lines, warnings marked."""
+    """Prints messages as plain lines; warnings are marked, and said once in a command."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
         warns = record.levelno >= logging.WARNING
+        if warns and record.getMessage() in self._said:
+            return
+        self._said.add(record.getMessage())
         text = (
             f"{record.levelname.lower()}: {record.getMessage()}" if warns else record.getMessage()
         )
@@ -223,6 +230,9 @@ def show_scores(scores: "pd.DataFrame") -> None:
         rows.append([*named, *(_score(cells, metric) for metric in shown)])
     columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
+    lost = scores.loc[scores["metric"].isin(shown), "note"].astype(str)
+    for note in dict.fromkeys(lost[lost.str.contains("cannot be found")]):
+        say(note)
     if scores["weak"].any():
         say(
             "† trained with other cells of the same well or treatment as positives, or with "

@@ -260,6 +260,7 @@ def report(
 def complement(folder: Folder, crops: CropFile) -> None:
     """Say which two combinations tell most together, beyond the better of them, and of which classes."""
     import cellssl.studies
+    from cellssl.studies.complement import PAIR, pair_name
 
     saved = cellssl.studies.saved_study(folder)
     found = cellssl.studies.complement(saved, crops, folder, progress=shown())
@@ -272,25 +273,29 @@ def complement(folder: Folder, crops: CropFile) -> None:
             _gain(row) + " *" * bool(row["apart"]),
             str(row.n),
         ]
-        for _, row in found.classes[found.classes["pair"] == found.best]
+        for _, row in found.classes[(found.classes[PAIR] == found.best).all(axis=1)]
         .sort_values(["classifier", "gain"], ascending=[True, False])
         .iterrows()
     ]
-    title = f"{found.best}: accuracy of each class, 95 % intervals for all at once; * apart"
+    title = (
+        f"{pair_name(*found.best)}: accuracy of each class, 95 % intervals for all at once; * apart"
+    )
     show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
     say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
 
 
 def _show_gains(gains: "pd.DataFrame") -> None:
     """Print what each pair gains over the better of its two; * where the interval excludes 0."""
+    from cellssl.studies.complement import PAIR, pair_name
+
     own = gains[gains["subset"] == "all"]
     metrics = list(dict.fromkeys(own["metric"]))
     rows = []
-    for pair, group in own.groupby("pair", sort=False):
+    for (a, b), group in own.groupby(PAIR, sort=False):
         cells = {
             row["metric"]: _gain(row) + " *" * bool(row["apart"]) for _, row in group.iterrows()
         }
-        rows.append([str(pair), *(cells.get(metric, "–") for metric in metrics)])
+        rows.append([pair_name(a, b), *(cells.get(metric, "–") for metric in metrics)])
     title = "Gains over the better of the two, with 95 % intervals; * apart"
     show_table(title, ["pair", *metrics], rows)
 

@@ -11,9 +11,10 @@ from torch import nn
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
 from cellssl.embedding.extractor import Extractor, check_fit
-from cellssl.encoders import load_state, rebuild
+from cellssl.encoders import rebuild
 from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
+from cellssl.parameters import load_state
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
 __all__ = ["trained"]

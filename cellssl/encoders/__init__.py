@@ -3,7 +3,7 @@
 from cellssl.encoders.catalogue import build, names, rebuild, smallest_image
 from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
 from cellssl.encoders.pretrained import Mapping, PretrainedEncoder, load_pretrained
-from cellssl.encoders.weights import load_state, published_weights, read_weights, weights_at_hand
+from cellssl.encoders.weights import published_weights, read_weights, weights_at_hand
 
 __all__ = [
     "Encoder",
@@ -13,7 +13,6 @@ __all__ = [
     "Stem",
     "build",
     "load_pretrained",
-    "load_state",
     "names",
     "published_weights",
     "read_weights",

@@ -30,9 +30,10 @@ from torch.nn.functional import interpolate
 
 from cellssl.encoders.catalogue import build
 from cellssl.encoders.encoder import Encoder
-from cellssl.encoders.weights import load_state, published_weights, read_weights
+from cellssl.encoders.weights import published_weights, read_weights
 from cellssl.errors import ModelError
 from cellssl.files import sha256
+from cellssl.parameters import load_state
 
 __all__ = ["Mapping", "PretrainedEncoder", "load_pretrained"]
 

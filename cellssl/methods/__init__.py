@@ -6,7 +6,14 @@ from cellssl.methods.gathering import gathered
 from cellssl.methods.grouped import GroupedMethod
 from cellssl.methods.method import Method
 from cellssl.methods.moco import MoCo, info_nce_loss
-from cellssl.methods.registry import build, is_labelled, names, option_names, option_problem
+from cellssl.methods.registry import (
+    build,
+    is_labelled,
+    names,
+    option_names,
+    option_problem,
+    outline,
+)
 from cellssl.methods.simclr import SimCLR, nt_xent_loss
 from cellssl.methods.supervised import Supervised, class_loss
 from cellssl.methods.vicreg import VICReg, vicreg_loss
@@ -31,5 +38,6 @@ __all__ = [
     "nt_xent_loss",
     "option_names",
     "option_problem",
+    "outline",
     "vicreg_loss",
 ]

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
@@ -69,11 +68,6 @@ class Method(nn.Module, ABC):
         losses = [self.loss(view1, view2)]
         losses += [self.loss(view, large) for view in small for large in (view1, view2)]
         return torch.stack(losses).mean() if small else losses[0]
-
-    def project(self, images: Tensor) -> Tensor:
-        """Put images (B, C, H, W) into the space that the loss compares views in: (B, dim)."""
-        z: Tensor = self.projector(self.encoder(images))
-        return functional.normalize(z, dim=1) if self.directions else z
 
     def begin(self, samples: int, batch_size: int) -> None:
         """Prepare for `samples` images, `batch_size` of them in a step; nothing by default."""

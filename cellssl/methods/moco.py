@@ -17,6 +17,7 @@ from cellssl.methods.options import fraction, positive, switch, whole
 __all__ = ["MoCo", "info_nce_loss"]
 
 _LOG = logging.getLogger(__name__)
+_LONGEST = 2**24  # of a queue: 17 GB at 256 numbers each; the paper's has 2**16
 
 
 def info_nce_loss(
@@ -106,7 +107,8 @@ class MoCo(Method):
         symmetric: bool = False,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim, "queue", queue)
+        whole("hidden", hidden, "dim", dim)
+        whole("queue", queue, most=_LONGEST)
         positive("temperature", temperature)
         fraction("momentum", momentum, "final_momentum", final_momentum)
         switch("symmetric", symmetric)

@@ -17,7 +17,7 @@ from cellssl.methods.simclr import SimCLR
 from cellssl.methods.supervised import Supervised
 from cellssl.methods.vicreg import VICReg
 
-__all__ = ["build", "is_labelled", "names", "option_names", "option_problem"]
+__all__ = ["build", "is_labelled", "names", "option_names", "option_problem", "outline"]
 
 _METHODS: dict[str, type[Method]] = {
     method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg, Supervised)
@@ -87,17 +87,44 @@ def option_problem(name: str, options: Mapping[str, Any]) -> str | None:
     """
     known = {"classes": 2} if is_labelled(name) else {}
     try:
-        with torch.device("meta"):
-            _find(name)(_Unbuilt(), **{**known, **options})
+        outline(name, {**known, **options}, feature_dim=1)
     except ValueError as error:
         return str(error)
     return None
 
 
+def outline(name: str, options: Mapping[str, Any], *, feature_dim: int) -> Method:
+    """Make a method without weights, on torch's meta device: its layers cost no memory.
+
+    Parameters
+    ----------
+    name, options
+        As for `build`.
+    feature_dim : int
+        Of an encoder that is not there.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such method.
+    ValueError
+        When an option's value is out of range.
+
+    Examples
+    --------
+    >>> outline("simclr", {"hidden": 16, "dim": 4}, feature_dim=8).projector[0].weight.shape
+    torch.Size([16, 8])
+    """
+    with torch.device("meta"):
+        return _find(name)(_Unbuilt(feature_dim), **options)
+
+
 class _Unbuilt(Encoder):
     """Stands where an encoder will be."""
 
-    feature_dim = 1
+    def __init__(self, feature_dim: int) -> None:
+        super().__init__()
+        self.feature_dim = feature_dim
 
     def forward(self, images: Tensor) -> Tensor:
         raise NotImplementedError

@@ -9,6 +9,7 @@ from cellssl.errors import TrainingError
 from cellssl.methods.gathering import gathered
 from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
+from cellssl.methods.options import WIDEST
 
 __all__ = ["Supervised", "class_loss"]
 
@@ -64,10 +65,10 @@ class Supervised(Method):
 
     def __init__(self, encoder: Encoder, *, classes: int = 0) -> None:
         super().__init__()
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        if isinstance(classes, bool) or not isinstance(classes, int) or not 2 <= classes <= WIDEST:
             raise ValueError(
-                f"classes: got {classes!r}, wanted how many the label has, 2 or more; training on crops "
-                "fills it in"
+                f"classes: got {classes!r}, wanted how many the label has, from 2 to {WIDEST}; training on "
+                "crops fills it in"
             )
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, classes)

@@ -89,7 +89,7 @@ def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetition
 
 def _intervals(classes: Estimate) -> dict[str, NDArray[np.float64]]:
     """Give each class's own interval, apart from the others'."""
-    low, high = np.array([single.interval() for single in classes.of_classes()]).T
+    low, high = np.array([single.interval((0, 1)) for single in classes.of_classes()]).T
     return {"low": low, "high": high}
 
 

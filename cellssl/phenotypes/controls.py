@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.embeddings import column
+from cellssl.words import listed
 
 __all__ = ["control_cells", "is_negative"]
 
@@ -47,6 +48,9 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
     values = text_values(column(obs, name, purpose="the negative controls"), name)
     found = values == value
     if controls is not None and not found.any():
-        there = ", ".join(np.unique(values)[:8].tolist())
-        raise EmbeddingError(f"no cell has {name} {value!r}; there are {there} ….")
+        there = np.unique(values).tolist()
+        raise EmbeddingError(
+            f"no cell has {name} {value!r}; there are {listed(there, most=8)}"
+            f"{nearest(value, there, listed=True)}"
+        )
     return found

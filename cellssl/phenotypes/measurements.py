@@ -1,8 +1,9 @@
 """Scores with their draws, from which come the tidy table and the paired differences."""
 
+import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,10 @@ from cellssl.phenotypes.confusions import (
     confusion_rows,
     difference_rows,
 )
+from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
 
-__all__ = ["Measurement", "Measurements", "read_scores"]
+__all__ = ["Measurement", "Measurements", "fingerprint", "read_fingerprint", "read_scores"]
 
 _QUESTION = ("label", "subset", "split", "normalisation")
 Draws = NDArray[np.float64]
@@ -103,7 +105,7 @@ class Measurements:
         if repeated is not None:
             mean = repeated.mean()
             value = float(mean.value)
-            low, high = mean.interval()
+            low, high = mean.interval(possible_values(first.metric))
         return {
             "embedding": first.embedding,
             **self._question(first),
@@ -250,6 +252,7 @@ class Measurements:
             "label": self.label,
             "normalisation": self.normalisation,
             "cells": dict(self.counts),
+            "cell_names": fingerprint(self.cells) if self.cells else "",
             "scores": records,
         }
         with atomic(folder / "scores.json") as part:
@@ -263,6 +266,18 @@ class Measurements:
             with atomic(folder / name) as part:
                 table.to_csv(part, index=False)
         return folder
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
+    return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
+
+
+def read_fingerprint(path: str | Path) -> str:
+    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said."""
+    beside = Path(path).with_suffix(".json")
+    content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return str(content.get("cell_names", ""))
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Treatments with a mechanism among the scored cells, and how well an embedding matches them."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
 __all__ = ["MATCHES", "Treatments", "find_treatments"]
 
-log = logging.getLogger(__name__)
 
 # Metric → what a treatment and its neighbour are kept apart by.
 MATCHES = {"nsc": "compounds", "nscb": "compounds and batches"}
@@ -109,7 +107,7 @@ def find_treatments(
     label : str
         Column that these come from: only `Metadata_MOA` holds mechanisms.
     controls : (n,) bool, optional
-        Negative controls, which are no treatments.
+        Negative controls, which are no treatments; without it they are taken for some.
 
     Returns
     -------
@@ -121,9 +119,7 @@ def find_treatments(
         return None
     compounds = text_values(obs["Metadata_Compound"], "Metadata_Compound")
     kept = compounds != ""
-    if controls is None:
-        log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
-    else:
+    if controls is not None:
         kept &= ~controls
     ambiguous = _ambiguous(names[kept], labels[kept])
     kept &= ~np.isin(names, ambiguous)

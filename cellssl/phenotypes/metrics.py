@@ -33,6 +33,7 @@ __all__ = [
     "METRICS",
     "Score",
     "class_confusions",
+    "possible_values",
     "split_of",
     "task_metrics",
     "task_scores",
@@ -86,6 +87,19 @@ def split_of(metric: str, task: Task) -> str:
     if metric.endswith(BATCHES):
         return "batches"
     return task.split if metric.removesuffix(TOP1) in CLASSIFIERS else "none"
+
+
+def possible_values(metric: str) -> tuple[float, float]:
+    """Say between what a metric always lies: most are shares of cells or treatments.
+
+    Examples
+    --------
+    >>> possible_values("knn"), possible_values("ami_kmeans")
+    ((0.0, 1.0), (-1.0, 1.0))
+    """
+    if metric == "clusters_leiden":
+        return 1.0, np.inf
+    return (-1.0 if metric.startswith(("ami_", "silhouette")) else 0.0), 1.0
 
 
 def task_metrics(task: Task) -> tuple[str, ...]:
@@ -296,13 +310,19 @@ def _unlearnable(task: Task) -> str:
 
 
 def _lonely(task: Task) -> str:
-    """Name the classes that nothing can teach: they lie in one group, or in the test set alone."""
+    """Say which classes nothing can teach: they lie in one group, or in the test set alone."""
     if task.test is not None:
         alone = np.setdiff1d(task.truth, task.labels[~task.test]).tolist()
-        return f"cannot be found, not in the training set: {', '.join(alone)}" if alone else ""
+        return _lost(alone, len(np.unique(task.truth)), "not in the training set")
     groups = _groups_of_classes(task)
-    alone = groups.index[groups == 1].tolist()
-    return f"cannot be found, in one group only: {listed(alone)}" if alone else ""
+    return _lost(groups.index[groups == 1].tolist(), len(groups), "in one group only")
+
+
+def _lost(alone: Sequence[str], classes: int, why: str) -> str:
+    """Say which of how many classes count as nothing; the empty text where none does."""
+    if not alone:
+        return ""
+    return f"{len(alone)} of {classes} classes count 0, cannot be found, {why}: {listed(alone)}"
 
 
 def _groups_of_classes(task: Task) -> "pd.Series[int]":

@@ -82,8 +82,9 @@ def rank_neighbours(
             same = labels[i] == labels[j] if known else pd.NA
             low = high = share = np.nan
             if several[i] and several[j] and draws:
-                low, high = interval(values[i, j], drawn[:, i, rank - 1].astype(np.float64))
-                low, high, share = max(low, -1.0), min(high, 1.0), first[i, j] / draws
+                own = drawn[:, i, rank - 1].astype(np.float64)
+                low, high = interval(values[i, j], own, within=(-1, 1))
+                share = first[i, j] / draws
             rows.append((name, rank, treated[j], values[i, j], low, high, share, same))
     columns = ["treatment", "rank", "neighbour", "similarity", "low", "high", "nearest_share"]
     table = pd.DataFrame(rows, columns=[*columns, "same_label"])

@@ -21,6 +21,7 @@ def measure_predictions(
     label: str,
     name: str,
     counts: Mapping[str, int],
+    cells: Sequence[str] = (),
     note: str = "",
 ) -> Measurements:
     """Score predictions that were made by whoever learnt from the labels of other cells.
@@ -67,7 +68,7 @@ def measure_predictions(
         for task in tasks
         for score in _scores(values[np.searchsorted(tasks[0].rows, task.rows)], known, task)
     ]
-    return Measurements(tuple(entries), label, "none", counts)
+    return Measurements(tuple(entries), label, "none", counts, cells=tuple(cells))
 
 
 def _scores(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) -> Iterator[Score]:

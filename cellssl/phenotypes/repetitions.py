@@ -30,10 +30,10 @@ class Estimate:
     draws: Draws
     seeds: list[tuple[Draws, int]]
 
-    def interval(self) -> tuple[float, float]:
-        """Give the 95 % interval of a single number."""
+    def interval(self, within: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float]:
+        """Give the 95 % interval of a single number, of the values that it can have."""
         further = [(float(variance), freedom) for variance, freedom in self.seeds]
-        return interval(float(self.value), self.draws, further=further)
+        return interval(float(self.value), self.draws, further=further, within=within)
 
     def of_classes(self) -> "list[Estimate]":
         """Give what is known of each class on its own."""

@@ -161,6 +161,8 @@ def build_tasks(
             obs.iloc[asked], labels[asked], label, None if controls is None else controls[asked]
         )
         tasks.append(_task(obs, name, own, labels[own], split, resamples, treatments))
+    if controls is None and any(task.treatments is not None for task in tasks):
+        log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
     return tasks, counts
 
 

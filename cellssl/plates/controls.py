@@ -5,7 +5,8 @@ import logging
 import pandas as pd
 
 from cellssl.columns import find_column
-from cellssl.errors import PlateError
+from cellssl.errors import PlateError, nearest
+from cellssl.words import listed
 
 __all__ = ["mark_controls"]
 
@@ -57,10 +58,10 @@ def mark_controls(
             continue
         hit = _equal(fields[name], value)
         if not hit.any():
-            values = ", ".join(map(str, sorted(fields[name].unique(), key=str)[:8]))
+            values = sorted(map(str, fields[name].unique()))
             raise PlateError(
                 f"no well has {value!r} in {name}, which was to mark the {kind} controls; "
-                f"values there: {values}."
+                f"values there: {listed(values, most=8)}{nearest(value, values, listed=True)}"
             )
         marks[hit] = kind
     return fields.assign(Metadata_Control=marks)

@@ -16,7 +16,7 @@ from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
 from cellssl.plates.stacks import choose_planes, first_time_point
 from cellssl.plates.tables import FIELD, as_numbers, join
-from cellssl.plates.treatments import recognise_treatments
+from cellssl.plates.treatments import recognise_treatments, say_doubts
 
 __all__ = ["index"]
 
@@ -133,6 +133,7 @@ def index(
         problems += [_problem(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))
+    say_doubts(fields)
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
     complete = fields.pop("_Complete").astype(bool)
     found = PlateIndex(

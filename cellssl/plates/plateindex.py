@@ -11,7 +11,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import FIELD, NAMES, as_numbers, as_site
-from cellssl.plates.treatments import recognise_treatments
+from cellssl.plates.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_or_name
 from cellssl.words import counted
 
@@ -114,6 +114,8 @@ class PlateIndex:
         if not path.is_file():
             raise PlateError(f"there is no index at {path}; make one with `cellssl plates index`.")
         fields = _read(path)
+        if not _problems_path(path).is_file():  # of an index that was made here it was said then
+            say_doubts(fields)
         channels = tuple(
             name.removeprefix("Path_") for name in fields.columns if name.startswith("Path_")
         )

@@ -18,6 +18,8 @@ __all__ = ["read_spreadsheet"]
 logger = logging.getLogger(__name__)
 
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
+_UNNAMED = "Unnamed: "  # as pandas calls a column without a name
+_NUMBERED = re.compile(r'[^\n\r]*[\n\r]+ *"\d+"')  # the first row begins with a number in quotes
 _DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
 
 
@@ -59,16 +61,28 @@ def read_spreadsheet(
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
     names = [str(name).strip() for name in table.columns]
-    if not isinstance(table.index, pd.RangeIndex) and table.iloc[:, -1].eq("").all():
-        # Rows, but not the names, end with a separator: pandas took the first column for an index.
-        table = table.reset_index().iloc[:, :-1]
+    if not isinstance(table.index, pd.RangeIndex):  # rows have one column more than there are names
+        ends_empty = table.iloc[:, -1].eq("").all()
+        # R writes names of rows in front, in quotes; else it is a separator at the end of each.
+        table = table.reset_index(drop=_NUMBERED.match(text) is not None or not ends_empty)
+        table = table.iloc[:, : len(names)]
     table.columns = names
-    table = table.apply(lambda column: column.str.strip())  # `taxol ` is no other compound
+    # `taxol ` is no other compound
+    table = table.apply(lambda column: column.fillna("").str.strip())
+    table = table.loc[:, [not _says_nothing(column) for _, column in table.items()]]
     if separator != "," and len(table):
         table = table.apply(_with_points)
     if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
     return table
+
+
+def _says_nothing(column: pd.Series) -> bool:
+    """Tell a column without a name that is empty, or counts the rows, as pandas' index does."""
+    if not str(column.name).startswith(_UNNAMED):
+        return False
+    numbers = column.str.fullmatch(r"\d+").all() and column.is_unique
+    return bool(numbers or column.eq("").all())
 
 
 def _decoded(raw: bytes, path: Path) -> str:

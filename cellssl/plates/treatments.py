@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellssl.words import listed
 
-__all__ = ["recognise_treatments"]
+__all__ = ["recognise_treatments", "say_doubts"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +47,6 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     if _COMPOUND not in table:
         table = _with_compounds(table, named)
-    for about in (_COMPOUND, "Metadata_MOA"):
-        if about in table:
-            _say_alike(table[about])
-            _say_empty(table, about)
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if _CONCENTRATION in doses:
@@ -71,6 +67,14 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
         logger.info("%s is taken from %s", _CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
     return table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
+
+
+def say_doubts(table: pd.DataFrame) -> None:
+    """Say what of compounds and mechanisms may be meant otherwise: spellings, and wells without any."""
+    for about in (_COMPOUND, "Metadata_MOA"):
+        if about in table:
+            _say_alike(table[about])
+            _say_empty(table, about)
 
 
 def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:

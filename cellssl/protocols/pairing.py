@@ -73,7 +73,8 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
     -------
     dict
         ``columns`` that positives are told by, and ``plates`` whose cells' columns were looked at; both
-        empty where both views show the same cell, plates also where the cells name none.
+        empty where both views show the same cell. Plates are empty too where these are all, those that
+        are not trained on among them, and where the cells name none.
 
     Examples
     --------
@@ -91,18 +92,14 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
         columns += _label_columns(protocol, obs)
         looked_at |= _used_rows(protocol, obs)
     chosen = protocol.labels_used
+    plates: set[str] = set()
+    if _PLATE in obs.columns:
+        plates.update(obs[_PLATE].astype(str)[looked_at])
     if chosen is not None:
         columns += [_PREFIX + name for name in chosen.columns]
-        if chosen.plates is None or _PLATE not in obs.columns:
-            looked_at[:] = True
-        else:  # plates that are not among these cells were looked at elsewhere
-            looked_at |= obs[_PLATE].astype(str).isin(chosen.plates).to_numpy()
-    plates: list[str] = []
-    if _PLATE in obs.columns:
-        plates = sorted(set(obs[_PLATE].astype(str)[looked_at]))
-    if chosen is not None and chosen.plates is not None:
-        plates = sorted({*plates, *chosen.plates})
-    return {"columns": list(dict.fromkeys(columns)), "plates": plates}
+        # Amplitudes may have been chosen on plates that are not trained on.
+        plates = set() if chosen.plates is None else plates | set(chosen.plates)
+    return {"columns": list(dict.fromkeys(columns)), "plates": sorted(plates)}
 
 
 def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:

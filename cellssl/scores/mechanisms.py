@@ -62,8 +62,7 @@ class Matches:
         """95 % interval of the value, by resampling treatments; NaN when there are none."""
         if not self.n:
             return float("nan"), float("nan")
-        low, high = interval(self.value, self.draws(count=count, seed=seed))
-        return max(low, 0.0), min(high, 1.0)
+        return interval(self.value, self.draws(count=count, seed=seed), within=(0, 1))
 
     def __str__(self) -> str:
         """Give k of n with the interval."""

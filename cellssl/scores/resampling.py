@@ -146,11 +146,14 @@ def interval(
     *,
     further: Sequence[tuple[float, int]] = (),
     level: float = 0.95,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
     """Interval of a score from its draws, centred on the score.
 
     Repeated units raise mutual information a little, so the draws as a whole are shifted to have
-    the score as their mean; their quantiles are the interval.
+    the score as their mean; their quantiles are the interval. What lies outside `within` is cut off:
+    the truth is never there, so the interval misses it no more often than before. Intervals of
+    differences, and whether they exclude 0, are made of what is not cut.
 
     Parameters
     ----------
@@ -160,6 +163,8 @@ def interval(
     further : sequence of (float, int)
         Variances that come on top, each with its degrees of freedom: two, of three training seeds.
         They widen either side by Student's quantile, as in `joint_intervals`.
+    within : (float, float)
+        Values that the score can have: 0 and 1 for an accuracy.
 
     Returns
     -------
@@ -174,7 +179,10 @@ def interval(
     tail = (1 - level) / 2
     low, high = np.quantile(draws - draws.mean(), (tail, 1 - tail))
     more = np.sqrt(sum(t.isf(tail, freedom) ** 2 * variance for variance, freedom in further))
-    return float(value - np.hypot(low, more)), float(value + np.hypot(high, more))
+    return (
+        float(max(value - np.hypot(low, more), within[0])),
+        float(min(value + np.hypot(high, more), within[1])),
+    )
 
 
 def joint_intervals(

@@ -17,6 +17,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.phenotypes import Measurements, read_scores, require_label
 from cellssl.phenotypes.controls import is_negative
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
+from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
 from cellssl.phenotypes.predictions import choose_classes, measure_predictions
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
@@ -131,7 +132,8 @@ def ceiling(
         controls=is_negative(opened.obs, "Metadata_Control"),
         fair=fair,
     )
-    others = None if beside is None else _scores_beside(Path(beside), label, tasks[0])
+    cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)
+    others = None if beside is None else _scores_beside(Path(beside), label, cells)
     told = _told_protocol(given)
     plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
@@ -222,7 +224,14 @@ def _save(
         for seed, table in logits.items()
     }
     measured = measure_predictions(
-        tasks, likely, classes, label=label, name=NAME, counts=counts, note=_NOTE
+        tasks,
+        likely,
+        classes,
+        label=label,
+        name=NAME,
+        counts=counts,
+        cells=names.astype(str).tolist(),
+        note=_NOTE,
     )
     measured.save(out)
     predictions = _tabulate(obs, tasks[0], plan, likely, classes)
@@ -268,13 +277,13 @@ def _tabulate(
     return pd.concat(frames, ignore_index=True)
 
 
-def _scores_beside(path: Path, label: str, task: Task) -> pd.DataFrame:
+def _scores_beside(path: Path, label: str, cells: pd.Index) -> pd.DataFrame:
     """Read the scores that the ceiling is to stand beside; they must be of the same cells.
 
     Raises
     ------
     StudyError
-        When they are of another label or another number of cells.
+        When they are of another label or of other cells.
     """
     file = path / "scores.csv" if path.is_dir() else path
     if not file.is_file():
@@ -283,11 +292,12 @@ def _scores_beside(path: Path, label: str, task: Task) -> pd.DataFrame:
     asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
     asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
     there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
-    if there != [(label, len(task.rows))]:
+    others = "others of " * (read_fingerprint(file) not in ("", fingerprint(cells)))
+    if others or there != [(label, len(cells))]:
         found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
         raise StudyError(
-            f"{file} scores {found}, the ceiling {len(task.rows)} cells by {label}: they cannot stand side "
-            "by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
+            f"{file} scores {others}{found}, the ceiling {len(cells)} cells by {label}: they cannot stand "
+            "side by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
             "the protocol that left them out"
         )
     return scores

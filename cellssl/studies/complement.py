@@ -15,7 +15,9 @@ from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
 from cellssl.studies.study import Study
 
-__all__ = ["Complement", "complement"]
+__all__ = ["PAIR", "Complement", "complement", "pair_name"]
+
+PAIR = ["setting_a", "setting_b"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Complement:
     Attributes
     ----------
     gains : DataFrame
-        pair, one_protocol (two seeds of it), better (of the two, by this score), subset, metric,
-        value (of the pair), better_value, gain, low, high, apart; pairs that gain most
+        setting_a, setting_b (the same: two seeds of it), better (of the two, by this score), subset,
+        metric, value (of the pair), better_value, gain, low, high, apart; pairs that gain most
         in all scores together come first.
     classes : DataFrame
-        pair, better, classifier, class, accuracy, better_accuracy, gain, low, high, apart, n: over
+        setting_a, setting_b, better, classifier, class, accuracy, better_accuracy, gain, low, high, apart, n: over
         all classes, whose intervals hold for all of a pair at once.
     folder : Path
         Holds complement.csv and complement_per_class.csv.
@@ -40,9 +42,10 @@ class Complement:
     folder: Path
 
     @property
-    def best(self) -> str:
+    def best(self) -> tuple[str, str]:
         """The pair of two protocols that gains most."""
-        return str(self.gains.loc[~self.gains["one_protocol"], "pair"].iloc[0])
+        a, b = self.gains.loc[_two_protocols(self.gains), PAIR].iloc[0]
+        return str(a), str(b)
 
 
 def complement(
@@ -81,7 +84,7 @@ def complement(
     }
     measured = _measure(study, there, pairs, out, progress=progress)
     gains = pd.DataFrame(_gains(measured, pairs))
-    if gains.empty or gains["one_protocol"].all():
+    if gains.empty or not _two_protocols(gains).any():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
     found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, pairs)), out)
     tables = {"complement.csv": found.gains, "complement_per_class.csv": found.classes}
@@ -89,6 +92,11 @@ def complement(
         with atomic(out / file) as part:
             table.to_csv(part, index=False)
     return found
+
+
+def _two_protocols(gains: pd.DataFrame) -> pd.Series:
+    """Tell the pairs of two protocols from two seeds of one."""
+    return gains["setting_a"] != gains["setting_b"]
 
 
 def pair_name(a: str, b: str) -> str:
@@ -147,8 +155,7 @@ def _gains(
             better = max(parts, key=lambda name: values[name])
             row = difference_between(differences, pair, better, metric=metric, subset=subset)
             yield {
-                "pair": pair,
-                "one_protocol": parts[0] == parts[1],
+                **dict(zip(PAIR, parts, strict=True)),
                 "better": better,
                 "subset": subset,
                 "metric": metric,
@@ -163,9 +170,10 @@ def _gains(
 
 def _ordered(gains: pd.DataFrame) -> pd.DataFrame:
     """Put the pairs first that gain most over all classes."""
-    total = gains[gains["subset"] == "all"].groupby("pair")["gain"].mean()
+    total = gains[gains["subset"] == "all"].groupby(PAIR)["gain"].mean()
     order = total.sort_values(ascending=False).index
-    return pd.concat([gains[gains["pair"] == pair] for pair in order], ignore_index=True)
+    groups = dict(iter(gains.groupby(PAIR)))
+    return pd.concat([groups[pair] for pair in order], ignore_index=True)
 
 
 def _class_gains(
@@ -185,7 +193,7 @@ def _class_gains(
             better = max(parts, key=lambda name: means[name])
             for row in differences_between(told, pair, better).to_dict("records"):
                 yield {
-                    "pair": pair,
+                    **dict(zip(PAIR, parts, strict=True)),
                     "better": better,
                     "classifier": classifier,
                     "class": row["class"],

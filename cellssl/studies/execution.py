@@ -154,7 +154,7 @@ def _run(task: _Task) -> str:
         torch.set_num_threads(task.threads)
     try:
         protocol = from_dict(task.protocol)
-        train(protocol, crops, folder, device=task.device, progress=False)
+        train(protocol, crops, folder, device=task.device, warn=False, progress=False)
         embed(
             crops,
             folder,

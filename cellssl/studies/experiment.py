@@ -48,6 +48,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     strategy: str = "auto",
+    warn: bool = True,
     progress: bool = True,
 ) -> Path:
     """Train an encoder on crops as a protocol says; go on where an interrupted run stopped.
@@ -77,6 +78,8 @@ def train(
     devices, nodes, strategy
         Devices on each machine, machines, and how they share the work (``"ddp"``): the same run as
         on one device, faster.
+    warn
+        Whether it is said what the crops fall short of; a study says it once for all its runs.
     progress
         Whether a progress bar is drawn.
 
@@ -94,13 +97,14 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = Crops.open(crops)
-    for warning in require_fit(
+    warnings = require_fit(
         protocol,
         channels=crops.channels,
         stored_size=crops.size,
         masks=crops.mask_names,
         columns=list(crops.obs.columns),
-    ):
+    )
+    for warning in warnings if warn else ():
         _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
@@ -218,11 +222,14 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
     """
     used = used_labels(protocol, obs)
     told = obs[labels.codes.numpy() >= 0]
-    plates = set(told["Metadata_Plate"].astype(str)) if "Metadata_Plate" in obs.columns else set()
+    plates = set(used["plates"])
+    everywhere = used["columns"] and not plates
+    if "Metadata_Plate" in obs.columns and not everywhere:
+        plates.update(told["Metadata_Plate"].astype(str))
     return {
         "labels_used": {
             "columns": list(dict.fromkeys([*used["columns"], labels.name])),
-            "plates": sorted(plates | set(used["plates"])),
+            "plates": sorted(plates),
         },
         "told": {
             "classes": list(labels.classes),

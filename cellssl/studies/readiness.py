@@ -1,7 +1,6 @@
 """Whether a study can be carried out on a crop file: mistakes show now, not after the trainings."""
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
+from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation import check_normalisation
 from cellssl.phenotypes.tasks import build_tasks
@@ -19,6 +19,7 @@ from cellssl.studies.baselines import plan_baselines
 from cellssl.studies.planning import PlannedRun, base_protocol
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
+from cellssl.words import listed
 
 __all__ = ["check_label", "check_ready", "refuse_told"]
 
@@ -38,7 +39,7 @@ def check_ready(
     """
     opened = Crops.open(crops)
     firsts = [run for run in runs if run.seed == 0]
-    told: Counter[str] = Counter()
+    told: dict[str, list[str]] = {}
     for run in firsts:
         found = require_fit(
             run.protocol,
@@ -47,12 +48,13 @@ def check_ready(
             masks=opened.mask_names,
             columns=list(opened.obs.columns),
         )
-        told.update(finding.message for finding in found)
+        for finding in found:
+            told.setdefault(finding.message, []).append(run.combination)
     _check_scores(study, firsts, opened)
     if folders is not None:
         _check_folders(runs, folders)
-    for message, count in told.items():
-        _LOG.warning("%s (%d of the combinations)", message, count)
+    for message, names in told.items():
+        _LOG.warning("%s (%s)", message, listed(names))
 
 
 def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> None:
@@ -92,7 +94,15 @@ def check_label(
     refuse_told(protocols)
     used = {one.name: UsedLabels.of(used_labels(one, obs)) for one in protocols if one.weak}
     fair = fair_cells(obs, label, used) if held_out else None
-    tasks, _ = build_tasks(obs, label, subsets=subsets, where=where, fair=fair, resamples=2)
+    tasks, _ = build_tasks(
+        obs,
+        label,
+        subsets=subsets,
+        where=where,
+        controls=control_cells(obs),
+        fair=fair,
+        resamples=2,
+    )
     refuse_leaks(obs, label, used, tasks[0].rows)
 
 

@@ -96,7 +96,7 @@ def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps:
         },
     )
     with TemporaryDirectory() as folder:
-        train(short, crops, Path(folder) / "timing", device=device, progress=False)
+        train(short, crops, Path(folder) / "timing", device=device, warn=False, progress=False)
         rows = pd.read_csv(Path(folder) / "timing" / "metrics.csv")
     ends = rows.groupby("epoch")["seconds"].max()
     return float(ends.loc[2] - ends.loc[1]) / steps * whole.steps * whole.epochs

@@ -1,6 +1,6 @@
 """One loop for every method: fit, exact resume, checkpoints, metrics."""
 
-from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkpoint, load_weights
+from cellssl.training.checkpoint import CHECKPOINT, checkpoint_file, load_checkpoint
 from cellssl.training.classifier import Labels
 from cellssl.training.collapse import alignment, effective_rank, feature_std, uniformity
 from cellssl.training.devices import pick_device
@@ -30,7 +30,6 @@ __all__ = [
     "learning_rate",
     "load_checkpoint",
     "load_head",
-    "load_weights",
     "make_plan",
     "pick_device",
     "seeded",

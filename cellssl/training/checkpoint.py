@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from cellssl.errors import ModelError
 from cellssl.files import atomic
-from cellssl.words import listed
 
 __all__ = [
     "CHECKPOINT",
     "checkpoint_file",
     "differences",
     "load_checkpoint",
-    "load_weights",
     "save_checkpoint",
 ]
 
@@ -83,7 +80,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     --------
     >>> checkpoint = load_checkpoint("runs/expert")  # doctest: +SKIP
     >>> encoder = encoders.rebuild(checkpoint["encoder"])  # doctest: +SKIP
-    >>> load_weights(encoder, checkpoint["encoder_state"])  # doctest: +SKIP
+    >>> load_state(encoder, checkpoint["encoder_state"], source="it")  # doctest: +SKIP
     """
     path = checkpoint_file(path)
     if not zipfile.is_zipfile(path):
@@ -109,43 +106,6 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             "with --model and the file with --weights."
         )
     return checkpoint
-
-
-def load_weights(
-    module: nn.Module, state: Mapping[str, Tensor], *, source: str | Path = "the checkpoint"
-) -> None:
-    """Copy weights into a network, all of them or none.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network, e.g. an encoder.
-    state : mapping
-        Name → tensor, e.g. ``checkpoint["encoder_state"]``.
-    source : str or Path
-        Where they come from, for the message.
-
-    Raises
-    ------
-    ModelError
-        When the networks differ: says which weights are missing, unexpected, or of another shape.
-    """
-    own = module.state_dict()
-    missing = [name for name in own if name not in state]
-    unexpected = [name for name in state if name not in own]
-    shapes = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    found = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    faults = "; ".join(f"{what}: {listed(names, most=5)}" for what, names in found if names)
-    if faults:
-        raise ModelError(
-            f"the weights of {source} do not fit {type(module).__name__}. {faults}. Build the "
-            "network with the name, channels, width and stem that it was trained with."
-        )
-    module.load_state_dict(state)
 
 
 def differences(there: Any, now: Any, *, name: str = "") -> Iterator[str]:

@@ -14,6 +14,8 @@ from cellssl.errors import TrainingError
 
 __all__ = ["pick_device", "start_fabric"]
 
+_KINDS = ("auto", "cpu", "cuda", "mps")
+
 
 def pick_device(name: str = "auto") -> torch.device:
     """Choose a device by name.
@@ -21,7 +23,8 @@ def pick_device(name: str = "auto") -> torch.device:
     Parameters
     ----------
     name
-        "auto" (an accelerator where there is one, else the CPU), "cpu", "cuda", "cuda:1" or "mps".
+        "auto" (an accelerator where there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps", or
+        "gpu" (CUDA's where there is one, else Apple's).
 
     Raises
     ------
@@ -33,6 +36,7 @@ def pick_device(name: str = "auto") -> torch.device:
     >>> pick_device("cpu")
     device(type='cpu')
     """
+    name = _known(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -46,6 +50,25 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def _known(name: str) -> str:
+    """Give a device's name as torch spells it.
+
+    Raises
+    ------
+    TrainingError
+        When it is none.
+    """
+    kind, colon, number = name.strip().lower().partition(":")
+    if kind == "gpu":
+        apple = torch.backends.mps.is_available() and not torch.cuda.is_available()
+        kind = "mps" if apple else "cuda"
+    if kind not in _KINDS or number.isdecimal() != bool(colon):
+        raise TrainingError(
+            f"no device {name!r}; there are {', '.join(_KINDS)}, and cuda:1 for the second GPU"
+        )
+    return f"{kind}{colon}{number}"
+
+
 def start_fabric(
     device: str, precision: str, *, devices: int = 1, nodes: int = 1, strategy: str = "auto"
 ) -> Fabric:
@@ -57,7 +80,7 @@ def start_fabric(
     Parameters
     ----------
     device : str
-        "auto", "cpu", "cuda", "cuda:1" or "mps".
+        As for `pick_device`.
     precision : str
         As Fabric names it, e.g. "32-true" or "bf16-mixed".
     devices, nodes : int
@@ -72,7 +95,7 @@ def start_fabric(
     """
     if strategy not in ("auto", "ddp"):
         raise TrainingError(f"no strategy {strategy!r}; there are auto and ddp")
-    kind, _, number = device.partition(":")
+    kind, _, number = _known(device).partition(":")
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cellssl import methods
 from cellssl.errors import ModelError, nearest
-from cellssl.training.checkpoint import load_weights
-from cellssl.training.seeds import seeded
+from cellssl.parameters import load_state
 
 __all__ = ["PROJECTION", "head_names", "load_head"]
 
@@ -25,13 +25,15 @@ class Projection(nn.Module):
     projections have unit length.
     """
 
-    def __init__(self, method: methods.Method, *, feature_dim: int) -> None:
+    def __init__(self, encoder: nn.Module, projector: nn.Sequential, *, directions: bool) -> None:
         super().__init__()
-        self.method, self.feature_dim = method, feature_dim
+        self.encoder, self.projector, self.directions = encoder, projector, directions
+        self.feature_dim = int(projector[-1].out_features)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Project images."""
-        return self.method.project(images)
+        """Put images into the space that the loss compares views in."""
+        z: Tensor = self.projector(self.encoder(images))
+        return functional.normalize(z, dim=1) if self.directions else z
 
 
 def head_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
@@ -76,11 +78,12 @@ def load_head(checkpoint: Mapping[str, Any], name: str, encoder: Any, *, source:
             f"{', '.join(there) or '(none)'}; without a head the encoder's own features are taken."
         )
     settings, state = checkpoint["settings"], checkpoint["method_state"]
-    with seeded(0):
-        method = methods.build(settings["method"], encoder, **settings["method_options"])
+    method = methods.outline(
+        settings["method"], settings["method_options"], feature_dim=encoder.feature_dim
+    )
+    projector = method.projector.to_empty(device="cpu")
     grouped = f"heads.{name}.{_ALONE}"
     prefix = grouped if any(key.startswith(grouped) for key in state) else _ALONE
     weights = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    load_weights(method.projector, weights, source=f"head {name} of {source}")
-    width = [layer for layer in method.projector.modules() if isinstance(layer, nn.Linear)][-1]
-    return Projection(method, feature_dim=width.out_features)
+    load_state(projector, weights, source=f"head {name} of {source}")
+    return Projection(encoder, projector, directions=method.directions)

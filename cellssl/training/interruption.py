@@ -46,8 +46,15 @@ class Interruption:
         self.signal = self.signal or signal.SIGTERM
         return True
 
-    def leave(self, folder: Path, step: int) -> None:
+    def leave(self, folder: Path, step: int, *, finished: bool) -> None:
         """Stop here, if asked to; call it when everything is saved.
+
+        Parameters
+        ----------
+        folder, step
+            Where the run is.
+        finished
+            Whether that was its last step.
 
         Raises
         ------
@@ -58,10 +65,8 @@ class Interruption:
         """
         if self.signal is None:
             return
-        message = (
-            f"stopped by {self.signal.name} and saved at step {step}; "
-            f"the same command goes on from {folder}"
-        )
+        rest = "this training is finished" if finished else "the same command goes on"
+        message = f"stopped by {self.signal.name} and saved at step {step}; {rest}: {folder}"
         if self.signal is signal.SIGINT:
             raise KeyboardInterrupt(message)
         raise StoppedError(message)

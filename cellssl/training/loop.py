@@ -153,7 +153,8 @@ def fit(
             if stopping:
                 break
         fabric.barrier()
-        interruption.leave(folder, run.step)  # asked during the last checkpoint too
+        # Asked during the last checkpoint too.
+        interruption.leave(folder, run.step, finished=run.step == plan.total)
     return folder
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 import cellssl
 from cellssl.errors import TrainingError
-from cellssl.training.checkpoint import CHECKPOINT, load_weights, save_checkpoint
+from cellssl.parameters import load_state
+from cellssl.training.checkpoint import CHECKPOINT, save_checkpoint
 from cellssl.training.collapse import warn_if_collapsed
 from cellssl.training.environment import write_environment
 from cellssl.training.metrics import MetricsFile, TensorBoard
@@ -216,10 +217,11 @@ class Run:
     def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
         states = {f"encoder.{name}": value for name, value in saved["encoder_state"].items()}
-        load_weights(self._parts.method, states | saved["method_state"], source=self.folder)
+        source = f"the checkpoint in {self.folder}"
+        load_state(self._parts.method, states | saved["method_state"], source=source)
         load_optimizer(self._parts.optimizer, saved["optimizer_state"])
         if self._parts.classifier is not None:
-            load_weights(self._parts.classifier, saved["classifier_state"], source=self.folder)
+            load_state(self._parts.classifier, saved["classifier_state"], source=source)
         self._fabric.strategy.precision.load_state_dict(saved["precision_state"])
         self._losses.copy_(saved["losses"])
         self.step, self._seconds = saved["step"], saved["seconds"]

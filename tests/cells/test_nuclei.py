@@ -7,7 +7,7 @@ import tifffile
 from scipy import ndimage
 
 from cellssl.cells import Matches, find_nuclei, match_objects
-from cellssl.cells.carving import estimate_diameter
+from cellssl.cells.carving import _filled, estimate_diameter
 
 
 def discs(places, *, radius=9, side=128, level=1000.0, noise=10.0):
@@ -161,3 +161,19 @@ def test_real_nuclei(data):
 @pytest.mark.parametrize("value", [0, 50, 255])
 def test_a_blank_field_has_no_nuclei(side, value):
     assert find_nuclei(np.full((side, side), value, np.uint8)).max() == 0
+
+
+def test_a_hole_that_is_the_first_region_of_a_field_is_filled() -> None:
+    mask = np.zeros((60, 60), bool)
+    mask[:30] = True  # a nucleus that reaches over the field's first row
+    mask[5:7, 5:7] = False
+    mask[40:50, 40:50] = True
+    mask[44:46, 44:46] = False
+    holes = mask.copy()
+    filled = _filled(mask, 20)
+    assert filled[5:7, 5:7].all()
+    assert filled[44:46, 44:46].all()
+    holes[5:7, 5:7] = holes[44:46, 44:46] = True
+    assert np.array_equal(filled, holes)  # and the background stays
+    assert not _filled(mask, 3)[5:7, 5:7].any()
+    assert _filled(np.ones((9, 9), bool), 20).all()

@@ -41,6 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
             "Metadata_Plate": plate,
             "Metadata_Well": [f"{'AB'[i % 2]}{1 + i // 12:02}" for i in range(48)],
             "Metadata_MOA": np.where(kind, "bright", "DMSO"),
+            "Metadata_Compound": np.where(kind, "taxol", "DMSO"),
         },
         index=[f"{plate[i]}/1/{i}" for i in range(48)],
     )
@@ -56,8 +57,12 @@ def test_from_plan_to_pairs(files: tuple[Path, Path, Path]) -> None:
     few = ("--seeds", 2, "--device", "cpu")
     told = run("plan", study, crops, *few).output
     assert "4 runs: 2 combinations, 2 seeds each" in told
+    assert told.count("beyond the stored crops") == 1
+    assert "need no mirror (expert)" in told.replace("\n", " ")
     done = run("run", study, crops, "-o", out, *few)
     assert done.exit_code == 0, done.output
+    assert done.output.count("beyond the stored crops") == 1
+    assert done.output.count("takes negative controls for treatments") == 1
     assert f"written to {out / 'study.html'}" in done.output.replace("\n", "")
     assert "simple-features" in done.output
     told = run("status", out).output

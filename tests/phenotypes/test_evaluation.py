@@ -102,7 +102,8 @@ def test_a_class_on_one_plate_is_named(make_embedding):
     labels = cells.obs[LABEL].astype(object)
     labels[(cells.obs["Metadata_Plate"] == "W0_1") & (labels == "Actin")] = "Rare"
     cells.obs[LABEL] = labels
-    assert "Rare" in value(score([cells]), "knn").note
+    told = value(score([cells]), "knn").note
+    assert told == "1 of 4 classes count 0, cannot be found, in one group only: Rare"
 
 
 def test_where_no_class_lies_in_two_wells_nothing_scores_nothing(make_embedding):

@@ -121,7 +121,8 @@ def test_a_class_that_is_not_trained_on_is_named_and_one_that_is_not_tested_can_
     cells.obs["Metadata_Class"] = labels
     measured = measure_embeddings([cells], progress=False, resamples=5, seeds=(0,))
     found = row(measured.scores, "linear")
-    assert found["note"] == "cannot be found, not in the training set: bee"
+    told = "1 of 3 classes count 0, cannot be found, not in the training set: bee"
+    assert found["note"] == told
     assert found["classes"] == 3
     classes = measured.per_class.query("classifier == 'linear'").set_index("class")["accuracy"]
     assert list(classes.index) == ["ant", "bee", "cow"]

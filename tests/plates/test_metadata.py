@@ -6,7 +6,7 @@ import pytest
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
-from cellssl.plates.treatments import recognise_treatments
+from cellssl.plates.treatments import say_doubts
 
 Write = Callable[..., Path]
 PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"
@@ -251,7 +251,10 @@ def test_control_column_of_ones_own(write: Write, caplog: pytest.LogCaptureFixtu
     ("options", "message"),
     [
         ({"control_column": "Type", "negative": "x"}, "no column 'Type'; they have .*Dose"),
-        ({"control_column": "Dose", "negative": "9"}, "no well has '9' in Metadata_Dose.*1, 2, 3"),
+        (
+            {"control_column": "Dose", "negative": "9"},
+            "no well has '9' in Metadata_Dose.*1, 2 and 3",
+        ),
         ({"control_column": "Dose"}, "give --negative, --positive"),
         ({"negative": "DMSO"}, "no column 'Compound'"),
     ],
@@ -259,6 +262,11 @@ def test_control_column_of_ones_own(write: Write, caplog: pytest.LogCaptureFixtu
 def test_bad_controls(write: Write, options: dict[str, str], message: str) -> None:
     with pytest.raises(PlateError, match=message):
         _index(write, "Well,Dose\nA1,1\nA2,2\nB1,3\n", **options)
+
+
+def test_a_control_in_other_letters_is_suggested(write: Write) -> None:
+    with pytest.raises(PlateError, match=r"values there: DMSO and x; did you mean 'DMSO'\?"):
+        _index(write, "Well,Compound\nA1,DMSO\nA2,x\nB1,x\n", negative="dmso")
 
 
 def test_spaces_around_names_make_no_other_compound(write: Write) -> None:
@@ -287,6 +295,55 @@ def test_names_that_differ_in_case_alone_are_said(
     assert "Metadata_MOA: names" not in caplog.text
 
 
+def test_what_a_table_leaves_open_is_said_when_it_is_read_and_not_again(
+    write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    found = _index(write, "Well,Drug,MOA\nA1,Taxol,x\nA2,TAXOL,\nB1,DMSO,y\n")
+    saved = found.save(tmp_path / "plate.csv")
+    assert "upper and lower case alone" in caplog.text
+    assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
+    caplog.clear()
+    PlateIndex.load(saved)
+    assert caplog.text == ""
+    saved.with_name("plate.problems.csv").unlink()  # as a table of one's own comes
+    PlateIndex.load(saved)
+    assert "upper and lower case alone" in caplog.text
+    assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",Well,Compound,MOA\n0,A1,taxol,x\n1,A2,DMSO,y\n2,B1,DMSO,y\n",  # pandas
+        "Unnamed: 0,Well,Compound,MOA\n5,A1,taxol,x\n7,A2,DMSO,y\n9,B1,DMSO,y\n",  # and again
+        "Well,Compound,MOA,,\nA1,taxol,x,,\nA2,DMSO,y,,\nB1,DMSO,y,,\n",  # a spreadsheet
+        "Well,Compound,MOA,\nA1,taxol,x\nA2,DMSO,y\nB1,DMSO,y\n",
+        '"Well","Compound","MOA"\n"1","A1","taxol","x"\n"2","A2","DMSO","y"\n"3","B1","DMSO","y"\n',
+        '"Well"\t"Compound"\t"MOA"\n"4"\t"A1"\t"taxol"\t"x"\n"5"\t"A2"\t"DMSO"\t"y"\n"6"\t"B1"\t"DMSO"\t"y"\n',
+    ],
+)
+def test_columns_without_names_count_rows_or_are_empty(write: Write, text: str) -> None:
+    fields = _index(write, text).fields.filter(like="Metadata_")
+    assert fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
+    assert fields["Metadata_MOA"].tolist() == ["x", "y", "y"]
+    assert not fields.columns.str.contains("Unnamed").any()
+
+
+def test_an_empty_last_column_moves_no_other(write: Write) -> None:
+    r = '"Well","Compound","Note"\n"1","A1","taxol",""\n"2","A2","DMSO",""\n"3","B1","DMSO",""\n'
+    assert _index(write, r).fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
+    named = "Well,Compound,Note\nA1,taxol,\nA2,DMSO,\nB1,DMSO,\n"
+    fields = _index(write, named).fields
+    assert fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
+    assert fields["Metadata_Note"].tolist() == [""] * 3
+
+
+def test_a_column_without_a_name_that_says_something_stays(write: Write) -> None:
+    fields = _index(write, "Well,Compound,\nA1,taxol,high\nA2,DMSO,\nB1,DMSO,\n").fields
+    assert fields["Metadata_Unnamed: 2"].tolist() == ["high", "", ""]
+
+
 def test_rows_that_end_with_a_separator_stay_in_their_columns(write: Write) -> None:
     fields = _index(write, "Well,Compound\nA1,taxol,\nA2,DMSO,\nB1,DMSO,\n").fields
     assert fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
@@ -298,5 +355,5 @@ def test_empty_names_of_a_parquet_tables_categories_are_counted(
 ) -> None:
     caplog.set_level("INFO")
     table = pd.DataFrame({**keys, "Metadata_Compound": pd.Categorical(["taxol", None])})
-    pd.testing.assert_frame_equal(recognise_treatments(table), table)
+    say_doubts(table)
     assert "Metadata_Compound is empty in 1 of 2 wells" in caplog.text

@@ -57,6 +57,7 @@ WRONG = [
     ("unknown method", ("simclr", "simclrr"), 10, "unknown method 'simclrr'; did you mean 'simclr'?"),
     ("unknown encoder", ("resnet18", "resnet19"), 10, "unknown encoder 'resnet19'; did you mean 'resnet18'?"),
     ("option out of range", ("epochs: 5", "method_options: {dim: 8, temperature: -1}"), 10, "temperature: got -1, wanted a number above 0"),
+    ("absurd size", ("epochs: 5", "method_options: {hidden: 1000000000}"), 10, "hidden: got 1000000000, wanted a whole number from 1 to 65536"),
     ("unknown option", ("epochs: 5", "method_options: {temprature: 1}"), 10, "unknown option 'temprature' of simclr; did you mean 'temperature'?"),
     ("epochs as text", ("epochs: 5", "epochs: '5'"), 10, "epochs: expected a whole number, got '5'"),
     ("warm-up too long", ("epochs: 5", "epochs: 5, warmup_epochs: 9"), 10, "warmup_epochs: got 9, wanted less than epochs (5)"),

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from cellssl.errors import ProtocolError, TrainingError
+from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import (
+    LabelsUsed,
     Positives,
     build_partners,
     dump,
@@ -90,6 +92,18 @@ def test_used_labels_are_columns_and_plates() -> None:
     both = ["Metadata_Compound", "Metadata_Concentration"]
     assert used("same_treatment") == [both, ["P1", "P2"]]
     assert used("same_treatment", CELLS.drop(columns="Metadata_Plate")) == [both, []]
+
+
+def test_labels_that_chose_amplitudes_are_used_on_all_plates_unless_some_are_named() -> None:
+    def used(**keys: object) -> list[list[str]]:
+        chosen = resolve("natural-moco").model_copy(update={"labels_used": LabelsUsed(**keys)})
+        trained_on = CELLS[CELLS["Metadata_Plate"] == "P1"]
+        return list(used_labels(chosen, trained_on).values())
+
+    assert used(columns=["MOA"], plates=["P2"]) == [["Metadata_MOA"], ["P2"]]
+    assert used(columns=["MOA"]) == [["Metadata_MOA"], []]  # P2 is not among the cells, nor fair
+    everywhere = UsedLabels.of(dict(zip(("columns", "plates"), used(columns=["MOA"]), strict=True)))
+    assert everywhere.rows(CELLS).all()
 
 
 def test_columns_are_chosen_with_or_without_prefix() -> None:

@@ -171,6 +171,19 @@ def test_dna_has_the_same_colour_wherever_it_stands():
     assert len(set(channel_colours(["a", "b", "c", "d", "e"]).values())) == 5
 
 
+@pytest.mark.parametrize("count", [5, 6])
+def test_many_stains_over_one_another_are_grey_and_nuclei_blue(count):
+    colours = channel_colours([*"abcde"[: count - 1], "Hoechst"])
+    assert colours["Hoechst"][2] == 1
+    assert max(colours["Hoechst"][:2]) < 0.4
+    others = np.array([colour for name, colour in colours.items() if name != "Hoechst"])
+    mixed = others.sum(axis=0)
+    assert mixed.min() > 0.75 * mixed.max()  # the former four beside cyan were yellow: 0.36
+    every = np.array(list(colours.values()))
+    apart = np.linalg.norm(every[:, None] - every, axis=-1)
+    assert apart[~np.eye(count, dtype=bool)].min() > 0.4
+
+
 def test_photographs_have_their_own_colours() -> None:
     assert channel_colours(["Red", "Green", "Blue"]) == {
         "Red": (1.0, 0.0, 0.0),

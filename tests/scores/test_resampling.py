@@ -69,6 +69,15 @@ def test_interval_is_centred_and_covers():
     assert (low, high) == pytest.approx((0.5 - 0.196, 0.5 + 0.196), abs=0.005)
 
 
+def test_an_interval_ends_where_a_score_does():
+    further = [(0.1**2, 1)]  # two seeds that differ much
+    assert interval(0.9, np.zeros(9), further=further, within=(0, 1)) == (0, 1)
+    low, high = interval(0.9, np.zeros(9), further=further)
+    assert low < 0 < 1 < high
+    inside = interval(0.5, np.array([0.4, 0.6]), within=(0, 1))
+    assert inside == interval(0.5, np.array([0.4, 0.6]))
+
+
 def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says():
     rng, covered = np.random.default_rng(0), 0
     for seed in range(200):

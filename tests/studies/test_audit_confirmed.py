@@ -236,7 +236,9 @@ def test_changes_of_classes_are_those_from_their_own_mean() -> None:
     assert apart.interval[0] < 0 < apart.interval[1]
 
 
-def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: Path) -> None:
+def test_gains_of_classes_named_by_numbers_are_held_against_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rng = np.random.default_rng(1)
     names, digits = [f"setting {i}" for i in range(5)], ["0", "1", "2"]
     rows = [(name, digit, rng.normal(), rng.normal()) for name in names for digit in digits]
@@ -259,9 +261,9 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: P
         pairs["setting_a"].mask(late, pairs["setting_b"]),
         pairs["setting_b"].mask(late, "setting 1"),
     )
-    gains = pairs.assign(pair=ends[0] + " + " + ends[1], subset="all")
-    gains = gains.assign(metric="linear", one_protocol=False).sample(frac=1, random_state=0)
-    unlike = pd.DataFrame({"pair": ["setting 0, two seeds"], "one_protocol": True, "gain": 9.0})
+    gains = pairs.assign(setting_a=ends[0], setting_b=ends[1], subset="all", metric="linear")
+    gains = gains.sample(frac=1, random_state=0)
+    unlike = pd.DataFrame({"setting_a": ["setting 0"], "setting_b": ["setting 0"], "gain": 9.0})
     table = pd.concat([gains, unlike.assign(subset="all", metric="linear")])
     table.to_csv(tmp_path / "complement.csv", index=False)
     found = agreement(settings, classes, pairs, tmp_path / "scores.csv")
@@ -278,6 +280,12 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(tmp_path: P
         assert table["spearman"][of, "after"] == pytest.approx(1)
         assert table["settings"][of, "after"] == count
     assert table["classes"]["classes", "after"] == 3
+    gains.iloc[1:].to_csv(tmp_path / "complement.csv", index=False)
+    fewer = agreement(settings, classes, pairs, tmp_path / "scores.csv")
+    assert "pairs" not in set(fewer["of"])
+    first, second = gains[["setting_a", "setting_b"]].iloc[0].sort_values()
+    assert "linear: what pairs gain is not held against training, since 1 of 10" in caplog.text
+    assert f"have no score: {first} + {second}" in caplog.text
 
 
 RESULTS = Path(__file__).parents[2] / "protocols" / "studies" / "results"

@@ -220,6 +220,12 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     evaluate([cells], label="MOA", where="Chosen", out=tmp_path / "some", progress=False)
     with pytest.raises(StudyError, match=r"cannot stand side by side. Give the same --label"):
         measure(crops, tmp_path / "out", beside=tmp_path / "some" / "scores.csv")
+    # As many cells, but not the same: each of another name.
+    moved = cells.copy()
+    moved.obs_names = [f"{name}x" for name in cells.obs_names]
+    evaluate([moved], label="MOA", out=tmp_path / "moved", progress=False)
+    with pytest.raises(StudyError, match=r"scores others of 228 cells by Metadata_MOA"):
+        measure(crops, tmp_path / "out", beside=tmp_path / "moved")
     with pytest.raises(StudyError, match="no scores at"):
         measure(crops, tmp_path / "out", beside=tmp_path)
     assert not (tmp_path / "out").exists()  # nothing was trained before

@@ -10,6 +10,7 @@ import pytest
 from cellssl.errors import StudyError
 from cellssl.phenotypes import combine, evaluate
 from cellssl.studies import Outcome, Study, complement, write_study_page
+from cellssl.studies.complement import PAIR
 from cellssl.studies.outcome import difference_between, trained_names
 
 
@@ -83,13 +84,13 @@ def test_pairs_are_held_against_the_better_of_the_two(
     tiny: Study, cells: Path, carried_out: Path, outcome: Outcome
 ) -> None:
     found = complement(tiny, cells, carried_out, progress=False)
-    gains = found.gains.set_index(["pair", "metric"]).sort_index()
-    pairs = ["expert + geometry", "expert, two seeds", "geometry, two seeds"]
-    assert sorted(set(found.gains["pair"])) == pairs
+    gains = found.gains.set_index([*PAIR, "metric"]).sort_index()
+    pairs = {("expert", "expert"), ("expert", "geometry"), ("geometry", "geometry")}
+    assert set(found.gains[PAIR].itertuples(index=False, name=None)) == pairs
     means = outcome.scores[outcome.scores["seed"] == "mean"]
     means = means.set_index(["embedding", "metric"]).sort_index()
     for metric in ("ami_kmeans", "knn", "linear"):
-        row = gains.loc[("expert + geometry", metric)]
+        row = gains.loc[("expert", "geometry", metric)]
         values = {name: means.loc[(name, metric), "value"] for name in ("expert", "geometry")}
         assert row["better_value"] == pytest.approx(max(values.values()))
         assert values[row["better"]] == max(values.values())
@@ -97,9 +98,9 @@ def test_pairs_are_held_against_the_better_of_the_two(
         assert row["gain"] == pytest.approx(row["value"] - row["better_value"])
         assert row["low"] <= row["gain"] <= row["high"]
         assert row["apart"] == (row["low"] > 0 or row["high"] < 0)
-    order = found.gains.groupby("pair", sort=False)["gain"].mean().tolist()
+    order = found.gains.groupby(PAIR, sort=False)["gain"].mean().tolist()
     assert order == sorted(order, reverse=True)
-    assert found.best == "expert + geometry"
+    assert found.best == ("expert", "geometry")
     for name in ("complement.csv", "complement_per_class.csv"):
         assert len(pd.read_csv(carried_out / name))
 
@@ -108,15 +109,11 @@ def test_classes_gain_what_their_mean_gains(tiny: Study, cells: Path, carried_ou
     found = complement(tiny, cells, carried_out, progress=False)
     for classifier in ("knn", "linear"):
         own = found.classes[
-            (found.classes["pair"] == "expert + geometry")
+            (found.classes[PAIR] == found.best).all(axis=1)
             & (found.classes["classifier"] == classifier)
         ]
         assert set(own["class"]) == {"DMSO", "bright", "small"}
-        whole = (
-            found.gains.set_index(["pair", "metric"])
-            .sort_index()
-            .loc[("expert + geometry", classifier)]
-        )
+        whole = found.gains.set_index([*PAIR, "metric"]).sort_index().loc[(*found.best, classifier)]
         assert own["gain"].mean() == pytest.approx(whole["gain"])
         assert (own["low"] <= own["gain"]).all()
         assert (own["gain"] <= own["high"]).all()

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from cellssl.errors import ModelError
-from cellssl.training import load_checkpoint, load_weights
+from cellssl.parameters import load_state
+from cellssl.training import load_checkpoint
 from cellssl.training.checkpoint import differences
 
 
@@ -35,19 +36,19 @@ def test_it_holds_what_the_design_says(folder: Path, tiny: ModuleType) -> None:
 
 def test_its_weights_go_into_a_new_encoder(folder: Path, tiny: ModuleType) -> None:
     encoder, state = tiny.TinyEncoder(), load_checkpoint(folder)["encoder_state"]
-    load_weights(encoder, state)
+    load_state(encoder, state, source="it")
     assert all(torch.equal(value, state[name]) for name, value in encoder.state_dict().items())
 
 
 def test_another_network_is_named_with_what_differs(folder: Path, tiny: ModuleType) -> None:
     state = load_checkpoint(folder)["encoder_state"]
-    with pytest.raises(ModelError, match=r"another shape: convolution.weight \(8, 2, 3, 3\) inst"):
-        load_weights(tiny.TinyEncoder(features=4), state)
+    with pytest.raises(ModelError, match=r"another shape \(convolution.weight \(8, 2, 3, 3\) inst"):
+        load_state(tiny.TinyEncoder(features=4), state, source="it")
     encoder = tiny.TinyEncoder()
     before = encoder.convolution.weight.clone()
     state["extra.weight"] = state.pop("norm.weight")
-    with pytest.raises(ModelError, match=r"missing: norm.weight; unexpected: extra.weight"):
-        load_weights(encoder, state)
+    with pytest.raises(ModelError, match=r"missing \(norm.weight\); 1 unexpected \(extra.weight\)"):
+        load_state(encoder, state, source="it")
     assert torch.equal(encoder.convolution.weight, before)
 
 

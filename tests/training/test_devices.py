@@ -13,13 +13,29 @@ def test_auto_is_a_device_that_computes():
     assert pick_device("cpu") == torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
+def test_a_gpu_is_cudas_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", lambda *_, device: device)
+    assert pick_device("gpu") == torch.device("cuda")
+    assert pick_device("GPU:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("name", ["abacus", "xpu", "cuda:", "cuda:one"])
+def test_what_is_no_device_is_said_with_those_there_are(name):
+    for ask in (pick_device, lambda device: start_fabric(device, "32-true")):
+        with pytest.raises(
+            TrainingError, match=f"no device '{name}'; there are auto, cpu, cuda, mps"
+        ):
+            ask(name)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", pytest.param("gpu", marks=NO_GPU)])
 def test_a_device_that_is_not_there_is_refused(name):
     with pytest.raises(TrainingError, match="take auto or cpu"):
         pick_device(name)
 
 
-@pytest.mark.parametrize("name", ["abacus", "cuda:99", pytest.param("cuda", marks=NO_GPU)])
+@pytest.mark.parametrize("name", ["cuda:99", pytest.param("cuda", marks=NO_GPU)])
 def test_a_training_refuses_it_too(name):
     with pytest.raises(TrainingError, match="Use --device auto, or cpu"):
         start_fabric(name, "32-true")

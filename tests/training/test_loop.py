@@ -337,7 +337,7 @@ def test_asked_to_stop_while_the_last_checkpoint_is_written(
         save(file, checkpoint)
 
     monkeypatch.setattr(run, "save_checkpoint", asked)
-    with pytest.raises(KeyboardInterrupt, match="saved at step 5"):
+    with pytest.raises(KeyboardInterrupt, match="saved at step 5; this training is finished"):
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1))
     assert load_checkpoint(tmp_path)["finished"]
 

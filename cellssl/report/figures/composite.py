@@ -19,13 +19,15 @@ PALETTES: dict[int, tuple[Colour, ...]] = {
     2: ((1.0, 0.2, 1.0), (0.2, 1.0, 0.2)),
     3: ((0.0, 0.75, 1.0), (1.0, 0.9, 0.1), (1.0, 0.15, 0.75)),
 }
+# Of four and more, most lie over one another in the cytoplasm: beside the nuclei's blue come hues
+# that add up to grey, so that what one stain has alone still shows.
 MANY: tuple[Colour, ...] = (
-    (0.0, 0.75, 1.0),
-    (1.0, 0.9, 0.1),
-    (1.0, 0.15, 0.75),
-    (0.2, 0.9, 0.3),
+    (0.15, 0.35, 1.0),
+    (0.1, 0.85, 0.2),
     (1.0, 0.5, 0.0),
-    (0.7, 0.7, 0.7),
+    (1.0, 0.1, 0.75),
+    (0.0, 0.75, 0.9),
+    (0.65, 0.2, 1.0),
 )
 # Channels of a photograph are the colours that they are called by.
 PHOTOGRAPH = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}

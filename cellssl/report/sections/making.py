@@ -89,8 +89,8 @@ def _protocol_blocks(protocol: "Protocol") -> list[Block]:
         blocks.append(Text(text, tone="warning"))
     used = protocol.labels_used
     if used is not None:
-        where = f" of plates {', '.join(used.plates)}" if used.plates else ""
-        text = f"This protocol was chosen by labels: {', '.join(used.columns)}{where}."
+        where = f"plates {', '.join(used.plates)}" if used.plates else "all plates"
+        text = f"This protocol was chosen by labels: {', '.join(used.columns)} of {where}."
         blocks.append(Text(text, tone="warning"))
     return blocks
 

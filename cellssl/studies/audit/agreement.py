@@ -3,6 +3,7 @@
 Of the settings themselves, of their classes, and of every two settings side by side.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,9 +23,11 @@ from cellssl.studies.audit.correlation import (
 from cellssl.studies.bias import class_table
 from cellssl.studies.complement import pair_name
 from cellssl.studies.outcome import TOGETHER
+from cellssl.words import listed
 
 __all__ = ["COLUMNS", "agreement", "pooled_agreement"]
 
+_LOG = logging.getLogger(__name__)
 Matrix = NDArray[np.float64]
 
 COLUMNS = (
@@ -212,29 +215,40 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[_C
 
 def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare what every two settings gain over the better of them."""
-    complement = complement[(complement["subset"] == "all") & ~complement["one_protocol"]]
-    ends = predicted[["setting_a", "setting_b"]].to_numpy()
-    # `study complement` takes settings as their runs come: where the first seed of one is not
-    # finished, it comes behind others that follow it in the study.
-    names, reverse = ([pair_name(a, b) for a, b in one] for one in (ends, ends[:, ::-1]))
-    for metric, own in complement.groupby("metric", sort=False):
-        told = own.set_index("pair")["gain"]
-        found = told.reindex(names).fillna(dict(zip(names, told.reindex(reverse), strict=True)))
-        gains = predicted.assign(found=found.to_numpy()).dropna(subset="found")
-        settings = pd.unique(gains[["setting_a", "setting_b"]].to_numpy().ravel())
-        count = len(settings)
-        if count < _FEWEST or len(gains) < count * (count - 1) // 2:
+    two = complement["setting_a"] != complement["setting_b"]
+    # Two that move cells unlike each other are taken to add most.
+    told = {"after": _square(predicted, "gain"), "moved": _square(predicted, "moved")}
+    for metric, own in complement[two & (complement["subset"] == "all")].groupby(
+        "metric", sort=False
+    ):
+        found = _square(own, "gain")
+        settings = found.index.intersection(told["after"].index)
+        if len(settings) < _FEWEST:
             continue
-        # Two that move cells unlike each other are taken to add most.
-        gain, moved, value = (_square(gains, name) for name in ("gain", "moved", "found"))
-        each = _compare({"after": gain, "moved": moved}, value, pair_correlation)
-        yield _Comparison(str(metric), "pairs", count, np.nan, each)
+        value = found.loc[settings, settings].to_numpy()
+        lacking = [
+            pair_name(settings[a], settings[b])
+            for a, b in np.argwhere(np.isnan(np.triu(value, 1))).tolist()
+        ]
+        if lacking:
+            count = len(settings) * (len(settings) - 1) // 2
+            _LOG.warning(
+                "%s: what pairs gain is not held against training, since %d of %d pairs have no score: %s",
+                metric,
+                len(lacking),
+                count,
+                listed(lacking),
+            )
+            continue
+        squares = {name: table.loc[settings, settings].to_numpy() for name, table in told.items()}
+        each = _compare(squares, value, pair_correlation)
+        yield _Comparison(str(metric), "pairs", len(settings), np.nan, each)
 
 
-def _square(pairs: pd.DataFrame, column: str) -> Matrix:
-    """Spread a column of all pairs of S settings out, (S, S)."""
+def _square(pairs: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Spread a column of pairs of S settings out, (S, S), whichever of two is named first."""
     table = pairs.pivot_table(column, "setting_a", "setting_b")
-    return np.asarray(table.combine_first(table.T), dtype=float)
+    return table.combine_first(table.T).astype(float)
 
 
 def _compare(
