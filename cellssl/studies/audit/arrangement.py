@@ -130,5 +130,5 @@ def arranged_property(name: str) -> str:
     'handedness of DAPI and Actin'
     """
     every = {**_OWN, **_BETWEEN}
-    what = next(feature for feature in every if name.endswith(f"_{feature}"))
+    what = max((feature for feature in every if name.endswith(f"_{feature}")), key=len)
     return f"{every[what]} of {name.removesuffix(f'_{what}').replace('+', ' and ')}"

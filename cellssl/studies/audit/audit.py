@@ -60,8 +60,8 @@ class Audit:
         reference, before, after, intensity: how often a cell is put right between two classes, from
         the reference, from what the whole view leaves of it, and from intensity statistics alone.
     unseen : DataFrame
-        reference, class_a, class_b, before (d' below 1): pairs that cannot be told before any view, of
-        which nothing is said.
+        reference, class_a, class_b, before (d'): pairs that cannot be told before any view, of which
+        nothing is said: below 1, or below what 95 % of pairs have whose cells are dealt out at random.
     verdict : list of str
         Ranked, in plain words.
     """

@@ -12,6 +12,7 @@ from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     Groups,
+    by_chance,
     pair_separation,
     put_right,
     spread_separation,
@@ -20,7 +21,7 @@ from cellssl.studies.audit.separation import (
 
 __all__ = ["VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
 
-VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
+VISIBLE = 1.0  # d' from which on a contrast is one: 69 % of cells are then put right
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
 
 
@@ -86,6 +87,8 @@ class Standing:
         alone = Groups(("all",), none + 1)
         self.noise = within(self.X, self.groups if self.groups.names else alone)
         self.pairs = self.separations()
+        # From here on two classes are told; of few cells, more than they lie apart by chance.
+        self.least = VISIBLE if label is None else max(VISIBLE, by_chance(self.X, self.groups))
 
     def moved(self, made: NDArray[np.float64]) -> Moved:
         """Compare cells after a case (K, N, D) with the cells as they are."""
@@ -105,7 +108,7 @@ class Standing:
 
     def relative(self, moved: Moved) -> float:
         """Give displacements in units of the distance between classes' means, or between cells."""
-        if self.label is None:
+        if self.label is None or len(self.groups.names) < 2:
             return moved.distance / self.spread()
         apart = pdist(self.groups.means(self.X))
         return float(moved.distance / np.median(apart))
@@ -119,7 +122,7 @@ class Standing:
 
     def visible(self) -> NDArray[np.int64]:
         """List the pairs that can be told apart at all: (M, 2)."""
-        return visible_pairs(self.pairs)
+        return visible_pairs(self.pairs, self.least)
 
     def accuracy(self, moved: Moved | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
@@ -129,7 +132,7 @@ class Standing:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
         if self.label is None:
             return self._share(self.X, self.groups, moved)
-        return share_lost(self.pairs, self.separations(moved))
+        return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Moved) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
@@ -161,14 +164,18 @@ class Standing:
         return 1 - spread_separation(X, groups, self.noise + moved.noise) / before
 
 
-def visible_pairs(pairs: NDArray[np.float64]) -> NDArray[np.int64]:
+def visible_pairs(
+    pairs: NDArray[np.float64], least: NDArray[np.float64] | float
+) -> NDArray[np.int64]:
     """List the pairs (M, 2) of (K, K) d' that can be told apart at all."""
-    return np.argwhere(np.triu(pairs, 1) >= VISIBLE)
+    return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
 
 
-def share_lost(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+def share_lost(
+    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64] | float
+) -> float:
     """Give the mean share of d' (K, K) that the visible pairs lose; NaN where none is visible."""
-    chosen = tuple(visible_pairs(before).T)
+    chosen = tuple(visible_pairs(before, least).T)
     if not len(chosen[0]):
         return float("nan")
     return float(1 - (after[chosen] / before[chosen]).mean())

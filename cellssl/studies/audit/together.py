@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import put_right
-from cellssl.studies.audit.standing import VISIBLE, Moved, Standing, share_lost, visible_pairs
+from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_pairs
 
 __all__ = ["Together"]
 
-_BETTER = 1.5  # times as far apart: two spaces differ by less than that by chance
+_BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 
 class Together:
     """Cells in one or several reference spaces, for those who ask what an operation erases.
 
-    Two classes are told in the first space, unless another tells them much better (half as much
-    again, and visibly): then in that one, and of them is left what either space leaves. Wells,
-    nuisances and how far cells move are those of the first.
+    Two classes are told in the first space, unless another tells them twice as well, and visibly:
+    then in that one, and of them is left what either space leaves. Wells, nuisances and how far cells
+    move are those of the first.
 
     Parameters
     ----------
@@ -50,9 +50,12 @@ class Together:
         self.first = self.standings[0]
         self.groups, self.nuisances = self.first.groups, self.first.nuisances
         every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
-        better = every.max(axis=0) >= np.maximum(VISIBLE, _BETTER * every[0])
-        self.speaker = np.where(better, every.argmax(axis=0), 0)  # (K, K): who tells a pair
+        least = np.array([one.least for one in self.standings])
+        best = every.argmax(axis=0)
+        better = every.max(axis=0) >= np.maximum(least[best], _BETTER * every[0])
+        self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
         self.pairs = np.where(better, every.max(axis=0), every[0])
+        self.least = least[self.speaker]  # (K, K)
 
     def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
         """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
@@ -66,12 +69,12 @@ class Together:
 
     def visible(self) -> NDArray[np.int64]:
         """List the pairs that can be told apart at all: (M, 2)."""
-        return visible_pairs(self.pairs)
+        return visible_pairs(self.pairs, self.least)
 
     def unseen(self) -> list[tuple[str, str, float]]:
         """List the pairs that cannot be told apart in any of the spaces, with their d'."""
         names = self.groups.names
-        hidden = np.argwhere(np.triu(self.pairs < VISIBLE, 1))
+        hidden = np.argwhere(np.triu(self.pairs < self.least, 1))
         return [(names[a], names[b], float(self.pairs[a, b])) for a, b in hidden.tolist()]
 
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
@@ -82,7 +85,7 @@ class Together:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
         if self.label is None:
             return self.first.cost(moved[0])
-        return share_lost(self.pairs, self.separations(moved))
+        return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Sequence[Moved]) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""

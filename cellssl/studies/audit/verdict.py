@@ -54,8 +54,8 @@ def _unseen(audit: "Audit", reference: str) -> str:
     more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
     if told:
         return (
-            f"nothing is said of {len(own)} of {len(own) + told} contrasts, which these cells hardly show "
-            f"(d' below {VISIBLE:g}): {', '.join([*names, *more])}"
+            f"nothing is said of {len(own)} of {len(own) + told} contrasts, which these cells show no "
+            f"better than chance, or hardly: {', '.join([*names, *more])}"
         )
     return (
         f"warning: nothing measured here ({reference}) tells one {_plain(audit.label)} from another, so that "
