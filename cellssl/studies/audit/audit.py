@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,14 @@ from cellssl.progress import bar
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
 from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
-from cellssl.studies.audit.measures import measured_property
-from cellssl.studies.audit.references import reference_named
+from cellssl.studies.audit.references import (
+    TOGETHER,
+    property_named,
+    reference_named,
+    references_named,
+)
 from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
 
 __all__ = ["Audit", "audit", "nuisance_columns"]
@@ -44,7 +48,7 @@ class Audit:
         its differences lost). The rows ``whole view`` are all operations together.
     contrasts : DataFrame
         reference, operation, share, class_a, class_b, before, after (d'), lost (share), through (the
-        property that carried it; in the reference ``measures`` alone). Visible pairs only.
+        property that carried it, where features have names). Visible pairs only.
     classes : DataFrame
         reference, operation, share, class, lost: mean over the class's visible pairs.
     properties : DataFrame
@@ -55,6 +59,9 @@ class Audit:
     outlook : DataFrame
         reference, before, after, intensity: how often a cell is put right between two classes, from
         the reference, from what the whole view leaves of it, and from intensity statistics alone.
+    unseen : DataFrame
+        reference, class_a, class_b, before (d'): pairs that cannot be told before any view, of which
+        nothing is said: below 1, or below what 95 % of pairs have whose cells are dealt out at random.
     verdict : list of str
         Ranked, in plain words.
     """
@@ -67,6 +74,7 @@ class Audit:
     properties: pd.DataFrame
     nuisances: pd.DataFrame
     outlook: pd.DataFrame
+    unseen: pd.DataFrame
 
     @property
     def verdict(self) -> list[str]:
@@ -91,7 +99,7 @@ class Audit:
         return folder
 
 
-_TABLES = ("operations", "contrasts", "classes", "properties", "nuisances", "outlook")
+_TABLES = ("operations", "contrasts", "classes", "properties", "nuisances", "outlook", "unseen")
 
 
 def audit(
@@ -101,7 +109,7 @@ def audit(
     *,
     label: str | None = None,
     nuisances: Sequence[str] | None = None,
-    references: Sequence[str] = ("measures",),
+    references: Sequence[str] = (TOGETHER,),
     weights: str | Path | None = None,
     shares: Sequence[float] = SHARES,
     cells: int = 500,
@@ -142,7 +150,9 @@ def audit(
     nuisances
         Columns, such as Plate and Batch, which are taken where they are when left out.
     references
-        ``measures``, ``intensity``, ``random``, or a pretrained network's name (with `weights`).
+        ``measures``, ``arrangement``, ``intensity``, ``random``, or a pretrained network's name (with
+        `weights`). Of names joined by "+" the first is asked, and of two classes that another tells
+        much better, that one: direction and handedness are no measures of a cell.
     shares
         Of each operation's amplitude.
     cells, draws
@@ -171,25 +181,26 @@ def audit(
     sample, column = open_cells(
         protocol, crops, label=label, cells=cells, where=where, plates=plates
     )
-    used = [reference_named(n, sample.channels, weights=weights, seed=seed) for n in references]
+    spaces = [references_named(n, sample.channels, weights=weights, seed=seed) for n in references]
+    used = list({one.name: one for space in spaces for one in space}.values())
     every = {1.0, *shares}
     cases = cases_of(protocol, sample.channels, crops.mask_names, sorted(every))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
     found = _Findings(protocol.name, column)
-    standings = []
-    for reference in used:
-        features = sample.unchanged(view, reference)
-        standing = Standing(reference, features, sample.obs, label=column, nuisances=named)
-        _require_contrast(standing)
-        standings.append(standing)
+    features = {one.name: sample.unchanged(view, one) for one in used}
+    standings = [
+        Together(space, features, sample.obs, label=column, nuisances=named) for space in spaces
+    ]
+    _require_contrast(standings[0])
+    for standing in standings:
         found.stands(standing)
     with bar(shown=progress) as display:
         task = display.add_task(f"audit {protocol.name}", total=len(cases), note="")
         for case in cases:
             made = sample.moved(case, used, draws=draws, seed=seed)
             for standing in standings:
-                found.moves(standing, case, standing.moved(made[standing.reference.name]))
+                found.moves(standing, case, standing.moved(made))
             display.advance(task)
     if column is not None:
         only = reference_named("intensity", sample.channels)
@@ -212,7 +223,7 @@ def nuisance_columns(
     return {c.removeprefix("Metadata_"): c for c in columns if c != but}
 
 
-def _require_contrast(standing: Standing) -> None:
+def _require_contrast(standing: Together) -> None:
     """Make sure that there is something to lose, or to bridge."""
     nuisances = [groups for _, groups in standing.nuisances.values()]
     if all(len(groups.names) < 2 for groups in (standing.groups, *nuisances)):
@@ -229,48 +240,52 @@ class _Findings:
         self.protocol, self.label = protocol, label
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
 
-    def stands(self, standing: Standing) -> None:
+    def stands(self, standing: Together) -> None:
         """Note how far apart nuisances are before anything is done."""
         for name, (_, groups) in standing.nuisances.items():
             self.rows["nuisances"].append(
                 {
-                    "reference": standing.reference.name,
+                    "reference": standing.name,
                     "nuisance": name,
                     "values": len(groups.names),
                     "separation": standing.nuisance_separation(name),
                 }
             )
+        if standing.label is not None:
+            self.rows["unseen"] += [
+                {"reference": standing.name, "class_a": a, "class_b": b, "before": apart}
+                for a, b, apart in standing.unseen()
+            ]
 
-    def moves(self, standing: Standing, case: Case, moved: Moved) -> None:
+    def moves(self, standing: Together, case: Case, moved: list[Moved]) -> None:
         """Note what a case costs and bridges."""
         which = {
-            "reference": standing.reference.name,
+            "reference": standing.name,
             "operation": case.operation,
             "share": case.share,
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
-        row = {**which, "amplitude": case.amplitude, "moved": _relative(standing, moved)}
+        row = {**which, "amplitude": case.amplitude, "moved": standing.relative(moved)}
         self.rows["operations"].append({**row, "cost": standing.cost(moved), **bridged})
         self._pairs(standing, which, moved)
-        if standing.reference.features:
-            erased = standing.erased(moved)
-            self.rows["properties"] += [
-                {**which, "measure": n, "erased": e} for n, e in erased.items()
-            ]
+        self.rows["properties"] += [
+            {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()
+        ]
         if case.operation.startswith(WHOLE):
             self.rows["outlook"].append(
                 {**which, "before": standing.accuracy(), "after": standing.accuracy(moved)}
             )
 
-    def _pairs(self, standing: Standing, which: Mapping[str, Any], moved: Moved) -> None:
+    def _pairs(self, standing: Together, which: Mapping[str, Any], moved: list[Moved]) -> None:
         """Note the visible contrasts, and the mean loss of each class."""
+        if standing.label is None:
+            return
         after, names = standing.separations(moved), standing.groups.names
         losses: dict[str, list[float]] = {}
         for a, b in standing.visible().tolist():
             lost = 1 - after[a, b] / standing.pairs[a, b]
             for name in (names[a], names[b]):
                 losses.setdefault(name, []).append(lost)
-            features = standing.reference.features
             self.rows["contrasts"].append(
                 {
                     **which,
@@ -279,7 +294,7 @@ class _Findings:
                     "before": standing.pairs[a, b],
                     "after": after[a, b],
                     "lost": lost,
-                    "through": features[standing.carrier(a, b, moved)] if features else "",
+                    "through": standing.carrier(a, b, moved),
                 }
             )
         self.rows["classes"] += [
@@ -297,7 +312,7 @@ class _Findings:
         for name, column in (("contrasts", "through"), ("properties", "measure")):
             if not tables[name].empty:
                 words = tables[name][column].map(
-                    lambda text: measured_property(text, channels) if text else ""
+                    lambda text: property_named(text, channels) if text else ""
                 )
                 tables[name][column] = words
         properties = tables["properties"]
@@ -306,12 +321,3 @@ class _Findings:
             most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
             tables["properties"] = most.rename(columns={"measure": "property"})
         return Audit(self.protocol, self.label, **tables)
-
-
-def _relative(standing: Standing, moved: Moved) -> float:
-    """Give displacements in units of the distance between classes' means, or between cells."""
-    if standing.label is None:
-        return moved.distance / standing.spread()
-    means = standing.groups.means(standing.X)
-    apart = [((a - b) ** 2).sum() ** 0.5 for a, b in combinations(means, 2)]
-    return float(moved.distance / pd.Series(apart).median())

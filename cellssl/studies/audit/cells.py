@@ -22,6 +22,7 @@ from cellssl.protocols.describing import amplitude
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.references import Reference
+from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
 
 __all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells"]
@@ -178,11 +179,11 @@ def _choose(
         rows = rows[_in_some_wells(obs.iloc[rows], cells // _A_WELL)]
         return rows[sample_wells(obs.iloc[rows], cells)]
     values = text_values(obs[column], column)
-    names = sorted(set(values[kept]) - {""})
+    names = Groups.of(np.where(kept, values, "")).names
     if len(names) < 2:
         raise StudyError(
-            f"{column} has {len(names)} value{'s' * (len(names) != 1)} on these cells, and a contrast "
-            "is between two: choose another column with --label, or leave it out"
+            f"{column} has {len(names)} value{'s' * (len(names) != 1)} with two of these cells or more, "
+            "and a contrast is between two: choose another column with --label, or leave it out"
         )
     chosen = []
     for name in names:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cellssl.embedding import IntensityStatistics, intensity_names
 
-__all__ = ["CellMeasures", "measure_names", "measured_property"]
+__all__ = ["CellMeasures", "blurred", "light_of", "measure_names", "measured_property"]
 
 _SCALES = (0.7, 1.4, 2.8, 5.6)  # px: between every two lies one band of texture
 _BANDS = ("fine", "medium", "coarse")
@@ -81,15 +81,19 @@ class CellMeasures(nn.Module):
         return torch.cat([statistics, form, _agreement(images)], dim=1)
 
 
-def _outline(images: Tensor) -> Tensor:
-    """Measure the bright part of each channel: (B, C, 3), square root of area, radius, elongation."""
+def light_of(images: Tensor) -> Tensor:
+    """Scale each channel from 0 (background) to 1 (bright): neither gain nor offset is left in it."""
     flat = images.flatten(2)
     ranked = flat.sort(dim=2).values
     last = ranked.shape[2] - 1
     dark, bright = ranked[..., int(0.1 * last)], ranked[..., int(0.99 * last)]
     span = (bright - dark).clamp_min(_TINY)
-    # From 0 (background) to 1 (bright): neither gain nor offset is left in it.
-    light = ((images - dark[..., None, None]) / span[..., None, None]).clamp(0.0, 1.0)
+    return ((images - dark[..., None, None]) / span[..., None, None]).clamp(0.0, 1.0)
+
+
+def _outline(images: Tensor) -> Tensor:
+    """Measure the bright part of each channel: (B, C, 3), square root of area, radius, elongation."""
+    light = light_of(images)
     area = (light > 0.5).to(images.dtype).mean(dim=(2, 3)).sqrt()
     height, width = images.shape[-2:]
     y = torch.linspace(-1, 1, height, device=images.device)[:, None]
@@ -108,7 +112,7 @@ def _outline(images: Tensor) -> Tensor:
 
 def _texture(images: Tensor) -> Tensor:
     """Measure the strength of three bands between Gaussians, in units of contrast: (B, C, 3), log."""
-    smooth = [_smooth(images, sigma) for sigma in _SCALES]
+    smooth = [blurred(images, sigma) for sigma in _SCALES]
     whole = images.flatten(2).std(dim=2, correction=0).clamp_min(_TINY)
     bands = [
         (fine - coarse).flatten(2).std(dim=2, correction=0) / whole
@@ -117,7 +121,7 @@ def _texture(images: Tensor) -> Tensor:
     return torch.stack(bands, dim=2).clamp_min(_TINY).log()
 
 
-def _smooth(images: Tensor, sigma: float) -> Tensor:
+def blurred(images: Tensor, sigma: float) -> Tensor:
     """Blur with a Gaussian of sigma pixels, mirrored at the border, as two matrix products."""
     height, width = images.shape[-2:]
     down, along = (_blur_matrix(side, sigma).to(images) for side in (height, width))

@@ -18,7 +18,7 @@ from cellssl.studies.audit.agreement import COLUMNS, agreement
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.separation import put_right
-from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.audit.standing import Moved, Standing, share_lost
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 
@@ -154,12 +154,10 @@ def rank_settings(
 
 def _outlook(standing: Standing, moves: list[Moved], kept: Matrix) -> dict[str, float]:
     """Say how well classes are told before the views and after them, and how far these move cells."""
-    chosen = tuple(standing.visible().T)
-    lost = 1 - kept[chosen] / standing.pairs[chosen]
     return {
         "before": standing.accuracy(),
         "after": put_right(kept),
-        "cost": float(lost.mean()) if len(lost) else float("nan"),
+        "cost": share_lost(standing.pairs, kept, standing.least),
         "moved": min(moved.distance for moved in moves) / standing.spread(),
     }
 

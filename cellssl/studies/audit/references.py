@@ -12,12 +12,25 @@ from torch import Tensor, nn
 from cellssl.embedding import IntensityStatistics, intensity_names
 from cellssl.encoders import build, load_pretrained
 from cellssl.errors import StudyError
-from cellssl.studies.audit.measures import CellMeasures, measure_names
+from cellssl.studies.audit.arrangement import CellArrangement, arranged_property, arrangement_names
+from cellssl.studies.audit.measures import CellMeasures, measure_names, measured_property
 from cellssl.training import seeded
 
-__all__ = ["REFERENCES", "Reference", "Space", "reference_named"]
+__all__ = [
+    "REFERENCES",
+    "TOGETHER",
+    "Reference",
+    "Space",
+    "property_named",
+    "reference_named",
+    "references_named",
+]
 
-REFERENCES = ("measures", "intensity", "random", "resnet18", "resnet50", "resnet50-v1", "resnet101")
+REFERENCES = (
+    *("measures", "arrangement", "intensity", "random"),
+    *("resnet18", "resnet50", "resnet50-v1", "resnet101"),
+)
+TOGETHER = "measures+arrangement"  # what an audit asks, where it is told nothing else
 _MOST_DIMENSIONS = 48
 _KEPT_VARIANCE = 0.995
 _FARTHEST = 6.0  # standard deviations: a faulty crop must not set the scale
@@ -86,6 +99,14 @@ class Space:
         return standardised @ self.axes
 
 
+def references_named(
+    names: str, channels: Sequence[str], *, weights: str | Path | None = None, seed: int = 0
+) -> list[Reference]:
+    """Build the reference spaces of names joined by "+", as in "measures+arrangement"."""
+    each = list(dict.fromkeys(names.split("+")))
+    return [reference_named(name, channels, weights=weights, seed=seed) for name in each]
+
+
 def reference_named(
     name: str, channels: Sequence[str], *, weights: str | Path | None = None, seed: int = 0
 ) -> Reference:
@@ -94,7 +115,8 @@ def reference_named(
     Parameters
     ----------
     name
-        ``measures`` (intensity, size, texture), ``intensity`` (its nine statistics per channel
+        ``measures`` (intensity, size, texture), ``arrangement`` (direction, handedness, place and
+        spots of the cell in the middle), ``intensity`` (the nine statistics per channel of the first
         alone), ``random`` (an untrained ResNet-18 of width 0.5), or a pretrained network's name.
     weights
         A pretrained network's local file.
@@ -110,6 +132,8 @@ def reference_named(
     """
     if name == "measures":
         return Reference(name, CellMeasures(), tuple(measure_names(channels)))
+    if name == "arrangement":
+        return Reference(name, CellArrangement(), tuple(arrangement_names(channels)))
     if name == "intensity":
         return Reference(name, IntensityStatistics(), tuple(intensity_names(channels)))
     if name == "random":
@@ -121,3 +145,10 @@ def reference_named(
         )
     network = load_pretrained(name, channels=len(channels), weights=weights, size=112)
     return Reference(name, network.eval())
+
+
+def property_named(feature: str, channels: Sequence[str]) -> str:
+    """Say in words what a reference's feature is of, e.g. "size of DAPI"."""
+    if feature in arrangement_names(channels):
+        return arranged_property(feature)
+    return measured_property(feature, channels)

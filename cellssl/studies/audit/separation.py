@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 
-__all__ = ["Groups", "pair_separation", "put_right", "spread_separation", "within"]
+__all__ = ["Groups", "by_chance", "pair_separation", "put_right", "spread_separation", "within"]
 
 Matrix = NDArray[np.float64]
+
+_DEALS = 40
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
         square = apart @ inverse @ apart - chance * (1 / counts[a] + 1 / counts[b])
         result[a, b] = result[b, a] = np.sqrt(max(square, 0.0))
     return result
+
+
+def by_chance(X: Matrix, groups: Groups, *, seed: int = 0) -> float:
+    """Say how far apart 95 % of pairs of groups lie at most whose cells are dealt out at random (d')."""
+    rng = np.random.default_rng(seed)
+    upper = np.triu_indices(len(groups.names), 1)
+    if not len(upper[0]):
+        return 0.0
+    known = groups.codes >= 0
+    X, codes = X[known], groups.codes[known]
+    found = []
+    for _ in range(_DEALS):
+        dealt = Groups(groups.names, rng.permutation(codes))
+        found.append(pair_separation(X, dealt, within(X, dealt))[upper])
+    return float(np.quantile(np.concatenate(found), 0.95))
 
 
 def put_right(pairs: Matrix) -> float:

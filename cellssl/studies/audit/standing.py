@@ -6,20 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     Groups,
+    by_chance,
     pair_separation,
     put_right,
     spread_separation,
     within,
 )
 
-__all__ = ["VISIBLE", "Moved", "Standing"]
+__all__ = ["VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
 
-VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
+VISIBLE = 1.0  # d' from which on a contrast is one: 69 % of cells are then put right
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
 
 
@@ -85,6 +87,8 @@ class Standing:
         alone = Groups(("all",), none + 1)
         self.noise = within(self.X, self.groups if self.groups.names else alone)
         self.pairs = self.separations()
+        # From here on two classes are told; of few cells, more than they lie apart by chance.
+        self.least = VISIBLE if label is None else max(VISIBLE, by_chance(self.X, self.groups))
 
     def moved(self, made: NDArray[np.float64]) -> Moved:
         """Compare cells after a case (K, N, D) with the cells as they are."""
@@ -102,6 +106,13 @@ class Standing:
         """Give the root mean square distance of two cells."""
         return float(np.sqrt(2 * self.X.var(axis=0).sum()))
 
+    def relative(self, moved: Moved) -> float:
+        """Give displacements in units of the distance between classes' means, or between cells."""
+        if self.label is None or len(self.groups.names) < 2:
+            return moved.distance / self.spread()
+        apart = pdist(self.groups.means(self.X))
+        return float(moved.distance / np.median(apart))
+
     def separations(self, moved: Moved | None = None) -> NDArray[np.float64]:
         """Separate every two classes, (K, K) of d'; without a label there are no pairs."""
         if self.label is None:
@@ -111,7 +122,7 @@ class Standing:
 
     def visible(self) -> NDArray[np.int64]:
         """List the pairs that can be told apart at all: (M, 2)."""
-        return np.argwhere(np.triu(self.pairs, 1) >= VISIBLE)
+        return visible_pairs(self.pairs, self.least)
 
     def accuracy(self, moved: Moved | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
@@ -121,10 +132,7 @@ class Standing:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
         if self.label is None:
             return self._share(self.X, self.groups, moved)
-        chosen = tuple(self.visible().T)
-        if not len(chosen[0]):
-            return float("nan")
-        return float(1 - (self.separations(moved)[chosen] / self.pairs[chosen]).mean())
+        return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Moved) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
@@ -154,6 +162,23 @@ class Standing:
         if before <= 0.05:  # nothing there that could be lost
             return float("nan")
         return 1 - spread_separation(X, groups, self.noise + moved.noise) / before
+
+
+def visible_pairs(
+    pairs: NDArray[np.float64], least: NDArray[np.float64] | float
+) -> NDArray[np.int64]:
+    """List the pairs (M, 2) of (K, K) d' that can be told apart at all."""
+    return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
+
+
+def share_lost(
+    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64] | float
+) -> float:
+    """Give the mean share of d' (K, K) that the visible pairs lose; NaN where none is visible."""
+    chosen = tuple(visible_pairs(before, least).T)
+    if not len(chosen[0]):
+        return float("nan")
+    return float(1 - (after[chosen] / before[chosen]).mean())
 
 
 def _kinds(obs: pd.DataFrame, label: str | None) -> NDArray[np.str_]:

@@ -15,11 +15,12 @@ from cellssl.files import atomic, make_folder
 from cellssl.progress import bar
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.protocols.describing import amplitude
-from cellssl.studies.audit.amplitudes import at_share, has_amplitude
+from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.audit import nuisance_columns
 from cellssl.studies.audit.cells import Case, Cells, cases_of, open_cells
-from cellssl.studies.audit.references import reference_named
-from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.audit.references import TOGETHER, references_named
+from cellssl.studies.audit.standing import Moved
+from cellssl.studies.audit.together import Together
 
 __all__ = ["CANDIDATES", "Suggestion", "suggest"]
 
@@ -35,9 +36,6 @@ CANDIDATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("defocus", {"sigma": (0.0, 3.0), "p": 0.5}),
     ("read_noise", {"sigma": (0.0, 0.12), "p": 0.5}),
 )
-# How cells lie under the microscope, and how they were cut out: no plate differs by it, yet it is no
-# phenotype either.
-_LYING = ("rotate", "flip", "shift")
 _STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
 _BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
@@ -88,7 +86,7 @@ def suggest(
     base: Protocol | str | Path = "natural-moco",
     name: str = "suggested",
     budget: float = 0.1,
-    reference: str = "measures",
+    reference: str = TOGETHER,
     weights: str | Path | None = None,
     cells: int = 400,
     draws: int = 2,
@@ -179,7 +177,7 @@ def _listed(operation: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _nothing_to_bridge(standing: Standing, label: str) -> str:
+def _nothing_to_bridge(standing: Together, label: str) -> str:
     """Say why no nuisance shows what operations are worth having."""
     names = " and ".join(standing.nuisances)
     if not names:
@@ -214,11 +212,11 @@ class _Scan:
         seed: int,
     ) -> None:
         self.start, self.sample, self.seed = start, sample, seed
-        self.reference = reference_named(reference, sample.channels, weights=weights, seed=seed)
+        self.references = references_named(reference, sample.channels, weights=weights, seed=seed)
         self.view = cases_of(start, sample.channels, crops.mask_names, [1.0])[-1].views[0]
-        features = sample.unchanged(self.view, self.reference)
-        self.standing = Standing(
-            self.reference, features, sample.obs, label=label, nuisances=nuisances
+        features = {one.name: sample.unchanged(self.view, one) for one in self.references}
+        self.standing = Together(
+            self.references, features, sample.obs, label=label, nuisances=nuisances
         )
         if not len(self.standing.visible()):
             raise StudyError(
@@ -250,8 +248,8 @@ class _Scan:
     def _try(self, operation: Operation, share: float, draws: int) -> dict[str, Any]:
         """Measure one amplitude."""
         case = Case(operation.name, "", share, (self.view.made_of([operation]),))
-        made = self.sample.moved(case, [self.reference], draws=draws, seed=self.seed)
-        moved = self.standing.moved(made[self.reference.name])
+        made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
+        moved = self.standing.moved(made)
         cost, contrast = self._dearest(moved)
         row = {
             "operation": operation.name,
@@ -266,7 +264,7 @@ class _Scan:
         self.rows.append(row)
         return row
 
-    def _dearest(self, moved: Moved) -> tuple[float, str]:
+    def _dearest(self, moved: list[Moved]) -> tuple[float, str]:
         """Find the visible contrast that loses most."""
         after, before, names = (
             self.standing.separations(moved),
@@ -284,7 +282,7 @@ class _Scan:
             f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
             f"{row['contrast']} at most"
         )
-        if operation.name in _LYING:
+        if operation.name in LYING:
             told = f"how a cell lies is no phenotype; {told}"
         elif row["bridged"] < max(_BRIDGES, row["mean_cost"]):
             self.dropped[operation.name] = f"which at {amplitude(operation)} {told}"

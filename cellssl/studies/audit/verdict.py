@@ -4,8 +4,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from scipy.stats import norm
 
+from cellssl.studies.audit.amplitudes import LYING
 from cellssl.studies.audit.cells import WHOLE
+from cellssl.studies.audit.standing import VISIBLE
 
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
@@ -32,7 +35,45 @@ def verdict(audit: "Audit") -> list[str]:
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     lines = [_operation(audit, row) for row in ranked.to_dict("records")]
     lines += [_whole(audit, row) for row in full[whole].to_dict("records")]
-    return lines
+    unseen = _unseen(audit, first)
+    if unseen.startswith("warning"):
+        return [unseen, *lines]
+    return [*lines, unseen] if unseen else lines
+
+
+def _unseen(audit: "Audit", reference: str) -> str:
+    """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
+    if audit.unseen.empty:
+        return ""
+    own = audit.unseen[audit.unseen["reference"] == reference]
+    if own.empty:
+        return ""
+    told = _pairs(audit.contrasts, reference)
+    best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
+    names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
+    more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
+    if told:
+        return (
+            f"nothing is said of {len(own)} of {len(own) + told} contrasts, which these cells show no "
+            f"better than chance, or hardly: {', '.join([*names, *more])}"
+        )
+    return (
+        f"warning: nothing measured here ({reference}) tells one {_plain(audit.label)} from another, so that "
+        "nothing said below is about it: these cells are too few (--cells), or it lies in what only a network "
+        "sees (--reference random, or a pretrained one with --weights)"
+    )
+
+
+def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
+    """Count the contrasts that are told before any view."""
+    if contrasts.empty:
+        return 0
+    own = contrasts[contrasts["reference"] == reference]
+    return len(own[["class_a", "class_b"]].drop_duplicates())
+
+
+def _plain(label: str | None) -> str:
+    return "class" if label is None else label.removeprefix("Metadata_")
 
 
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
@@ -49,7 +90,7 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
         else f"costs {max(cost, 0.0):.0%} of the {kind}"
     )
     text += f"{':' if properties else ''} {told}"
-    worst = _worst(audit, row)
+    worst = _worst(audit, row, least=0.0 if cost >= COSTLY else _LOST)
     if worst:
         text += f"; {worst}"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
@@ -58,7 +99,7 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     if cost >= COSTLY:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
-    if bridged and best < _LITTLE and cost >= _LITTLE:
+    if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
         text += ": it bridges nothing; is it needed?"
     return text
 
@@ -93,18 +134,20 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     return [*names[:_MOST], *more]
 
 
-def _worst(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the contrast that loses most."""
+def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
+    """Name the contrast that loses most, and the property that carried it."""
     own = _rows(audit.contrasts, row)
     if own.empty:
         return ""
     worst = own.iloc[int(own["lost"].to_numpy().argmax())]
-    if worst["lost"] < _LOST:
+    if worst["lost"] < least:
         return ""
     through = f", through {worst['through']}" if worst["through"] else ""
+    before, after = (norm.cdf(worst[when] / 2) for when in ("before", "after"))
     return (
         f"{worst['class_a']} against {worst['class_b']} loses {worst['lost']:.0%} (d' "
-        f"{worst['before']:.1f} to {worst['after']:.1f}{through})"
+        f"{worst['before']:.1f} to {worst['after']:.1f}: {before:.0%} of cells put right, then "
+        f"{after:.0%}{through})"
     )
 
 
@@ -127,6 +170,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
                 f"warning: {text}; expect an encoder trained so to end below intensity statistics, "
                 f"mostly for {_culprits(audit, row)}"
             )
+        elif max(before, plain) < norm.cdf(VISIBLE / 2):
+            text += "; so little is told of them before any view that nothing can be said"
         elif after < plain:
             text += (
                 "; too near to say whether an encoder trained so ends below intensity statistics"

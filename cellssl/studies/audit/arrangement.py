@@ -1,0 +1,134 @@
+"""How a cell lies, which way it is handed, and where its parts are: what its measures do not see."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cellssl.studies.audit.measures import blurred, light_of
+
+__all__ = ["CellArrangement", "arranged_property", "arrangement_names"]
+
+_WINDOW = 0.2  # of the view's side: the cell in the middle counts, its neighbours hardly
+_RINGS = (0.2, 0.4, 0.6, 0.8)  # of half the view
+_SPOT = 1.0  # px: the blur of a spot that is counted
+_RISES = 0.15  # of a channel's light, for a spot to be one
+_TINY = 1e-6
+
+# Measure → the property it is a measure of, as verdicts call it.
+_OWN = {
+    "right": "place",
+    "down": "place",
+    "along": "direction",
+    "aslant": "direction",
+    "length": "elongation",
+    "fibres_along": "direction of fibres",
+    "fibres_aslant": "direction of fibres",
+    "aligned": "alignment of fibres",
+    "ring_1": "distance from the centre",
+    "ring_2": "distance from the centre",
+    "ring_3": "distance from the centre",
+    "spots": "number of spots",
+    "hand": "handedness",
+}
+_BETWEEN = {
+    "apart": "distance between centres",
+    "side": "handedness",
+    "first_turned": "handedness",
+    "second_turned": "handedness",
+}
+
+
+def arrangement_names(channels: Sequence[str]) -> list[str]:
+    """Name the features in their order, e.g. "DAPI_along", "DAPI+Actin_side".
+
+    Examples
+    --------
+    >>> len(arrangement_names(["DAPI", "Tubulin", "Actin"]))
+    51
+    """
+    own = [f"{channel}_{feature}" for channel in channels for feature in _OWN]
+    pairs = itertools.combinations(channels, 2)
+    return [*own, *(f"{a}+{b}_{feature}" for a, b in pairs for feature in _BETWEEN)]
+
+
+class CellArrangement(nn.Module):
+    """Direction, place, handedness and spots of the cell in the middle: (B, C, H, W) to (B, D).
+
+    Neither gain nor offset changes them. Turning a cell changes its direction and place, mirroring
+    it its handedness too: imaginary parts of products of complex moments that no turn changes
+    (Flusser, Pattern Recognition 33, 2000).
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Arrange images (B, C, H, W) in [0, 1]: (B, 13 C + 4 C (C − 1) / 2)."""
+        light = light_of(images)
+        half = torch.linspace(-1, 1, images.shape[-1], device=images.device)
+        z = torch.complex(*torch.meshgrid(half, half, indexing="xy"))  # right, and down
+        weight = light * torch.exp(-(z.abs() ** 2) / (2 * (2 * _WINDOW) ** 2))
+        weight = weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(_TINY)
+        centre = _moment(weight, z)
+        about = z - centre[..., None, None]
+        round_ = _moment(weight, about * about.conj()).real.clamp_min(_TINY)
+        long = _moment(weight, about**2) / round_  # |long|: elongation; half its phase: direction
+        skew = _moment(weight, about * (about * about.conj())) / round_**1.5
+        fibres = _fibres(images)
+        own = [
+            *(centre.real, centre.imag, long.real, long.imag, long.abs()),
+            *(fibres.real, fibres.imag, fibres.abs(), *_rings(light, z.abs())),
+            *(_spots(light), _hand(long.conj() * skew**2)),
+        ]
+        a, b = torch.triu_indices(images.shape[1], images.shape[1], 1)
+        between = [
+            (centre[:, a] - centre[:, b]).abs(),
+            _hand(centre[:, a].conj() * centre[:, b]),
+            _hand(long[:, a].conj() * centre[:, b] ** 2),
+            _hand(long[:, b].conj() * centre[:, a] ** 2),
+        ]
+        return torch.cat([torch.stack(each, dim=2).flatten(1) for each in (own, between)], dim=1)
+
+
+def _moment(weight: Tensor, values: Tensor) -> Tensor:
+    """Average complex values (…, H, W) over weights (B, C, H, W): (B, C)."""
+    return (weight * values).sum(dim=(2, 3))
+
+
+def _hand(product: Tensor) -> Tensor:
+    """Give the root of an imaginary part with its sign: mirrored, it is of the other sign."""
+    return product.imag.sign() * product.imag.abs().sqrt()
+
+
+def _fibres(images: Tensor) -> Tensor:
+    """Give the structure tensor's direction, twice its angle, and coherence: (B, C) complex."""
+    smooth = blurred(images, 1.0)
+    down, right = torch.gradient(smooth, dim=(2, 3))
+    slope = torch.complex(right, down)
+    strength = (slope.abs() ** 2).sum(dim=(2, 3)).clamp_min(_TINY)
+    return (slope**2).sum(dim=(2, 3)) / strength
+
+
+def _rings(light: Tensor, radius: Tensor) -> list[Tensor]:
+    """Give the share of light in each of three rings, of that within the outermost: (B, C) each."""
+    sums = [(light * (radius < edge)).sum(dim=(2, 3)) for edge in _RINGS]
+    return [(b - a) / sums[-1].clamp_min(_TINY) for a, b in itertools.pairwise(sums)]
+
+
+def _spots(light: Tensor) -> Tensor:
+    """Count peaks that stand out of their surroundings: (B, C), the root of the number."""
+    band = blurred(light, _SPOT) - blurred(light, 3 * _SPOT)
+    peaks = nn.functional.max_pool2d(band, 3, stride=1, padding=1)
+    return ((band == peaks) & (band > _RISES)).sum(dim=(2, 3)).to(light.dtype).sqrt()
+
+
+def arranged_property(name: str) -> str:
+    """Say in words what a feature is of.
+
+    Examples
+    --------
+    >>> arranged_property("DAPI+Actin_side")
+    'handedness of DAPI and Actin'
+    """
+    every = {**_OWN, **_BETWEEN}
+    what = max((feature for feature in every if name.endswith(f"_{feature}")), key=len)
+    return f"{every[what]} of {name.removesuffix(f'_{what}').replace('+', ' and ')}"

@@ -1,0 +1,120 @@
+"""Several reference spaces as one: each contrast is spoken of where it can be told."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.studies.audit.references import Reference
+from cellssl.studies.audit.separation import put_right
+from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_pairs
+
+__all__ = ["Together"]
+
+_BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
+
+
+class Together:
+    """Cells in one or several reference spaces, for those who ask what an operation erases.
+
+    Two classes are told in the first space, unless another tells them twice as well, and visibly:
+    then in that one, and of them is left what either space leaves. Wells, nuisances and how far cells
+    move are those of the first.
+
+    Parameters
+    ----------
+    references
+        The spaces, the first in charge.
+    features
+        Name of the reference → (N, D) of the cells as they are.
+    obs, label, nuisances
+        As in `Standing`.
+    """
+
+    def __init__(
+        self,
+        references: Sequence[Reference],
+        features: Mapping[str, NDArray[np.float64]],
+        obs: pd.DataFrame,
+        *,
+        label: str | None,
+        nuisances: Mapping[str, str],
+    ) -> None:
+        self.name = "+".join(one.name for one in references)
+        self.label = label
+        self.standings = [
+            Standing(one, features[one.name], obs, label=label, nuisances=nuisances)
+            for one in references
+        ]
+        self.first = self.standings[0]
+        self.groups, self.nuisances = self.first.groups, self.first.nuisances
+        every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
+        least = np.array([one.least for one in self.standings])
+        best = every.argmax(axis=0)
+        better = every.max(axis=0) >= np.maximum(least[best], _BETTER * every[0])
+        self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
+        self.pairs = np.where(better, every.max(axis=0), every[0])
+        self.least = least[self.speaker]  # (K, K)
+
+    def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
+        """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
+        return [one.moved(made[one.reference.name]) for one in self.standings]
+
+    def separations(self, moved: Sequence[Moved]) -> NDArray[np.float64]:
+        """Separate every two classes after displacements, (K, K) of d'."""
+        after = [one.separations(by) for one, by in zip(self.standings, moved, strict=True)]
+        told = np.take_along_axis(np.stack(after), self.speaker[None], axis=0)[0]
+        return np.asarray(np.maximum(told, after[0]))
+
+    def visible(self) -> NDArray[np.int64]:
+        """List the pairs that can be told apart at all: (M, 2)."""
+        return visible_pairs(self.pairs, self.least)
+
+    def unseen(self) -> list[tuple[str, str, float]]:
+        """List the pairs that cannot be told apart in any of the spaces, with their d'."""
+        names = self.groups.names
+        hidden = np.argwhere(np.triu(self.pairs < self.least, 1))
+        return [(names[a], names[b], float(self.pairs[a, b])) for a, b in hidden.tolist()]
+
+    def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
+        """Estimate how often a cell is put right between two classes, mean over all pairs."""
+        return put_right(self.pairs if moved is None else self.separations(moved))
+
+    def cost(self, moved: Sequence[Moved]) -> float:
+        """Give the share of contrast that is lost: of the visible pairs, or between wells."""
+        if self.label is None:
+            return self.first.cost(moved[0])
+        return share_lost(self.pairs, self.separations(moved), self.least)
+
+    def bridged(self, name: str, moved: Sequence[Moved]) -> float:
+        """Give the share of what a nuisance's values differ by that is lost."""
+        return self.first.bridged(name, moved[0])
+
+    def nuisance_separation(self, name: str) -> float:
+        """Give how far a nuisance's values lie apart, root mean square d'."""
+        return self.first.nuisance_separation(name)
+
+    def erased(self, moved: Sequence[Moved]) -> dict[str, float]:
+        """Give each feature's share of variance between views that is the operation's.
+
+        Of the first space, and of those in which a contrast is told.
+        """
+        used = {0, *self.speaker.flat}
+        shares: dict[str, float] = {}
+        for number, (one, by) in enumerate(zip(self.standings, moved, strict=True)):
+            if number in used:
+                shares |= one.erased(by)
+        return shares
+
+    def carrier(self, a: int, b: int, moved: Sequence[Moved]) -> str:
+        """Name the feature by whose loss two classes lose most of what tells them; "" if nameless."""
+        number = int(self.speaker[a, b])
+        features = self.standings[number].reference.features
+        if not features:
+            return ""
+        return features[self.standings[number].carrier(a, b, moved[number])]
+
+    def relative(self, moved: Sequence[Moved]) -> float:
+        """Give displacements in units of the distance between classes' means, or between cells."""
+        return self.first.relative(moved[0])
