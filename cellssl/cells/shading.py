@@ -108,7 +108,8 @@ def measure_shading(
         # In the order of the plate, however they were done and whatever their parts are called.
         read = [blocks[task.part] for task in fields if task.part in blocks]
         if len(read) >= FEWEST:
-            maps[plate] = estimate(np.stack(read), method)
+            names = [f"plate {plate}, {channel}," for channel in channels]
+            maps[plate] = estimate(np.stack(read), method, names=names)
     left = [plate for plate in tasks if plate not in maps]
     if left:
         _LOG.info(

@@ -23,7 +23,9 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
     Returns
     -------
     str or None
-        None when none was named and no column of that name has at least four different numbers.
+        None when none was named and no column of that name has at least four different numbers, of
+        which some compound, where there are several, has more than one: compounds at one dose each
+        make no series.
     """
     if dose is not None:
         name = find_column(obs.columns, dose) or dose
@@ -31,9 +33,20 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
         return name
     for name in obs.columns:
         called = any(word in name.lower() for word in ("dose", "concentration"))
-        if called and pd.to_numeric(obs[name], errors="coerce").nunique() >= FEWEST_DOSES:
+        if not called:
+            continue
+        doses = pd.to_numeric(obs[name], errors="coerce")
+        if doses.nunique() >= FEWEST_DOSES and _make_a_series(doses, obs):
             return str(name)
     return None
+
+
+def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:
+    """Tell whether doses differ within a compound; where compounds are not known, they may."""
+    if "Metadata_Compound" not in obs.columns:
+        return True
+    compounds = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    return bool(doses.groupby(compounds).nunique().max() > 1)
 
 
 def dose_positions(

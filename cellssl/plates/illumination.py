@@ -14,7 +14,7 @@ Estimates are small images (`GRID` × `GRID` for any field), since illumination 
 import importlib
 import importlib.metadata
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -76,7 +76,9 @@ def block_means(field: np.ndarray) -> np.ndarray:
     )
 
 
-def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
+def estimate(
+    blocks: np.ndarray, method: Method = "median", *, names: Sequence[str] | None = None
+) -> np.ndarray:
     """Estimate the illumination from the block means of a plate's fields.
 
     Parameters
@@ -88,6 +90,8 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
         bowl (a polynomial of second degree), or to even light, whichever holds best between two
         halves of the fields; few fields bear no more than a bowl, or nothing. ``basicpy``:
         BaSiC [3]_ by the package of that name, where it is installed.
+    names : sequence of str, optional
+        What the C channels are called in messages.
 
     Returns
     -------
@@ -111,12 +115,12 @@ def estimate(blocks: np.ndarray, method: Method = "median") -> np.ndarray:
     channels = range(blocks.shape[1])
     find = _basic if method == "basicpy" else _median
     flat = np.stack([_relative(find(blocks[:, channel])) for channel in channels])
-    for channel, light in enumerate(flat):
+    for name, light in zip(names or [f"channel {i + 1}" for i in channels], flat, strict=True):
         if light.min() < _LIMITS[0] or light.max() > _LIMITS[1]:
             _LOG.warning(
-                "the illumination of channel %d would run from %.2f to %.2f of its mean, which no lamp "
+                "the illumination of %s would run from %.2f to %.2f of its mean, which no lamp "
                 "does (is its dark level subtracted already?): not corrected",
-                *(channel + 1, light.min(), light.max()),
+                *(name, light.min(), light.max()),
             )
             light[:] = 1
     return flat.astype(np.float32)

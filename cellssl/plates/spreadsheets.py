@@ -31,7 +31,7 @@ def read_spreadsheet(
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
     whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
     unless all may be thousands (``1,500``). The text is UTF-8, UTF-16 with its mark (Excel's Unicode
-    text), or else Windows-1252.
+    text), or else Windows-1252. Empty rows, and empty columns without a name, are left out.
 
     `rows` limits how many are read; 0 gives the columns alone.
 
@@ -42,7 +42,9 @@ def read_spreadsheet(
     """
     path = Path(path)
     try:
-        text = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
+        text, encoding = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
+        if encoding == "cp1252" and rows is None:  # a first look need not say it too
+            logger.info("%s is not UTF-8: read as Windows-1252", path)
         text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
@@ -68,13 +70,34 @@ def read_spreadsheet(
         table = table.iloc[:, : len(names)]
     table.columns = names
     # `taxol ` is no other compound
-    table = table.apply(lambda column: column.fillna("").str.strip())
-    table = table.loc[:, [not _says_nothing(column) for _, column in table.items()]]
+    table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
     if separator != "," and len(table):
         table = table.apply(_with_points)
     if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
     return table
+
+
+def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
+    """Make text of a table's bytes; say of which encoding it was."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # The first lines may end within a character.
+        return raw.decode("utf-16", errors="ignore"), "utf-16"
+    if b"\0" in raw:  # in no text but UTF-16
+        raise PlateError(
+            f"{path} is no text (an Excel workbook?): wanted a CSV. Save it as CSV from the program "
+            "that wrote it."
+        )
+    try:
+        return raw.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _without_margins(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out rows and nameless columns that say nothing: a sheet's once used, now empty cells."""
+    table = table[(table != "").any(axis=1)].reset_index(drop=True)
+    return table.loc[:, [not _says_nothing(column) for _, column in table.items()]]
 
 
 def _says_nothing(column: pd.Series) -> bool:
@@ -83,22 +106,6 @@ def _says_nothing(column: pd.Series) -> bool:
         return False
     numbers = column.str.fullmatch(r"\d+").all() and column.is_unique
     return bool(numbers or column.eq("").all())
-
-
-def _decoded(raw: bytes, path: Path) -> str:
-    """Make text of a table's bytes."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="ignore")  # the first lines may end within a character
-    if b"\0" in raw:  # in no text but UTF-16
-        raise PlateError(
-            f"{path} is no text (an Excel workbook?): wanted a CSV. Save it as CSV from the program "
-            "that wrote it."
-        )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        logger.info("%s is not UTF-8: read as Windows-1252", path)
-        return raw.decode("cp1252", errors="replace")
 
 
 def _with_points(column: pd.Series) -> pd.Series:

@@ -106,6 +106,11 @@ def test_a_channel_that_is_dim_on_the_whole_plate_is_no_fault():
     assert (judge_cells(np.full(60, 100.0), measured(dim), usual(dim)) == "").all()
 
 
+def duller(quality, nucleus, other):
+    """Lower the sharpness of both channels."""
+    return quality * np.array([1, 1, nucleus, other, 1, 1], np.float32)
+
+
 def test_fields_are_judged_as_a_whole():
     good = cells(60)
     backgrounds = np.random.default_rng(4).normal(500, 20, (20, 2))
@@ -123,6 +128,10 @@ def test_fields_are_judged_as_a_whole():
     assert judged(areas=np.array([100.0] * 9 + [900])) == "field_debris"
     assert judged(quality=blurred) == "field_focus"
     assert judged(quality=blurred[:3], areas=areas[:3]) == ""
+    # At 10x, out of focus by 4 px: nuclei keep 0.54 of their sharpness, all channels 0.39.
+    assert judged(quality=duller(sharp, 0.54, 0.28)) == "field_focus"
+    assert judged(quality=duller(sharp, 0.58, 0.56)) == ""
+    assert judged(quality=duller(sharp, 0.7, 0.1)) == ""  # one channel alone is a phenotype
     assert judged(light=np.array([500.0, 2500])) == "field_illumination"
     assert judged(light=np.array([500.0, 900])) == ""
 

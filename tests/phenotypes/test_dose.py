@@ -61,6 +61,12 @@ def test_the_column_of_doses_is_found(plate):
     assert choose_dose(plate.obs) == "Metadata_Dose"
     assert choose_dose(plate.obs, "dose") == "Metadata_Dose"
     assert choose_dose(plate.obs.drop(columns="Metadata_Dose")) is None
+    dose = plate.obs["Metadata_Dose"].astype(int)
+    plate.obs["Metadata_Compound"] = dose.map("compound {}".format)  # each at one dose: no series
+    assert choose_dose(plate.obs) is None
+    assert choose_dose(plate.obs, "dose") == "Metadata_Dose"
+    plate.obs["Metadata_Compound"] = (dose // 2).map("compound {}".format)
+    assert choose_dose(plate.obs) == "Metadata_Dose"
     with pytest.raises(EmbeddingError, match="Dosis"):
         choose_dose(plate.obs, "Dosis")
 

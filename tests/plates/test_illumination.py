@@ -67,7 +67,8 @@ def test_what_no_lamp_does_is_left_alone_and_said(caplog):
     random = np.random.default_rng(0)
     blocks = np.full((30, 1, GRID, GRID), 0.5) + random.normal(0, 0.1, (30, 1, GRID, GRID))
     blocks += np.linspace(0, 4, GRID)  # the dark level is subtracted, and what is left is a ramp
-    assert (estimate(blocks.astype(np.float32)) == 1).all()
+    assert (estimate(blocks.astype(np.float32), names=["plate P1, FITC,"]) == 1).all()
+    assert "the illumination of plate P1, FITC, would run from" in caplog.text
     assert "which no lamp does" in caplog.text
 
 

@@ -38,6 +38,45 @@ def test_tables_of_another_machine_are_understood(tmp_path: Path, root: str) -> 
     assert set(found.fields["Metadata_Compound"]) == {"x"}
 
 
+@pytest.mark.parametrize(
+    "start",
+    ["file:///D:/my%20screen/", "file:/D:/my%20screen/", "file://nas/my%20screen/", "s3://b/"],
+)
+def test_images_by_their_urls(tmp_path: Path, start: str) -> None:
+    """CellProfiler's list of image sets, written under Windows: URLs, pages of one file, no names."""
+    pixels = np.arange(4 * 64, dtype=np.uint16).reshape(2, 2, 8, 8)
+    rows: list[dict[str, object]] = []
+    for well, planes in zip(("B02", "C11"), pixels, strict=True):
+        (tmp_path / f"plate ä/{well}").mkdir(parents=True)
+        tifffile.imwrite(tmp_path / f"plate ä/{well}/f 1.tif", planes, photometric="minisblack")
+        row: dict[str, object] = {"Metadata_Well": well}
+        for page, channel in ((1, "OrigDNA"), (0, "OrigActin")):
+            row[f"URL_{channel}"] = f"{start}plate%20%C3%A4/{well}/f%201.tif"
+            row |= {f"Series_{channel}": 0, f"Frame_{channel}": page}
+        rows.append(row)
+    table = _table(tmp_path / "load_data.csv", rows)
+    found = index(tmp_path)
+    assert found.channels == ("OrigDNA", "OrigActin")
+    assert found.problems.empty
+    for row, planes in zip(found.fields.to_dict("records"), pixels, strict=True):
+        np.testing.assert_array_equal(read_field(pd.Series(row), found.channels), planes[::-1])
+    pd.DataFrame(rows).assign(Series_OrigDNA=1).to_csv(table, index=False)
+    with pytest.raises(PlateError, match="Series_OrigDNA has '1'; of files with several series"):
+        index(tmp_path)
+
+
+def test_a_url_on_this_machine_says_just_which_file(tmp_path: Path) -> None:
+    table = pd.read_csv(microscopes.cellprofiler(tmp_path / "far", shoot(), root="pictures"))
+    for channel in ("DAPI", "GFP"):
+        names = table.pop(f"FileName_{channel}")
+        del table[f"PathName_{channel}"]
+        table[f"URL_{channel}"] = [(tmp_path / "far/pictures" / name).as_uri() for name in names]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    found = index(empty, metadata=_table(tmp_path / "urls.csv", table.to_dict("records")))
+    assert found.fields["Path_GFP"].str.startswith(str(tmp_path / "far" / "pictures")).all()
+
+
 def test_images_may_lie_elsewhere(tmp_path: Path) -> None:
     table = microscopes.cellprofiler(tmp_path / "data", shoot())
     empty = tmp_path / "empty"

@@ -349,6 +349,19 @@ def test_rows_that_end_with_a_separator_stay_in_their_columns(write: Write) -> N
     assert fields["Metadata_Compound"].tolist() == ["taxol", "DMSO", "DMSO"]
 
 
+def test_the_empty_margin_of_a_sheet_is_no_well(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write("A01_w1.tif", "A02_w1.tif")
+    rows = ["Well;Compound;Conc (nM);;", "A1;DMSO;0;;", "A2;ä;312,5;;", ";;;;", ";;;;"]
+    (folder / "wells.csv").write_bytes("\r\n".join(rows).encode("cp1252"))
+    with caplog.at_level("INFO"):
+        fields = index(folder, metadata=folder / "wells.csv").fields
+    assert fields["Metadata_Concentration"].tolist() == [0, 0.3125]
+    assert not [name for name in fields if "Unnamed" in name]
+    assert caplog.text.count("read as Windows-1252") == 1
+
+
 @pytest.mark.parametrize("keys", [{"Metadata_Well": ["A1", "A2"]}, {}])
 def test_empty_names_of_a_parquet_tables_categories_are_counted(
     keys: dict[str, list[str]], caplog: pytest.LogCaptureFixture

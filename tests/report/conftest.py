@@ -82,6 +82,7 @@ def similarity() -> SimpleNamespace:
             "label": ["", "stabiliser", "stabiliser", "stabiliser", "other", "other"],
             "activity": [0.2, 5.0, 6.0, 4.0, 3.0, 0.9],
             "p_value": [0.9, 0.001, 0.001, 0.001, 0.002, 0.6],
+            "map": np.nan,
             "map_q_value": np.nan,
         },
         index=pd.Index(names, name="treatment"),

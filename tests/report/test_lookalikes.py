@@ -60,6 +60,10 @@ def test_with_few_control_wells_the_ranks_of_wells_decide(similarity):
     similarity.treatments["map_q_value"] = [np.nan, 0.04, 0.04, 0.04, 0.2, np.nan]
     lead = answer_section(similarity).lead
     assert "3 differ from the negative control, 1 cannot be told from it, 1 has too few" in lead
+    # Its wells are as far from all control wells as ranks can say: more would have told.
+    similarity.treatments["map"] = [np.nan, 1, 1, 1, 1, np.nan]
+    lead = answer_section(similarity).lead
+    assert "3 differ from the negative control, 0 cannot be told from it, 2 have too few" in lead
 
 
 def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):

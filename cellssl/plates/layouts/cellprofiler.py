@@ -1,12 +1,13 @@
 """Tables for CellProfiler's LoadData: one row per field, a file name and path per channel.
 
-``FileName_<channel>`` and ``PathName_<channel>`` (or one ``PathName`` for all), also with ``Image_``
-before; ``Frame_<channel>`` is the page of a file with several; everything else that is heeded is
-called ``Metadata_*``.
+``FileName_<channel>`` and ``PathName_<channel>`` (or one ``PathName`` for all), or ``URL_<channel>``
+alone (``file:///D:/a%20plate/x.tif``), also with ``Image_`` before; ``Frame_<channel>`` is the page of a
+file with several; everything else that is heeded is called ``Metadata_*``.
 """
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -19,7 +20,8 @@ from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["CellProfiler"]
 
-_FILE = re.compile(r"(?P<prefix>(?:Image_)?)FileName_(?P<channel>.+)", re.IGNORECASE)
+_FILE = re.compile(r"(?P<prefix>(?:Image_)?)(?P<kind>FileName|URL)_(?P<channel>.+)", re.IGNORECASE)
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
 @layout
@@ -29,7 +31,7 @@ class CellProfiler(Layout):
     name = "cellprofiler"
 
     def recognise(self, images: Images) -> Evidence | None:
-        """Recognise tables with FileName_<channel> and wells."""
+        """Recognise tables with FileName_<channel> or URL_<channel> and wells."""
         found = [] if images.pattern else tables_of(images, _is_load_data)
         if not found:
             return None
@@ -41,8 +43,8 @@ class CellProfiler(Layout):
         found = tables_of(images, _is_load_data)
         if not found:
             raise PlateError(
-                f"{images.folder} holds no CSV with FileName_<channel> and Metadata_Well; give one "
-                "with --metadata."
+                f"{images.folder} holds no CSV with FileName_<channel> (or URL_<channel>) and "
+                "Metadata_Well; give one with --metadata."
             )
         tables = {path: _entries(path, images) for path in found}
         return listing_of(tables, images, lambda path: [path.parent, images.folder])
@@ -65,9 +67,12 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
         return None if name is None else table[name].str.strip()
 
     entries = []
-    for found in filter(None, map(_FILE.fullmatch, map(str, table.columns))):
+    for found in _image_columns(table):
         folder, frame = column("PathName", found), column("Frame", found)
+        _only_first_series(column("Series", found), path)
         names = table[found[0]].str.strip()
+        if found["kind"].lower() == "url":
+            folder, names = None, names.map(_path_of_url)
         entries.append(
             about.assign(
                 Channel=found["channel"].replace("/", "-"),
@@ -78,6 +83,45 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
     together = pd.concat(entries, ignore_index=True)
     # Where all are the first page, files have one page and need no number.
     return together if (together["Page"] > 0).any() else together.assign(Page=-1)
+
+
+def _image_columns(table: pd.DataFrame) -> list[re.Match[str]]:
+    """Give the column of each channel's images: its file names, or its URLs where it has no names."""
+    found = list(filter(None, map(_FILE.fullmatch, map(str, table.columns))))
+    named = {one["channel"].lower() for one in found if one["kind"].lower() == "filename"}
+    return [
+        one
+        for one in found
+        if one["kind"].lower() == "filename" or one["channel"].lower() not in named
+    ]
+
+
+def _path_of_url(url: str) -> str:
+    """Make a path of a URL as CellProfiler writes it; what is no URL stays as it is.
+
+    ``file:///D:/a%20plate/x.tif`` and ``file:/D:/…`` give ``D:/a plate/x.tif``; of other addresses the
+    whole is kept, so that the image is found by the end of it.
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        return url
+    path = unquote(found["rest"])
+    if found["scheme"].lower() == "file":
+        path = re.sub(r"\A//(?:localhost)?(?=/)", "", path, flags=re.IGNORECASE)  # no host, or this
+    return re.sub(r"\A/+(?=[A-Za-z]:)", "", path)
+
+
+def _only_first_series(series: pd.Series | None, path: Path) -> None:
+    """Refuse images beyond the first of a file: a Frame does not say on which page they begin."""
+    if series is None:
+        return
+    later = ~series.isin(["", "0"]) & (pd.to_numeric(series, errors="coerce") != 0)
+    if later.any():
+        raise PlateError(
+            f"{path}: {series.name} has {series[later].iloc[0]!r}; of files with several series only "
+            "the first is read. Index the images themselves, e.g. with --layout ome-tiff, or save a "
+            "file for each series."
+        )
 
 
 def _joined(folders: pd.Series, names: pd.Series) -> pd.Series:

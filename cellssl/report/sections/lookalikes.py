@@ -20,6 +20,7 @@ __all__ = ["ALIKE", "Answer", "candidates", "find_groups", "find_pairs", "read_a
 
 ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
 MOST_GROUPS = 40
+_ROUNDING = 1e-9
 LEVEL = 0.05  # share of false calls that is accepted among treatments called active
 
 
@@ -34,7 +35,8 @@ class Answer:
     activity
         Treatment → distance from the negative control; empty when there is none.
     active
-        Treatment → told apart from the negative control; empty when that could not be tested.
+        Treatment → told apart from the negative control; without those that had too few wells to
+        be tested.
     labels
         Treatment → label, "not known" where it has none.
     compounds
@@ -78,11 +80,14 @@ def read_answer(similarity: "Similarity") -> Answer:
 def _active(table: pd.DataFrame) -> "pd.Series[bool]":
     """Control the false discovery rate over all treatments (Benjamini and Hochberg 1995).
 
-    Where control wells are too few to judge lengths, the wells' ranks may still tell (mAP).
+    Where control wells are too few to judge lengths, the wells' ranks may still tell (mAP). A treatment
+    whose wells are apart from all control wells, and are not called active, has too few: it is left out.
     """
     p_values = table["p_value"].astype(float).dropna()
     if p_values.empty:
-        return table["map_q_value"].astype(float).dropna() <= LEVEL
+        told = table["map_q_value"].astype(float).dropna() <= LEVEL
+        apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING
+        return told[told | ~apart]
     return pd.Series(false_discovery_control(p_values) <= LEVEL, p_values.index)
 
 
