@@ -112,6 +112,41 @@ def build_tasks(
         When a column is missing or unfit, or a subset names a class that does not exist.
     """
     labels = text_values(column(obs, label, purpose="the label"), label)
+    chosen, counts = _scorable_cells(obs, labels, label, where, fair)
+    split = find_split(obs, chosen, groups)
+    if split.test is None and sample is not None and len(chosen) > sample:
+        counts |= {"labelled": len(chosen), "scored": sample}
+        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
+        chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
+    used, scored = split.divide(chosen)
+    if split.test is not None:
+        counts |= {"scored": len(scored), "training": len(used) - len(scored)}
+    classes = np.unique(labels[scored])
+    if len(classes) < 2:
+        raise EmbeddingError(
+            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two."
+        )
+    named = _checked_subsets(subsets or {}, classes, label)
+    rows = {"all": used}
+    rows |= {name: used[np.isin(labels[used], members)] for name, members in named.items()}
+    tasks = []
+    for name, own in rows.items():
+        asked = split.divide(own)[1]
+        treatments = find_treatments(
+            obs.iloc[asked], labels[asked], label, None if controls is None else controls[asked]
+        )
+        tasks.append(_task(obs, name, own, labels[own], split, resamples, treatments))
+    return tasks, counts
+
+
+def _scorable_cells(
+    obs: pd.DataFrame,
+    labels: NDArray[np.str_],
+    label: str,
+    where: str | None,
+    fair: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Find the cells that can be scored, and count why the others cannot."""
     inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
     labelled = labels != ""
     counts = {
@@ -138,30 +173,7 @@ def build_tasks(
             f"no cell is left to score by {label}: of {len(obs):,} cells {counts['unlabelled']:,} have no "
             f"{label}{outside}. Choose another column with --label."
         )
-    split = find_split(obs, chosen, groups)
-    if split.test is None and sample is not None and len(chosen) > sample:
-        counts |= {"labelled": len(chosen), "scored": sample}
-        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
-        chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
-    used, scored = split.divide(chosen)
-    if split.test is not None:
-        counts |= {"scored": len(scored), "training": len(used) - len(scored)}
-    classes = np.unique(labels[scored])
-    if len(classes) < 2:
-        raise EmbeddingError(
-            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two."
-        )
-    named = _checked_subsets(subsets or {}, classes, label)
-    rows = {"all": used}
-    rows |= {name: used[np.isin(labels[used], members)] for name, members in named.items()}
-    tasks = []
-    for name, own in rows.items():
-        asked = split.divide(own)[1]
-        treatments = find_treatments(
-            obs.iloc[asked], labels[asked], label, None if controls is None else controls[asked]
-        )
-        tasks.append(_task(obs, name, own, labels[own], split, resamples, treatments))
-    return tasks, counts
+    return chosen, counts
 
 
 def _task(
