@@ -16,7 +16,8 @@ from cellssl.cli.options import (
     Where,
     parse_lists,
 )
-from cellssl.cli.shell import command, say, show_scores, shown
+from cellssl.cli.results import show_scores
+from cellssl.cli.shell import command, say, shown
 
 BESIDE = ("ami_kmeans", "knn", "linear")  # what is shown of embeddings beside it
 

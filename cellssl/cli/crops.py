@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import crops
-from cellssl.cli.options import CropFile, Out
-from cellssl.cli.shell import command, parse_pairs, say, show_table, shown
+from cellssl.cli.options import CropFile, Out, parse_pairs
+from cellssl.cli.shell import command, say, show_table, shown
 
 
 @command(crops, "import")

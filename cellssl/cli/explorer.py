@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.shell import command, parse_pairs, say, shown
+from cellssl.cli.options import parse_pairs
+from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
 _PAGE = Path("explorer.html")

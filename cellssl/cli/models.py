@@ -6,7 +6,8 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import CropFile, Device, Head, ManyDevices, Out, TrainingChanges, Weights
-from cellssl.cli.shell import command, say, say_combined, shown
+from cellssl.cli.results import say_combined
+from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
 

@@ -1,12 +1,12 @@
 """Options that several commands share, said once; those that belong together are a dataclass."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cellssl.cli.shell import parse_pairs
 from cellssl.errors import CellsslError
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Workers",
     "parse_baselines",
     "parse_lists",
+    "parse_pairs",
 ]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
@@ -175,6 +176,25 @@ def parse_baselines(values: list[str] | None) -> dict[str, Path | None] | None:
             raise CellsslError(f"--baseline {value} names no file after the =")
         baselines[model] = Path(weights) if equals else None
     return baselines
+
+
+def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
+    """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``.
+
+    Raises
+    ------
+    CellsslError
+        When a value has no ``=`` or a key comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key or not text:
+            raise CellsslError(f"{option} takes KEY=VALUE, got '{value}'")
+        if key in pairs:
+            raise CellsslError(f"{option} {key} is given twice: '{pairs[key]}' and '{text}'")
+        pairs[key] = text
+    return pairs
 
 
 def parse_lists(values: list[str] | None, option: str) -> dict[str, list[str]] | None:

@@ -1,7 +1,7 @@
 """Commands on embeddings: evaluate, combine, export; and compare, which makes them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,10 +24,8 @@ from cellssl.cli.options import (
     parse_baselines,
     parse_lists,
 )
-from cellssl.cli.shell import command, say, say_combined, show_scores, show_table, shown
-
-if TYPE_CHECKING:
-    import pandas as pd
+from cellssl.cli.results import say_combined, show_classes, show_matches, show_scores
+from cellssl.cli.shell import command, say, shown
 
 Embeddings = Annotated[
     list[Path],
@@ -74,8 +72,8 @@ def evaluate(
     )
     measured.save(out)
     show_scores(measured.scores)
-    _show_matches(measured.scores)
-    _show_classes(measured.scores, measured.class_differences)
+    show_matches(measured.scores)
+    show_classes(measured.scores, measured.class_differences)
     say(f"written to {out}")
 
 
@@ -123,35 +121,6 @@ def export(
     import cellssl.phenotypes
 
     say(f"written to {cellssl.phenotypes.export_embedding(embedding, out, unit=unit)}")
-
-
-def _show_classes(scores: "pd.DataFrame", differences: "pd.DataFrame") -> None:
-    """Say which classes the first embedding gains and loses against the others."""
-    from cellssl.report import class_statements
-
-    names = list(dict.fromkeys(scores["embedding"]))
-    for head, text in class_statements(differences, names[0], names[1:]):
-        say(f"{head} {text}")
-
-
-def _show_matches(scores: "pd.DataFrame") -> None:
-    """Print how many treatments' nearest one shares the mechanism, where that was asked."""
-    found = scores[scores["metric"].isin(["nsc", "nscb"]) & (scores["seed"] == "mean")]
-    if found.empty:
-        return
-    rows = []
-    for (embedding, subset), group in found.groupby(["embedding", "subset"], sort=False):
-        numbers = group[["value", "n", "low", "high"]].to_numpy(dtype=float)
-        texts = [
-            f"{value * n:.4g} of {n:.0f} ({low:.2f}–{high:.2f})" if n else "–"
-            for value, n, low, high in numbers
-        ]
-        rows.append([str(embedding), str(subset), *texts])
-    title = "Nearest treatment of the same mechanism, another compound (NSC) and batch (NSCB)"
-    show_table(title, ["embedding", "subset", "NSC", "NSCB"], rows)
-    for note in dict.fromkeys(found["note"]):
-        if note:
-            say(note)
 
 
 @command(app, "compare")
@@ -202,5 +171,5 @@ def compare(
         progress=shown(),
     )
     show_scores(comparison.scores)
-    _show_classes(comparison.scores, comparison.class_differences)
+    show_classes(comparison.scores, comparison.class_differences)
     say(f"written to {comparison.folder}: comparison.html shows it")

@@ -16,7 +16,8 @@ from cellssl.cli.options import (
     parse_baselines,
 )
 from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
-from cellssl.cli.shell import command, say, show_scores, show_table, shown
+from cellssl.cli.results import show_scores
+from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.errors import CellsslError
 
 

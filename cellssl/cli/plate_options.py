@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellssl.cli.options import Workers
-from cellssl.cli.shell import parse_pairs
+from cellssl.cli.options import Workers, parse_pairs
 from cellssl.errors import CellsslError
 
 if TYPE_CHECKING:

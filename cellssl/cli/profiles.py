@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -49,11 +49,8 @@ def profiles(
     control_column: ControlColumn = "Metadata_Control",
 ) -> None:
     """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
-    from cellssl.phenotypes import (
-        aggregate_profiles,
-        normalise_embedding,
-        read_embedding,
-    )
+    from cellssl.phenotypes import aggregate_profiles, normalise_embedding, read_embedding
+    from cellssl.phenotypes.naming import TREATMENT
 
     cells = read_embedding(embedding)
     if normalise != "none":
@@ -64,8 +61,8 @@ def profiles(
         out=out,
         statistic=aggregate,
         through_fields=through_fields,
+        by=by or TREATMENT,
         control=control_column,
-        **_named(by),
     )
     counts = made.obs["Metadata_Cells"]
     say(
@@ -73,11 +70,6 @@ def profiles(
         f"{made.n_vars} features"
     )
     say(f"written to {out}")
-
-
-def _named(by: list[str] | None) -> dict[str, Any]:
-    """Leave the usual columns where none was named."""
-    return {"by": by} if by else {}
 
 
 @command(app, "similarity")
@@ -115,11 +107,13 @@ def similarity(
     from cellssl.errors import EmbeddingError
     from cellssl.phenotypes import read_embedding, require_label
     from cellssl.phenotypes import similarity as compare
+    from cellssl.phenotypes.naming import TREATMENT
 
     cells = read_embedding(embedding)
     column = require_label(cells.obs, label) if label else "Metadata_MOA"
     found = compare(
         cells,
+        by=by or TREATMENT,
         control=control_column,
         label=column,
         normalise=normalise,
@@ -128,7 +122,6 @@ def similarity(
         draws=draws,
         copairs=copairs,
         seed=seed,
-        **_named(by),
     )
     unknown = [name for name in treatment or [] if name not in found.treatments.index]
     if unknown:

@@ -3,10 +3,9 @@
 import dataclasses
 import inspect
 import logging
-import math
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from rich import box
@@ -17,19 +16,7 @@ from rich.table import Table
 from cellssl.errors import CellsslError
 from cellssl.progress import console
 
-if TYPE_CHECKING:
-    import anndata as ad
-    import pandas as pd
-
-__all__ = [
-    "command",
-    "parse_pairs",
-    "say",
-    "say_combined",
-    "show_scores",
-    "show_table",
-    "shown",
-]
+__all__ = ["command", "say", "show_table", "shown"]
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bars, no messages; errors only.")
@@ -156,37 +143,6 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     page.print(table)
 
 
-def say_combined(combined: "ad.AnnData") -> None:
-    """Say what a combination is made of."""
-    about = combined.uns["cellssl"]
-    for block in about["blocks"].values():
-        say(f"  {block['name']}: {block['features']} features, {block['features_that_vary']} vary")
-    missing = about["cells_not_in_all"]
-    apart = f"; {missing:,} that are not in all were left out" if missing else ""
-    say(
-        f"{combined.n_obs:,} cells, {combined.n_vars} features in {len(about['blocks'])} blocks{apart}"
-    )
-
-
-def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
-    """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``.
-
-    Raises
-    ------
-    CellsslError
-        When a value has no ``=`` or a key comes twice.
-    """
-    pairs: dict[str, str] = {}
-    for value in values:
-        key, equals, text = value.partition("=")
-        if not equals or not key or not text:
-            raise CellsslError(f"{option} takes KEY=VALUE, got '{value}'")
-        if key in pairs:
-            raise CellsslError(f"{option} {key} is given twice: '{pairs[key]}' and '{text}'")
-        pairs[key] = text
-    return pairs
-
-
 def _say_error(text: str) -> None:
     console.print(f"error: {text}", markup=False, style="red")
 
@@ -201,50 +157,3 @@ def _describe(error: Exception) -> str:
         f"{type(error).__name__}: {error}\n"
         "This is a fault of cellssl, not yours: please report it with the output of --debug."
     )
-
-
-_HEADLINE = {
-    "ami_kmeans": "AMI",
-    "knn": "kNN",
-    "linear": "linear",
-    "knn_batches": "kNN, other batches",
-    "linear_batches": "linear, other batches",
-    "ami_predictions": "AMI of predictions",
-    "predictions": "accuracy of predictions",
-    "ami_plate": "AMI with plate",
-    "linear_plate": "plate, linear",
-}
-
-
-def show_scores(scores: "pd.DataFrame") -> None:
-    """Print the headline scores with 95 % intervals: a row per embedding and subset."""
-    if scores.empty:
-        return
-    subsets = len(set(scores["subset"])) > 1
-    shown = {metric: head for metric, head in _HEADLINE.items() if metric in set(scores["metric"])}
-    rows = []
-    for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
-        cells = group[group["seed"] == "mean"].set_index("metric")
-        marked = f"{embedding} †" if group["weak"].any() else str(embedding)
-        named = [marked, str(subset)] if subsets else [marked]
-        rows.append([*named, *(_score(cells, metric) for metric in shown)])
-    columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
-    show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
-    lost = scores.loc[scores["metric"].isin(shown), "note"].astype(str)
-    for note in dict.fromkeys(lost[lost.str.contains("cannot be found")]):
-        say(note)
-    if scores["weak"].any():
-        say(
-            "† trained with other cells of the same well or treatment as positives, or with "
-            "amplitudes chosen by labels: weak labels; supervised: told the labels themselves"
-        )
-
-
-def _score(cells: "pd.DataFrame", metric: str) -> str:
-    """Give one score as text: value and interval, or a dash."""
-    if metric not in cells.index:
-        return "–"
-    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"

@@ -15,8 +15,10 @@ from cellssl.cli.options import (
     UsedPlates,
     Weights,
     parse_baselines,
+    parse_pairs,
 )
-from cellssl.cli.shell import command, parse_pairs, say, show_scores, show_table, shown
+from cellssl.cli.results import show_scores
+from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted
 
 if TYPE_CHECKING:

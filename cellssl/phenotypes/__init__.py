@@ -6,7 +6,7 @@ from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.combining import combine
 from cellssl.phenotypes.differences import differences_between
 from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
-from cellssl.phenotypes.evaluation import compare_embeddings, evaluate
+from cellssl.phenotypes.evaluation import evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
@@ -40,7 +40,6 @@ __all__ = [
     "choose_resolution",
     "cluster",
     "combine",
-    "compare_embeddings",
     "coral",
     "correlate_doses",
     "differences_between",

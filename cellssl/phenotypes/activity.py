@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellssl.phenotypes.profiles import WellProfiles
 from cellssl.scores import (
+    Precisions,
     activity_precision,
     choose_statistic,
     consistency_precision,
@@ -40,19 +41,19 @@ def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> p
     table = wells.wells
     codes = _treated(table, treatments)
     found = replicate_correlation(wells.profiles, codes, table["plate"], seed=seed)
-    count = len(treatments)
-
-    def padded(values: NDArray) -> NDArray:  # the last treatments may be controls only
-        return np.concatenate([values, np.full(count - len(values), np.nan)])
-
-    result = pd.DataFrame(index=treatments)
-    result["wells"] = np.bincount(codes[codes >= 0], minlength=count)
-    result["correlation"] = padded(found.correlation)
-    result["limit"] = padded(found.limit)
-    result["p_value"] = padded(found.p_value)
-    above = pd.Series(result["correlation"] > result["limit"], dtype="boolean")
-    result["replicates"] = above.mask(result["limit"].isna())
-    result["across_plates"] = padded(found.across) == 1
+    above = pd.array(found.correlation > found.limit, dtype="boolean")
+    above[np.isnan(found.limit)] = pd.NA
+    result = pd.DataFrame(
+        {
+            "wells": np.bincount(codes[codes >= 0]),
+            "correlation": found.correlation,
+            "limit": found.limit,
+            "p_value": found.p_value,
+            "replicates": above,
+            "across_plates": found.across,
+        },
+        index=treatments[: len(found.correlation)],  # the last ones may be controls only
+    )
     return result[result["wells"] > 0]
 
 
@@ -67,14 +68,18 @@ def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0
     table = wells.wells
     codes = _treated(table, treatments)
     found = activity_precision(wells.profiles, codes, table["control"], table["plate"], seed=seed)
+    return _tabulate(found, treatments[: len(found.value)]).reindex(treatments)
+
+
+def _tabulate(found: Precisions, index: pd.Index) -> pd.DataFrame:
+    """Give mean average precisions as columns."""
     columns = {
         "map": found.value,
         "map_by_chance": found.expected,
         "map_p_value": found.p_value,
         "map_q_value": found.q_value,
     }
-    index = treatments[: len(found.value)]
-    return pd.DataFrame(columns, index=index).reindex(treatments)
+    return pd.DataFrame(columns, index=index)
 
 
 def consistency(
@@ -106,9 +111,7 @@ def consistency(
     found = consistency_precision(
         profiles.loc[kept].to_numpy(), labels, compounds.loc[kept].to_numpy(dtype=str), seed=seed
     )
-    result["map"], result["map_by_chance"] = found.value, found.expected
-    result["map_p_value"], result["map_q_value"] = found.p_value, found.q_value
-    return result
+    return result.join(_tabulate(found, index))
 
 
 def activity_by_length(

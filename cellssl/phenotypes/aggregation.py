@@ -81,7 +81,7 @@ def aggregate_profiles(
         raise EmbeddingError(
             f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
         )
-    check_features(adata, str(adata.uns.get("cellssl", {}).get("name", "the embedding")))
+    check_features(adata)
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
     X, keys, codes = features(adata), *_keys(adata.obs, level, by, control)

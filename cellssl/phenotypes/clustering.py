@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
-from cellssl.phenotypes.embeddings import check_features, features
+from cellssl.phenotypes.embeddings import check_features, embedding_name, features
 from cellssl.phenotypes.graph import add_graph, add_map, leiden
 from cellssl.phenotypes.landmarks import join_clusters, join_map, nearest_landmarks
 from cellssl.phenotypes.normalisation import normalise_features
@@ -91,9 +91,9 @@ def cluster(
     50,000 takes 0.23 ms. The graph of all of a million cells (`sample=None`, 128 features) took 10 minutes
     and 4.3 GB, Leiden 4 minutes and 8.4 GB; its map was not waited for.
     """
-    name = str(adata.uns.get("cellssl", {}).get("name", "the embedding"))
-    check_features(adata, name)
+    check_features(adata)
     if adata.n_obs < FEWEST:
+        name = embedding_name(adata)
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
     result = _sharing_features(adata.to_memory() if adata.isbacked else adata)
     components = _components(result, seed=seed)

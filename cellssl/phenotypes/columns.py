@@ -65,12 +65,9 @@ def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
 
 def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
     """Plate and well of each cell in one word; None when no well is known."""
-    if "Metadata_Well" not in obs.columns:
-        return None
-    wells = obs["Metadata_Well"].astype(str).to_numpy(dtype=str)
-    if "Metadata_Plate" not in obs.columns:
+    wells, plates = text_column(obs, "Metadata_Well"), text_column(obs, "Metadata_Plate")
+    if wells is None or plates is None:
         return wells
-    plates = obs["Metadata_Plate"].astype(str).to_numpy(dtype=str)
     return np.char.add(np.char.add(plates, "/"), wells)
 
 

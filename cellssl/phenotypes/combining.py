@@ -128,7 +128,9 @@ def _blocks(one: Embedding, names: pd.Index, *, label: str) -> list[_Block]:
     return [
         (
             block,
-            values.loc[:, inner == block].rename(columns=lambda name, b=block: _bare(str(name), b)),
+            values.loc[:, inner == block].rename(
+                columns=lambda name, start=f"{block}: ": str(name).removeprefix(start)
+            ),
             dict(described.get(str(number), {"name": block})),
         )
         for number, block in enumerate(found, start=1)
@@ -144,10 +146,6 @@ def _variables(blocks: Sequence[_Block]) -> pd.DataFrame:
     names = [f"{label}: {feature}" for label, values, _ in blocks for feature in values.columns]
     block = np.repeat(labels, [values.shape[1] for _, values, _ in blocks]).astype(object)
     return pd.DataFrame({BLOCK: block}, index=pd.Index(names, dtype=object))
-
-
-def _bare(name: str, block: str) -> str:
-    return name.removeprefix(f"{block}: ")
 
 
 def _widths(values: pd.DataFrame) -> dict[str, int]:

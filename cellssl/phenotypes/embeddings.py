@@ -21,6 +21,7 @@ __all__ = [
     "check_features",
     "check_names",
     "column",
+    "embedding_name",
     "features",
     "load_embeddings",
     "match_cells",
@@ -89,8 +90,8 @@ def load_embeddings(
 
 
 def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embedding:
-    """Read one embedding where it is a file, and check it."""
-    cells = item if isinstance(item, ad.AnnData) else read_embedding(item)
+    """Read one embedding, and check it."""
+    cells = read_embedding(item)
     provenance = cells.uns.get("cellssl", {})
     name = str(name or provenance.get("name") or f"embedding {place}")
     check_features(cells, name)
@@ -104,11 +105,17 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     )
 
 
-def check_features(cells: ad.AnnData, name: str) -> None:
+def embedding_name(cells: ad.AnnData) -> str:
+    """Give the name that messages call an embedding by."""
+    return str(cells.uns.get("cellssl", {}).get("name", "the embedding"))
+
+
+def check_features(cells: ad.AnnData, name: str | None = None) -> None:
     """Raise an EmbeddingError unless the features can be scored.
 
     They must exist, be finite, and belong to cells with unique names.
     """
+    name = name or embedding_name(cells)
     if cells.X is None or cells.n_vars == 0:
         raise EmbeddingError(no_features(name))
     check_names(cells, name)

@@ -1,15 +1,13 @@
-"""Embeddings scored and compared, as tidy tables."""
+"""Embeddings scored, as one tidy table."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from cellssl.phenotypes.measurements import Measurements
 from cellssl.phenotypes.measuring import MOST_CELLS, Embeddings, measure_embeddings
 
-__all__ = ["compare_embeddings", "evaluate"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -136,30 +134,3 @@ def evaluate(
     if out is not None:
         measured.save(out)
     return measured.scores
-
-
-def compare_embeddings(
-    embeddings: Embeddings | Measurements, *, label: str | None = None, **options: Any
-) -> pd.DataFrame:
-    """Differences between every two embeddings with paired intervals.
-
-    Two embeddings are apart when the interval of their paired difference over seeds and resamples
-    excludes 0. Draws are the same for all embeddings; training seeds are paired when both have
-    the same ones.
-
-    Parameters
-    ----------
-    embeddings : Measurements, or what `evaluate` takes
-        With `Measurements` (from `measure_embeddings`) nothing is computed twice.
-    label, **options
-        As for `evaluate`, without `out`.
-
-    Returns
-    -------
-    DataFrame
-        embedding_a, embedding_b, label, subset, split, normalisation, metric, difference, low,
-        high, apart.
-    """
-    if not isinstance(embeddings, Measurements):
-        embeddings = measure_embeddings(embeddings, label=label, **options)
-    return embeddings.differences()

@@ -10,7 +10,7 @@ from scipy import sparse
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.deepprofiler import write_profile_folder
-from cellssl.phenotypes.embeddings import check_names, features
+from cellssl.phenotypes.embeddings import check_names, embedding_name, features
 from cellssl.phenotypes.mantispy import to_mantispy
 from cellssl.phenotypes.profile_tables import write_profile_table
 from cellssl.phenotypes.reading import no_features, read_embedding
@@ -63,7 +63,7 @@ def export_embedding(
     >>> export_embedding("expert.h5ad", "expert.parquet")  # doctest: +SKIP
     """
     out = Path(out)
-    cells = embedding if isinstance(embedding, ad.AnnData) else read_embedding(embedding)
+    cells = read_embedding(embedding)
     kind = out.name.lower().removesuffix(".gz").rpartition(".")[2] if out.suffix else ""
     if kind not in ("parquet", "csv", "h5ad", ""):
         raise EmbeddingError(
@@ -74,7 +74,7 @@ def export_embedding(
         raise EmbeddingError(f"unit goes with .h5ad (mantispy); leave it out for {out.name}.")
     if not isinstance(embedding, ad.AnnData) and out.absolute() == Path(embedding).absolute():
         raise EmbeddingError(f"{out} is the embedding itself: choose another name with --out.")
-    name = str(cells.uns.get("cellssl", {}).get("name", "the embedding"))
+    name = embedding_name(cells)
     check_names(cells, name)
     X = features(cells)
     if not X.shape[1]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, PlateError
 from cellssl.phenotypes.columns import text_values, treatment_names
+from cellssl.phenotypes.profile_tables import COMPARTMENTS
 from cellssl.wells import normalise_well
 
 __all__ = ["from_mantispy", "to_mantispy"]
@@ -22,7 +23,6 @@ NUMBERS = ("scale", "angle", "gray_levels")
 CONTROLS = {"negative": "negcon", "positive": "poscon", "": "treatment"}
 # Models whose features are measurements with a meaning, not dimensions that were learnt.
 MEASURED = ("simple-features", "intensity-features")
-COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_", "Image_")
 
 PLATE, WELL, SITE, LABEL = (f"Metadata_{n}" for n in ("Plate", "Well", "Site", "Label"))
 DOSE, UNIT = "Metadata_Concentration", "Metadata_ConcentrationUnit"

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -24,7 +25,7 @@ from cellssl.phenotypes.used_plates import marked_scores, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
 
-__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings"]
+__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings", "measurement"]
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def measure_embeddings(
     absent: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Measurements:
-    """Score as `evaluate` does, and keep the draws for `compare_embeddings`.
+    """Score as `evaluate` does, and keep the draws for differences.
 
     Parameters
     ----------
@@ -82,32 +83,20 @@ def measure_embeddings(
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
-    used = {_title(one): one.used for one in loaded}
     negative = control_cells(obs, controls)
+    used = {_title(one): one.used for one in loaded}
     fair = fair_cells(obs, label, used) if held_out else None
-    tasks, counts = build_tasks(
-        obs,
-        label,
-        subsets=subsets,
-        where=where,
-        groups=groups,
-        resamples=resamples,
-        controls=negative,
-        fair=fair,
-        sample=sample,
-    )
+    asked: dict[str, Any] = {
+        "where": where,
+        "groups": groups,
+        "resamples": resamples,
+        "controls": negative,
+        "sample": sample,
+    }
+    tasks, counts = build_tasks(obs, label, subsets=subsets, fair=fair, **asked)
     refuse_leaks(obs, label, used, tasks[0].rows)
     if used_plates and fair is not None:
-        tasks += used_task(
-            obs,
-            label,
-            ~fair,
-            where=where,
-            groups=groups,
-            resamples=resamples,
-            controls=negative,
-            sample=sample,
-        )
+        tasks += used_task(obs, label, ~fair, **asked)
     known = {
         "plates": text_column(obs, "Metadata_Plate"),
         "batches": text_column(obs, "Metadata_Batch"),
@@ -125,11 +114,11 @@ def measure_embeddings(
             Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
             scores = task_scores(Z, task, seeds, aggregate=aggregate)
             entries += [
-                _entry(task, score, embedding=one.name, seed=one.seed, weak=one.weak)
+                measurement(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
                 for score in marked_scores(scores, task, one, obs, label)
             ]
     entries += [
-        _entry(task, Score(metric, float("nan"), None, 0, reason), embedding=name)
+        measurement(Score(metric, float("nan"), None, 0, reason), task, embedding=name)
         for name, reason in (absent or {}).items()
         for task in tasks
         for metric in task_metrics(task)
@@ -173,8 +162,8 @@ def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embeddin
     return [] if counted is None else [counted]
 
 
-def _entry(
-    task: Task, score: Score, *, embedding: str, seed: str = "", weak: bool = False
+def measurement(
+    score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
 ) -> Measurement:
     """Give a score its place in the table."""
     return Measurement(

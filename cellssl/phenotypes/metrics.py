@@ -18,6 +18,7 @@ from cellssl.scores import (
     Resamples,
     accuracy_of,
     ami,
+    balanced_accuracy,
     balanced_accuracy_of,
     cluster_kmeans,
     confusion,
@@ -183,11 +184,8 @@ def _told(name: str, confounder: Confounder, X: NDArray[np.float32], task: Task)
     It sees the principal components that clusters are made of: with all features, some dozens of
     plates take longer than everything else.
     """
-    metric, note = f"linear_{name}", ""
-    rows = np.arange(len(X))
-    if len(rows) > CONFOUNDED_CELLS:
-        rows = np.sort(np.random.default_rng(0).choice(len(X), CONFOUNDED_CELLS, replace=False))
-        note = f"on a random sample of {CONFOUNDED_CELLS} cells"
+    metric = f"linear_{name}"
+    rows, note = _sample(len(X), CONFOUNDED_CELLS)
     values = confounder.codes[rows]
     classes = len(np.unique(values))
     groups = None if confounder.groups is None else confounder.groups[rows]
@@ -196,8 +194,16 @@ def _told(name: str, confounder: Confounder, X: NDArray[np.float32], task: Task)
         return Score(metric, float("nan"), None, len(rows), reason, classes=classes)
     predictions = linear_predict(X[rows], values, groups=groups)
     draws = task.resamples.take(rows).balanced_accuracy(values, predictions)
-    table = confusion(values, predictions, np.unique(values))
-    return Score(metric, balanced_accuracy_of(table), draws, len(rows), note, classes=classes)
+    value = balanced_accuracy(values, predictions)
+    return Score(metric, value, draws, len(rows), note, classes=classes)
+
+
+def _sample(count: int, most: int) -> tuple[NDArray[np.int64], str]:
+    """Draw most of so many cells where there are more, and say so."""
+    if count <= most:
+        return np.arange(count), ""
+    rows = np.random.default_rng(0).choice(count, most, replace=False)
+    return np.sort(rows), f"on a random sample of {most} cells"
 
 
 def _matches(X: NDArray[np.float32], task: Task, statistic: str) -> Iterator[Score]:
@@ -233,11 +239,7 @@ def _leiden_clusters(
 
 def _silhouette(components: NDArray[np.float32], task: Task) -> Score:
     """Silhouette of the labels, on a seeded sample when there are very many cells."""
-    n = len(components)
-    rows, note = np.arange(n), ""
-    if n > SILHOUETTE_CELLS:
-        rows = np.sort(np.random.default_rng(0).choice(n, SILHOUETTE_CELLS, replace=False))
-        note = f"on a random sample of {SILHOUETTE_CELLS} cells"
+    rows, note = _sample(len(components), SILHOUETTE_CELLS)
     labels = task.truth[rows]
     if len(np.unique(labels)) < 2:
         return Score("silhouette", float("nan"), None, len(rows), "one class only in the sample")

@@ -1,11 +1,13 @@
 """Scoring classes that were predicted, not embedded: the same cells, subsets and draws as of embeddings."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.measurements import Measurement, Measurements
+from cellssl.phenotypes.measurements import Measurements
+from cellssl.phenotypes.measuring import measurement
 from cellssl.phenotypes.metrics import Score, class_confusions
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import ami, balanced_accuracy_of
@@ -50,19 +52,10 @@ def measure_predictions(
     """
     known = np.asarray(classes)
     entries = [
-        Measurement(
-            embedding=name,
-            seed=seed,
-            subset=task.subset,
+        replace(
+            measurement(score, task, embedding=name, seed=seed, weak=True),
             split=task.split,
-            metric=score.metric,
-            weak=True,
-            value=score.value,
-            draws=score.draws,
-            n=score.n,
-            classes=len(np.unique(task.truth)),
             note="; ".join(filter(None, [note, score.note])),
-            confusions=score.confusions,
         )
         for seed, values in predicted.items()
         for task in tasks

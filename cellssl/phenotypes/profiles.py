@@ -83,7 +83,7 @@ def well_profiles(
     -------
     WellProfiles
     """
-    check_features(adata, str(adata.uns.get("cellssl", {}).get("name", "the embedding")))
+    check_features(adata)
     check_rule(normalise, ("auto", *PROFILE_NORMALISATIONS))
     wells, middles = _wells(adata, treatments, control, statistic)
     negative = wells["control"].to_numpy()

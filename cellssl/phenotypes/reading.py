@@ -13,7 +13,7 @@ from cellssl.phenotypes.profile_tables import from_table, read_profile_table
 __all__ = ["no_features", "read_embedding"]
 
 
-def read_embedding(path: str | Path) -> ad.AnnData:
+def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     """Read an embedding: AnnData (.h5ad, .zarr), CSV (.csv, .csv.gz), Parquet, or an exported folder.
 
     What `export_embedding` wrote comes back as it was: features, cells' names and table, names of
@@ -21,12 +21,12 @@ def read_embedding(path: str | Path) -> ad.AnnData:
 
     Parameters
     ----------
-    path : path
-        In a table that others wrote, columns `Metadata_*`, `Quality_*`, `Area_*`, `leiden`, `kmeans`
-        and columns of text or truth values describe the cells; every other column of numbers is a
-        feature. Cells are named by a column `Metadata_Cell`, `cell_id`, `obs_names` or an unnamed
-        first one; else by plate, well, site and label. Controls of an AnnData by mantispy's schema
-        are read as `negative` and `positive`.
+    embedding : path, or AnnData
+        One that is open already is given back as it is. In a table that others wrote, columns
+        `Metadata_*`, `Quality_*`, `Area_*`, `leiden`, `kmeans` and columns of text or truth values
+        describe the cells; every other column of numbers is a feature. Cells are named by a column
+        `Metadata_Cell`, `cell_id`, `obs_names` or an unnamed first one; else by plate, well, site and
+        label. Controls of an AnnData by mantispy's schema are read as `negative` and `positive`.
 
     Returns
     -------
@@ -38,7 +38,9 @@ def read_embedding(path: str | Path) -> ad.AnnData:
     EmbeddingError
         When the file is missing, of another kind, broken, or holds no features.
     """
-    path = Path(path)
+    if isinstance(embedding, ad.AnnData):
+        return embedding
+    path = Path(embedding)
     if not path.exists():
         raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]

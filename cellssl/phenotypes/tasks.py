@@ -112,32 +112,7 @@ def build_tasks(
         When a column is missing or unfit, or a subset names a class that does not exist.
     """
     labels = text_values(column(obs, label, purpose="the label"), label)
-    inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
-    labelled = labels != ""
-    counts = {
-        "matched": len(obs),
-        "outside": int((~inside).sum()),
-        "unlabelled": int((inside & ~labelled).sum()),
-        "scored": int((inside & labelled).sum()),
-    }
-    if fair is not None:
-        counts["used"] = int((inside & labelled & ~fair).sum())
-        inside = inside & fair
-        counts["scored"] = int((inside & labelled).sum())
-    if counts["unlabelled"]:
-        log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
-    chosen = np.flatnonzero(inside & labelled)
-    if not len(chosen) and counts.get("used"):
-        raise EmbeddingError(
-            f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
-            "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
-        )
-    if not len(chosen):
-        outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
-        raise EmbeddingError(
-            f"no cell is left to score by {label}: of {len(obs):,} cells {counts['unlabelled']:,} have no "
-            f"{label}{outside}. Choose another column with --label."
-        )
+    chosen, counts = _scorable_cells(obs, labels, label, where, fair)
     split = find_split(obs, chosen, groups)
     if split.test is None and sample is not None and len(chosen) > sample:
         counts |= {"labelled": len(chosen), "scored": sample}
@@ -164,6 +139,43 @@ def build_tasks(
     if controls is None and any(task.treatments is not None for task in tasks):
         log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
     return tasks, counts
+
+
+def _scorable_cells(
+    obs: pd.DataFrame,
+    labels: NDArray[np.str_],
+    label: str,
+    where: str | None,
+    fair: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Find the cells that can be scored, and count why the others cannot."""
+    inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
+    labelled = labels != ""
+    counts = {
+        "matched": len(obs),
+        "outside": int((~inside).sum()),
+        "unlabelled": int((inside & ~labelled).sum()),
+        "scored": int((inside & labelled).sum()),
+    }
+    if fair is not None:
+        counts["used"] = int((inside & labelled & ~fair).sum())
+        inside = inside & fair
+        counts["scored"] = int((inside & labelled).sum())
+    if counts["unlabelled"]:
+        log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
+    chosen = np.flatnonzero(inside & labelled)
+    if not len(chosen) and counts.get("used"):
+        raise EmbeddingError(
+            f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
+            "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
+        )
+    if not len(chosen):
+        outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
+        raise EmbeddingError(
+            f"no cell is left to score by {label}: of {len(obs):,} cells {counts['unlabelled']:,} have no "
+            f"{label}{outside}. Choose another column with --label."
+        )
+    return chosen, counts
 
 
 def _task(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cellssl.files import make_folder
 from cellssl.pipeline.run import RunResult, run
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import index, simulate
@@ -29,7 +30,7 @@ def demo(
     device, progress
         As in :func:`run`.
     """
-    space = Workspace.make(out, device=device, progress=progress)
+    space = Workspace(make_folder(out), device, progress)
     plate = space / "plate"
     space.finish(
         "simulate",

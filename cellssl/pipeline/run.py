@@ -12,10 +12,11 @@ import pandas as pd
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, ModelError
+from cellssl.files import make_folder
 from cellssl.phenotypes import choose_dose, choose_label
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.pipeline.stages import crop_cells, embed_cells, score_embeddings
-from cellssl.pipeline.summary import Question, summarise
+from cellssl.pipeline.summary import summarise
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method
@@ -132,7 +133,7 @@ def run(
     label, dose = _check(source, recipe, size, label, dose, segmenter)
     _refuse_used(source, recipe, model, label, held_out=held_out)
 
-    space = Workspace.make(out, device=device, progress=progress)
+    space = Workspace(make_folder(out), device, progress)
     if redo is not None:
         given = [source.path] if isinstance(source, Crops) else []
         space.forget_from(redo, given=[*given, *([Path(model)] if model is not None else [])])
@@ -160,8 +161,9 @@ def run(
         recipe,
         embeddings["cellssl"],
         scores,
-        Question(label, dose),
         segmenter,
+        label=label,
+        dose=dose,
     )
     return RunResult(report, cells.path, model, embeddings, scores)
 

@@ -1,7 +1,6 @@
 """The last stage: clusters, look-alikes and the page that shows them."""
 
 import logging
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,27 +28,11 @@ from cellssl.report import Overlay, explore, write_report
 from cellssl.report.doses import position_curve
 from cellssl.studies import fingerprint
 
-__all__ = ["Question", "summarise"]
+__all__ = ["summarise"]
 
 _OVERLAYS = 4  # fields shown with their outlines
 _EXPLORED = 100_000  # cells on the explorer's page: more are slow to move
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a plate is asked.
-
-    Attributes
-    ----------
-    label
-        The obs column that scores are computed against, or None.
-    dose
-        The obs column of doses, or None.
-    """
-
-    label: str | None
-    dose: str | None
 
 
 def summarise(
@@ -60,12 +43,13 @@ def summarise(
     recipe: Protocol,
     embedding: Path,
     scores: pd.DataFrame,
-    question: Question,
     segmenter: Segmenter,
+    *,
+    label: str | None,
+    dose: str | None,
 ) -> Path:
     """Cluster the cells, ask which treatments look alike, and write ``report.html`` and ``explorer.html``."""
     report = space / "report.html"
-    label = question.label
     fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
     light = crops.path.parent / "illumination.npz"
     shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
@@ -75,7 +59,6 @@ def summarise(
         cells.write_h5ad(space / "map.h5ad")
         page = space / "explorer.html"
         explore(cells, crops, out=page, colour=label, sample=_EXPLORED, progress=space.progress)
-        dose = question.dose
         write_report(
             report,
             title=space.folder.resolve().name,
@@ -103,7 +86,7 @@ def summarise(
         "metrics": fingerprint(metrics),
         "problems": "" if index is None else index.problems.to_csv(),
         "protocol": recipe.to_dict(),
-        "question": asdict(question),
+        "question": {"label": label, "dose": dose},
         "version": cellssl.__version__,
     }
     space.finish("report", inputs, report, work)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from cellssl.errors import CellsslError
-from cellssl.files import make_folder
 from cellssl.studies import Ledger
 
 __all__ = ["STAGES", "Workspace"]
@@ -42,11 +41,6 @@ class Workspace:
     folder: Path
     device: str = "auto"
     progress: bool = True
-
-    @classmethod
-    def make(cls, folder: str | Path, *, device: str, progress: bool) -> "Workspace":
-        """Make the folder, or find it as it was left."""
-        return cls(make_folder(folder), device, progress)
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from cellssl.phenotypes import measure_embeddings
+from cellssl.phenotypes import measure_embeddings, read_embedding
 from cellssl.report.figures.confusion import confusion_figure
-from cellssl.report.opening import open_embedding
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,7 +48,7 @@ def confusion(
     >>> confusion("embedding.h5ad", label="MOA")  # doctest: +SKIP
     """
     measured = measure_embeddings(
-        [open_embedding(embedding)],
+        [read_embedding(embedding)],
         label=label,
         groups=groups,
         normalise=normalise,

@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_dose, dose_positions, require_label
+from cellssl.phenotypes import choose_dose, dose_positions, read_embedding, require_label
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories
-from cellssl.report.opening import open_embedding
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,7 +55,7 @@ def dose_curve(
     --------
     >>> dose_curve("embedding.h5ad", by="MOA")  # doctest: +SKIP
     """
-    cells = open_embedding(embedding)
+    cells = read_embedding(embedding)
     column = choose_dose(cells.obs, dose)
     if column is None:
         there = ", ".join(map(str, cells.obs.columns))
@@ -85,17 +84,15 @@ def position_curve(
     if series.empty:
         raise EmbeddingError(f"no well that is not a control has a dose in {dose}.")
     named = positions["line"] if lines is None else lines
-    series = series.assign(line=named.loc[series.index].astype(str))
+    series = series.assign(line=as_categories(named.loc[series.index]))
     moves = series.groupby(["line", "dose"])["position"].mean().groupby("line").agg(np.ptp)
     shown = moves.nlargest(_LINES).index
     drawn = series[series["line"].isin(shown)]
     title = f"{_LINES} of {len(moves)}: those that change most with dose"
     return dose_figure(
-        drawn["dose"].tolist(),
-        drawn["position"].tolist(),
-        rows=drawn["line"].tolist(),
+        drawn,
         title=title if len(moves) > _LINES else "",
-        controls=pd.Series({"negative control": 0.0, "positive control": 1.0}),
+        controls={"negative control": 0.0, "positive control": 1.0},
         x_name=dose.removeprefix("Metadata_"),
     )
 

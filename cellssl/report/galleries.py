@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 
 from cellssl.crops import Crops, scale
 from cellssl.errors import CropError, EmbeddingError
-from cellssl.phenotypes import require_label
+from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
 from cellssl.report.figures.style import as_categories, natural_order
-from cellssl.report.opening import open_embedding
 from cellssl.report.scaling import display_scaling
 from cellssl.words import counted
 
@@ -81,7 +80,7 @@ def gallery(
     """
     if cells < 1:
         raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
-    embedded, file = open_embedding(embedding), Crops.open(crops)
+    embedded, file = read_embedding(embedding), Crops.open(crops)
     column = require_label(embedded.obs, by)
     groups = as_categories(embedded.obs[column])
     order = _choose_values(groups, values, column)

@@ -8,13 +8,24 @@ from pathlib import Path
 from typing import ClassVar
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
 
-__all__ = ["Block", "Bullets", "Fold", "Picture", "Row", "Section", "Table", "Text", "write_page"]
+__all__ = [
+    "Block",
+    "Bullets",
+    "Fold",
+    "Picture",
+    "Row",
+    "Section",
+    "Table",
+    "Text",
+    "load_template",
+    "write_page",
+]
 
 LIMIT = 9_500_000  # bytes: a page that a mail server lets through
 RESOLUTIONS = (150, 110, 80)  # dots per inch; the first whose page is within the limit is taken
@@ -127,11 +138,11 @@ def write_page(
     out = Path(out)
     make_folder(out.parent)
     pictures = [picture for section in sections for picture in _pictures(section.blocks)]
-    html = ""
+    template, html = load_template("cellssl.report", "templates", "report.html"), ""
     for dots in RESOLUTIONS:
         for picture in pictures:
             picture.encode(dots)
-        html = _render(title=title, subtitle=subtitle, sections=sections, footer=footer)
+        html = template.render(title=title, subtitle=subtitle, sections=sections, footer=footer)
         if len(html) < LIMIT:
             break
     try:
@@ -150,13 +161,13 @@ def _pictures(blocks: Sequence[Block]) -> Iterator[Picture]:
             yield from _pictures(block.blocks)
 
 
-def _render(**context: object) -> str:
-    """Fill the template; every text is escaped: compound names come from users' files."""
+def load_template(package: str, folder: str, name: str) -> Template:
+    """Read a package's template; every text is escaped: compound names come from users' files."""
     environment = Environment(
-        loader=PackageLoader("cellssl.report"),
+        loader=PackageLoader(package, folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(**context)
+    return environment.get_template(name)

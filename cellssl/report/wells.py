@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import require_label
-from cellssl.report.figures.plate import plate_map
+from cellssl.phenotypes import read_embedding, require_label
+from cellssl.report.figures.plate import control_marks, plate_map
 from cellssl.report.figures.style import as_categories, natural_order
-from cellssl.report.opening import open_embedding
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["plate_heat_map"]
 
 COUNT = "cells"
-MARKS = ("negative", "positive")
 
 
 def plate_heat_map(
@@ -63,14 +61,16 @@ def plate_heat_map(
     --------
     >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
     """
-    obs = embedding if isinstance(embedding, pd.DataFrame) else open_embedding(embedding).obs
+    obs = embedding if isinstance(embedding, pd.DataFrame) else read_embedding(embedding).obs
     obs, name = _one_plate(obs, plate)
     if "Metadata_Well" not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
     numbers, unit = _measure(obs, value, equals)
     by_well = numbers.groupby(obs["Metadata_Well"].astype(str).to_numpy())
     drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()
-    return plate_map(drawn, title=name, unit=unit, marks=_marks(obs), limits=limits, shape=shape)
+    return plate_map(
+        drawn, title=name, unit=unit, marks=control_marks(obs), limits=limits, shape=shape
+    )
 
 
 def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:
@@ -113,12 +113,3 @@ def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Ser
             f"{column} holds no numbers to take the median of; equals=… draws the share of one value."
         )
     return numbers, f"median {shown}"
-
-
-def _marks(obs: pd.DataFrame) -> dict[str, str]:
-    """Well → which control it is."""
-    if "Metadata_Control" not in obs:
-        return {}
-    table = obs[["Metadata_Well", "Metadata_Control"]].astype(str).drop_duplicates("Metadata_Well")
-    table = table[table["Metadata_Control"].isin(MARKS)]
-    return dict(zip(table["Metadata_Well"], table["Metadata_Control"], strict=True))

@@ -1,12 +1,7 @@
 """Arrays of features, labels and groups in, numbers out: no AnnData, no network, no files."""
 
 from cellssl.scores.aggregation import STATISTICS, aggregate, choose_statistic
-from cellssl.scores.classification import (
-    knn_accuracy,
-    knn_predict,
-    linear_accuracy,
-    linear_predict,
-)
+from cellssl.scores.classification import knn_predict, linear_predict
 from cellssl.scores.clusters import (
     ami,
     cluster_kmeans,
@@ -15,11 +10,9 @@ from cellssl.scores.clusters import (
 )
 from cellssl.scores.components import principal_components, standardised_components
 from cellssl.scores.confusion import (
-    accuracy,
     accuracy_of,
     balanced_accuracy,
     balanced_accuracy_of,
-    class_accuracies,
     class_accuracies_of,
     confusion,
     pairs_of,
@@ -53,7 +46,6 @@ __all__ = [
     "Precisions",
     "Replicates",
     "Resamples",
-    "accuracy",
     "accuracy_of",
     "activity_precision",
     "aggregate",
@@ -63,7 +55,6 @@ __all__ = [
     "balanced_accuracy_of",
     "batch_membership",
     "choose_statistic",
-    "class_accuracies",
     "class_accuracies_of",
     "cluster_kmeans",
     "confusion",
@@ -74,9 +65,7 @@ __all__ = [
     "false_discovery_rate",
     "interval",
     "joint_intervals",
-    "knn_accuracy",
     "knn_predict",
-    "linear_accuracy",
     "linear_predict",
     "nsc",
     "nscb",

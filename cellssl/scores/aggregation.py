@@ -1,6 +1,7 @@
 """Many rows become one: cells a well, wells a treatment."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +17,10 @@ TRIMMED = 0.1
 Statistic = Callable[..., NDArray[np.floating]]
 
 
-def _trimmed_mean(X: NDArray, axis: int = 0) -> NDArray[np.floating]:
-    return trim_mean(X, TRIMMED, axis=axis)
-
-
 _MIDDLES: dict[str, Statistic] = {
     "median": np.median,
     "mean": np.mean,
-    "trimmed-mean": _trimmed_mean,
+    "trimmed-mean": partial(trim_mean, proportiontocut=TRIMMED),
 }
 STATISTICS = tuple(_MIDDLES)
 

@@ -14,15 +14,9 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from cellssl.errors import EmbeddingError
-from cellssl.scores.confusion import balanced_accuracy
 from cellssl.scores.scaling import unit_rows
 
-__all__ = [
-    "knn_accuracy",
-    "knn_predict",
-    "linear_accuracy",
-    "linear_predict",
-]
+__all__ = ["knn_predict", "linear_predict"]
 
 log = logging.getLogger(__name__)
 
@@ -120,19 +114,6 @@ def _votes(
     cells = np.arange(len(similarity))[:, None] * classes + codes[nearest]
     votes = np.bincount(cells.ravel(), weights.ravel(), minlength=len(similarity) * classes)
     return votes.reshape(len(similarity), classes).astype(np.float64)
-
-
-def knn_accuracy(
-    X: ArrayLike,
-    labels: ArrayLike,
-    *,
-    groups: ArrayLike,
-    k: int = 20,
-    temperature: float = 0.1,
-) -> float:
-    """Score `knn_predict` by balanced accuracy: is a phenotype found again in other groups."""
-    predictions = knn_predict(X, labels, groups=groups, k=k, temperature=temperature)
-    return balanced_accuracy(labels, predictions)
 
 
 def linear_predict(
@@ -254,10 +235,3 @@ def _fit_predict(
     for warning in caught:
         log.warning("logistic regression: %s", str(warning.message).splitlines()[0])
     return model.predict(X[test])
-
-
-def linear_accuracy(
-    X: ArrayLike, labels: ArrayLike, *, groups: ArrayLike, C: float = 0.02, folds: int = 5
-) -> float:
-    """Score `linear_predict` by balanced accuracy: do planes fitted elsewhere tell classes."""
-    return balanced_accuracy(labels, linear_predict(X, labels, groups=groups, C=C, folds=folds))

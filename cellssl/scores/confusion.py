@@ -6,11 +6,9 @@ from numpy.typing import ArrayLike, NDArray
 from cellssl.errors import EmbeddingError
 
 __all__ = [
-    "accuracy",
     "accuracy_of",
     "balanced_accuracy",
     "balanced_accuracy_of",
-    "class_accuracies",
     "class_accuracies_of",
     "confusion",
     "pairs_of",
@@ -131,24 +129,6 @@ def accuracy_of(table: ArrayLike) -> float:
     return float(counts.trace() / counts.sum()) if counts.any() else float("nan")
 
 
-def class_accuracies(
-    labels: ArrayLike, predictions: ArrayLike
-) -> tuple[NDArray, NDArray[np.float64], Counts]:
-    """Give the classes of labels (N,), their shares of right predictions, and their sizes.
-
-    Returns
-    -------
-    classes : (K,)
-        Those in `labels`, sorted: what is only predicted has no accuracy.
-    accuracies : (K,) float64
-    counts : (K,) int64
-    """
-    classes = np.unique(np.concatenate([np.asarray(labels), np.asarray(predictions)]))
-    accuracies, counts = class_accuracies_of(confusion(labels, predictions, classes))
-    there = counts > 0
-    return classes[there], accuracies[there], counts[there]
-
-
 def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Mean over the classes of the share of a class's cells that are predicted right.
 
@@ -158,8 +138,3 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
         True and predicted classes; chance is 1 / number of classes in `labels`.
     """
     return balanced_accuracy_of(confusion(labels, predictions))
-
-
-def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of predictions that are right, of labels and predictions (N,): see `accuracy_of`."""
-    return accuracy_of(confusion(labels, predictions))

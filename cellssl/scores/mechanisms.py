@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.scores.resampling import draw_resamples, interval
+from cellssl.scores.resampling import draw_resamples
 from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Matches", "batch_membership", "nsc", "nscb"]
@@ -57,17 +57,6 @@ class Matches:
         The same for all profiles of the same treatments, so that they can be compared in pairs.
         """
         return draw_resamples(np.zeros(self.n), count=count, seed=seed).mean(self.right)
-
-    def interval(self, *, count: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """95 % interval of the value, by resampling treatments; NaN when there are none."""
-        if not self.n:
-            return float("nan"), float("nan")
-        return interval(self.value, self.draws(count=count, seed=seed), within=(0, 1))
-
-    def __str__(self) -> str:
-        """Give k of n with the interval."""
-        low, high = self.interval()
-        return f"{self.k} of {self.n} ({low:.2f}–{high:.2f})"
 
 
 def batch_membership(treatments: ArrayLike, batches: ArrayLike) -> NDArray[np.bool_]:

@@ -162,18 +162,25 @@ def _mean_precisions(
     across = len(np.unique(plates[labels[0]])) > 1
     total, counted = np.zeros(len(labels)), np.zeros(len(labels))
     for i in range(len(unit)):
-        others = np.flatnonzero(plates != plates[i]) if across else _others(i, len(unit))
-        order = others[np.argsort(-cosine[i, others], kind="stable")]
+        others = plates != plates[i] if across else np.arange(len(unit)) != i
+        order = _ranked(cosine[i], others)
         asked = np.flatnonzero(labels[:, i])
         found = _precisions(labels[np.ix_(asked, order)])
         known = ~np.isnan(found)
         total[asked[known]] += found[known]
         counted[asked[known]] += 1
-    return np.where(counted > 0, total / np.where(counted > 0, counted, 1), np.nan)
+    return _averages(total, counted)
 
 
-def _others(i: int, count: int) -> NDArray[np.int64]:
-    return np.delete(np.arange(count), i)
+def _ranked(similarity: NDArray[np.float64], others: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Order those of n profiles that are asked for by their similarity (n,), the most alike first."""
+    places = np.flatnonzero(others)
+    return places[np.argsort(-similarity[places], kind="stable")]
+
+
+def _averages(total: NDArray[np.float64], counted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide sums by what was counted; NaN where nothing was."""
+    return np.divide(total, counted, out=np.full(total.shape, np.nan), where=counted > 0)
 
 
 def _tested(found: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -226,12 +233,11 @@ def consistency_precision(
     total, counted = np.zeros((len(called), count)), np.zeros((len(called), count))
     rows = np.arange(len(called))
     for i in range(len(unit)):
-        others = np.flatnonzero(compound != compound[i])
-        order = others[np.argsort(-cosine[i, others], kind="stable")]
+        order = _ranked(cosine[i], compound != compound[i])
         found = _precisions(called[:, order] == called[:, [i]])
         known = ~np.isnan(found)
         total[rows[known], called[known, i]] += found[known]
         counted[rows[known], called[known, i]] += 1
-    means = np.where(counted > 0, total / np.where(counted > 0, counted, 1), np.nan)
+    means = _averages(total, counted)
     results = np.array([_tested(means[:, label]) for label in range(count)]).reshape(count, 3)
     return Precisions(*results.T)

@@ -72,7 +72,7 @@ class Resamples:
 
         The information expected by chance is that of all cells: it depends on the margins alone.
         """
-        whole = np.zeros((1, self.weights.shape[1])) + 1.0
+        whole = np.ones((1, self.weights.shape[1]))
         table = self._tables(labels, clusters, weights=whole)[0]
         return ami_of_tables(self._tables(labels, clusters), expected_information(table))
 

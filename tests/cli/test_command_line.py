@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cellssl
-from cellssl.cli import shell
+from cellssl.cli import results
 from cellssl.cli.application import app
 
 runner = CliRunner()
@@ -90,7 +90,7 @@ def test_public_functions_carry_the_commands_names():
 def test_weak_labels_are_marked_beside_the_scores(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"label": "MOA", "subset": "all", "metric": "knn", "value": 0.5, "low": 0.4, "high": 0.6}
     table = [{**row, "embedding": name, "seed": "mean", "weak": name == "b"} for name in "ab"]
-    shell.show_scores(pd.DataFrame(table))
+    results.show_scores(pd.DataFrame(table))
     told = capsys.readouterr().out
     assert "b †" in told
     assert "a †" not in told

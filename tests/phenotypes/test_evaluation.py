@@ -7,7 +7,6 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     METRICS,
-    compare_embeddings,
     evaluate,
     measure_embeddings,
     read_scores,
@@ -152,12 +151,14 @@ def test_comparison_tells_apart_what_differs_and_not_what_is_alike(make_embeddin
         make_embedding("alike", seed=1),
         make_embedding("noise", signal=0),
     )
-    table = compare_embeddings([good, alike, noise], label=LABEL, progress=False, resamples=100)
+    measured = measure_embeddings([good, alike, noise], label=LABEL, progress=False, resamples=100)
+    table = measured.differences()
     rows = table[table.metric == "linear"].set_index(["embedding_a", "embedding_b"])
     assert rows.loc[("good", "noise"), "apart"]
     assert rows.loc[("good", "noise"), "low"] > 0
     assert not rows.loc[("good", "alike"), "apart"]
-    same = compare_embeddings({"a": good, "b": good}, label=LABEL, progress=False, resamples=20)
+    measured = measure_embeddings({"a": good, "b": good}, label=LABEL, progress=False, resamples=20)
+    same = measured.differences()
     # All treatments share all batches, and all wells lie in row A.
     nothing = [f"{metric}_{place}" for metric in ("ami", "linear") for place in ("row", "edge")]
     assert same["apart"].isna().equals(same["metric"].isin(["nscb", *nothing]))

@@ -263,8 +263,8 @@ def test_plate_map_shows_each_number_in_its_well():
 
 
 def test_dose_figure_prints_spearman_per_row_and_together():
-    doses = [0, 1, 2, 3] * 2
-    figure = dose_figure(doses, [0, 1, 2, 3, 3, 2, 1, 0], rows=["A"] * 4 + ["B"] * 4)
+    wells = pd.DataFrame({"dose": [0, 1, 2, 3] * 2, "position": [0, 1, 2, 3, 3, 2, 1, 0]})
+    figure = dose_figure(wells.assign(line=["A"] * 4 + ["B"] * 4))
     written = texts(figure)
     assert "A   ρ = 1.00  (n = 4)" in written
     assert "B   ρ = −1.00  (n = 4)" in written
@@ -272,10 +272,10 @@ def test_dose_figure_prints_spearman_per_row_and_together():
 
 
 def test_dose_figure_of_wells_that_say_nothing():
-    controls = pd.Series({"negative": 0.0})
-    assert "not defined" in texts(dose_figure([1, 1], [2, np.nan], controls=controls))
-    scale = dose_figure([0, 0.01, 1, 100], [0, 1, 2, 3]).axes[0].get_xscale()
-    assert scale == "symlog"
+    wells = pd.DataFrame({"dose": [1, 1], "position": [2, np.nan], "line": "A"})
+    assert "not defined" in texts(dose_figure(wells, controls={"negative": 0.0}))
+    wells = pd.DataFrame({"dose": [0, 0.01, 1, 100], "position": [0, 1, 2, 3], "line": "A"})
+    assert dose_figure(wells).axes[0].get_xscale() == "symlog"
 
 
 def test_scores_of_seeds_are_averaged_within_their_widest_interval(scores):

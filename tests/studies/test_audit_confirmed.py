@@ -19,7 +19,7 @@ from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, label_crops, write_crops
 from cellssl.errors import StudyError
 from cellssl.protocols import Protocol, from_dict, resolve
-from cellssl.scores import knn_accuracy
+from cellssl.scores import balanced_accuracy, knn_predict
 from cellssl.studies import load_study, pooled_agreement, rank_settings
 from cellssl.studies.audit.agreement import agreement
 from cellssl.studies.audit.correlation import pair_correlation, rank_correlation
@@ -112,7 +112,7 @@ def scored(crops: Path, chosen: Protocol, out: Path) -> dict[str, float]:
     obs = Crops.open(crops).obs
     plates = obs["Metadata_Plate"].to_numpy(str)
     return {
-        label: knn_accuracy(X, values, groups=plates)
+        label: balanced_accuracy(values, knn_predict(X, values, groups=plates))
         for label in ("Amount", "Form")
         for values in [obs[f"Metadata_{label}"].to_numpy(str)]
     }

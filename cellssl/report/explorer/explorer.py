@@ -12,10 +12,10 @@ import numpy as np
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, EmbeddingError
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes import choose_label, cluster, read_embedding, usual_label
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
 from cellssl.report.explorer.server import make_server
-from cellssl.report.opening import open_embedding
 from cellssl.sampling import sample_wells
 from cellssl.words import counted
 
@@ -226,7 +226,7 @@ def _lay_out(
     embedding: "AnnData | str | Path", sample: int | None
 ) -> tuple["AnnData", tuple[str, ...]]:
     """Read the cells, draw the sample, and see to the map; say what was done."""
-    cells = open_embedding(embedding)
+    cells = read_embedding(embedding)
     notes = []
     if not cells.obs_names.is_unique:
         raise EmbeddingError("some cells have the same name: make obs_names unique")
@@ -238,8 +238,6 @@ def _lay_out(
     else:
         log.info("making the map of %d cells", cells.n_obs)
         features = cells.n_vars
-        from cellssl.phenotypes import cluster  # scanpy: seconds, only here
-
         cells = cluster(cells)
         notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")
     points = np.asarray(cells.obsm["X_umap"])
@@ -254,8 +252,6 @@ def _lay_out(
 
 def _choose_colour(cells: "AnnData", wanted: str | None) -> str:
     """Find the first colour: what was asked for, a usual label, clusters, or the first column."""
-    from cellssl.phenotypes import choose_label, usual_label
-
     if wanted is not None:
         return str(choose_label(cells.obs, wanted))
     if not len(cells.obs.columns):

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from matplotlib import colormaps
@@ -14,6 +13,7 @@ from matplotlib.colors import to_hex
 
 from cellssl.report.explorer.table import pack, pack_columns, well_codes
 from cellssl.report.figures.style import GREY, OKABE_ITO
+from cellssl.report.page import load_template
 
 __all__ = ["describe_cells", "render"]
 
@@ -67,7 +67,7 @@ def render(
     notes: Sequence[str],
     pictures: Sequence[str | None] | None,
 ) -> str:
-    """Write the page; every text is escaped, for names of compounds come from users' files.
+    """Write the page.
 
     Parameters
     ----------
@@ -80,15 +80,8 @@ def render(
     """
     from plotly.offline import get_plotlyjs  # 0.1 s that nobody else should wait for
 
-    environment = Environment(
-        loader=PackageLoader("cellssl.report.explorer", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     crops = data["crops"]
-    return environment.get_template("explorer.html").render(
+    return load_template("cellssl.report.explorer", "page", "explorer.html").render(
         title=title,
         notes=notes,
         style=_read("explorer.css"),

@@ -6,7 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cellssl.report.figures.style import OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import (
+    OKABE_ITO,
+    SLANTED,
+    new_figure,
+    plain,
+    styled,
+    write_values,
+)
 
 __all__ = ["audit_figure", "invariance_figure"]
 
@@ -55,13 +62,7 @@ def audit_figure(
         good = name == "What should go"
         picture = _draw(axes, one, name, colours="Greens" if good else "OrRd")
         axes.set_xticks([])
-    panels[-1].set_xticks(
-        range(len(names)),
-        [plain(n) for n in names],
-        rotation=40,
-        ha="right",
-        rotation_mode="anchor",
-    )
+    panels[-1].set_xticks(range(len(names)), [plain(n) for n in names], **SLANTED)
     figure.colorbar(picture, ax=panels, label="share erased (green: bridged)", shrink=0.5)
     figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
     return figure
@@ -91,12 +92,7 @@ def _matrix(
 def _draw(axes: Axes, shares: pd.DataFrame, title: str, *, colours: str) -> AxesImage:
     """Draw one map, with percentages from 5 % on."""
     picture = axes.imshow(shares.to_numpy(float), cmap=colours, vmin=0, vmax=1, aspect="auto")
-    for row, values in enumerate(shares.to_numpy(dtype=float).tolist()):
-        for column, value in enumerate(values):
-            if np.isfinite(value) and value >= 0.05:
-                shade = "white" if value > 0.6 else "black"
-                text = axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center")
-                text.set(fontsize=7, color=shade)
+    write_values(axes, 100 * shares.to_numpy(float), "{:.0f}", white=60, least=5)
     axes.set_yticks(range(len(shares)), [plain(name) for name in shares.index])
     axes.set_title(title)
     return picture

@@ -17,7 +17,7 @@ from cellssl.report.figures.style import (
     OKABE_ITO,
     WIDEST,
     natural_order,
-    new_figure,
+    new_panels,
     plain,
     styled,
 )
@@ -66,17 +66,13 @@ def class_difference_figure(
             f"no class differences of {one!r} with {', '.join(others)} by {classifier}, subset {subset}."
         )
     classes = natural_order([str(name) for name in next(iter(tables.values())).index])
-    columns = min(len(tables), COLUMNS)
-    rows = -(-len(tables) // columns)
-    figure = new_figure(WIDEST, rows * (0.2 * max(len(classes), 4) + 0.75) + 0.4)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, (name, table) in zip(grid.flat, tables.items(), strict=False):
+    size = (WIDEST / min(len(tables), COLUMNS), 0.2 * max(len(classes), 4) + 0.75)
+    figure, panels = new_panels(len(tables), COLUMNS, size=size, above=0.4, share=True)
+    for axes, (name, table) in zip(panels, tables.items(), strict=True):
         _panel(axes, table.loc[classes])
         axes.set_title(f"against {plain(name)}")
-    for axes in grid.flat[len(tables) :]:
-        axes.set_visible(False)
-    grid[0, 0].set_yticks(range(len(classes)), [plain(name) for name in classes])
-    grid[0, 0].set_ylim(len(classes) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(classes)), [plain(name) for name in classes])
+    panels[0].set_ylim(len(classes) - 0.5, -0.5)
     title = f"Share of each class found by {METRICS[classifier]}: {plain(one)} less another"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     marks = [

@@ -8,7 +8,7 @@ from matplotlib.image import AxesImage
 
 from cellssl.errors import EmbeddingError
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import INK, natural_order, new_figure, plain, styled
+from cellssl.report.figures.style import natural_order, new_figure, plain, styled, write_values
 
 __all__ = ["confusion_figure"]
 
@@ -85,8 +85,7 @@ def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
     shares = 100 * counts.to_numpy(float) / sizes.to_numpy(float)[:, None]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     if max(shares.shape) > NAMED:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -96,16 +95,6 @@ def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
     rows = [plain(f"{name} ({size:g})") for name, size in sizes.items()]
     axes.set_yticks(range(len(rows)), rows, fontsize=font)
     if max(shares.shape) <= NUMBERED:
-        for (row, column), share in np.ndenumerate(shares):
-            if share >= 0.5:  # zeros would only hide the rest
-                ink = "white" if share > 55 else INK
-                axes.text(
-                    column,
-                    row,
-                    f"{share:.0f}",
-                    ha="center",
-                    va="center",
-                    color=ink,
-                    fontsize=font * 0.85,
-                )
+        # Zeros would only hide the rest.
+        write_values(axes, shares, "{:.0f}", white=55, least=0.5, size=font * 0.85)
     return image

@@ -1,9 +1,8 @@
 """Position in the embedding against dose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,6 @@ from cellssl.report.figures.style import (
     GREY,
     INK,
     OKABE_ITO,
-    as_categories,
     natural_order,
     new_figure,
     plain,
@@ -28,34 +26,26 @@ MARKERS = "os^Dv<>P"
 
 @styled
 def dose_figure(
-    doses: Sequence[float],
-    positions: Sequence[float],
+    wells: pd.DataFrame,
     *,
-    rows: Sequence[str] | None = None,
-    controls: "pd.Series[float] | None" = None,
+    controls: Mapping[str, float] | None = None,
     x_name: str = "dose",
     title: str = "",
 ) -> Figure:
-    """Draw positions against doses, a line per row of the plate, with Spearman's ρ of each.
+    """Draw positions against doses, a line per row or compound, with Spearman's ρ of each.
 
     Parameters
     ----------
-    doses, positions : one number per well
-    rows : the line each well belongs to, e.g. its row on the plate; one line without
+    wells : dose, position, and the line that each well belongs to
     controls : name → position, drawn as dashed lines
     """
-    table = pd.DataFrame(
-        {"dose": np.asarray(doses, float), "position": np.asarray(positions, float)}
-    )
-    table["row"] = "all wells" if rows is None else as_categories(pd.Series(list(rows))).to_numpy()
-    table = table.dropna()
+    table = wells.dropna(subset=["dose", "position"])
     figure = new_figure(8.2, 4.4)
     axes = figure.add_subplot()
-    for i, name in enumerate(natural_order(list(table["row"]))):
+    for i, name in enumerate(natural_order(list(table["line"]))):
         look = {"color": OKABE_ITO[i % 6], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
-        _draw_row(axes, name, table[table["row"] == name].sort_values("dose"), look)
-    lines = {} if controls is None else {str(key): value for key, value in controls.items()}
-    for control, value in lines.items():
+        _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
+    for control, value in (controls or {}).items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
         axes.text(
             1.0,
@@ -66,7 +56,7 @@ def dose_figure(
             fontsize=8,
             transform=blended_transform_factory(axes.transAxes, axes.transData),
         )
-    _dose_axis(figure, table["dose"])
+    _scale_doses(axes, table["dose"])
     axes.set_xlabel(plain(x_name))
     axes.set_ylabel("position between negative (0) and positive control (1)")
     axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
@@ -77,7 +67,7 @@ def dose_figure(
     return figure
 
 
-def _draw_row(axes: Axes, name: str, wells: pd.DataFrame, look: dict[str, Any]) -> None:
+def _draw_line(axes: Axes, name: str, wells: pd.DataFrame, look: dict[str, Any]) -> None:
     """Draw wells as pale marks, the mean at each dose as a line."""
     line = wells.groupby("dose")["position"].mean()
     label = plain(f"{name}   ρ = {_spearman(wells)}  (n = {len(wells)})")
@@ -92,11 +82,11 @@ def _spearman(table: pd.DataFrame) -> str:
     return f"{float(spearmanr(table['dose'], table['position']).statistic):.2f}".replace("-", "−")
 
 
-def _dose_axis(figure: Figure, doses: "pd.Series[float]") -> None:
+def _scale_doses(axes: Axes, doses: "pd.Series[float]") -> None:
     """Use a logarithmic axis where doses span more than a factor of ten, linear near zero."""
     positive = doses[doses > 0]
     if len(positive) and positive.max() / positive.min() > 10:
         if (doses <= 0).any():
-            figure.axes[0].set_xscale("symlog", linthresh=float(positive.min()))
+            axes.set_xscale("symlog", linthresh=float(positive.min()))
         else:
-            figure.axes[0].set_xscale("log")
+            axes.set_xscale("log")

@@ -16,11 +16,13 @@ from cellssl.report.figures.composite import (
     composite,
     scale_bar,
 )
-from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, new_figure, new_panels, plain, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
 
 GAP = 2  # white pixels between pictures
+MONTAGE_COLUMNS, OUTLINE_COLUMNS = 3, 2
+WINDOW = 420  # side in pixels of the part of a field whose outlines are shown
 LETTER = 0.056  # inches a letter of the rows' and channels' names takes
 
 
@@ -127,7 +129,6 @@ def field_montage(
     fields: Mapping[str, np.ndarray],
     channels: Sequence[str],
     *,
-    columns: int = 3,
     micrometres_per_pixel: float | None = None,
 ) -> Figure:
     """Draw whole fields side by side, channels in colour.
@@ -137,14 +138,11 @@ def field_montage(
     fields : title → (C, Y, X) floating-point values in [0, 1], scaled alike
     """
     colours = channel_colours(channels)
-    columns = min(columns, len(fields))
-    rows = -(-len(fields) // columns)
     first = next(iter(fields.values()))
-    width = min(WIDEST / columns, 5.0)
-    height = width * first.shape[1] / first.shape[2] + 0.25
-    figure = new_figure(width * columns, rows * height + 0.4)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, (title, pixels) in zip(grid.flat, fields.items(), strict=False):
+    width = _width(len(fields), MONTAGE_COLUMNS)
+    size = (width, width * first.shape[1] / first.shape[2] + 0.25)
+    figure, panels = new_panels(len(fields), MONTAGE_COLUMNS, size=size, above=0.4)
+    for axes, (title, pixels) in zip(panels, fields.items(), strict=True):
         # Pixels finer than the figure's would only alias.
         step = max(1, int(pixels.shape[-1] / (width * 110)))
         axes.imshow(
@@ -153,12 +151,14 @@ def field_montage(
         )
         axes.set_title(plain(title), fontsize=8.5, weight="normal")
         scale_bar(axes, pixels.shape[1:], micrometres_per_pixel=micrometres_per_pixel)
-    for axes in grid.flat:
         bare(axes)
-    for axes in grid.flat[len(fields) :]:
-        axes.set_visible(False)
     channel_legend(figure, colours, loc="outside lower center")
     return figure
+
+
+def _width(count: int, columns: int) -> float:
+    """Give the width of each picture in inches, of so many in at most so many columns."""
+    return min(WIDEST / min(count, columns), 5.0)
 
 
 def _reduce(pixels: np.ndarray, step: int) -> np.ndarray:
@@ -174,40 +174,33 @@ def _reduce(pixels: np.ndarray, step: int) -> np.ndarray:
 def outline_figure(
     overlays: Sequence[tuple[str, np.ndarray, np.ndarray]],
     *,
-    window: int = 420,
-    columns: int = 2,
     micrometres_per_pixel: float | None = None,
 ) -> Figure:
     """Draw the outlines that a segmenter found over the pixels it saw.
 
+    Of each field the window with the median share of object pixels is shown, small enough for outlines
+    to be judged pixel by pixel.
+
     Parameters
     ----------
     overlays : (title, image (Y, X) of any numbers, labels (Y, X) integers with 0 for background)
-    window : side in pixels of the part shown, so that outlines can be judged pixel by pixel; it is
-        the part with the median share of object pixels
     """
-    columns = min(columns, len(overlays))
-    rows = -(-len(overlays) // columns)
-    width = min(WIDEST / columns, 5.0)
-    figure = new_figure(width * columns, rows * (width + 0.3))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, (title, image, labels) in zip(grid.flat, overlays, strict=False):
+    width = _width(len(overlays), OUTLINE_COLUMNS)
+    figure, panels = new_panels(len(overlays), OUTLINE_COLUMNS, size=(width, width + 0.3))
+    for axes, (title, image, labels) in zip(panels, overlays, strict=True):
         if image.shape != labels.shape:
             raise ValueError(
                 f"image {image.shape} and labels {labels.shape} of {title!r} differ in shape"
             )
-        _outline(axes, title, image, labels, window)
-        shown = (min(window, image.shape[0]), min(window, image.shape[1]))
+        _outline(axes, title, image, labels)
+        shown = (min(WINDOW, image.shape[0]), min(WINDOW, image.shape[1]))
         scale_bar(axes, shown, micrometres_per_pixel=micrometres_per_pixel)
-    for axes in grid.flat:
         bare(axes)
-    for axes in grid.flat[len(overlays) :]:
-        axes.set_visible(False)
     return figure
 
 
-def _outline(axes: Axes, title: str, image: np.ndarray, labels: np.ndarray, window: int) -> None:
-    part = _typical_part(labels, window)
+def _outline(axes: Axes, title: str, image: np.ndarray, labels: np.ndarray) -> None:
+    part = _typical_part(labels)
     pixels = image[part].astype(np.float32)
     low, high = np.percentile(image, (1, 99.7))
     # The square root shows dim nuclei, which are those that a segmenter misses.
@@ -220,12 +213,11 @@ def _outline(axes: Axes, title: str, image: np.ndarray, labels: np.ndarray, wind
     axes.set_title(plain(f"{title}: {whole:,} objects in the field"), fontsize=8.5, weight="normal")
 
 
-def _typical_part(labels: np.ndarray, window: int) -> tuple[slice, slice]:
+def _typical_part(labels: np.ndarray) -> tuple[slice, slice]:
     """Find the window with the median share of objects: neither the best nor the worst."""
-    tops = range(0, max(labels.shape[0] - window, 0) + 1, max(window // 2, 1))
-    lefts = range(0, max(labels.shape[1] - window, 0) + 1, max(window // 2, 1))
+    tops, lefts = (range(0, max(side - WINDOW, 0) + 1, WINDOW // 2) for side in labels.shape)
     parts = [
-        (slice(top, top + window), slice(left, left + window)) for top in tops for left in lefts
+        (slice(top, top + WINDOW), slice(left, left + WINDOW)) for top in tops for left in lefts
     ]
     covered = [float((labels[part] > 0).mean()) for part in parts]
     return parts[int(np.argsort(covered, kind="stable")[len(parts) // 2])]

@@ -4,13 +4,25 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cellssl.report.figures.style import INK, new_figure, plain, styled
 from cellssl.wells import ROWS, plates_with, well_place
 
-__all__ = ["plate_format", "plate_map"]
+__all__ = ["control_marks", "plate_format", "plate_map"]
+
+SIGNS = {"negative": "−", "positive": "+"}
+
+
+def control_marks(table: pd.DataFrame) -> dict[str, str]:
+    """Tell which wells are which control, of the cells or fields of one plate."""
+    if "Metadata_Control" not in table:
+        return {}
+    wells = table.assign(Metadata_Well=table["Metadata_Well"].astype(str))
+    wells = wells[wells["Metadata_Control"].isin(list(SIGNS))]
+    return dict(zip(wells["Metadata_Well"], wells["Metadata_Control"].astype(str), strict=True))
 
 
 def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:
@@ -47,17 +59,16 @@ def plate_map(
         grid[well_place(str(well))] = value
     low, high = limits or _limits(grid)
     image = axes.imshow(np.ma.masked_invalid(grid), cmap="cividis", vmin=low, vmax=high)
-    _grid_lines(figure, rows, columns, grid, values.index)
+    _grid_lines(axes, grid, values.index)
     if columns <= 12:
-        _numbers(figure, grid, low, high)
+        _numbers(axes, grid, low, high)
     for well, mark in (marks or {}).items():
-        sign = {"negative": "−", "positive": "+"}.get(mark, "")
         row, column = well_place(well)
         level = (grid[row, column] - low) / max(high - low, 1e-9)
         axes.text(
             column + 0.46,
             row - 0.46,
-            sign,
+            SIGNS[mark],
             ha="right",
             va="top",
             fontsize=7.5,
@@ -77,11 +88,9 @@ def _limits(grid: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _grid_lines(
-    figure: Figure, rows: int, columns: int, grid: np.ndarray, wells: "pd.Index[str]"
-) -> None:
+def _grid_lines(axes: Axes, grid: np.ndarray, wells: "pd.Index[str]") -> None:
     """Name rows and columns, outline every place, cross wells that have no number."""
-    axes = figure.axes[0]
+    rows, columns = grid.shape
     there = {well_place(str(well)) for well in wells}
     for row in range(rows):
         for column in range(columns):
@@ -97,11 +106,10 @@ def _grid_lines(
     axes.set_yticks(range(0, rows, every), ROWS[:rows:every], fontsize=7.5)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
-def _numbers(figure: Figure, grid: np.ndarray, low: float, high: float) -> None:
+def _numbers(axes: Axes, grid: np.ndarray, low: float, high: float) -> None:
     """Write the numbers into their wells: colour alone gives no figure to quote."""
     known = grid[np.isfinite(grid)]
     whole = bool(np.all(known == np.round(known)))
@@ -109,12 +117,5 @@ def _numbers(figure: Figure, grid: np.ndarray, low: float, high: float) -> None:
         if np.isfinite(value):
             level = (value - low) / max(high - low, 1e-9)
             text = f"{value:.0f}" if whole or abs(value) >= 100 else f"{value:.2g}"
-            figure.axes[0].text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=6.2,
-                color=INK if level > 0.5 else "white",
-            )
+            ink = INK if level > 0.5 else "white"
+            axes.text(column, row, text, ha="center", va="center", fontsize=6.2, color=ink)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, ends_of, new_figure, plain, styled
 
 __all__ = ["replicate_figure", "stability_figure"]
 
@@ -22,11 +22,8 @@ def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
     replicates : index treatment; wells, correlation, limit, replicates, across_plates
     limit : at most so many treatments; then the most and, as many, the least alike
     """
-    ranked = replicates.dropna(subset="correlation").sort_values("correlation")
-    left_out = max(len(ranked) - limit, 0)
-    if left_out:
-        ranked = pd.concat([ranked.iloc[: limit // 2], ranked.iloc[limit // 2 + left_out :]])
-    rows = np.arange(len(ranked)) + (np.arange(len(ranked)) >= limit // 2) * bool(left_out)
+    known = replicates.dropna(subset="correlation").sort_values("correlation")
+    ranked, rows, note = ends_of(known, limit)
     figure = new_figure(7.6, 1.3 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()
     axes.hlines(rows, ranked["limit"], ranked["correlation"], color=GREY, lw=1)
@@ -42,10 +39,8 @@ def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
     ]
     axes.set_yticks(rows, [plain(name) for name in names])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    if left_out:
-        note = f"… {left_out} between …"
-        where = (0.01, limit // 2)
-        axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    where = (0.01, limit // 2)
+    axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("median correlation of a treatment's wells")
     told = replicates["replicates"].dropna()

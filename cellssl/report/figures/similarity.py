@@ -18,6 +18,7 @@ from cellssl.report.figures.style import (
     UNKNOWN,
     WIDEST,
     category_colours,
+    ends_of,
     new_figure,
     plain,
     styled,
@@ -118,8 +119,7 @@ def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame, names: list[str], f
     axes.yaxis.tick_right()
     axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=font)
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.03, aspect=30, pad=0.02)
     bar.set_label("similarity (1 = alike" + (", 0 = unrelated, −1 = opposite)" if signed else ")"))
 
@@ -189,12 +189,7 @@ def activity_figure(
     active : treatment → told apart from the control (True), or not (False: drawn hollow)
     limit : at most so many bars; then the strongest and, as many, the weakest
     """
-    ranked = activity.dropna().sort_values()
-    left_out = max(len(ranked) - limit, 0)
-    weak = limit // 2 if left_out else 0
-    if left_out:
-        ranked = pd.concat([ranked.iloc[:weak], ranked.iloc[weak + left_out :]])
-    rows = np.arange(len(ranked)) + (np.arange(len(ranked)) >= weak) * bool(left_out)
+    ranked, rows, note = ends_of(activity.dropna().sort_values(), limit)
     figure = new_figure(7.6, 0.9 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()
     told = (
@@ -206,8 +201,7 @@ def activity_figure(
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
     axes.set_yticks(rows, [plain(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    if left_out:
-        axes.text(0, weak, f"… {left_out} between …", va="center", fontsize=8.5, color="#6B7682")
+    axes.text(0, limit // 2, note, va="center", fontsize=8.5, color="#6B7682")
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():

@@ -9,7 +9,16 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, new_figure, plain, styled
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    SLANTED,
+    new_figure,
+    plain,
+    styled,
+    write_values,
+)
 
 __all__ = [
     "class_change_figure",
@@ -109,12 +118,7 @@ def class_change_figure(
     axes = figure.subplots()
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
     picture = axes.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
-    for row, values in enumerate(change.to_numpy(dtype=float).tolist()):
-        for column, value in enumerate(values):
-            if np.isfinite(value):
-                shade = "white" if abs(value) > 0.6 * most else "black"
-                text = axes.text(column, row, f"{value:+.2f}", ha="center", va="center")
-                text.set(fontsize=7, color=shade)
+    write_values(axes, change.to_numpy(float), "{:+.2f}", white=0.6 * most)
     sure = None if apart is None else apart.reindex_like(change).eq(True).to_numpy()
     for row, column in [] if sure is None else np.argwhere(sure).tolist():
         corner = (column - 0.48, row - 0.46)
@@ -122,7 +126,7 @@ def class_change_figure(
     axes.set_yticks(range(len(change)), [plain(name) for name in change.index])
     firsts = base.to_numpy(dtype=float).tolist()
     heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
-    axes.set_xticks(range(len(heads)), heads, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(heads)), heads, **SLANTED)
     axes.set_title(f"Accuracy of each class, less that of {plain(reference)} (below each class)")
     figure.colorbar(picture, ax=axes, label="gain or loss", shrink=0.8)
     return figure
@@ -158,7 +162,7 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
         shade = "white" if abs(shown[row, column]) > 0.6 else "black"
         axes.text(column, row, "•", ha="center", va="center", color=shade)
     labels = [plain(names[index]) for index in order]
-    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(labels)), labels, **SLANTED)
     axes.set_yticks(range(len(labels)), labels)
     figure.colorbar(picture, ax=axes, label=f"{value.capitalize()} correlation", shrink=0.8)
     return figure
@@ -186,13 +190,8 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
         values = shown.to_numpy(dtype=float)
         most = max(float(np.nanmax(values, initial=0.0)), 0.05)
         axes.imshow(values, cmap="Purples", vmin=0, vmax=most, aspect="auto")
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                shade = "white" if value > 0.6 * most else "black"
-                text = axes.text(column, row, f"{value:.2f}", ha="center", va="center")
-                text.set(fontsize=7, color=shade)
-        axes.set_xticks(range(shown.shape[1]), [plain(head) for head in shown], rotation=40)
-        axes.set_xticklabels(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
+        write_values(axes, values, "{:.2f}", white=0.6 * most)
+        axes.set_xticks(range(shown.shape[1]), [plain(head) for head in shown], **SLANTED)
         axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.set_title(title)
     return figure

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,17 +21,21 @@ __all__ = [
     "GREY",
     "INK",
     "OKABE_ITO",
+    "SLANTED",
     "UNKNOWN",
     "WIDEST",
     "as_categories",
     "bare",
     "category_colours",
     "control_names",
+    "ends_of",
     "natural_order",
     "new_figure",
+    "new_panels",
     "plain",
     "save_figure",
     "styled",
+    "write_values",
 ]
 
 # Okabe & Ito 2008, "Color Universal Design"; yellow last: it is faint on white. Black is kept
@@ -61,7 +66,11 @@ RC: dict[Any, Any] = {
     "figure.facecolor": "white",
 }
 
+# Of long names beneath narrow columns.
+SLANTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+
 Parameters = ParamSpec("Parameters")
+Ranked = TypeVar("Ranked", pd.DataFrame, pd.Series)
 
 
 def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
@@ -91,6 +100,22 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def new_panels(
+    count: int, columns: int, *, size: tuple[float, float], above: float = 0.0, share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels of `size` inches, at most so many columns of them.
+
+    `above` are the inches that titles and legends take; with `share` panels have the same axes.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(size[0] * columns, size[1] * rows + above)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, list(grid.flat[:count])
+
+
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     """Write a figure to `path` (.png, .pdf or .svg), whole or not at all; its folder is made.
 
@@ -118,8 +143,36 @@ def bare(axes: Axes) -> None:
     """Take ticks and frame away: pictures and UMAPs have no units."""
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
+
+
+def write_values(
+    axes: Axes,
+    values: np.ndarray,
+    form: str,
+    *,
+    white: float,
+    least: float = -np.inf,
+    size: float = 7,
+) -> None:
+    """Write the numbers (R, K) of an image into its squares, from `least` on; beyond ±`white` in white."""
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value) and value >= least:
+            ink = "white" if abs(value) > white else INK
+            text = axes.text(column, row, form.format(value), ha="center", va="center")
+            text.set(fontsize=size, color=ink)
+
+
+def ends_of(ranked: Ranked, most: int) -> tuple[Ranked, np.ndarray, str]:
+    """Leave out the middle of more than `most` rows; give the rows, their places and a note.
+
+    Place `most // 2` is free for the note, which is empty where nothing is left out.
+    """
+    left_out, half = len(ranked) - most, most // 2
+    if left_out <= 0:
+        return ranked, np.arange(len(ranked)), ""
+    kept = pd.concat([ranked.iloc[:half], ranked.iloc[half + left_out :]])
+    return kept, np.delete(np.arange(most + 1), half), f"… {left_out} between …"
 
 
 def as_categories(values: pd.Series) -> pd.Series:

@@ -1,10 +1,11 @@
 """The map of all cells, coloured by what is known about them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -19,6 +20,7 @@ from cellssl.report.figures.style import (
     category_colours,
     natural_order,
     new_figure,
+    new_panels,
     plain,
     styled,
 )
@@ -30,6 +32,7 @@ __all__ = ["ONE_MAP", "umap_figure"]
 
 ONE_MAP = 7  # as many names as there are colours that everybody can tell apart
 MANY_MAPS = 24
+BADGE = {"boxstyle": "round,pad=0.2", "fc": "white", "lw": 1.2, "alpha": 0.92}
 
 
 @styled
@@ -72,136 +75,95 @@ def umap_figure(
     names = as_categories(column)
     order = natural_order(list(names))
     title = plain(title or colour.removeprefix("Metadata_"))
-    if numbered:
-        return _numbered_map(points, names, order, title, seed)
-    if len(order) <= ONE_MAP + len(grey):
-        return _one_map(points, names, order, title, grey, seed)
-    if len(order) <= MANY_MAPS:
+    one = numbered or len(order) <= ONE_MAP + len(grey)
+    if not one and len(order) <= MANY_MAPS:
         return _many_maps(points, names, order, title)
-    return _scale_map(points, column, order, title, seed)
+    figure = new_figure(5.0 if numbered else 7.0, 4.2)
+    axes = figure.add_subplot(title=title)
+    bare(axes)
+    axes.margins(0.03)
+    shuffled = np.random.default_rng(seed).permutation(len(points))
+    if numbered:
+        _number_clusters(axes, points, names, order, shuffled)
+    elif one:
+        _colour_names(axes, points, names, order, grey, shuffled)
+    else:
+        _colour_scale(axes, points, column, order, shuffled)
+    return figure
 
 
 def _scatter(
-    axes: Axes, points: np.ndarray, colours: object, *, size: float | None = None, **more: object
-) -> object:
+    axes: Axes, points: np.ndarray, colours: Any, *, size: float | None = None, **more: Any
+) -> PathCollection:
     """Scatter with a dot that suits the number of cells."""
     size = size or float(np.clip(12_000 / max(len(points), 1), 1.2, 14))
-    return axes.scatter(points[:, 0], points[:, 1], c=colours, s=size, linewidths=0, **more)  # type: ignore[arg-type]
+    return axes.scatter(points[:, 0], points[:, 1], c=colours, s=size, linewidths=0, **more)
 
 
-def _axes_names(axes: Axes) -> None:
-    bare(axes)
-    axes.margins(0.03)
-
-
-def _one_map(
+def _colour_names(
+    axes: Axes,
     points: np.ndarray,
     names: pd.Series,
     order: list[str],
-    title: str,
     grey: tuple[str, ...],
-    seed: int,
-) -> Figure:
-    figure = new_figure(7.0, 4.2)
-    axes = figure.add_subplot()
+    shuffled: np.ndarray,
+) -> None:
+    """Give each name a colour, and a legend beside the map."""
     colours = category_colours(order, grey=grey)
-    shuffled = np.random.default_rng(seed).permutation(len(points))
     behind = names.isin([*grey, UNKNOWN]).to_numpy()
     for chosen in (shuffled[behind[shuffled]], shuffled[~behind[shuffled]]):
         _scatter(axes, points[chosen], names.iloc[chosen].map(colours).to_list(), alpha=0.8)
     counts = names.value_counts()
+    labels = {name: plain(f"{name} ({counts[name]:,})") for name in order}
     handles = [
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker="o",
-            ms=7,
-            color=colours[name],
-            label=plain(f"{name} ({counts[name]:,})"),
-        )
+        Line2D([], [], ls="", marker="o", ms=7, color=colours[name], label=labels[name])
         for name in order
     ]
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="(cells)")
-    axes.set_title(title)
-    _axes_names(axes)
-    return figure
 
 
-def _numbered_map(
-    points: np.ndarray, names: pd.Series, order: list[str], title: str, seed: int
-) -> Figure:
-    figure = new_figure(5.0, 4.2)
-    axes = figure.add_subplot()
+def _number_clusters(
+    axes: Axes, points: np.ndarray, names: pd.Series, order: list[str], shuffled: np.ndarray
+) -> None:
+    """Give each name a colour, and write it on one of its cells."""
     colours = category_colours(order)
-    shuffled = np.random.default_rng(seed).permutation(len(points))
     _scatter(axes, points[shuffled], names.iloc[shuffled].map(colours).to_list(), alpha=0.8)
     for name in order:
         own = points[(names == name).to_numpy()]
-        middle = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))]
-        box = {
-            "boxstyle": "round,pad=0.2",
-            "fc": "white",
-            "ec": colours[name],
-            "lw": 1.2,
-            "alpha": 0.92,
-        }
-        axes.text(
-            float(middle[0]),
-            float(middle[1]),
-            plain(name),
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            weight="bold",
-            bbox=box,
-        )
-    axes.set_title(title)
-    _axes_names(axes)
-    return figure
+        x, y = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))].tolist()
+        text = axes.text(x, y, plain(name), ha="center", va="center", fontsize=8.5, weight="bold")
+        text.set_bbox({**BADGE, "ec": colours[name]})
 
 
 def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: str) -> Figure:
+    """Draw a small map for each name."""
     columns = 5 if len(order) > 8 else 4
-    rows = -(-len(order) // columns)
-    figure = new_figure(1.95 * columns, 1.75 * rows + 0.35)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    figure, panels = new_panels(len(order), columns, size=(1.95, 1.75), above=0.35, share=True)
     size = float(np.clip(9_000 / len(points), 1.0, 7))
-    for axes, name in zip(grid.flat, order, strict=False):
+    for axes, name in zip(panels, order, strict=True):
         own = (names == name).to_numpy()
         _scatter(axes, points[~own], "#E1E5E9", size=size * 0.7)
         _scatter(axes, points[own], OKABE_ITO[0], size=size * 1.6, alpha=0.85)
         label = plain(name if len(name) <= 26 else name[:25] + "…")
         axes.set_title(f"{label}\n{own.sum():,} cells", fontsize=8, weight="normal", color=INK)
-    for axes in grid.flat:
         bare(axes)
-    for axes in grid.flat[len(order) :]:
-        axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, weight="bold")
     return figure
 
 
-def _scale_map(
-    points: np.ndarray, column: pd.Series, order: list[str], title: str, seed: int
-) -> Figure:
-    figure = new_figure(7.0, 4.2)
-    axes = figure.add_subplot()
-    numeric = pd.to_numeric(column, errors="coerce")
-    is_numeric = (
-        bool(numeric.notna().any()) and not column.astype(str).str.contains("[A-Za-z]").any()
-    )
-    rank = {name: i for i, name in enumerate(order)}
-    values = (
-        numeric.to_numpy(float) if is_numeric else as_categories(column).map(rank).to_numpy(float)
-    )
-    shuffled = np.random.default_rng(seed).permutation(len(points))
+def _colour_scale(
+    axes: Axes, points: np.ndarray, column: pd.Series, order: list[str], shuffled: np.ndarray
+) -> None:
+    """Colour numbers by their value, names by their order."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    named = numbers.isna().all() or column.astype(str).str.contains("[A-Za-z]").any()
+    if named:
+        numbers = as_categories(column).map({name: i for i, name in enumerate(order)})
+    values = numbers.to_numpy(float)
     known = shuffled[np.isfinite(values[shuffled])]
     _scatter(axes, points[~np.isfinite(values)], GREY)
     drawn = _scatter(axes, points[known], values[known], cmap="cividis", alpha=0.85)
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)  # type: ignore[arg-type]
-    if not is_numeric:
+    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)
+    if named:
         bar.set_ticks([0, len(order) - 1], labels=[plain(order[0]), plain(order[-1])])
         bar.set_label(f"{len(order)} names in their order")
-    axes.set_title(title)
-    _axes_names(axes)
-    return figure

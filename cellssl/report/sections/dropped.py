@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.report.figures.plate import plate_map
+from cellssl.report.figures.plate import control_marks, plate_map
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
 from cellssl.wells import well_place
 from cellssl.words import counted, share
@@ -56,10 +56,7 @@ def dropped_section(fields: pd.DataFrame | None, index: "PlateIndex | None") -> 
 def _dropped(fields: pd.DataFrame) -> dict[str, int]:
     """Sum the reasons: columns ``dropped_<reason>``."""
     names = [str(column) for column in fields if str(column).startswith("dropped_")]
-    return {
-        name.removeprefix("dropped_"): int(pd.to_numeric(fields[name]).fillna(0).sum())
-        for name in names
-    }
+    return {name.removeprefix("dropped_"): _sum(fields, name) for name in names}
 
 
 def _sum(fields: pd.DataFrame, column: str) -> int:
@@ -117,13 +114,15 @@ def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     if not {"Metadata_Plate", "Metadata_Well"} <= set(fields):
         return []
     plates = list(dict.fromkeys(fields["Metadata_Plate"].astype(str)))
+    known = pd.DataFrame(columns=["Metadata_Plate"]) if index is None else index.fields
     blocks: list[Block] = []
     for plate in plates[:MOST_PLATES]:
         own = fields[fields["Metadata_Plate"].astype(str) == plate]
         own = own[[_is_well(well) for well in own["Metadata_Well"]]]
         if not own.empty:
             wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
-            blocks.append(Row(_plate_pictures(plate, wells, _marks(index, plate))))
+            marks = control_marks(known[known["Metadata_Plate"].astype(str) == plate])
+            blocks.append(Row(_plate_pictures(plate, wells, marks)))
     if len(plates) > MOST_PLATES:
         sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
         rows = [
@@ -161,14 +160,6 @@ def _is_well(name: object) -> bool:
     except PlateError:
         return False
     return True
-
-
-def _marks(index: "PlateIndex | None", plate: str) -> dict[str, str]:
-    if index is None or "Metadata_Control" not in index.fields:
-        return {}
-    own = index.fields[index.fields["Metadata_Plate"].astype(str) == plate]
-    pairs = zip(own["Metadata_Well"], own["Metadata_Control"], strict=True)
-    return {str(well): str(mark) for well, mark in pairs if mark in ("negative", "positive")}
 
 
 def _bad_fields(fields: pd.DataFrame) -> list[Block]:

@@ -108,26 +108,15 @@ def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Ser
         (name for name in (label, "Metadata_Control", "Metadata_Compound") if name in fields), None
     )
     if by is None or as_categories(fields[by]).nunique() < 2:
-        rows = fields.iloc[
-            np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
-        ]
-        return [(_place(row), row) for _, row in rows.iterrows()]
+        places = np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
+        return [(_place(row), row) for _, row in fields.iloc[places].iterrows()]
     kinds = as_categories(fields[by])
-    control = (
-        fields["Metadata_Control"].astype(str)
-        if "Metadata_Control" in fields
-        else pd.Series("", fields.index)
-    )
-    order = (
-        kinds[control == "negative"].unique().tolist()
-        + kinds[control == "positive"].unique().tolist()
-    )
+    control = fields.get("Metadata_Control", pd.Series("", fields.index)).astype(str)
+    order = [kind for sign in ("negative", "positive") for kind in kinds[control == sign].unique()]
     order += [kind for kind in kinds.value_counts().index if kind not in order and kind != UNKNOWN]
-    chosen = [(kind, fields[kinds == kind]) for kind in dict.fromkeys(order)][:MOST_FIELDS]
-    return [
-        (f"{kind} ({_place(own.iloc[len(own) // 2])})", own.iloc[len(own) // 2])
-        for kind, own in chosen
-    ]
+    chosen = [(kind, fields[kinds == kind]) for kind in list(dict.fromkeys(order))[:MOST_FIELDS]]
+    middle = [(kind, own.iloc[len(own) // 2]) for kind, own in chosen]
+    return [(f"{kind} ({_place(row)})", row) for kind, row in middle]
 
 
 def _place(row: pd.Series) -> str:

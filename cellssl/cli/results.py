@@ -1,0 +1,99 @@
+"""Results on the screen: scores, matches, gains and losses of classes, combinations."""
+
+import math
+from typing import TYPE_CHECKING
+
+from cellssl.cli.shell import say, show_table
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import pandas as pd
+
+__all__ = ["say_combined", "show_classes", "show_matches", "show_scores"]
+
+_HEADLINE = {
+    "ami_kmeans": "AMI",
+    "knn": "kNN",
+    "linear": "linear",
+    "knn_batches": "kNN, other batches",
+    "linear_batches": "linear, other batches",
+    "ami_predictions": "AMI of predictions",
+    "predictions": "accuracy of predictions",
+    "ami_plate": "AMI with plate",
+    "linear_plate": "plate, linear",
+}
+
+
+def show_scores(scores: "pd.DataFrame") -> None:
+    """Print the headline scores with 95 % intervals: a row per embedding and subset."""
+    if scores.empty:
+        return
+    subsets = len(set(scores["subset"])) > 1
+    shown = {metric: head for metric, head in _HEADLINE.items() if metric in set(scores["metric"])}
+    rows = []
+    for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
+        cells = group[group["seed"] == "mean"].set_index("metric")
+        marked = f"{embedding} †" if group["weak"].any() else str(embedding)
+        named = [marked, str(subset)] if subsets else [marked]
+        rows.append([*named, *(_score(cells, metric) for metric in shown)])
+    columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
+    show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
+    lost = scores.loc[scores["metric"].isin(shown), "note"].astype(str)
+    for note in dict.fromkeys(lost[lost.str.contains("cannot be found")]):
+        say(note)
+    if scores["weak"].any():
+        say(
+            "† trained with other cells of the same well or treatment as positives, or with "
+            "amplitudes chosen by labels: weak labels; supervised: told the labels themselves"
+        )
+
+
+def _score(cells: "pd.DataFrame", metric: str) -> str:
+    """Give one score as text: value and interval, or a dash."""
+    if metric not in cells.index:
+        return "–"
+    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def show_matches(scores: "pd.DataFrame") -> None:
+    """Print how many treatments' nearest one shares the mechanism, where that was asked."""
+    found = scores[scores["metric"].isin(["nsc", "nscb"]) & (scores["seed"] == "mean")]
+    if found.empty:
+        return
+    rows = []
+    for (embedding, subset), group in found.groupby(["embedding", "subset"], sort=False):
+        numbers = group[["value", "n", "low", "high"]].to_numpy(dtype=float)
+        texts = [
+            f"{value * n:.4g} of {n:.0f} ({low:.2f}–{high:.2f})" if n else "–"
+            for value, n, low, high in numbers
+        ]
+        rows.append([str(embedding), str(subset), *texts])
+    title = "Nearest treatment of the same mechanism, another compound (NSC) and batch (NSCB)"
+    show_table(title, ["embedding", "subset", "NSC", "NSCB"], rows)
+    for note in dict.fromkeys(found["note"]):
+        if note:
+            say(note)
+
+
+def show_classes(scores: "pd.DataFrame", differences: "pd.DataFrame") -> None:
+    """Say which classes the first embedding gains and loses against the others."""
+    from cellssl.report import class_statements
+
+    names = list(dict.fromkeys(scores["embedding"]))
+    for head, text in class_statements(differences, names[0], names[1:]):
+        say(f"{head} {text}")
+
+
+def say_combined(combined: "ad.AnnData") -> None:
+    """Say what a combination is made of."""
+    about = combined.uns["cellssl"]
+    for block in about["blocks"].values():
+        say(f"  {block['name']}: {block['features']} features, {block['features_that_vary']} vary")
+    missing = about["cells_not_in_all"]
+    apart = f"; {missing:,} that are not in all were left out" if missing else ""
+    say(
+        f"{combined.n_obs:,} cells, {combined.n_vars} features in {len(about['blocks'])} blocks{apart}"
+    )
