@@ -42,7 +42,11 @@ def test_what_is_left_early_is_closed() -> None:
         finally:
             closed.append(True)
 
-    with pytest.raises(ZeroDivisionError), one_ahead(items()) as numbers:
-        next(numbers)
-        raise ZeroDivisionError
+    def stop() -> None:
+        with one_ahead(items()) as numbers:
+            next(numbers)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stop()
     assert closed == [True]
