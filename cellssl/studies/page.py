@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl import __version__
-from cellssl.files import atomic
+from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.report import (
@@ -223,8 +223,7 @@ def _classes(outcome: Outcome) -> Section | None:
             continue
         found = class_correlations(trained)
         found.insert(0, "classifier", classifier)
-        with atomic(outcome.folder / f"class_correlations-{classifier}.csv") as part:
-            found.to_csv(part, index=False)
+        write_csv(found, outcome.folder / f"class_correlations-{classifier}.csv")
         caption = (
             f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
             f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "

@@ -11,8 +11,8 @@ from cellssl.augment import View
 from cellssl.crops import Crops
 from cellssl.embedding.trained import trained
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
-from cellssl.progress import bar
+from cellssl.files import make_folder, write_csv
+from cellssl.progress import track
 from cellssl.protocols import from_dict
 from cellssl.report.figures import invariance_figure, save_figure
 from cellssl.studies.audit.audit import nuisance_columns
@@ -60,8 +60,7 @@ class Invariances:
         """Write tables and figure into a folder."""
         folder = make_folder(folder)
         for name in ("operations", "contrasts"):
-            with atomic(folder / f"{name}.csv") as part:
-                getattr(self, name).to_csv(part, index=False)
+            write_csv(getattr(self, name), folder / f"{name}.csv")
         save_figure(self.figure(), folder / "invariances.png")
         return folder
 
@@ -118,14 +117,11 @@ def invariances(
     view = cases[-1].views[0]
     standings = [_stand(sample, one, view, column) for one in (known, encoder)]
     rows, whole = [], None
-    with bar(shown=progress) as display:
-        task = display.add_task(f"look at {extractor.name}", total=len(cases), note="")
-        for case in cases:
-            made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
-            moved = [standing.moved(made[standing.reference.name]) for standing in standings]
-            rows.append(_row(case, standings, moved))
-            whole = moved[0] if case.operation.startswith(WHOLE) and whole is None else whole
-            display.advance(task)
+    for case in track(cases, f"look at {extractor.name}", shown=progress):
+        made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
+        moved = [standing.moved(made[standing.reference.name]) for standing in standings]
+        rows.append(_row(case, standings, moved))
+        whole = moved[0] if case.operation.startswith(WHOLE) and whole is None else whole
     assert whole is not None  # noqa: S101 - every protocol has a whole view
     result = Invariances(
         extractor.name, pd.DataFrame(rows), _contrasts(standings[0], standings[1], whole)
