@@ -109,7 +109,7 @@ def invariances(
         raise StudyError(f"{run} does not say what protocol it was trained by")
     protocol = from_dict(saved["protocol"], source=str(run))
     sample, column = open_cells(
-        protocol, crops, label=label, cells=cells, where=where, scaling=extractor.scaling
+        protocol, crops, label=label, cells=cells, where=where, scaling=extractor.sees.scaling
     )
     cases = cases_of(protocol, sample.channels, crops.mask_names, [1.0])
     encoder = Reference("encoder", extractor.network.eval())
