@@ -75,10 +75,6 @@ class Baseline:
             "seed": self.seed,
         }
 
-    def with_seed(self, seed: int) -> "Baseline":
-        """Give the same with another seed."""
-        return replace(self, seed=seed)
-
     def embed(
         self, crops: Path, out: Path, *, where: str | None = None, device: str, progress: bool
     ) -> None:
@@ -168,7 +164,7 @@ def embed_baselines(
     for baseline in baselines:
         drawn = baseline.model.startswith("random")
         for seed in range(seeds):
-            seeded = baseline.with_seed(seed if drawn else 0)
+            seeded = replace(baseline, seed=seed if drawn else 0)
             path = folder / seeded.file
             inputs = {**seeded.inputs(crops), "where": where}
             try:

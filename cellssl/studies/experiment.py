@@ -17,6 +17,7 @@ from cellssl.errors import CellsslError, ProtocolError
 from cellssl.files import atomic, locked, make_folder
 from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
+    Finding,
     Protocol,
     build_encoder,
     build_method,
@@ -31,7 +32,7 @@ from cellssl.protocols import (
 from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
-__all__ = ["scaling_rule", "train"]
+__all__ = ["require_crops", "scaling_rule", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -94,13 +95,7 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = Crops.open(crops)
-    for warning in require_fit(
-        protocol,
-        channels=crops.channels,
-        stored_size=crops.size,
-        masks=crops.mask_names,
-        columns=list(crops.obs.columns),
-    ):
+    for warning in require_crops(protocol, crops):
         _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
@@ -144,6 +139,17 @@ def train(
         nodes=nodes,
         strategy=strategy,
         progress=progress,
+    )
+
+
+def require_crops(protocol: Protocol, crops: Crops) -> list[Finding]:
+    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does."""
+    return require_fit(
+        protocol,
+        channels=crops.channels,
+        stored_size=crops.size,
+        masks=crops.mask_names,
+        columns=list(crops.obs.columns),
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.columns import text_values
+from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     Groups,
@@ -20,7 +21,6 @@ from cellssl.studies.audit.separation import (
 __all__ = ["VISIBLE", "Moved", "Standing"]
 
 VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
-_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Standing:
         self.flat = self.space.standardise(features)
         self.X = self.space.project(self.flat)
         self.label = label
-        self.groups = Groups.of(_kinds(obs, label))
+        self.groups = Groups.of(wells_of(obs) if label is None else text_values(obs[label], label))
         self.nuisances = {
             name: _nuisance(self.X, obs, self.groups if label else None, column)
             for name, column in nuisances.items()
@@ -154,16 +154,6 @@ class Standing:
         if before <= 0.05:  # nothing there that could be lost
             return float("nan")
         return 1 - spread_separation(X, groups, self.noise + moved.noise) / before
-
-
-def _kinds(obs: pd.DataFrame, label: str | None) -> NDArray[np.str_]:
-    """Name each cell's class, or its well, or nothing."""
-    if label is not None:
-        return text_values(obs[label], label)
-    columns = [name for name in (_PLATE, _WELL) if name in obs]
-    if _WELL not in columns:
-        return np.full(len(obs), "", dtype="U1")
-    return np.asarray(obs[columns].astype(str).agg("/".join, axis=1), dtype=str)
 
 
 def _nuisance(
