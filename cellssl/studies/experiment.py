@@ -105,9 +105,8 @@ def train(
     labels = None
     if label is not None:
         labels = _labels(protocol, crops, scaling, channels, rows, tested, label)
-    told = None
     if methods.is_labelled(protocol.training.method):
-        protocol, told = _with_classes(protocol, labels), labels
+        protocol = _with_classes(protocol, labels)
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -122,18 +121,7 @@ def train(
         out,
         partners=partners,
         labels=labels,
-        description={
-            "label": None if labels is None else labels.name,
-            "channels": list(channels),
-            "crop_size": protocol.crop.size,
-            "scaling": scaling.to_dict(),
-            "protocol": protocol.to_dict(),
-            "protocol_name": protocol.name,
-            "positives": str(protocol.positives),
-            "weak": protocol.weak or told is not None,
-            "labels_used": used_labels(protocol, source.obs),
-            **({} if told is None else _describe_told(protocol, source.obs, told)),
-        },
+        description=_describe(protocol, source, scaling, labels),
         device=device,
         devices=devices,
         nodes=nodes,
@@ -212,6 +200,26 @@ def _with_classes(protocol: Protocol, labels: Labels | None) -> Protocol:
             f"{count} among the cells: leave it out"
         )
     return resolve(protocol, {"training.method_options": {**options, "classes": count}})
+
+
+def _describe(
+    protocol: Protocol, source: CropSource, scaling: FittedScaling, labels: Labels | None
+) -> dict[str, Any]:
+    """Say in plain values what the encoder is trained on, for its checkpoint."""
+    about: dict[str, Any] = {
+        "label": None if labels is None else labels.name,
+        "channels": list(source.channels),
+        "crop_size": protocol.crop.size,
+        "scaling": scaling.to_dict(),
+        "protocol": protocol.to_dict(),
+        "protocol_name": protocol.name,
+        "positives": str(protocol.positives),
+        "weak": protocol.weak,
+        "labels_used": used_labels(protocol, source.obs),
+    }
+    if labels is not None and methods.is_labelled(protocol.training.method):
+        about |= {"weak": True, **_describe_told(protocol, source.obs, labels)}
+    return about
 
 
 def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dict[str, Any]:
