@@ -158,12 +158,14 @@ def from_dict(values: Mapping[str, Any], *, source: str = "protocol") -> Protoco
     ProtocolError
         With one line for each mistake.
     """
-    problem = version_problem(values) if isinstance(values, Mapping) else None
-    if problem is not None:
-        raise ProtocolError(f"{source}: {problem}")
+    if isinstance(values, Mapping):
+        problem = version_problem(values)
+        if problem is not None:
+            raise ProtocolError(f"{source}: {problem}")
+        values, _ = migrate(values)
     found: list[str] = []
     protocol = parse(
-        migrate(values)[0] if isinstance(values, Mapping) else values,
+        values,
         lambda place, message: found.append(f"{source} {'.'.join(map(str, place))}: {message}"),
     )
     if protocol is None:
