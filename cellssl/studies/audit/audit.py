@@ -171,8 +171,7 @@ def audit(
         protocol, crops, label=label, cells=cells, where=where, plates=plates
     )
     used = [reference_named(n, sample.channels, weights=weights, seed=seed) for n in references]
-    every = {1.0, *shares}
-    cases = cases_of(protocol, sample.channels, crops.mask_names, sorted(every))
+    cases = cases_of(protocol, sample.channels, crops.mask_names, sorted({1.0, *shares}))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
     found = _Findings(protocol.name, column)

@@ -81,9 +81,8 @@ class Standing:
             name: _nuisance(self.X, obs, self.groups if label else None, column)
             for name, column in nuisances.items()
         }
-        none = np.full(len(obs), -1, np.int64)
-        alone = Groups(("all",), none + 1)
-        self.noise = within(self.X, self.groups if self.groups.names else alone)
+        everyone = Groups(("all",), np.zeros(len(obs), np.int64))
+        self.noise = within(self.X, self.groups if self.groups.names else everyone)
         self.pairs = self.separations()
 
     def moved(self, made: NDArray[np.float64]) -> Moved:

@@ -255,11 +255,8 @@ class _Scan:
 
     def _dearest(self, moved: Moved) -> tuple[float, str]:
         """Find the visible contrast that loses most."""
-        after, before, names = (
-            self.standing.separations(moved),
-            self.standing.pairs,
-            self.standing.groups.names,
-        )
+        before, after = self.standing.pairs, self.standing.separations(moved)
+        names = self.standing.groups.names
         losses = [(1 - after[a, b] / before[a, b], a, b) for a, b in self.standing.visible()]
         most, a, b = max(losses)
         return float(most), f"{names[a]} against {names[b]}"

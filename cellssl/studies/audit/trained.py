@@ -116,16 +116,14 @@ def invariances(
     known = reference_named(reference, sample.channels, weights=weights, seed=seed)
     view = cases[-1].views[0]
     standings = [_stand(sample, one, view, column) for one in (known, encoder)]
-    rows, whole = [], None
+    moves = []
     for case in track(cases, f"look at {extractor.name}", shown=progress):
         made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
-        moved = [standing.moved(made[standing.reference.name]) for standing in standings]
-        rows.append(_row(case, standings, moved))
-        whole = moved[0] if case.operation.startswith(WHOLE) and whole is None else whole
-    assert whole is not None  # noqa: S101 - every protocol has a whole view
-    result = Invariances(
-        extractor.name, pd.DataFrame(rows), _contrasts(standings[0], standings[1], whole)
-    )
+        moves.append([standing.moved(made[standing.reference.name]) for standing in standings])
+    rows = [_row(case, standings, moved) for case, moved in zip(cases, moves, strict=True)]
+    whole = next(at for at, case in enumerate(cases) if case.operation.startswith(WHOLE))
+    contrasts = _contrasts(standings[0], standings[1], moves[whole][0])
+    result = Invariances(extractor.name, pd.DataFrame(rows), contrasts)
     if out is not None:
         result.save(out)
     return result
