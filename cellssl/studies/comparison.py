@@ -184,9 +184,9 @@ def _check_combined(
     seeds: int,
 ) -> None:
     """Make sure that what is put side by side will be there."""
-    names, models = [one.name for one in protocols], [one.model for one in baselines]
-    fixed = [model for model in models if not model.startswith("random")]
-    for name, fault in combination_faults(combine, [*names, *models], seeds, fixed=fixed):
+    known = [*(one.name for one in protocols), *(one.model for one in baselines)]
+    fixed = [one.model for one in baselines if not one.drawn]
+    for name, fault in combination_faults(combine, known, seeds, fixed=fixed):
         raise ProtocolError(f"combination {name!r}: {fault}")
 
 
