@@ -5,14 +5,17 @@ Only what YAML 1.2's core schema knows is read: text, numbers, true/false, null,
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-__all__ = ["Document", "Dumper", "Place", "Problem", "read_yaml"]
+__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_yaml"]
 
 Place = tuple[str | int, ...]
+Note = Callable[[Place, str], None]
+"""Called with the place and the text of everything that is wrong, as `Document.add` is."""
 _MOST_VALUES = 10_000  # a protocol has some dozens; aliases of aliases can make billions
 
 
@@ -43,6 +46,11 @@ class Document:
     def add(self, place: Place, message: str) -> None:
         """Note a problem of the value at `place`."""
         self.problems.append(Problem(self.line(place), message))
+
+    def listed(self, source: str) -> str:
+        """Write all problems in the order of the file, each once: a line ``source:line: message``."""
+        problems = sorted(set(self.problems))
+        return "\n".join(f"{source}:{one.line}: {one.message}" for one in problems)
 
     def move(self, old: Place, new: Place) -> None:
         """Let what stood at `old`, and all inside it, be found at `new` too."""

@@ -6,15 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellssl.errors import CellsslError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["atomic", "locked", "make_folder", "sha256"]
+__all__ = ["atomic", "locked", "make_folder", "sha256", "write_csv"]
 
 
 @contextmanager
@@ -46,6 +50,12 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
+    """Write a table without its index, whole or not at all."""
+    with atomic(path) as part:
+        table.to_csv(part, index=False)
 
 
 def _umask() -> int:

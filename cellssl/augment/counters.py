@@ -106,7 +106,7 @@ def _step(value: int | Tensor) -> int | Tensor:
     return _mix_integer(value * _GOLDEN + _GOLDEN)
 
 
-def _constant(operation: int, number: int = 0) -> int:
+def _constant(operation: int, number: int) -> int:
     """Give the constant that sets one number of one operation apart from all others."""
     return _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
 
@@ -178,12 +178,12 @@ def _fractions(values: Tensor) -> Tensor:
     return _shift(_stir(values), 64 - _BITS).to(torch.float32).mul_(2.0**-_BITS)
 
 
-def normal(keys: Tensor, operation: int, number: int, count: int | None = None) -> Tensor:
-    """Draw standard normal numbers, float32 (Box & Muller 1958); shapes as in `uniform`.
+def normal(keys: Tensor, operation: int, number: int) -> Tensor:
+    """Draw standard normal numbers (N,), float32 (Box & Muller 1958).
 
     One hash gives both uniforms: its upper 24 bits the radius, the next 24 the angle.
     """
-    bits = _mix(_counted(keys, operation, number, count))
+    bits = _mix(_counted(keys, operation, number, None))
     radius = 1.0 - _shift(bits, 64 - _BITS).to(torch.float32) * 2.0**-_BITS  # (0, 1]: log is finite
     turn = (_shift(bits, 64 - 2 * _BITS) & ((1 << _BITS) - 1)).to(torch.float32) * 2.0**-_BITS
     return torch.sqrt(-2.0 * torch.log(radius)) * torch.cos(2.0 * math.pi * turn)

@@ -6,7 +6,7 @@ crop. An operation is one file in `cellssl.augment.operations`, found by itself.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -66,7 +66,10 @@ class Operation:
     def rules(cls) -> dict[str, tuple[Rule, Any]]:
         """Map every key to its rule and its default (`...` where it must be given)."""
         items = sorted(fields(cls), key=lambda item: _LAST.get(item.name, 0))
-        return {item.name: (item.metadata["rule"], _default(item)) for item in items}
+        return {
+            item.name: (item.metadata["rule"], ... if item.default is MISSING else item.default)
+            for item in items
+        }
 
     @classmethod
     def problems(cls, values: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -272,8 +275,3 @@ class Masking(Operation):
 def stream_of(name: str, occurrence: int) -> int:
     """Give an operation's number: its name, and how often it stood before in the same view."""
     return zlib.crc32(name.encode()) + (occurrence << 32)
-
-
-def _default(item: "Field[Any]") -> Any:
-    """Give a field's default, or `...`."""
-    return ... if item.default is MISSING else item.default

@@ -161,10 +161,7 @@ class View:
         # Half precision would quantise pixels and angles; the network alone runs under autocast.
         with torch.autocast(images.device.type, enabled=False):
             drawn = self._draw(keys, images.shape[1], exact, strength)
-            block = len(images)
-            if images.device.type == "cpu":
-                values = len(images) * images.shape[1] * self.size**2
-                block = max(1, math.ceil(len(images) / max(1, math.ceil(values / _CPU_BLOCK))))
+            block = self._block(images)
             if len(images) <= block:
                 made = self._make(images.to(exact), masks, drawn)
                 return made.clamp(0.0, 1.0).to(images.dtype)
@@ -178,6 +175,13 @@ class View:
                 near = images[part].to(exact, copy=True)
                 torch.clamp(self._make(near, hidden, cut), 0.0, 1.0, out=made[part])
             return made.to(images.dtype)
+
+    def _block(self, images: Tensor) -> int:
+        """Say how many images are made at a time: all, but on a CPU few enough for its cache."""
+        if images.device.type != "cpu":
+            return len(images)
+        values = len(images) * images.shape[1] * self.size**2
+        return max(1, math.ceil(len(images) / max(1, math.ceil(values / _CPU_BLOCK))))
 
     def _draw(
         self, keys: Tensor, channels: int, dtype: torch.dtype, strength: float | None = None

@@ -53,11 +53,6 @@ class Views:
                 raise ValueError(f"both views must have one size, got {one.size} and {other.size}")
 
     @property
-    def size(self) -> int:
-        """Height and width of the first two views in pixels."""
-        return self.views[0].size
-
-    @property
     def needs_masks(self) -> bool:
         """Whether one of the views must be given the crops' masks."""
         return any(view.needs_masks for view in self.views)

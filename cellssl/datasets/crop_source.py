@@ -42,8 +42,6 @@ class CropSource:
         Names in the order that the encoder expects; those of the file by default.
     masks : bool
         Whether `gather_masks` shall give the cells' masks.
-    device : str or torch.device
-        Where images are gathered.
     memory_limit : int
         Bytes that the integer pixels and the masks may take; with more they stay on disk.
 
@@ -69,7 +67,6 @@ class CropSource:
         rows: Sequence[int] | np.ndarray | None = None,
         channels: Sequence[str] | None = None,
         masks: bool = False,
-        device: torch.device | str = "cpu",
         memory_limit: int = 4 * 2**30,
     ) -> None:
         self._crops = crops
@@ -90,7 +87,6 @@ class CropSource:
         self._masked = masks
         self._stencils: Tensor | None = None
         self._pixels = self._load(memory_limit)
-        self._move(torch.device(device))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -160,16 +156,13 @@ class CropSource:
 
     def to(self, device: torch.device | str) -> Self:
         """Move the source to a device; returns itself."""
-        self._move(torch.device(device))
-        return self
-
-    def _move(self, device: torch.device) -> None:
         self.samples, self._low = self.samples.to(device), self._low.to(device)
         self._high = self._high.to(device)
         if self._pixels is not None:
             self._pixels = self._pixels.to(device)
         if self._stencils is not None:
             self._stencils = self._stencils.to(device)
+        return self
 
     def _load(self, memory_limit: int) -> Tensor | None:
         """Read all pixels when they fit, block by block so that nothing is held twice."""

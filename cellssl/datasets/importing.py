@@ -19,7 +19,7 @@ from cellssl.datasets.form import Form, choose_form, strange_classes
 from cellssl.datasets.picture import Picture, PictureSource, natural_key
 from cellssl.datasets.recognising import recognise
 from cellssl.errors import CropError
-from cellssl.files import atomic, make_folder, sha256
+from cellssl.files import make_folder, sha256, write_csv
 from cellssl.progress import track
 
 __all__ = ["import_images"]
@@ -193,11 +193,11 @@ def _batches(
 
     written = 0
     with ExitStack() as pool:
-        run = _runner(entries, pool)
+        run = _mapping(entries, pool)
         length = min(_BATCH, max(1, _BATCH_BYTES // (empty.itemsize * math.prod(shape))))
         starts = range(0, len(entries), length)
         for start in track(starts, f"importing pictures by {length}", shown=progress):
-            results = run(read, entries[start : start + length])
+            results = list(run(read, entries[start : start + length]))
             problems += [result for result in results if isinstance(result, _Problem)]
             kept = [at for at, result in enumerate(results) if isinstance(result, np.ndarray)]
             images = np.stack([results[at] for at in kept]) if kept else empty
@@ -208,13 +208,12 @@ def _batches(
     _LOG.info("imported %d pictures", written)
 
 
-def _runner(entries: Sequence[_Entry], pool: ExitStack) -> Callable[[Callable, Sequence], list]:
-    """Choose threads for large pictures, none for small ones."""
+def _mapping(entries: Sequence[_Entry], pool: ExitStack) -> Callable[..., Iterator]:
+    """Choose `map`: that of threads for large pictures, the plain one for small ones."""
     pixels = np.mean([entry.look.width * entry.look.height for entry in entries])
     if pixels < _WORTH_THREADS:
-        return lambda function, items: list(map(function, items))
-    threads = pool.enter_context(ThreadPoolExecutor(os.cpu_count()))
-    return lambda function, items: list(threads.map(function, items))
+        return map
+    return pool.enter_context(ThreadPoolExecutor(os.cpu_count())).map
 
 
 def _tabulate(entries: Sequence[_Entry]) -> pd.DataFrame:
@@ -252,8 +251,7 @@ def _save_problems(problems: Sequence[_Problem], out: Path) -> None:
     """Write what was left out beside the crop file, as ``plates index`` does."""
     path = out.with_name(f"{out.stem}.problems.csv")
     rows = [(str(problem.source), str(problem.picture.place), problem.why) for problem in problems]
-    with atomic(path) as part:
-        pd.DataFrame(rows, columns=["Source", "Picture", "Problem"]).to_csv(part, index=False)
+    write_csv(pd.DataFrame(rows, columns=["Source", "Picture", "Problem"]), path)
     if problems:
         _LOG.warning(
             "%d pictures cannot be used and are left out, e.g. %s: %s; all are named in %s",

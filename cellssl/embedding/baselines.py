@@ -1,11 +1,10 @@
 """Models that stand beside a trained encoder: ImageNet, an untrained network, plain statistics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
-from cellssl.embedding.extractor import Extractor, check_fit
+from cellssl.crops import Crops, Scaling, fit_scaling
+from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 from cellssl.encoders import Mapping, build, load_pretrained
 from cellssl.training import seeded
@@ -13,9 +12,9 @@ from cellssl.training import seeded
 __all__ = [
     "RANDOM",
     "STATISTICS",
-    "Preprocessing",
     "baseline_names",
     "is_baseline",
+    "preprocess",
     "pretrained",
     "random",
     "statistics",
@@ -37,36 +36,34 @@ def is_baseline(model: str | Path) -> bool:
     return isinstance(model, str) and (model in baseline_names() or model.startswith(f"{RANDOM}:"))
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a baseline, which brings no rule of its own, sees the crops."""
+def preprocess(
+    crops: Crops,
+    *,
+    channels: Sequence[str] | None = None,
+    crop_size: int | None = None,
+    scaling: Scaling | None = None,
+) -> Preprocessing:
+    """Say how a baseline, which brings no rule of its own, sees crops.
 
-    channels: tuple[str, ...]
-    crop_size: int
-    scaling: FittedScaling
-
-    @classmethod
-    def fit(
-        cls,
-        crops: Crops,
-        *,
-        channels: Sequence[str] | None = None,
-        crop_size: int | None = None,
-        scaling: Scaling | None = None,
-    ) -> "Preprocessing":
-        """Complete what is left open: all channels, the whole stored crop, scaling per plate."""
-        names = crops.channels if channels is None else tuple(channels)
-        size = crops.size if crop_size is None else crop_size
-        check_fit(crops, names, size, who="the baseline is asked for")
-        return cls(names, size, fit_scaling(crops, Scaling() if scaling is None else scaling))
+    What is left open: all channels, the whole stored crop, scaling per plate.
+    """
+    names = crops.channels if channels is None else tuple(channels)
+    size = crops.size if crop_size is None else crop_size
+    check_fit(crops, names, size, who="the baseline is asked for")
+    return Preprocessing(names, size, fit_scaling(crops, Scaling() if scaling is None else scaling))
 
 
 def pretrained(
-    name: str, see: Preprocessing, *, weights: str | Path | None, mapping: Mapping, size: int
+    name: str,
+    sees: Preprocessing,
+    *,
+    weights: str | Path | None = None,
+    mapping: Mapping = "auto",
+    size: int = 224,
 ) -> Extractor:
     """Take a network trained on photographs."""
     network = load_pretrained(
-        name, channels=len(see.channels), weights=weights, mapping=mapping, size=size
+        name, channels=len(sees.channels), weights=weights, mapping=mapping, size=size
     )
     about = {
         **network.describe(),
@@ -74,20 +71,18 @@ def pretrained(
         "mapping": network.mapping,
         "size": network.size,
     }
-    prefixes = [f"{name}_" for name in see.channels] if network.mapping == "per-channel" else [""]
+    prefixes = [f"{one}_" for one in sees.channels] if network.mapping == "per-channel" else [""]
     each = network.feature_dim // len(prefixes)
     return Extractor(
         name=name,
         network=network,
         features=[f"{prefix}feature_{i}" for prefix in prefixes for i in range(each)],
-        channels=see.channels,
-        crop_size=see.crop_size,
-        scaling=see.scaling,
+        sees=sees,
         provenance={"encoder": about, "checkpoint_sha256": network.weights_sha256},
     )
 
 
-def random(model: str, see: Preprocessing, *, width: float, seed: int) -> Extractor:
+def random(model: str, sees: Preprocessing, *, width: float = 0.5, seed: int) -> Extractor:
     """Build an untrained network: a ResNet-18, or the one named after the colon.
 
     Its norms keep mean 0 and variance 1, as before any training, so that a cell's features depend
@@ -96,34 +91,30 @@ def random(model: str, see: Preprocessing, *, width: float, seed: int) -> Extrac
     """
     chosen = model.partition(":")[2] or "resnet18"
     with seeded(seed):
-        network = build(chosen, len(see.channels), width=width)
+        network = build(chosen, len(sees.channels), width=width)
     return Extractor(
         name=model,
         network=network,
         features=[f"feature_{i}" for i in range(network.feature_dim)],
-        channels=see.channels,
-        crop_size=see.crop_size,
-        scaling=see.scaling,
+        sees=sees,
         provenance={"encoder": dict(network.describe()), "seed": seed, "checkpoint_sha256": ""},
     )
 
 
-def statistics(name: str, see: Preprocessing, crops: Crops) -> Extractor:
+def statistics(name: str, sees: Preprocessing, crops: Crops) -> Extractor:
     """Measure intensities; "simple-features" also takes the nucleus's area where it is known."""
-    features = intensity_names(see.channels)
+    features = intensity_names(sees.channels)
     measures = (AREA,) if name == "simple-features" and AREA in crops.obs else ()
     about = {
         "name": name,
-        "in_channels": len(see.channels),
+        "in_channels": len(sees.channels),
         "feature_dim": len(features) + len(measures),
     }
     return Extractor(
         name=name,
         network=IntensityStatistics(),
         features=features,
-        channels=see.channels,
-        crop_size=see.crop_size,
-        scaling=see.scaling,
+        sees=sees,
         provenance={"encoder": about, "checkpoint_sha256": ""},
         measures=measures,
     )

@@ -1,8 +1,9 @@
 """Encoder × crops → AnnData: one row of features a cell, with where they come from."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -13,14 +14,14 @@ from cellssl.crops import Crops, Scaling, scale
 from cellssl.embedding.baselines import (
     RANDOM,
     STATISTICS,
-    Preprocessing,
     is_baseline,
+    preprocess,
     pretrained,
     random,
     statistics,
 )
-from cellssl.embedding.extractor import Extractor
-from cellssl.embedding.record import assemble, check_out, describe, describe_sample, write
+from cellssl.embedding.extractor import Extractor, Preprocessing
+from cellssl.embedding.record import assemble, check_out, describe, write
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
@@ -30,7 +31,7 @@ from cellssl.training import pick_device
 
 __all__ = ["embed"]
 
-SEEING = ("channels", "crop_size", "scaling")  # how a baseline sees the crops
+SEEING = ("channels", "crop_size", "scaling")  # arguments of `preprocess`
 
 
 def embed(
@@ -129,7 +130,7 @@ def embed(
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
     if out is not None:
         check_out(Path(out), crops)
-    given = {
+    arguments = {
         "weights": weights,
         "mapping": None if mapping == "auto" else mapping,
         "size": size,
@@ -139,28 +140,15 @@ def embed(
         "crop_size": crop_size,
         "scaling": scaling,
     }
-    _check_given(model, [key for key, value in given.items() if value is not None])
-    if not is_baseline(model):
-        extractor = trained(Path(model), crops, head=head)
-    else:
-        see = Preprocessing.fit(crops, channels=channels, crop_size=crop_size, scaling=scaling)
-        extractor = _baseline(
-            str(model),
-            see,
-            crops,
-            weights=weights,
-            mapping=mapping,
-            size=224 if size is None else size,
-            width=0.5 if width is None else width,
-            seed=seed,
-        )
+    given = {key: value for key, value in arguments.items() if value is not None}
+    extractor = _find(model, crops, given, seed=seed)
     rows = _choose(crops, sample, where)
     features = _extract(
         crops, rows, extractor, pick_device(device), batch_size=batch_size, progress=progress
     )
     about = {"name": name or extractor.name, "model": str(model), **describe(extractor)}
     if sample is not None:
-        about |= describe_sample(len(rows), len(crops))
+        about["sample"] = {"cells": len(rows), "of": len(crops), "drawn": "evenly over wells"}
     result = assemble(features, crops.obs.iloc[rows], extractor, about)
     if out is not None:
         write(result, Path(out))
@@ -178,43 +166,32 @@ def _choose(crops: Crops, sample: int | None, where: str | np.ndarray | None) ->
     return rows if sample is None else rows[sample_wells(crops.obs.iloc[rows], sample)]
 
 
-def _check_given(model: str | Path, given: Sequence[str]) -> None:
-    """Refuse arguments that the model would ignore."""
+def _find(model: str | Path, crops: Crops, given: dict[str, Any], *, seed: int) -> Extractor:
+    """Find the trained encoder, or the baseline of that name; arguments that it would ignore are refused."""
     name = str(model)
-    used: tuple[str, ...]
     if not is_baseline(model):
-        used, why = ("head",), "a trained encoder brings its own"
-    elif name.partition(":")[0] == RANDOM:
-        used, why = ("width", *SEEING), "an untrained network takes no"
-    elif name in STATISTICS:
-        used, why = SEEING, "statistics take no"
-    else:
-        used, why = ("weights", "mapping", "size", *SEEING), "a pretrained network takes no"
-    ignored = [key for key in given if key not in used]
+        _refuse(name, given, but=("head",), why="a trained encoder brings its own")
+        return trained(Path(model), crops, **given)
+    seeing = {key: given[key] for key in SEEING if key in given}
+    own = {key: value for key, value in given.items() if key not in SEEING}
+    if name in STATISTICS:
+        _refuse(name, own, but=(), why="statistics take no")
+        return statistics(name, preprocess(crops, **seeing), crops)
+    if name.partition(":")[0] == RANDOM:
+        _refuse(name, own, but=("width",), why="an untrained network takes no")
+        return random(name, preprocess(crops, **seeing), seed=seed, **own)
+    _refuse(name, own, but=("weights", "mapping", "size"), why="a pretrained network takes no")
+    return pretrained(name, preprocess(crops, **seeing), **own)
+
+
+def _refuse(name: str, given: dict[str, Any], *, but: Sequence[str], why: str) -> None:
+    """Refuse arguments that a model would ignore."""
+    ignored = [key for key in given if key not in but]
     if ignored:
         raise EmbeddingError(
             f"{why} {', '.join(ignored)}: got {', '.join(f'{key}=' for key in ignored)} for "
             f"{name!r}; leave it out."
         )
-
-
-def _baseline(
-    model: str,
-    see: Preprocessing,
-    crops: Crops,
-    *,
-    weights: str | Path | None,
-    mapping: Mapping,
-    size: int,
-    width: float,
-    seed: int,
-) -> Extractor:
-    """Find the baseline of that name."""
-    if model in STATISTICS:
-        return statistics(model, see, crops)
-    if model.partition(":")[0] == RANDOM:
-        return random(model, see, width=width, seed=seed)
-    return pretrained(model, see, weights=weights, mapping=mapping, size=size)
 
 
 def _extract(
@@ -234,7 +211,7 @@ def _extract(
         task = display.add_task(f"embed with {extractor.name}", total=len(rows), note="")
         for start in range(0, len(rows), size):
             batch = rows[start : start + size]
-            images = _read(crops, batch, extractor, device)
+            images = _read(crops, batch, extractor.sees, device)
             parts.append(network(images).float().cpu().numpy())
             display.advance(task, len(batch))
     features = np.concatenate(parts)
@@ -246,36 +223,32 @@ def _extract(
     return features
 
 
-def _read(crops: Crops, rows: np.ndarray, extractor: Extractor, device: torch.device) -> Tensor:
+def _read(crops: Crops, rows: np.ndarray, sees: Preprocessing, device: torch.device) -> Tensor:
     """Read some cells' centre crops and scale them: (B, C, crop_size, crop_size) on the device.
 
     Every pixel is used once, so that none is kept in memory as training does.
     """
-    columns = [crops.channels.index(name) for name in extractor.channels]
-    first = (crops.size - extractor.crop_size) // 2
-    centre = slice(first, first + extractor.crop_size)
+    columns = [crops.channels.index(name) for name in sees.channels]
+    first = (crops.size - sees.crop_size) // 2
+    centre = slice(first, first + sees.crop_size)
     pixels = torch.from_numpy(crops.read(rows)[:, columns, centre, centre]).float().to(device)
-    bounds = extractor.scaling.bounds(crops, rows, channels=extractor.channels)
+    bounds = sees.scaling.bounds(crops, rows, channels=sees.channels)
     low, high = (torch.from_numpy(values).to(device) for values in bounds)
-    return scale(pixels, low, high, transform=extractor.scaling.rule.transform)
+    return scale(pixels, low, high, transform=sees.scaling.rule.transform)
 
 
 def _fitting_batch(extractor: Extractor, device: torch.device) -> int:
     """Choose a batch: 256 of 64 pixels, on a CPU as many fewer as the images are larger."""
     network = extractor.network
-    side = network.size if isinstance(network, PretrainedEncoder) else extractor.crop_size
+    side = network.size if isinstance(network, PretrainedEncoder) else extractor.sees.crop_size
     if device.type != "cpu" or side <= 64:
         return 256
     return max(16, 256 * 64**2 // side**2)
 
 
-@contextmanager
-def _deterministic() -> Iterator[None]:
+def _deterministic() -> AbstractContextManager[None]:
     """Let cuDNN choose the same algorithms every time."""
-    with torch.backends.cudnn.flags(
-        enabled=torch.backends.cudnn.enabled,
-        benchmark=False,
-        deterministic=True,
-        allow_tf32=torch.backends.cudnn.allow_tf32,
-    ):
-        yield
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32
+    )

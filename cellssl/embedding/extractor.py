@@ -9,7 +9,26 @@ from torch import nn
 from cellssl.crops import Crops, FittedScaling
 from cellssl.errors import CropError, nearest
 
-__all__ = ["Extractor", "check_fit"]
+__all__ = ["Extractor", "Preprocessing", "check_fit"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How crops are looked at.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        The crops' channels that are seen, in this order.
+    crop_size : int
+        Side of the centre crop in pixels.
+    scaling : FittedScaling
+        From grey values to [0, 1].
+    """
+
+    channels: tuple[str, ...]
+    crop_size: int
+    scaling: FittedScaling
 
 
 @dataclass(frozen=True)
@@ -24,12 +43,8 @@ class Extractor:
         From scaled crops (B, C, crop_size, crop_size) in [0, 1] to (B, len(features)).
     features : list of str
         Names of the features.
-    channels : tuple of str
-        The crops' channels that go in, in this order.
-    crop_size : int
-        Side of the centre crop in pixels.
-    scaling : FittedScaling
-        From grey values to [0, 1].
+    sees : Preprocessing
+        What goes in.
     provenance : dict
         What `uns["cellssl"]` says about the encoder.
     measures : tuple of str
@@ -39,9 +54,7 @@ class Extractor:
     name: str
     network: nn.Module
     features: list[str]
-    channels: tuple[str, ...]
-    crop_size: int
-    scaling: FittedScaling
+    sees: Preprocessing
     provenance: dict[str, Any]
     measures: tuple[str, ...] = ()
 

@@ -14,12 +14,12 @@ from cellssl.embedding.extractor import Extractor
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 
-__all__ = ["assemble", "check_out", "describe", "describe_sample", "write"]
+__all__ = ["assemble", "check_out", "describe", "write"]
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:
     """Say what the features come from, in values that an h5ad can hold."""
-    fitted = extractor.scaling.to_dict()
+    fitted = extractor.sees.scaling.to_dict()
     rule = {key: fitted[key] for key in ("per", "percentiles", "transform")}
     return {
         "positives": "",
@@ -28,15 +28,10 @@ def describe(extractor: Extractor) -> dict[str, Any]:
         "scaling": {**rule, "percentiles": np.asarray(rule["percentiles"], float)},
         # As text: plates' names may hold a "/", which HDF5 and Zarr would take for a group.
         "scaling_bounds": json.dumps({key: fitted[key] for key in ("channels", "low", "high")}),
-        "crop_size": extractor.crop_size,
-        "channels": np.asarray(extractor.channels, dtype=object),
+        "crop_size": extractor.sees.crop_size,
+        "channels": np.asarray(extractor.sees.channels, dtype=object),
         "version": cellssl.__version__,
     }
-
-
-def describe_sample(taken: int, of: int) -> dict[str, Any]:
-    """Say which sample of the cells was drawn."""
-    return {"sample": {"cells": taken, "of": of, "drawn": "evenly over wells"}}
 
 
 def assemble(

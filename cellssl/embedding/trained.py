@@ -10,7 +10,7 @@ from torch import nn
 
 from cellssl.crops import Crops, FittedScaling
 from cellssl.embedding.baselines import baseline_names
-from cellssl.embedding.extractor import Extractor, check_fit
+from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.encoders import rebuild
 from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
@@ -71,9 +71,11 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         name=name,
         network=network,
         features=[f"feature_{i}" for i in range(width)],
-        channels=tuple(saved["channels"]),
-        crop_size=int(saved["crop_size"]),
-        scaling=FittedScaling.from_dict(saved["scaling"]).for_crops(crops),
+        sees=Preprocessing(
+            channels=tuple(saved["channels"]),
+            crop_size=int(saved["crop_size"]),
+            scaling=FittedScaling.from_dict(saved["scaling"]).for_crops(crops),
+        ),
         provenance={
             "encoder": dict(encoder.describe()),
             **({} if head is None else {"head": head}),

@@ -49,9 +49,7 @@ class ResNet(Encoder):
         32 pixels: 3×3 of stride 1 and no pooling.
     """
 
-    def __init__(
-        self, name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imagenet"
-    ) -> None:
+    def __init__(self, name: str, in_channels: int, *, width: float, stem: Stem) -> None:
         super().__init__()
         self.name, self.in_channels, self.width, self.stem = name, in_channels, width, stem
         plan = resnet_plans[name]

@@ -31,7 +31,7 @@ class VGG(Encoder):
 
     stem = "imagenet"  # a VGG has one kind of stem; the word stands for "as published"
 
-    def __init__(self, name: str, in_channels: int, *, width: float = 1.0) -> None:
+    def __init__(self, name: str, in_channels: int, *, width: float) -> None:
         super().__init__()
         self.name, self.in_channels, self.width = name, in_channels, width
         layers: list[nn.Module] = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from cellssl.augment import Masking, Pixel, View
 from cellssl.errors import ProtocolError, nearest
@@ -71,44 +72,46 @@ def check(
     >>> found[0].message.split(".")[0]
     "channel 'Actin' is not in the data, which have DAPI, Tubulin, ER"
     """
-    if protocol.groups:
-        return _by_group(
-            {
-                name: check(
-                    one,
-                    channels=channels,
-                    stored_size=stored_size,
-                    masks=masks,
-                    columns=columns,
-                    images=images,
-                    stencils=stencils,
-                )
-                for name, one in expand_groups(protocol).items()
-            }
-        )
-    errors = [
-        *_missing(protocol, channels),
-        *_too_small(protocol, stored_size),
-        *_unmasked(protocol, masks),
-        *(missing_columns(protocol, columns) if columns is not None else ()),
-    ]
-    if errors:
-        return [Finding("error", text) for text in errors]
+    pictures = None if images is None else torch.as_tensor(images)
+    hidden = None if stencils is None else torch.as_tensor(stencils)
+    found = {}
+    for name, one in expand_groups(protocol).items():
+        errors = [
+            *_missing(one, channels),
+            *_too_small(one, stored_size),
+            *_unmasked(one, masks),
+            *(missing_columns(one, columns) if columns is not None else ()),
+        ]
+        warnings = () if errors else _warnings(one, channels, stored_size, masks, pictures, hidden)
+        found[name] = [
+            *(Finding("error", text) for text in errors),
+            *(Finding("warning", text) for text in warnings),
+        ]
+    return _by_group(found)
+
+
+def _warnings(
+    protocol: Protocol,
+    channels: Sequence[str],
+    stored_size: int,
+    masks: Sequence[str],
+    images: Tensor | None,
+    stencils: Tensor | None,
+) -> list[str]:
+    """Say what one should know of each view of a protocol that fits; the arguments are those of `check`."""
     chosen = choose_channels(protocol, channels)
     told: list[str] = []
     first = 0
-    pictures = None if images is None else torch.as_tensor(images)
-    hidden = None if stencils is None else torch.as_tensor(stencils)
     views = build_each(protocol, chosen, masks)
     for view, recipe, label in zip(views, protocol.views, view_labels(protocol), strict=True):
         name = "view 1" if label == "both" else f"view{'s' * (recipe.count > 1)} {label}"
         where = f"{name}: " if len(views) > 1 else ""
         told += [where + text for text in _caveats(view, len(chosen))]
         told += [where + text for text in _border(view, stored_size)]
-        if pictures is not None and (hidden is not None or not view.needs_masks):
-            told += clipped(view, pictures, hidden, channels=chosen, number=first, name=name)
+        if images is not None and (stencils is not None or not view.needs_masks):
+            told += clipped(view, images, masks=stencils, channels=chosen, number=first, name=name)
         first += recipe.count
-    return [Finding("warning", text) for text in told]
+    return told
 
 
 def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
@@ -134,8 +137,6 @@ def require_fit(
     stored_size: int,
     masks: Sequence[str] = (),
     columns: Collection[str] | None = None,
-    images: Any = None,
-    stencils: Any = None,
 ) -> list[Finding]:
     """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
 
@@ -150,13 +151,7 @@ def require_fit(
         With all errors.
     """
     findings = check(
-        protocol,
-        channels=channels,
-        stored_size=stored_size,
-        masks=masks,
-        columns=columns,
-        images=images,
-        stencils=stencils,
+        protocol, channels=channels, stored_size=stored_size, masks=masks, columns=columns
     )
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:

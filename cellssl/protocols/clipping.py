@@ -32,11 +32,11 @@ _ENDS = (
 def clipped(
     view: View,
     images: Tensor,
-    masks: Tensor | None = None,
     *,
+    masks: Tensor | None,
     channels: Sequence[str],
-    number: int = 0,
-    name: str = "view 1",
+    number: int,
+    name: str,
 ) -> list[str]:
     """Say for which channels a view puts more pixels at an end of the scale than were there.
 

@@ -1,7 +1,7 @@
 """Two protocols side by side: what differs, value by value."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,12 @@ def _views(first: Protocol, second: Protocol, *, prose: bool) -> Iterator[_Row]:
     ours, theirs = _expand(first), _expand(second)
     if len(ours) != len(theirs):
         yield "number of views", str(len(ours)), str(len(theirs))
-    longest = max(len(ours), len(theirs))
-    pairs = [(_at(ours, index), _at(theirs, index)) for index in range(longest)]
-    for pair, numbers in groupby(range(longest), key=pairs.__getitem__):
-        indices = list(numbers)
-        start, end = indices[0] + 1, indices[-1] + 1
+    pairs = list(zip_longest(ours, theirs))
+    end = 0
+    for pair, alike in groupby(pairs):
+        start, end = end + 1, end + len(list(alike))
         label = f"view {start}: " if start == end else f"views {start}–{end}: "
-        where = "" if len(indices) == longest else label
+        where = "" if end - start + 1 == len(pairs) else label
         left = first.views[pair[0]] if pair[0] is not None else None
         right = second.views[pair[1]] if pair[1] is not None else None
         for what, one, other in _compare(left, right, prose=prose):
@@ -113,10 +112,6 @@ def _views(first: Protocol, second: Protocol, *, prose: bool) -> Iterator[_Row]:
 def _expand(protocol: Protocol) -> list[int]:
     """Give for each view the number of its entry."""
     return [index for index, recipe in enumerate(protocol.views) for _ in range(recipe.count)]
-
-
-def _at(numbers: Sequence[int], index: int) -> int | None:
-    return numbers[index] if index < len(numbers) else None
 
 
 def _compare(left: ViewRecipe | None, right: ViewRecipe | None, *, prose: bool) -> Iterator[_Row]:

@@ -1,9 +1,9 @@
 """The keys by which a protocol says how operations differ: change, keep, remove, add."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from cellssl.documents import Place
+from cellssl.documents import Note, Place
 from cellssl.errors import nearest
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
@@ -13,9 +13,7 @@ __all__ = ["EDITS", "read_edits"]
 EDITS = ("change", "keep", "remove", "add")
 
 
-def read_edits(
-    values: Mapping[str, Any], there: list[str], note: Callable[[Place, str], None]
-) -> dict[str, Any]:
+def read_edits(values: Mapping[str, Any], there: list[str], note: Note) -> dict[str, Any]:
     """Read how operations are edited; what is wrong is noted, and left out.
 
     Parameters
@@ -25,7 +23,7 @@ def read_edits(
     there
         The operations that can be edited.
     note
-        Called with the place and the text of everything that is wrong.
+        Told of everything that is wrong.
 
     Returns
     -------
@@ -59,7 +57,7 @@ def read_edits(
     return {"change": changed, "remove": gone, "add": add}
 
 
-def _of_kind(value: Any, kind: type, key: str, note: Callable[[Place, str], None]) -> Any:
+def _of_kind(value: Any, kind: type, key: str, note: Note) -> Any:
     """Give a mapping or a list, or an empty one where it is something else, which is noted."""
     if isinstance(value, kind):
         return value
@@ -72,9 +70,7 @@ def _of_kind(value: Any, kind: type, key: str, note: Callable[[Place, str], None
     return [] if kind is list else {}
 
 
-def _check_there(
-    place: Place, name: object, there: list[str], note: Callable[[Place, str], None]
-) -> None:
+def _check_there(place: Place, name: object, there: list[str], note: Note) -> None:
     """Make sure that an operation can be edited."""
     if name in there:
         return

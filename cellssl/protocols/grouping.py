@@ -6,11 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from cellssl.documents import Place
+from cellssl.documents import Note, Place
 from cellssl.protocols.editing import edit_operations, operation_names, trace
 from cellssl.protocols.edits import EDITS, read_edits
 from cellssl.protocols.protocol import Protocol
-from cellssl.protocols.recipes import Report
 
 __all__ = ["group_values", "read_groups"]
 
@@ -32,7 +31,7 @@ def group_values(protocol: Protocol) -> dict[str, dict[str, Any]]:
     return {name: _edited(protocol, name, one)[0] for name, one in edits.items()}
 
 
-def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, Any], Report]]:
+def read_groups(protocol: Protocol, note: Note) -> Iterator[tuple[dict[str, Any], Note]]:
     """Read `groups:`; give the values of each, and what notes a problem of them at its place."""
     if len(protocol.groups) < 2:
         note(("groups",), "groups: one group is what `views` say; name two or more, or none")
@@ -64,7 +63,7 @@ def read_groups(protocol: Protocol, note: Report) -> Iterator[tuple[dict[str, An
         yield values, tell
 
 
-def _at(place: Place, note: Report) -> Report:
+def _at(place: Place, note: Note) -> Note:
     """Note problems inside of a place."""
     return lambda inner, text: note((*place, *inner), text)
 

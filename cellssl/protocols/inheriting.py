@@ -1,9 +1,9 @@
 """A protocol that extends another: its own values over those of its base."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from cellssl.documents import Document, Place
+from cellssl.documents import Document, Note, Place
 from cellssl.protocols.editing import (
     Origins,
     drop_foreign_options,
@@ -27,7 +27,7 @@ _MERGED = ("crop", "training", "change")  # what a file says of these may be a p
 
 def inherit(
     base: Protocol, values: Mapping[str, Any], document: Document
-) -> tuple[dict[str, Any], Callable[[Place, str], None]]:
+) -> tuple[dict[str, Any], Note]:
     """Lay a protocol's own values over those of the base; name and description are its own alone.
 
     Parameters
@@ -41,7 +41,7 @@ def inherit(
 
     Returns
     -------
-    dict, callable
+    dict, Note
         The values together, and what notes a problem of them: at its place in the file, or, where
         the value was inherited, at ``extends:``.
     """

@@ -8,13 +8,12 @@ from typing import Any
 
 import yaml
 
-from cellssl.documents import Document, Dumper, Problem, read_yaml
+from cellssl.documents import Document, Dumper, Note, read_yaml
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
-from cellssl.protocols.recipes import Report
 
 __all__ = ["dump", "extend", "from_dict", "load", "loads", "names", "shipped_folder"]
 
@@ -105,7 +104,7 @@ def _read(text: str, source: str, folder: Path, chain: Sequence[Path]) -> Protoc
     if document.value is None and not document.problems:
         document.add((), "the file is empty")
     protocol, values = None, document.value
-    note: Report = document.add
+    note: Note = document.add
     if isinstance(values, Mapping):
         values = _migrated(values, document, source)
     if isinstance(values, Mapping) and "extends" in values:
@@ -114,7 +113,7 @@ def _read(text: str, source: str, folder: Path, chain: Sequence[Path]) -> Protoc
     if values is not None:
         protocol = parse(values, note)
     if protocol is None or document.problems:
-        raise ProtocolError(_listed(document, source))
+        raise ProtocolError(document.listed(source))
     return protocol
 
 
@@ -159,12 +158,14 @@ def from_dict(values: Mapping[str, Any], *, source: str = "protocol") -> Protoco
     ProtocolError
         With one line for each mistake.
     """
-    problem = version_problem(values) if isinstance(values, Mapping) else None
-    if problem is not None:
-        raise ProtocolError(f"{source}: {problem}")
+    if isinstance(values, Mapping):
+        problem = version_problem(values)
+        if problem is not None:
+            raise ProtocolError(f"{source}: {problem}")
+        values, _ = migrate(values)
     found: list[str] = []
     protocol = parse(
-        migrate(values)[0] if isinstance(values, Mapping) else values,
+        values,
         lambda place, message: found.append(f"{source} {'.'.join(map(str, place))}: {message}"),
     )
     if protocol is None:
@@ -194,12 +195,6 @@ def extend(base: Protocol, values: Mapping[str, Any], *, source: str = "protocol
         told = dict.fromkeys(problem.message for problem in sorted(document.problems))
         raise ProtocolError("\n".join(f"{source}: {message}" for message in told))
     return protocol
-
-
-def _listed(document: Document, source: str) -> str:
-    """Write all problems in the order of the file, each once."""
-    problems: list[Problem] = sorted(set(document.problems))
-    return "\n".join(f"{source}:{problem.line}: {problem.message}" for problem in problems)
 
 
 def dump(protocol: Protocol) -> str:

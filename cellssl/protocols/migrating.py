@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cellssl.documents import Place
@@ -72,14 +73,6 @@ def migrate(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Migration]]
     return {**migrated, "version": VERSION}, found
 
 
-def _to_version_2(values: dict[str, Any]) -> list[Migration]:
-    """Photon noise came beside the camera's, which got a name of its own."""
-    return _rename(values, "noise")
-
-
-_STEPS: list[Callable[[dict[str, Any]], list[Migration]]] = [_to_version_2]
-
-
 def _rename(values: dict[str, Any], old: str) -> list[Migration]:
     """Rename an operation in place wherever a protocol can name it."""
     new, _ = _RENAMED[old]
@@ -104,3 +97,8 @@ def _rename(values: dict[str, Any], old: str) -> list[Migration]:
         if name == old:
             rename(removed, index, ("remove", index), ("remove", index))
     return found
+
+
+_STEPS: list[Callable[[dict[str, Any]], list[Migration]]] = [
+    partial(_rename, old="noise"),  # to 2: photon noise came beside the camera's
+]

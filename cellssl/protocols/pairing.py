@@ -104,7 +104,12 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
 
 def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
     """Name the columns that tell which cells are positives of one another."""
-    return (_PLATE, _WELL) if protocol.positives.kind == "same_well" else _treatment(protocol, obs)
+    if protocol.positives.kind == "same_well":
+        return (_PLATE, _WELL)
+    if protocol.positives.columns:
+        return tuple(_PREFIX + name for name in protocol.positives.columns)
+    dosed = _DOSE in obs.columns and bool((_codes(obs[_DOSE]) >= 0).any())
+    return (_COMPOUND, _DOSE) if dosed else (_COMPOUND,)
 
 
 def _used_rows(protocol: Protocol, obs: pd.DataFrame) -> np.ndarray:
@@ -151,14 +156,6 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
         for name in needed
         if name not in columns
     ]
-
-
-def _treatment(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
-    """Name the columns that make a treatment."""
-    if protocol.positives.columns:
-        return tuple(_PREFIX + name for name in protocol.positives.columns)
-    dosed = _DOSE in obs.columns and bool((_codes(obs[_DOSE]) >= 0).any())
-    return (_COMPOUND, _DOSE) if dosed else (_COMPOUND,)
 
 
 def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

@@ -6,20 +6,20 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from cellssl import encoders, methods
-from cellssl.documents import Place
+from cellssl.documents import Note, Place
 from cellssl.errors import nearest
 from cellssl.protocols.edits import EDITS
 from cellssl.protocols.explaining import explain, shown
 from cellssl.protocols.grouping import read_groups
 from cellssl.protocols.protocol import Crop, Positives, Protocol
-from cellssl.protocols.recipes import Report, read_recipes
+from cellssl.protocols.recipes import read_recipes
 
 __all__ = ["parse"]
 
 _WORDS = get_args(Positives.model_fields["kind"].annotation)
 
 
-def parse(value: object, report: Report) -> Protocol | None:
+def parse(value: object, report: Note) -> Protocol | None:
     """Make a protocol of plain values of today's version.
 
     Parameters
@@ -27,7 +27,7 @@ def parse(value: object, report: Report) -> Protocol | None:
     value
         What a YAML file (with its base, if it extends one), or a checkpoint, holds.
     report
-        Called with the place and the text of everything that is wrong.
+        Told of everything that is wrong.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def parse(value: object, report: Report) -> Protocol | None:
     return None if found else protocol
 
 
-def _without_base(value: Mapping[str, Any], note: Report) -> dict[str, Any]:
+def _without_base(value: Mapping[str, Any], note: Note) -> dict[str, Any]:
     """Refuse what only a file that extends another can say."""
     if "extends" in value:
         note(("extends",), "extends: works in protocol files only; write the values out")
@@ -85,7 +85,7 @@ def _crop_size(value: Mapping[str, Any]) -> int | None:
     return size
 
 
-def _positives(value: object, note: Report) -> object:
+def _positives(value: object, note: Note) -> object:
     """Turn the short form, one word, into the long one."""
     if isinstance(value, Mapping | Positives):
         return value
@@ -100,7 +100,7 @@ def _positives(value: object, note: Report) -> object:
     return {"kind": _WORDS[0]}
 
 
-def _names(value: Mapping[str, Any], note: Report) -> None:
+def _names(value: Mapping[str, Any], note: Note) -> None:
     """Look up the method, its options and the encoder."""
     training = value.get("training")
     if not isinstance(training, Mapping):
@@ -128,7 +128,7 @@ def _names(value: Mapping[str, Any], note: Report) -> None:
         note((*place, problem.split(":")[0]), problem)
 
 
-def _sizes(protocol: Protocol, note: Report) -> None:
+def _sizes(protocol: Protocol, note: Note) -> None:
     """Make sure that the encoder can look at every view."""
     name, least = protocol.training.encoder, encoders.smallest_image(protocol.training.encoder)
     smallest = min((recipe.size or protocol.crop.size for recipe in protocol.views), default=least)
@@ -140,7 +140,7 @@ def _sizes(protocol: Protocol, note: Report) -> None:
         )
 
 
-def _channels(protocol: Protocol, views: list[Any], note: Report) -> None:
+def _channels(protocol: Protocol, views: list[Any], note: Note) -> None:
     """Make sure that operations name channels of the protocol only."""
     for index, recipe in enumerate(protocol.views):
         inner: Place = ("operations",) if isinstance(views[index], Mapping) else ()

@@ -13,7 +13,6 @@ __all__ = [
     "MOST_VIEWS",
     "VERSION",
     "Crop",
-    "Group",
     "LabelsUsed",
     "Positives",
     "Protocol",
@@ -200,9 +199,6 @@ class ViewRecipe(_Block):
     )
 
 
-Group = tuple[ViewRecipe, ...]
-
-
 class Protocol(_Block):
     """One experiment: what is looked at, what the encoder is made blind to, how it is trained.
 
@@ -226,7 +222,7 @@ class Protocol(_Block):
         default_factory=lambda: Positives.model_validate({"kind": "same_cell"}),
         description="where the second view comes from",
     )
-    views: Group = Field(
+    views: tuple[ViewRecipe, ...] = Field(
         description="one list of operations (both views alike), two, or more with count and size"
     )
     groups: dict[str, dict[str, Any]] = Field(

@@ -1,19 +1,18 @@
 """The `views:` of a protocol: plain values → recipes, everything wrong told with its place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cellssl.augment import Operation, catalogue
-from cellssl.documents import Place
+from cellssl.documents import Note, Place
 from cellssl.errors import nearest
 from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import MOST_VIEWS, ViewRecipe
 
-__all__ = ["Report", "read_recipes"]
+__all__ = ["read_recipes"]
 
-Report = Callable[[Place, str], None]
 _KEYS = ViewRecipe.model_fields
 _WANTED = "a list of operations, or operations: with count: and size:"
 
@@ -27,7 +26,7 @@ class _Entry:
     size: int | None = None
 
 
-def read_recipes(value: object, size: int | None, note: Report) -> tuple[ViewRecipe, ...]:
+def read_recipes(value: object, size: int | None, note: Note) -> tuple[ViewRecipe, ...]:
     """Read the entries of `views:`.
 
     Parameters
@@ -37,7 +36,7 @@ def read_recipes(value: object, size: int | None, note: Report) -> tuple[ViewRec
     size
         ``crop.size``, or None where that is wrong itself.
     note
-        Called with place and text of everything that is wrong.
+        Told of everything that is wrong.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def _is_operation(item: object) -> bool:
     )
 
 
-def _read_entry(value: object, place: Place, note: Report) -> _Entry:
+def _read_entry(value: object, place: Place, note: Note) -> _Entry:
     """Read a list of operations, or a mapping that holds one."""
     if isinstance(value, list):
         return _Entry(_read_operations(value, place, note))
@@ -107,7 +106,7 @@ def _read_entry(value: object, place: Place, note: Report) -> _Entry:
 
 
 def _whole(
-    value: Mapping[str, Any], key: str, ends: tuple[int, int], place: Place, note: Report
+    value: Mapping[str, Any], key: str, ends: tuple[int, int], place: Place, note: Note
 ) -> int | None:
     """Read a whole number between two ends; None where it is left out or wrong."""
     got = value.get(key)
@@ -120,7 +119,7 @@ def _whole(
     return got
 
 
-def _count(entries: Sequence[_Entry], note: Report) -> list[int]:
+def _count(entries: Sequence[_Entry], note: Note) -> list[int]:
     """Count the views of every entry: one, or two alike where there is one entry alone."""
     usual = 2 if len(entries) == 1 else 1
     counts = [usual if entry.count is None else entry.count for entry in entries]
@@ -134,7 +133,7 @@ def _count(entries: Sequence[_Entry], note: Report) -> list[int]:
 
 
 def _check_sizes(
-    entries: Sequence[_Entry], counts: Sequence[int], size: int | None, note: Report
+    entries: Sequence[_Entry], counts: Sequence[int], size: int | None, note: Note
 ) -> None:
     """Make sure that the two global views have the crop's size, and none a larger one."""
     before = 0
@@ -152,13 +151,13 @@ def _check_sizes(
         before += count
 
 
-def _read_operations(values: Sequence[object], place: Place, note: Report) -> tuple[Operation, ...]:
+def _read_operations(values: Sequence[object], place: Place, note: Note) -> tuple[Operation, ...]:
     """Read a list of operations."""
     read = [_read_operation(item, (*place, index), note) for index, item in enumerate(values)]
     return tuple(operation for operation in read if operation is not None)
 
 
-def _read_operation(value: object, place: Place, note: Report) -> Operation | None:
+def _read_operation(value: object, place: Place, note: Note) -> Operation | None:
     """Read one ``name: {key: value}``."""
     if isinstance(value, str) and value in catalogue():
         note(place, f"expected an operation with its values, got {value!r}; write {value}: {{}}")

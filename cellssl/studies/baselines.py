@@ -58,6 +58,11 @@ class Baseline:
         return self.model.startswith("resnet")
 
     @property
+    def drawn(self) -> bool:
+        """Whether its weights are drawn, others with each seed."""
+        return self.model.startswith("random")
+
+    @property
     def file(self) -> str:
         """What its embedding's file is called."""
         return f"{self.model.replace(':', '-')}-seed{self.seed}.h5ad"
@@ -74,10 +79,6 @@ class Baseline:
             "sample": self.sample,
             "seed": self.seed,
         }
-
-    def with_seed(self, seed: int) -> "Baseline":
-        """Give the same with another seed."""
-        return replace(self, seed=seed)
 
     def embed(
         self, crops: Path, out: Path, *, where: str | None = None, device: str, progress: bool
@@ -166,9 +167,8 @@ def embed_baselines(
     there: dict[tuple[str, int], Path] = {}
     absent: dict[str, str] = {}
     for baseline in baselines:
-        drawn = baseline.model.startswith("random")
         for seed in range(seeds):
-            seeded = baseline.with_seed(seed if drawn else 0)
+            seeded = replace(baseline, seed=seed if baseline.drawn else 0)
             path = folder / seeded.file
             inputs = {**seeded.inputs(crops), "where": where}
             try:

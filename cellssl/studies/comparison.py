@@ -1,5 +1,6 @@
 """Several protocols and baselines on the same cells: one table, one figure."""
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from cellssl.errors import ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
-from cellssl.studies.baselines import embed_baselines, plan_baselines
+from cellssl.studies.baselines import Baseline, embed_baselines, plan_baselines
 from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
@@ -117,29 +118,14 @@ def compare(
     check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
     planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
     combine = dict(combine or {})
-    names, models = [one.name for one in loaded], [one.model for one in planned]
-    fixed = [model for model in models if not model.startswith("random")]
-    for name, fault in combination_faults(combine, [*names, *models], seeds, fixed=fixed):
-        raise ProtocolError(f"combination {name!r}: {fault}")
+    _check_combined(combine, loaded, planned, seeds)
     out = make_folder(out)
     ledger = Ledger(out / "finished.json")
-    how: dict[str, Any] = {"device": device, "progress": progress}
-    there = {
-        (protocol.name, seed): _train_and_embed(
-            resolve(protocol, {"training.seed": seed}),
-            Path(crops),
-            out,
-            ledger,
-            sample=sample,
-            **how,
-        )
-        for protocol in loaded
-        for seed in range(seeds)
-    }
+    folder = make_folder(out / "embeddings")
+    how: dict[str, Any] = {"seeds": seeds, "device": device, "progress": progress}
+    there = _train_and_embed(loaded, Path(crops), out, ledger, sample=sample, **how)
     trained = list(there.values())
-    beside, absent = embed_baselines(
-        planned, Path(crops), make_folder(out / "embeddings"), ledger, seeds=seeds, **how
-    )
+    beside, absent = embed_baselines(planned, Path(crops), folder, ledger, **how)
     there |= beside
     absent |= {
         name: f"a part of it, {part}, could not be had"
@@ -191,27 +177,58 @@ def _resolve_all(
     return loaded
 
 
+def _check_combined(
+    combine: Mapping[str, Sequence[str]],
+    protocols: Sequence[Protocol],
+    baselines: Sequence[Baseline],
+    seeds: int,
+) -> None:
+    """Make sure that what is put side by side will be there."""
+    known = [*(one.name for one in protocols), *(one.model for one in baselines)]
+    fixed = [one.model for one in baselines if not one.drawn]
+    for name, fault in combination_faults(combine, known, seeds, fixed=fixed):
+        raise ProtocolError(f"combination {name!r}: {fault}")
+
+
 def _train_and_embed(
-    protocol: Protocol,
+    protocols: Sequence[Protocol],
     crops: Path,
     out: Path,
     ledger: Ledger,
     *,
+    seeds: int,
     sample: int | None,
     device: str,
     progress: bool,
-) -> Path:
-    """Train a protocol and embed the cells with its encoder, unless it is done; give the embedding."""
-    name = f"{protocol.name}-seed{protocol.training.seed}"
-    _log.info("%s", name)
-    run = train(protocol, crops, out / "runs" / name, device=device, progress=progress)
-    inputs = {
-        "crops": fingerprint(crops),
-        "checkpoint": fingerprint(run / CHECKPOINT),
-        "sample": sample,
-    }
-    path = make_folder(out / "embeddings") / f"{name}.h5ad"
-    if not ledger.holds(path.name, inputs):
-        embed(crops, run, path, name=protocol.name, sample=sample, device=device, progress=progress)
-        ledger.record(path.name, inputs, [path])
-    return path
+) -> dict[tuple[str, int], Path]:
+    """Train protocols with each seed and embed the cells, unless it is done: name and seed → embedding."""
+    there: dict[tuple[str, int], Path] = {}
+    for protocol, seed in itertools.product(protocols, range(seeds)):
+        name = f"{protocol.name}-seed{seed}"
+        _log.info("%s", name)
+        run = train(
+            resolve(protocol, {"training.seed": seed}),
+            crops,
+            out / "runs" / name,
+            device=device,
+            progress=progress,
+        )
+        path = out / "embeddings" / f"{name}.h5ad"
+        inputs = {
+            "crops": fingerprint(crops),
+            "checkpoint": fingerprint(run / CHECKPOINT),
+            "sample": sample,
+        }
+        if not ledger.holds(path.name, inputs):
+            embed(
+                crops,
+                run,
+                path,
+                name=protocol.name,
+                sample=sample,
+                device=device,
+                progress=progress,
+            )
+            ledger.record(path.name, inputs, [path])
+        there[protocol.name, seed] = path
+    return there

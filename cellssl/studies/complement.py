@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import Measurements, differences_between, measure_embeddings
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
@@ -87,10 +87,8 @@ def complement(
     if gains.empty or not _two_protocols(gains).any():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
     found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, pairs)), out)
-    tables = {"complement.csv": found.gains, "complement_per_class.csv": found.classes}
-    for file, table in tables.items():
-        with atomic(out / file) as part:
-            table.to_csv(part, index=False)
+    write_csv(found.gains, out / "complement.csv")
+    write_csv(found.classes, out / "complement_per_class.csv")
     return found
 
 

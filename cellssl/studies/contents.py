@@ -1,7 +1,8 @@
 """What clusters hold: which properties of the pictures they follow, and what each of them shows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -64,8 +65,17 @@ class _Seen:
     numbers: NDArray[np.int64]  # of the cells in the crop file
     labels: NDArray[np.str_]
     plates: NDArray[np.str_]
-    measured: NDArray[np.int64]  # places of those that were measured
-    properties: pd.DataFrame
+    measured: NDArray[np.int64]  # places of those that are measured
+
+    @cached_property
+    def properties(self) -> pd.DataFrame:
+        """Measure what the pictures show: a row for each measured cell."""
+        blocks = [self.measured[at : at + _BLOCK] for at in range(0, len(self.measured), _BLOCK)]
+        tables = [
+            measure_appearance(self.images(block), self.channels, masks=self.masks(block))
+            for block in blocks
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     def images(self, places: NDArray[np.int64]) -> np.ndarray:
         """Give pictures (n, C, size, size), scaled and cut as the encoders saw them."""
@@ -74,6 +84,14 @@ class _Seen:
         order = [self.crops.channels.index(name) for name in self.channels]
         pixels = self.crops.read(rows)[:, order]
         return _view(scale(pixels, low, high, transform=self.scaling.rule.transform), self.size)
+
+    def masks(self, places: NDArray[np.int64]) -> dict[str, np.ndarray]:
+        """Give the stored masks by name, cut as the pictures are; empty where there are none."""
+        masks = self.crops.masks(self.numbers[places])
+        if masks is None:
+            return {}
+        cut = _view(masks, self.size)
+        return {name: cut[:, layer] for layer, name in enumerate(self.crops.mask_names)}
 
 
 def cluster_contents(
@@ -135,7 +153,7 @@ def _entries(measured: Measurements, name: str) -> list[Measurement]:
 
 
 def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int) -> _Seen:
-    """Measure the scored cells, or a sample of them."""
+    """Find the scored cells, and draw those that are measured."""
     numbers = crops.obs.index.astype(str).get_indexer(pd.Index(measured.cells))
     if (numbers < 0).any():
         raise StudyError(
@@ -144,7 +162,7 @@ def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int
         )
     count = min(MOST_CELLS, len(numbers))
     places = np.sort(np.random.default_rng(seed).choice(len(numbers), count, replace=False))
-    seen = _Seen(
+    return _Seen(
         crops,
         fit_scaling(crops, scaling_rule(protocol)),
         protocol.crop.size,
@@ -153,23 +171,7 @@ def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int
         text_values(crops.obs[measured.label], measured.label)[numbers],
         crops.plates[numbers],
         places,
-        pd.DataFrame(),
     )
-    blocks = [places[start : start + _BLOCK] for start in range(0, count, _BLOCK)]
-    tables = [
-        measure_appearance(seen.images(block), seen.channels, masks=_masks(seen, block))
-        for block in blocks
-    ]
-    return replace(seen, properties=pd.concat(tables, ignore_index=True))
-
-
-def _masks(seen: _Seen, places: NDArray[np.int64]) -> dict[str, np.ndarray]:
-    """Give the stored masks by name, cut as the pictures are; empty where there are none."""
-    masks = seen.crops.masks(seen.numbers[places])
-    if masks is None:
-        return {}
-    cut = _view(masks, seen.size)
-    return {name: cut[:, layer] for layer, name in enumerate(seen.crops.mask_names)}
 
 
 def _view(images: np.ndarray, size: int) -> np.ndarray:

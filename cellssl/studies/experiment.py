@@ -17,6 +17,7 @@ from cellssl.errors import CellsslError, ProtocolError
 from cellssl.files import atomic, locked, make_folder
 from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
+    Finding,
     Protocol,
     build_encoder,
     build_method,
@@ -31,7 +32,7 @@ from cellssl.protocols import (
 from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
-__all__ = ["scaling_rule", "train"]
+__all__ = ["require_crops", "scaling_rule", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -97,13 +98,7 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = Crops.open(crops)
-    warnings = require_fit(
-        protocol,
-        channels=crops.channels,
-        stored_size=crops.size,
-        masks=crops.mask_names,
-        columns=list(crops.obs.columns),
-    )
+    warnings = require_crops(protocol, crops)
     for warning in warnings if warn else ():
         _log.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
@@ -114,9 +109,8 @@ def train(
     labels = None
     if label is not None:
         labels = _labels(protocol, crops, scaling, channels, rows, tested, label)
-    told = None
     if methods.is_labelled(protocol.training.method):
-        protocol, told = _with_classes(protocol, labels), labels
+        protocol = _with_classes(protocol, labels)
     partners = build_partners(protocol, source.obs)
     with seeded(protocol.training.seed):
         method = build_method(protocol, build_encoder(protocol, len(channels)))
@@ -131,23 +125,23 @@ def train(
         out,
         partners=partners,
         labels=labels,
-        description={
-            "label": None if labels is None else labels.name,
-            "channels": list(channels),
-            "crop_size": protocol.crop.size,
-            "scaling": scaling.to_dict(),
-            "protocol": protocol.to_dict(),
-            "protocol_name": protocol.name,
-            "positives": str(protocol.positives),
-            "weak": protocol.weak or told is not None,
-            "labels_used": used_labels(protocol, source.obs),
-            **({} if told is None else _describe_told(protocol, source.obs, told)),
-        },
+        description=_describe(protocol, source, scaling, labels),
         device=device,
         devices=devices,
         nodes=nodes,
         strategy=strategy,
         progress=progress,
+    )
+
+
+def require_crops(protocol: Protocol, crops: Crops) -> list[Finding]:
+    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does."""
+    return require_fit(
+        protocol,
+        channels=crops.channels,
+        stored_size=crops.size,
+        masks=crops.mask_names,
+        columns=list(crops.obs.columns),
     )
 
 
@@ -210,6 +204,26 @@ def _with_classes(protocol: Protocol, labels: Labels | None) -> Protocol:
             f"{count} among the cells: leave it out"
         )
     return resolve(protocol, {"training.method_options": {**options, "classes": count}})
+
+
+def _describe(
+    protocol: Protocol, source: CropSource, scaling: FittedScaling, labels: Labels | None
+) -> dict[str, Any]:
+    """Say in plain values what the encoder is trained on, for its checkpoint."""
+    about: dict[str, Any] = {
+        "label": None if labels is None else labels.name,
+        "channels": list(source.channels),
+        "crop_size": protocol.crop.size,
+        "scaling": scaling.to_dict(),
+        "protocol": protocol.to_dict(),
+        "protocol_name": protocol.name,
+        "positives": str(protocol.positives),
+        "weak": protocol.weak,
+        "labels_used": used_labels(protocol, source.obs),
+    }
+    if labels is not None and methods.is_labelled(protocol.training.method):
+        about |= {"weak": True, **_describe_told(protocol, source.obs, labels)}
+    return about
 
 
 def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class Ledger:
         entry = self._entries().get(name)
         if entry is None or entry["inputs"] != _plain(inputs):
             return False
-        return all(self._unchanged(output, seen) for output, seen in entry["outputs"].items())
+        folder, outputs = self.path.parent, entry["outputs"]
+        return all(fingerprint(folder / output) == seen for output, seen in outputs.items())
 
     def record(self, name: str, inputs: Mapping[str, Any], outputs: Iterable[Path]) -> None:
         """Write down that `name` is finished."""
@@ -67,9 +68,6 @@ class Ledger:
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
         return entries if isinstance(entries, dict) else {}
-
-    def _unchanged(self, output: str, seen: dict[str, Any]) -> bool:
-        return fingerprint(self.path.parent / output) == seen
 
 
 def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:

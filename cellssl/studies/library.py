@@ -60,8 +60,7 @@ def load_study(name: str | Path) -> Study:
         except ValidationError as error:
             _note(error, document)
     if study is None:
-        lines = [f"{path}:{one.line}: {one.message}" for one in sorted(set(document.problems))]
-        raise StudyError("\n".join(lines))
+        raise StudyError(document.listed(str(path)))
     study._lines = (str(path), document.lines)
     return study
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes import (
     Measurements,
     combine,
@@ -221,8 +221,7 @@ def _save(
             "clusters_explained.csv": contents.explained,
         }
     for file, table in tables.items():
-        with atomic(out / file) as part:
-            table.to_csv(part, index=False)
+        write_csv(table, out / file)
     missing = states[states["state"] != "finished"]
     own = trained_names(scores) | set(study.combine)
     return Outcome(

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl import __version__
-from cellssl.files import atomic
+from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.report import (
@@ -218,21 +218,25 @@ def _classes(outcome: Outcome) -> Section | None:
         own = differences[differences["classifier"] == classifier]
         said = [line for name in others for line in class_statements(own, name, [first])]
         blocks.append(Fold(f"The same in words, {METRICS[classifier]}", [Bullets(said)]))
-        trained = table[table.index.isin(trained_names(outcome.scores))]
-        if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
-            continue
-        found = class_correlations(trained)
-        found.insert(0, "classifier", classifier)
-        with atomic(outcome.folder / f"class_correlations-{classifier}.csv") as part:
-            found.to_csv(part, index=False)
-        caption = (
-            f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
-            f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
-            "below 0.05."
-        )
-        picture = correlation_map(found)
-        blocks.append(_picture(outcome, f"tradeoffs-{classifier}", picture, caption, caption))
+        blocks += _tradeoffs(outcome, table, classifier)
     return Section("classes", "Classes", "Who gains, who loses", blocks) if blocks else None
+
+
+def _tradeoffs(outcome: Outcome, table: pd.DataFrame, classifier: str) -> Iterator[Picture]:
+    """Show which classes gain where others lose, and write it down, where enough settings were trained."""
+    trained = table[table.index.isin(trained_names(outcome.scores))]
+    if len(trained) < FEWEST_SETTINGS or trained.shape[1] < 2:
+        return
+    found = class_correlations(trained)
+    found.insert(0, "classifier", classifier)
+    write_csv(found, outcome.folder / f"class_correlations-{classifier}.csv")
+    caption = (
+        f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
+        f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
+        "below 0.05."
+    )
+    figure = correlation_map(found)
+    yield _picture(outcome, f"tradeoffs-{classifier}", figure, caption, caption)
 
 
 def _told_apart(

@@ -14,8 +14,9 @@ from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation import check_normalisation
 from cellssl.phenotypes.tasks import build_tasks
-from cellssl.protocols import Protocol, diff, load, require_fit, used_labels
+from cellssl.protocols import Protocol, diff, load, used_labels
 from cellssl.studies.baselines import plan_baselines
+from cellssl.studies.experiment import require_crops
 from cellssl.studies.planning import PlannedRun, base_protocol
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
@@ -41,14 +42,7 @@ def check_ready(
     firsts = [run for run in runs if run.seed == 0]
     told: dict[str, list[str]] = {}
     for run in firsts:
-        found = require_fit(
-            run.protocol,
-            channels=opened.channels,
-            stored_size=opened.size,
-            masks=opened.mask_names,
-            columns=list(opened.obs.columns),
-        )
-        for finding in found:
+        for finding in require_crops(run.protocol, opened):
             told.setdefault(finding.message, []).append(run.combination)
     _check_scores(study, firsts, opened)
     if folders is not None:

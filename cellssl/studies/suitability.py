@@ -1,5 +1,6 @@
 """Does a protocol suit these crops? Asked before hours of training, of a sample of the cells."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +42,14 @@ def check_crops(
     """
     protocol = resolve(protocol)
     crops = Crops.open(crops)
-
-    def hold(**pictures: object) -> list[Finding]:
-        return check(
-            protocol,
-            channels=crops.channels,
-            stored_size=crops.size,
-            masks=crops.mask_names,
-            columns=list(crops.obs.columns),
-            **pictures,
-        )
-
+    hold = partial(
+        check,
+        protocol,
+        channels=crops.channels,
+        stored_size=crops.size,
+        masks=crops.mask_names,
+        columns=list(crops.obs.columns),
+    )
     found = hold()
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found
@@ -59,19 +57,10 @@ def check_crops(
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     source = CropSource(crops, scaling, rows=rows, channels=channels)
-    return hold(
-        images=source.gather(torch.arange(len(source))),
-        stencils=crops.masks(rows) if _needs_masks(protocol) else None,
-    )
+    return hold(images=source.gather(torch.arange(len(source))), stencils=crops.masks(rows))
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:
     """Choose rows: one at random out of each of as many equal parts; always the same ones."""
     parts = np.linspace(0, count, min(wanted, count) + 1).astype(np.int64)
     return np.random.default_rng(0).integers(parts[:-1], parts[1:])
-
-
-def _needs_masks(protocol: Protocol) -> bool:
-    """Tell whether an operation looks at the crops' masks."""
-    kinds = {operation.kind for recipe in protocol.views for operation in recipe.operations}
-    return "masking" in kinds

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from cellssl.files import atomic
+from cellssl.files import write_csv
 from cellssl.scores import balanced_accuracy_of, class_accuracies_of, pairs_of
 from cellssl.training.classifier import OnlineClassifier
 from cellssl.training.metrics import MetricsFile
@@ -58,8 +58,7 @@ class OnlineTables:
             pd.DataFrame({"part": part, **pairs_of(table, labels.classes)})
             for part, table in tables.items()
         ]
-        with atomic(self._folder / CONFUSION) as path:
-            pd.concat(frames).to_csv(path, index=False)
+        write_csv(pd.concat(frames), self._folder / CONFUSION)
 
     def _append(self, table: np.ndarray, part: str, epoch: int, step: int) -> None:
         """Write a row for each class."""

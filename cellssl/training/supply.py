@@ -26,30 +26,19 @@ class Batch:
     ----------
     index : Tensor
         (B,) int64 positions in the source.
-    images, partners : Tensor
-        (B, C, S, S) in [0, 1]; partners are None where every view shows the same cell.
+    images : Tensor
+        (B, C, S, S) in [0, 1].
     samples : Tensor
         (B,) int64: the images' stable numbers.
-    masks, partner_masks : Tensor or None
-        (B, M, S, S), where the source has some.
+    others : dict of str to Tensor
+        What else there is: "masks" (B, M, S, S) where the source has some, "partners" (as images) and
+        "partner_masks" where second views show other cells.
     """
 
     index: Tensor
     images: Tensor
     samples: Tensor
-    masks: Tensor | None = None
-    partners: Tensor | None = None
-    partner_masks: Tensor | None = None
-
-    @property
-    def others(self) -> dict[str, Tensor]:
-        """What there is besides the images, by name."""
-        given = {
-            "masks": self.masks,
-            "partners": self.partners,
-            "partner_masks": self.partner_masks,
-        }
-        return {name: tensor for name, tensor in given.items() if tensor is not None}
+    others: dict[str, Tensor]
 
 
 @dataclass
@@ -116,18 +105,13 @@ class MemorySupply(Supply):
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`, gathered on the device."""
         index, source = self.index[part], self.source
-        samples = source.samples[index]
-        if self.partners is None:
-            return Batch(index, source.gather(index), samples, source.gather_masks(index))
-        other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=self.epoch)
-        return Batch(
-            index,
-            source.gather(index),
-            samples,
-            source.gather_masks(index),
-            source.gather(other),
-            source.gather_masks(other),
-        )
+        images, samples = source.gather(index), source.samples[index]
+        others = {"masks": source.gather_masks(index)}
+        if self.partners is not None:
+            other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=self.epoch)
+            others["partners"] = source.gather(other)
+            others["partner_masks"] = source.gather_masks(other)
+        return Batch(index, images, samples, _there(others))
 
 
 class DiskSupply(Supply):
@@ -165,19 +149,12 @@ class DiskSupply(Supply):
 
     def give(self, part: int) -> Batch:
         """Give the step's batch number `part`, from the buffers."""
-        source = self.source
-        held = {name: buffer[part] for name, buffer in self._buffers.items()}
-        index, shown = held["index"], None
-        if "partners" in held:
-            shown = source.scaled(held["partners"], held["places"])
-        return Batch(
-            index,
-            source.scaled(held["images"], index),
-            source.samples[index],
-            held.get("masks"),
-            shown,
-            held.get("partner_masks"),
-        )
+        others = {name: buffer[part] for name, buffer in self._buffers.items()}
+        index = others.pop("index")
+        images = self.source.scaled(others.pop("images"), index)
+        if "partners" in others:
+            others["partners"] = self.source.scaled(others["partners"], others.pop("places"))
+        return Batch(index, images, self.source.samples[index], others)
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -196,7 +173,7 @@ class DiskSupply(Supply):
             other = self.partners.draw(index, samples=samples, seed=self.seed, epoch=epoch)
             read |= {"partners": self.source.read(other), "places": other}
             read["partner_masks"] = self.source.read_masks(other)
-        return {name: tensor for name, tensor in read.items() if tensor is not None}
+        return _there(read)
 
     def _fill(self, read: dict[str, Tensor]) -> None:
         """Copy what was read into the buffers, which stay where they are."""
@@ -205,6 +182,11 @@ class DiskSupply(Supply):
             if name not in self._buffers:
                 self._buffers[name] = torch.empty_like(parted, device=self.index.device)
             self._buffers[name].copy_(parted, non_blocking=True)
+
+
+def _there(tensors: dict[str, Tensor | None]) -> dict[str, Tensor]:
+    """Leave out what a source does not have."""
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def make_supply(

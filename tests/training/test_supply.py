@@ -57,11 +57,12 @@ def test_disk_gives_what_memory_gives(
         for part in range(accumulate):
             one, other = memory.give(part), disk.give(part)
             assert one.images.shape == (8 // ranks, 2, 12, 12)
-            for name in vars(one):
-                a, b = getattr(one, name), getattr(other, name)
-                assert (a is None) == (b is None) == (name.startswith("partner") and not paired)
-                if a is not None:
-                    assert torch.equal(a, b), (step, part, name)
+            wanted = {"masks", "partners", "partner_masks"} if paired else {"masks"}
+            assert one.others.keys() == other.others.keys() == wanted
+            for name in ("index", "images", "samples"):
+                assert torch.equal(getattr(one, name), getattr(other, name)), (step, part, name)
+            for name in wanted:
+                assert torch.equal(one.others[name], other.others[name]), (step, part, name)
     disk.close()
 
 

@@ -36,19 +36,12 @@ class ColorJitter(Pixel):
 
     def sample(self, draws: Draws) -> Params:
         """Draw three factors and the turn of the hue, each (N, 1)."""
-        factors = {
-            key: draws.amplitude(
-                index, max(0.0, 1.0 - largest), 1.0 + largest, count=1, neutral=1.0
-            )
-            for index, (key, largest) in enumerate(
-                (
-                    ("brightness", self.brightness),
-                    ("contrast", self.contrast),
-                    ("saturation", self.saturation),
-                )
-            )
-        }
-        return {**factors, "hue": draws.amplitude(3, -self.hue, self.hue, count=1)}
+        params = {}
+        for index, key in enumerate(("brightness", "contrast", "saturation")):
+            largest = getattr(self, key)
+            low, high = max(0.0, 1.0 - largest), 1.0 + largest
+            params[key] = draws.amplitude(index, low, high, count=1, neutral=1.0)
+        return {**params, "hue": draws.amplitude(3, -self.hue, self.hue, count=1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Apply the four parts, clipping after each as torchvision does."""

@@ -27,11 +27,8 @@ class StainGain(ChannelWise):
 
     def sample(self, draws: Draws) -> Params:
         """Draw the factors (N, C), or (N, 1) for one that all channels share."""
-        return {
-            "gain": torch.exp(
-                draws.amplitude(0, -self.amplitude, self.amplitude, count=self.count(draws))
-            )
-        }
+        logarithm = draws.amplitude(0, -self.amplitude, self.amplitude, count=self.count(draws))
+        return {"gain": torch.exp(logarithm)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Multiply."""

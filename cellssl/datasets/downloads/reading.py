@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest
-from cellssl.documents import read_yaml
+from cellssl.documents import Place, read_yaml
 from cellssl.errors import DataError, nearest
 
 __all__ = ["load_manifest", "manifest_names", "read_manifest"]
@@ -82,7 +82,7 @@ def read_manifest(text: str, *, source: str = "manifest") -> Manifest:
     if not document.problems and not isinstance(values, dict):
         document.add((), f"expected keys and values (version: {VERSION}, name: …)")
     if document.problems:
-        raise DataError("\n".join(f"{source}:{p.line}: {p.message}" for p in document.problems))
+        raise DataError(document.listed(source))
     newer = values.get("version")
     if isinstance(newer, int) and newer > VERSION:
         raise DataError(
@@ -92,12 +92,12 @@ def read_manifest(text: str, *, source: str = "manifest") -> Manifest:
     try:
         return Manifest.model_validate(values, strict=True)
     except ValidationError as error:
-        problems = {_explain(item) for item in error.errors(include_url=False)}
-        listed = sorted((document.line(place), message) for place, message in problems)
-        raise DataError("\n".join(f"{source}:{line}: {said}" for line, said in listed)) from error
+        for item in error.errors(include_url=False):
+            document.add(*_explain(item))
+        raise DataError(document.listed(source)) from error
 
 
-def _block(place: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
+def _block(place: Place) -> tuple[str, type[BaseModel]]:
     """Tell in which block a key stands."""
     if len(place) > 1 and place[0] == "licence":
         return "licence", Licence
@@ -106,7 +106,7 @@ def _block(place: tuple[int | str, ...]) -> tuple[str, type[BaseModel]]:
     return "a manifest", Manifest
 
 
-def _explain(item: ErrorDetails) -> tuple[tuple[int | str, ...], str]:
+def _explain(item: ErrorDetails) -> tuple[Place, str]:
     """Say what is wrong in plain words, and where."""
     place, kind = item["loc"], item["type"]
     key = next((str(step) for step in reversed(place) if isinstance(step, str)), "")

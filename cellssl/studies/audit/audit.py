@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes import choose_label
-from cellssl.progress import bar
+from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
 from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
@@ -91,8 +91,7 @@ class Audit:
         """Write tables, verdict and figure into a folder."""
         folder = make_folder(folder)
         for name in _TABLES:
-            with atomic(folder / f"{name}.csv") as part:
-                getattr(self, name).to_csv(part, index=False)
+            write_csv(getattr(self, name), folder / f"{name}.csv")
         with atomic(folder / "verdict.txt") as part:
             part.write_text("\n".join(self.verdict) + "\n", encoding="utf-8")
         save_figure(self.figure(), folder / "audit.png")
@@ -183,8 +182,7 @@ def audit(
     )
     spaces = [references_named(n, sample.channels, weights=weights, seed=seed) for n in references]
     used = list({one.name: one for space in spaces for one in space}.values())
-    every = {1.0, *shares}
-    cases = cases_of(protocol, sample.channels, crops.mask_names, sorted(every))
+    cases = cases_of(protocol, sample.channels, crops.mask_names, sorted({1.0, *shares}))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
     found = _Findings(protocol.name, column)
@@ -195,13 +193,10 @@ def audit(
     _require_contrast(standings[0])
     for standing in standings:
         found.stands(standing)
-    with bar(shown=progress) as display:
-        task = display.add_task(f"audit {protocol.name}", total=len(cases), note="")
-        for case in cases:
-            made = sample.moved(case, used, draws=draws, seed=seed)
-            for standing in standings:
-                found.moves(standing, case, standing.moved(made))
-            display.advance(task)
+    for case in track(cases, f"audit {protocol.name}", shown=progress):
+        made = sample.moved(case, used, draws=draws, seed=seed)
+        for standing in standings:
+            found.moves(standing, case, standing.moved(made))
     if column is not None:
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})

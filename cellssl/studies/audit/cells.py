@@ -25,7 +25,7 @@ from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
 
-__all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells"]
+__all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells", "wells_of"]
 
 WHOLE = "whole view"
 _A_WELL = 8  # cells of a well, at least, where wells are told apart
@@ -192,12 +192,17 @@ def _choose(
     return np.sort(np.concatenate(chosen))
 
 
-def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
-    """Tell which cells lie in one of so many wells, the fullest; all where wells are not known."""
+def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
+    """Name each cell's well, ``plate/well``; nothing where wells are not known."""
     columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
     if "Metadata_Well" not in columns:
-        return np.ones(len(obs), bool)
-    wells = obs[columns].astype(str).agg("/".join, axis=1)
+        return pd.Series("", index=obs.index)
+    return obs[columns].astype(str).agg("/".join, axis=1)
+
+
+def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
+    """Tell which cells lie in one of so many wells, the fullest; all where wells are not known."""
+    wells = wells_of(obs)
     fullest = wells.value_counts(sort=True).index[: max(2, most)]
     return wells.isin(fullest).to_numpy()
 

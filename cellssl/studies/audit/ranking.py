@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from cellssl.crops import Crops
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import require_label
-from cellssl.progress import bar
+from cellssl.progress import track
 from cellssl.studies.audit.agreement import COLUMNS, agreement
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
@@ -75,8 +75,7 @@ class Ranking:
             "agreement": self.agreement,
         }
         for name, table in tables.items():
-            with atomic(folder / f"{name}.csv") as part:
-                table.to_csv(part, index=False)
+            write_csv(table, folder / f"{name}.csv")
         return folder
 
 
@@ -123,26 +122,23 @@ def rank_settings(
     label = require_label(crops.obs, label or study.label)
     runs = [run for run in plan_runs(study) if run.seed == 0]
     rows, classes, kept = [], [], {}
-    with bar(shown=progress) as display:
-        task = display.add_task(f"audit {study.name}", total=len(runs), note="")
-        for run in runs:
-            sample, column = open_cells(
-                run.protocol, crops, label=label, cells=cells, where=study.where
-            )
-            known = reference_named(reference, sample.channels, weights=weights, seed=seed)
-            views = cases_of(run.protocol, sample.channels, crops.mask_names, ())
-            features = sample.unchanged(views[0].views[0], known)
-            standing = Standing(known, features, sample.obs, label=column, nuisances={})
-            moves = [
-                standing.moved(sample.moved(view, [known], draws=draws, seed=seed)[known.name])
-                for view in views
-            ]
-            # Of several groups of views, the one that separates two classes best: (K, K).
-            best = np.max([standing.separations(moved) for moved in moves], axis=0)
-            kept[run.combination] = best
-            rows.append({"combination": run.combination, **_outlook(standing, moves, best)})
-            classes.append(_classes(run.combination, standing, moves, best))
-            display.advance(task)
+    for run in track(runs, f"audit {study.name}", shown=progress):
+        sample, column = open_cells(
+            run.protocol, crops, label=label, cells=cells, where=study.where
+        )
+        known = reference_named(reference, sample.channels, weights=weights, seed=seed)
+        views = cases_of(run.protocol, sample.channels, crops.mask_names, ())
+        features = sample.unchanged(views[0].views[0], known)
+        standing = Standing(known, features, sample.obs, label=column, nuisances={})
+        moves = [
+            standing.moved(sample.moved(view, [known], draws=draws, seed=seed)[known.name])
+            for view in views
+        ]
+        # Of several groups of views, the one that separates two classes best: (K, K).
+        best = np.max([standing.separations(moved) for moved in moves], axis=0)
+        kept[run.combination] = best
+        rows.append({"combination": run.combination, **_outlook(standing, moves, best)})
+        classes.append(_classes(run.combination, standing, moves, best))
     table = pd.DataFrame(rows)
     pairs = _pairs(kept, table.set_index("combination"))
     table = table.sort_values("after", ascending=False, kind="stable", ignore_index=True)

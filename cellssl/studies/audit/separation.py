@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 
@@ -35,7 +35,7 @@ class Groups:
     codes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, values: NDArray, *, fewest: int = 2) -> "Groups":
+    def of(cls, values: ArrayLike, *, fewest: int = 2) -> "Groups":
         """Group equal texts; empty ones, and groups of fewer than `fewest` cells, are none."""
         texts = np.asarray(values).astype(str)
         kinds, counts = np.unique(texts, return_counts=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from cellssl.phenotypes.columns import text_values
+from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     Groups,
@@ -21,8 +22,7 @@ from cellssl.studies.audit.separation import (
 
 __all__ = ["VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
 
-VISIBLE = 1.0  # d' from which on a contrast is one: 69 % of cells are then put right
-_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
+VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,13 @@ class Standing:
         self.flat = self.space.standardise(features)
         self.X = self.space.project(self.flat)
         self.label = label
-        self.groups = Groups.of(_kinds(obs, label))
+        self.groups = Groups.of(wells_of(obs) if label is None else text_values(obs[label], label))
         self.nuisances = {
             name: _nuisance(self.X, obs, self.groups if label else None, column)
             for name, column in nuisances.items()
         }
-        none = np.full(len(obs), -1, np.int64)
-        alone = Groups(("all",), none + 1)
-        self.noise = within(self.X, self.groups if self.groups.names else alone)
+        everyone = Groups(("all",), np.zeros(len(obs), np.int64))
+        self.noise = within(self.X, self.groups if self.groups.names else everyone)
         self.pairs = self.separations()
         # From here on two classes are told; of few cells, more than they lie apart by chance.
         self.least = VISIBLE if label is None else max(VISIBLE, by_chance(self.X, self.groups))
@@ -179,16 +178,6 @@ def share_lost(
     if not len(chosen[0]):
         return float("nan")
     return float(1 - (after[chosen] / before[chosen]).mean())
-
-
-def _kinds(obs: pd.DataFrame, label: str | None) -> NDArray[np.str_]:
-    """Name each cell's class, or its well, or nothing."""
-    if label is not None:
-        return text_values(obs[label], label)
-    columns = [name for name in (_PLATE, _WELL) if name in obs]
-    if _WELL not in columns:
-        return np.full(len(obs), "", dtype="U1")
-    return np.asarray(obs[columns].astype(str).agg("/".join, axis=1), dtype=str)
 
 
 def _nuisance(

@@ -12,7 +12,7 @@ from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
-from cellssl.progress import bar
+from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.protocols.describing import amplitude
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
@@ -22,20 +22,20 @@ from cellssl.studies.audit.references import TOGETHER, references_named
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 
-__all__ = ["CANDIDATES", "Suggestion", "suggest"]
+__all__ = ["Suggestion", "suggest"]
 
 # Each at more than anybody should want: the scan goes down from here.
-CANDIDATES: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("rotate", {"degrees": 180.0}),
-    ("flip", {"p": 0.5}),
-    ("shift", {"pixels": 8.0}),
-    ("zoom", {"area": (0.4, 1.6)}),
-    ("stain_gain", {"amplitude": 0.6}),
-    ("stain_offset", {"amplitude": 0.12}),
-    ("gamma", {"amplitude": 0.4}),
-    ("defocus", {"sigma": (0.0, 3.0), "p": 0.5}),
-    ("read_noise", {"sigma": (0.0, 0.12), "p": 0.5}),
-)
+_CANDIDATES = [
+    {"rotate": {"degrees": 180.0}},
+    {"flip": {"p": 0.5}},
+    {"shift": {"pixels": 8.0}},
+    {"zoom": {"area": [0.4, 1.6]}},
+    {"stain_gain": {"amplitude": 0.6}},
+    {"stain_offset": {"amplitude": 0.12}},
+    {"gamma": {"amplitude": 0.4}},
+    {"defocus": {"sigma": [0.0, 3.0], "p": 0.5}},
+    {"read_noise": {"sigma": [0.0, 0.12], "p": 0.5}},
+]
 _STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
 _BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
@@ -135,11 +135,8 @@ def suggest(
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
     named = nuisance_columns(sample.obs, nuisances, but=column)
     scan = _Scan(start, crops, sample, str(column), named, reference, weights, seed)
-    with bar(shown=progress) as display:
-        task = display.add_task("scan amplitudes", total=len(start.views[0].operations), note="")
-        for operation in start.views[0].operations:
-            scan.choose(operation, budget=budget, draws=draws)
-            display.advance(task)
+    for operation in track(start.views[0].operations, "scan amplitudes", shown=progress):
+        scan.choose(operation, budget=budget, draws=draws)
     used: dict[str, Any] = {"columns": [str(column)]}
     if "Metadata_Plate" in sample.obs:
         # All of the cells that were to choose from, also those that the sample left out.
@@ -156,25 +153,15 @@ def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
     values = base.to_dict()
     values.pop("groups", None)
     channels = list(crops.channels) if base.channels == "any" else list(base.channels)
-    operations = [{which: dict(keys)} for which, keys in CANDIDATES]
-    description = "Amplitudes scanned on labelled cells: to be edited"
     return from_dict(
         {
             **values,
             "name": name,
-            "description": description,
+            "description": "Amplitudes scanned on labelled cells: to be edited",
             "channels": channels,
-            "views": [[_listed(one) for one in operations]],
+            "views": [_CANDIDATES],
         }
     )
-
-
-def _listed(operation: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Write spans as lists, as a file has them."""
-    return {
-        name: {key: list(v) if isinstance(v, tuple) else v for key, v in keys.items()}
-        for name, keys in operation.items()
-    }
 
 
 def _nothing_to_bridge(standing: Together, label: str) -> str:
@@ -266,11 +253,8 @@ class _Scan:
 
     def _dearest(self, moved: list[Moved]) -> tuple[float, str]:
         """Find the visible contrast that loses most."""
-        after, before, names = (
-            self.standing.separations(moved),
-            self.standing.pairs,
-            self.standing.groups.names,
-        )
+        before, after = self.standing.pairs, self.standing.separations(moved)
+        names = self.standing.groups.names
         losses = [(1 - after[a, b] / before[a, b], a, b) for a, b in self.standing.visible()]
         most, a, b = max(losses)
         return float(most), f"{names[a]} against {names[b]}"

@@ -11,8 +11,8 @@ from cellssl.augment import View
 from cellssl.crops import Crops
 from cellssl.embedding.trained import trained
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
-from cellssl.progress import bar
+from cellssl.files import make_folder, write_csv
+from cellssl.progress import track
 from cellssl.protocols import from_dict
 from cellssl.report.figures import invariance_figure, save_figure
 from cellssl.studies.audit.audit import nuisance_columns
@@ -60,8 +60,7 @@ class Invariances:
         """Write tables and figure into a folder."""
         folder = make_folder(folder)
         for name in ("operations", "contrasts"):
-            with atomic(folder / f"{name}.csv") as part:
-                getattr(self, name).to_csv(part, index=False)
+            write_csv(getattr(self, name), folder / f"{name}.csv")
         save_figure(self.figure(), folder / "invariances.png")
         return folder
 
@@ -110,26 +109,21 @@ def invariances(
         raise StudyError(f"{run} does not say what protocol it was trained by")
     protocol = from_dict(saved["protocol"], source=str(run))
     sample, column = open_cells(
-        protocol, crops, label=label, cells=cells, where=where, scaling=extractor.scaling
+        protocol, crops, label=label, cells=cells, where=where, scaling=extractor.sees.scaling
     )
     cases = cases_of(protocol, sample.channels, crops.mask_names, [1.0])
     encoder = Reference("encoder", extractor.network.eval())
     known = reference_named(reference, sample.channels, weights=weights, seed=seed)
     view = cases[-1].views[0]
     standings = [_stand(sample, one, view, column) for one in (known, encoder)]
-    rows, whole = [], None
-    with bar(shown=progress) as display:
-        task = display.add_task(f"look at {extractor.name}", total=len(cases), note="")
-        for case in cases:
-            made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
-            moved = [standing.moved(made[standing.reference.name]) for standing in standings]
-            rows.append(_row(case, standings, moved))
-            whole = moved[0] if case.operation.startswith(WHOLE) and whole is None else whole
-            display.advance(task)
-    assert whole is not None  # noqa: S101 - every protocol has a whole view
-    result = Invariances(
-        extractor.name, pd.DataFrame(rows), _contrasts(standings[0], standings[1], whole)
-    )
+    moves = []
+    for case in track(cases, f"look at {extractor.name}", shown=progress):
+        made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
+        moves.append([standing.moved(made[standing.reference.name]) for standing in standings])
+    rows = [_row(case, standings, moved) for case, moved in zip(cases, moves, strict=True)]
+    whole = next(at for at, case in enumerate(cases) if case.operation.startswith(WHOLE))
+    contrasts = _contrasts(standings[0], standings[1], moves[whole][0])
+    result = Invariances(extractor.name, pd.DataFrame(rows), contrasts)
     if out is not None:
         result.save(out)
     return result

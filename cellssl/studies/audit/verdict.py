@@ -114,13 +114,8 @@ def _bridged(row: dict[str, Any]) -> dict[str, float]:
 
 def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
     """Choose another table's rows of the same case."""
-    if table.empty:
-        return table
-    keys = ("reference", "operation", "share")
-    chosen = pd.Series(True, index=table.index)
-    for key in keys:
-        chosen &= table[key] == row[key]
-    return table[chosen]
+    keys = ["reference", "operation", "share"]
+    return table if table.empty else table[(table[keys] == [row[key] for key in keys]).all(axis=1)]
 
 
 def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
