@@ -293,11 +293,11 @@ def _show_gains(gains: "pd.DataFrame") -> None:
     own = gains[gains["subset"] == "all"]
     metrics = list(dict.fromkeys(own["metric"]))
     rows = []
-    for (a, b), group in own.groupby(PAIR, sort=False):
+    for pair, group in own.groupby(PAIR, sort=False):
         cells = {
             row["metric"]: _gain(row) + " *" * bool(row["apart"]) for _, row in group.iterrows()
         }
-        rows.append([pair_name(a, b), *(cells.get(metric, "–") for metric in metrics)])
+        rows.append([pair_name(*map(str, pair)), *(cells.get(metric, "–") for metric in metrics)])
     title = "Gains over the better of the two, with 95 % intervals; * apart"
     show_table(title, ["pair", *metrics], rows)
 

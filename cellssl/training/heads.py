@@ -28,7 +28,8 @@ class Projection(nn.Module):
     def __init__(self, encoder: nn.Module, projector: nn.Sequential, *, directions: bool) -> None:
         super().__init__()
         self.encoder, self.projector, self.directions = encoder, projector, directions
-        self.feature_dim = int(projector[-1].out_features)
+        linear = [layer for layer in projector if isinstance(layer, nn.Linear)]
+        self.feature_dim = linear[-1].out_features
 
     def forward(self, images: Tensor) -> Tensor:
         """Put images into the space that the loss compares views in."""
