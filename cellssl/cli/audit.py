@@ -25,8 +25,8 @@ References = Annotated[
     list[str] | None,
     typer.Option(
         "--reference",
-        help="measures, intensity, random, or resnet18…101 with --weights; may be repeated. "
-        "(default: measures)",
+        help="measures, arrangement, intensity, random, or resnet18…101 with --weights; joined by + "
+        "each class is told by what tells it; may be repeated. (default: measures+arrangement)",
     ),
 ]
 Cells = Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")]
@@ -65,7 +65,7 @@ def audit(
         out,
         label=label,
         nuisances=nuisance,
-        references=reference or ("measures",),
+        references=reference or ("measures+arrangement",),
         weights=weights,
         cells=cells,
         draws=draws,

@@ -68,7 +68,7 @@ class Suggestion:
         make_folder(path.parent)
         head = [
             "# Suggested by `cellssl protocols suggest`, to be edited by someone who knows the cells.",
-            "# An audit sees no further than intensity, size and texture.",
+            "# An audit sees no further than intensity, size, texture, and how the cell in the middle lies.",
             *([f"# Beware: {self.warning}."] if self.warning else []),
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
         ]
@@ -119,7 +119,7 @@ def suggest(
     budget
         The largest share of any visible contrast that one operation may take.
     reference, weights, cells, draws, where, seed
-        As in `cellssl.audit`.
+        As in `cellssl.audit`, one reference or several joined by "+".
     plates
         Plates whose labels may be looked at, all when left out. Scores are fair on the others alone.
 
@@ -262,7 +262,7 @@ class _Scan:
     def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
         """Keep an operation with its reason, or say why not."""
         told = (
-            f"bridges {row['bridged']:.0%} of what {' and '.join(self.nuisances)} differs by, and "
+            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.nuisances)} differs by, and "
             f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
             f"{row['contrast']} at most"
         )

@@ -1,0 +1,156 @@
+"""Classes that lie in how a cell lies or is handed, and classes that nothing tells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import cellssl
+from cellssl.crops import CropBatch, write_crops
+from cellssl.errors import StudyError
+from cellssl.protocols import resolve
+from cellssl.studies import audit
+from cellssl.studies.audit.arrangement import (
+    CellArrangement,
+    arranged_property,
+    arrangement_names,
+)
+from cellssl.studies.audit.separation import Groups, by_chance
+
+SIDE = 36
+CHANNELS = ["DNA", "Actin"]
+OPERATIONS = [
+    {"rotate": {"degrees": 180}},
+    {"flip": {"p": 0.5, "horizontal": True, "vertical": False}},
+    {"stain_gain": {"amplitude": 0.3}},
+]
+
+
+def blob(y, x, tall, wide, angle=0.0):
+    """Draw an ellipse of light, `wide` along the angle (SIDE, SIDE)."""
+    down, right = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    u = (right - x) * np.cos(angle) + (down - y) * np.sin(angle)
+    v = (down - y) * np.cos(angle) - (right - x) * np.sin(angle)
+    return np.exp(-0.5 * ((u / wide) ** 2 + (v / tall) ** 2))
+
+
+def draw(kind, rng):
+    """A long nucleus that lies or stands; or a nucleus off the middle, with actin to one side of it."""
+    if kind in ("lying", "standing"):
+        angle = rng.normal(np.pi / 2 if kind == "standing" else 0.0, 0.2)
+        return [blob(0, 0, 3, 5, angle), blob(0, 0, 6, 6)]
+    front = rng.uniform(0, 2 * np.pi)
+    side = front + (np.pi / 2 if kind == "right" else -np.pi / 2) + rng.normal(0, 0.2)
+    a, b = (4 * np.array([np.sin(t), np.cos(t)]) for t in (front, side))
+    return [blob(*a, 3, 3), blob(*b, 3, 3)]
+
+
+def store(path, kinds, labels=None):
+    rng = np.random.default_rng(0)
+    light = np.array([draw(kind, rng) for kind in kinds])
+    light = 4000 * light * rng.normal(1, 0.1, (len(kinds), 2, 1, 1))
+    images = np.clip(500 + light + rng.normal(0, 60, light.shape), 0, 65535).astype(np.uint16)
+    plate = np.where(np.arange(len(kinds)) % 4 < 2, "P1", "P2")
+    images[plate == "P2"] += 150
+    obs = pd.DataFrame(
+        {"Metadata_Plate": plate, "Metadata_Kind": kinds if labels is None else labels},
+        index=[f"cell {i}" for i in range(len(kinds))],
+    )
+    batch = CropBatch(images, None, obs)
+    return write_crops(path, [batch], channels=CHANNELS, size=SIDE, provenance={})
+
+
+def protocol():
+    scaling = {"crop.scaling.per": "global", "crop.scaling.transform": "linear", "crop.size": 28}
+    return resolve("natural-moco", {"views": [OPERATIONS], **scaling})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "fault", "harmless", "through"),
+    [
+        (["lying", "standing"], "rotate", ("flip", "stain_gain"), "direction"),
+        (["left", "right"], "flip", ("rotate", "stain_gain"), "handedness of DNA and Actin"),
+    ],
+    ids=["orientation", "chirality"],
+)
+def test_the_operation_at_fault_is_named_and_no_other(kinds, fault, harmless, through, tmp_path):
+    path = store(tmp_path / "crops.h5ad", kinds * 50)
+    found = audit(protocol(), path, label="Kind", cells=100, draws=1, shares=(1.0,))
+    cost = found.operations.set_index("operation")["cost"]
+    assert found.verdict[0].startswith(f"warning: {fault} ")
+    assert through in found.verdict[0]
+    assert cost[fault] > 0.4
+    assert (cost[list(harmless)] < 0.1).all()
+    assert not any(line.startswith("warning") for line in found.verdict[1:3])
+    assert found.unseen.empty
+
+
+def test_a_suggestion_leaves_out_what_erases_how_cells_lie(tmp_path):
+    path = store(tmp_path / "crops.h5ad", ["lying", "standing"] * 30)
+    found = cellssl.suggest(path, label="Kind", base=protocol(), cells=60, draws=1)
+    kept = {operation.name: operation for operation in found.protocol.views[0].operations}
+    assert "rotate" not in kept or kept["rotate"].degrees < 30
+    assert "flip" in kept
+
+
+def test_a_space_that_tells_no_class_says_so(tmp_path):
+    path = store(tmp_path / "crops.h5ad", ["lying", "standing"] * 30)
+    options = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
+    found = audit(protocol(), path, tmp_path / "out", references=("measures",), **options)
+    assert found.verdict[0].startswith("warning: nothing measured here (measures) tells one Kind")
+    assert found.verdict[-1].count("so little is told of them before any view")
+    assert found.unseen[["class_a", "class_b"]].to_numpy().tolist() == [["lying", "standing"]]
+    assert (tmp_path / "out" / "audit.png").stat().st_size > 10_000
+
+
+def test_classes_dealt_out_at_random_are_none(tmp_path):
+    """Of few cells a class, chance alone lies d' of two and more apart."""
+    rng = np.random.default_rng(1)
+    labels = rng.permutation([f"compound {i % 12}" for i in range(60)])
+    path = store(tmp_path / "crops.h5ad", ["lying", "right"] * 30, labels)
+    found = audit(protocol(), path, label="Kind", cells=60, draws=1, shares=(1.0,))
+    assert len(found.unseen) >= 55  # of 66
+    assert "better than chance" in " ".join(found.verdict) or "too few" in found.verdict[0]
+
+
+def test_a_class_of_one_cell_is_no_contrast(tmp_path):
+    path = store(tmp_path / "crops.h5ad", ["lying"] * 20, ["a"] * 19 + ["b"])
+    with pytest.raises(StudyError, match="1 value with two of these cells or more"):
+        audit(protocol(), path, label="Kind", cells=20)
+
+
+def test_chance_is_what_groups_that_are_none_lie_apart():
+    rng = np.random.default_rng(0)
+    codes = np.arange(400) % 4
+    X = rng.normal(size=(400, 10)) + 8.0 * (codes == 0)[:, None]
+    # That groups differ takes nothing from it: cells are dealt out anew.
+    assert by_chance(X, Groups.of(codes)) < 0.6
+    assert by_chance(X[:40], Groups.of(codes[:40])) > 1.0
+
+
+def test_turning_and_mirroring_change_what_they_should():
+    rng = np.random.default_rng(2)
+    cell = torch.tensor(np.array([draw("right", rng)]), dtype=torch.float32)
+    cell = cell + torch.tensor(np.array([[blob(0, 1, 2, 6, 0.4), blob(2, 0, 2, 5, 0.9)]])).float()
+    names = arrangement_names(CHANNELS)
+    assert len(names) == 13 * 2 + 4
+
+    def arrange(images):
+        return dict(zip(names, CellArrangement()(images)[0].tolist(), strict=True))
+
+    before, turned = arrange(cell), arrange(cell.rot90(dims=(2, 3)))
+    mirrored = arrange(cell.flip(3))
+    dim = arrange(0.1 + cell / 2)
+    for name in names:
+        what = arranged_property(name)
+        assert dim[name] == pytest.approx(before[name], abs=1e-3)
+        if what.startswith(("direction", "place")):
+            continue
+        assert turned[name] == pytest.approx(before[name], abs=1e-3)
+        sign = -1 if what.startswith("handedness") else 1
+        assert mirrored[name] == pytest.approx(sign * before[name], abs=1e-3)
+    assert abs(before["DNA+Actin_side"]) > 0.1
+    for name in ("DNA_along", "DNA_fibres_along"):  # a quarter turn is half a turn of its double
+        assert turned[name] == pytest.approx(-before[name], abs=1e-3)
+    assert mirrored["DNA_right"] == pytest.approx(-before["DNA_right"], abs=1e-3)
+    assert arranged_property("DNA_fibres_along") == "direction of fibres of DNA"
