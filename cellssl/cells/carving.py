@@ -96,7 +96,8 @@ def carve(
     Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
     as the bodies that the round before left, until they no longer shrink. Bodies that are much
     larger than any circle inscribed in them are tissue, whose nuclei are looked for at a finer
-    scale. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with larger pixels: less noise, and less work.
+    scale. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
+    larger pixels: less noise, and less work.
 
     Parameters
     ----------
