@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cellssl.cells.glare import find_debris
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.smoothing import (
     depth_below,
@@ -43,6 +44,8 @@ class _View:
     ----------
     factor : int
         Side of the blocks in pixels.
+    background : float
+        Brightness of what lies below the threshold.
     above : ndarray
         (Y, X) float32: smoothed, background subtracted.
     bright : ndarray
@@ -54,6 +57,7 @@ class _View:
     """
 
     factor: int
+    background: float
     above: np.ndarray
     bright: np.ndarray
     floor: float
@@ -74,12 +78,15 @@ class Foreground:
         (Y, X) bool: what is bright, and brighter than its surrounding.
     diameter : float
         Usual diameter of a nucleus; 0 where there is none.
+    debris : ndarray
+        (Y, X) bool, in pixels of the image: what was taken out before, see `find_debris`.
     """
 
     view: _View
     around: np.ndarray
     mask: np.ndarray
     diameter: float
+    debris: np.ndarray
 
 
 def carve(
@@ -90,7 +97,8 @@ def carve(
     Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
     as the bodies that the round before left, until they no longer shrink. Bodies that are much
     larger than any circle inscribed in them are tissue, whose nuclei are looked for at a finer
-    scale. Large nuclei are looked at with larger pixels: less noise, and less work.
+    scale. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
+    larger pixels: less noise, and less work.
 
     Parameters
     ----------
@@ -102,6 +110,10 @@ def carve(
         See `cellssl.cells.find_nuclei`.
     """
     view = _look(image, 1, threshold)
+    debris = find_debris(view.above, view.bright)
+    if debris.any():
+        image = np.where(debris, np.float32(view.background), image)
+        view = _look(image, 1, threshold)
     # Every second pixel is enough to begin with, unless nuclei are tiny.
     rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
     size = diameter or min(rough, min(image.shape) / _ACROSS)
@@ -121,7 +133,7 @@ def carve(
         else:
             size, settled = left, True
     size /= view.factor
-    return Foreground(view, around, _filled(mask, _HOLE * size**2), size)
+    return Foreground(view, around, _filled(mask, _HOLE * size**2), size, debris)
 
 
 def estimate_diameter(mask: np.ndarray) -> float:
@@ -158,7 +170,7 @@ def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
     floor = max(threshold * (cut - background), _SIGNAL * noise, np.finfo(np.float32).tiny)
     above = smooth - np.float32(background)
     bright = above > floor if cut > background else np.zeros(above.shape, bool)
-    return _View(factor, above, opened(bright), floor, noise)
+    return _View(factor, background, above, opened(bright), floor, noise)
 
 
 def _bulk(mask: np.ndarray) -> float:

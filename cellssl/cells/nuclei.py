@@ -4,6 +4,7 @@ Everything is relative to the nuclei's diameter, which is estimated from the dat
 given, and to the background, so that one setting serves other magnifications and exposures.
 """
 
+import cv2
 import numpy as np
 
 from cellssl.cells.basins import find_basins
@@ -58,7 +59,8 @@ def find_nuclei(
     Returns
     -------
     ndarray
-        (Y, X) int32: 0 background, 1 … n.
+        (Y, X) int32: 0 background, 1 … n. Debris that outshines the nuclei is labelled too, so that
+        whoever judges objects by their size can say that it is there.
 
     Notes
     -----
@@ -77,7 +79,7 @@ def find_nuclei(
         return np.zeros(image.shape, np.int32)
     ground = carve(pixels, diameter=diameter, threshold=threshold, surround=surround)
     if ground.diameter <= 0:
-        return np.zeros(image.shape, np.int32)
+        return _with_debris(np.zeros(image.shape, np.int32), ground.debris)
     place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at
     number = _split(ground, place, apart)
     above, around = (image.ravel()[place] for image in (ground.view.above, ground.around))
@@ -88,7 +90,7 @@ def find_nuclei(
     good &= np.bincount(number, minlength=len(good)) >= least
     labels = np.zeros(ground.mask.shape, np.int32)
     labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
-    return _enlarged(labels, factor, image.shape)
+    return _with_debris(_enlarged(labels, factor, image.shape), ground.debris)
 
 
 def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
@@ -146,3 +148,12 @@ def _enlarged(labels: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.nda
     if factor == 1:
         return labels
     return labels.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]].copy()
+
+
+def _with_debris(labels: np.ndarray, debris: np.ndarray) -> np.ndarray:
+    """Add the bodies of a mask as objects of their own."""
+    if debris.any():
+        bodies = cv2.connectedComponents(debris.view(np.uint8), connectivity=4)[1]
+        bodies[bodies > 0] += labels.max()
+        labels = np.where(debris, bodies, labels)
+    return labels

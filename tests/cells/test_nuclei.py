@@ -104,6 +104,22 @@ def test_uneven_light_and_hot_pixels_do_not_matter():
     assert find_nuclei(image).max() == len(places)
 
 
+def test_nuclei_beside_debris_that_outshines_them_are_found():
+    places = [(y, x) for y in range(20, 400, 40) for x in range(20, 400, 40)]
+    image = discs(places, side=400, level=800)
+    yy, xx = np.mgrid[:400, :400]
+    debris = np.hypot((yy - 120) / 2, xx - 240) < 20
+    labels = find_nuclei(np.minimum(image + 30000.0 * debris, 65535))
+    alone = [place for place in places if np.hypot((place[0] - 120) / 2, place[1] - 240) > 40]
+    numbers = labels[tuple(np.transpose(alone))]
+    assert len(set(numbers) - {0}) == len(alone)
+    areas = np.bincount(labels.ravel())
+    assert areas[numbers] == pytest.approx(np.full(len(alone), np.pi * 81), rel=0.2)
+    assert areas[labels[120, 240]] > 8 * np.pi * 81  # there too, and too large for a nucleus
+    haze = np.random.default_rng(0).exponential(20, (400, 400)) + 30000 * debris
+    assert find_nuclei(haze).max() == 1  # nothing else is brought out of it
+
+
 def test_nuclei_are_found_in_noise():
     places = [(20, 20), (20, 90), (64, 64), (100, 30), (100, 100)]
     labels = find_nuclei(np.random.default_rng(0).poisson(discs(places, noise=0) / 40))

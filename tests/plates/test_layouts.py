@@ -295,11 +295,24 @@ def test_wells_of_cq1_are_counted_along_the_rows(tmp_path: Path) -> None:
     assert len(found.notes) == 1
 
 
-def test_records_of_errors_are_counted(tmp_path: Path) -> None:
+def test_errors_of_the_microscope_are_named(tmp_path: Path) -> None:
     microscopes.yokogawa_mlf(tmp_path, shoot())
     assert any(
-        note.startswith("1 records of the .mlf are errors") for note in index(tmp_path).notes
+        note == "the .mlf has 1 error of the microscope: A01 (focus)"
+        for note in index(tmp_path).notes
     )
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_images_that_the_microscope_corrects_with_are_no_problem(
+    tmp_path: Path, listed: bool
+) -> None:
+    (microscopes.yokogawa_mlf if listed else microscopes.cellvoyager)(tmp_path, shoot())
+    for name in ("DC_sCMOS #1_CAM1.tif", "SC_BP445-45_40xA_CAM1.tif"):
+        tifffile.imwrite(tmp_path / name, np.zeros((8, 8), np.uint16))
+    found = index(tmp_path)
+    assert found.problems.empty
+    assert "2 images that the microscope corrects with (DC_, SC_) left out" in found.notes
 
 
 def test_damaged_list_falls_back_on_names(tmp_path: Path) -> None:

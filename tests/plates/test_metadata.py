@@ -207,6 +207,9 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
     assert found.absent == 2
     assert found.problems["Problem"].tolist() == ["no metadata"]
     assert found.problems["Metadata_Well"].tolist() == ["B01"]
+    # A map of the whole plate names wells where nothing was.
+    map_of_plate = "Well,Compound,Dose\nA1,x,1\nA2,y,2\nB1,,\nC7,z,\nC8,,\nC9,,\n"
+    assert _index(write, map_of_plate).absent == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
 from cellssl.plates.layouts.naming import (
@@ -25,6 +26,7 @@ from cellssl.plates.layouts.naming import (
 )
 from cellssl.plates.tables import as_site
 from cellssl.wells import PLATES, normalise_well, well_from
+from cellssl.words import counted, listed
 
 __all__ = ["Yokogawa"]
 
@@ -36,6 +38,8 @@ _NAME = re.compile(
     r"\.tiff?",
     re.IGNORECASE,
 )
+# Dark current and shading, which the microscope keeps beside its images.
+_CORRECTION = re.compile(r"[DS]C_.+\.tiff?", re.IGNORECASE)
 # Number of wells → columns, of the plates that are guessed.
 _COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
@@ -56,19 +60,23 @@ class Yokogawa(Layout):
     def find(self, images: Images) -> Listing:
         """Read each .mlf; one that is damaged is replaced by the names, if they speak."""
         no_pattern(images, self.name)
+        images, left_out = _without_corrections(images)
         lists = _documents(images, ".mlf")
-        if not lists:
-            return _by_names(images)
-        try:
-            return _by_lists(images, lists)
-        except UnsafeMarkupError:
+        listing = _by_lists_or_names(images, lists) if lists else _by_names(images)
+        return replace(listing, notes=(*listing.notes, *left_out))
+
+
+def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
+    try:
+        return _by_lists(images, lists)
+    except UnsafeMarkupError:
+        raise
+    except MarkupError as error:
+        if evidence(images, _NAME, _KIND) is None:
             raise
-        except MarkupError as error:
-            if evidence(images, _NAME, _KIND) is None:
-                raise
-            listing = _by_names(images)
-            note = f"{error} It is not used: everything is read from the files' names"
-            return replace(listing, notes=(*listing.notes, note))
+        listing = _by_names(images)
+        note = f"{error} It is not used: everything is read from the files' names"
+        return replace(listing, notes=(*listing.notes, note))
 
 
 def _documents(images: Images, suffix: str) -> list[str]:
@@ -78,23 +86,49 @@ def _documents(images: Images, suffix: str) -> list[str]:
 def _by_lists(images: Images, lists: list[str]) -> Listing:
     """Take the images that the lists name; those not there are missing, others are problems."""
     rows: list[dict[str, Any]] = []
-    failed = 0
+    failed: list[str] = []
     for path in lists:
         below = PurePosixPath(path).parent
         for record in records(images.folder / path, "MeasurementRecord"):
             if record.get("Type", "IMG") == "IMG":
                 rows.append(_listed(record, below, images, path))
             else:
-                failed += 1
+                failed.append(_failure(record))
     if not rows:
         raise MarkupError(f"{images.folder / lists[0]} lists no images.")
     table = pd.DataFrame(rows)
     files, problems, absent = present(
         table, images, source=images.folder / lists[0], document="the .mlf"
     )
-    notes = (f"{failed:,} records of the .mlf are errors of the microscope",) if failed else ()
+    notes = _about_failures(failed)
     channels = channels_of(table["Channel"])
     return Listing(files, channels, problems, absent, metadata=images.metadata, notes=notes)
+
+
+def _failure(record: Record) -> str:
+    """Say where and why the microscope took no image: ``E08 (AF failed)``."""
+    try:
+        where = well_from(record["Row"], record["Column"])
+    except (KeyError, PlateError):
+        where = "a well that is not named"
+    return f"{where} ({record.text.strip()})" if record.text.strip() else where
+
+
+def _about_failures(failed: list[str]) -> tuple[str, ...]:
+    if not failed:
+        return ()
+    reports = counted(len(failed), "error")
+    return (f"the .mlf has {reports} of the microscope: {listed(sorted(set(failed)), most=8)}",)
+
+
+def _without_corrections(images: Images) -> tuple[Images, tuple[str, ...]]:
+    """Leave out the images that the microscope corrects others with; say so."""
+    kept = tuple(p for p in images.paths if not _CORRECTION.fullmatch(PurePosixPath(p).name))
+    count = len(images.paths) - len(kept)
+    if not count:
+        return images, ()
+    note = f"{counted(count, 'image')} that the microscope corrects with (DC_, SC_) left out"
+    return replace(images, paths=kept), (note,)
 
 
 def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> dict[str, Any]:
