@@ -120,6 +120,16 @@ class FittedScaling:
         high = np.array([self.high[key][columns] for key in keys], np.float32).reshape(shape)
         return low, high
 
+    def read(
+        self, crops: Crops, rows: Rows, *, channels: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Read crops scaled: (n, C, H, W) float32; rows and channels as for `bounds`."""
+        low, high = self.bounds(crops, rows, channels=channels)
+        pixels = crops.read(rows)
+        if channels is not None:
+            pixels = pixels[:, [crops.channels.index(name) for name in channels]]
+        return np.asarray(scale(pixels, low, high, transform=self.rule.transform))
+
     def for_crops(self, other: Crops) -> "FittedScaling":
         """Carry the scaling to other crops.
 

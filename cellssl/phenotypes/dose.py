@@ -12,7 +12,7 @@ from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.profiles import well_profiles
 
-__all__ = ["choose_dose", "correlate_doses", "dose_positions"]
+__all__ = ["choose_dose", "correlate_doses", "dose_positions", "spearman"]
 
 FEWEST_DOSES = 4
 
@@ -115,14 +115,14 @@ def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        line ("all" last), spearman (NaN with fewer than three wells), wells.
+        line ("all" last), spearman (see `spearman`), wells.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     groups = [*series.groupby("line"), ("all", series)]
     return pd.DataFrame(
         {
             "line": [name for name, _ in groups],
-            "spearman": [_spearman(group) for _, group in groups],
+            "spearman": [spearman(group) for _, group in groups],
             "wells": [len(group) for _, group in groups],
         }
     )
@@ -140,7 +140,8 @@ def _lines(table: pd.DataFrame, obs: pd.DataFrame, wells: NDArray[np.str_]) -> p
     return compounds.where(compounds != "", "no compound") if len(set(treated)) > 1 else rows
 
 
-def _spearman(group: pd.DataFrame) -> float:
-    if len(group) < 3 or group["dose"].nunique() < 2:
+def spearman(wells: pd.DataFrame) -> float:
+    """Correlate the ranks of dose and position; NaN for fewer than three wells, or where one is constant."""
+    if len(wells) < 3 or wells[["dose", "position"]].nunique().min() < 2:
         return float("nan")
-    return float(np.asarray(spearmanr(group["dose"], group["position"]).statistic))
+    return float(np.asarray(spearmanr(wells["dose"], wells["position"]).statistic))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.crops import Crops, scale
+from cellssl.crops import Crops
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
@@ -146,12 +146,10 @@ def gallery_rows(
         if not (inside & there).any():
             continue
         drawn = _draw(features, np.flatnonzero(inside & there), cells, seed=seed)
-        numbers = place[own[drawn]].to_numpy()
-        low, high = scaling.bounds(crops, numbers)
-        images = scale(crops.read(numbers), low, high, transform=scaling.rule.transform)
+        images = scaling.read(crops, place[own[drawn]].to_numpy())
         title = (titles or {}).get(name, name)
         lines = (counted(int(inside.sum()), "cell"), *details(inside))
-        rows.append(GalleryRow(title, lines, np.asarray(images)))
+        rows.append(GalleryRow(title, lines, images))
     return rows
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.crops import Crops, Scaling, fit_scaling, scale
+from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
 from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
@@ -123,11 +123,8 @@ class _Batch:
         ]
         rule = protocol.crop.scaling
         fitted = fit_scaling(crops, Scaling(rule.per, rule.percentiles, rule.transform))
-        low, high = fitted.bounds(crops, rows, channels=self.channels)
-        columns = [crops.channels.index(name) for name in self.channels]
-        pixels = scale(crops.read(rows)[:, columns], low, high, transform=rule.transform)
-        stencils = crops.masks(rows) if masks else None
-        self.images = torch.from_numpy(pixels)
+        self.images = torch.from_numpy(fitted.read(crops, rows, channels=self.channels))
+        stencils = crops.masks(rows)
         self.masks = None if stencils is None else torch.from_numpy(stencils)
         self.samples = torch.arange(len(rows))
 

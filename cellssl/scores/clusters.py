@@ -26,9 +26,11 @@ __all__ = [
 # Of more rows than this k-means is fitted to a sample: its centres hardly move any more.
 MOST_ROWS = 50_000
 
+STARTS = 10  # of k-means; the best is kept
 
-def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -> NDArray[np.int64]:
-    """Cluster rows by k-means; cluster 0 is the largest.
+
+def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Cluster rows by k-means, the best of ten starts; cluster 0 is the largest.
 
     Parameters
     ----------
@@ -36,8 +38,6 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
         Usually 50 principal components of standardised features.
     k : int
         Number of clusters.
-    restarts : int
-        The best of so many starts is kept.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0, restarts: int = 10) -
     with threadpool_limits(1), warnings.catch_warnings():
         # Of fewer distinct points than clusters some clusters stay empty: as good as it can be.
         warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
-        model = KMeans(k, n_init=restarts, random_state=seed)
+        model = KMeans(k, n_init=STARTS, random_state=seed)
         if len(X) > max(MOST_ROWS, k):
             rows = np.random.default_rng(seed).choice(len(X), MOST_ROWS, replace=False)
             clusters = model.fit(X[np.sort(rows)]).predict(X)

@@ -58,15 +58,13 @@ def equal_classes(values: ArrayLike, classes: int = CLASSES) -> NDArray[np.int64
     return np.minimum(((ranks - 0.5) * classes / max(len(ranks), 1)).astype(np.int64), classes - 1)
 
 
-def property_ami(values: ArrayLike, clusters: ArrayLike, *, classes: int = CLASSES) -> float:
-    """AMI of clusters and a property cut into equal classes: beside the AMI with a label.
+def property_ami(values: ArrayLike, clusters: ArrayLike) -> float:
+    """AMI of clusters and a property cut into five equal classes: beside the AMI with a label.
 
     Parameters
     ----------
     values, clusters : (N,)
         The property and the cluster of each row.
-    classes : int
-        Classes of the property.
 
     Returns
     -------
@@ -77,7 +75,7 @@ def property_ami(values: ArrayLike, clusters: ArrayLike, *, classes: int = CLASS
     numbers, groups = _paired(values, clusters)
     if len(numbers) == 0 or np.ptp(numbers) == 0:
         return float("nan")
-    return ami(equal_classes(numbers, classes), groups)
+    return ami(equal_classes(numbers), groups)
 
 
 def _paired(values: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], NDArray]:

@@ -22,6 +22,8 @@ __all__ = [
 # With fewer units than this in a class the next finer unit is resampled.
 FEW = 3
 
+LEVEL = 0.95  # of every interval
+
 
 @dataclass(frozen=True)
 class Resamples:
@@ -145,10 +147,9 @@ def interval(
     draws: NDArray[np.float64],
     *,
     further: Sequence[tuple[float, int]] = (),
-    level: float = 0.95,
     within: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
-    """Interval of a score from its draws, centred on the score.
+    """95 % interval of a score from its draws, centred on the score.
 
     Repeated units raise mutual information a little, so the draws as a whole are shifted to have
     the score as their mean; their quantiles are the interval. What lies outside `within` is cut off:
@@ -176,7 +177,7 @@ def interval(
     >>> round(low, 3), round(high, 3)
     (0.457, 0.543)
     """
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws - draws.mean(), (tail, 1 - tail))
     more = np.sqrt(sum(t.isf(tail, freedom) ** 2 * variance for variance, freedom in further))
     return (
@@ -191,9 +192,8 @@ def joint_intervals(
     units: ArrayLike,
     *,
     further: Sequence[tuple[ArrayLike, int]] = (),
-    level: float = 0.95,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Intervals of several differences that hold for all of them at once.
+    """95 % intervals of several differences that hold for all of them at once.
 
     Of a dozen 95 % intervals that hold one by one, some miss every other time: these are as much
     wider as K independent ones must be. A deviation that is known from few units, or few training
@@ -224,7 +224,7 @@ def joint_intervals(
     found, drawn, count = (np.asarray(x, dtype=np.float64) for x in (differences, draws, units))
     freedom = np.maximum(count - 1, 1)
     sampled = np.maximum(drawn.var(axis=0) * (1 + 1 / freedom), (found / count) ** 2)
-    tail = (1 - level ** (1 / len(found))) / 2
+    tail = (1 - LEVEL ** (1 / len(found))) / 2
     parts = [(sampled, freedom), *((np.asarray(variance), own) for variance, own in further)]
     half = np.sqrt(np.sum([t.isf(tail, own) ** 2 * variance for variance, own in parts], axis=0))
     return found - half, found + half

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from cellssl.crops import Crops, scale
+from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.progress import track
 from cellssl.report.explorer.table import pack
@@ -82,9 +82,7 @@ class Pictures:
 
     def encode(self, cells: np.ndarray) -> list[bytes]:
         """Make the JPEGs of some cells (n,), given by their place in the embedding."""
-        rows = self._rows[cells]
-        low, high = self._scaling.bounds(self.crops, rows)
-        images = scale(self.crops.read(rows), low, high, transform=self._scaling.rule.transform)
+        images = self._scaling.read(self.crops, self._rows[cells])
         return [self._jpeg(image) for image in np.round(images * 255).astype(np.uint8)]
 
     def _jpeg(self, image: np.ndarray) -> bytes:

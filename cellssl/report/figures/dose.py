@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
-from scipy.stats import spearmanr
 
+from cellssl.phenotypes.dose import spearman
 from cellssl.report.figures.style import (
     GREY,
     INK,
@@ -18,6 +19,7 @@ from cellssl.report.figures.style import (
     plain,
     styled,
 )
+from cellssl.words import number
 
 __all__ = ["dose_figure"]
 
@@ -61,7 +63,7 @@ def dose_figure(
     axes.set_ylabel("position between negative (0) and positive control (1)")
     axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     axes.set_title(
-        plain(title or f"All wells together: Spearman ρ = {_spearman(table)} (n = {len(table)})")
+        plain(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
     )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -70,16 +72,15 @@ def dose_figure(
 def _draw_line(axes: Axes, name: str, wells: pd.DataFrame, look: dict[str, Any]) -> None:
     """Draw wells as pale marks, the mean at each dose as a line."""
     line = wells.groupby("dose")["position"].mean()
-    label = plain(f"{name}   ρ = {_spearman(wells)}  (n = {len(wells)})")
+    label = plain(f"{name}   ρ = {_rho(wells)}  (n = {len(wells)})")
     axes.plot(wells["dose"], wells["position"], ls="", ms=4, alpha=0.45, **look)
     axes.plot(line.index, line, ms=5, lw=1.4, label=label, **look)
 
 
-def _spearman(table: pd.DataFrame) -> str:
-    """Correlate ranks; undefined for fewer than three wells or a constant."""
-    if len(table) < 3 or table["dose"].nunique() < 2 or table["position"].nunique() < 2:
-        return "not defined"
-    return f"{float(spearmanr(table['dose'], table['position']).statistic):.2f}".replace("-", "−")
+def _rho(wells: pd.DataFrame) -> str:
+    """Write Spearman's ρ of dose and position."""
+    rho = spearman(wells)
+    return "not defined" if np.isnan(rho) else number(rho)
 
 
 def _scale_doses(axes: Axes, doses: "pd.Series[float]") -> None:

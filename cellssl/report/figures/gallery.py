@@ -183,17 +183,18 @@ def outline_figure(
 
     Parameters
     ----------
-    overlays : (title, image (Y, X) of any numbers, labels (Y, X) integers with 0 for background)
+    overlays : (title, image, labels) of each field, see `Overlay`
     """
     width = _width(len(overlays), OUTLINE_COLUMNS)
     figure, panels = new_panels(len(overlays), OUTLINE_COLUMNS, size=(width, width + 0.3))
     for axes, (title, image, labels) in zip(panels, overlays, strict=True):
-        if image.shape != labels.shape:
+        seen = image[0] if image.ndim == 3 else image
+        if seen.shape != labels.shape:
             raise ValueError(
-                f"image {image.shape} and labels {labels.shape} of {title!r} differ in shape"
+                f"image {seen.shape} and labels {labels.shape} of {title!r} differ in shape"
             )
-        _outline(axes, title, image, labels)
-        shown = (min(WINDOW, image.shape[0]), min(WINDOW, image.shape[1]))
+        _outline(axes, title, seen, labels)
+        shown = (min(WINDOW, seen.shape[0]), min(WINDOW, seen.shape[1]))
         scale_bar(axes, shown, micrometres_per_pixel=micrometres_per_pixel)
         bare(axes)
     return figure

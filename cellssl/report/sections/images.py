@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
-from cellssl.report.figures.gallery import Overlay, field_montage, outline_figure
+from cellssl.report.figures.gallery import field_montage, outline_figure
 from cellssl.report.figures.illumination import illumination_figure
 from cellssl.report.figures.style import UNKNOWN, as_categories
 from cellssl.report.page import Block, Picture, Section, Text
@@ -30,28 +30,18 @@ def images_section(
     """Show one field per treatment group, outlines of nuclei in some fields, and how plates were lit."""
     blocks: list[Block] = []
     if len(overlays):
+        shown = overlays[:MOST_OVERLAYS]
         caption = (
             "Orange lines are the borders of what was taken for a nucleus: each nucleus should "
             "have one line around it, with neighbours kept apart and no line around dirt."
         )
-        figure = outline_figure([_grey(overlay) for overlay in overlays[:MOST_OVERLAYS]])
-        blocks.append(
-            Picture(
-                figure, caption, f"Outlines of nuclei in {min(len(overlays), MOST_OVERLAYS)} fields"
-            )
-        )
+        alt = f"Outlines of nuclei in {len(shown)} fields"
+        blocks.append(Picture(outline_figure(shown), caption, alt))
     if index is not None and len(index.fields):
         blocks += _montage(index, label)
         if illumination:
             blocks.append(_lighting(illumination, index.channels))
     return Section("images", "Images", "Images and segmentation", blocks) if blocks else None
-
-
-def _grey(overlay: tuple[str, np.ndarray, np.ndarray]) -> Overlay:
-    """Take the first channel where a whole field is given: outlines are judged on grey."""
-    title, image, labels = overlay
-    image = np.asarray(image)
-    return Overlay(title, image[0] if image.ndim == 3 else image, np.asarray(labels))
 
 
 def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -> Picture:
