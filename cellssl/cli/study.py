@@ -295,7 +295,7 @@ def _show_gains(gains: "pd.DataFrame") -> None:
         cells = {
             row["metric"]: _gain(row) + " *" * bool(row["apart"]) for _, row in group.iterrows()
         }
-        rows.append([pair_name(a, b), *(cells.get(metric, "–") for metric in metrics)])
+        rows.append([pair_name(str(a), str(b)), *(cells.get(metric, "–") for metric in metrics)])
     title = "Gains over the better of the two, with 95 % intervals; * apart"
     show_table(title, ["pair", *metrics], rows)
 

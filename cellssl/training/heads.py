@@ -28,7 +28,8 @@ class Projection(nn.Module):
     def __init__(self, encoder: nn.Module, projector: nn.Sequential, *, directions: bool) -> None:
         super().__init__()
         self.encoder, self.projector, self.directions = encoder, projector, directions
-        self.feature_dim = int(projector[-1].out_features)
+        *_, bias = projector.parameters()
+        self.feature_dim = len(bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Put images into the space that the loss compares views in."""
