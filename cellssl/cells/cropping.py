@@ -31,7 +31,7 @@ __all__ = ["crop", "stored_size"]
 
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
-_ROOMY, _LOST = 2.0, 12.0  # diameters of a nucleus: a crop of less cuts cells, of more shows others
+_ROOMY, _LOST = 2.0, 8.0  # diameters of a nucleus: a crop of less cuts cells, of more shows others
 _VIEW = 2.5  # diameters: a cell with its surroundings
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
