@@ -57,7 +57,8 @@ def everything(embedding, similarity, scores, crops, fields, index, tmp_path):
     metrics.write_text("epoch,step,loss,images_per_second\n1,5,3.0,100\n2,10,2.0,120\n")
     labels = np.zeros((40, 40), int)
     labels[5:20, 5:20] = 1
-    dose = dose_figure([0, 1, 2], [0, 1, 2])
+    wells = pd.DataFrame({"dose": [0, 1, 2], "position": [0, 1, 2], "line": "A"})
+    dose = dose_figure(wells)
     return {
         "title": "Plate <script>alert(1)</script>",
         "embedding": embedding,
