@@ -91,7 +91,8 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
     # A map of the whole plate has rows of wells where nothing was: no images are missing there.
-    used = table[added].astype(str).replace("nan", "").ne("").any(axis=1) if added else True
+    told = table[added].notna() & (table[added].astype(str) != "")
+    used = told.any(axis=1) if added else True
     absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present) & used, keys]
     return joined, fields.loc[lone, FIELD].drop_duplicates(), absent
 
