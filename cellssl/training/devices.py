@@ -15,6 +15,7 @@ from cellssl.errors import TrainingError
 __all__ = ["pick_device", "start_fabric"]
 
 _KINDS = ("auto", "cpu", "cuda", "mps")
+_COUNTED = ("cuda", "mps")  # one of several by its number
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -62,7 +63,8 @@ def _known(name: str) -> str:
     if kind == "gpu":
         apple = torch.backends.mps.is_available() and not torch.cuda.is_available()
         kind = "mps" if apple else "cuda"
-    if kind not in _KINDS or number.isdecimal() != bool(colon):
+    known = _COUNTED if colon else _KINDS
+    if kind not in known or number.isdecimal() != bool(colon):
         raise TrainingError(
             f"no device {name!r}; there are {', '.join(_KINDS)}, and cuda:1 for the second GPU"
         )

@@ -96,7 +96,9 @@ def test_a_suggestion_leaves_out_what_erases_how_cells_lie(tmp_path):
 def test_a_space_that_tells_no_class_says_so(tmp_path):
     path = store(tmp_path / "crops.h5ad", ["lying", "standing"] * 30)
     options = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
-    found = audit(protocol(), path, tmp_path / "out", references=("measures",), **options)
+    spaces = ("measures", "arrangement")  # beside it, one that tells them
+    found = audit(protocol(), path, tmp_path / "out", references=spaces, **options)
+    assert set(found.contrasts["reference"]) == {"arrangement"}
     assert found.verdict[0].startswith("warning: nothing measured here (measures) tells one Kind")
     assert found.verdict[-1].count("so little is told of them before any view")
     assert found.unseen[["class_a", "class_b"]].to_numpy().tolist() == [["lying", "standing"]]

@@ -236,11 +236,14 @@ def test_changes_of_classes_are_those_from_their_own_mean() -> None:
     assert apart.interval[0] < 0 < apart.interval[1]
 
 
+@pytest.mark.parametrize(
+    "names", [[f"setting {i}" for i in range(5)], ["0", "0.2", "0.40", "1", "None"]]
+)
 def test_gains_of_classes_named_by_numbers_are_held_against_training(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    names: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rng = np.random.default_rng(1)
-    names, digits = [f"setting {i}" for i in range(5)], ["0", "1", "2"]
+    digits = ["0", "1", "2"]
     rows = [(name, digit, rng.normal(), rng.normal()) for name in names for digit in digits]
     classes = pd.DataFrame(rows, columns=["combination", "class", "after", "moved"])
     settings = classes.groupby("combination")[["after", "moved"]].mean().reset_index()
@@ -256,14 +259,14 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(
     pairs = pd.DataFrame(combinations(names, 2), columns=["setting_a", "setting_b"])
     pairs = pairs.assign(gain=rng.normal(size=10), moved=rng.normal(size=10))
     # Of a setting whose first seed was not finished the name comes second.
-    late = pairs["setting_a"] == "setting 1"
+    late = pairs["setting_a"] == names[1]
     ends = (
         pairs["setting_a"].mask(late, pairs["setting_b"]),
-        pairs["setting_b"].mask(late, "setting 1"),
+        pairs["setting_b"].mask(late, names[1]),
     )
     gains = pairs.assign(setting_a=ends[0], setting_b=ends[1], subset="all", metric="linear")
     gains = gains.sample(frac=1, random_state=0)
-    unlike = pd.DataFrame({"setting_a": ["setting 0"], "setting_b": ["setting 0"], "gain": 9.0})
+    unlike = pd.DataFrame({"setting_a": names[:1], "setting_b": names[:1], "gain": 9.0})
     table = pd.concat([gains, unlike.assign(subset="all", metric="linear")])
     table.to_csv(tmp_path / "complement.csv", index=False)
     found = agreement(settings, classes, pairs, tmp_path / "scores.csv")

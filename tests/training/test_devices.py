@@ -20,7 +20,7 @@ def test_a_gpu_is_cudas_where_there_is_one(monkeypatch):
     assert pick_device("GPU:1") == torch.device("cuda:1")
 
 
-@pytest.mark.parametrize("name", ["abacus", "xpu", "cuda:", "cuda:one"])
+@pytest.mark.parametrize("name", ["abacus", "xpu", "cuda:", "cuda:one", "auto:1", "cpu:0"])
 def test_what_is_no_device_is_said_with_those_there_are(name):
     for ask in (pick_device, lambda device: start_fabric(device, "32-true")):
         with pytest.raises(

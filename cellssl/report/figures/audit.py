@@ -42,15 +42,15 @@ def audit_figure(
     full = _full(operations, first)
     order = full.sort_values("cost", ascending=False, kind="stable").index
     names = _case_names(full).loc[order]
-    bridged = full.loc[order].filter(like="bridged ").T
+    # A nuisance that no class has two values of cannot be told from classes: there is nothing to show.
+    bridged = full.loc[order].filter(like="bridged ").T.dropna(how="all")
     bridged.index = [f"{name.removeprefix('bridged ')} (bridged)" for name in bridged.index]
     maps = {"What should go": bridged}
-    if classes.empty:
+    own = classes if classes.empty else _full(classes, first)  # another reference may tell more
+    if own.empty:
         maps["What tells cells apart"] = full.loc[order, "cost"].to_frame("cost").T
     else:
-        maps["What tells each class apart, mean over others"] = _matrix(
-            _full(classes, first), ["class"], full, order
-        )
+        maps["What tells each class apart, mean over others"] = _matrix(own, ["class"], full, order)
         pairs = _matrix(_full(contrasts, first), ["class_a", "class_b"], full, order)
         worst = pairs.max(axis=1).sort_values(ascending=False, kind="stable").index[:_MOST_PAIRS]
         maps["Contrasts that lose most"] = pairs.loc[worst]

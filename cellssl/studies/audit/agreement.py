@@ -21,13 +21,14 @@ from cellssl.studies.audit.correlation import (
     rank_correlation,
 )
 from cellssl.studies.bias import class_table
-from cellssl.studies.complement import pair_name
+from cellssl.studies.complement import PAIR, pair_name
 from cellssl.studies.outcome import TOGETHER
 from cellssl.words import listed
 
 __all__ = ["COLUMNS", "agreement", "pooled_agreement"]
 
 _LOG = logging.getLogger(__name__)
+_NAMES = ("embedding", "combination", "class", "seed", *PAIR)
 Matrix = NDArray[np.float64]
 
 COLUMNS = (
@@ -132,8 +133,7 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
                     f"{folder} holds no {name}: wanted are folders with what `cellssl study audit -o` "
                     "wrote, and with the scores.csv and per_class.csv of the same study."
                 )
-        settings = pd.read_csv(folder / "predicted.csv")
-        classes = pd.read_csv(folder / "predicted_classes.csv", converters={"class": str})
+        settings, classes = (_read(folder / f"{n}.csv") for n in ("predicted", "predicted_classes"))
         for one in _comparisons(settings, classes, pd.DataFrame(), folder / "scores.csv"):
             order = rng.permutation(len(next(iter(one.predictors.values())).draws))
             for name, each in one.predictors.items():  # draws of two studies have nothing in common
@@ -155,7 +155,7 @@ def _comparisons(
     settings: pd.DataFrame, classes: pd.DataFrame, pairs: pd.DataFrame, scores: Path
 ) -> list[_Comparison]:
     """Compare all that there is."""
-    found = list(_of_settings(settings, _means(pd.read_csv(scores, dtype={"seed": str}))))
+    found = list(_of_settings(settings, _means(_read(scores))))
     if not found:
         raise StudyError(
             f"{scores} holds fewer than {_FEWEST} of the study's settings: give the scores.csv that "
@@ -163,13 +163,16 @@ def _comparisons(
         )
     beside = scores.with_name("per_class.csv")
     if beside.exists():
-        # A digit is the class "4", as the crops have it, not the number.
-        table = pd.read_csv(beside, dtype={"seed": str}, converters={"class": str})
-        found += _of_classes(classes, _means(table))
+        found += _of_classes(classes, _means(_read(beside)))
     beside = scores.with_name("complement.csv")
     if beside.exists() and len(pairs):
-        found += _of_pairs(pairs, pd.read_csv(beside))
+        found += _of_pairs(pairs, _read(beside))
     return found
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Read a table: a digit is the class "4", and 0.8 or None the setting of that name."""
+    return pd.read_csv(path, converters=dict.fromkeys(_NAMES, str))
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:

@@ -143,7 +143,12 @@ class Standing:
         return spread_separation(*self.nuisances[name], self.noise)
 
     def erased(self, moved: Moved) -> dict[str, float]:
-        """Give each feature's share of variance between views that is the operation's."""
+        """Give each feature's share of variance between views that is the operation's, by name.
+
+        Nothing where features have no names.
+        """
+        if not self.reference.features:
+            return {}
         own = self.flat.var(axis=0)
         share = moved.features / np.maximum(own + moved.features, 1e-9)
         return dict(zip(self.reference.features, share.tolist(), strict=True))
