@@ -12,12 +12,10 @@ _SAMPLE = 50_000  # pixels that are looked at
 _FEW, _LITTLE = 8, 0.2  # pieces of debris, and the share of a field that they cover, at most
 _HALO = 15  # pixels of the sample: what is nearer than half of it to debris is lit by it
 _MANY = 10  # times as many nuclei as pieces of debris
-_BRIGHTER = (
-    8.0  # times the nuclei's light, where mitosis and death make them some 2 to 5 times as bright
-)
-_PARTED = (
-    2.7  # times the threshold: nuclei are some 3.2 times as bright, a tail of haze 1.7 to 2.3 times
-)
+# Times the nuclei's light, where mitosis and death make them some 2 to 5 times as bright.
+_BRIGHTER = 8.0
+# Times the threshold: nuclei are some 3.2 times as bright, a tail of haze 1.7 to 2.3 times.
+_PARTED = 2.7
 _CLEAR = 6.0  # robust standard deviations of what is around: no noise, and no uneven light
 _BRIM = 5  # px of the field: edges of debris that are less bright than half of that
 
@@ -69,10 +67,21 @@ def _limit(above: np.ndarray, bright: np.ndarray) -> float:
     if nuclei < _PARTED * (cut - background):
         return np.inf
     spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
-    debris = float(np.median(light[lit])) - background
-    if nuclei < _CLEAR * spread or debris < _BRIGHTER * nuclei:
+    if nuclei < _CLEAR * spread:
         return np.inf
-    return background + _BRIGHTER / 2 * nuclei
+    # Means of blocks are darker than nuclei that are no larger than a block: at 10x, of a large field.
+    own = float(np.quantile(above[_pixels(dim, factor, above.shape)], 0.75)) - background
+    if float(np.median(light[lit])) - background < _BRIGHTER * own:
+        return np.inf
+    return background + _BRIGHTER / 2 * own
+
+
+def _pixels(blocks: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Give every whole pixel what its block has."""
+    whole = np.zeros(shape, bool)
+    large = blocks.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
+    whole[: large.shape[0], : large.shape[1]] = large
+    return whole
 
 
 def _count(mask: np.ndarray) -> int:

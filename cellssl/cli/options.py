@@ -47,7 +47,8 @@ Head = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        help="The column to score against. (default: MOA, Phenotype, Control, Compound or Class, the first there)"
+        help="The column to score against. (default: MOA, Phenotype, Compound, Control or Class, the first "
+        "there; controls before compounds that are not repeated)"
     ),
 ]
 Where = Annotated[

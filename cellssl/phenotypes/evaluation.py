@@ -56,8 +56,8 @@ def evaluate(
         AnnData or files (see `read_embedding`). Those of one name with different
         `uns["cellssl"]["seed"]` are repetitions. Only cells that all of them have are scored.
     label : str
-        Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Control,
-        Compound or Class when left out. Cells without are left out and counted.
+        Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Compound,
+        Control or Class when left out, see `usual_label`. Cells without are left out and counted.
     out : path, optional
         Folder for scores.csv, scores.json, per_class.csv, confusion.csv and (with two embeddings)
         differences.csv and class_differences.csv: see `Measurements.save`.

@@ -98,8 +98,8 @@ def run(
     crop_size
         Side of the stored crops in pixels; 1.5 times the protocol's view when left out.
     label
-        The obs column to score against; MOA, Phenotype, Control, Compound or Class when left out, the
-        first with two values.
+        The obs column to score against; MOA, Phenotype, Compound, Control or Class when left out, the
+        first with two values; controls before compounds that are not repeated.
     held_out
         Score only cells of plates whose labels the protocol does not use for its positives; without it a score that
         would ask for labels that training was given is refused, before anything is done.

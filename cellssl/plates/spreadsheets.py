@@ -63,10 +63,8 @@ def read_spreadsheet(
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
     names = [str(name).strip() for name in table.columns]
-    if not isinstance(table.index, pd.RangeIndex):  # rows have one column more than there are names
-        ends_empty = table.iloc[:, -1].eq("").all()
-        # R writes names of rows in front, in quotes; else it is a separator at the end of each.
-        table = table.reset_index(drop=_NUMBERED.match(text) is not None or not ends_empty)
+    if not isinstance(table.index, pd.RangeIndex):
+        table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
         table = table.iloc[:, : len(names)]
     table.columns = names
     # `taxol ` is no other compound
@@ -92,6 +90,22 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:
+    """Put the first values where they belong; rows have more of them than there are names.
+
+    Each row ends with a separator, and pandas took the first column for an index; or R wrote names of
+    rows in front, `numbered` in quotes, which nobody needs.
+    """
+    if not numbered and table.iloc[:, -1].eq("").all():
+        return table.reset_index()
+    if not table.index.to_frame().astype(str).iloc[:, 0].str.fullmatch(r"\d+").all():
+        raise PlateError(
+            f"{path}: rows have {table.shape[1] + table.index.nlevels} columns and the first line only "
+            f"{table.shape[1]} names ({', '.join(map(str, table.columns))}). Name them all."
+        )
+    return table.reset_index(drop=True)
 
 
 def _without_margins(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 import time
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +119,24 @@ def test_nuclei_beside_debris_that_outshines_them_are_found():
     assert areas[labels[120, 240]] > 8 * np.pi * 81  # there too, and too large for a nucleus
     haze = np.random.default_rng(0).exponential(20, (400, 400)) + 30000 * debris
     assert find_nuclei(haze).max() == 1  # nothing else is brought out of it
+
+
+def test_small_nuclei_of_a_large_field_are_not_taken_for_debris():
+    """At 10x a nucleus is no larger than the blocks of pixels that a field's light is looked at by."""
+    random = np.random.default_rng(0)
+    places = np.argwhere(np.ones((29, 29))) * 72 + 70 + random.integers(-20, 20, (841, 2))
+    field = np.full((2160, 2160), 200.0)
+    for (y, x), light in zip(places, random.uniform(280, 560, len(places)), strict=True):
+        cv2.circle(field, (int(x), int(y)), 5, 200 + light, -1)
+    debris = [(500, 500), (900, 1600), (1700, 800)]
+    for place in debris:
+        cv2.circle(field, place, 40, 12_000, -1)
+    labels = find_nuclei(random.normal(cv2.GaussianBlur(field, (0, 0), 1), 20))
+    far = np.all([np.hypot(*(places - place[::-1]).T) > 80 for place in debris], axis=0)
+    numbers = labels[tuple(places[far].T)]
+    areas = np.bincount(labels.ravel())[numbers]
+    assert (numbers > 0).mean() > 0.98
+    assert areas.max() < 2 * np.pi * 25  # the brim of debris would make it four times as large
 
 
 def test_nuclei_are_found_in_noise():

@@ -13,8 +13,24 @@ def test_the_label_is_found_by_its_plain_name_or_by_custom(make_embedding):
     assert choose_label(obs) == "Metadata_MOA"
     obs["Metadata_MOA"] = ""
     assert choose_label(obs) == "Metadata_Compound"  # Control says nothing but "negative"
+
+
+def test_controls_are_the_label_where_compounds_are_not_repeated(make_embedding):
+    obs = make_embedding().obs.drop(columns="Metadata_MOA")
     obs.loc[obs["Metadata_Compound"] == "taxol", "Metadata_Control"] = "positive"
-    assert choose_label(obs) == "Metadata_Control"
+    assert choose_label(obs) == "Metadata_Compound"
+    treated = obs["Metadata_Control"] == ""
+    compounds = obs["Metadata_Compound"].astype(str)
+    libraries = obs.assign(
+        Metadata_Compound=compounds.mask(treated, compounds + " of " + obs["Metadata_Plate"])
+    )
+    assert choose_label(libraries) == "Metadata_Control"  # two wells of each, on one plate only
+    assert choose_label(libraries[libraries["Metadata_Plate"] == "W0_1"]) == "Metadata_Compound"
+    screen = obs.assign(
+        Metadata_Plate="1",
+        Metadata_Compound=compounds.mask(treated, "library " + obs["Metadata_Well"]),
+    )
+    assert choose_label(screen) == "Metadata_Control"
 
 
 def test_no_label_is_fine_unless_it_is_required(make_embedding):

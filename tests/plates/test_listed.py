@@ -60,6 +60,8 @@ def test_images_by_their_urls(tmp_path: Path, start: str) -> None:
     assert found.problems.empty
     for row, planes in zip(found.fields.to_dict("records"), pixels, strict=True):
         np.testing.assert_array_equal(read_field(pd.Series(row), found.channels), planes[::-1])
+    pd.DataFrame(rows).assign(Series="second").to_csv(table, index=False)  # of experiments
+    assert index(tmp_path).problems.empty
     pd.DataFrame(rows).assign(Series_OrigDNA=1).to_csv(table, index=False)
     with pytest.raises(PlateError, match="Series_OrigDNA has '1'; of files with several series"):
         index(tmp_path)

@@ -342,6 +342,11 @@ def test_an_empty_last_column_moves_no_other(write: Write) -> None:
     assert fields["Metadata_Note"].tolist() == [""] * 3
 
 
+def test_remarks_beyond_the_last_name_are_not_taken_for_what_has_one(write: Write) -> None:
+    with pytest.raises(PlateError, match=r"rows have 3 columns and the first line only 2 names"):
+        _index(write, "Well,Compound\nA1,taxol,\nA2,DMSO,looks odd\nB1,DMSO,\n")
+
+
 def test_a_column_without_a_name_that_says_something_stays(write: Write) -> None:
     fields = _index(write, "Well,Compound,\nA1,taxol,high\nA2,DMSO,\nB1,DMSO,\n").fields
     assert fields["Metadata_Unnamed: 2"].tolist() == ["high", "", ""]

@@ -61,15 +61,16 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
     about = describe(table, images, path)
     columns = {str(name).lower(): str(name) for name in table}
 
-    def column(kind: str, found: re.Match[str]) -> pd.Series | None:
-        names = (f"{found['prefix']}{kind}_{found['channel']}", kind, f"Image_{kind}")
+    def column(kind: str, found: re.Match[str], *, shared: bool = True) -> pd.Series | None:
+        names = [f"{found['prefix']}{kind}_{found['channel']}"]
+        names += [kind, f"Image_{kind}"] if shared else []
         name = next((columns[name.lower()] for name in names if name.lower() in columns), None)
         return None if name is None else table[name].str.strip()
 
     entries = []
     for found in _image_columns(table):
         folder, frame = column("PathName", found), column("Frame", found)
-        _only_first_series(column("Series", found), path)
+        _only_first_series(column("Series", found, shared=False), path)
         names = table[found[0]].str.strip()
         if found["kind"].lower() == "url":
             folder, names = None, names.map(_path_of_url)
