@@ -33,12 +33,16 @@ def verdict(audit: "Audit") -> list[str]:
     ]
     whole = full["operation"].str.startswith(WHOLE)
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
-    lines = [_operation(audit, row) for row in ranked.to_dict("records")]
-    lines += [_whole(audit, row) for row in full[whole].to_dict("records")]
+    single = [_operation(audit, row) for row in ranked.to_dict("records")]
+    together = [_whole(audit, row) for row in full[whole].to_dict("records")]
     unseen = _unseen(audit, first)
-    if unseen.startswith("warning"):
-        return [unseen, *lines]
-    return [*lines, unseen] if unseen else lines
+    if not unseen:
+        return [*single, *together]
+    return (
+        [unseen, *single, *together]
+        if unseen.startswith("warning")
+        else [*single, unseen, *together]
+    )
 
 
 def _unseen(audit: "Audit", reference: str) -> str:
