@@ -89,9 +89,11 @@ def test_public_functions_carry_the_commands_names():
 
 def test_weak_labels_are_marked_beside_the_scores(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"label": "MOA", "subset": "all", "metric": "knn", "value": 0.5, "low": 0.4, "high": 0.6}
-    table = [{**row, "embedding": name, "seed": "mean", "weak": name == "b"} for name in "ab"]
+    row |= {"seed": "mean", "note": "1 of 4 classes cannot be found, in one group only: Rare"}
+    table = [{**row, "embedding": name, "weak": name == "b"} for name in "ab"]
     results.show_scores(pd.DataFrame(table))
     told = capsys.readouterr().out
+    assert told.count("Rare") == 1
     assert "b †" in told
     assert "a †" not in told
     assert "† trained with other cells of the same well or treatment" in told
