@@ -211,7 +211,7 @@ def test_broken_weights_are_told(new_run: Callable[..., Path], crops: Crops) -> 
 
 
 def test_an_unknown_device_is_told(crops: Crops) -> None:
-    with pytest.raises(TrainingError, match="no device .abacus.; there are auto, cpu, cuda, mps"):
+    with pytest.raises(TrainingError, match=r"no device .abacus.; there are auto, cpu, cuda, mps"):
         embed(crops, "intensity-features", device="abacus")
 
 

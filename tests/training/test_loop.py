@@ -355,7 +355,9 @@ def test_a_collapsed_encoder_is_told(
 def test_unknown_device(tiny: ModuleType, tmp_path: Path) -> None:
     settings = tiny.tiny_settings()
     for device in ("tpu9", "cuda:99"):
-        with pytest.raises(TrainingError, match=f"no device '{device}'|cannot train on device '{device}'"):
+        with pytest.raises(
+            TrainingError, match=f"no device '{device}'|cannot train on device '{device}'"
+        ):
             fit(
                 tiny.tiny_method(settings),
                 tiny.TinySource(),
