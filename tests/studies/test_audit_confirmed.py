@@ -289,6 +289,9 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(
     first, second = gains[["setting_a", "setting_b"]].iloc[0].sort_values()
     assert "linear: what pairs gain is not held against training, since 1 of 10" in caplog.text
     assert f"have no score: {first} + {second}" in caplog.text
+    gains.rename(columns={"setting_a": "pair"}).to_csv(tmp_path / "complement.csv", index=False)
+    with pytest.raises(StudyError, match="run `cellssl study complement` again"):
+        agreement(settings, classes, pairs, tmp_path / "scores.csv")
 
 
 RESULTS = Path(__file__).parents[2] / "protocols" / "studies" / "results"

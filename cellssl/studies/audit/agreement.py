@@ -218,6 +218,11 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[_C
 
 def _of_pairs(predicted: pd.DataFrame, complement: pd.DataFrame) -> Iterator[_Comparison]:
     """Compare what every two settings gain over the better of them."""
+    if not set(PAIR) <= set(complement):
+        raise StudyError(
+            f"complement.csv has no columns {' and '.join(PAIR)}: it is of an earlier version; run "
+            "`cellssl study complement` again."
+        )
     two = complement["setting_a"] != complement["setting_b"]
     # Two that move cells unlike each other are taken to add most.
     told = {"after": _square(predicted, "gain"), "moved": _square(predicted, "moved")}
