@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from cellssl.cells.levels import li_threshold
-from cellssl.cells.smoothing import shrunk
+from cellssl.cells.smoothing import repeated, shrunk
 
 __all__ = ["find_debris"]
 
@@ -70,18 +70,10 @@ def _limit(above: np.ndarray, bright: np.ndarray) -> float:
     if nuclei < _CLEAR * spread:
         return np.inf
     # Means of blocks are darker than nuclei that are no larger than a block: at 10x, of a large field.
-    own = float(np.quantile(above[_pixels(dim, factor, above.shape)], 0.75)) - background
+    own = float(np.quantile(above[repeated(dim, factor, above.shape)], 0.75)) - background
     if float(np.median(light[lit])) - background < _BRIGHTER * own:
         return np.inf
     return background + _BRIGHTER / 2 * own
-
-
-def _pixels(blocks: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Give every whole pixel what its block has."""
-    whole = np.zeros(shape, bool)
-    large = blocks.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
-    whole[: large.shape[0], : large.shape[1]] = large
-    return whole
 
 
 def _count(mask: np.ndarray) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from cellssl.cells.basins import find_basins
 from cellssl.cells.carving import Foreground, carve
 from cellssl.cells.lobes import join_lobes
-from cellssl.cells.smoothing import depth_below, gaussian, wide_gaussian
+from cellssl.cells.smoothing import depth_below, gaussian, repeated, wide_gaussian
 
 __all__ = ["find_nuclei"]
 
@@ -90,7 +90,7 @@ def find_nuclei(
     good &= np.bincount(number, minlength=len(good)) >= least
     labels = np.zeros(ground.mask.shape, np.int32)
     labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
-    return _with_debris(_enlarged(labels, factor, image.shape), ground.debris)
+    return _with_debris(repeated(labels, factor, image.shape), ground.debris)
 
 
 def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
@@ -141,13 +141,6 @@ def _distinct(
     distinct &= own - near > signal * ground.view.noise * areas
     distinct[:1] = False
     return distinct
-
-
-def _enlarged(labels: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Give every pixel the label of its block."""
-    if factor == 1:
-        return labels
-    return labels.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]].copy()
 
 
 def _with_debris(labels: np.ndarray, debris: np.ndarray) -> np.ndarray:

@@ -76,3 +76,10 @@ def enlarged(image: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarr
         return image
     size = (image.shape[1] * factor, image.shape[0] * factor)
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
+
+
+def repeated(blocks: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Give every pixel what its block has: (Y, X) of `shape`."""
+    if factor == 1:
+        return blocks
+    return blocks.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]].copy()

@@ -18,7 +18,8 @@ from cellssl.errors import EmbeddingError, StudyError
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
-from cellssl.studies.audit.measures import CellMeasures, measure_names, measured_property
+from cellssl.studies.audit.measures import CellMeasures, measure_names
+from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
 
 SIDE = 40
@@ -126,8 +127,8 @@ def test_a_neighbour_that_turns_out_of_view_is_not_called_size():
     names = measure_names(["DNA"])
     assert changed[names.index("DNA_spread")] > 0.1
     assert changed[names.index("DNA_area")] < 0.01
-    assert measured_property("DNA_spread", ["DNA"]) == "size or neighbours of DNA"
-    assert measured_property("DNA_area", ["DNA"]) == "size of DNA"
+    assert property_named("DNA_spread", ["DNA"]) == "size or neighbours of DNA"
+    assert property_named("DNA_area", ["DNA"]) == "size of DNA"
 
 
 def test_gain_bridges_plates_of_unlike_brightness(crops):
@@ -357,7 +358,7 @@ def test_measures_know_size_from_brightness():
         assert brighter[name] == pytest.approx(before[name], abs=1e-3)
     turned = CellMeasures()(disc.rot90(dims=(2, 3)))[0]
     torch.testing.assert_close(turned, torch.tensor(list(before.values())), atol=1e-4, rtol=1e-3)
-    assert measured_property("a+b_agreement", ["a", "b"]) == "agreement of channels of a and b"
+    assert property_named("a+b_agreement", ["a", "b"]) == "agreement of channels of a and b"
 
 
 def test_separation_is_that_of_gaussians():

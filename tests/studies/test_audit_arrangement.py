@@ -12,9 +12,9 @@ from cellssl.protocols import resolve
 from cellssl.studies import audit
 from cellssl.studies.audit.arrangement import (
     CellArrangement,
-    arranged_property,
     arrangement_names,
 )
+from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, by_chance
 
 SIDE = 36
@@ -144,7 +144,7 @@ def test_turning_and_mirroring_change_what_they_should():
     mirrored = arrange(cell.flip(3))
     dim = arrange(0.1 + cell / 2)
     for name in names:
-        what = arranged_property(name)
+        what = property_named(name, CHANNELS)
         assert dim[name] == pytest.approx(before[name], abs=2e-3)
         if what.startswith(("direction", "place")):
             continue
@@ -155,4 +155,4 @@ def test_turning_and_mirroring_change_what_they_should():
     for name in ("DNA_along", "DNA_fibres_along"):  # a quarter turn is half a turn of its double
         assert turned[name] == pytest.approx(-before[name], abs=2e-3)
     assert mirrored["DNA_right"] == pytest.approx(-before["DNA_right"], abs=2e-3)
-    assert arranged_property("DNA_fibres_along") == "direction of fibres of DNA"
+    assert property_named("DNA_fibres_along", CHANNELS) == "direction of fibres of DNA"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cellssl.studies.audit.measures import blurred, light_of
 
-__all__ = ["CellArrangement", "arranged_property", "arrangement_names"]
+__all__ = ["ARRANGED", "CellArrangement", "arrangement_names"]
 
 _WINDOW = 0.2  # of the view's side: the cell in the middle counts, its neighbours hardly
 _RINGS = (0.2, 0.4, 0.6, 0.8)  # of half the view
@@ -38,6 +38,7 @@ _BETWEEN = {
     "first_turned": "handedness",
     "second_turned": "handedness",
 }
+ARRANGED = {**_OWN, **_BETWEEN}
 
 
 def arrangement_names(channels: Sequence[str]) -> list[str]:
@@ -119,16 +120,3 @@ def _spots(light: Tensor) -> Tensor:
     band = blurred(light, _SPOT) - blurred(light, 3 * _SPOT)
     peaks = nn.functional.max_pool2d(band, 3, stride=1, padding=1)
     return ((band == peaks) & (band > _RISES)).sum(dim=(2, 3)).to(light.dtype).sqrt()
-
-
-def arranged_property(name: str) -> str:
-    """Say in words what a feature is of.
-
-    Examples
-    --------
-    >>> arranged_property("DAPI+Actin_side")
-    'handedness of DAPI and Actin'
-    """
-    every = {**_OWN, **_BETWEEN}
-    what = max((feature for feature in every if name.endswith(f"_{feature}")), key=len)
-    return f"{every[what]} of {name.removesuffix(f'_{what}').replace('+', ' and ')}"

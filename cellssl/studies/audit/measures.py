@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cellssl.embedding import IntensityStatistics, intensity_names
 
-__all__ = ["CellMeasures", "blurred", "light_of", "measure_names", "measured_property"]
+__all__ = ["MEASURED", "CellMeasures", "blurred", "light_of", "measure_names"]
 
 _SCALES = (0.7, 1.4, 2.8, 5.6)  # px: between every two lies one band of texture
 _BANDS = ("fine", "medium", "coarse")
@@ -19,7 +19,7 @@ _FORM = ("area", "spread", "elongation", *(f"{band}_texture" for band in _BANDS)
 _TINY = 1e-4
 
 # Measure → the property it is a measure of, as verdicts call it.
-_PROPERTIES = {
+MEASURED = {
     "mean": "total intensity",
     "sd": "contrast",
     "p1": "background",
@@ -50,20 +50,6 @@ def measure_names(channels: Sequence[str]) -> list[str]:
     form = [f"{channel}_{measure}" for channel in channels for measure in _FORM]
     pairs = [f"{a}+{b}_agreement" for a, b in itertools.combinations(channels, 2)]
     return [*intensity_names(channels), *form, *pairs]
-
-
-def measured_property(name: str, channels: Sequence[str]) -> str:
-    """Say in words what a measure is of.
-
-    Examples
-    --------
-    >>> measured_property("DAPI_mean", ["DAPI"])
-    'total intensity of DAPI'
-    """
-    firsts = [*channels, *(f"{a}+{b}" for a, b in itertools.combinations(channels, 2))]
-    where = next(first for first in firsts if name.removeprefix(f"{first}_") in _PROPERTIES)
-    what = _PROPERTIES[name.removeprefix(f"{where}_")]
-    return f"{what} of {where.replace('+', ' and ')}"
 
 
 class CellMeasures(nn.Module):

@@ -1,5 +1,6 @@
 """Reference spaces: what an operation's displacements are measured in."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 from cellssl.embedding import IntensityStatistics, intensity_names
 from cellssl.encoders import build, load_pretrained
 from cellssl.errors import StudyError
-from cellssl.studies.audit.arrangement import CellArrangement, arranged_property, arrangement_names
-from cellssl.studies.audit.measures import CellMeasures, measure_names, measured_property
+from cellssl.studies.audit.arrangement import ARRANGED, CellArrangement, arrangement_names
+from cellssl.studies.audit.measures import MEASURED, CellMeasures, measure_names
 from cellssl.training import seeded
 
 __all__ = [
@@ -31,6 +32,7 @@ REFERENCES = (
     *("resnet18", "resnet50", "resnet50-v1", "resnet101"),
 )
 TOGETHER = "measures+arrangement"  # what an audit asks, where it is told nothing else
+_PROPERTIES = {**MEASURED, **ARRANGED}  # what each feature is a measure of
 _MOST_DIMENSIONS = 48
 _KEPT_VARIANCE = 0.995
 _FARTHEST = 6.0  # standard deviations: a faulty crop must not set the scale
@@ -148,7 +150,16 @@ def reference_named(
 
 
 def property_named(feature: str, channels: Sequence[str]) -> str:
-    """Say in words what a reference's feature is of, e.g. "size of DAPI"."""
-    if feature in arrangement_names(channels):
-        return arranged_property(feature)
-    return measured_property(feature, channels)
+    """Say in words what a reference's feature is of.
+
+    Examples
+    --------
+    >>> property_named("DAPI_mean", ["DAPI"])
+    'total intensity of DAPI'
+    >>> property_named("DAPI+Actin_side", ["DAPI", "Actin"])
+    'handedness of DAPI and Actin'
+    """
+    firsts = [*channels, *(f"{a}+{b}" for a, b in itertools.combinations(channels, 2))]
+    where = next(first for first in firsts if feature.removeprefix(f"{first}_") in _PROPERTIES)
+    what = _PROPERTIES[feature.removeprefix(f"{where}_")]
+    return f"{what} of {where.replace('+', ' and ')}"

@@ -36,13 +36,9 @@ def verdict(audit: "Audit") -> list[str]:
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
     together = [_whole(audit, row) for row in full[whole].to_dict("records")]
     unseen = _unseen(audit, first)
-    if not unseen:
-        return [*single, *together]
-    return (
-        [unseen, *single, *together]
-        if unseen.startswith("warning")
-        else [*single, unseen, *together]
-    )
+    if unseen.startswith("warning"):
+        return [unseen, *single, *together]
+    return [*single, *filter(None, [unseen]), *together]
 
 
 def _unseen(audit: "Audit", reference: str) -> str:
