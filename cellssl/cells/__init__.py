@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from cellssl.cells.cellpose import CellposeSegmenter
     from cellssl.cells.checking import check_crops, clean_crops
     from cellssl.cells.cropping import crop, stored_size
+    from cellssl.cells.job import Job, segment_field
     from cellssl.cells.judging import REASONS
     from cellssl.cells.label_images import LabelImages
-    from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel, segmenter_for
+    from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel
     from cellssl.cells.matching import Matches, match_objects
     from cellssl.cells.nuclei import find_nuclei
     from cellssl.cells.shading import Shading
@@ -22,6 +23,7 @@ __all__ = [
     "REASONS",
     "CellposeSegmenter",
     "CropReport",
+    "Job",
     "LabelImages",
     "Labels",
     "Matches",
@@ -36,7 +38,7 @@ __all__ = [
     "find_nucleus_channel",
     "match_objects",
     "measure_appearance",
-    "segmenter_for",
+    "segment_field",
     "stored_size",
 ]
 
@@ -45,6 +47,7 @@ _homes = {
     "REASONS": "judging",
     "CellposeSegmenter": "cellpose",
     "CropReport": "tally",
+    "Job": "job",
     "LabelImages": "label_images",
     "Labels": "labels",
     "Matches": "matching",
@@ -59,7 +62,7 @@ _homes = {
     "find_nucleus_channel": "labels",
     "match_objects": "matching",
     "measure_appearance": "appearance",
-    "segmenter_for": "labels",
+    "segment_field": "job",
     "stored_size": "cropping",
 }
 

@@ -23,6 +23,7 @@ __all__ = ["Assembly"]
 
 _AREAS = ("Area_Nucleus", "Area_Cell")
 _MASKS = ("nucleus", "cell")
+_PROVENANCE = ("segmenter", "illumination", "binning")
 _ROWS = 256  # fields whose rows are written together
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
@@ -40,8 +41,8 @@ class Assembly:
     wrong : mapping
         Part → what was wrong, for those that there are none of.
     settings : mapping
-        What the crops were made with, for provenance; ``crop_size``, ``masks``, ``nucleus`` (the
-        channel, or None) and ``keep`` (reasons that do not drop a cell) among it.
+        What the crops were made with, for provenance; ``crop_size``, ``binning``, ``masks``,
+        ``nucleus`` (the channel, or None) and ``keep`` (reasons that do not drop a cell) among it.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Assembly:
 
     @property
     def diameters(self) -> dict[str, float]:
-        """Usual diameter in pixels of a nucleus on each plate; 0 where none is known."""
+        """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: float(np.sqrt(4 * own.area / np.pi)) for plate, own in self._usual.items()}
 
     def write(self, folder: CropFolder, *, shown: bool) -> None:
@@ -75,7 +76,7 @@ class Assembly:
                 batches,
                 channels=self._channels,
                 size=self._settings["crop_size"],
-                provenance={name: self._settings[name] for name in ("segmenter", "illumination")},
+                provenance={name: self._settings[name] for name in _PROVENANCE},
                 masks=_MASKS[: self._objects] if self._settings["masks"] else (),
             )
 
@@ -192,7 +193,9 @@ class Assembly:
     def _obs(
         self, field: Mapping[str, Any], cells: np.ndarray, reasons: np.ndarray
     ) -> pd.DataFrame:
-        """Make the table of a field's cut cells."""
+        """Make the table of a field's cut cells: places and areas in the pixels of its files."""
+        by = self._settings["binning"]
+        center = (cells["center"] + 0.5) * by - 0.5
         place = "/".join(str(field[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
         metadata = {
             name: pd.array([field[name]] * len(cells), dtype=dtype)
@@ -201,10 +204,10 @@ class Assembly:
         return pd.DataFrame(
             {
                 **metadata,
-                "Metadata_Center_Y": cells["center"][:, 0],
-                "Metadata_Center_X": cells["center"][:, 1],
+                "Metadata_Center_Y": center[:, 0],
+                "Metadata_Center_X": center[:, 1],
                 "Metadata_Label": cells["label"],
-                **dict(zip(_AREAS, cells["areas"].T, strict=False)),
+                **dict(zip(_AREAS, cells["areas"].T * by**2, strict=False)),
                 **dict(zip(quality_columns(self._channels), cells["quality"].T, strict=True)),
                 "Quality_Reason": reasons,
             },

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.labels import Segmenter, segmenter_for
+from cellssl.cells.binning import bin_pixels
+from cellssl.cells.labels import Labels, Segmenter, segmenter_for
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
 from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import correct, expand
 
-__all__ = ["Job", "Task", "cut_field", "read_checked"]
+__all__ = ["Job", "Task", "cut_field", "read_checked", "segment_field"]
 
 _FORMAT = 3  # of the parts; raise it when the same settings come to mean other crops
 _TRIES = 3  # a network drive may fail for a moment
@@ -34,6 +35,7 @@ class Job:
     channels: tuple[str, ...]
     size: int
     masks: bool
+    binning: int = 1
 
     def settings(self) -> dict[str, Any]:
         """Give all that the crops of a given field depend on, as JSON holds it."""
@@ -43,19 +45,20 @@ class Job:
             "segmenter": segmenter,
             "crop_size": self.size,
             "masks": self.masks,
+            "binning": self.binning,
             "channels": list(self.channels),
         }
 
     def part_name(self, row: Mapping[str, Any]) -> str:
         """Name the part of one field, a row of the index, after what it depends on."""
         paths = self._paths(row)
-        _, read = segmenter_for(self.segmenter, row)
+        _, read = segmenter_for(self.segmenter, row, self.binning)
         files = [*(file for path in paths for file in files_of(path)), *read]
         return part_name(self.settings() | {"paths": list(paths)}, list(dict.fromkeys(files)))
 
     def task(self, row: Mapping[str, Any], part: Path, flat: np.ndarray | None) -> "Task":
         """Make the task of one field, a row of the index, under its plate's illumination."""
-        segmenter, _ = segmenter_for(self.segmenter, row)
+        segmenter, _ = segmenter_for(self.segmenter, row, self.binning)
         job = self if segmenter is self.segmenter else replace(self, segmenter=segmenter)
         return Task(job, self._paths(row), part, flat)
 
@@ -74,7 +77,7 @@ class Task:
 
 
 def read_checked(task: Task) -> list[np.ndarray]:
-    """Read the channels of a task's field, (Y, X) each; what may be over in a moment is tried again.
+    """Read and bin the channels of a task's field, (Y, X) each; what may pass is tried again.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def read_checked(task: Task) -> list[np.ndarray]:
         kind = plane.dtype.kind
         if kind not in "uif" or (kind == "f" and not np.isfinite(plane).all()):
             raise FieldError(f"{path} holds {plane.dtype} that are no finite numbers")
-    return planes
+    return [bin_pixels(plane, task.job.binning) for plane in planes]
 
 
 def _may_pass(cause: BaseException | None) -> bool:
@@ -109,17 +112,29 @@ def cut_field(task: Task) -> str:
     """Read, correct, segment and cut one field and write its part; give what was wrong, or ""."""
     start = time.perf_counter()
     try:
-        planes = read_checked(task)
-        raw = np.stack(planes)
-        field = raw if task.flat is None else _correct(raw, task.flat)
-        labels = task.job.segmenter.segment(field, task.job.channels)
+        planes, field, labels = segment_field(task)
     except FieldError as error:
         return str(error)
-    cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=raw)
+    cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=np.stack(planes))
     types = [plane.dtype.str for plane in planes]
     told = "".join(types if len(set(types)) > 1 else types[:1])
     write_part(task.part, replace(cells, types=told, seconds=time.perf_counter() - start))
     return ""
+
+
+def segment_field(task: Task) -> tuple[list[np.ndarray], np.ndarray, Labels]:
+    """Read a task's field (see `read_checked`), correct it (C, Y, X), and find its objects.
+
+    Raises
+    ------
+    FieldError
+        When it cannot be read, or the segmenter cannot use it.
+    """
+    planes = read_checked(task)
+    field = np.stack(planes)
+    if task.flat is not None:
+        field = _correct(field, task.flat)
+    return planes, field, task.job.segmenter.segment(field, task.job.channels)
 
 
 def _correct(raw: np.ndarray, flat: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from cellssl.cells.binning import bin_labels
 from cellssl.cells.bodies import number_cells
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
@@ -46,6 +47,8 @@ class LabelImages:
         The label images of the field that this segmenter is for; see `for_field`.
     problem : str
         Why there are none.
+    binning : int
+        Side in pixels of the blocks that the field is averaged over; label images have its full size.
 
     Examples
     --------
@@ -60,6 +63,7 @@ class LabelImages:
     nucleus_channel: str | None = None
     files: tuple[Path, ...] = ()
     problem: str = ""
+    binning: int = 1
 
     @property
     def name(self) -> str:
@@ -93,8 +97,8 @@ class LabelImages:
                     "{site}, {image} or a metadata column)"
                 )
 
-    def for_field(self, row: Mapping[str, Any]) -> "LabelImages":
-        """Give the segmenter of one field, a row of the index.
+    def for_field(self, row: Mapping[str, Any], binning: int = 1) -> "LabelImages":
+        """Give the segmenter of one field, a row of the index, whose pixels are binned.
 
         Raises
         ------
@@ -106,7 +110,7 @@ class LabelImages:
             files = tuple(_find(text, row, image).absolute() for text in self._texts())
         except FieldError as error:
             return replace(self, problem=str(error))
-        return replace(self, files=files)
+        return replace(self, files=files, binning=binning)
 
     def segment(self, field: np.ndarray, channels: Sequence[str]) -> Labels:  # noqa: ARG002
         """Read the label images of a field (C, Y, X).
@@ -118,7 +122,7 @@ class LabelImages:
         """
         if not self.files:
             raise FieldError(self.problem or "label images are read for one field: see for_field")
-        nuclei, *cells = (_read(path, field.shape[1:]) for path in self.files)
+        nuclei, *cells = (_read(path, field.shape[1:], self.binning) for path in self.files)
         return Labels(nuclei, number_cells(nuclei, cells[0]) if cells else None)
 
     def _texts(self) -> list[str]:
@@ -213,9 +217,10 @@ def _listed(folder: str, _changed: int) -> list[str]:
     return sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in _ENDINGS)
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Read a label image that fits a field: (Y, X) int32."""
-    labels = _load(path)
+def _read(path: Path, shape: tuple[int, ...], binning: int) -> np.ndarray:
+    """Read a label image that fits a field, both binned: (Y, X) int32."""
+    whole = _load(path)
+    labels = bin_labels(whole, binning) if whole.ndim == len(shape) else whole
     if labels.shape != shape:
         sizes = (" × ".join(map(str, size)) for size in (labels.shape, shape))
         raise FieldError("{} is {} pixels, its field {}".format(path, *sizes))

@@ -61,18 +61,20 @@ class FieldSegmenter(Segmenter, Protocol):
         """The files besides the images that the result for this field depends on."""
         ...
 
-    def for_field(self, row: Mapping[str, Any]) -> "FieldSegmenter":
-        """Give the segmenter of one field, a row of the index."""
+    def for_field(self, row: Mapping[str, Any], binning: int = 1) -> "FieldSegmenter":
+        """Give the segmenter of one field, a row of the index, whose pixels are binned."""
         ...
 
 
-def segmenter_for(segmenter: Segmenter, row: Mapping[str, Any]) -> tuple[Segmenter, Sequence[Path]]:
+def segmenter_for(
+    segmenter: Segmenter, row: Mapping[str, Any], binning: int = 1
+) -> tuple[Segmenter, Sequence[Path]]:
     """Give the segmenter of one field, a row of the index, and the files it reads besides images.
 
     Most segmenters are the same for every field, and read none.
     """
     if isinstance(segmenter, FieldSegmenter):
-        bound = segmenter.for_field(row)
+        bound = segmenter.for_field(row, binning)
         return bound, bound.files
     return segmenter, ()
 

@@ -17,9 +17,7 @@ from cellssl.plates.illumination import (
     GRID,
     Method,
     block_means,
-    correct,
     estimate,
-    expand,
 )
 
 __all__ = ["Shading", "measure_shading", "sample_fields"]
@@ -50,11 +48,6 @@ class Shading:
             plates = [str(plate) for plate in file["plates"]]
             channels = tuple(str(channel) for channel in file["channels"])
             return cls(channels, dict(zip(plates, file["maps"], strict=True)))
-
-    def correct(self, field: np.ndarray, plate: str) -> np.ndarray:
-        """Divide a field (C, Y, X) of a plate by its illumination, in its own type."""
-        flat = self.maps.get(plate)
-        return field if flat is None else correct(field, expand(flat, field.shape[1:]))
 
     def write(self, path: Path, *, made_of: str) -> None:
         """Write it, whole or not at all, with the fingerprint of what it was estimated from."""

@@ -171,6 +171,15 @@ class Segmentation:
 class Cutting:
     """How fields become crops, beside the segmenter."""
 
+    binning: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=16,
+            help="Average blocks of so many pixels a side as images are read: 2 makes of 40x 20x. Sizes in pixels "
+            "then mean binned ones.",
+        ),
+    ] = 1
     illumination: Annotated[
         str,
         typer.Option(

@@ -62,6 +62,7 @@ def run(
     changes: Mapping[str, Any] | None = None,
     segmenter: Segmenter | None = None,
     crop_size: int | None = None,
+    binning: int = 1,
     illumination: Method = "median",
     keep: Sequence[str] = (),
     label: str | None = None,
@@ -110,7 +111,7 @@ def run(
         Model names mapped to weight files (None: by name); ResNet-101, random and simple features when left out.
     sample
         Cells that baselines embed and that scores are computed on, drawn evenly over the wells.
-    illumination, keep, workers, scheduler
+    binning, illumination, keep, workers, scheduler
         As in :func:`cellssl.cells.crop`.
     download
         Whether pretrained weights that are not at hand may be downloaded.
@@ -141,6 +142,7 @@ def run(
         crop,
         segmenter=segmenter,
         size=size,
+        binning=binning,
         illumination=illumination,
         keep=keep,
         workers=workers,
@@ -162,6 +164,7 @@ def run(
         embeddings["cellssl"],
         scores,
         segmenter,
+        binning=binning,
         label=label,
         dose=dose,
     )

@@ -9,7 +9,7 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 
 import cellssl
-from cellssl.cells import Segmenter, Shading, find_nucleus_channel, segmenter_for
+from cellssl.cells import Job, Segmenter, Shading, find_nucleus_channel, segment_field
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
@@ -22,7 +22,7 @@ from cellssl.phenotypes import (
     similarity,
 )
 from cellssl.pipeline.workspace import Workspace
-from cellssl.plates import FieldError, PlateIndex, read_field
+from cellssl.plates import FieldError, PlateIndex
 from cellssl.protocols import Protocol
 from cellssl.report import Overlay, explore, write_report
 from cellssl.report.doses import position_curve
@@ -45,6 +45,7 @@ def summarise(
     scores: pd.DataFrame,
     segmenter: Segmenter,
     *,
+    binning: int,
     label: str | None,
     dose: str | None,
 ) -> Path:
@@ -52,6 +53,8 @@ def summarise(
     report = space / "report.html"
     fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
     light = crops.path.parent / "illumination.npz"
+    channels = () if index is None else tuple(index.channels)
+    job = Job(segmenter, channels, crops.size, masks=False, binning=binning)
     shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
 
     def work() -> None:
@@ -70,7 +73,7 @@ def summarise(
             index=index,
             protocol=recipe,
             metrics=metrics if metrics.exists() else None,
-            overlays=[] if index is None else _outline(index, segmenter, shading, label),
+            overlays=[] if index is None else _outline(index, job, shading, label),
             illumination=shading.maps,
             figures=_draw_doses(cells, dose, space / "similarity"),
             notes=[f"{page.name}, beside this page, shows the cells themselves, one by one."],
@@ -131,24 +134,20 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     return [("Position against dose", figure, caption)]
 
 
-def _outline(
-    index: PlateIndex, segmenter: Segmenter, shading: Shading, label: str | None
-) -> list[Overlay]:
+def _outline(index: PlateIndex, job: Job, shading: Shading, label: str | None) -> list[Overlay]:
     """Segment some fields again, of different labels, for the eye to judge."""
     fields = index.fields
     if label in fields:
         fields = fields[~fields[label].duplicated()]
-    wanted = getattr(segmenter, "nucleus_channel", None)
+    wanted = getattr(job.segmenter, "nucleus_channel", None)
     nucleus = find_nucleus_channel(index.channels, wanted)
     overlays = []
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]
         title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
         try:
-            raw = read_field(field, index.channels)
-            pixels = shading.correct(raw, str(field["Metadata_Plate"]))
-            own, _ = segmenter_for(segmenter, field.to_dict())
-            found = own.segment(pixels, index.channels)
+            task = job.task(field.to_dict(), Path(), shading.maps.get(str(field["Metadata_Plate"])))
+            _, pixels, found = segment_field(task)
         except FieldError as error:
             _log.warning("no outlines of this field: %s", error)
             continue

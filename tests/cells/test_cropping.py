@@ -176,14 +176,14 @@ def test_crops_that_do_not_hold_a_cell(make_plate, tmp_path, caplog):
 
 
 def test_at_10x_the_usual_crop_shows_many_cells(caplog):
-    _check_size(96, {"P1": 9.4, "P2": 28.0})
+    _check_size(96, 1, {"P1": 9.4, "P2": 28.0})
     assert len(caplog.messages) == 1
     assert "nuclei are usually 9 px across and crops 96 px: each shows many" in caplog.messages[0]
     assert "crop.size) of 24 px, and crops of 36 px" in caplog.messages[0]
 
 
 def test_of_many_plates_whose_crops_hold_no_cell_one_is_named(caplog):
-    _check_size(24, {"P1": 14.0, "P2": 0.0, "P3": 15.0, "P4": 16.0, "P5": 1.0})
+    _check_size(24, 1, {"P1": 14.0, "P2": 0.0, "P3": 15.0, "P4": 16.0, "P5": 1.0})
     assert caplog.messages[0].startswith("plate P1 and 2 more: nuclei are usually 15 px across")
     assert (
         "plate P5: nuclei are usually 1 px across and crops 24 px: each shows" in caplog.messages[1]

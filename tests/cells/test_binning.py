@@ -1,0 +1,95 @@
+"""Binned, a plate whose every pixel stands four times is the plate itself."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from cellssl.cells import LabelImages, crop
+from cellssl.cells.binning import bin_labels, bin_pixels
+from cellssl.cells.cropping import _check_size
+from cellssl.crops import Crops
+from cellssl.errors import CropError
+from cellssl.plates import read_field
+
+KEYS = ["Metadata_Center_Y", "Metadata_Center_X"]
+
+
+def run(index, out, **arguments):
+    return Crops.open(crop(index, out, **{"size": 32, "progress": False, **arguments}).crops)
+
+
+def enlarge(index, labels=None):
+    """Write each file of a plate, and perhaps its label images, with every pixel four times."""
+    paths = [path for column in index.fields.filter(like="Path_") for path in index.fields[column]]
+    for path in [*paths, *([] if labels is None else labels.iterdir())]:
+        image = tifffile.imread(path)
+        tifffile.imwrite(path, image.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_blocks_are_averaged_in_their_own_type():
+    pixels = np.arange(35, dtype=np.uint16).reshape(5, 7)
+    np.testing.assert_array_equal(bin_pixels(pixels, 2), [[4, 6, 8], [18, 20, 22]])
+    assert bin_pixels(pixels, 1) is pixels
+    assert bin_pixels(pixels.astype(np.uint8), 2).dtype == np.uint8
+    full = np.full((16, 16), 65535, np.uint16)
+    assert bin_pixels(full, 16).tolist() == [[65535]]
+    assert bin_pixels(full.astype(np.int32) * 30_000, 16).tolist() == [[65535 * 30_000]]
+    np.testing.assert_array_equal(bin_pixels(np.array([[1.0, 2], [3, np.inf]]), 2), [[np.inf]])
+
+
+def test_a_block_has_the_number_in_its_middle():
+    labels = np.zeros((7, 6), np.int32)
+    labels[1, 4], labels[4, 1] = 5, 7
+    np.testing.assert_array_equal(bin_labels(labels, 3), [[0, 5], [7, 0]])
+    np.testing.assert_array_equal(bin_labels(labels, 1), labels)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plate_enlarged_and_binned_gives_the_same_crops(make_plate, tmp_path, workers):
+    index = make_plate(2)
+    before = run(index, tmp_path / "whole")
+    enlarge(index)
+    after = run(index, tmp_path / "binned", binning=2, workers=workers)
+    np.testing.assert_array_equal(after.read(slice(None)), before.read(slice(None)))
+    np.testing.assert_array_equal(after.masks(slice(None)), before.masks(slice(None)))
+    assert after.uns["cellssl"]["binning"] == 2
+    # Places and areas are those of the files.
+    assert (after.obs["Area_Nucleus"] == 4 * before.obs["Area_Nucleus"]).all()
+    np.testing.assert_allclose(after.obs[KEYS], before.obs[KEYS] * 2 + 0.5)
+    y, x = (round(value) for value in after.obs[KEYS].iloc[3])
+    brightest = read_field(index.fields.iloc[0])[1, y - 5 : y + 5, x - 5 : x + 5]
+    assert brightest.min() > 1000
+
+
+def test_label_images_have_the_full_size(make_plate, tmp_path):
+    index = make_plate(2)
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for well in ("A01", "A02"):
+        labels = np.zeros((96, 96), np.uint16)
+        labels[28:40, 24:36], labels[60:70, 50:60] = 3, 9
+        tifffile.imwrite(folder / f"{well}_DNA.tif", labels)
+    segmenter = LabelImages(str(folder))
+    before = run(index, tmp_path / "whole", segmenter=segmenter)
+    enlarge(index, folder)
+    after = run(index, tmp_path / "binned", segmenter=segmenter, binning=2)
+    assert after.obs["Metadata_Label"].tolist() == [3, 9, 3, 9]
+    np.testing.assert_array_equal(after.masks(slice(None)), before.masks(slice(None)))
+
+
+def test_another_binning_wants_another_folder(make_plate, tmp_path):
+    index = make_plate(1)
+    run(index, tmp_path / "out")
+    with pytest.raises(CropError, match=r"other settings \(binning: 1, now 2\)"):
+        run(index, tmp_path / "out", binning=2)
+    with pytest.raises(CropError, match=r"got a binning of 0, wanted 1 \(none\) to 16"):
+        run(index, tmp_path / "other", binning=0)
+
+
+def test_wide_nuclei_are_better_binned(caplog):
+    _check_size(96, 1, {"P1": 72.0})
+    assert "or binned by --binning 2 a view of 90 px, and crops of 136 px" in caplog.messages[0]
+    _check_size(96, 2, {"P1": 140.0})
+    assert "or binned by --binning 10 a view of 70 px" in caplog.messages[1]
+    _check_size(64, 1, {"P1": 40.0})
+    assert "binned" not in caplog.messages[2]
