@@ -1,9 +1,11 @@
-"""A table's column, found by the name that a person gives it."""
+"""A cells' table: its column of areas, and columns found by the name that a person gives them."""
 
 import re
 from collections.abc import Iterable
 
-__all__ = ["bare_name", "find_column"]
+__all__ = ["AREA", "bare_name", "find_column"]
+
+AREA = "Area_Nucleus"  # in pixels of the crops
 
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
 

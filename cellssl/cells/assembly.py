@@ -14,6 +14,7 @@ from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usua
 from cellssl.cells.parts import facts_type, read_cells, read_part
 from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks, rows_of
+from cellssl.columns import AREA
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
 from cellssl.progress import track
@@ -21,7 +22,7 @@ from cellssl.words import listed
 
 __all__ = ["Assembly"]
 
-_AREAS = ("Area_Nucleus", "Area_Cell")
+_AREAS = (AREA, "Area_Cell")
 _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")
 _ROWS = 256  # fields whose rows are written together
@@ -193,7 +194,7 @@ class Assembly:
     def _obs(
         self, field: Mapping[str, Any], cells: np.ndarray, reasons: np.ndarray
     ) -> pd.DataFrame:
-        """Make the table of a field's cut cells: places and areas in the pixels of its files."""
+        """Make the table of a field's cut cells: where they lie is in the pixels of its files."""
         by = self._settings["binning"]
         center = (cells["center"] + 0.5) * by - 0.5
         place = "/".join(str(field[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
@@ -207,7 +208,7 @@ class Assembly:
                 "Metadata_Center_Y": center[:, 0],
                 "Metadata_Center_X": center[:, 1],
                 "Metadata_Label": cells["label"],
-                **dict(zip(_AREAS, cells["areas"].T * by**2, strict=False)),
+                **dict(zip(_AREAS, cells["areas"].T, strict=False)),
                 **dict(zip(quality_columns(self._channels), cells["quality"].T, strict=True)),
                 "Quality_Reason": reasons,
             },

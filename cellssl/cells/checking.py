@@ -8,6 +8,7 @@ import pandas as pd
 
 from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usual_by_plate
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
+from cellssl.columns import AREA
 from cellssl.crops import Crops
 from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
@@ -39,7 +40,7 @@ def check_crops(crops: Crops) -> pd.DataFrame:
     >>> table = check_crops(Crops.open("crops.h5ad"))  # doctest: +SKIP
     >>> table["Quality_Reason"].value_counts()  # doctest: +SKIP
     """
-    known = crops.obs.get("Area_Nucleus")
+    known = crops.obs.get(AREA)
     areas = np.zeros(len(crops)) if known is None else known.to_numpy(float)
     rows = {
         str(plate): np.flatnonzero(crops.plates == plate) for plate in dict.fromkeys(crops.plates)

@@ -88,7 +88,7 @@ def crop(
     binning : int
         Side of the blocks of pixels that are averaged as a field is read: 2 makes of a plate at 40x
         one at 20x, in a quarter of the time and room. All that is in pixels (`size`, a segmenter's
-        diameter) means binned ones, apart from where a cell lies and its areas in the cells' table.
+        diameter, areas) means binned ones, apart from where a cell lies in its field.
     illumination : str
         ``median``, ``basicpy`` (where it is installed) or ``none``.
     keep : sequence of str

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cellssl.crops.imports import import_crops
     from cellssl.crops.joining import join_crops
     from cellssl.crops.labelling import label_crops
+    from cellssl.crops.magnification import compare_magnification
     from cellssl.crops.percentiles import PercentileTable
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
     from cellssl.crops.store import Crops, crop_file
@@ -21,6 +22,7 @@ __all__ = [
     "FittedScaling",
     "PercentileTable",
     "Scaling",
+    "compare_magnification",
     "crop_file",
     "export_crops",
     "fit_scaling",
@@ -39,6 +41,7 @@ _homes = {
     "FittedScaling": "scaling",
     "PercentileTable": "percentiles",
     "Scaling": "scaling",
+    "compare_magnification": "magnification",
     "crop_file": "store",
     "export_crops": "exports",
     "fit_scaling": "scaling",

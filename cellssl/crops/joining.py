@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cellssl.crops.foreign import described
+from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
@@ -86,6 +87,7 @@ def join_crops(
 def _check_alike(opened: Sequence[Crops]) -> None:
     first = opened[0]
     for other in opened[1:]:
+        compare_magnification(other, first.nucleus, of=f"in {first.path}")
         if other.size != first.size:
             raise CropError(
                 f"{first.path} has crops of {first.size} px, {other.path} of {other.size} px: crop "

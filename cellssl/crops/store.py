@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
+from cellssl.columns import AREA
 from cellssl.crops.layout import PIXELS, STENCILS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
@@ -207,6 +208,13 @@ class Crops:
     def size(self) -> int:
         """Height and width of a crop in pixels."""
         return self.shape[2]
+
+    @cached_property
+    def nucleus(self) -> float:
+        """Usual diameter of a nucleus in a crop's pixels; 0 where no areas are known."""
+        if AREA not in self.obs or not self.obs[AREA].notna().any():
+            return 0.0
+        return float(np.sqrt(4 * self.obs[AREA].median() / np.pi))
 
     @property
     def plates(self) -> np.ndarray:

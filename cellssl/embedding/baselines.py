@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellssl.columns import AREA
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
@@ -23,7 +24,6 @@ __all__ = [
 PRETRAINED = ("resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101")
 STATISTICS = ("simple-features", "intensity-features")
 RANDOM = "random"
-AREA = "Area_Nucleus"
 
 
 def baseline_names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from cellssl.crops import Crops, FittedScaling
+from cellssl.crops import Crops, FittedScaling, compare_magnification
 from cellssl.embedding.baselines import baseline_names
 from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.encoders import rebuild
@@ -67,6 +67,8 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
     if not saved["finished"]:
         logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
+    nucleus = float(saved.get("nucleus", 0))  # not known of runs before it was written down
+    compare_magnification(crops, nucleus, of=f"where {file} was trained")
     return Extractor(
         name=name,
         network=network,

@@ -18,6 +18,7 @@ from cellssl.protocols.protocol import Protocol
 __all__ = ["Finding", "check", "require_fit"]
 
 _LITTLE = 0.0005  # share of a view's pixels: less than two pixels of 64 × 64
+_TIGHT, _VIEW, _LOOSE = 1.5, 2.5, 8.0  # diameters of a nucleus: too few for a view, good, too many
 _BEYOND = {"mirror": "are mirrored at its border", "zeros": "become black"}
 
 
@@ -35,6 +36,7 @@ def check(
     channels: Sequence[str],
     stored_size: int,
     masks: Sequence[str] = (),
+    nucleus: float = 0,
     columns: Collection[str] | None = None,
     images: Any = None,
     stencils: Any = None,
@@ -51,6 +53,8 @@ def check(
         The crops' height and width in pixels.
     masks
         Names of the crops' masks.
+    nucleus
+        Usual diameter of a nucleus in pixels; 0 where it is not known.
     columns
         Names of the columns of the crops' table; None when they are not to be looked at.
     images
@@ -85,7 +89,7 @@ def check(
         warnings = () if errors else _warnings(one, channels, stored_size, masks, pictures, hidden)
         found[name] = [
             *(Finding("error", text) for text in errors),
-            *(Finding("warning", text) for text in warnings),
+            *(Finding("warning", text) for text in (*_framing(one, nucleus), *warnings)),
         ]
     return _by_group(found)
 
@@ -136,6 +140,7 @@ def require_fit(
     channels: Sequence[str],
     stored_size: int,
     masks: Sequence[str] = (),
+    nucleus: float = 0,
     columns: Collection[str] | None = None,
 ) -> list[Finding]:
     """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
@@ -151,7 +156,12 @@ def require_fit(
         With all errors.
     """
     findings = check(
-        protocol, channels=channels, stored_size=stored_size, masks=masks, columns=columns
+        protocol,
+        channels=channels,
+        stored_size=stored_size,
+        masks=masks,
+        nucleus=nucleus,
+        columns=columns,
     )
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
@@ -182,6 +192,18 @@ def _too_small(protocol: Protocol, stored_size: int) -> list[str]:
     return [
         f"crop.size is {size} px, but the crops have {stored_size} px; cut larger crops "
         f"(1.5 × {size} = {round(1.5 * size)} px is good), or make crop.size {stored_size} at most"
+    ]
+
+
+def _framing(protocol: Protocol, nucleus: float) -> list[str]:
+    """Say when a view holds hardly a nucleus, or many cells."""
+    size = protocol.crop.size
+    if not nucleus or _TIGHT * nucleus <= size <= _LOOSE * nucleus:
+        return []
+    shows = "cells are cut off" if size < _TIGHT * nucleus else "each view shows many cells"
+    return [
+        f"nuclei are usually {nucleus:.0f} px across and views (crop.size) {size} px: {shows}. Views of some "
+        f"{2 * round(_VIEW * nucleus / 2)} px would suit them, or crops of another --binning"
     ]
 
 

@@ -125,7 +125,8 @@ def train(
         out,
         partners=partners,
         labels=labels,
-        description=_describe(protocol, source, scaling, labels),
+        description={"nucleus": round(crops.nucleus, 2)}
+        | _describe(protocol, source, scaling, labels),
         device=device,
         devices=devices,
         nodes=nodes,
@@ -141,6 +142,7 @@ def require_crops(protocol: Protocol, crops: Crops) -> list[Finding]:
         channels=crops.channels,
         stored_size=crops.size,
         masks=crops.mask_names,
+        nucleus=crops.nucleus,
         columns=list(crops.obs.columns),
     )
 

@@ -48,6 +48,7 @@ def check_crops(
         channels=crops.channels,
         stored_size=crops.size,
         masks=crops.mask_names,
+        nucleus=crops.nucleus,
         columns=list(crops.obs.columns),
     )
     found = hold()

@@ -14,8 +14,8 @@ from cellssl.training.settings import TrainingSettings
 
 __all__ = ["identify", "previous"]
 
-# They change nothing in the result, or no more than another graphics card does.
-_HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description")
+# They change nothing in the result, or no more than another graphics card does, or follow from the cells.
+_HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description", "nucleus")
 
 
 def identify(

@@ -99,6 +99,16 @@ def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):
     np.testing.assert_array_equal(obs["Metadata_Dose"], [np.nan, np.nan, 1.5, 2, 3])
 
 
+def test_plates_of_another_magnification_are_told(write, batch, tmp_path, caplog):
+    other = batch(3, plate="P2")
+    other = dataclasses.replace(other, obs=other.obs.assign(Area_Nucleus=4 * 100 * np.pi))
+    first = batch(2)
+    first = dataclasses.replace(first, obs=first.obs.assign(Area_Nucleus=100 * np.pi))
+    join_crops([write("a", first), write("b", other)], tmp_path / "j.h5ad")
+    assert "nuclei are usually 40 px across in" in caplog.text
+    assert f"and 20 px in {tmp_path / 'a'}" in caplog.text
+
+
 def test_what_files_say_differently_is_kept_for_each(write, batch, tmp_path):
     one = write("a", batch(2), segmenter={"name": "threshold"}, lens=20)
     two = write("b", batch(2, plate="P2"), segmenter={"name": "cellpose", "sizes": [1, 2]}, lens=20)

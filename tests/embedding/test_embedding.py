@@ -253,3 +253,21 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(crops: Crops, tmp_
     (tmp_path / "file").touch()
     with pytest.raises(CellsslError, match="cannot write"):
         embed(crops, "random", tmp_path / "file" / "e.h5ad")
+
+
+@pytest.mark.parametrize(
+    ("trained", "told"), [({"nucleus": 24.0}, True), ({"nucleus": 11.0}, False), ({}, False)]
+)
+def test_cells_of_another_magnification_are_told(new_crops, new_run, caplog, trained, told) -> None:
+    """Nuclei of 130 pixels are 12.9 px across."""
+    run = new_run(**trained)
+    embed(new_crops(), run)
+    assert (f"other.h5ad, and 24 px where {run}" in caplog.text) is told
+    assert ("nuclei are usually 13 px across in" in caplog.text) is told
+
+
+def test_cells_whose_areas_are_not_known_are_embedded_as_ever(new_crops, new_run, caplog) -> None:
+    unknown = new_crops(area=False)
+    assert unknown.nucleus == 0
+    embed(unknown, new_run(nucleus=24.0))
+    assert "magnification" not in caplog.text

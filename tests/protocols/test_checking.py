@@ -205,3 +205,14 @@ def test_what_is_left_out_leaves_the_draws_of_the_others() -> None:
     images = torch.full((64, 1, 16, 16), 0.5)
     (told,) = check(protocol, channels=["DNA"], stored_size=16, images=images)
     assert "0.0% without stain_gain): lower stain_gain" in told.message
+
+
+def test_views_that_hold_hardly_a_nucleus_or_many_cells() -> None:
+    protocol = loads(small("[[flip: {}]]", size=64))
+    for nucleus in (0, 8, 25, 42):
+        assert check(protocol, channels=CHANNELS, stored_size=96, nucleus=nucleus) == []
+    (tight,) = check(protocol, channels=CHANNELS, stored_size=96, nucleus=60)
+    assert "60 px across and views (crop.size) 64 px: cells are cut off" in tight.message
+    assert "Views of some 150 px" in tight.message
+    (loose,) = check(protocol, channels=CHANNELS, stored_size=96, nucleus=7)
+    assert "each view shows many cells. Views of some 18 px" in loose.message

@@ -1,0 +1,36 @@
+"""Whether cells were pictured as large as others that they are compared with."""
+
+import logging
+
+from cellssl.crops.store import Crops
+
+__all__ = ["compare_magnification"]
+
+_LOG = logging.getLogger(__name__)
+_UNLIKE = 1.4  # ratio of usual diameters: of treatments it is less, of 40x and 60x 1.5
+
+
+def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> None:
+    """Say when a file's nuclei are far wider or narrower than others: all its cells look unlike those.
+
+    Parameters
+    ----------
+    crops : Crops
+        Cells whose nuclei's areas may be known.
+    nucleus : float
+        Usual diameter of the others' nuclei in pixels; 0 where it is not known.
+    of : str
+        Where those are, such as "in plate1/crops.h5ad".
+    """
+    if not nucleus or not crops.nucleus:
+        return
+    ratio = crops.nucleus / nucleus
+    if max(ratio, 1 / ratio) > _UNLIKE:
+        _LOG.warning(
+            "nuclei are usually %.0f px across in %s, and %.0f px %s: images of another magnification? "
+            "Crop with the --binning that makes them alike",
+            crops.nucleus,
+            crops.path,
+            nucleus,
+            of,
+        )
