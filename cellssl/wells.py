@@ -18,6 +18,7 @@ __all__ = [
 # Rows and columns of the usual plates, 6 to 1536 wells.
 PLATES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 _NAME = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]*0*(\d{1,2})\s*")
+_NUMBERED = re.compile(r"\s*r0*(\d{1,2})c0*(\d{1,2})\s*", re.IGNORECASE)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
 _COLUMNS = 48
@@ -26,6 +27,8 @@ _COLUMNS = 48
 def normalise_well(name: str) -> str:
     """Give a well its one spelling: upper-case row, column of two digits.
 
+    Rows and columns may also be numbered, as Harmony does: ``r02c03`` is B03.
+
     Raises
     ------
     PlateError
@@ -33,10 +36,10 @@ def normalise_well(name: str) -> str:
 
     Examples
     --------
-    >>> normalise_well("b3"), normalise_well("P024"), normalise_well("aa1")
-    ('B03', 'P24', 'AA01')
+    >>> normalise_well("b3"), normalise_well("P024"), normalise_well("aa1"), normalise_well("r02c03")
+    ('B03', 'P24', 'AA01', 'B03')
     """
-    found = _NAME.fullmatch(str(name))
+    found = _NAME.fullmatch(str(name)) or _NUMBERED.fullmatch(str(name))
     if not found:
         raise PlateError(
             f"{str(name)!r} is not a well; wanted a row and a column, such as A01 or P24."

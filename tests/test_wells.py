@@ -15,6 +15,8 @@ from cellssl.wells import normalise_well, well_from
         ("aa1", "AA01"),
         ("AF48", "AF48"),
         ("A-1", "A01"),
+        ("r02c03", "B03"),
+        ("R32C48", "AF48"),
     ],
 )
 def test_well_has_one_spelling(name: str, well: str) -> None:

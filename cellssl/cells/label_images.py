@@ -16,7 +16,8 @@ from cellssl.cells.binning import bin_labels
 from cellssl.cells.bodies import number_cells
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
-from cellssl.plates import FieldError, files_of, read_field
+from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
+from cellssl.plates.addresses import Address
 
 __all__ = ["LabelImages"]
 
@@ -24,6 +25,7 @@ _VERSION = 1  # raise it when the same files come to mean other objects
 _ENDINGS = (".tif", ".tiff", ".png", ".npy")
 _MOST = 10_000_000  # the largest number of an object: tables are as long as it
 _SHOWN = 3
+_IN_ZARR = "labels/"  # where OME-Zarr puts the labels of an image
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,16 @@ class LabelImages:
         Where a field's label image lies: a path with ``{plate}``, ``{well}``, ``{site}``,
         ``{image}`` (the name of the nucleus channel's file without its ending) or the name of any
         metadata column in braces, such as ``masks/{plate}/{well}_s{site:02d}.png``; or a folder,
-        where the file's name begins with that of the nucleus channel's file.
+        where the file's name begins with that of the nucleus channel's file; or, of a plate in
+        OME-Zarr, the group that each image holds its labels in: ``labels/nuclei``.
     cells : str or None
         The same for whole cells. They may be numbered on their own: each takes the number of the
         nucleus that covers most of it.
     nucleus_channel : str or None
         The channel whose file gives ``{image}``; by default the one named like a DNA stain, or the
         first.
-    files : tuple of Path
-        The label images of the field that this segmenter is for; see `for_field`.
+    addresses : tuple of str
+        Where the label images of the field lie that this segmenter is for; see `for_field`.
     problem : str
         Why there are none.
     binning : int
@@ -61,7 +64,7 @@ class LabelImages:
     nuclei: str
     cells: str | None = None
     nucleus_channel: str | None = None
-    files: tuple[Path, ...] = ()
+    addresses: tuple[str, ...] = ()
     problem: str = ""
     binning: int = 1
 
@@ -69,6 +72,11 @@ class LabelImages:
     def name(self) -> str:
         """``labels``."""
         return "labels"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the field's label images."""
+        return tuple(file for address in self.addresses for file in files_of(address))
 
     def settings(self) -> dict[str, Any]:
         """Give what the result depends on, apart from the files."""
@@ -90,11 +98,11 @@ class LabelImages:
         if self.nucleus_channel is not None:
             find_nucleus_channel(channels, self.nucleus_channel)
         for text in self._texts():
-            if not _names(text) and not Path(text).is_dir():
+            if not (_names(text) or Path(text).is_dir() or text.startswith(_IN_ZARR)):
                 raise PlateError(
                     f"{text} is no folder of label images, and names no field: wanted an existing "
                     "folder, or a path such as masks/{plate}_{well}_{site}.tif ({plate}, {well}, "
-                    "{site}, {image} or a metadata column)"
+                    f"{{site}}, {{image}} or a metadata column); or, in OME-Zarr, {_IN_ZARR}NAME"
                 )
 
     def for_field(self, row: Mapping[str, Any], binning: int = 1) -> "LabelImages":
@@ -107,10 +115,10 @@ class LabelImages:
         """
         image = self._image(row)
         try:
-            files = tuple(_find(text, row, image).absolute() for text in self._texts())
+            addresses = tuple(_find(text, row, image) for text in self._texts())
         except FieldError as error:
             return replace(self, problem=str(error))
-        return replace(self, files=files, binning=binning)
+        return replace(self, addresses=addresses, binning=binning)
 
     def segment(self, field: np.ndarray, channels: Sequence[str]) -> Labels:  # noqa: ARG002
         """Read the label images of a field (C, Y, X).
@@ -120,16 +128,16 @@ class LabelImages:
         FieldError
             When one is missing, cannot be read, or does not fit.
         """
-        if not self.files:
+        if not self.addresses:
             raise FieldError(self.problem or "label images are read for one field: see for_field")
-        nuclei, *cells = (_read(path, field.shape[1:], self.binning) for path in self.files)
+        nuclei, *cells = (_read(one, field.shape[1:], self.binning) for one in self.addresses)
         return Labels(nuclei, number_cells(nuclei, cells[0]) if cells else None)
 
     def _texts(self) -> list[str]:
         return [text for text in (self.nuclei, self.cells) if text is not None]
 
-    def _image(self, row: Mapping[str, Any]) -> Path | None:
-        """Give the file of the channel that names label images."""
+    def _image(self, row: Mapping[str, Any]) -> str | None:
+        """Give the address of the channel that names label images."""
         channels = [key.removeprefix("Path_") for key in row if key.startswith("Path_")]
         if not channels:
             return None
@@ -137,7 +145,7 @@ class LabelImages:
             chosen = channels[find_nucleus_channel(channels, self.nucleus_channel)]
         except PlateError:
             chosen = channels[0]
-        return files_of(row[f"Path_{chosen}"])[0]
+        return str(row[f"Path_{chosen}"])
 
 
 def _names(text: str) -> list[str]:
@@ -154,12 +162,19 @@ def _names(text: str) -> list[str]:
         raise PlateError(f"the braces of {text!r} do not fit together ({error})") from error
 
 
-def _find(text: str, row: Mapping[str, Any], image: Path | None) -> Path:
+def _find(text: str, row: Mapping[str, Any], image: str | None) -> str:
     """Find a field's label image."""
     if _names(text):
-        return Path(_filled(text, row, image))
+        return str(Path(_filled(text, row, image)).absolute())
     if image is None:
         raise PlateError(f"{text} is a folder, and the index has no images to find labels by")
+    if Path(text).is_dir():
+        return str(_beginning_like(files_of(image)[0], text).absolute())
+    return label_address(image, text)
+
+
+def _beginning_like(image: Path, text: str) -> Path:
+    """Find the file in a folder whose name begins with an image's."""
     stem = _stem(image)
     names = _listed(text, Path(text).stat().st_mtime_ns)
     begin = bisect.bisect_left(names, stem)
@@ -181,7 +196,7 @@ def _find(text: str, row: Mapping[str, Any], image: Path | None) -> Path:
     )
 
 
-def _filled(text: str, row: Mapping[str, Any], image: Path | None) -> str:
+def _filled(text: str, row: Mapping[str, Any], image: str | None) -> str:
     """Put a field's values into a pattern."""
     values: dict[str, Any] = {
         key.removeprefix("Metadata_"): value
@@ -190,7 +205,7 @@ def _filled(text: str, row: Mapping[str, Any], image: Path | None) -> str:
     }
     values |= {key.lower(): value for key, value in values.items()}
     if image is not None:
-        values["image"] = _stem(image)
+        values["image"] = _stem(files_of(image)[0])
     try:
         return text.format_map(values)
     except KeyError as error:
@@ -217,13 +232,17 @@ def _listed(folder: str, _changed: int) -> list[str]:
     return sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in _ENDINGS)
 
 
-def _read(path: Path, shape: tuple[int, ...], binning: int) -> np.ndarray:
-    """Read a label image that fits a field, both binned: (Y, X) int32."""
-    whole = _load(path)
+def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
+    """Read the label image at an address that fits a field, both binned: (Y, X) int32."""
+    inside = Address.parse(path).planes[0].at is not None
+    whole = read_labels(path) if inside else _load(Path(path))
     labels = bin_labels(whole, binning) if whole.ndim == len(shape) else whole
     if labels.shape != shape:
         sizes = (" × ".join(map(str, size)) for size in (labels.shape, shape))
-        raise FieldError("{} is {} pixels, its field {}".format(path, *sizes))
+        raise FieldError(
+            "{} is {} pixels, its field {}: make it of the image as it is, or resize it without "
+            "interpolation".format(path, *sizes)
+        )
     if labels.dtype.kind not in "iu":
         raise FieldError(
             f"{path} holds {labels.dtype}: wanted whole numbers, 0 for the background and one number "

@@ -16,6 +16,8 @@ __all__ = [
 
 MEASURES = ("Noise", "Sharpness", "Saturated")
 _FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # what cameras give at most
+# The same of 10 to 14 bits that were shifted to the upper end of 16.
+_FULL += tuple((2**bits - 1) << (16 - bits) for bits in (10, 12, 14))
 _LEAST = 24  # px: a smaller middle than this would say little
 _STRIDE = 8  # px: a field's background is found on as many fewer pixels
 _BINOMIAL = np.array([1, 2, 1], np.float32)
@@ -49,7 +51,8 @@ def middle(size: int) -> slice:
 def saturation_level(pixels: np.ndarray) -> float:
     """Give the value at which the camera was full, or infinity where none of `pixels` reached it.
 
-    Cameras of 10 to 14 bits write into files of 16: a largest value of just 4,095 is such an end.
+    Cameras of 10 to 14 bits write into files of 16, at their lower or upper end: a largest value of
+    just 4,095, or of 16 times as much, is such an end.
     """
     top = pixels.max(initial=0)
     return float(top) if pixels.dtype.kind in "ui" and top in _FULL else np.inf

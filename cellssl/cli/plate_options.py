@@ -112,7 +112,8 @@ class Segmentation:
         typer.Option(
             help="Label images of nuclei (TIFF, PNG, NPY), one per field: a folder where their names begin like "
             "the nucleus channel's, or a path with {plate}, {well}, {site}, {image} or a metadata column: "
-            "'masks/{plate}/{well}_{site}.tif'. Takes --segmenter labels for granted.",
+            "'masks/{plate}/{well}_{site}.tif'; or labels/NAME, those of each image in OME-Zarr. Takes --segmenter "
+            "labels for granted.",
         ),
     ] = None
     cell_labels: Annotated[

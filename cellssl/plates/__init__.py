@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from cellssl.plates.addresses import files_of
     from cellssl.plates.fields import FieldError, read_field, read_planes
     from cellssl.plates.indexing import index
+    from cellssl.plates.ome_labels import label_address, read_labels
     from cellssl.plates.plateindex import PlateIndex
     from cellssl.plates.platemap import plate_maps
     from cellssl.plates.simulation import SimulatedPlate, simulate
@@ -18,8 +19,10 @@ __all__ = [
     "SimulatedPlate",
     "files_of",
     "index",
+    "label_address",
     "plate_maps",
     "read_field",
+    "read_labels",
     "read_planes",
     "simulate",
 ]
@@ -31,8 +34,10 @@ _homes = {
     "SimulatedPlate": "simulation",
     "files_of": "addresses",
     "index": "indexing",
+    "label_address": "ome_labels",
     "plate_maps": "platemap",
     "read_field": "fields",
+    "read_labels": "ome_labels",
     "read_planes": "fields",
     "simulate": "simulation",
 }

@@ -98,7 +98,7 @@ class PlaneReader:
                 raise FieldError(f"{path} is empty (0 bytes): copy it again or take it out.")
             page = _grey_page(self._open(path), plane)
             _check_whole(page, size, path)
-            return page.asarray()
+            return _upright(page, page.asarray())
         except FieldError:
             raise
         except FileNotFoundError as error:
@@ -124,10 +124,11 @@ class PlaneReader:
 def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
     """Give the page that is meant, when it is grey and flat; without a number, the only one."""
     pages = len(file.pages)
-    if plane.page is None and pages != 1:
+    if plane.page is None and pages != 1 and not _only_smaller(file):
         raise FieldError(
             f"{plane.path} holds {pages} pages; wanted one grey plane. Index it with --layout "
-            "ome-tiff when it is an OME-TIFF; split other stacks into planes, or project them, first."
+            "ome-tiff when it is an OME-TIFF or a hyperstack of ImageJ; split other stacks into planes, or "
+            "project them, first."
         )
     if plane.page is not None and plane.page >= pages:
         raise FieldError(
@@ -144,6 +145,17 @@ def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
             "channels that are wanted with --channel."
         )
     return page
+
+
+def _only_smaller(file: tifffile.TiffFile) -> bool:
+    """Say whether all pages but the first are smaller copies of it: a pyramid's, or a thumbnail."""
+    return all(cast("tifffile.TiffPage", page).is_reduced for page in file.pages[1:])
+
+
+def _upright(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
+    """Turn an image over whose white is 0, as TIFF has it; ImageJ only shows its own the other way."""
+    inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not page.is_imagej
+    return np.invert(image) if inverted and image.dtype.kind == "u" else image
 
 
 def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:

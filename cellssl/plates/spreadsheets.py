@@ -30,8 +30,8 @@ def read_spreadsheet(
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
     whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
-    unless all may be thousands (``1,500``). The text is UTF-8, UTF-16 with its mark (Excel's Unicode
-    text), or else Windows-1252. Empty rows, and empty columns without a name, are left out.
+    unless all may be thousands (``1,500``). The text is UTF-8, UTF-16 (Excel's Unicode text), or
+    else Windows-1252. Empty rows, and empty columns without a name, are left out.
 
     `rows` limits how many are read; 0 gives the columns alone.
 
@@ -58,6 +58,8 @@ def read_spreadsheet(
             skipinitialspace=True,
             nrows=rows,
         )
+    except PlateError:
+        raise
     except FileNotFoundError as error:
         raise PlateError(f"there is no metadata file {path}.") from error
     except (OSError, EOFError, ValueError) as error:
@@ -81,6 +83,8 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         # The first lines may end within a character.
         return raw.decode("utf-16", errors="ignore"), "utf-16"
+    if (encoding := _unmarked_utf16(raw)) is not None:
+        return raw.decode(encoding, errors="ignore"), "utf-16"
     if b"\0" in raw:  # in no text but UTF-16
         raise PlateError(
             f"{path} is no text (an Excel workbook?): wanted a CSV. Save it as CSV from the program "
@@ -90,6 +94,15 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _unmarked_utf16(raw: bytes) -> str | None:
+    """Tell UTF-16 without its mark, whose every second byte is 0 in a first line of plain letters."""
+    start = raw[:16]
+    for encoding, odd in (("utf-16-le", 1), ("utf-16-be", 0)):
+        if len(start) >= 8 and not any(start[odd::2]) and all(start[1 - odd :: 2]):
+            return encoding
+    return None
 
 
 def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:

@@ -158,7 +158,9 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
             message += (
                 f" Its {what}s are {listed(theirs, most=4)}; the files' are {listed(ours, most=4)}."
             )
-            if key == "Metadata_Plate":
+            if key == "Metadata_Plate" and len(ours) > 1:
+                message += " Write the plates into the table as the files have them."
+            elif key == "Metadata_Plate":
                 near = get_close_matches(ours[0], theirs, n=1) or theirs
-                message += f" Name the plate with --plate-name, e.g. --plate-name {near[0]}."
+                message += f" Name the plate with --plate-name, e.g. --plate-name '{near[0]}'."
     return message

@@ -190,3 +190,60 @@ def test_a_plate_is_cropped_by_label_images(make_plate, tmp_path):
     assert "A03.png is not there" in problems["A03"]
     obs = Crops.open(report.crops).obs
     assert sorted(obs["Metadata_Label"]) == [5, 5, 9, 9]
+
+
+ZARR_AXES = {"czyx": [{"name": name} for name in "czyx"], "zyx": [{"name": name} for name in "zyx"]}
+
+
+def zarr_image(folder, version, labels):
+    """Write an image of two channels and three planes with labels (Z, Y, X) in its own group."""
+    zarr = pytest.importorskip("zarr")
+
+    def group(path, axes, array):
+        new = zarr.open_group(path, mode="a", zarr_format=2 if version == "0.4" else 3)
+        new.create_array("0", data=array, chunks=(*[1] * (array.ndim - 2), 16, 20))
+        image = {"multiscales": [{"axes": ZARR_AXES[axes], "datasets": [{"path": "0"}]}]}
+        new.attrs.update(image if version == "0.4" else {"ome": image})
+
+    group(folder, "czyx", np.ones((2, 3, 30, 40), np.uint16))
+    group(folder / "labels" / "nuclei", "zyx", labels)
+    return row() | {
+        f"Path_{name}": f"{folder}/0::at={c},1" for c, name in enumerate(("GFP", "DNA"))
+    }
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_labels_inside_ome_zarr(tmp_path, version):
+    planes = np.stack([NUCLEI * (NUCLEI == 4), NUCLEI, np.zeros_like(NUCLEI)]).astype(np.uint32)
+    here = zarr_image(tmp_path / "image", version, planes)
+    segmenter = LabelImages("labels/nuclei")
+    segmenter.check(["GFP", "DNA"])
+    np.testing.assert_array_equal(segment(segmenter, here).nuclei, NUCLEI)
+    files = segmenter.for_field(here).files
+    assert len(files) > 1  # metadata and chunks: when they change, the field is cut anew
+    assert all(file.is_file() for file in files)
+    first = here | {"Path_DNA": here["Path_DNA"].replace("1,1", "1,0")}
+    assert np.unique(segment(segmenter, first).nuclei).tolist() == [0, 4]
+    empty = here | {"Path_DNA": here["Path_DNA"].replace("1,1", "1,2")}  # no chunk is written of it
+    assert segment(segmenter, empty).nuclei.max() == 0
+    every = here | {"Path_DNA": here["Path_DNA"].replace("1,1", "1,{0|1|2}") + "::max"}
+    np.testing.assert_array_equal(segment(segmenter, every).nuclei, NUCLEI)
+
+
+def test_flat_labels_serve_every_plane(tmp_path):
+    here = zarr_image(tmp_path / "image", "0.4", NUCLEI[None])
+    np.testing.assert_array_equal(segment(LabelImages("labels/nuclei"), here).nuclei, NUCLEI)
+
+
+def test_labels_that_are_not_in_ome_zarr(tmp_path):
+    here = zarr_image(tmp_path / "image", "0.4", NUCLEI[None])
+    with pytest.raises(
+        FieldError, match=r"labels/cells is no image of OME-Zarr.*beside it lie: nuclei"
+    ):
+        segment(LabelImages("labels/cells"), here)
+    with pytest.raises(FieldError, match=r"B02_s3_dna\.ome\.tif is no image of OME-Zarr"):
+        segment(LabelImages("labels/nuclei"))
+    chunk = next((tmp_path / "image/labels/nuclei/0").glob("0.*"))
+    chunk.write_bytes(chunk.read_bytes()[:9])
+    with pytest.raises(FieldError, match="cannot be read as labels in OME-Zarr"):
+        segment(LabelImages("labels/nuclei"), here)

@@ -64,6 +64,8 @@ def test_a_flat_picture_is_nothing_but_noise():
         (255, np.uint8, 255),
         (4095, np.uint16, 4095),
         (65535, np.uint16, 65535),
+        (4095 * 16, np.uint16, 65520),  # 12 bits at the upper end of 16
+        (65521, np.uint16, np.inf),
         (4000, np.uint16, np.inf),
         (1.0, np.float32, np.inf),
     ],

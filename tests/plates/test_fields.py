@@ -119,6 +119,24 @@ def test_compressed_and_big_tiffs_are_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_field([path])[0], image)
 
 
+def test_smaller_copies_behind_an_image_are_no_stack(tmp_path: Path) -> None:
+    image = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    with tifffile.TiffWriter(tmp_path / "pyramid.tif") as file:
+        for step in (1, 2, 4):
+            file.write(image[::step, ::step], subfiletype=int(step > 1))
+    np.testing.assert_array_equal(read_field([tmp_path / "pyramid.tif"])[0], image)
+
+
+def test_white_is_0_as_the_writer_means_it(tmp_path: Path) -> None:
+    image = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    path = _image(tmp_path / "white.tif", image, photometric="miniswhite")
+    np.testing.assert_array_equal(read_field([path])[0], 65535 - image)
+    # ImageJ's inverting look-up table is for the eye alone: its values stay what they were.
+    about = "ImageJ=1.54f\nmin=0.0\nmax=63.0\n"
+    path = _image(tmp_path / "ij.tif", image, photometric="miniswhite", description=about)
+    np.testing.assert_array_equal(read_field([path])[0], image)
+
+
 def test_more_pixels_declared_than_held(tmp_path: Path) -> None:
     path = _image(tmp_path / "tall.tif", np.ones((32, 32), np.uint16), rowsperstrip=8)
     with tifffile.TiffFile(path, mode="r+b") as file:

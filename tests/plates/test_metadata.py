@@ -37,7 +37,7 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_spreadsheets_of_other_countries(write: Write, encoding: str, separator: str) -> None:
     rows = [
@@ -222,12 +222,23 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
-        ("Plate,Well\nP9,A1\n", "plates are P9; the files' are plate.*--plate-name P9"),
+        ("Plate,Well\nP 9,A1\n", "plates are P 9; the files' are plate.*--plate-name 'P 9'"),
     ],
 )
 def test_contradictory_metadata(write: Write, text: str, message: str) -> None:
     with pytest.raises(PlateError, match=message):
         _index(write, text)
+
+
+def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
+    folder = write("P1_a/A1.1.tif", "P2_a/A1.1.tif")
+    table = folder / "wells.csv"
+    table.write_text("Plate,Well\nP1,A1\nP2,A1\n")
+    with pytest.raises(
+        PlateError, match=r"files' are P1_a and P2_a. Write the plates into"
+    ) as error:
+        index(folder, pattern=r"(?P<plate>\w+)/" + PATTERN, metadata=table)
+    assert "--plate-name" not in str(error.value)
 
 
 def test_metadata_that_are_not_there(write: Write, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """OME-TIFF and OME-Zarr beyond the plain round trip."""
 
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -182,6 +183,15 @@ def test_what_is_missing_in_zarr(tmp_path: Path, version: str) -> None:
     assert found.absent == 2
     assert [detail.split(": ")[0] for detail in found.problems["Detail"]] == ["D/05/2"]
     assert found.notes[0] == "layout ome-zarr: P1.zarr is an OME-Zarr plate"
+
+
+def test_a_plate_of_0_5_without_a_version_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("ngio")
+    plate = microscopes.ome_zarr(tmp_path, shoot(), "0.5")
+    metadata = json.loads((plate / "zarr.json").read_text())
+    metadata["attributes"]["ome"]["plate"].pop("version", None)
+    (plate / "zarr.json").write_text(json.dumps(metadata))
+    assert len(index(plate).fields) == 4  # and no warning, which would fail this test
 
 
 def test_only_one_acquisition_is_taken(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ The plate is a folder such as ``plate.zarr``; it may also be given itself. A fie
 well. Install with ``pip install 'cellssl[ome-zarr]'``. See https://ngff.openmicroscopy.org.
 """
 
-import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -17,6 +17,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, unmatched
+from cellssl.plates.ome_labels import group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
 
@@ -64,19 +65,7 @@ class OmeZarr(Layout):
 
 
 def _plates(images: Images) -> list[str]:
-    return [group for group in images.groups if "plate" in _attributes(images.folder / group)]
-
-
-def _attributes(folder: Path) -> dict[str, Any]:
-    """Read a group's OME attributes; version 0.5 nests them under `ome`."""
-    for name in ("zarr.json", ".zattrs"):
-        try:
-            found = json.loads((folder / name).read_bytes())
-        except (OSError, ValueError):
-            continue
-        attributes = found.get("attributes", {}).get("ome", {}) if name == "zarr.json" else found
-        return attributes if isinstance(attributes, dict) else {}
-    return {}
+    return [group for group in images.groups if "plate" in group_attributes(images.folder / group)]
 
 
 def _shown(images: Images, group: str) -> str:
@@ -91,7 +80,10 @@ def _open(folder: Path) -> "OmeZarrPlate":
             f"{folder} is an OME-Zarr plate; reading one needs ngio: pip install 'cellssl[ome-zarr]'."
         ) from error
     try:
-        return open_ome_zarr_plate(folder, mode="r")
+        with warnings.catch_warnings():
+            # Version 0.5 has no version of the plate's own: what the library says of it alarms for nothing.
+            warnings.filterwarnings("ignore", message="'version' field not specified")
+            return open_ome_zarr_plate(folder, mode="r")
     except (NgioError, *DAMAGE) as error:
         raise PlateError(f"{folder} cannot be read as an OME-Zarr plate ({error}).") from error
 
