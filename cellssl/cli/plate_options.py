@@ -170,7 +170,7 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Cutting:
-    """How fields become crops, beside the segmenter."""
+    """How fields become crops."""
 
     binning: Annotated[
         int,

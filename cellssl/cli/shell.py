@@ -5,7 +5,8 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, get_type_hints
+from copy import copy
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from rich import box
@@ -32,8 +33,9 @@ _PIPE_WIDTH = 140  # columns of a table that goes to a file
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], Callable]:
     """Register a function as a command that also takes ``--quiet`` and ``--debug``.
 
-    A parameter annotated with a dataclass stands for all its fields: each becomes an option, and the function gets
-    the dataclass. Whatever the function raises ends as one line on standard error and a non-zero exit status.
+    A parameter annotated with a dataclass stands for all its fields: each becomes an option, in a part of the help that
+    its docstring heads, and the function gets the dataclass. Whatever the function raises ends as one line on standard
+    error and a non-zero exit status.
     """
 
     def register(function: Callable) -> Callable:
@@ -72,13 +74,24 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], C
 
 
 def _flatten(parameter: inspect.Parameter) -> list[inspect.Parameter]:
-    """Give a dataclass parameter as one option per field, any other as it stands."""
-    if not dataclasses.is_dataclass(parameter.annotation):
-        return [_option(parameter.name, parameter.annotation, parameter.default)]
-    hints = get_type_hints(parameter.annotation, include_extras=True)
+    """Give a dataclass parameter as one option per field, under its own heading; any other as it stands."""
+    group = parameter.annotation
+    if not dataclasses.is_dataclass(group):
+        return [_option(parameter.name, group, parameter.default)]
+    hints = get_type_hints(group, include_extras=True)
+    heading = str(group.__doc__).rstrip(".")
     return [
-        _option(f.name, hints[f.name], f.default) for f in dataclasses.fields(parameter.annotation)
+        _option(f.name, _under(heading, hints[f.name]), f.default)
+        for f in dataclasses.fields(group)
     ]
+
+
+def _under(heading: str, annotation: Any) -> Any:
+    """Put an option into a part of the help of its own."""
+    kind, about = get_args(annotation)
+    own = copy(about)
+    own.rich_help_panel = heading
+    return Annotated[kind, own]
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

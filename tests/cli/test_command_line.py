@@ -23,6 +23,18 @@ def test_version_and_help():
         assert _run(command, "--help").exit_code == 0
 
 
+def test_options_that_belong_together_stand_together_in_the_help():
+    lines = _run("crop", "--help").output.splitlines()
+    (files,) = (n for n, line in enumerate(lines) if "How a plate's folder is read" in line)
+    (cells,) = (n for n, line in enumerate(lines) if "How cells are found" in line)
+    (crops,) = (n for n, line in enumerate(lines) if "How fields become crops" in line)
+    at = {
+        name: next(n for n, line in enumerate(lines) if f" {name} " in line)
+        for name in ("--out", "--layout", "--diameter", "--binning")
+    }
+    assert at["--out"] < files < at["--layout"] < cells < at["--diameter"] < crops < at["--binning"]
+
+
 def test_help_does_not_wait_for_torch_or_scanpy():
     code = (
         "import sys, cellssl.cli.application\n"
