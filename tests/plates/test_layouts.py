@@ -276,6 +276,13 @@ def test_channels_keep_their_numbers_where_names_are_no_help(
     assert next(note for note in found.notes if note.startswith("channels keep")).endswith(why)
 
 
+def test_an_htd_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    (tmp_path / "P1" / "screen.HTD").symlink_to("nowhere.HTD")
+    with pytest.raises(PlateError, match=r"screen\.HTD cannot be read: No such file"):
+        index(tmp_path)
+
+
 def test_guids_of_imagexpress_in_brackets(write: Callable[..., Path]) -> None:
     guid = "[0123ABCD-0123-4567-89AB-0123456789AB]"
     folder = write(f"p_A01_s1_w1_{guid}.tif", f"p_A01_s2_w1_{guid}.tif")

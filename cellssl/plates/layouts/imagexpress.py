@@ -11,6 +11,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
+from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import (
     channels_of,
@@ -79,7 +80,12 @@ def _wave_names(images: Images) -> dict[str, dict[str, str]]:
     found = {}
     for path in images.documents:
         if path.lower().endswith(".htd"):
-            text = (images.folder / path).read_bytes().decode("cp1252", errors="replace")
+            try:
+                text = (images.folder / path).read_bytes().decode("cp1252", errors="replace")
+            except OSError as error:
+                raise PlateError(
+                    f"{images.folder / path} cannot be read: {error.strerror or error}."
+                ) from error
             if text.startswith(_HTD) and (names := dict(_WAVE.findall(text))):
                 found[path] = names
     return found
