@@ -11,7 +11,9 @@ __all__ = ["find_debris"]
 _SAMPLE = 50_000  # pixels that are looked at
 _FEW, _LITTLE = 8, 0.2  # pieces of debris, and the share of a field that they cover, at most
 _HALO = 15  # pixels of the sample: what is nearer than half of it to debris is lit by it
-_MANY = 10  # times as many nuclei as pieces of debris
+# Times as many nuclei as pieces of debris. With fewer asked for, nuclei beside dim specks would pass for
+# debris: which of two kinds is which, a sparse field alone does not say.
+_MANY = 10
 # Times the nuclei's light, where mitosis and death make them some 2 to 5 times as bright.
 _BRIGHTER = 8.0
 # Times the threshold: nuclei are some 3.2 times as bright, a tail of haze 1.7 to 2.3 times.

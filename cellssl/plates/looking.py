@@ -23,7 +23,7 @@ def look(folder: Path, **options: Any) -> Images:
         folder=folder,
         paths=ending(".tif", ".tiff"),
         tables=ending(".csv", ".csv.gz"),
-        documents=ending(".xml", ".mlf", ".mrf"),
+        documents=ending(".xml", ".mlf", ".mrf", ".mes", ".htd"),
         groups=tuple(groups),
         **options,
     )

@@ -127,8 +127,8 @@ def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
     if plane.page is None and pages != 1 and not _only_smaller(file):
         raise FieldError(
             f"{plane.path} holds {pages} pages; wanted one grey plane. Index it with --layout "
-            "ome-tiff when it is an OME-TIFF or a hyperstack of ImageJ; split other stacks into planes, or "
-            "project them, first."
+            "ome-tiff when it is an OME-TIFF or a hyperstack of ImageJ (where its name says the channel, with "
+            "--pattern); split other stacks into planes, or project them, first."
         )
     if plane.page is not None and plane.page >= pages:
         raise FieldError(

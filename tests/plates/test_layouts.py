@@ -238,6 +238,57 @@ def test_later_time_points_are_left_out(tmp_path: Path) -> None:
     _check(found, shots, _flat)
 
 
+HTD = '"HTSInfoFile", Version 1.0\r\n"Description", "M\u00fcller"\r\n"NWavelengths", 2\r\n'
+
+
+def _htd(folder: Path, *names: str) -> None:
+    waves = "".join(f'"WaveName{n}", "{name}"\r\n' for n, name in enumerate(names, start=1))
+    folder.mkdir(exist_ok=True)
+    (folder / "screen.HTD").write_bytes(f'{HTD}{waves}"EndFile"\r\n'.encode("cp1252"))
+
+
+def test_htd_names_the_channels_of_imagexpress(tmp_path: Path) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    _htd(tmp_path / "P1", "1. BLUE penta", "FITC/GFP", "not taken")
+    assert index(tmp_path).channels == ("1. BLUE penta", "FITC-GFP")
+    found = index(tmp_path, channels={"2": "GFP", "1. BLUE penta": "DNA"})  # by number still
+    assert found.channels == ("GFP", "DNA")
+    _check(index(tmp_path, channels={"1": "DAPI", "2": "GFP"}), shoot(), _flat)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "why"),
+    [
+        (("DAPI", "FITC"), ("DAPI", "Cy5"), "name them differently"),
+        (("DAPI", ""), ("DAPI", ""), "does not name all of them"),
+        (("DAPI", "DAPI"), ("DAPI", "DAPI"), r"do not tell them apart (DAPI, DAPI)"),
+        (("2", "1"), ("2", "1"), r"do not tell them apart (2, 1)"),
+    ],
+)
+def test_channels_keep_their_numbers_where_names_are_no_help(
+    tmp_path: Path, here: tuple[str, str], there: tuple[str, str], why: str
+) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    _htd(tmp_path / "P1", *here)
+    _htd(tmp_path / "P2", *there)
+    found = index(tmp_path)
+    assert found.channels == ("1", "2")
+    assert next(note for note in found.notes if note.startswith("channels keep")).endswith(why)
+
+
+def test_an_htd_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    (tmp_path / "P1" / "screen.HTD").symlink_to("nowhere.HTD")
+    with pytest.raises(PlateError, match=r"screen\.HTD cannot be read: No such file"):
+        index(tmp_path)
+
+
+def test_guids_of_imagexpress_in_brackets(write: Callable[..., Path]) -> None:
+    guid = "[0123ABCD-0123-4567-89AB-0123456789AB]"
+    folder = write(f"p_A01_s1_w1_{guid}.tif", f"p_A01_s2_w1_{guid}.tif")
+    assert index(folder, layout="imagexpress").fields["Metadata_Site"].tolist() == ["1", "2"]
+
+
 # Opera Phenix
 
 
@@ -313,6 +364,40 @@ def test_images_that_the_microscope_corrects_with_are_no_problem(
     found = index(tmp_path)
     assert found.problems.empty
     assert "2 images that the microscope corrects with (DC_, SC_) left out" in found.notes
+
+
+def _mes(folder: Path, name: str, *channels: str) -> Path:
+    path = folder / "P1" / name
+    listed = "".join(f'<bts:Channel bts:Ch="{n}" {c}/>' for n, c in enumerate(channels, start=1))
+    path.write_text(
+        '<bts:MeasurementSetting xmlns:bts="http://www.yokogawa.co.jp/BTS/BTSSchema/1.0">'
+        f"<bts:ChannelList>{listed}</bts:ChannelList></bts:MeasurementSetting>"
+    )
+    return path
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_mes_names_the_channels_of_yokogawa(tmp_path: Path, listed: bool) -> None:
+    (microscopes.yokogawa_mlf if listed else microscopes.cellvoyager)(tmp_path, shoot())
+    path = _mes(
+        tmp_path,
+        "screen.mes",
+        'bts:Target="405" bts:Fluorophore="Hoechst"',
+        'bts:Target="488" bts:Fluorophore=""',
+        'bts:Target="BF"',
+    )
+    assert index(tmp_path).channels == ("Hoechst", "488")
+    _mes(tmp_path, "other.mes", 'bts:Target="x"', 'bts:Target="y"')
+    assert index(tmp_path).channels == ("1", "2")  # which one was used is not known
+    (tmp_path / "P1" / "MeasurementDetail.mrf").write_text(
+        '<bts:MeasurementDetail xmlns:bts="x" bts:MeasurementSettingFileName="Screen.mes"/>'
+    )
+    assert index(tmp_path, channels={"2": "ER", "1": "DNA"}).channels == ("ER", "DNA")
+    assert index(tmp_path).channels == ("Hoechst", "488")
+    path.write_text(path.read_text()[:-40])
+    found = index(tmp_path)
+    assert found.channels == ("1", "2")
+    assert any("screen.mes is truncated or damaged" in note for note in found.notes)
 
 
 def test_damaged_list_falls_back_on_names(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
     table = folder / "wells.csv"
     table.write_text("Plate,Well\nP1,A1\nP2,A1\n")
     with pytest.raises(
-        PlateError, match=r"files' are P1_a and P2_a. Write the plates into"
+        PlateError, match=r"files' are P1_a and P2_a\. Write the plates into"
     ) as error:
         index(folder, pattern=r"(?P<plate>\w+)/" + PATTERN, metadata=table)
     assert "--plate-name" not in str(error.value)

@@ -166,6 +166,42 @@ def test_channels_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert index(tmp_path).channels == ("GFP_1", "GFP_2", "a-b")
 
 
+# ImageJ
+
+
+def test_hyperstacks_of_imagej(tmp_path: Path) -> None:
+    stack = _pixels(12).reshape(2, 3, 2, *SHAPE)  # frames, slices, channels
+    tifffile.imwrite(tmp_path / "B02_s3.tif", stack, imagej=True, metadata={"axes": "TZCYX"})
+    found = index(tmp_path, z="max")
+    assert (
+        found.notes[0]
+        == "layout ome-tiff: B02_s3.tif has 12 pages and the header of ImageJ (would fit less well: imagexpress)"
+    )
+    assert found.channels == ("1", "2")
+    np.testing.assert_array_equal(read_field(found.fields.iloc[0]), stack[0].max(0))
+
+
+def test_stacks_of_imagej_whose_names_say_the_channel(tmp_path: Path) -> None:
+    stacks = _pixels(6).reshape(2, 3, *SHAPE)
+    for number, stack in enumerate(stacks, start=1):
+        path = tmp_path / f"B02_s1_w{number}.tif"
+        tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX"})
+    assert index(tmp_path).notes[0].startswith("layout imagexpress")
+    pattern = r"(?P<well>[A-Z]\d+)_s(?P<site>\d)_w(?P<channel>\d)"
+    found = index(tmp_path, layout="ome-tiff", pattern=pattern, z="mean")
+    expected = np.round(stacks.mean(1)).astype(np.uint16)
+    np.testing.assert_array_equal(read_field(found.fields.iloc[0], ("1", "2")), expected)
+
+
+def test_a_header_of_imagej_that_does_not_fit(tmp_path: Path) -> None:
+    about = "ImageJ=1.54f\nimages=6\nchannels=2\nslices=3\nhyperstack=true\n"
+    with tifffile.TiffWriter(tmp_path / "A01.tif") as file:
+        for number, page in enumerate(_pixels(2)):
+            file.write(page, description=about if number == 0 else None, metadata=None)
+    with pytest.raises(PlateError, match="2 channels, 3 slices and 1 frames, and it has 2 pages"):
+        index(tmp_path, layout="ome-tiff")
+
+
 # OME-Zarr
 
 

@@ -1,16 +1,25 @@
 """Molecular Devices ImageXpress, as MetaXpress stores and exports plates.
 
 Names are ``<prefix>_<Well>_s<site>_w<channel><GUID>.tif``; plates of one site leave out ``_s``, those
-of one channel ``_w``, exports the GUID. ``TimePoint_<n>`` and ``ZStep_<n>`` are folders; an image
-beside the ZStep folders is the microscope's own projection. Thumbnails are called ``_thumb``.
+of one channel ``_w``, exports the GUID, which others write as ``_[GUID]``. ``TimePoint_<n>`` and
+``ZStep_<n>`` are folders; an image beside the ZStep folders is the microscope's own projection.
+Thumbnails are called ``_thumb``. The plate's ``.HTD``, lines such as ``"WaveName1", "DAPI"``, names
+the channels.
 """
 
 import re
 from pathlib import PurePosixPath
 from typing import Any
 
+from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
+from cellssl.plates.layouts.naming import (
+    channels_of,
+    evidence,
+    no_pattern,
+    read_names,
+    with_channel_names,
+)
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 
@@ -20,11 +29,13 @@ _KIND = "ImageXpress (<prefix>_<Well>_s<site>_w<channel><GUID>.tif)"
 _NAME = re.compile(
     r"(?:.+_)?(?P<well>(?:[A-P]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
     r"(?:_w(?P<channel>\d{1,2}?))?(?P<thumb>_thumb)?"
-    r"(?:[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})?\.tiff?",
+    r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.tiff?",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
 _STEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
+_WAVE = re.compile(r'^"WaveName(\d+)"\s*,\s*"?([^"\r\n]*?)\s*"?\s*$', re.MULTILINE)
+_HTD = '"HTSInfoFile"'  # how it begins
 
 
 @layout
@@ -60,7 +71,24 @@ class ImageXpress(Layout):
         files, problems = read_names(images, _NAME, row, kind=_KIND)
         notes = (f"{thumbs:,} thumbnails (_thumb) left out",) if thumbs else ()
         channels = channels_of(files["Channel"])
-        return Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+        listing = Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+        return with_channel_names(listing, _wave_names(images))
+
+
+def _wave_names(images: Images) -> dict[str, dict[str, str]]:
+    """Read the channels' names from each .HTD that has some; it is text of the microscope's Windows."""
+    found = {}
+    for path in images.documents:
+        if path.lower().endswith(".htd"):
+            try:
+                text = (images.folder / path).read_bytes().decode("cp1252", errors="replace")
+            except OSError as error:
+                raise PlateError(
+                    f"{images.folder / path} cannot be read: {error.strerror or error}."
+                ) from error
+            if text.startswith(_HTD) and (names := dict(_WAVE.findall(text))):
+                found[path] = names
+    return found
 
 
 def _folders(path: PurePosixPath) -> tuple[str, int, int]:

@@ -37,7 +37,7 @@ class Images:
     tables
         Its CSV files (also .csv.gz), likewise.
     documents
-        What microscopes write beside images (.xml, .mlf, .mrf), likewise.
+        What microscopes write beside images (.xml, .mlf, .mrf, .mes, .htd), likewise.
     groups
         The outermost Zarr groups, likewise; `.` when the folder itself is one.
     plate

@@ -1,17 +1,26 @@
 """Images told apart by their names: what layouts of microscopes have in common."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
 from cellssl.plates.tables import FIELD
 
-__all__ = ["channels_of", "evidence", "no_pattern", "present", "read_names", "unmatched"]
+__all__ = [
+    "channels_of",
+    "evidence",
+    "no_pattern",
+    "present",
+    "read_names",
+    "unmatched",
+    "with_channel_names",
+]
 
 Row = dict[str, Any]
 
@@ -131,6 +140,38 @@ def no_pattern(images: Images, name: str) -> None:
 def channels_of(values: Iterable[str]) -> tuple[str, ...]:
     """Order the names of channels as people do: 2 before 10."""
     return tuple(sorted(set(values), key=_natural))
+
+
+def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, str]]) -> Listing:
+    """Call numbered channels as the microscope's documents do, where these agree.
+
+    Parameters
+    ----------
+    listing
+        Its channels are numbers, which stay as other names of them.
+    documents
+        Of each document (by its path) the names by number. Where they differ, leave a channel without
+        a name or give two the same, channels keep their numbers, and a note says why.
+    """
+    named = {
+        path: tuple(names.get(number, "").replace("/", "-") for number in listing.channels)
+        for path, names in documents.items()
+    }
+    if not named:
+        return listing
+    (first, names), *others = named.items()
+    other = next((path for path, its in others if its != names), None)
+    if other is not None:
+        why = f"{first} and {other} name them differently"
+    elif not all(names):
+        why = f"{first} does not name all of them"
+    elif len(set(names)) < len(names) or set(names) & set(listing.channels):
+        why = f"{first} gives names that do not tell them apart ({', '.join(names)})"
+    else:
+        aliases = dict(zip(listing.channels, names, strict=True))
+        files = listing.files.assign(Channel=listing.files["Channel"].map(aliases))
+        return replace(listing, files=files, channels=names, aliases=aliases)
+    return replace(listing, notes=(*listing.notes, f"channels keep their numbers: {why}"))
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

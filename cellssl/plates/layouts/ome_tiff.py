@@ -1,5 +1,8 @@
 """OME-TIFF: several channels and planes in a file, described by the OME-XML inside it.
 
+Hyperstacks of ImageJ are read alike: its header says of how many channels, slices and frames, in this
+order, the pages are. A `channel` of the pattern names the channel of files that have one.
+
 Wells and sites come from the OME Plate where there is one, else from `--pattern`, else from the
 file's name: ``plate_B03_s2.ome.tif`` has a well, and a site after `s`, `f`, `site` or `field`, or as a bare
 number behind the well: ``B03_2.ome.tif``.
@@ -32,6 +35,7 @@ from cellssl.wells import normalise_well, well_from
 __all__ = ["OmeTiff"]
 
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.tf2", ".ome.tf8", ".ome.btf")
+_IMAGEJ = '<OME><Image ID="ImageJ">'  # how its header begins when it is said in OME-XML
 _WELL = re.compile(r"(?<![A-Za-z0-9])((?:[A-P]|A[A-F])[-_ ]?\d{1,2})(?![A-Za-z0-9])")
 _SITE = re.compile(
     r"(?<![A-Za-z])(?:site|field|fld|pos|s|f)[-_ ]?(\d+)(?![A-Za-z0-9])", re.IGNORECASE
@@ -45,7 +49,10 @@ class OmeTiff(Layout):
     name = "ome-tiff"
 
     def recognise(self, images: Images) -> Evidence | None:
-        """Recognise names that end in .ome.tif, or a first file with OME-XML and several planes."""
+        """Recognise names that end in .ome.tif, or a first file that describes several planes.
+
+        Of ImageJ's only those with several channels: where there is one, names may tell the others.
+        """
         if images.pattern or not images.paths:
             return None
         named = sum(path.lower().endswith(_SUFFIXES) for path in images.paths)
@@ -56,9 +63,10 @@ class OmeTiff(Layout):
             xml, pages = _description(images, images.paths[0])
         except PlateError:
             return None
-        if not xml or pages < 2:
+        if not xml or pages < 2 or (xml.startswith(_IMAGEJ) and 'SizeC="1"' in xml):
             return None
-        return Evidence(Grade.CONTENT, f"{images.paths[0]} has {pages} pages and OME-XML")
+        what = "the header of ImageJ" if xml.startswith(_IMAGEJ) else "OME-XML"
+        return Evidence(Grade.CONTENT, f"{images.paths[0]} has {pages} pages and {what}")
 
     def find(self, images: Images) -> Listing:
         """Read the OME-XML of every file."""
@@ -83,13 +91,25 @@ class OmeTiff(Layout):
 
 
 def _description(images: Images, path: str) -> tuple[str, int]:
-    """Give a file's OME-XML (or "") and the number of its pages."""
+    """Give a file's OME-XML (of ImageJ its like, else "") and the number of its pages."""
     try:
         with tifffile.TiffFile(images.folder / path) as file:
-            first = file.pages.first
-            return (first.description if first.is_ome else ""), len(file.pages)
+            first, pages = file.pages.first, len(file.pages)
+            if first.is_ome or not first.is_imagej:
+                return (first.description if first.is_ome else ""), pages
+            about = file.imagej_metadata or {}
     except DAMAGE as error:
         raise PlateError(f"cannot be read as a TIFF ({error})") from error
+    c, z, t = (int(about.get(name, 1)) for name in ("channels", "slices", "frames"))
+    if c * z * t != pages:
+        raise PlateError(
+            f"ImageJ's header says {c} channels, {z} slices and {t} frames, and it has {pages} pages"
+        )
+    sizes = f'SizeC="{c}" SizeZ="{z}" SizeT="{t}"'
+    return (
+        f'{_IMAGEJ}<Pixels DimensionOrder="XYCZT" {sizes}><TiffData/></Pixels></Image></OME>',
+        pages,
+    )
 
 
 def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[dict[str, Any]]:
@@ -97,6 +117,7 @@ def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[di
     xml, pages = _description(images, path)
     wells, here = _described(xml, path)
     rows = []
+    several = len({plane.channel for _, planes in here for plane in planes}) > 1
     for number, (image, planes) in enumerate(here, start=1):
         about = wells.get(image)
         if about is None:
@@ -104,10 +125,11 @@ def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[di
             if len(here) > 1:
                 about["Metadata_Site"] = str(number)
         about = {**about, "Metadata_Plate": images.plate or about["Metadata_Plate"] or images.name}
+        named = about.pop("Channel", "")
         rows += [
             about
             | {
-                "Channel": plane.channel,
+                "Channel": plane.channel if several or not named else named,
                 "Plane": plane.z + 1,
                 "Time": plane.t + 1,
                 "Path": plane_address(path, page=plane.page if pages > 1 else None),
@@ -224,7 +246,8 @@ def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[s
         if found is None:
             raise PlateError("its name does not match the pattern")
         refuse_cut_wells(found)
-        return place(found.groupdict(), images.name)
+        groups = found.groupdict()
+        return place(groups, images.name) | {"Channel": groups.get("channel") or ""}
     pure = PurePosixPath(path)
     stem = re.sub(r"(\.ome)?\.[a-z0-9]+$", "", pure.name, flags=re.IGNORECASE)
     wells = set(_WELL.findall(stem))

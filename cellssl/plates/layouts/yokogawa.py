@@ -3,7 +3,8 @@
 CellVoyager's names are ``<plate>_A01_T0001F001L01A01Z01C01.tif`` (time point, field, time line,
 action, plane, channel), CQ1's ``W0001F0001T0001Z001C1.tif``, whose wells are counted along the
 rows. ``MeasurementData.mlf`` says the same of every image and gives rows and columns;
-``MeasurementDetail.mrf`` gives the size of the plate.
+``MeasurementDetail.mrf`` gives the size of the plate and the name of the ``.mes``, the protocol of the
+measurement, which names the channels.
 """
 
 import re
@@ -23,6 +24,7 @@ from cellssl.plates.layouts.naming import (
     no_pattern,
     present,
     read_names,
+    with_channel_names,
 )
 from cellssl.plates.tables import as_site
 from cellssl.wells import PLATES, normalise_well, well_from
@@ -63,7 +65,9 @@ class Yokogawa(Layout):
         images, left_out = _without_corrections(images)
         lists = _documents(images, ".mlf")
         listing = _by_lists_or_names(images, lists) if lists else _by_names(images)
-        return replace(listing, notes=(*listing.notes, *left_out))
+        names, damaged = _channel_names(images)
+        listing = replace(listing, notes=(*listing.notes, *left_out, *damaged))
+        return with_channel_names(listing, names)
 
 
 def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
@@ -77,6 +81,37 @@ def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
         listing = _by_names(images)
         note = f"{error} It is not used: everything is read from the files' names"
         return replace(listing, notes=(*listing.notes, note))
+
+
+def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """Read the channels' names, by fluorophore or else by target, from each .mes; say what is damaged.
+
+    Where a .mrf says which .mes was used, others that lie there are not looked at.
+    """
+    names, notes = {}, []
+    try:
+        details = [
+            record
+            for path in _documents(images, ".mrf")
+            for record in records(images.folder / path, "MeasurementDetail")
+        ]
+        used = {record.get("MeasurementSettingFileName").lower() for record in details} - {""}
+        for path in _documents(images, ".mes"):
+            if not used or PurePosixPath(path).name.lower() in used:
+                channels = list(records(images.folder / path, "Channel"))
+                names[path] = {
+                    str(int(record["Ch"])): (
+                        record.get("Fluorophore") or record.get("Target")
+                    ).strip()
+                    for record in channels
+                    if record.get("Ch").isdecimal()
+                }
+    except UnsafeMarkupError:
+        raise
+    except MarkupError as error:
+        notes.append(f"{error} It is not used: channels keep their numbers")
+        names = {}
+    return names, tuple(notes)
 
 
 def _documents(images: Images, suffix: str) -> list[str]:
