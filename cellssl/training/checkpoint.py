@@ -36,8 +36,8 @@ def save_checkpoint(path: Path, checkpoint: Mapping[str, Any]) -> None:
     # Serialised in memory first: torch's own file writer aborts the process on a full disk.
     buffer = io.BytesIO()
     torch.save(dict(checkpoint), buffer)
-    with atomic(path) as part:
-        part.write_bytes(buffer.getbuffer())
+    with atomic(path) as part, buffer.getbuffer() as whole, part.open("wb") as file:
+        file.write(whole)
 
 
 def checkpoint_file(path: str | Path) -> Path:
