@@ -5,7 +5,8 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding
-from cellssl.phenotypes.embeddings import column, load_embeddings, match_cells
+from cellssl.phenotypes.columns import column
+from cellssl.phenotypes.embeddings import load_embeddings, match_cells
 
 
 def as_table(cells):
