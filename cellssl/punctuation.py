@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-__all__ = ["LOOKED_AT", "THOUSANDS", "punctuation_of", "separator_of"]
+__all__ = ["BLANKS", "LOOKED_AT", "THOUSANDS", "parted_by_blanks", "punctuation_of", "separator_of"]
+
+BLANKS = (
+    "its columns are parted by blanks: wanted commas, semicolons or tabs. In R, write.csv writes them, and "
+    'write.table(…, sep = "\\t")'
+)
 
 LOOKED_AT = 50  # lines
 THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"  # 1,500 is 1500 in one country, 1.5 in another
@@ -18,9 +23,17 @@ _POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
 
 def punctuation_of(path: Path) -> tuple[str, str]:
-    """Say what parts the columns of a CSV (also .gz), and the decimals, by its first lines."""
+    """Say what parts the columns of a CSV (also .gz), and the decimals, by its first lines.
+
+    Raises
+    ------
+    ValueError
+        When columns are parted by blanks.
+    """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         lines = [line.decode("utf-8-sig", errors="replace") for line in islice(file, LOOKED_AT)]
+    if parted_by_blanks(lines):
+        raise ValueError(BLANKS)
     separator = separator_of(lines)
     if separator == ",":
         return separator, "."
@@ -29,6 +42,21 @@ def punctuation_of(path: Path) -> tuple[str, str]:
     points = any(_POINT.fullmatch(value) for value in values)
     thousands = all(re.fullmatch(THOUSANDS, value) for value in commas)
     return separator, "." if points or thousands else ","
+
+
+def parted_by_blanks(lines: Sequence[str]) -> bool:
+    """Tell a table that R's write.table wrote: no usual separator, and several quoted or bare words a line.
+
+    Examples
+    --------
+    >>> parted_by_blanks(['"Well" "Dose"', '"1" "A01" 0.5']), parted_by_blanks(["Well name", "A01"])
+    (True, False)
+    """
+    rows = [_QUOTED.sub("x", line).split() for line in lines if line.strip()]
+    if len(rows) < 2 or any(one in _QUOTED.sub("", lines[0]) for one in _SEPARATORS):
+        return False
+    count = len(rows[0])  # R gives the names of rows no name
+    return count > 1 and all(len(row) in (count, count + 1) for row in rows[1:])
 
 
 def separator_of(lines: Sequence[str]) -> str:

@@ -1,10 +1,13 @@
 """Numbers and lists in words."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["counted", "listed", "number", "share"]
+__all__ = ["counted", "listed", "natural_key", "number", "share"]
+
+_PARTS = re.compile(r"\d+(?:\.\d+)?(?:e[+-]\d+)?|\D+")
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -18,6 +21,20 @@ def listed(names: Sequence[str], *, most: int = 12) -> str:
     if len(names) > most + 1:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
+
+
+def natural_key(name: str) -> list[tuple[bool, float, str]]:
+    """Sort names by the value of their numbers: 2 before 10, 0.003 and 1e-05 before 0.01.
+
+    Examples
+    --------
+    >>> sorted(["taxol 10", "taxol 0.01", "taxol 0.003", "taxol 1e-05"], key=natural_key)
+    ['taxol 1e-05', 'taxol 0.003', 'taxol 0.01', 'taxol 10']
+    """
+    return [
+        (False, float(part), "") if part[0].isdecimal() else (True, 0.0, part)
+        for part in _PARTS.findall(name)
+    ]
 
 
 def number(value: object, digits: int = 2) -> str:

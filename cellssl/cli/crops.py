@@ -49,7 +49,7 @@ def import_crops(
         ),
     ] = None,
     negative: Annotated[
-        str, typer.Option(help="The compound that is the negative control.")
+        str, typer.Option(help="The compound, or gene, that is the negative control.")
     ] = "DMSO",
 ) -> None:
     """Take over crops that were cut elsewhere."""

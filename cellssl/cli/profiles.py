@@ -19,14 +19,13 @@ By = Annotated[
     list[str] | None,
     typer.Option(
         help="A column that names the treatment; repeated, they do together. "
-        "(default: Metadata_Compound and Metadata_Concentration)"
+        "(default: Metadata_Compound and Metadata_Concentration, else Metadata_Gene and Metadata_Guide)"
     ),
 ]
 ControlColumn = Annotated[
     str, typer.Option(help="The column that says 'negative' for the negative control.")
 ]
 SHOWN = 15  # rows of a table on the screen; files hold all
-LEVEL = 0.05  # false discovery rate at which a treatment is called active
 
 
 @command(app, "profiles")
@@ -50,7 +49,6 @@ def profiles(
 ) -> None:
     """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
     from cellssl.phenotypes import aggregate_profiles, normalise_embedding, read_embedding
-    from cellssl.phenotypes.naming import TREATMENT
 
     cells = read_embedding(embedding)
     if normalise != "none":
@@ -61,7 +59,7 @@ def profiles(
         out=out,
         statistic=aggregate,
         through_fields=through_fields,
-        by=by or TREATMENT,
+        by=by,
         control=control_column,
     )
     counts = made.obs["Metadata_Cells"]
@@ -82,7 +80,9 @@ def similarity(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(help="A column with the expected class. (default: Metadata_MOA)"),
+        typer.Option(
+            help="A column with the expected class. (default: Metadata_MOA; of guides Metadata_Gene)"
+        ),
     ] = None,
     by: By = None,
     control_column: ControlColumn = "Metadata_Control",
@@ -107,13 +107,12 @@ def similarity(
     from cellssl.errors import EmbeddingError
     from cellssl.phenotypes import read_embedding, require_label
     from cellssl.phenotypes import similarity as compare
-    from cellssl.phenotypes.naming import TREATMENT
 
     cells = read_embedding(embedding)
-    column = require_label(cells.obs, label) if label else "Metadata_MOA"
+    column = require_label(cells.obs, label) if label else "auto"
     found = compare(
         cells,
-        by=by or TREATMENT,
+        by=by,
         control=control_column,
         label=column,
         normalise=normalise,
@@ -131,7 +130,7 @@ def similarity(
         )
     folder = found.save(out)
     treated = found.treatments[found.treatments["control"] == ""]
-    _save_figures(found, treated, column.removeprefix("Metadata_"), folder)
+    _save_figures(found, treated, folder)
     _show_replicates(found.replicates)
     _show_activity(treated)
     _show_neighbours(found, treatment)
@@ -139,8 +138,9 @@ def similarity(
     say(f"written to {folder}")
 
 
-def _save_figures(found: "Similarity", treated: "pd.DataFrame", label: str, folder: Path) -> None:
+def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
+    from cellssl.phenotypes.activity import told_apart
     from cellssl.report import (
         activity_figure,
         replicate_figure,
@@ -150,11 +150,13 @@ def _save_figures(found: "Similarity", treated: "pd.DataFrame", label: str, fold
 
     save_figure(replicate_figure(found.replicates), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
-    heat = similarity_heatmap(found.matrix, labels=labels, label_name=label)
+    heat = similarity_heatmap(
+        found.matrix, labels=labels, label_name=str(found.label).removeprefix("Metadata_")
+    )
     save_figure(heat, folder / "similarity.png")
     if treated["activity"].notna().any():
-        told = treated["map_q_value"] <= LEVEL
-        picture = activity_figure(treated["activity"], active=told)
+        told = told_apart(treated)
+        picture = activity_figure(treated["activity"], active=None if told.empty else told)
         save_figure(picture, folder / "activity.png")
 
 
@@ -175,15 +177,24 @@ def _show_replicates(table: "pd.DataFrame") -> None:
 
 
 def _show_activity(table: "pd.DataFrame") -> None:
-    """Say how many treatments are told from the negative control."""
-    known = table["map_q_value"].notna()
-    if not known.any():
-        say("activity: no treatment of several wells lies on a plate with negative controls")
+    """Say how many treatments are told from the negative control, by lengths and by ranks."""
+    from cellssl.phenotypes.activity import FALSE_CALLS, told_apart
+
+    rate, told = f"false discovery rate {FALSE_CALLS:.0%}", told_apart(table)
+    if table["p_value"].notna().any():
+        say(
+            f"activity: {told.sum()} of {len(told)} treatments are farther from the negative control than "
+            f"its own wells ({rate})"
+        )
+    elif table["activity"].notna().any():
+        say("activity: control wells are too few to say how far a treatment without effect may lie")
+    ranked = table["map_q_value"].notna()
+    if not ranked.any():
+        say("mAP: no treatment of several wells lies on a plate with negative controls")
         return
-    active = (table["map_q_value"] <= LEVEL).sum()
+    active = (table["map_q_value"] <= FALSE_CALLS).sum()
     say(
-        f"activity: {active} of {known.sum()} treatments are told from the negative control "
-        f"(mAP, false discovery rate {LEVEL:.0%})"
+        f"mAP: {active} of {ranked.sum()} treatments' wells find each other before control wells ({rate})"
     )
 
 

@@ -11,41 +11,63 @@ if TYPE_CHECKING:
 
 __all__ = ["say_combined", "show_classes", "show_matches", "show_scores"]
 
-_HEADLINE = {
-    "ami_kmeans": "AMI",
-    "knn": "kNN",
-    "linear": "linear",
-    "knn_batches": "kNN, other batches",
-    "linear_batches": "linear, other batches",
-    "ami_predictions": "AMI of predictions",
-    "predictions": "accuracy of predictions",
-    "ami_plate": "AMI with plate",
-    "linear_plate": "plate, linear",
-}
+_HEADLINE = (
+    "ami_kmeans",
+    "knn",
+    "linear",
+    "knn_batches",
+    "linear_batches",
+    "ami_predictions",
+    "predictions",
+    "ami_plate",
+    "linear_plate",
+)
+_ANSWERS = ("ami_kmeans", "knn", "linear")  # a plate or a batch may well be one only
 
 
 def show_scores(scores: "pd.DataFrame") -> None:
     """Print the headline scores with 95 % intervals: a row per embedding and subset."""
     if scores.empty:
         return
+    from cellssl.phenotypes.measurements import seed_means
+    from cellssl.report.figures.scores import METRICS
+
     subsets = len(set(scores["subset"])) > 1
-    shown = {metric: head for metric, head in _HEADLINE.items() if metric in set(scores["metric"])}
+    shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
-        cells = group[group["seed"] == "mean"].set_index("metric")
+        cells = seed_means(group).set_index("metric")
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
         named = [marked, str(subset)] if subsets else [marked]
         rows.append([*named, *(_score(cells, metric) for metric in shown)])
-    columns = ["embedding", *(["subset"] if subsets else []), *shown.values()]
+    columns = [
+        "embedding",
+        *(["subset"] if subsets else []),
+        *(METRICS[metric] for metric in shown),
+    ]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
-    lost = scores.loc[scores["metric"].isin(shown), "note"].astype(str)
-    for note in dict.fromkeys(lost[lost.str.contains("cannot be found")]):
+    for note in _notes(scores[scores["metric"].isin(shown)]):
         say(note)
     if scores["weak"].any():
         say(
             "† trained with other cells of the same well or treatment as positives, or with "
             "amplitudes chosen by labels: weak labels; supervised: told the labels themselves"
         )
+
+
+def _notes(scores: "pd.DataFrame") -> list[str]:
+    """Say which classes cannot be found, and why a score of embeddings that have others is missing."""
+    from cellssl.report.figures.scores import METRICS
+
+    notes = scores["note"].astype(str)
+    measured = scores.groupby("embedding")["value"].transform(lambda values: values.notna().any())
+    told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
+    own = scores.assign(head=scores["metric"].map(METRICS))[told]
+    lost = own.groupby("note", sort=False)["head"].agg(
+        lambda heads: ", ".join(dict.fromkeys(heads))
+    )
+    found = notes[notes.str.contains("cannot be found") & scores["value"].notna()]
+    return [*dict.fromkeys(found), *(f"no {heads}: {note}" for note, heads in lost.items())]
 
 
 def _score(cells: "pd.DataFrame", metric: str) -> str:
@@ -60,7 +82,9 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
 
 def show_matches(scores: "pd.DataFrame") -> None:
     """Print how many treatments' nearest one shares the mechanism, where that was asked."""
-    found = scores[scores["metric"].isin(["nsc", "nscb"]) & (scores["seed"] == "mean")]
+    from cellssl.phenotypes.measurements import seed_means
+
+    found = seed_means(scores[scores["metric"].isin(["nsc", "nscb"])])
     if found.empty:
         return
     rows = []

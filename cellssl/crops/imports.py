@@ -69,7 +69,7 @@ def import_crops(
     plate : str, optional
         Name of the plate where the table has no such column; by default that of the folder.
     negative_control : str, optional
-        The compound that becomes ``Metadata_Control`` "negative", unless the table says what is a
+        The compound, or gene, that becomes ``Metadata_Control`` "negative", unless the table says what is a
         control.
     batch_pattern : str
         Regular expression that finds the batch at the start of a plate's name (``Week4`` of

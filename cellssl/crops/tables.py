@@ -23,12 +23,14 @@ _KNOWN = {
     "treatment": "Metadata_Compound",
     "concentration": "Metadata_Concentration",
     "dose": "Metadata_Concentration",
+    "gene": "Metadata_Gene",
+    "guide": "Metadata_Guide",
     "moa": "Metadata_MOA",
     "control": "Metadata_Control",
 }
 _PREFIXES = ("Metadata_", "Quality_", "Area_")
 # Who a cell is: read as text, however much it looks like a number.
-_TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "moa")
+_TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "gene", "guide", "moa")
 _IDENTITY = {_KNOWN[name] for name in _TEXTS}
 _MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers; a text stays
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
@@ -114,13 +116,10 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
     """Add what the names imply: the well's usual form, the control, the batch."""
     if "Metadata_Well" in obs:
         obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(well_or_name)
-    if (
-        "Metadata_Control" not in obs
-        and "Metadata_Compound" in obs
-        and negative_control is not None
-    ):
-        compounds = obs["Metadata_Compound"].fillna("").str.strip().str.lower()
-        negative = compounds == negative_control.strip().lower()
+    agent = next((name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs), None)
+    if "Metadata_Control" not in obs and agent is not None and negative_control is not None:
+        names = obs[agent].fillna("").str.strip().str.lower()
+        negative = names == negative_control.strip().lower()
         obs["Metadata_Control"] = np.where(negative, "negative", "")
     if "Metadata_Batch" not in obs:
         batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]

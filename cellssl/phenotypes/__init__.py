@@ -10,7 +10,7 @@ from cellssl.phenotypes.evaluation import evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
-from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores
+from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores, seed_means
 from cellssl.phenotypes.measuring import measure_embeddings
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import (
@@ -57,6 +57,7 @@ __all__ = [
     "read_scores",
     "require_label",
     "scan_resolutions",
+    "seed_means",
     "similarity",
     "text_values",
     "usual_label",

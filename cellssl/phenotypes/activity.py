@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
 from cellssl.phenotypes.profiles import WellProfiles
 from cellssl.scores import (
@@ -16,8 +17,17 @@ from cellssl.scores import (
     replicate_correlation,
 )
 
-__all__ = ["activity_by_length", "activity_by_rank", "consistency", "replicates"]
+__all__ = [
+    "FALSE_CALLS",
+    "activity_by_length",
+    "activity_by_rank",
+    "consistency",
+    "replicates",
+    "told_apart",
+]
 
+FALSE_CALLS = 0.05  # share that is accepted among treatments called active
+_ROUNDING = 1e-9
 DRAWS = 1000  # of control wells
 _LEVEL = 0.05  # with so few choices of control wells that no p-value can fall so far, none is given
 
@@ -135,6 +145,26 @@ def activity_by_length(
     drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
     p_values = [_p_value(length, drawn[int(k)]) for length, k in zip(lengths, counts, strict=True)]
     return activity, np.array(p_values)
+
+
+def told_apart(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Say which treatments differ from the negative control, at a false discovery rate of 5 %.
+
+    By the lengths of their profiles, over all treatments (Benjamini and Hochberg 1995). Where control wells
+    are too few to judge lengths, the wells' ranks may still tell (mAP). A treatment whose wells are apart from
+    all control wells, and are not called active, has too few: it is left out.
+
+    Parameters
+    ----------
+    table : DataFrame, index treatment
+        p_value, map and map_q_value, without the negative control.
+    """
+    p_values = table["p_value"].astype(float).dropna()
+    if p_values.empty:
+        told = table["map_q_value"].astype(float).dropna() <= FALSE_CALLS
+        apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING
+        return told[told | ~apart]
+    return pd.Series(false_discovery_control(p_values) <= FALSE_CALLS, p_values.index)
 
 
 def _p_value(length: float, drawn: NDArray[np.float64]) -> float:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
-from cellssl.phenotypes.columns import cell_counts, text_values
-from cellssl.phenotypes.embeddings import check_features, column, features
+from cellssl.phenotypes.columns import cell_counts, column, text_values
+from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.exporting import export_embedding, write_embedding
-from cellssl.phenotypes.naming import TREATMENT, name_treatments
+from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import aggregate
 
 __all__ = ["LEVELS", "aggregate_profiles"]
@@ -40,7 +40,7 @@ def aggregate_profiles(
     out: str | Path | None = None,
     statistic: str = "median",
     through_fields: bool = False,
-    by: str | Sequence[str] = TREATMENT,
+    by: str | Sequence[str] | None = None,
     control: str | None = "Metadata_Control",
 ) -> ad.AnnData:
     """Aggregate cells to fields, to wells, or by wells to treatments.
@@ -113,7 +113,7 @@ def _write(profiles: ad.AnnData, out: Path) -> None:
 
 
 def _keys(
-    obs: pd.DataFrame, level: str, by: str | Sequence[str], control: str | None
+    obs: pd.DataFrame, level: str, by: str | Sequence[str] | None, control: str | None
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Say where each row lies, and its treatment where that is the level; which rows are taken."""
     for name in PLACE[1 : DEPTH[level]]:

@@ -4,19 +4,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, nearest
 
 __all__ = [
     "cell_counts",
+    "column",
     "column_codes",
     "text_column",
     "text_values",
-    "treatment_names",
     "well_names",
 ]
 
 # A column of so many different fractional numbers is a measurement, not a set of classes.
 MOST_NUMBERS = 50
+
+
+def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
+    """Return a column of obs, named with or without ``Metadata_``, or say which exist.
+
+    Raises
+    ------
+    EmbeddingError
+        With the nearest name.
+    """
+    for known in (name, f"Metadata_{name}"):
+        if known in obs.columns:
+            return obs[known]
+    there = ", ".join(map(str, obs.columns)) or "no columns"
+    raise EmbeddingError(
+        f"no column {name!r} ({purpose}); there are {there}"
+        f"{nearest(name, obs.columns, listed=True)}"
+    )
 
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
@@ -47,20 +65,6 @@ def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
     result = text.astype(object).to_numpy(dtype=object)
     result[missing] = ""
     return np.char.strip(result.astype(str))
-
-
-def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
-    """Compound and concentration of each cell in one word; None when no compound is known."""
-    if "Metadata_Compound" not in obs.columns:
-        return None
-    names = text_values(obs["Metadata_Compound"], "Metadata_Compound")
-    if not (names != "").any():
-        return None
-    if "Metadata_Concentration" not in obs.columns:
-        return names
-    doses = obs["Metadata_Concentration"]
-    text = doses.map("{:g}".format) if pd.api.types.is_float_dtype(doses) else doses.astype(str)
-    return np.char.add(np.char.add(names, " "), text.to_numpy(dtype=str))
 
 
 def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:

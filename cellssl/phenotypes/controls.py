@@ -5,8 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import text_values
-from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.columns import column, text_values
 from cellssl.words import listed
 
 __all__ = ["control_cells", "is_negative"]

@@ -1,4 +1,4 @@
-"""Where wells lie between the negative and the positive control, against their dose."""
+"""How far wells are from the negative control, or on the way to the positive one, against their dose."""
 
 import anndata as ad
 import numpy as np
@@ -8,9 +8,8 @@ from scipy.stats import spearmanr
 
 from cellssl.columns import find_column
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_values, well_names
-from cellssl.phenotypes.embeddings import column
-from cellssl.phenotypes.profiles import well_profiles
+from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
 
 __all__ = ["choose_dose", "correlate_doses", "dose_positions", "spearman"]
 
@@ -56,7 +55,8 @@ def dose_positions(
 
     Profiles are medians of a well's cells, normalised on the plate's negative controls (see `well_profiles`). The axis
     is drawn through the control wells, which therefore lie well apart on it by construction: only the other wells say
-    something new, and `correlate_doses` uses them alone.
+    something new, and `correlate_doses` uses them alone. Without positive controls there is no axis, and the
+    position is the distance from the negative ones in any direction.
 
     Parameters
     ----------
@@ -65,19 +65,20 @@ def dose_positions(
     dose : str
         Numeric column of obs.
     control : str
-        Column that says ``negative`` and ``positive``.
+        Column that says ``negative``, and ``positive`` where there are such.
 
     Returns
     -------
     DataFrame
         A row per well: plate, well, line, dose, control, cells, position (0: mean of the negative
-        controls, 1: mean of the positive ones). *line* is what doses are compared along: the well's
+        controls, 1: mean of the positive ones; without these, 1: as far as single control wells are, by
+        their root-mean-square). *line* is what doses are compared along: the well's
         compound where the wells that are no controls have several, else its row on the plate.
 
     Raises
     ------
     EmbeddingError
-        When a column, or one of the two controls, is missing.
+        When a column, or the negative control, is missing, or of this alone no plate has two wells.
     """
     kind = text_values(column(cells.obs, control, purpose="the controls"), control)
     wells = well_names(cells.obs)
@@ -85,11 +86,10 @@ def dose_positions(
         raise EmbeddingError(
             "doses are read per well, and the cells name no wells (Metadata_Well)."
         )
-    for wanted in ("negative", "positive"):
-        if not (kind == wanted).any():
-            raise EmbeddingError(
-                f"no cell is a {wanted} control: fill {control} (--control-column when indexing the plate)."
-            )
+    if not (kind == "negative").any():
+        raise EmbeddingError(
+            f"no cell is a negative control: fill {control} (--control-column when indexing the plate)."
+        )
     made = well_profiles(cells, wells, control=control)
     by_well = pd.DataFrame(
         {"control": kind, "dose": pd.to_numeric(cells.obs[dose], errors="coerce").to_numpy()}
@@ -98,10 +98,24 @@ def dose_positions(
     table["dose"] = by_well["dose"].first().loc[table["treatment"]].to_numpy()
     table["control"] = by_well["control"].first().loc[table["treatment"]].to_numpy()
     table["line"] = _lines(table, cells.obs, wells)
-    start = made.profiles[table["control"] == "negative"].mean(axis=0)
-    axis = made.profiles[table["control"] == "positive"].mean(axis=0) - start
-    table["position"] = (made.profiles - start) @ axis / (axis @ axis)
+    positive = (table["control"] == "positive").to_numpy()
+    if not positive.any():
+        table["position"] = _distances(made, control)
+    else:
+        start = made.profiles[table["control"] == "negative"].mean(axis=0)
+        axis = made.profiles[positive].mean(axis=0) - start
+        table["position"] = (made.profiles - start) @ axis / (axis @ axis)
     return table.drop(columns="treatment").sort_values(["plate", "well"], ignore_index=True)
+
+
+def _distances(made: WellProfiles, control: str) -> NDArray[np.float64]:
+    """Length of each well's profile (W,), in units of a control well's as the others of its plate see it."""
+    if made.wells["control"].sum() < ENOUGH_CONTROLS or not len(made.null):
+        raise EmbeddingError(
+            f"no plate has two wells of negative controls: how far one lies by chance is not known. Fill {control}."
+        )
+    lengths: NDArray[np.float64] = np.linalg.norm(made.profiles, axis=1)
+    return lengths / np.sqrt((made.null**2).sum(axis=1).mean())
 
 
 def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellssl.errors import EmbeddingError, nearest
+from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.phenotypes.reading import no_features, read_embedding
 
@@ -20,7 +20,6 @@ __all__ = [
     "Embedding",
     "check_features",
     "check_names",
-    "column",
     "embedding_name",
     "features",
     "load_embeddings",
@@ -151,24 +150,6 @@ def features(cells: ad.AnnData) -> NDArray[np.float32]:
         return dense.astype(np.float32, copy=False)
     except (TypeError, ValueError) as error:
         raise EmbeddingError(f"X holds {dense.dtype}, wanted numbers.") from error
-
-
-def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
-    """Return a column of obs, named with or without ``Metadata_``, or say which exist.
-
-    Raises
-    ------
-    EmbeddingError
-        With the nearest name.
-    """
-    for known in (name, f"Metadata_{name}"):
-        if known in obs.columns:
-            return obs[known]
-    there = ", ".join(map(str, obs.columns)) or "no columns"
-    raise EmbeddingError(
-        f"no column {name!r} ({purpose}); there are {there}"
-        f"{nearest(name, obs.columns, listed=True)}"
-    )
 
 
 def match_cells(embeddings: Sequence[Embedding]) -> tuple[pd.Index, int]:

@@ -7,6 +7,7 @@ import pandas as pd
 from cellssl.columns import find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column, text_values, well_names
+from cellssl.phenotypes.naming import TREATMENTS
 
 __all__ = ["choose_label", "require_label", "usual_label"]
 
@@ -16,6 +17,7 @@ _USUAL = (
     "Metadata_MOA",
     "Metadata_Phenotype",
     "Metadata_Compound",
+    "Metadata_Gene",
     "Metadata_Control",
     "Metadata_Class",
 )
@@ -61,27 +63,28 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:
-    """Find the first of MOA, Phenotype, Compound, Control, Class that has at least two values.
+    """Find the first of MOA, Phenotype, Compound, Gene, Control, Class that has at least two values.
 
-    Controls come before compounds most of which are on one plate only, or in one well of the only
+    Controls come before compounds, or genes, most of which are on one plate only, or in one well of the only
     plate: as in a screen, nothing elsewhere could be learnt of these. Else they would leave all
     treated cells without a label.
     """
     there = [name for name in _USUAL if name in obs and len(set(obs[name].dropna()) - {""}) > 1]
-    if {"Metadata_Compound", "Metadata_Control"} <= set(there) and not _are_repeated(obs):
-        there.remove("Metadata_Compound")
+    if "Metadata_Control" in there:
+        agents = {agent for agent, _ in TREATMENTS}
+        there = [name for name in there if name not in agents or _are_repeated(obs, name)]
     return next(iter(there), None)
 
 
-def _are_repeated(obs: pd.DataFrame) -> bool:
-    """Tell whether most compounds are on several plates, or in several wells of the only plate."""
+def _are_repeated(obs: pd.DataFrame, agent: str) -> bool:
+    """Tell whether most compounds or genes are on several plates, or in several wells of the only plate."""
     places = text_column(obs, "Metadata_Plate")
     if places is None or len(set(places)) == 1:
         places = well_names(obs)
     if places is None:
         return True
-    compounds = text_values(obs["Metadata_Compound"], "Metadata_Compound")
-    counts = pd.Series(places).groupby(compounds).nunique().drop("", errors="ignore")
+    names = text_values(obs[agent], agent)
+    counts = pd.Series(places).groupby(names).nunique().drop("", errors="ignore")
     return bool((counts > 1).mean() > 0.5)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, PlateError
-from cellssl.phenotypes.columns import text_values, treatment_names
+from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.profile_tables import COMPARTMENTS
 from cellssl.wells import normalise_well
 

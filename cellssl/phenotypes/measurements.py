@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes.confusions import (
     Confusions,
     class_rows,
@@ -22,8 +22,16 @@ from cellssl.phenotypes.confusions import (
 from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
 
-__all__ = ["Measurement", "Measurements", "fingerprint", "read_fingerprint", "read_scores"]
+__all__ = [
+    "Measurement",
+    "Measurements",
+    "fingerprint",
+    "read_fingerprint",
+    "read_scores",
+    "seed_means",
+]
 
+MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
 Draws = NDArray[np.float64]
 
@@ -92,7 +100,7 @@ class Measurements:
         """Tidy table: a row "mean" per score, and one per training seed if there are several."""
         rows = []
         for entries in _grouped(self.entries).values():
-            rows.append(self._row(entries, "mean"))
+            rows.append(self._row(entries, MEAN))
             if len(entries) > 1:
                 rows += [self._row([entry], entry.seed) for entry in entries]
         return pd.DataFrame(rows)
@@ -245,8 +253,7 @@ class Measurements:
         """Write scores.csv and .json, per_class.csv, confusion.csv; of two, differences of both kinds."""
         folder = make_folder(folder)
         scores = self.scores
-        with atomic(folder / "scores.csv") as part:
-            scores.to_csv(part, index=False)
+        write_csv(scores, folder / "scores.csv")
         records = json.loads(scores.to_json(orient="records", double_precision=10))
         content = {
             "label": self.label,
@@ -263,8 +270,7 @@ class Measurements:
             tables["differences.csv"] = differences
             tables["class_differences.csv"] = self.class_differences
         for name, table in tables.items():
-            with atomic(folder / name) as part:
-                table.to_csv(part, index=False)
+            write_csv(table, folder / name)
         return folder
 
 
@@ -284,6 +290,11 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
     table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
     return table.fillna({"note": "", "seed": ""})
+
+
+def seed_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of a table of scores that are means over training seeds, not the seeds' own."""
+    return table[table["seed"].astype(str) == MEAN]
 
 
 def _grouped(

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.columns import text_values, treatment_names, well_names
+from cellssl.phenotypes.columns import text_values, well_names
+from cellssl.phenotypes.naming import agent_column, name_treatments
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
 __all__ = ["MATCHES", "Treatments", "find_treatments"]
@@ -15,7 +16,7 @@ __all__ = ["MATCHES", "Treatments", "find_treatments"]
 # Metric → what a treatment and its neighbour are kept apart by.
 MATCHES = {"nsc": "compounds", "nscb": "compounds and batches"}
 
-MECHANISM = "Metadata_MOA"
+MECHANISM, COMPOUND = "Metadata_MOA", "Metadata_Compound"
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,10 @@ def find_treatments(
     Treatments or None
         None when the label is no mechanism, or fewer than two compounds are there.
     """
-    names = treatment_names(obs)
-    if label != MECHANISM or names is None:
+    if label != MECHANISM or agent_column(obs) != COMPOUND:
         return None
-    compounds = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    names, _ = name_treatments(obs, control=None)
+    compounds = text_values(obs[COMPOUND], COMPOUND)
     kept = compounds != ""
     if controls is not None:
         kept &= ~controls

@@ -164,7 +164,7 @@ def _confounded(
     """How far the clusters follow a confounder, and how well their components (n, d) tell it."""
     n, reason = len(X), ""
     if confounder is None:
-        reason = f"no column {CONFOUNDERS[name]}"
+        reason = f"of the {name} nothing is known, no column {CONFOUNDERS[name]}"
         if name not in ("plate", "batch"):
             reason += " that names wells as A01"
     elif len(np.unique(confounder.codes)) < 2:
@@ -307,8 +307,12 @@ def _unlearnable(task: Task) -> str:
         return "the cells name no two plates, no two wells, no training and test parts"
     if len(np.unique(task.groups)) < 2:
         return f"needs two {task.split} at least, all cells are in one"
-    found = (_groups_of_classes(task) > 1).any()
-    return "" if found else f"no class lies in two {task.split}: none can be found"
+    counts = _groups_of_classes(task)
+    found = counts.index[counts > 1].tolist()
+    if len(found) > 1:
+        return ""
+    only = f"only {found[0]} lies" if found else "no class lies"
+    return f"{only} in two {task.split}: {'no other' if found else 'none'} can be found"
 
 
 def _lonely(task: Task) -> str:

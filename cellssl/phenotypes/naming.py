@@ -1,4 +1,4 @@
-"""What a treatment is called: its compound and concentration, or whatever columns one names."""
+"""What a treatment is called: compound and concentration, gene and guide, or whatever columns one names."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_values, well_names
+from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
-from cellssl.phenotypes.embeddings import column
 
-__all__ = ["TREATMENT", "name_controls", "name_treatments"]
+__all__ = [
+    "TREATMENTS",
+    "agent_column",
+    "name_controls",
+    "name_treatments",
+    "treatment_names",
+]
 
-TREATMENT = ("Metadata_Compound", "Metadata_Concentration")
+# What acts on the cells, and what its treatments differ in; the first that the cells name.
+TREATMENTS = (
+    ("Metadata_Compound", "Metadata_Concentration"),
+    ("Metadata_Gene", "Metadata_Guide"),
+)
 
 # The treatment of negative-control cells that name none.
 NEGATIVE = "negative control"
@@ -21,7 +30,7 @@ NEGATIVE = "negative control"
 
 def name_treatments(
     obs: pd.DataFrame,
-    by: str | Sequence[str] = TREATMENT,
+    by: str | Sequence[str] | None = None,
     *,
     control: str | None = "Metadata_Control",
 ) -> tuple[NDArray[np.str_], list[str]]:
@@ -30,9 +39,9 @@ def name_treatments(
     Parameters
     ----------
     obs : DataFrame (N rows)
-    by : str or sequence of str
-        Columns whose values together name a treatment. When the cells name no compound and `by` is
-        left as it is, every well is its own treatment.
+    by : str or sequence of str, optional
+        Columns whose values together name a treatment. When left out: compound and concentration, else
+        gene and guide; of cells that name neither every well is its own treatment.
     control : str, optional
         Column that says `negative` for the negative control; where such cells name no treatment
         they are called "negative control".
@@ -70,20 +79,31 @@ def name_controls(
     return np.where((treatments == "") & is_negative(obs, control), NEGATIVE, treatments)
 
 
-def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
+def agent_column(obs: pd.DataFrame) -> str | None:
+    """Find the column that names what acts on the cells, a compound or a gene; None where none does."""
+    for agent, _ in TREATMENTS:
+        if agent in obs.columns and (text_values(obs[agent], agent) != "").any():
+            return agent
+    return None
+
+
+def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
+    """Name each cell's compound and concentration, or gene and guide; None when neither is known."""
+    return None if agent_column(obs) is None else _joined_names(obs, _treatment_columns(obs, None))
+
+
+def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str] | None) -> list[str]:
     """Find the columns that name a treatment."""
+    if by is None:
+        agent = agent_column(obs)
+        if agent is None and "Metadata_Well" not in obs.columns:
+            column(obs, TREATMENTS[0][0], purpose="the treatment")
+        wells = ("Metadata_Plate", "Metadata_Well")
+        usual = wells if agent is None else (agent, dict(TREATMENTS)[agent])
+        return [name for name in usual if name in obs.columns]
     wanted = [by] if isinstance(by, str) else list(by)
     if not wanted:
         raise EmbeddingError("`by` is empty: name at least one column of obs.")
-    if tuple(wanted) == TREATMENT:
-        if (
-            TREATMENT[0] in obs.columns
-            and (text_values(obs[TREATMENT[0]], TREATMENT[0]) != "").any()
-        ):
-            return [name for name in wanted if name in obs.columns]
-        if "Metadata_Well" not in obs.columns:
-            column(obs, TREATMENT[0], purpose="the treatment")
-        return [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs.columns]
     return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
 
 

@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 # What may name the cells of a table, besides plate, well, site and label together.
-NAMES = (CELL, "obs_names", "obs_name", "cell_id", "index", "Unnamed: 0")
+NAMES = (CELL, "obs_names", "obs_name", "cell_id", "index")
+_NAMELESS = "Unnamed: "  # as pandas calls a column without a name
 # What cellssl itself writes about cells: never features.
 OWN_COLUMNS = ("leiden", "kmeans")
 OWN_PREFIXES = ("Metadata_", "Quality_", "Area_")
@@ -141,6 +142,7 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
     if table.columns.duplicated().any():
         twice = table.columns[table.columns.duplicated()][0]
         raise EmbeddingError(f"{path}: the column {twice!r} occurs twice.")
+    table = _without_row_numbers(table, path)
     table = table.set_axis(_cell_names(table))
     known = {} if record is None else record.features
     features = [name for name in known if name in table.columns]
@@ -160,6 +162,26 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
         if len(features) == len(known):
             cells.var = record.restore_var()
     return cells
+
+
+def _without_row_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Leave the nameless first column out, where it tells rows apart: they are called by it.
+
+    Raises
+    ------
+    EmbeddingError
+        When another column of numbers has no name: whether it is a feature, nobody can tell.
+    """
+    first = f"{_NAMELESS}0"
+    if first in table.columns[:1] and table[first].is_unique:
+        table = table.set_axis(table[first].astype(str).to_numpy()).drop(columns=first)
+    nameless = [name for name in table.columns if str(name).startswith(_NAMELESS)]
+    for name in nameless:
+        if table[name].notna().any():
+            raise EmbeddingError(
+                f"{path}: column {list(table.columns).index(name) + 1} has no name: name it, or leave it out."
+            )
+    return table.drop(columns=nameless)
 
 
 def _is_feature(column: pd.Series) -> bool:

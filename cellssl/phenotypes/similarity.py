@@ -1,6 +1,5 @@
 """Which treatments look alike, and how far each is from the negative control."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,15 @@ from cellssl.phenotypes.activity import (
 )
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
-from cellssl.phenotypes.naming import TREATMENT, name_treatments
+from cellssl.phenotypes.naming import TREATMENTS, name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.scores import aggregate as sum_up
+from cellssl.words import natural_key
 
 __all__ = ["Similarity", "similarity"]
+
+AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Similarity:
         (missing when a label is). The negative control is no neighbour and has none.
     consistency : DataFrame, index label
         treatments, compounds, map, map_by_chance, map_p_value, map_q_value: do treatments of a
-        label find that label's other compounds first.
+        label find that label's other compounds first. Where the label is the compound or gene itself,
+        each treatment, a guide say, counts as one.
     profiles : DataFrame (T, D)
         Middle of a treatment's wells, in units of the control wells' spread.
     centred : str
@@ -92,9 +95,9 @@ class Similarity:
 def similarity(
     adata: ad.AnnData,
     *,
-    by: str | Sequence[str] = TREATMENT,
+    by: str | Sequence[str] | None = None,
     control: str | None = "Metadata_Control",
-    label: str | None = "Metadata_MOA",
+    label: str | None = "auto",
     normalise: str = "auto",
     aggregate: str = "median",
     nearest: int = 10,
@@ -108,15 +111,15 @@ def similarity(
     ----------
     adata : AnnData
         X (N, D): cells, or profiles of wells.
-    by : str or sequence of str
-        Columns whose values together name a treatment. When the cells name no compound and `by` is
-        left as it is, every well is its own treatment.
+    by : str or sequence of str, optional
+        Columns whose values together name a treatment. When left out: compound and concentration, else
+        gene and guide; of cells that name neither every well is its own treatment.
     control : str, optional
         Column that says `negative` for the negative control; where such cells name no treatment
         they are called "negative control".
     label : str, optional
         Column with the expected class: for reading, and for `consistency`; profiles and neighbours
-        never see it.
+        never see it. `auto`: MOA, else the gene where its guides are the treatments.
     normalise : str
         `controls` (negative-control wells per plate), `plate` (all wells), `none`, or `auto`:
         controls where there are any.
@@ -140,6 +143,8 @@ def similarity(
         When a column does not exist, or fewer than two treatments are left.
     """
     names, columns = name_treatments(adata.obs, by, control=control)
+    if label == "auto":
+        label = _usual_label(adata.obs, columns)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
     order = _treatments(wells.wells)
     if len(order) < 2:
@@ -158,8 +163,8 @@ def similarity(
     table = table.join(activity_by_rank(wells, index, seed=seed))
     matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
     compounds = pd.Series(order, index=index)
-    if TREATMENT[0] in columns:
-        compounds = table[TREATMENT[0]].astype(str)
+    if columns[0] in AGENTS and columns[0] != label:
+        compounds = table[columns[0]].astype(str)
     labels = consistency(profiles, table, compounds, seed=seed)
     if copairs:
         table = table.join(copairs_activity(wells, seed=seed))
@@ -183,16 +188,16 @@ def similarity(
     )
 
 
+def _usual_label(obs: pd.DataFrame, columns: Sequence[str]) -> str:
+    """Take mechanisms, else genes where several guides of each are told apart."""
+    by_guide = tuple(columns) == TREATMENTS[1]
+    return "Metadata_Gene" if by_guide and "Metadata_MOA" not in obs else "Metadata_MOA"
+
+
 def _treatments(wells: pd.DataFrame) -> list[str]:
-    """Order the treatments: negative controls first, the others by name, 2 before 10."""
+    """Order the treatments: negative controls first, the others by name, each from dose to dose."""
     negative = wells.groupby("treatment")["control"].any()
-    return sorted(negative.index, key=lambda name: (not negative[name], _natural(name)))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Split a name so that its whole numbers are ordered by value."""
-    parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return sorted(negative.index, key=lambda name: (not negative[name], natural_key(name)))
 
 
 def _describe(

@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column_codes, text_values, well_names
-from cellssl.phenotypes.embeddings import column
+from cellssl.phenotypes.columns import column, column_codes, text_values, well_names
 
 __all__ = ["Split", "find_split", "held_out"]
 

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import text_values, treatment_names, well_names
+from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
-from cellssl.phenotypes.embeddings import column
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
+from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.splits import Split, find_split
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.scores import Resamples, draw_resamples

@@ -21,6 +21,7 @@ from cellssl.phenotypes import (
     read_embedding,
     similarity,
 )
+from cellssl.phenotypes.naming import agent_column
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex
 from cellssl.protocols import Protocol
@@ -103,7 +104,7 @@ def _count_labels(crops: Crops, label: str | None) -> int | None:
 
 def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Similarity | None:
     """Ask which treatments (or doses, where nothing names a compound) look alike; save the answer."""
-    named = "Metadata_Compound" in cells.obs
+    named = agent_column(cells.obs) is not None
     try:
         alike = similarity(cells) if named or dose is None else similarity(cells, by=dose)
     except EmbeddingError as error:
@@ -114,24 +115,32 @@ def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Simil
 
 
 def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[str, Figure, str]]:
-    """Draw wells between negative and positive control against their dose, where there are all three."""
-    kinds = set(cells.obs.get("Metadata_Control", pd.Series(dtype=str)))
+    """Draw how far wells are from the negative control against their dose, where there are both."""
     if dose is None:
         return []
-    if not {"negative", "positive"} <= kinds:
-        _log.info("no figure of doses: it needs negative and positive controls (--control-column)")
+    if "Metadata_Control" not in cells.obs:
+        _log.info("no figure of doses: it needs negative controls (--control-column)")
         return []
-    positions = dose_positions(cells, dose)
+    try:
+        positions = dose_positions(cells, dose)
+    except EmbeddingError as error:
+        _log.info("no figure of doses: %s", error)
+        return []
     make_folder(folder)
     positions.to_csv(folder / "dose_positions.csv", index=False)
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
     figure = position_curve(positions, dose=dose)
-    caption = (
-        "Each point is a well; its profile is projected on the line from the negative (0) to the positive "
-        "controls (1). The controls themselves are not drawn: the line is fitted to them. ρ is Spearman's "
-        "rank correlation with the dose."
+    between = (
+        "its profile is projected on the line from the negative (0) to the positive controls (1). The controls "
+        "themselves are not drawn: the line is fitted to them"
     )
-    return [("Position against dose", figure, caption)]
+    away = (
+        "the higher, the more its cells differ from untreated ones, in whatever way; 1 is what one well of "
+        "untreated cells shows by chance"
+    )
+    told = between if (positions["control"] == "positive").any() else away
+    caption = f"Each point is a well: {told}. ρ is Spearman's rank correlation with the dose."
+    return [("Response to dose", figure, caption)]
 
 
 def _outline(index: PlateIndex, job: Job, shading: Shading, label: str | None) -> list[Overlay]:

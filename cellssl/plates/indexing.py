@@ -27,6 +27,8 @@ _FIRST = [
     "Metadata_Batch",
     "Metadata_Compound",
     "Metadata_Concentration",
+    "Metadata_Gene",
+    "Metadata_Guide",
     "Metadata_MOA",
     "Metadata_Control",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.punctuation import LOOKED_AT, THOUSANDS, separator_of
+from cellssl.punctuation import BLANKS, LOOKED_AT, THOUSANDS, parted_by_blanks, separator_of
 
 __all__ = ["read_spreadsheet"]
 
@@ -48,7 +48,10 @@ def read_spreadsheet(
         text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
-        separator = separator_of(list(islice(lines, LOOKED_AT)))
+        first = list(islice(lines, LOOKED_AT))
+        if parted_by_blanks(first):
+            raise ValueError(BLANKS)
+        separator = separator_of(first)
         lines.seek(0)
         table = pd.read_csv(
             lines,
@@ -128,11 +131,14 @@ def _without_margins(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _says_nothing(column: pd.Series) -> bool:
-    """Tell a column without a name that is empty, or counts the rows, as pandas' index does."""
+    """Tell a column without a name that is empty, or counts the rows from 0 or 1, as pandas' index does.
+
+    Of rows that were chosen or sorted the numbers have gaps, but they lead the table.
+    """
     if not str(column.name).startswith(_UNNAMED):
         return False
     numbers = column.str.fullmatch(r"\d+").all() and column.is_unique
-    return bool(numbers or column.eq("").all())
+    return bool((numbers and column.name == f"{_UNNAMED}0") or column.eq("").all())
 
 
 def _with_points(column: pd.Series) -> pd.Series:

@@ -21,6 +21,8 @@ NAMES = {
     *FIELD,
     "Metadata_Batch",
     "Metadata_Compound",
+    "Metadata_Gene",
+    "Metadata_Guide",
     "Metadata_MOA",
     "Metadata_Control",
     "Metadata_Perturbation",

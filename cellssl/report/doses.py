@@ -1,4 +1,4 @@
-"""Dose curves: where wells lie between the controls, against their dose."""
+"""Dose curves: how far wells are from the negative control, or between both, against their dose."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,19 +27,20 @@ def dose_curve(
     by: str | None = None,
     control: str = "Metadata_Control",
 ) -> Figure:
-    """Draw how far wells are from the negative to the positive control, against their dose.
+    """Draw how far wells are on the way from the negative to the positive control, against their dose.
 
     Parameters
     ----------
     embedding : AnnData or path
-        As :func:`cellssl.evaluate` reads it; with negative and positive controls.
+        As :func:`cellssl.evaluate` reads it; with negative controls. Without positive ones the distance
+        from these is drawn, in any direction.
     dose : str, optional
         Numeric column of obs; one called dose or concentration when left out.
     by : str, optional
         Column whose values have a line each, ``"MOA"`` say; when left out compounds where there are
         several, else the rows of the plate.
     control : str
-        Column that says ``negative`` and ``positive``.
+        Column that says ``negative``, and ``positive`` where there are such.
 
     Returns
     -------
@@ -88,11 +89,19 @@ def position_curve(
     moves = series.groupby(["line", "dose"])["position"].mean().groupby("line").agg(np.ptp)
     shown = moves.nlargest(_LINES).index
     drawn = series[series["line"].isin(shown)]
+    controls, y_name = (
+        {"one well of the negative control": 1.0},
+        "distance from the negative control",
+    )
+    if (positions["control"] == "positive").any():
+        controls = {"negative control": 0.0, "positive control": 1.0}
+        y_name = "position between negative (0) and positive control (1)"
     title = f"{_LINES} of {len(moves)}: those that change most with dose"
     return dose_figure(
         drawn,
         title=title if len(moves) > _LINES else "",
-        controls={"negative control": 0.0, "positive control": 1.0},
+        controls=controls,
+        y_name=y_name,
         x_name=dose.removeprefix("Metadata_"),
     )
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cellssl.errors import StudyError
+from cellssl.phenotypes import seed_means
 from cellssl.scores import false_discovery_rate
 
 __all__ = ["FEWEST_SETTINGS", "class_correlations", "class_table"]
@@ -25,11 +26,8 @@ def class_table(per_class: pd.DataFrame, *, classifier: str = "linear") -> pd.Da
     classifier : str
         ``linear`` or ``knn``, or across batches ``linear_batches`` or ``knn_batches``.
     """
-    own = per_class[
-        (per_class["classifier"] == classifier)
-        & (per_class["subset"] == "all")
-        & (per_class["seed"].astype(str) == "mean")
-    ]
+    own = seed_means(per_class)
+    own = own[(own["classifier"] == classifier) & (own["subset"] == "all")]
     table = own.pivot_table(
         index="embedding", columns="class", values="accuracy", sort=False, observed=True
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes import Measurements, read_scores, require_label
 from cellssl.phenotypes.controls import is_negative
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
@@ -241,8 +241,7 @@ def _save(
     (out / "beside.csv").unlink(missing_ok=True)  # of an earlier call, beside other scores
     if others is not None:
         scores = pd.concat([others, scores], ignore_index=True)
-        with atomic(out / "beside.csv") as part:
-            scores.to_csv(part, index=False)
+        write_csv(scores, out / "beside.csv")
     return Ceiling(measured, predictions, scores, out)
 
 

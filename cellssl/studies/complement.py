@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellssl.errors import StudyError
 from cellssl.files import make_folder, write_csv
-from cellssl.phenotypes import Measurements, differences_between, measure_embeddings
+from cellssl.phenotypes import Measurements, differences_between, measure_embeddings, seed_means
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
@@ -142,7 +142,7 @@ def _gains(
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with the better of its two, score by score."""
     scores = measured.scores
-    means = scores[scores["seed"].astype(str) == "mean"]
+    means = seed_means(scores)
     differences = measured.differences()
     for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), TOGETHER):
         own = means[(means["subset"] == subset) & (means["metric"] == metric)]
@@ -178,8 +178,8 @@ def _class_gains(
     measured: Measurements, pairs: dict[str, tuple[str, str]]
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with its better one class by class."""
-    table, differences = measured.per_class, measured.class_differences
-    table = table[(table["subset"] == "all") & (table["seed"].astype(str) == "mean")]
+    table, differences = seed_means(measured.per_class), measured.class_differences
+    table = table[table["subset"] == "all"]
     differences = differences[differences["subset"] == "all"]
     for classifier, own in table.groupby("classifier", sort=False):
         accuracies = own.set_index(["embedding", "class"])["accuracy"]

@@ -15,6 +15,7 @@ from cellssl.phenotypes import (
     combine,
     differences_between,
     measure_embeddings,
+    seed_means,
 )
 from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.contents import Contents, cluster_contents
@@ -69,8 +70,7 @@ class Outcome:
     @property
     def means(self) -> pd.DataFrame:
         """The scores that have a value, each the mean over its trainings."""
-        scores = self.scores
-        return scores[(scores["seed"].astype(str) == "mean") & scores["value"].notna()]
+        return seed_means(self.scores).dropna(subset="value")
 
 
 def score_study(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.phenotypes import seed_means
 from cellssl.report import class_sweep_figure, sweep_figure
 from cellssl.report.page import Picture, Section
 from cellssl.studies.outcome import TOGETHER, Outcome
@@ -60,8 +61,8 @@ def _series(table: pd.DataFrame, others: list[str], name: str) -> "pd.Series[str
 def _class_curves(outcome: Outcome, axis: str, positions: Mapping[str, float]) -> pd.DataFrame:
     """Average each class's accuracy over all other settings: classifier, class, axis, accuracy."""
     settings = outcome.scores.drop_duplicates("embedding").set_index("embedding")[axis]
-    per_class = outcome.measured.per_class
-    own = per_class[(per_class["subset"] == "all") & (per_class["seed"].astype(str) == "mean")]
+    per_class = seed_means(outcome.measured.per_class)
+    own = per_class[per_class["subset"] == "all"]
     own = own.assign(**{axis: own["embedding"].map(settings).map(positions)}).dropna(subset=[axis])
     groups = own.groupby(["classifier", "class", axis], observed=True)
     return groups[["accuracy"]].mean().reset_index()

@@ -109,3 +109,12 @@ def test_weak_labels_are_marked_beside_the_scores(capsys: pytest.CaptureFixture[
     assert "b †" in told
     assert "a †" not in told
     assert "† trained with other cells of the same well or treatment" in told
+
+
+def test_a_score_that_is_missing_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"label": "MOA", "subset": "all", "low": 0.4, "high": 0.6, "seed": "mean", "weak": False}
+    row |= {"embedding": "a", "note": "no class lies in two plates"}
+    scores = {"knn": float("nan"), "linear": float("nan"), "ami_kmeans": 0.5}
+    results.show_scores(pd.DataFrame([{**row, "metric": m, "value": v} for m, v in scores.items()]))
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("no kNN, linear: no class lies in two plates")

@@ -196,3 +196,22 @@ def test_real_cells(data, tmp_path):
     assert crops.obs["Metadata_Batch"].nunique() == 10
     with h5py.File(source / "crops.h5") as file:
         np.testing.assert_array_equal(crops.read([4918, 17]), file["crops"][[17, 4918]][::-1])
+
+
+def test_genes_and_guides_are_known_and_a_gene_is_the_negative_control(foreign):
+    folder, _, table = foreign
+    genes = ["non-targeting", "KIF11"] * 3
+    table.drop(columns="compound").assign(gene=genes, Guide=1).to_csv(
+        folder / "genes.csv", index=False
+    )
+    path = import_crops(
+        folder / "crops.npy",
+        folder / "genes.csv",
+        folder / "genes.h5ad",
+        channels=["DNA", "Actin"],
+        negative_control="Non-Targeting",
+    )
+    obs = Crops.open(path).obs
+    assert obs["Metadata_Gene"].tolist() == genes
+    assert obs["Metadata_Guide"].tolist() == ["1"] * 6
+    assert obs["Metadata_Control"].tolist() == ["negative", ""] * 3

@@ -79,6 +79,9 @@ def test_a_well_is_never_told_by_its_own_cells(make_embedding):
     assert row(table, "linear_column")["value"] < 0.45
 
 
+TOLD = "of the row nothing is known, no column Metadata_Well that names wells as A01"
+
+
 def test_what_is_not_known_says_so(make_embedding):
     cells = make_embedding()
     table = evaluate([cells], **FEW)
@@ -87,8 +90,8 @@ def test_what_is_not_known_says_so(make_embedding):
     cells.obs["Metadata_Well"] = [f"well {n}" for n in cells.obs["Metadata_Well"]]
     del cells.obs["Metadata_Batch"]
     table = evaluate([cells], **FEW)
-    assert row(table, "linear_row")["note"] == "no column Metadata_Well that names wells as A01"
-    assert row(table, "linear_batch")["note"] == "no column Metadata_Batch"
+    assert row(table, "linear_row")["note"] == TOLD
+    assert row(table, "linear_batch")["note"].endswith("nothing is known, no column Metadata_Batch")
     del cells.obs["Metadata_Well"]
     table = evaluate([cells], **FEW)
     assert "no two wells" in row(table, "linear_plate")["note"]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_dose, correlate_doses, dose_positions
+from cellssl.phenotypes import choose_dose, correlate_doses, dose_positions, well_profiles
 
 
 @pytest.fixture
@@ -71,7 +71,25 @@ def test_the_column_of_doses_is_found(plate):
         choose_dose(plate.obs, "Dosis")
 
 
-def test_a_plate_without_positive_control_is_refused(plate):
+def test_without_positive_controls_wells_lie_at_their_distance_from_the_negative_ones(plate):
     plate.obs["Metadata_Control"] = plate.obs["Metadata_Control"].replace("positive", "")
-    with pytest.raises(EmbeddingError, match="no cell is a positive control"):
+    plate.X[:, 0] *= -1  # away from the control, in whatever direction
+    table = dose_positions(plate, "Metadata_Dose")
+    means = table[table["control"] == ""].groupby("dose")["position"].mean()
+    assert (means.diff().dropna() > 0).all()
+    assert means.iloc[-1] > 2
+    made = well_profiles(plate, plate.obs["Metadata_Well"].to_numpy(dtype=str))
+    one = np.sqrt((made.null**2).sum(axis=1).mean())
+    assert table["position"].max() == pytest.approx(
+        np.linalg.norm(made.profiles, axis=1).max() / one
+    )
+
+
+def test_doses_need_negative_controls_two_on_some_plate(plate):
+    kinds = plate.obs["Metadata_Control"]
+    plate.obs["Metadata_Control"] = kinds.replace("negative", "")
+    with pytest.raises(EmbeddingError, match="no cell is a negative control"):
+        dose_positions(plate, "Metadata_Dose")
+    plate.obs["Metadata_Control"] = np.where(plate.obs["Metadata_Well"] == "A01", "negative", "")
+    with pytest.raises(EmbeddingError, match="no plate has two wells of negative controls"):
         dose_positions(plate, "Metadata_Dose")

@@ -5,7 +5,8 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding
-from cellssl.phenotypes.embeddings import column, load_embeddings, match_cells
+from cellssl.phenotypes.columns import column
+from cellssl.phenotypes.embeddings import load_embeddings, match_cells
 
 
 def as_table(cells):
@@ -115,3 +116,22 @@ def test_a_missing_column_names_the_nearest(make_embedding):
     assert column(obs, "MOA", purpose="the label").name == "Metadata_MOA"
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Compound'"):
         column(obs, "Metadata_Compund", purpose="the label")
+
+
+def test_a_column_without_a_name_names_rows_or_is_refused(tmp_path):
+    path = tmp_path / "wells.csv"
+    path.write_text(",Metadata_Well,a\n3,A01,0.5\n8,A02,0.25\n")
+    cells = read_embedding(path)
+    assert cells.obs_names.tolist() == ["3", "8"]
+    assert cells.var_names.tolist() == ["a"]
+    for text in ("Metadata_Well,a,\nA01,1,5\nA02,2,6\n", ",Metadata_Well,a\n1,A01,2\n1,A02,3\n"):
+        path.write_text(text)
+        with pytest.raises(EmbeddingError, match=r"column [31] has no name"):
+            read_embedding(path)
+
+
+def test_a_table_of_r_parted_by_blanks_is_refused(tmp_path):
+    path = tmp_path / "wells.csv"
+    path.write_text('"Metadata_Well" "a"\n"1" "A01" 0.5\n"2" "A02" 0.25\n')
+    with pytest.raises(EmbeddingError, match=r"parted by blanks.*write\.csv"):
+        read_embedding(path)

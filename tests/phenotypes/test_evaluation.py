@@ -259,3 +259,14 @@ def test_twenty_seven_statistics_on_real_cells(data):
         assert value(scores, metric, embedding="cell-count")["value"] > 0.1
     plate = value(scores, "linear_plate", embedding="embedding 1")
     assert plate["value"] > 3 / plate["classes"]
+
+
+def test_where_one_class_alone_lies_in_two_wells_nothing_is_scored_either(make_embedding):
+    cells = make_embedding()[
+        :48
+    ].copy()  # one plate: two wells of DMSO, one of each other treatment
+    wells = cells.obs["Metadata_Well"].astype(str)
+    cells.obs[LABEL] = np.where(wells.isin(["A01", "A02"]), "DMSO", wells)
+    found = value(score([cells]), "knn")
+    assert np.isnan(found.value)
+    assert found.note == "only DMSO lies in two wells: no other can be found"

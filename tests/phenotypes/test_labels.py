@@ -69,3 +69,16 @@ def test_a_column_that_is_not_there_is_said_in_sentences():
         choose_label(obs, "zzz")
     with pytest.raises(EmbeddingError, match=r"no column 'moo'; did you mean .*\? There are: "):
         choose_label(obs, "moo")
+
+
+def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():
+    obs = pd.DataFrame(
+        {
+            "Metadata_Plate": ["P1", "P1", "P2", "P2"],
+            "Metadata_Well": ["A01", "A02", "A01", "A02"],
+            "Metadata_Gene": ["KIF11", "AURKB", "KIF11", "AURKB"],
+            "Metadata_Control": ["negative", "positive"] * 2,
+        }
+    )
+    assert choose_label(obs) == "Metadata_Gene"
+    assert choose_label(obs.assign(Metadata_Gene=list("abcd"))) == "Metadata_Control"

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import similarity, well_profiles
+from cellssl.phenotypes.activity import told_apart
 from cellssl.phenotypes.naming import name_treatments
 
 
@@ -243,3 +244,47 @@ def test_the_command_says_replicates_first(make_embedding, tmp_path):
     }
     wrong = CliRunner().invoke(application.app, [*command, "--treatment", "taxol 4"])
     assert wrong.exit_code == 1
+
+
+@pytest.fixture
+def guides(make_embedding):
+    """Cells of a genetic screen: two genes of two or three guides each, non-targeting controls."""
+    cells = make_embedding(signal=3)
+    obs = cells.obs
+    pairs = {"taxol 0.3": "TUBB 1", "taxol 3": "TUBB 2", "docetaxel 1": "TUBB 3"}
+    pairs |= {"latrunculin 1": "ACTB 1", "latrunculin 10": "ACTB 2", "cytochalasin 1": "ACTB 3"}
+    names = pd.Series(name_treatments(obs)[0], obs.index).map(pairs).fillna("non-targeting 1")
+    obs[["Metadata_Gene", "Metadata_Guide"]] = names.str.split(" ", expand=True)
+    cells.obs = obs.drop(columns=["Metadata_Compound", "Metadata_Concentration", "Metadata_MOA"])
+    return cells
+
+
+def test_guides_of_genes_are_treatments_and_find_each_other(guides):
+    found = similarity(guides)
+    assert found.treatments.index.tolist() == [
+        "non-targeting 1", "ACTB 1", "ACTB 2", "ACTB 3", "TUBB 1", "TUBB 2", "TUBB 3",
+    ]  # fmt: skip
+    assert found.label == "Metadata_Gene"
+    assert found.consistency["compounds"].tolist() == [3, 3]  # guides
+    assert (found.consistency["map"] == 1).all()
+
+
+def test_treatments_stand_from_dose_to_dose(make_embedding):
+    cells = make_embedding()
+    doses = {0.3: 0.003, 3.0: 0.01, 10.0: 0.00001}
+    cells.obs["Metadata_Concentration"] = cells.obs["Metadata_Concentration"].replace(doses)
+    order = similarity(cells).treatments.index.tolist()
+    assert order[3:] == ["latrunculin 1e-05", "latrunculin 1", "taxol 0.003", "taxol 0.01"]
+
+
+def test_the_command_and_the_report_call_the_same_treatments_active(make_embedding, tmp_path):
+    path = tmp_path / "cells.h5ad"
+    cells = make_embedding(signal=3)
+    cells.write_h5ad(path)
+    out = CliRunner().invoke(
+        application.app, ["similarity", str(path), "-o", str(tmp_path / "out")]
+    )
+    table = similarity(cells).treatments
+    told = told_apart(table[table["control"] == ""])
+    assert told.all()
+    assert f"activity: {len(told)} of {len(told)} treatments are farther" in out.output

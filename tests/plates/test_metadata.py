@@ -6,6 +6,7 @@ import pytest
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
+from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.treatments import say_doubts
 
 Write = Callable[..., Path]
@@ -389,3 +390,21 @@ def test_empty_names_of_a_parquet_tables_categories_are_counted(
     table = pd.DataFrame({**keys, "Metadata_Compound": pd.Categorical(["taxol", None])})
     say_doubts(table)
     assert "Metadata_Compound is empty in 1 of 2 wells" in caplog.text
+
+
+def test_a_table_parted_by_blanks_is_refused_with_the_way_to_mend_it(tmp_path: Path) -> None:
+    path = tmp_path / "wells.txt"
+    path.write_text('"Well" "Compound" "Dose"\n"1" "A01" "taxol B" 0.3\n"2" "A02" "DMSO" 0\n')
+    with pytest.raises(PlateError, match=r"parted by blanks.*write\.csv"):
+        read_spreadsheet(path)
+    path.write_text("Well,Compound\nA01,taxol B\nA02,latrunculin A\n")
+    assert read_spreadsheet(path)["Compound"].tolist() == ["taxol B", "latrunculin A"]
+
+
+def test_numbers_without_a_name_stay_unless_they_lead_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "wells.csv"
+    path.write_text(",Well,\n1,A01,12\n2,A02,7\n")
+    assert read_spreadsheet(path).to_dict("list") == {
+        "Well": ["A01", "A02"],
+        "Unnamed: 2": ["12", "7"],
+    }

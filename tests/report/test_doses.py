@@ -81,3 +81,12 @@ def test_what_cannot_be_drawn_is_said(doses):
         dose_curve(doses[doses.obs["Metadata_Control"] != ""].copy(), dose="Concentration")
     with pytest.raises(EmbeddingError, match="no column 'Compund'; did you mean"):
         dose_curve(doses, by="Compund")
+
+
+def test_without_positive_controls_the_distance_from_the_negative_ones_is_drawn(doses):
+    doses.obs["Metadata_Control"] = doses.obs["Metadata_Control"].replace("positive", "")
+    one = doses[doses.obs["Metadata_Compound"] != "control"].copy()
+    figure = dose_curve(one, by="Compound")
+    assert figure.axes[0].get_ylabel() == "distance from the negative control"
+    for line in lines(figure).values():  # the compound that goes another way too
+        assert (np.diff(line) > 0).all()

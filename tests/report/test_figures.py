@@ -342,3 +342,31 @@ def test_save_figure_makes_its_folder_and_names_formats(tmp_path, scores):
     assert path.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(CellsslError, match=r"\.png"):
         save_figure(score_figure(scores), tmp_path / "scores.doc")
+
+
+def test_very_long_names_leave_room_for_what_is_drawn():
+    names = [
+        f"(2S,3R,4E)-a-name-that-nobody-shortened-{i}-methyl-2-aminopropanoate" * 2
+        for i in range(9)
+    ]
+    matrix = pd.DataFrame(np.eye(9), names, names)
+    figure = similarity_heatmap(matrix)
+    figure.draw_without_rendering()  # a warning of axes without room is an error
+    heat = next(axes for axes in figure.axes if axes.images)
+    assert heat.get_position().width > 0.3
+    assert all(len(label.get_text()) <= 40 for label in heat.get_yticklabels())
+
+
+def test_numbers_of_scores_part_the_line_to_beat(scores):
+    figure = score_figure(scores)
+    numbers = [text for text in figure.axes[0].texts if text.get_text()]
+    assert numbers
+    assert all(text.get_bbox_patch().get_facecolor() == (1, 1, 1, 1) for text in numbers)
+
+
+def test_there_is_no_half_epoch():
+    table = pd.DataFrame({"epoch": [1, 2], "loss": [5.0, 4.0], "effective_rank": [60.0, 58.0]})
+    figure = training_curve(table)
+    for axes in figure.axes:
+        assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert figure.axes[1].get_ylim()[1] > 60  # the highest mark is whole

@@ -16,6 +16,7 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     WIDEST,
+    brief,
     natural_order,
     new_panels,
     plain,
@@ -71,7 +72,7 @@ def class_difference_figure(
     for axes, (name, table) in zip(panels, tables.items(), strict=True):
         _panel(axes, table.loc[classes])
         axes.set_title(f"against {plain(name)}")
-    panels[0].set_yticks(range(len(classes)), [plain(name) for name in classes])
+    panels[0].set_yticks(range(len(classes)), [brief(name) for name in classes])
     panels[0].set_ylim(len(classes) - 0.5, -0.5)
     title = f"Share of each class found by {METRICS[classifier]}: {plain(one)} less another"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)

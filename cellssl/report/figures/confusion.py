@@ -8,7 +8,14 @@ from matplotlib.image import AxesImage
 
 from cellssl.errors import EmbeddingError
 from cellssl.report.figures.scores import METRICS
-from cellssl.report.figures.style import natural_order, new_figure, plain, styled, write_values
+from cellssl.report.figures.style import (
+    brief,
+    natural_order,
+    new_figure,
+    plain,
+    styled,
+    write_values,
+)
 
 __all__ = ["confusion_figure"]
 
@@ -90,9 +97,9 @@ def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
         axes.set_xticks([])
         axes.set_yticks([])
         return image
-    columns = [plain(name) for name in counts.columns]
+    columns = [brief(name) for name in counts.columns]
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
-    rows = [plain(f"{name} ({size:g})") for name, size in sizes.items()]
+    rows = [f"{brief(name)} ({size:g})" for name, size in sizes.items()]
     axes.set_yticks(range(len(rows)), rows, fontsize=font)
     if max(shares.shape) <= NUMBERED:
         # Zeros would only hide the rest.

@@ -14,6 +14,7 @@ from cellssl.report.figures.style import (
     GREY,
     INK,
     OKABE_ITO,
+    brief,
     natural_order,
     new_figure,
     plain,
@@ -32,6 +33,7 @@ def dose_figure(
     *,
     controls: Mapping[str, float] | None = None,
     x_name: str = "dose",
+    y_name: str = "position",
     title: str = "",
 ) -> Figure:
     """Draw positions against doses, a line per row or compound, with Spearman's ρ of each.
@@ -60,7 +62,7 @@ def dose_figure(
         )
     _scale_doses(axes, table["dose"])
     axes.set_xlabel(plain(x_name))
-    axes.set_ylabel("position between negative (0) and positive control (1)")
+    axes.set_ylabel(y_name)
     axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     axes.set_title(
         plain(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
@@ -72,7 +74,7 @@ def dose_figure(
 def _draw_line(axes: Axes, name: str, wells: pd.DataFrame, look: dict[str, Any]) -> None:
     """Draw wells as pale marks, the mean at each dose as a line."""
     line = wells.groupby("dose")["position"].mean()
-    label = plain(f"{name}   ρ = {_rho(wells)}  (n = {len(wells)})")
+    label = f"{brief(name)}   ρ = {_rho(wells)}  (n = {len(wells)})"
     axes.plot(wells["dose"], wells["position"], ls="", ms=4, alpha=0.45, **look)
     axes.plot(line.index, line, ms=5, lw=1.4, label=label, **look)
 

@@ -20,9 +20,11 @@ def control_marks(table: pd.DataFrame) -> dict[str, str]:
     """Tell which wells are which control, of the cells or fields of one plate."""
     if "Metadata_Control" not in table:
         return {}
-    wells = table.assign(Metadata_Well=table["Metadata_Well"].astype(str))
-    wells = wells[wells["Metadata_Control"].isin(list(SIGNS))]
-    return dict(zip(wells["Metadata_Well"], wells["Metadata_Control"].astype(str), strict=True))
+    marked = table.loc[
+        table["Metadata_Control"].isin(list(SIGNS)), ["Metadata_Well", "Metadata_Control"]
+    ]
+    wells = marked.drop_duplicates().astype(str)  # of a million cells some hundreds are left
+    return dict(zip(wells["Metadata_Well"], wells["Metadata_Control"], strict=True))
 
 
 def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:

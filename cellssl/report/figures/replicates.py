@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, ends_of, new_figure, plain, styled
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    brief,
+    ends_of,
+    new_figure,
+    styled,
+)
 
 __all__ = ["replicate_figure", "stability_figure"]
 
@@ -37,7 +45,7 @@ def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
             ranked.index, ranked["wells"], ranked["across_plates"], strict=True
         )
     ]
-    axes.set_yticks(rows, [plain(name) for name in names])
+    axes.set_yticks(rows, [brief(name) for name in names])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
     where = (0.01, limit // 2)
     axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)

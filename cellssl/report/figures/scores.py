@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cellssl.phenotypes import seed_means
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, new_figure, plain, styled
 from cellssl.words import number
 
@@ -68,10 +69,10 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
     seeds, weak, note; embeddings keep their order of appearance
     """
-    table = _completed(scores)
-    means = table["seed"].astype(str) == "mean"
-    if means.any():  # they stand there already, beside the seeds
-        table = table[means | table["value"].isna()]
+    table = _completed(scores).reset_index(drop=True)
+    means = seed_means(table)
+    if len(means):  # they stand there already, beside the seeds
+        table = table[table.index.isin(means.index) | table["value"].isna()]
     groups = table.groupby(
         ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
     )
@@ -185,6 +186,8 @@ def _facet(
             va="center",
             fontsize=8,
             color=colour,
+            # Parts the line to beat where it would run through the number.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )
     axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
     axes.margins(x=0.16)

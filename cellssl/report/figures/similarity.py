@@ -17,6 +17,7 @@ from cellssl.report.figures.style import (
     OKABE_ITO,
     UNKNOWN,
     WIDEST,
+    brief,
     category_colours,
     ends_of,
     new_figure,
@@ -75,7 +76,7 @@ def similarity_heatmap(
     shown = _label_codes(names, labels)
     row = float(np.clip(6.4 / count, 0.135, 0.32))  # inches; lower would make names unreadable
     font = min(row * 72 * 0.75, 9.0)
-    margin = 0.2 + max(len(name) for name in names) * font * 0.6 / 72
+    margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
     legend_rows = -(-len({label for label, _ in shown.values()}) // 3) if shown else 0
     figure = new_figure(max(0.9 + side + margin, 5.6), row * count + 1.0 + 0.19 * legend_rows)
@@ -117,7 +118,7 @@ def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame, names: list[str], f
     axes.set_facecolor(GREY)  # shows through where a similarity is missing
     axes.set_xticks([])
     axes.yaxis.tick_right()
-    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=font)
+    axes.set_yticks(range(len(names)), [brief(name) for name in names], fontsize=font)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.03, aspect=30, pad=0.02)
@@ -160,7 +161,7 @@ def _strip(
     codes = dict(shown.values())
     handles = [
         Patch(
-            color=colours[label], label=plain(f"{codes[label]}  {label}" if codes[label] else label)
+            color=colours[label], label=brief(f"{codes[label]}  {label}" if codes[label] else label)
         )
         for label in labels
     ]
@@ -199,7 +200,7 @@ def activity_figure(
     )
     face = [OKABE_ITO[0] if flag else "white" for flag in told]
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
-    axes.set_yticks(rows, [plain(name) for name in ranked.index])
+    axes.set_yticks(rows, [brief(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
     axes.text(0, limit // 2, note, va="center", fontsize=8.5, color="#6B7682")
     axes.axvline(0, color=INK, lw=0.8)

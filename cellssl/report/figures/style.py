@@ -1,6 +1,5 @@
 """One look for every figure: sizes, and colours that colour-blind people can tell apart."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from io import BytesIO
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
+from cellssl.words import natural_key
 
 __all__ = [
     "GREY",
@@ -26,6 +26,7 @@ __all__ = [
     "WIDEST",
     "as_categories",
     "bare",
+    "brief",
     "category_colours",
     "control_names",
     "ends_of",
@@ -68,6 +69,10 @@ RC: dict[Any, Any] = {
 
 # Of long names beneath narrow columns.
 SLANTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+
+LONGEST = (
+    40  # letters of a name beside an axis: an IUPAC name would leave no room for what is drawn
+)
 
 Parameters = ParamSpec("Parameters")
 Ranked = TypeVar("Ranked", pd.DataFrame, pd.Series)
@@ -139,6 +144,12 @@ def plain(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
+def brief(name: object) -> str:
+    """Write a name beside an axis: of one longer than 40 letters the beginning and the end, where names differ."""
+    text = str(name)
+    return plain(text if len(text) <= LONGEST else f"{text[:24]}…{text[-15:]}")
+
+
 def bare(axes: Axes) -> None:
     """Take ticks and frame away: pictures and UMAPs have no units."""
     axes.set_xticks([])
@@ -185,14 +196,7 @@ def as_categories(values: pd.Series) -> pd.Series:
 
 def natural_order(names: Sequence[str]) -> list[str]:
     """Sort names as people do: 2 before 10, and "not known" last."""
-
-    def key(name: str) -> tuple[bool, list[tuple[bool, float, str]]]:
-        parts = re.findall(r"\d+(?:\.\d+)?|\D+", name.casefold())
-        return name == UNKNOWN, [
-            (False, float(part), "") if part[0].isdecimal() else (True, 0.0, part) for part in parts
-        ]
-
-    return sorted(set(names), key=key)
+    return sorted(set(names), key=lambda name: (name == UNKNOWN, natural_key(name.casefold())))
 
 
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def _lead(answer: Answer) -> str:
     groups = find_groups(answer, names)
     compounds = len(set(answer.compounds.values()))
     said = counted(total, "treatment")
-    said += f" of {counted(compounds, 'compound')} compared" if compounds < total else " compared"
+    said += f" of {counted(compounds, answer.agent)} compared" if compounds < total else " compared"
     if not answer.active.empty:
         active, tested = int(answer.active.sum()), len(answer.active)
         differ = "differs" if active == 1 else "differ"
@@ -75,7 +75,7 @@ def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
         f"{first} and {second} ({number(value)}{_same(answer, first, second)})"
         for first, second, value in find_pairs(answer, names)[:SHOWN]
     ]
-    alone = f"no two compounds have a similarity of {ALIKE} or more."
+    alone = f"no two {answer.agent}s have a similarity of {ALIKE} or more."
     said.append(
         ("Most alike, each the other’s nearest:", "; ".join(pairs) + "." if pairs else alone)
     )

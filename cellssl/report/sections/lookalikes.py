@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster
-from scipy.stats import false_discovery_control
 from sklearn.metrics import silhouette_score
 
+from cellssl.phenotypes.activity import told_apart
+from cellssl.phenotypes.similarity import AGENTS
 from cellssl.report.figures.similarity import similarity_linkage
 from cellssl.report.figures.style import as_categories
 
@@ -20,8 +21,6 @@ __all__ = ["ALIKE", "Answer", "candidates", "find_groups", "find_pairs", "read_a
 
 ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
 MOST_GROUPS = 40
-_ROUNDING = 1e-9
-LEVEL = 0.05  # share of false calls that is accepted among treatments called active
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,9 @@ class Answer:
     labels
         Treatment → label, "not known" where it has none.
     compounds
-        Treatment → compound; the treatment itself where compounds are not known.
+        Treatment → compound, or gene; the treatment itself where neither is known.
+    agent
+        What these are: "compound" or "gene".
     cells
         Treatment → number of cells.
     neighbours
@@ -52,6 +53,7 @@ class Answer:
     active: "pd.Series[bool]"
     labels: Mapping[str, str]
     compounds: Mapping[str, str]
+    agent: str
     cells: "pd.Series[int]"
     neighbours: pd.DataFrame
 
@@ -64,31 +66,19 @@ def read_answer(similarity: "Similarity") -> Answer:
     table = table.set_axis(pd.Index(names))
     matrix = similarity.matrix.set_axis(similarity.matrix.index.astype(str), axis=0)
     matrix = matrix.set_axis(matrix.columns.astype(str), axis=1)
-    compounds = table.get("Metadata_Compound", pd.Series(names, table.index)).astype(str)
+    agent = next((name for name in AGENTS if name in table), None)
+    compounds = pd.Series(names, table.index) if agent is None else table[agent].astype(str)
     neighbours = similarity.neighbours.astype({"treatment": str, "neighbour": str})
     return Answer(
         matrix=matrix.loc[names, names],
         activity=table["activity"].astype(float).dropna(),
-        active=_active(table),
+        active=told_apart(table),
         labels=dict(zip(names, as_categories(table["label"]), strict=True)),
         compounds=dict(zip(names, compounds, strict=True)),
+        agent="gene" if agent == "Metadata_Gene" else "compound",
         cells=table["cells"].astype(int),
         neighbours=neighbours[neighbours["treatment"].isin(names)],
     )
-
-
-def _active(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Control the false discovery rate over all treatments (Benjamini and Hochberg 1995).
-
-    Where control wells are too few to judge lengths, the wells' ranks may still tell (mAP). A treatment
-    whose wells are apart from all control wells, and are not called active, has too few: it is left out.
-    """
-    p_values = table["p_value"].astype(float).dropna()
-    if p_values.empty:
-        told = table["map_q_value"].astype(float).dropna() <= LEVEL
-        apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING
-        return told[told | ~apart]
-    return pd.Series(false_discovery_control(p_values) <= LEVEL, p_values.index)
 
 
 def candidates(answer: Answer) -> list[str]:
