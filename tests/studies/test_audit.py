@@ -492,3 +492,14 @@ def test_a_figure_of_nothing_says_so(crops):
         classes=found.classes.iloc[:0],
     )
     assert "nothing to draw" in " ".join(text.get_text() for text in nothing.figure().texts)
+
+
+def test_what_ends_below_intensity_is_blamed_on_what_carried_the_contrast(crops):
+    views = [gain(0.9), {"flip": {"p": 0.5}}]
+    found = audit(protocol(*views), crops, label="Kind", cells=90, draws=1, shares=(1.0,))
+    said = replace(found, outlook=found.outlook.assign(after=0.5, intensity=0.9)).verdict[-1]
+    lost = found.contrasts[found.contrasts["operation"] == "stain_gain"]
+    most = lost.groupby("through")["lost"].sum().idxmax()
+    assert (
+        f"mostly for stain_gain ({most}); bridges" in said
+    )  # the flip, which costs nothing, is not

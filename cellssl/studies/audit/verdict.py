@@ -26,6 +26,7 @@ _HERE_AND_THERE = (
 )  # how often every place of a cell is seen, that an encoder may look past the rest
 _BELOW = 0.02  # of cells put right: less is chance among some hundreds of cells
 _MOST = 3
+_SECOND = 1 / 3  # of the costliest operation's cost, for another to be named beside it
 _WELLS = "contrast between wells of one plate"
 
 
@@ -234,15 +235,25 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the two costliest operations and what they erase, those whose cost is a bound last."""
+    """Name the costliest operation, or two, and what is lost by them; those whose cost is a bound last."""
     table = audit.operations
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
     own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
     costliest = sorted(own.to_dict("records"), key=lambda one: bool(_bound(one)))[:2]
-    told = []
+    told: list[str] = []
     for one in costliest:
-        gone = [] if _bound(one) else _erased(audit, one)
-        told.append(f"{one['operation']} ({gone[0]})" if gone else str(one["operation"]))
+        if told and one["cost"] < costliest[0]["cost"] * _SECOND:
+            continue
+        gone = _carrier(audit, one)
+        told.append(f"{one['operation']} ({gone})" if gone else str(one["operation"]))
     past = [one["operation"] for one in own.to_dict("records") if _bound(one)]
     more = f", if it does not learn to look past what {listed(past)} hides" if past else ""
     return " and ".join(told) + more
+
+
+def _carrier(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the property by whose loss contrasts lose most in all."""
+    own = _rows(audit.contrasts, row)
+    if own.empty:
+        return ""
+    return str(own.groupby("through", sort=False)["lost"].sum().idxmax())
