@@ -423,3 +423,83 @@ def test_gain_in_real_cells_is_wrong_for_total_intensity_and_not_for_mechanism(r
     assert not mechanism.verdict[0].startswith("warning")
     costs = [found.operations["cost"].iloc[0] for found in (amount, mechanism)]
     assert costs[0] > 2 * costs[1]
+
+
+def test_classes_that_share_no_plate_are_named(crops, tmp_path):
+    cells = Crops.open(crops)
+    kinds = cells.obs["Metadata_Kind"].to_numpy(str)
+    plates = {"usual": "P1", "bright": "P2", "large": "P2"}
+
+    def told(name, obs):
+        batch = CropBatch(cells.read(), None, obs)
+        path = write_crops(tmp_path / name, [batch], channels=["DNA"], size=SIDE, provenance={})
+        return audit(protocol(gain(0.1)), path, label="Kind", cells=90, draws=1, shares=(1.0,))
+
+    some = told("some.h5ad", cells.obs.assign(Metadata_Plate=[plates[kind] for kind in kinds]))
+    apart = some.contrasts.set_index(["class_a", "class_b"])["apart"].to_dict()
+    pairs = [("bright", "large"), ("bright", "usual"), ("large", "usual")]
+    assert [apart[pair] for pair in pairs] == ["", "Plate", "Plate"]
+    line = next(line for line in some.verdict if "share no Plate" in line)
+    assert line.startswith("2 of 3 contrasts are between classes that share no Plate, such as ")
+    assert "(3 classes lie on one Plate alone)" in line
+    every = told("every.h5ad", cells.obs.assign(Metadata_Plate=kinds))
+    assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
+    usual = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    assert not any("share no" in line for line in usual.verdict)
+
+
+def test_wells_are_compared_within_their_plate(tmp_path):
+    """Where plates alone differ, what bridges them costs nothing; and a plate of one well says nothing."""
+    plate = np.repeat(["P1", "P2", "P3"], 48)
+    factor = np.select([plate == "P1", plate == "P2"], [1.0, 1.4], 0.7)
+    images = draw_cells(["cell"] * 144, {"cell": 4000}, {"cell": 8}, factor)
+
+    def told(name, well):
+        obs = pd.DataFrame(
+            {"Metadata_Plate": plate, "Metadata_Well": well},
+            index=[f"{p}/{w}/1/{i}" for i, (p, w) in enumerate(zip(plate, well, strict=True))],
+        )
+        batch = CropBatch(images, None, obs)
+        path = write_crops(tmp_path / name, [batch], channels=["DNA"], size=SIDE, provenance={})
+        return audit(protocol(gain(0.5)), path, tmp_path / "out", shares=(1.0,), draws=1)
+
+    many = told("many.h5ad", [f"A{1 + i % 4:02}" for i in range(144)]).operations.iloc[0]
+    assert many["bridged Plate"] > 0.3
+    assert np.isnan(many["cost"])  # wells of one plate differ no more than by chance
+    single = told("single.h5ad", ["A01"] * 144)
+    assert single.operations["cost"].isna().all()
+    assert "no contrast between wells of one plate is there to lose" in single.verdict[0]
+    assert len(single.figure().axes) == 2  # what should go, and the scale: no empty row of costs
+
+
+def test_groups_in_blocks_are_compared_within_them():
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(40), 50)
+    names = Groups.of([f"{code:02}" for code in codes])
+    blocks = np.arange(40) // 2
+    own, block = rng.normal(size=(40, 2)) * 0.5, rng.normal(size=(20, 2)) * 5
+    X = rng.normal(size=(2000, 2)) + own[codes] + block[blocks[codes]]
+    noise = np.eye(2)
+    assert spread_separation(X, names, noise, blocks=blocks) == pytest.approx(0.5**0.5, rel=0.2)
+    assert spread_separation(X, names, noise) > 5
+
+
+def test_a_figure_of_nothing_says_so(crops):
+    found = audit(protocol(gain(0.4)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    nothing = replace(
+        found,
+        operations=found.operations.drop(columns="bridged Plate").assign(cost=np.nan),
+        classes=found.classes.iloc[:0],
+    )
+    assert "nothing to draw" in " ".join(text.get_text() for text in nothing.figure().texts)
+
+
+def test_what_ends_below_intensity_is_blamed_on_what_carried_the_contrast(crops):
+    views = [gain(0.9), {"flip": {"p": 0.5}}]
+    found = audit(protocol(*views), crops, label="Kind", cells=90, draws=1, shares=(1.0,))
+    said = replace(found, outlook=found.outlook.assign(after=0.5, intensity=0.9)).verdict[-1]
+    lost = found.contrasts[found.contrasts["operation"] == "stain_gain"]
+    most = lost.groupby("through")["lost"].sum().idxmax()
+    assert (
+        f"mostly for stain_gain ({most}); bridges" in said
+    )  # the flip, which costs nothing, is not

@@ -14,8 +14,9 @@ from cellssl.studies.audit.arrangement import (
     CellArrangement,
     arrangement_names,
 )
-from cellssl.studies.audit.references import property_named
+from cellssl.studies.audit.references import Reference, property_named
 from cellssl.studies.audit.separation import Groups, by_chance
+from cellssl.studies.audit.together import Together
 
 SIDE = 36
 CHANNELS = ["DNA", "Actin"]
@@ -99,7 +100,9 @@ def test_a_space_that_tells_no_class_says_so(tmp_path):
     spaces = ("measures", "arrangement")  # beside it, one that tells them
     found = audit(protocol(), path, tmp_path / "out", references=spaces, **options)
     assert set(found.contrasts["reference"]) == {"arrangement"}
-    assert found.verdict[0].startswith("warning: nothing measured here (measures) tells one Kind")
+    assert found.verdict[0].startswith("warning: measures tells no Kind from another")
+    # The other space does, and the two can be asked together: that stands before all other advice.
+    assert "; arrangement tells 1 of 1 contrasts: ask --reference measures+arr" in found.verdict[0]
     assert found.verdict[-1].count("so little is told of them before any view")
     assert found.unseen[["class_a", "class_b"]].to_numpy().tolist() == [["lying", "standing"]]
     assert (tmp_path / "out" / "audit.png").stat().st_size > 10_000
@@ -155,4 +158,40 @@ def test_turning_and_mirroring_change_what_they_should():
     for name in ("DNA_along", "DNA_fibres_along"):  # a quarter turn is half a turn of its double
         assert turned[name] == pytest.approx(-before[name], abs=2e-3)
     assert mirrored["DNA_right"] == pytest.approx(-before["DNA_right"], abs=2e-3)
-    assert property_named("DNA_fibres_along", CHANNELS) == "direction of fibres of DNA"
+    assert property_named("DNA_fibres_along", CHANNELS) == "direction of edges or fibres of DNA"
+
+
+def test_what_hides_now_this_part_and_now_that_costs_at_most_so_much(tmp_path):
+    """Trainings lost nothing where measures of the whole picture lose half."""
+    path = store(tmp_path / "crops.h5ad", ["lying", "standing"] * 40)
+    erase = {"erase": {"area": [0.05, 0.2]}}
+    views = [[erase, {"rotate": {"degrees": 180}}, {"channel_dropout": {"p": 0.3}}]]
+    chosen = resolve(protocol(), {"views": views})
+    found = audit(chosen, path, label="Kind", cells=80, draws=2, shares=(1.0,))
+    table = found.operations.set_index("operation")
+    assert table["kept"]["erase"] > 2 / 3
+    assert table["cost"]["erase"] > 0.1
+    # What always reaches some part, or takes a whole channel, leaves nothing to look at instead.
+    assert (table["kept"][["rotate", "channel_dropout"]] < 0.1).all()
+    said = {line.removeprefix("warning: ").split()[0]: line for line in found.verdict}
+    assert said["erase"].startswith("erase")
+    assert "costs at most" in said["erase"]
+    assert "erases" not in said["erase"]
+    assert said["rotate"].startswith("warning")
+
+
+def test_a_pair_that_the_second_space_alone_tells_is_told_there():
+    """Though it does not tell it twice as well as the first hardly does."""
+    rng = np.random.default_rng(0)
+    kinds = np.repeat(["a", "b"], 200)
+    apart = (kinds == "b")[:, None]
+    spaces = [Reference(name, torch.nn.Identity()) for name in ("first", "second")]
+    features = {
+        "first": rng.normal(size=(400, 2)) + apart * [0.9, 0.0],
+        "second": rng.normal(size=(400, 2)) + apart * [1.5, 0.0],
+    }
+    both = Together(spaces, features, pd.DataFrame({"Kind": kinds}), label="Kind", nuisances={})
+    assert 0.5 < both.first.pairs[0, 1] < both.first.least
+    assert both.pairs[0, 1] < 2 * both.first.pairs[0, 1]
+    assert both.unseen() == []
+    assert both.speaker[0, 1] == 1

@@ -48,13 +48,16 @@ def audit_figure(
     maps = {"What should go": bridged}
     own = classes if classes.empty else _full(classes, first)  # another reference may tell more
     if own.empty:
-        maps["What tells cells apart"] = full.loc[order, "cost"].to_frame("cost").T
+        cost = full.loc[order, "cost"].to_frame("cost").T
+        maps["What tells cells apart"] = cost.dropna(how="all")  # no contrast, nothing to lose
     else:
         maps["What tells each class apart, mean over others"] = _matrix(own, ["class"], full, order)
         pairs = _matrix(_full(contrasts, first), ["class_a", "class_b"], full, order)
         worst = pairs.max(axis=1).sort_values(ascending=False, kind="stable").index[:_MOST_PAIRS]
         maps["Contrasts that lose most"] = pairs.loc[worst]
     maps = {name: one for name, one in maps.items() if len(one)}
+    if not maps:
+        return _nothing(title)
     heights = [len(one) for one in maps.values()]
     figure = new_figure(5.2 + 0.62 * len(order), 0.27 * sum(heights) + 0.7 * len(maps) + 1.9)
     panels = figure.subplots(len(maps), 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -64,6 +67,14 @@ def audit_figure(
         axes.set_xticks([])
     panels[-1].set_xticks(range(len(names)), [plain(n) for n in names], **SLANTED)
     figure.colorbar(picture, ax=panels, label="share erased (green: bridged)", shrink=0.5)
+    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _nothing(title: str) -> Figure:
+    """Say that there is nothing to draw."""
+    figure = new_figure(6.4, 1.2)
+    figure.text(0.01, 0.4, "No contrast is seen in these cells, and no nuisance: nothing to draw.")
     figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
     return figure
 

@@ -23,9 +23,9 @@ _OWN = {
     "along": "direction",
     "aslant": "direction",
     "length": "elongation",
-    "fibres_along": "direction of fibres",
-    "fibres_aslant": "direction of fibres",
-    "aligned": "alignment of fibres",
+    "fibres_along": "direction of edges or fibres",  # the rim of a long nucleus has one too
+    "fibres_aslant": "direction of edges or fibres",
+    "aligned": "elongation or alignment of fibres",
     "ring_1": "distance from the centre",
     "ring_2": "distance from the centre",
     "ring_3": "distance from the centre",

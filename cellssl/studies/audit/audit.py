@@ -1,5 +1,6 @@
 """What a protocol will make an encoder blind to, said before anything is trained."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
 from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
 from cellssl.studies.audit.references import (
-    TOGETHER,
+    USUAL,
     property_named,
     reference_named,
     references_named,
@@ -44,18 +45,22 @@ class Audit:
         The classes' column.
     operations : DataFrame
         reference, operation, amplitude, share (of the amplitude), moved (root mean square, in units
-        of the spread of cells), cost (share of contrast lost), and ``bridged NUISANCE`` (share of
-        its differences lost). The rows ``whole view`` are all operations together.
+        of the spread of cells), cost (share of contrast lost), kept (how often a place of a cell
+        stays exactly as it is, of views at full amplitude that change it: where that is most of them,
+        a cost is an upper bound, since an encoder may look at what is left), and ``bridged NUISANCE``
+        (share of its differences lost). The rows ``whole view`` are all operations together.
     contrasts : DataFrame
         reference, operation, share, class_a, class_b, before, after (d'), lost (share), through (the
-        property that carried it, where features have names). Visible pairs only.
+        property that carried it, where features have names), apart (nuisances of which the two share
+        no value, which may be what tells them). Visible pairs only.
     classes : DataFrame
         reference, operation, share, class, lost: mean over the class's visible pairs.
     properties : DataFrame
         operation, share, property, erased: share of what varies between two views of a cell in this
         property that the operation makes; 0.5 is as much as cells differ by.
     nuisances : DataFrame
-        reference, nuisance, values, separation (d' between its values, the classes' taken out).
+        reference, nuisance, values, separation (d' between its values, the classes' taken out),
+        alone (classes that lie on one value alone).
     outlook : DataFrame
         reference, before, after, intensity: how often a cell is put right between two classes, from
         the reference, from what the whole view leaves of it, and from intensity statistics alone.
@@ -108,7 +113,7 @@ def audit(
     *,
     label: str | None = None,
     nuisances: Sequence[str] | None = None,
-    references: Sequence[str] = (TOGETHER,),
+    references: Sequence[str] = (USUAL,),
     weights: str | Path | None = None,
     shares: Sequence[float] = SHARES,
     cells: int = 500,
@@ -145,7 +150,7 @@ def audit(
     out
         A folder for tables, verdict and figure.
     label
-        Column of the classes. Without one, contrasts are those between wells.
+        Column of the classes. Without one, contrasts are those between wells of one plate.
     nuisances
         Columns, such as Plate and Batch, which are taken where they are when left out.
     references
@@ -195,8 +200,9 @@ def audit(
         found.stands(standing)
     for case in track(cases, f"audit {protocol.name}", shown=progress):
         made = sample.moved(case, used, draws=draws, seed=seed)
+        kept = sample.kept(case, draws=draws, seed=seed) if case.share == 1.0 else math.nan
         for standing in standings:
-            found.moves(standing, case, standing.moved(made))
+            found.moves(standing, case, standing.moved(made), kept=kept)
     if column is not None:
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
@@ -244,6 +250,7 @@ class _Findings:
                     "nuisance": name,
                     "values": len(groups.names),
                     "separation": standing.nuisance_separation(name),
+                    "alone": standing.alone(name),
                 }
             )
         if standing.label is not None:
@@ -252,7 +259,7 @@ class _Findings:
                 for a, b, apart in standing.unseen()
             ]
 
-    def moves(self, standing: Together, case: Case, moved: list[Moved]) -> None:
+    def moves(self, standing: Together, case: Case, moved: list[Moved], *, kept: float) -> None:
         """Note what a case costs and bridges."""
         which = {
             "reference": standing.name,
@@ -261,7 +268,8 @@ class _Findings:
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
         row = {**which, "amplitude": case.amplitude, "moved": standing.relative(moved)}
-        self.rows["operations"].append({**row, "cost": standing.cost(moved), **bridged})
+        row |= {"cost": standing.cost(moved), "kept": kept}
+        self.rows["operations"].append({**row, **bridged})
         self._pairs(standing, which, moved)
         self.rows["properties"] += [
             {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()
@@ -290,6 +298,7 @@ class _Findings:
                     "after": after[a, b],
                     "lost": lost,
                     "through": standing.carrier(a, b, moved),
+                    "apart": ", ".join(standing.told_by(a, b)),
                 }
             )
         self.rows["classes"] += [

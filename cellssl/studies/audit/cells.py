@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from cellssl.augment import View, make_keys
 from cellssl.crops import Crops, FittedScaling, fit_scaling
@@ -28,6 +28,8 @@ from cellssl.studies.experiment import scaling_rule
 __all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells", "wells_of"]
 
 WHOLE = "whole view"
+_PLACES = 16  # along a side
+_PEAKS = 0.98  # of the pixels are darker
 _A_WELL = 8  # cells of a well, at least, where wells are told apart
 
 
@@ -81,10 +83,45 @@ class Cells:
                     made[reference.name].append(reference.measure(images))
         return {name: np.stack(parts) for name, parts in made.items()}
 
+    def kept(self, case: Case, *, draws: int, seed: int = 0) -> float:
+        """Say how often what a view shows stays exactly as it is, at worst, in channels that change.
+
+        The least of all channels and places, and of the brightest pixels: 0 for what always reaches
+        some part of a cell, or all of a channel; near 1 for what hides now this part and now that. NaN
+        where nothing changes.
+        """
+        same, lit = [], []
+        for number, view in enumerate(case.views):
+            before = self._make(view.made_of([]), 0, 0)
+            bright = before >= _brightest(before)
+            for draw in range(draws):
+                equal = self._make(view, draw, number, seed) == before
+                light = (before > 0) & ~equal.all(dim=(2, 3), keepdim=True)
+                same.append(torch.stack([_places(light & equal), _places(light & bright & equal)]))
+                lit.append(torch.stack([_places(light), _places(light & bright)]))
+        every, stay = (torch.stack(each).sum(dim=0) for each in (lit, same))
+        if not every.any():
+            return float("nan")
+        anywhere, peaks = stay[0] / every[0], stay[1].sum() / every[1].sum()
+        return float(torch.minimum(anywhere[every[0] > 0].min(), peaks))
+
     def _make(self, view: View, draw: int, number: int, seed: int = 0) -> Tensor:
         keys = make_keys(seed, draw, self.samples, number)
         made: Tensor = view(self.images, keys, masks=self.masks)
         return made
+
+
+def _places(pixels: Tensor) -> Tensor:
+    """Count true pixels (N, C, H, W) in each sixteenth of the sides: (C, 16, 16)."""
+    return nn.functional.adaptive_avg_pool2d(pixels.double().sum(dim=0), _PLACES)
+
+
+def _brightest(images: Tensor) -> Tensor:
+    """Give the level from which on lie the brightest pixels of each channel: (N, C, 1, 1)."""
+    flat = images.flatten(2)
+    rank = max(1, int(_PEAKS * flat.shape[2]))
+    level, _ = flat.kthvalue(rank, dim=2)
+    return level[..., None, None]
 
 
 def cases_of(
@@ -176,7 +213,7 @@ def _choose(
         rows = np.flatnonzero(kept)
         if len(rows) < 3:
             raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
-        rows = rows[_in_some_wells(obs.iloc[rows], cells // _A_WELL)]
+        rows = rows[_in_some_wells(obs.iloc[rows], max(2, cells // _A_WELL))]
         return rows[sample_wells(obs.iloc[rows], cells)]
     values = text_values(obs[column], column)
     names = Groups.of(np.where(kept, values, "")).names
@@ -201,10 +238,19 @@ def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
-    """Tell which cells lie in one of so many wells, the fullest; all where wells are not known."""
+    """Tell which cells lie in one of so many wells; all where wells are not known.
+
+    Wells are compared within plates: two or more are taken of each plate, the fullest, and of many
+    plates those whose second well is the fullest.
+    """
     wells = wells_of(obs)
-    fullest = wells.value_counts(sort=True).index[: max(2, most)]
-    return wells.isin(fullest).to_numpy()
+    table = wells.value_counts(sort=True).rename_axis("well").reset_index(name="cells")
+    table["plate"] = table["well"].str.rpartition("/")[0]
+    table["turn"] = table.groupby("plate").cumcount()
+    second = table[table["turn"] == 1].head(max(1, most // 2))["plate"]
+    if len(second):
+        table = table[table["plate"].isin(second)].sort_values("turn", kind="stable")
+    return wells.isin(table["well"][:most]).to_numpy()
 
 
 def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:

@@ -34,7 +34,7 @@ MEASURED = {
     "elongation": "elongation",
     "fine_texture": "fine texture",
     "medium_texture": "medium texture",
-    "coarse_texture": "coarse texture",
+    "coarse_texture": "size or coarse texture",  # a nucleus is about as wide as this band
     "agreement": "agreement of channels",
 }
 

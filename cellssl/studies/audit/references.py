@@ -19,7 +19,7 @@ from cellssl.training import seeded
 
 __all__ = [
     "REFERENCES",
-    "TOGETHER",
+    "USUAL",
     "Reference",
     "Space",
     "property_named",
@@ -31,7 +31,7 @@ REFERENCES = (
     *("measures", "arrangement", "intensity", "random"),
     *("resnet18", "resnet50", "resnet50-v1", "resnet101"),
 )
-TOGETHER = "measures+arrangement"  # what an audit asks, where it is told nothing else
+USUAL = "measures+arrangement"  # what an audit asks, where it is told nothing else
 _PROPERTIES = {**MEASURED, **ARRANGED}  # what each feature is a measure of
 _MOST_DIMENSIONS = 48
 _KEPT_VARIANCE = 0.995

@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 
-__all__ = ["Groups", "by_chance", "pair_separation", "put_right", "spread_separation", "within"]
+__all__ = [
+    "Groups",
+    "by_chance",
+    "pair_separation",
+    "put_right",
+    "spread_by_chance",
+    "spread_separation",
+    "within",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -96,24 +104,55 @@ def put_right(pairs: Matrix) -> float:
     return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
 
 
-def spread_separation(X: Matrix, groups: Groups, noise: Matrix) -> float:
+def spread_separation(
+    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64] | None = None
+) -> float:
     """Separate all groups at once: root of the trace of noise⁻¹ × the covariance between groups.
 
     Between groups is what the means vary by beyond what so few cells a group vary by anyway
-    (analysis of variance, groups as random effects).
+    (analysis of variance, groups as random effects, nested in blocks where there are such).
+
+    Parameters
+    ----------
+    X, groups, noise
+        Cells (N, D), the K groups that they are in, and the noise (D, D).
+    blocks
+        (K,) the block of each group, from 0 on: groups are compared with those of their block alone.
     """
     known = groups.codes >= 0
     X, codes, counts = X[known], groups.codes[known], groups.counts()
-    n, k = len(X), len(counts)
-    if k < 2 or n <= k:
+    blocks = np.zeros(len(counts), np.int64) if blocks is None else blocks
+    n, freedom = len(X), len(counts) - len(set(blocks.tolist()))
+    if freedom < 1 or n <= len(counts):
         return 0.0
     means = Groups(groups.names, codes).means(X)
+    cells = np.bincount(blocks, counts)  # of each block
+    centres = np.stack([X[blocks[codes] == block].mean(axis=0) for block in range(len(cells))])
     inverse = np.linalg.inv(noise)
 
     def square(rows: Matrix, weights: NDArray) -> float:
         return float((np.einsum("nd,de,ne->n", rows, inverse, rows) * weights).sum())
 
-    between = square(means - X.mean(axis=0), counts) / (k - 1)
-    inside = square(X - means[codes], np.ones(n)) / (n - k)
-    size = (n - (counts**2).sum() / n) / (k - 1)
+    between = square(means - centres[blocks], counts) / freedom
+    inside = square(X - means[codes], np.ones(n)) / (n - len(counts))
+    size = (n - (counts**2 / cells[blocks]).sum()) / freedom
     return float(np.sqrt(max(between - inside, 0.0) / size))
+
+
+def spread_by_chance(
+    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64], seed: int = 0
+) -> float:
+    """Say what 95 % of separations are at most when cells are dealt out to the groups of their block."""
+    rng = np.random.default_rng(seed)
+    known = groups.codes >= 0
+    X, codes = X[known], groups.codes[known]
+    if not len(codes):
+        return 0.0
+    found = []
+    for _ in range(_DEALS):
+        dealt = np.lexsort((rng.random(len(codes)), blocks[codes]))  # cells in order of blocks
+        places = np.argsort(blocks[codes], kind="stable")
+        shuffled = np.empty_like(X)
+        shuffled[places] = X[dealt]
+        found.append(spread_separation(shuffled, Groups(groups.names, codes), noise, blocks=blocks))
+    return float(np.quantile(found, 0.95))

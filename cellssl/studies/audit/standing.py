@@ -16,6 +16,7 @@ from cellssl.studies.audit.separation import (
     by_chance,
     pair_separation,
     put_right,
+    spread_by_chance,
     spread_separation,
     within,
 )
@@ -87,7 +88,11 @@ class Standing:
         self.noise = within(self.X, self.groups if self.groups.names else everyone)
         self.pairs = self.separations()
         # From here on two classes are told; of few cells, more than they lie apart by chance.
-        self.least = VISIBLE if label is None else max(VISIBLE, by_chance(self.X, self.groups))
+        if label is None:
+            self.wells, self.plates = _wells(obs)
+            self.least = spread_by_chance(self.X, self.wells, self.noise, blocks=self.plates)
+        else:
+            self.least = max(VISIBLE, by_chance(self.X, self.groups))
 
     def moved(self, made: NDArray[np.float64]) -> Moved:
         """Compare cells after a case (K, N, D) with the cells as they are."""
@@ -128,9 +133,9 @@ class Standing:
         return put_right(self.pairs if moved is None else self.separations(moved))
 
     def cost(self, moved: Moved) -> float:
-        """Give the share of contrast that is lost: of the visible pairs, or between wells."""
+        """Give the share of contrast that is lost: of visible pairs, or between wells of a plate."""
         if self.label is None:
-            return self._share(self.X, self.groups, moved)
+            return self._share(self.X, self.wells, moved, blocks=self.plates, least=self.least)
         return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Moved) -> float:
@@ -161,11 +166,20 @@ class Standing:
         square = (means[a] - means[b]) ** 2
         return int(np.argmax(square / inside - square / (inside + moved.features)))
 
-    def _share(self, X: NDArray[np.float64], groups: Groups, moved: Moved) -> float:
-        before = spread_separation(X, groups, self.noise)
-        if before <= 0.05:  # nothing there that could be lost
+    def _share(
+        self,
+        X: NDArray[np.float64],
+        groups: Groups,
+        moved: Moved,
+        *,
+        blocks: NDArray[np.int64] | None = None,
+        least: float = 0.0,
+    ) -> float:
+        before = spread_separation(X, groups, self.noise, blocks=blocks)
+        if before <= max(0.05, least):  # nothing there that could be lost
             return float("nan")
-        return 1 - spread_separation(X, groups, self.noise + moved.noise) / before
+        after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
+        return 1 - after / before
 
 
 def visible_pairs(
@@ -183,6 +197,22 @@ def share_lost(
     if not len(chosen[0]):
         return float("nan")
     return float(1 - (after[chosen] / before[chosen]).mean())
+
+
+def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
+    """Group cells by wells that are not alone on their plate, and give each well's plate (K,).
+
+    What wells of two plates differ by may be the plates.
+    """
+    wells = Groups.of(wells_of(obs))
+    if "Metadata_Plate" not in obs:
+        return wells, np.zeros(len(wells.names), np.int64)
+    plates = text_values(obs["Metadata_Plate"].astype(object), "Metadata_Plate")
+    names = np.array(["", *wells.names])[wells.codes + 1]  # empty for a cell of a well of one cell
+    plate = pd.Series(plates).groupby(names).first().drop("", errors="ignore")
+    plate = plate[plate.duplicated(keep=False)]
+    kept = Groups.of(np.where(np.isin(names, plate.index), names, ""))
+    return kept, np.unique(plate.to_numpy(str), return_inverse=True)[1].astype(np.int64)
 
 
 def _nuisance(

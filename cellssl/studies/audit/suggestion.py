@@ -18,7 +18,7 @@ from cellssl.protocols.describing import amplitude
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.audit import nuisance_columns
 from cellssl.studies.audit.cells import Case, Cells, cases_of, open_cells
-from cellssl.studies.audit.references import TOGETHER, references_named
+from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 
@@ -86,7 +86,7 @@ def suggest(
     base: Protocol | str | Path = "natural-moco",
     name: str = "suggested",
     budget: float = 0.1,
-    reference: str = TOGETHER,
+    reference: str = USUAL,
     weights: str | Path | None = None,
     cells: int = 400,
     draws: int = 2,

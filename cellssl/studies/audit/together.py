@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.phenotypes.columns import text_values
+from cellssl.studies.audit.confounding import alone, told_by
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_pairs
@@ -18,9 +20,9 @@ _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chan
 class Together:
     """Cells in one or several reference spaces, for those who ask what an operation erases.
 
-    Two classes are told in the first space, unless another tells them twice as well, and visibly:
-    then in that one, and of them is left what either space leaves. Wells, nuisances and how far cells
-    move are those of the first.
+    Two classes are told in the first space, unless another tells them visibly, and either the first
+    does not or the other twice as well: then in that one, and of them is left what either space
+    leaves. Wells, nuisances and how far cells move are those of the first.
 
     Parameters
     ----------
@@ -52,10 +54,15 @@ class Together:
         every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
         least = np.array([one.least for one in self.standings])
         best = every.argmax(axis=0)
-        better = every.max(axis=0) >= np.maximum(least[best], _BETTER * every[0])
+        enough = np.where(every[0] < least[0], 0.0, _BETTER * every[0])
+        better = every.max(axis=0) >= np.maximum(least[best], enough)
         self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
         self.pairs = np.where(better, every.max(axis=0), every[0])
         self.least = least[self.speaker]  # (K, K)
+        self._values = {
+            name: text_values(obs[column].astype(object), column)
+            for name, column in nuisances.items()
+        }
 
     def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
         """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
@@ -76,6 +83,14 @@ class Together:
         names = self.groups.names
         hidden = np.argwhere(np.triu(self.pairs < self.least, 1))
         return [(names[a], names[b], float(self.pairs[a, b])) for a, b in hidden.tolist()]
+
+    def told_by(self, a: int, b: int) -> list[str]:
+        """Name the nuisances of which two classes share no value: one of them may be what tells them."""
+        return [name for name, each in self._values.items() if told_by(self.groups, each)[a, b]]
+
+    def alone(self, name: str) -> int:
+        """Count the classes that lie on one value of a nuisance alone; 0 without a label."""
+        return 0 if self.label is None else alone(self.groups, self._values[name])
 
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""

@@ -8,7 +8,9 @@ from scipy.stats import norm
 
 from cellssl.studies.audit.amplitudes import LYING
 from cellssl.studies.audit.cells import WHOLE
+from cellssl.studies.audit.references import USUAL
 from cellssl.studies.audit.standing import VISIBLE
+from cellssl.words import counted, listed
 
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
@@ -19,8 +21,13 @@ COSTLY = 0.15  # share of all contrast that an operation may take before the ver
 ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 _LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
+_HERE_AND_THERE = (
+    2 / 3
+)  # how often every place of a cell is seen, that an encoder may look past the rest
 _BELOW = 0.02  # of cells put right: less is chance among some hundreds of cells
 _MOST = 3
+_SECOND = 1 / 3  # of the costliest operation's cost, for another to be named beside it
+_WELLS = "contrast between wells of one plate"
 
 
 def verdict(audit: "Audit") -> list[str]:
@@ -35,33 +42,71 @@ def verdict(audit: "Audit") -> list[str]:
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
     together = [_whole(audit, row) for row in full[whole].to_dict("records")]
-    unseen = _unseen(audit, first)
-    if unseen.startswith("warning"):
-        return [unseen, *single, *together]
-    return [*single, *filter(None, [unseen]), *together]
+    told = [*_confounded(audit, first), *_unseen(audit, first)]
+    warnings = [line for line in told if line.startswith("warning")]
+    return [*warnings, *single, *(line for line in told if line not in warnings), *together]
 
 
-def _unseen(audit: "Audit", reference: str) -> str:
+def _confounded(audit: "Audit", reference: str) -> list[str]:
+    """Say how many contrasts a plate may tell as well as the classes do."""
+    if audit.contrasts.empty:
+        return []
+    own = audit.contrasts[audit.contrasts["reference"] == reference]
+    own = own.drop_duplicates(["class_a", "class_b"])
+    nuisances = audit.nuisances[audit.nuisances["reference"] == reference] if len(own) else own
+    lines = []
+    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist() if len(own) else []:
+        these = own[[name in apart.split(", ") for apart in own["apart"]]]
+        if these.empty:
+            continue
+        best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
+        lone = (
+            f" ({counted(alone, 'class lies', 'classes lie')} on one {name} alone)" if alone else ""
+        )
+        text = (
+            f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "
+            f"{best['class_a']} and {best['class_b']}{lone}: the {name} may be all that tells them, and "
+            "to lose them no loss"
+        )
+        lines.append(f"warning: {text}" if len(these) == len(own) else text)
+    return lines
+
+
+def _unseen(audit: "Audit", reference: str) -> list[str]:
     """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
     if audit.unseen.empty:
-        return ""
+        return []
     own = audit.unseen[audit.unseen["reference"] == reference]
     if own.empty:
-        return ""
-    told = _pairs(audit.contrasts, reference)
+        return []
+    told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
+    if not told:
+        others = [
+            name for name in dict.fromkeys(audit.operations["reference"]) if name != reference
+        ]
+        counts = {name: _pairs(audit.contrasts, name) for name in others}
+        seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
+        wider = (
+            []
+            if set(USUAL.split("+")) <= set(reference.split("+"))
+            else [f"ask --reference {USUAL}"]
+        )
+        ways = [
+            *wider,
+            "look at more cells (--cells)",
+            "or at what only a network sees (--reference random, or a pretrained one with --weights)",
+        ]
+        return [
+            f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
+            f"is about it{''.join(seen)}: {', '.join(ways)}"
+        ]
     best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
     names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
     more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
-    if told:
-        return (
-            f"nothing is said of {len(own)} of {len(own) + told} contrasts, which these cells show no "
-            f"better than chance, or hardly: {', '.join([*names, *more])}"
-        )
-    return (
-        f"warning: nothing measured here ({reference}) tells one {_plain(audit.label)} from another, so that "
-        "nothing said below is about it: these cells are too few (--cells), or it lies in what only a network "
-        "sees (--reference random, or a pretrained one with --weights)"
-    )
+    return [
+        f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
+        f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
+    ]
 
 
 def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
@@ -79,29 +124,41 @@ def _plain(label: str | None) -> str:
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     """Say what one operation does."""
     cost, bridged = row["cost"], _bridged(row)
-    kind = "contrast between wells" if audit.label is None else "contrast"
+    kind = "contrast" if audit.label is not None else _WELLS
     text = f"{row['operation']} ({row['amplitude']})"
-    properties = _erased(audit, row)
+    bound = _bound(row)
+    properties = [] if bound else _erased(audit, row)
     if properties:
         text += f" erases {', '.join(properties)}"
     told = (
         f"no {kind} is there to lose"
         if math.isnan(cost)
-        else f"costs {max(cost, 0.0):.0%} of the {kind}"
+        else f"costs {bound}{max(cost, 0.0):.0%} of the {kind}"
     )
     text += f"{':' if properties else ''} {told}"
+    if bound:
+        text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
     worst = _worst(audit, row, least=0.0 if cost >= COSTLY else _LOST)
     if worst:
         text += f"; {worst}"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
     if gains:
         text += f"; bridges {' and '.join(gains)}"
-    if cost >= COSTLY:
+    if cost >= COSTLY and not bound:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
     if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
         text += ": it bridges nothing; is it needed?"
     return text
+
+
+def _bound(row: dict[str, Any]) -> str:
+    """Say "at most" of the cost of what hides parts of a cell now here, now there.
+
+    What its measures lose by a hidden part, an encoder may find in the rest: in short trainings on
+    simulated cells that lie in direction, place or number of spots nothing was lost.
+    """
+    return "at most " if row["kept"] >= _HERE_AND_THERE else ""
 
 
 def _bridged(row: dict[str, Any]) -> dict[str, float]:
@@ -151,8 +208,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
     cost = row["cost"]
     text = f"{row['operation']}: "
     if audit.label is None:
-        nothing = "no contrast between wells is there to lose"
-        text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the contrast between wells"
+        nothing = f"no {_WELLS} is there to lose"
+        text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the {_WELLS}"
     else:
         outlook = _rows(audit.outlook, row).iloc[0]
         before, after, plain = outlook["before"], outlook["after"], outlook["intensity"]
@@ -178,13 +235,25 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the two costliest operations and what they erase."""
+    """Name the costliest operation, or two, and what is lost by them; those whose cost is a bound last."""
     table = audit.operations
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
-    own = own[~own["operation"].str.startswith(WHOLE)]
-    costliest = own.sort_values("cost", ascending=False).head(2)
-    told = []
-    for one in costliest.to_dict("records"):
-        gone = _erased(audit, one)
-        told.append(f"{one['operation']} ({gone[0]})" if gone else str(one["operation"]))
-    return " and ".join(told)
+    own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
+    costliest = sorted(own.to_dict("records"), key=lambda one: bool(_bound(one)))[:2]
+    told: list[str] = []
+    for one in costliest:
+        if told and one["cost"] < costliest[0]["cost"] * _SECOND:
+            continue
+        gone = _carrier(audit, one)
+        told.append(f"{one['operation']} ({gone})" if gone else str(one["operation"]))
+    past = [one["operation"] for one in own.to_dict("records") if _bound(one)]
+    more = f", if it does not learn to look past what {listed(past)} hides" if past else ""
+    return " and ".join(told) + more
+
+
+def _carrier(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the property by whose loss contrasts lose most in all."""
+    own = _rows(audit.contrasts, row)
+    if own.empty:
+        return ""
+    return str(own.groupby("through", sort=False)["lost"].sum().idxmax())

@@ -1,0 +1,44 @@
+"""Classes that a nuisance tells apart as well: two that share no plate, say."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cellssl.studies.audit.separation import Groups
+
+__all__ = ["alone", "told_by"]
+
+
+def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
+    """Say which two of K classes share no value of a nuisance: (K, K).
+
+    What they differ by may then be the nuisance, and nothing in these cells can tell.
+
+    Parameters
+    ----------
+    classes
+        The classes of N cells.
+    values : (N,) str
+        The nuisance, such as each cell's plate; empty where it is not known.
+
+    Examples
+    --------
+    >>> told_by(Groups.of(["a", "a", "b", "b"]), ["P1", "P1", "P2", "P2"]).tolist()
+    [[False, True], [True, False]]
+    """
+    lies = _lies(classes, values)
+    shared = lies @ lies.T
+    return ~(shared | np.eye(len(lies), dtype=bool))
+
+
+def alone(classes: Groups, values: ArrayLike) -> int:
+    """Count the classes that lie on one value of a nuisance alone."""
+    return int((_lies(classes, values).sum(axis=1) == 1).sum())
+
+
+def _lies(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
+    """Say which class has cells of which value: (K, V)."""
+    known = Groups.of(values, fewest=1)
+    lies = np.zeros((len(classes.names), len(known.names)), dtype=bool)
+    rows = (classes.codes >= 0) & (known.codes >= 0)
+    lies[classes.codes[rows], known.codes[rows]] = True
+    return lies
