@@ -62,9 +62,7 @@ def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
         text = values.map("{:g}".format, na_action="ignore")
     else:
         text = values.astype(object).astype(str)
-    result = text.astype(object).to_numpy(dtype=object)
-    result[missing] = ""
-    return np.char.strip(result.astype(str))
+    return np.char.strip(text.astype(object).where(~missing, "").to_numpy().astype(str))
 
 
 def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
