@@ -69,7 +69,7 @@ def read_profile_folder(path: Path) -> ad.AnnData:
 
 def _columns(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Give the cells' columns, by the cells' names."""
-    named = table.set_axis(pd.Index(table[CELL].astype(str).to_numpy())).drop(columns=CELL)
+    named = table.set_axis(pd.Index(table[CELL].astype(str), name=None)).drop(columns=CELL)
     return ((str(name), named[name]) for name in named.columns)
 
 

@@ -1,6 +1,7 @@
 """Profiles as tables, CSV or Parquet, named as pycytominer expects: `Metadata_` and `Cells_` columns."""
 
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -33,6 +34,10 @@ METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_", "Image_")
 _KEY = b"cellssl"
+# Numbers from text to the last bit: pandas 3 reads them so, and wants no word about it.
+_EXACTLY: dict[str, Any] = (
+    {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
+)
 
 
 def described_table(cells: ad.AnnData) -> tuple[pd.DataFrame, dict[str, str], Record]:
@@ -116,17 +121,13 @@ def read_profile_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | No
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
         if record is None:
             separator, point = punctuation_of(path)
-            table = pd.read_csv(
-                path, sep=separator, decimal=point, low_memory=False, float_precision="round_trip"
-            )
-            return table, None
+            how: dict[str, Any] = {"sep": separator, "decimal": point, "low_memory": False}
+            return pd.read_csv(path, **how, **_EXACTLY), None
         # What describes the cells stays the text that it is, until its type is put back.
         texts = dict.fromkeys([CELL, *record.obs], str)
         empty: dict[str, list[str]] = {name: [] for name in texts}
-        table = pd.read_csv(
-            path, dtype=texts, na_values=empty, keep_default_na=False, float_precision="round_trip"
-        )
-        return table, record
+        how = {"dtype": texts, "na_values": empty, "keep_default_na": False}
+        return pd.read_csv(path, **how, **_EXACTLY), record
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
@@ -174,7 +175,7 @@ def _without_row_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """
     first = f"{_NAMELESS}0"
     if first in table.columns[:1] and table[first].is_unique:
-        table = table.set_axis(table[first].astype(str).to_numpy()).drop(columns=first)
+        table = table.set_axis(pd.Index(table[first].astype(str), name=None)).drop(columns=first)
     nameless = [name for name in table.columns if str(name).startswith(_NAMELESS)]
     for name in nameless:
         if table[name].notna().any():
@@ -196,11 +197,11 @@ def _cell_names(table: pd.DataFrame) -> pd.Index:
     """Name the cells so that they can be matched with another table's."""
     for name in NAMES:
         if name in table.columns and table[name].is_unique:
-            return pd.Index(table[name].astype(str).to_numpy())
+            return pd.Index(table[name].astype(str), name=None)
     if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
-        return pd.Index(table.index.astype(str).to_numpy())
+        return table.index.astype(str).rename(None)
     if all(name in table.columns for name in IDENTITY):
         joined = table[list(IDENTITY)].astype(str).agg("/".join, axis=1)
         if joined.is_unique:
-            return pd.Index(joined.to_numpy())
+            return pd.Index(joined, name=None)
     return pd.Index([str(number) for number in range(len(table))])

@@ -82,8 +82,8 @@ def test_seeds_are_matched_by_name_whatever_their_order():
         for order in ("012", "201")
     ]
     for table in tables:
-        assert (table.class_differences[["difference", "low", "high"]].abs() < 1e-12).all(None)
-        assert (table.differences()[["low", "high"]].abs() < 1e-12).all(None)
+        assert (table.class_differences[["difference", "low", "high"]].abs() < 1e-12).all(axis=None)
+        assert (table.differences()[["low", "high"]].abs() < 1e-12).all(axis=None)
 
 
 def test_two_trainings_are_too_few_to_claim_what_varies_over_them():

@@ -125,10 +125,11 @@ def ljosa(data):
     layout = images[list(names)].drop_duplicates().rename(columns=names)
     wells = wells.rename(columns=lambda name: name.removeprefix("Image_"))
     table = wells.merge(layout, validate="1:1").merge(mechanisms, validate="m:1")
-    table["Metadata_Batch"] = table["Metadata_Plate"].str.extract(r"^(Week\d+)", expand=False)
-    table["Metadata_Control"] = np.where(table["Metadata_Compound"] == "DMSO", "negative", "")
     assert len(table) == 632
-    return table
+    return table.copy().assign(
+        Metadata_Batch=table["Metadata_Plate"].str.extract(r"^(Week\d+)", expand=False),
+        Metadata_Control=np.where(table["Metadata_Compound"] == "DMSO", "negative", ""),
+    )
 
 
 @pytest.fixture(scope="module")
