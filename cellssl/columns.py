@@ -2,12 +2,29 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-__all__ = ["AREA", "bare_name", "find_column"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text"]
 
 AREA = "Area_Nucleus"  # in pixels of the crops
 
+TEXTS = ("object", "str")  # what pandas 2 and pandas 3 call a column of texts
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
+
+
+def is_text(column: "pd.Series") -> bool:
+    """Say whether a column is of the type that texts have, under pandas 2 or 3.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> is_text(pd.Series(["DMSO", None])), is_text(pd.Series([1.5]))
+    (True, False)
+    """
+    return str(column.dtype) in TEXTS
 
 
 def bare_name(column: object) -> str:

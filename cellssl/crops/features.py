@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
+from cellssl.columns import is_text
 from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import complete, read_cell_table
@@ -176,6 +177,6 @@ def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
         cells = cells.merge(fields, on=_PLACE, how="left", validate="many_to_one")
     complete(cells, "DMSO", r"Week\d+")
     for name in cells.columns:
-        if cells[name].dtype == object:
+        if is_text(cells[name]):
             cells[name] = cells[name].fillna("").astype(str)
     return cells.set_index(pd.Index(names))

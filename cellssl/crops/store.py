@@ -129,7 +129,8 @@ class Crops:
                 f"{self.path}: pixels of shape {self.shape} for channels {self.channels}"
             )
         file = self._open()
-        cells = len(file["obs"][file["obs"].attrs["_index"]])
+        names = file["obs"][file["obs"].attrs["_index"]]
+        cells = len(names["values"] if isinstance(names, h5py.Group) else names)  # anndata has both
         stencils = file[STENCILS].shape if STENCILS in file else None
         fitting = (len(self), len(self.mask_names), *self.shape[2:])
         if cells != len(self) or stencils not in (None, fitting):

@@ -7,6 +7,7 @@ import anndata as ad
 import numpy as np
 from scipy import sparse
 
+from cellssl.columns import is_text
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.deepprofiler import write_profile_folder
@@ -96,6 +97,7 @@ def _tell_lost(cells: ad.AnnData) -> None:
         f"{slot}[{key!r}]"
         for slot in ("layers", "obsm", "varm", "obsp", "varp")
         for key in getattr(cells, slot)
+        if key is not None  # as anndata 0.13 calls X among the layers
     ]
     lost += [f"uns[{key!r}]" for key in cells.uns if key != "cellssl"]
     if lost:
@@ -117,9 +119,7 @@ def write_embedding(embedding: ad.AnnData, out: Path) -> None:
 
     Those with gaps become categories, as AnnData has no other way to write them.
     """
-    gaps = [
-        name for name, values in embedding.obs.items() if values.dtype == object and values.hasnans
-    ]
+    gaps = [name for name, values in embedding.obs.items() if is_text(values) and values.hasnans]
     if gaps:
         embedding = embedding.copy()
         embedding.obs[gaps] = embedding.obs[gaps].astype("category")

@@ -9,10 +9,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import TEXTS, is_text
+
 __all__ = ["CELL", "Record"]
 
 _KIND = "cellssl embedding"
 CELL = "Metadata_Cell"  # the column that names the cells
+_TEXT = pd.Series(["text"]).dtype  # what this one takes them for
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Record:
 
     def restore_var(self) -> pd.DataFrame:
         """Give `var` with the features' names."""
-        index = pd.Index(list(self.features.values()), dtype=object)
+        index = pd.Index(list(self.features.values()), dtype=_TEXT)
         columns = {
             name: _restored(pd.Series(about["values"], index=index, dtype=object), about)
             for name, about in self.var.items()
@@ -85,7 +88,7 @@ def _describe(column: pd.Series, own: str) -> dict[str, Any]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         about["categories"] = _plain(list(column.cat.categories))
         about["ordered"] = bool(column.cat.ordered)
-    elif column.dtype == object:
+    elif is_text(column):
         about["missing"] = [str(name) for name in column.index[column.isna()]]
     return about
 
@@ -98,7 +101,7 @@ def _restored(values: pd.Series, about: Mapping[str, Any]) -> pd.Series:
             by_text = {str(category): category for category in categories}
             values = values.astype(object).astype(str).map(by_text)
         values = values.astype(pd.CategoricalDtype(categories, about["ordered"]))
-    elif str(values.dtype) != about["type"]:
+    elif str(values.dtype) != about["type"] or about["type"] in TEXTS:
         values = _typed(values, about["type"])
     if about["missing"]:
         values = values.where(~values.index.isin(about["missing"]), other=np.nan)
@@ -109,8 +112,8 @@ def _typed(values: pd.Series, kind: str) -> pd.Series:
     """Turn the texts of a CSV into a type."""
     if kind == "bool":
         return values.astype(str).str.lower() == "true"
-    if kind == "object":
-        return values.astype(object)
+    if kind in TEXTS:
+        return values.astype(_TEXT)
     dtype = pd.api.types.pandas_dtype(kind)
     if kind.startswith("float"):
         # NumPy reads a number's shortest text exactly.
