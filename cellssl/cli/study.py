@@ -275,7 +275,7 @@ def complement(folder: Folder, crops: CropFile) -> None:
             _gain(row) + " *" * bool(row["apart"]),
             str(row.n),
         ]
-        for _, row in found.classes[(found.classes[PAIR] == found.best).all(axis=1)]
+        for _, row in found.classes[(found.classes[PAIR] == list(found.best)).all(axis=1)]
         .sort_values(["classifier", "gain"], ascending=[True, False])
         .iterrows()
     ]

@@ -52,7 +52,7 @@ def mark_controls(
             str(known).removeprefix("Metadata_") for known in fields.filter(like="Metadata_")
         )
         raise PlateError(f"the metadata have no column {column or 'Compound'!r}; they have {has}.")
-    marks = pd.Series("", index=fields.index, dtype=object)
+    marks = pd.Series("", index=fields.index)
     for kind, value in (("positive", positive), ("negative", negative)):
         if value is None:
             continue
@@ -69,7 +69,7 @@ def mark_controls(
 
 def _tidy(fields: pd.DataFrame) -> pd.Series:
     if "Metadata_Control" not in fields:
-        return pd.Series("", index=fields.index, dtype=object)
+        return pd.Series("", index=fields.index)
     values = fields["Metadata_Control"].fillna("").astype(str).str.strip().str.lower()
     foreign = sorted(set(values) - set(_SPELLINGS))
     if foreign:

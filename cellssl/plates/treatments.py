@@ -139,7 +139,7 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
     """Read doses, in µM where their units are said; None, with a warning, where they are none."""
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
         return doses
-    stripped = doses.astype(str).str.strip()
+    stripped = doses.map(str).str.strip()
     texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
     found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
     numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}

@@ -99,7 +99,7 @@ def test_a_copy_of_a_plate_is_lit_alike(make_plate, tmp_path):
     copied = index.fields.copy()
     for name in ("Path_DNA", "Path_GFP"):
         for row, path in copied[name].items():
-            copied.loc[row, name] = shutil.copy(path, tmp_path / f"copy-{Path(path).name}")
+            copied.loc[row, name] = str(shutil.copy(path, tmp_path / f"copy-{Path(path).name}"))
     copy = PlateIndex(copied, index.channels, index.problems, 0)
     crops, maps = [], []
     for folder, plate in (("one", index), ("two", copy)):

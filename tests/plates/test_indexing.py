@@ -179,7 +179,8 @@ def test_index_is_saved_whole(write: Write, tmp_path: Path, suffix: str) -> None
     found = index(folder, pattern=PATTERN, metadata=table)
     again = PlateIndex.load(found.save(tmp_path / "new" / f"index{suffix}"))
     pd.testing.assert_frame_equal(again.fields, found.fields)
-    pd.testing.assert_frame_equal(again.problems, found.problems)
+    # Tables of problems are texts, which pandas 3 has a type for when they are read.
+    pd.testing.assert_frame_equal(again.problems, found.problems, check_dtype=False)
     assert (again.channels, again.absent) == (found.channels, 1)
     assert again.summary() == found.summary()
     assert (tmp_path / "new" / "index.problems.csv").is_file()

@@ -109,7 +109,7 @@ def test_classes_gain_what_their_mean_gains(tiny: Study, cells: Path, carried_ou
     found = complement(tiny, cells, carried_out, progress=False)
     for classifier in ("knn", "linear"):
         own = found.classes[
-            (found.classes[PAIR] == found.best).all(axis=1)
+            (found.classes[PAIR] == list(found.best)).all(axis=1)
             & (found.classes["classifier"] == classifier)
         ]
         assert set(own["class"]) == {"DMSO", "bright", "small"}

@@ -172,7 +172,11 @@ def _comparisons(
 
 def _read(path: Path) -> pd.DataFrame:
     """Read a table: a digit is the class "4", and 0.8 or None the setting of that name."""
-    return pd.read_csv(path, converters=dict.fromkeys(_NAMES, str))
+    columns = pd.read_csv(path, nrows=0).columns
+    missing = {str(name): [] if name in _NAMES else [""] for name in columns}
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(_NAMES, str), na_values=missing, keep_default_na=False
+    )
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:
