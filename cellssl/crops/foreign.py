@@ -67,4 +67,4 @@ def named_table(crops: Crops) -> pd.DataFrame:
 
 def without_names(table: pd.DataFrame) -> pd.DataFrame:
     """Turn `named_table` back into ``obs``."""
-    return table.set_index(pd.Index(table[NAME].astype(str), name=None)).drop(columns=NAME)
+    return table.set_index(pd.Index(table[NAME].astype(str)).rename(None)).drop(columns=NAME)
