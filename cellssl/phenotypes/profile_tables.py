@@ -202,7 +202,9 @@ def _cell_names(table: pd.DataFrame) -> pd.Index:
     if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
         return table.index.astype(str).rename(None)
     if all(name in table.columns for name in IDENTITY):
-        joined = table[list(IDENTITY)].astype(str).agg("/".join, axis=1)
+        joined = (
+            table[list(IDENTITY)].astype(str).astype(object).fillna("nan").agg("/".join, axis=1)
+        )
         if joined.is_unique:
             return pd.Index(joined)
     return pd.Index([str(number) for number in range(len(table))])
