@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text"]
+__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text", "texts_of"]
 
 AREA = "Area_Nucleus"  # in pixels of the crops
 
@@ -25,6 +25,20 @@ def is_text(column: "pd.Series") -> bool:
     (True, False)
     """
     return str(column.dtype) in TEXTS
+
+
+def texts_of(column: "pd.Series") -> "pd.Series[str]":
+    """Give a column as texts without margins, empty where nothing is known.
+
+    Of pandas itself a gap becomes "nan" in version 2, and stays one in version 3.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> texts_of(pd.Series([" 0.5", None, 3])).tolist()
+    ['0.5', '', '3']
+    """
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
 
 
 def bare_name(column: object) -> str:

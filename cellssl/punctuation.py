@@ -52,9 +52,10 @@ def parted_by_blanks(lines: Sequence[str]) -> bool:
     >>> parted_by_blanks(['"Well" "Dose"', '"1" "A01" 0.5']), parted_by_blanks(["Well name", "A01"])
     (True, False)
     """
-    rows = [_QUOTED.sub("x", line).split() for line in lines if line.strip()]
-    if len(rows) < 2 or any(one in _QUOTED.sub("", lines[0]) for one in _SEPARATORS):
+    full = [_QUOTED.sub("x", line) for line in lines if line.strip()]
+    if len(full) < 2 or any(one in full[0] for one in _SEPARATORS):
         return False
+    rows = [line.split() for line in full]
     count = len(rows[0])  # R gives the names of rows no name
     return count > 1 and all(len(row) in (count, count + 1) for row in rows[1:])
 

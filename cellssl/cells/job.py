@@ -94,6 +94,11 @@ def read_checked(task: Task) -> list[np.ndarray]:
             time.sleep(_PAUSE * again)
     for path, plane in zip(task.paths, planes, strict=True):
         kind = plane.dtype.kind
+        if min(plane.shape) < task.job.binning:
+            height, width = plane.shape
+            raise FieldError(
+                f"{path} is {height} × {width} pixels, too few for a binning of {task.job.binning}"
+            )
         if kind not in "uif" or (kind == "f" and not np.isfinite(plane).all()):
             raise FieldError(f"{path} holds {plane.dtype} that are no finite numbers")
     return [bin_pixels(plane, task.job.binning) for plane in planes]

@@ -238,10 +238,11 @@ def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
     whole = read_labels(path) if inside else _load(Path(path))
     labels = bin_labels(whole, binning) if whole.ndim == len(shape) else whole
     if labels.shape != shape:
-        sizes = (" × ".join(map(str, size)) for size in (labels.shape, shape))
+        size, wanted = (" × ".join(map(str, one)) for one in (whole.shape, shape))
+        binned = f" once it is binned by {binning}" if binning > 1 else ""
         raise FieldError(
-            "{} is {} pixels, its field {}: make it of the image as it is, or resize it without "
-            "interpolation".format(path, *sizes)
+            f"{path} is {size} pixels, its field {wanted}{binned}: make it of the image as it is, or "
+            "resize it without interpolation"
         )
     if labels.dtype.kind not in "iu":
         raise FieldError(

@@ -60,7 +60,7 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     from cellssl.report.figures.scores import METRICS
 
     notes = scores["note"].astype(str)
-    measured = scores.groupby("embedding")["value"].transform(lambda values: values.notna().any())
+    measured = scores["value"].notna().groupby(scores["embedding"], observed=True).transform("any")
     told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
     own = scores.assign(head=scores["metric"].map(METRICS))[told]
     lost = own.groupby("note", sort=False)["head"].agg(

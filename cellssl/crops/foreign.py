@@ -61,10 +61,10 @@ def described(crops: Crops) -> dict[str, Any]:
 def named_table(crops: Crops) -> pd.DataFrame:
     """Give the cells with their names as a first column `NAME`, numbered from 0."""
     table = crops.obs.reset_index(drop=True)
-    table.insert(0, NAME, crops.obs.index.to_numpy(str))
+    table.insert(0, NAME, crops.obs.index.to_numpy(dtype=object).astype(str))
     return table
 
 
 def without_names(table: pd.DataFrame) -> pd.DataFrame:
     """Turn `named_table` back into ``obs``."""
-    return table.set_index(pd.Index(table[NAME].astype(str), name=None)).drop(columns=NAME)
+    return table.set_index(pd.Index(table[NAME].astype(str)).rename(None)).drop(columns=NAME)

@@ -59,9 +59,10 @@ def import_crops(
         Name in the HDF5 file; needed only when it holds several arrays of four axes.
     columns : mapping, optional
         Column of the table → what it means, e.g. ``{"drug": "Compound"}``; ``Metadata_Compound`` is
-        the same. Without it plate, well, site, compound, concentration, moa, batch and control are
-        recognised in any case, with or without ``Metadata_``; every other column becomes
-        ``Metadata_<column>``. Plates, wells, sites, compounds and mechanisms stay as written.
+        the same. Without it plate, well, site, compound, concentration, gene, guide, moa, batch and
+        control are recognised in any case, with or without ``Metadata_``; every other column becomes
+        ``Metadata_<column>``. Plates, wells, sites, compounds, genes, guides and mechanisms stay as
+        written.
     label : str, optional
         The column that tells the cells of a field apart, the end of a cell's name; by default
         ``label`` (or what `columns` calls so), ``cell_id``, ``object_number``, ``cell_index`` or
@@ -69,8 +70,8 @@ def import_crops(
     plate : str, optional
         Name of the plate where the table has no such column; by default that of the folder.
     negative_control : str, optional
-        The compound, or gene, that becomes ``Metadata_Control`` "negative", unless the table says what is a
-        control.
+        The compound, or gene, that becomes ``Metadata_Control`` "negative", unless the table says
+        what is a control.
     batch_pattern : str
         Regular expression that finds the batch at the start of a plate's name (``Week4`` of
         ``Week4_27861``), used where the table names no batch and it fits every plate.

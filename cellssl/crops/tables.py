@@ -116,10 +116,10 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
     """Add what the names imply: the well's usual form, the control, the batch."""
     if "Metadata_Well" in obs:
         obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(well_or_name)
-    agent = next((name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs), None)
-    if "Metadata_Control" not in obs and agent is not None and negative_control is not None:
-        names = obs[agent].fillna("").str.strip().str.lower()
-        negative = names == negative_control.strip().lower()
+    agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
+    if "Metadata_Control" not in obs and agents and negative_control is not None:
+        names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
+        negative = (names == negative_control.strip().lower()).any(axis=1)
         obs["Metadata_Control"] = np.where(negative, "negative", "")
     if "Metadata_Batch" not in obs:
         batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
@@ -138,7 +138,7 @@ def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> lis
         label = next((plain[name] for name in _LABELS if name in plain), None)
     labels = table[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
     places = [name for name in ("Metadata_Plate", "Metadata_Well", "Metadata_Site") if name in obs]
-    parts = [obs[name].astype(str).to_numpy() for name in places]
+    parts = [obs[name].astype(str).to_numpy(dtype=object).astype(str) for name in places]
     names = pd.Series(["/".join(row) for row in zip(*parts, labels.astype(str), strict=True)])
     twice = names[names.duplicated()]
     if len(twice):

@@ -119,7 +119,10 @@ def consistency(
     result["treatments"] = own.size().to_numpy()
     result["compounds"] = own.nunique().to_numpy()
     found = consistency_precision(
-        profiles.loc[kept].to_numpy(), labels, compounds.loc[kept].to_numpy(dtype=str), seed=seed
+        profiles.loc[kept].to_numpy(),
+        labels,
+        compounds.loc[kept].to_numpy(dtype=object).astype(str),
+        seed=seed,
     )
     return result.join(_tabulate(found, index))
 

@@ -15,7 +15,7 @@ def block_names(cells: ad.AnnData) -> NDArray[np.str_] | None:
     """Name the block of each feature (D,) of a combined embedding; None for any other."""
     if BLOCK not in cells.var.columns:
         return None
-    names = cells.var[BLOCK].astype(str).to_numpy(dtype=str)
+    names = cells.var[BLOCK].astype(str).to_numpy(dtype=object).astype(str)
     return names if len(np.unique(names)) > 1 else None
 
 

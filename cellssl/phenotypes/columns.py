@@ -39,7 +39,7 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
     """Give a column as text; None when it is absent."""
-    return obs[name].astype(str).to_numpy(dtype=str) if name in obs else None
+    return obs[name].astype(str).to_numpy(dtype=object).astype(str) if name in obs else None
 
 
 def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:

@@ -69,7 +69,10 @@ def copairs_consistency(
         As for `copairs_activity`.
     """
     meta = pd.DataFrame(
-        {"label": labels.to_numpy(dtype=str), "compound": compounds.to_numpy(dtype=str)}
+        {
+            "label": labels.to_numpy(dtype=object).astype(str),
+            "compound": compounds.to_numpy(dtype=object).astype(str),
+        }
     )
     asked = np.ones(len(meta), dtype=bool)
     rules: Rules = (["label"], ["compound"], [], ["label"])

@@ -59,7 +59,7 @@ def read_profile_folder(path: Path) -> ad.AnnData:
     obs = (
         pd.concat([record.restore(column, name) for name, column in _columns(table)], axis=1)
         if len(table.columns) > 1
-        else pd.DataFrame(index=pd.Index(table[CELL]))
+        else pd.DataFrame(index=pd.Index(table[CELL].astype(str)).rename(None))
     )
     X = np.empty((len(table), len(record.features)), dtype=np.float32)
     for place, rows in _places(obs).groupby(PLACE, sort=True).indices.items():
@@ -69,7 +69,7 @@ def read_profile_folder(path: Path) -> ad.AnnData:
 
 def _columns(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Give the cells' columns, by the cells' names."""
-    named = table.set_axis(pd.Index(table[CELL].astype(str), name=None)).drop(columns=CELL)
+    named = table.set_axis(pd.Index(table[CELL].astype(str)).rename(None)).drop(columns=CELL)
     return ((str(name), named[name]) for name in named.columns)
 
 

@@ -141,7 +141,7 @@ def find_treatments(
     wells[kept] = grouped.ngroup()
     index = grouped.size().index
     treatments = index.get_level_values("treatment").to_numpy(dtype=np.int64)
-    batches = index.get_level_values("batch").to_numpy(dtype=str)
+    batches = index.get_level_values("batch").to_numpy(dtype=object).astype(str)
     return Treatments(
         wells=wells,
         treatments=treatments,

@@ -127,5 +127,5 @@ def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
     """Turn concentrations into text however many there are; other columns must be names."""
     if pd.api.types.is_float_dtype(values):
         text = values.map("{:g}".format, na_action="ignore").astype(object)
-        return text.where(values.notna(), "").to_numpy(dtype=str)
+        return text.where(values.notna(), "").to_numpy(dtype=object).astype(str)
     return text_values(values, name)

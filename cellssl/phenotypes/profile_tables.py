@@ -173,14 +173,15 @@ def _without_row_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     EmbeddingError
         When another column of numbers has no name: whether it is a feature, nobody can tell.
     """
+    places = {name: place for place, name in enumerate(table.columns, start=1)}
     first = f"{_NAMELESS}0"
     if first in table.columns[:1] and table[first].is_unique:
-        table = table.set_axis(pd.Index(table[first].astype(str), name=None)).drop(columns=first)
+        table = table.set_axis(pd.Index(table[first].astype(str)).rename(None)).drop(columns=first)
     nameless = [name for name in table.columns if str(name).startswith(_NAMELESS)]
     for name in nameless:
         if table[name].notna().any():
             raise EmbeddingError(
-                f"{path}: column {list(table.columns).index(name) + 1} has no name: name it, or leave it out."
+                f"{path}: column {places[name]} has no name: name it, or leave it out."
             )
     return table.drop(columns=nameless)
 
@@ -197,11 +198,13 @@ def _cell_names(table: pd.DataFrame) -> pd.Index:
     """Name the cells so that they can be matched with another table's."""
     for name in NAMES:
         if name in table.columns and table[name].is_unique:
-            return pd.Index(table[name].astype(str), name=None)
+            return pd.Index(table[name].astype(str)).rename(None)
     if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
         return table.index.astype(str).rename(None)
     if all(name in table.columns for name in IDENTITY):
-        joined = table[list(IDENTITY)].astype(str).agg("/".join, axis=1)
+        joined = (
+            table[list(IDENTITY)].astype(str).astype(object).fillna("nan").agg("/".join, axis=1)
+        )
         if joined.is_unique:
-            return pd.Index(joined, name=None)
+            return pd.Index(joined)
     return pd.Index([str(number) for number in range(len(table))])

@@ -190,8 +190,9 @@ def similarity(
 
 def _usual_label(obs: pd.DataFrame, columns: Sequence[str]) -> str:
     """Take mechanisms, else genes where several guides of each are told apart."""
-    by_guide = tuple(columns) == TREATMENTS[1]
-    return "Metadata_Gene" if by_guide and "Metadata_MOA" not in obs else "Metadata_MOA"
+    usual, (gene, _) = "Metadata_MOA", TREATMENTS[1]
+    known = usual in obs and (text_values(obs[usual], usual) != "").any()
+    return gene if tuple(columns) == TREATMENTS[1] and not known else usual
 
 
 def _treatments(wells: pd.DataFrame) -> list[str]:

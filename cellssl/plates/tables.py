@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import bare_name, find_column
+from cellssl.columns import bare_name, find_column, texts_of
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
@@ -38,7 +38,7 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns:
         if name in NAMES or not str(name).startswith("Metadata_"):
             continue
-        values = table[name].astype(str).str.strip()
+        values = texts_of(table[name])
         filled = values[~values.isin(["", "nan", "NaN", "NA"])]
         padded = filled.str.match(r"^[+-]?0\d")
         if filled.empty or padded.any() or pd.to_numeric(filled, errors="coerce").isna().any():
@@ -148,7 +148,7 @@ def standard(name: str) -> str:
 
 def _labels(keys: pd.DataFrame) -> list[str]:
     ordered = [name for name in FIELD if name in keys]
-    return ["/".join(row) for row in keys[ordered].astype(str).to_numpy()]
+    return ["/".join(row) for row in keys[ordered].apply(texts_of).to_numpy()]
 
 
 def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path: Path) -> str:

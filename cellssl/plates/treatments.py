@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 
+from cellssl.columns import texts_of
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
@@ -60,7 +61,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
-    numbers = _concentrations(table[source], units.fillna("").astype(str).str.strip(), source)
+    numbers = _concentrations(table[source], texts_of(units), source)
     if numbers is None:
         return table
     if source != _CONCENTRATION:
@@ -83,7 +84,7 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     source = next((lower[name] for name in _COMPOUNDS if name in lower), None)
     if source is None:
         return table
-    names = pd.Series(table[source].astype(str).str.strip().unique())
+    names = pd.Series(texts_of(table[source]).unique())
     bare = names.str.replace(_AMOUNT, "", regex=True)
     several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
     if len(several):  # two doses would pass for two compounds that agree
@@ -116,7 +117,7 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     known = [name for name in _WELL if name in table]
     wells = table.drop_duplicates(known) if known else table
     # As objects: the categories of a Parquet table take no other value.
-    count = int(wells[column].astype(object).fillna("").astype(str).str.strip().eq("").sum())
+    count = int(texts_of(wells[column]).eq("").sum())
     if 0 < count < len(wells):
         logger.info(
             "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "
@@ -139,7 +140,7 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
     """Read doses, in µM where their units are said; None, with a warning, where they are none."""
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
         return doses
-    stripped = doses.map(str).str.strip()
+    stripped = texts_of(doses)
     texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
     found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
     numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}

@@ -73,7 +73,9 @@ def plan_folds(
         inside = np.ones(len(obs), dtype=bool) if where is None else chosen_cells(obs, where)
         plan = [Fold("unused plates", used & inside & (labels != ""), asked)]
     else:
-        plan = list(_divide(obs[PLATE].astype(str).to_numpy(dtype=str), task.rows, folds))
+        plan = list(
+            _divide(obs[PLATE].astype(str).to_numpy(dtype=object).astype(str), task.rows, folds)
+        )
     for fold in plan:
         known = np.unique(labels[fold.told])
         if len(known) < 2:

@@ -93,3 +93,15 @@ def test_wide_nuclei_are_better_binned(caplog):
     assert "or binned by --binning 10 a view of 70 px" in caplog.messages[1]
     _check_size(64, 1, {"P1": 40.0})
     assert "binned" not in caplog.messages[2]
+
+
+def test_a_field_smaller_than_a_block_is_left_out_by_name(make_plate, tmp_path):
+    index = make_plate(2)
+    small = index.fields["Path_DNA"][0]
+    for path in index.fields.loc[0, ["Path_GFP", "Path_DNA"]]:
+        tifffile.imwrite(path, np.zeros((96, 1), np.uint16))
+    report = crop(index, tmp_path / "out", size=16, binning=2, progress=False)
+    (problem,) = report.problems["Problem"]
+    assert problem.endswith("is 96 × 1 pixels, too few for a binning of 2")
+    assert small.rsplit("_", 1)[0] in problem
+    assert report.kept

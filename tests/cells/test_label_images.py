@@ -117,6 +117,15 @@ def test_what_does_not_fit_is_the_fields_problem(tmp_path, array, ending, said):
         segment(LabelImages(f"{tmp_path}/{{well}}.{ending}"))
 
 
+def test_labels_of_a_binned_field_are_named_by_their_own_size(tmp_path):
+    save(tmp_path / "B02.tif", NUCLEI)
+    binned = LabelImages(f"{tmp_path}/{{well}}.tif").for_field(row(), binning=2)
+    with pytest.raises(
+        FieldError, match="30 × 40 pixels, its field 30 × 40 once it is binned by 2"
+    ):
+        binned.segment(FIELD, ["GFP", "DNA"])
+
+
 @pytest.mark.parametrize("ending", ["tif", "png", "npy"])
 def test_missing_and_damaged_files_are_the_fields_problem(tmp_path, ending):
     path = tmp_path / f"B02.{ending}"

@@ -201,9 +201,7 @@ def test_real_cells(data, tmp_path):
 def test_genes_and_guides_are_known_and_a_gene_is_the_negative_control(foreign):
     folder, _, table = foreign
     genes = ["non-targeting", "KIF11"] * 3
-    table.drop(columns="compound").assign(gene=genes, Guide=1).to_csv(
-        folder / "genes.csv", index=False
-    )
+    table.assign(compound="", gene=genes, Guide=1).to_csv(folder / "genes.csv", index=False)
     path = import_crops(
         folder / "crops.npy",
         folder / "genes.csv",

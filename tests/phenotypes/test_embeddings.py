@@ -124,10 +124,24 @@ def test_a_column_without_a_name_names_rows_or_is_refused(tmp_path):
     cells = read_embedding(path)
     assert cells.obs_names.tolist() == ["3", "8"]
     assert cells.var_names.tolist() == ["a"]
-    for text in ("Metadata_Well,a,\nA01,1,5\nA02,2,6\n", ",Metadata_Well,a\n1,A01,2\n1,A02,3\n"):
+    tables = {
+        "Metadata_Well,a,\nA01,1,5\nA02,2,6\n": 3,
+        ",Metadata_Well,a\n1,A01,2\n1,A02,3\n": 1,
+        ",a,\n3,1,5\n8,2,6\n": 3,
+    }
+    for text, place in tables.items():
         path.write_text(text)
-        with pytest.raises(EmbeddingError, match=r"column [31] has no name"):
+        with pytest.raises(EmbeddingError, match=f"column {place} has no name"):
             read_embedding(path)
+
+
+def test_the_index_of_cells_has_no_name_of_its_own(tmp_path):
+    path = tmp_path / "cells.csv"
+    for head in ("cell_id,Metadata_Well,a", ",Metadata_Well,a"):
+        path.write_text(f"{head}\nx,A01,0.5\ny,A02,0.25\n")
+        cells = read_embedding(path)
+        assert cells.obs_names.tolist() == ["x", "y"]
+        assert cells.obs_names.name is None
 
 
 def test_a_table_of_r_parted_by_blanks_is_refused(tmp_path):

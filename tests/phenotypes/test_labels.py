@@ -4,6 +4,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import choose_label, require_label, similarity
+from cellssl.phenotypes.columns import well_names
 from cellssl.phenotypes.splits import find_split
 
 
@@ -82,3 +83,8 @@ def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():
     )
     assert choose_label(obs) == "Metadata_Gene"
     assert choose_label(obs.assign(Metadata_Gene=list("abcd"))) == "Metadata_Control"
+
+
+def test_texts_beside_gaps_keep_all_their_letters():
+    obs = pd.DataFrame({"Metadata_Plate": ["P1", "P1"], "Metadata_Well": ["A01", np.nan]})
+    assert well_names(obs).tolist() == ["P1/A01", "P1/nan"]

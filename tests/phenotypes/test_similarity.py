@@ -259,7 +259,10 @@ def guides(make_embedding):
     return cells
 
 
-def test_guides_of_genes_are_treatments_and_find_each_other(guides):
+@pytest.mark.parametrize("empty", [False, True])
+def test_guides_of_genes_are_treatments_and_find_each_other(guides, empty):
+    if empty:  # as a table for all kinds of screens has them
+        guides.obs[["Metadata_Compound", "Metadata_MOA"]] = ""
     found = similarity(guides)
     assert found.treatments.index.tolist() == [
         "non-targeting 1", "ACTB 1", "ACTB 2", "ACTB 3", "TUBB 1", "TUBB 2", "TUBB 3",

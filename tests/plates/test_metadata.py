@@ -399,6 +399,8 @@ def test_a_table_parted_by_blanks_is_refused_with_the_way_to_mend_it(tmp_path: P
         read_spreadsheet(path)
     path.write_text("Well,Compound\nA01,taxol B\nA02,latrunculin A\n")
     assert read_spreadsheet(path)["Compound"].tolist() == ["taxol B", "latrunculin A"]
+    path.write_text("\nWell name,Dose given\nA01 left,0.5 uM\n")
+    assert read_spreadsheet(path)["Dose given"].tolist() == ["0.5 uM"]
 
 
 def test_numbers_without_a_name_stay_unless_they_lead_the_rows(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cellssl.errors import EmbeddingError, StudyError
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
+from cellssl.studies.audit.confounding import told_by
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
@@ -444,8 +445,17 @@ def test_classes_that_share_no_plate_are_named(crops, tmp_path):
     assert "(3 classes lie on one Plate alone)" in line
     every = told("every.h5ad", cells.obs.assign(Metadata_Plate=kinds))
     assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
-    usual = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    assert not any("share no" in line for line in usual.verdict)
+    for nuisances in (None, ()):
+        options = {"cells": 60, "draws": 1, "shares": (1.0,), "nuisances": nuisances}
+        usual = audit(protocol(gain(0.1)), crops, label="Kind", **options)
+        assert usual.nuisances.empty == (nuisances is not None)
+        assert not any("share no" in line for line in usual.verdict)
+
+
+def test_a_class_of_which_no_plate_is_known_is_not_said_to_lie_on_another():
+    classes = Groups.of(["a", "a", "b", "b", "c", "c"])
+    told = told_by(classes, ["P1", "P1", "P2", "", "", ""])
+    assert np.argwhere(told).tolist() == [[0, 1], [1, 0]]
 
 
 def test_wells_are_compared_within_their_plate(tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
 from cellssl.plates.tables import FIELD
+from cellssl.words import natural_key
 
 __all__ = [
     "channels_of",
@@ -139,7 +140,7 @@ def no_pattern(images: Images, name: str) -> None:
 
 def channels_of(values: Iterable[str]) -> tuple[str, ...]:
     """Order the names of channels as people do: 2 before 10."""
-    return tuple(sorted(set(values), key=_natural))
+    return tuple(sorted(set(values), key=natural_key))
 
 
 def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, str]]) -> Listing:
@@ -172,11 +173,3 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
         files = listing.files.assign(Channel=listing.files["Channel"].map(aliases))
         return replace(listing, files=files, channels=names, aliases=aliases)
     return replace(listing, notes=(*listing.notes, f"channels keep their numbers: {why}"))
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [
-        (0, int(part)) if part.isdecimal() else (1, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]

@@ -70,9 +70,8 @@ RC: dict[Any, Any] = {
 # Of long names beneath narrow columns.
 SLANTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
 
-LONGEST = (
-    40  # letters of a name beside an axis: an IUPAC name would leave no room for what is drawn
-)
+# Letters of a name beside an axis: an IUPAC name would leave no room for what is drawn.
+LONGEST = 40
 
 Parameters = ParamSpec("Parameters")
 Ranked = TypeVar("Ranked", pd.DataFrame, pd.Series)

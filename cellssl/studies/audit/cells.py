@@ -234,7 +234,7 @@ def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
     if "Metadata_Well" not in columns:
         return pd.Series("", index=obs.index)
-    return obs[columns].astype(str).agg("/".join, axis=1)
+    return obs[columns].astype(str).astype(object).fillna("nan").agg("/".join, axis=1)
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:

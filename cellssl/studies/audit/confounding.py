@@ -9,7 +9,7 @@ __all__ = ["alone", "told_by"]
 
 
 def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
-    """Say which two of K classes share no value of a nuisance: (K, K).
+    """Say which two of K classes share no value of a nuisance, where one of each is known: (K, K).
 
     What they differ by may then be the nuisance, and nothing in these cells can tell.
 
@@ -26,8 +26,9 @@ def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
     [[False, True], [True, False]]
     """
     lies = _lies(classes, values)
-    shared = lies @ lies.T
-    return ~(shared | np.eye(len(lies), dtype=bool))
+    known = lies.any(axis=1)
+    told: NDArray[np.bool_] = np.outer(known, known) & ~(lies @ lies.T)
+    return told
 
 
 def alone(classes: Groups, values: ArrayLike) -> int:

@@ -212,7 +212,9 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     plate = pd.Series(plates).groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]
     kept = Groups.of(np.where(np.isin(names, plate.index), names, ""))
-    return kept, np.unique(plate.to_numpy(str), return_inverse=True)[1].astype(np.int64)
+    return kept, np.unique(plate.to_numpy(dtype=object).astype(str), return_inverse=True)[1].astype(
+        np.int64
+    )
 
 
 def _nuisance(

@@ -59,10 +59,12 @@ class Together:
         self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
         self.pairs = np.where(better, every.max(axis=0), every[0])
         self.least = least[self.speaker]  # (K, K)
-        self._values = {
-            name: text_values(obs[column].astype(object), column)
-            for name, column in nuisances.items()
-        }
+        self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
+        self._alone = dict.fromkeys(nuisances, 0)
+        for name, column in nuisances.items() if label is not None else ():
+            values = text_values(obs[column].astype(object), column)
+            self._told[name] = told_by(self.groups, values)
+            self._alone[name] = alone(self.groups, values)
 
     def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
         """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
@@ -86,11 +88,11 @@ class Together:
 
     def told_by(self, a: int, b: int) -> list[str]:
         """Name the nuisances of which two classes share no value: one of them may be what tells them."""
-        return [name for name, each in self._values.items() if told_by(self.groups, each)[a, b]]
+        return [name for name, told in self._told.items() if told[a, b]]
 
     def alone(self, name: str) -> int:
         """Count the classes that lie on one value of a nuisance alone; 0 without a label."""
-        return 0 if self.label is None else alone(self.groups, self._values[name])
+        return self._alone[name]
 
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""

@@ -21,9 +21,8 @@ COSTLY = 0.15  # share of all contrast that an operation may take before the ver
 ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 _LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
-_HERE_AND_THERE = (
-    2 / 3
-)  # how often every place of a cell is seen, that an encoder may look past the rest
+# How often every place of a cell is seen, that an encoder may look past the rest.
+_HERE_AND_THERE = 2 / 3
 _BELOW = 0.02  # of cells put right: less is chance among some hundreds of cells
 _MOST = 3
 _SECOND = 1 / 3  # of the costliest operation's cost, for another to be named beside it
@@ -53,9 +52,11 @@ def _confounded(audit: "Audit", reference: str) -> list[str]:
         return []
     own = audit.contrasts[audit.contrasts["reference"] == reference]
     own = own.drop_duplicates(["class_a", "class_b"])
-    nuisances = audit.nuisances[audit.nuisances["reference"] == reference] if len(own) else own
+    if own.empty or audit.nuisances.empty:
+        return []
+    nuisances = audit.nuisances[audit.nuisances["reference"] == reference]
     lines = []
-    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist() if len(own) else []:
+    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
         these = own[[name in apart.split(", ") for apart in own["apart"]]]
         if these.empty:
             continue
