@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import texts_of
 from cellssl.errors import EmbeddingError
 
 __all__ = ["chosen_cells", "sample_wells"]
@@ -72,7 +73,7 @@ def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
     values = obs[name]
     if pd.api.types.is_bool_dtype(values) and not values.isna().any():
         return values.to_numpy(dtype=bool)
-    text = values.astype(str).str.lower()
+    text = texts_of(values).str.lower()
     true, false = {"true", "1", "1.0"}, {"false", "0", "0.0", "", "nan", "<na>", "none"}
     odd = sorted(set(text) - true - false)
     if odd:
@@ -85,5 +86,5 @@ def _wells(obs: pd.DataFrame) -> np.ndarray:
     columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
     if not columns:
         return np.zeros(len(obs), np.int64)
-    texts = obs[columns].astype(str)
+    texts = obs[columns].apply(texts_of)
     return texts.groupby(columns, sort=True).ngroup().to_numpy()

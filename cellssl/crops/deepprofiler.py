@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from cellssl.columns import texts_of
 from cellssl.crops.foreign import Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
@@ -94,7 +95,7 @@ def _table(crops: Crops) -> pd.DataFrame:
     keys = place_keys(obs)
     front = pd.DataFrame({"Key": keys, "Target": 0})
     if "Metadata_Compound" in obs:
-        front["Target"] = pd.factorize(obs["Metadata_Compound"].astype(str), sort=True)[0]
+        front["Target"] = pd.factorize(texts_of(obs["Metadata_Compound"]), sort=True)[0]
     places = [str(row) for row in range(len(obs))]
     if {"Metadata_Center_X", "Metadata_Center_Y"} <= set(obs):
         front[_X] = obs["Metadata_Center_X"].to_numpy()
@@ -115,7 +116,7 @@ def _table(crops: Crops) -> pd.DataFrame:
 def place_keys(obs: pd.DataFrame) -> list[str]:
     """Give plate/well/site of each cell as a path; what the table lacks has a stand-in."""
     parts = [
-        [_safe(text) or stand_in for text in obs[name].astype(str)]
+        [_safe(text) or stand_in for text in texts_of(obs[name])]
         if name in obs
         else [stand_in] * len(obs)
         for name, stand_in in _PLACE.items()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import texts_of
 from cellssl.errors import EmbeddingError, PlateError
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.naming import treatment_names
@@ -118,7 +119,7 @@ def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
 
 def _wells(column: pd.Series) -> NDArray[np.object_]:
     """Write wells as A01."""
-    texts = column.astype(str)
+    texts = texts_of(column)
     names = {}
     for text in texts.unique():
         try:
@@ -145,7 +146,7 @@ def _control_types(column: pd.Series) -> NDArray[np.object_]:
 
 def _doses(column: pd.Series) -> NDArray[np.float64]:
     """Turn concentrations into numbers, NaN where there is none."""
-    texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
+    texts = texts_of(column)
     numbers = pd.to_numeric(texts.where(texts != "", "nan"), errors="coerce")
     odd = texts[numbers.isna() & ~texts.str.lower().isin(["", "nan"])]
     if len(odd):
@@ -170,7 +171,9 @@ def _identify(obs: pd.DataFrame, names: pd.Index) -> None:
     places = [name for name in (PLATE, WELL, SITE) if name in obs]
     if "Metadata_ImageID" not in obs:
         images = (
-            obs[places].astype(str).agg("|".join, axis=1) if places else pd.Series(names, obs.index)
+            obs[places].apply(texts_of).agg("|".join, axis=1)
+            if places
+            else pd.Series(names, obs.index)
         )
         obs["Metadata_ImageID"] = images.to_numpy(dtype=object)
     if "Metadata_ObjectType" not in obs:

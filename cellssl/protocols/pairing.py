@@ -5,6 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import texts_of
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
@@ -94,7 +95,7 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
     chosen = protocol.labels_used
     plates: set[str] = set()
     if _PLATE in obs.columns:
-        plates.update(obs[_PLATE].astype(str)[looked_at])
+        plates.update(texts_of(obs[_PLATE])[looked_at])
     if chosen is not None:
         columns += [_PREFIX + name for name in chosen.columns]
         # Amplitudes may have been chosen on plates that are not trained on.
@@ -118,7 +119,7 @@ def _used_rows(protocol: Protocol, obs: pd.DataFrame) -> np.ndarray:
     named = positives.plates or positives.exclude_plates
     if not named:
         return np.ones(len(obs), dtype=bool)
-    plates = obs[_PLATE].astype(str)
+    plates = texts_of(obs[_PLATE])
     there = sorted(set(plates))
     for name in named:
         if name not in there:
