@@ -213,9 +213,8 @@ class Crops:
     @cached_property
     def nucleus(self) -> float:
         """Usual diameter of a nucleus in a crop's pixels; 0 where no areas are known."""
-        if AREA not in self.obs or not self.obs[AREA].notna().any():
-            return 0.0
-        return float(np.sqrt(4 * self.obs[AREA].median() / np.pi))
+        areas = pd.to_numeric(self.obs.get(AREA, pd.Series(dtype=float)), errors="coerce")
+        return float(np.sqrt(4 * areas.median() / np.pi)) if areas.notna().any() else 0.0
 
     @property
     def plates(self) -> np.ndarray:

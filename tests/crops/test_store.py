@@ -1,3 +1,4 @@
+import dataclasses
 import multiprocessing
 import pickle
 
@@ -36,6 +37,25 @@ def test_anndata_copies_and_subsets_survive_writing(crop_file, batch, tmp_path):
     part = Crops.open(tmp_path / "part.h5ad")
     np.testing.assert_array_equal(part.read(), crops.read([2, 3]))
     assert part.channels == crops.channels
+
+
+@pytest.mark.parametrize(
+    ("areas", "diameter"),
+    [
+        ([100.0 * np.pi] * 3, 20),
+        (["314.159", "", "unknown"], 20),
+        ([np.nan] * 3, 0),
+        (["a", "b", "c"], 0),
+        (None, 0),
+    ],
+)
+def test_the_usual_nucleus_is_known_where_areas_are(crop_file, batch, areas, diameter):
+    given = batch(3)
+    obs = given.obs.drop(columns="Area_Nucleus")
+    obs = obs if areas is None else obs.assign(Area_Nucleus=areas)
+    assert crop_file(dataclasses.replace(given, obs=obs)).nucleus == pytest.approx(
+        diameter, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
