@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text", "texts_of"]
+__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text", "text_array", "texts_of"]
 
 AREA = "Area_Nucleus"  # in pixels of the crops
 
@@ -39,6 +41,18 @@ def texts_of(column: "pd.Series") -> "pd.Series[str]":
     ['0.5', '', '3']
     """
     return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+
+
+def text_array(texts: "pd.Series | pd.Index") -> "NDArray[np.str_]":
+    """Give texts as an array of NumPy's own; through objects, since pandas 3 may cut those beside a gap.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> text_array(pd.Index(["A01", "B2"])).tolist()
+    ['A01', 'B2']
+    """
+    return texts.to_numpy(dtype=object).astype(str)
 
 
 def bare_name(column: object) -> str:

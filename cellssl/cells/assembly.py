@@ -17,6 +17,7 @@ from cellssl.cells.tasks import Tasks, rows_of
 from cellssl.columns import AREA
 from cellssl.crops import CropBatch, write_crops
 from cellssl.files import atomic
+from cellssl.framing import diameter_of
 from cellssl.progress import track
 from cellssl.words import listed
 
@@ -63,7 +64,7 @@ class Assembly:
     @property
     def diameters(self) -> dict[str, float]:
         """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
-        return {plate: float(np.sqrt(4 * own.area / np.pi)) for plate, own in self._usual.items()}
+        return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
 
     def write(self, folder: CropFolder, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.

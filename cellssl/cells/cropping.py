@@ -23,6 +23,7 @@ from cellssl.cells.tasks import Tasks
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
+from cellssl.framing import LOST, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
@@ -31,8 +32,7 @@ __all__ = ["crop", "stored_size"]
 
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
-_ROOMY, _LOST = 2.0, 8.0  # diameters of a nucleus: a crop of less cuts cells, of more shows others
-_VIEW = 2.5  # diameters: a cell with its surroundings
+_ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned
 _MOST_BINNED = 16
 _DIED = "the worker process died on this field, twice (out of memory?)"
@@ -253,7 +253,7 @@ def _check_size(size: int, binning: int, diameters: Mapping[str, float]) -> None
     """Say when crops are far too small or too large for the cells on some plates, once for all."""
     known = {plate: diameter for plate, diameter in diameters.items() if diameter}
     small = {plate: own for plate, own in known.items() if size < _ROOMY * own}
-    large = {plate: own for plate, own in known.items() if size > _LOST * own}
+    large = {plate: own for plate, own in known.items() if size > LOST * own}
     for plates, what in ((small, "cells are cut off"), (large, "each shows many cells")):
         if not plates:
             continue
@@ -265,23 +265,24 @@ def _check_size(size: int, binning: int, diameters: Mapping[str, float]) -> None
             diameter,
             size,
             what,
-            _advice(_VIEW * diameter),
-            _binned_advice(_VIEW * diameter, binning),
+            _advice(diameter),
+            _binned_advice(diameter, binning),
         )
 
 
-def _advice(wanted: float) -> str:
-    """Say which view and crops show what is `wanted` pixels across."""
-    view = max(2 * round(wanted / 2), 8)
+def _advice(diameter: float) -> str:
+    """Say which view and crops show cells whose nuclei have this diameter."""
+    view = view_for(diameter)
     return f"A view (the protocol's crop.size) of {view} px, and crops of {stored_size(view)} px (--size),"
 
 
-def _binned_advice(wanted: float, binning: int) -> str:
+def _binned_advice(diameter: float, binning: int) -> str:
     """Say which binning spares time and room where views would be wide; nothing where it spares none."""
+    wanted = VIEW * diameter
     by = int(wanted // (_WIDE / 2))
     if wanted < _WIDE or binning * by > _MOST_BINNED:
         return ""
-    view = 2 * round(wanted / by / 2)
+    view = view_for(diameter / by)
     return (
         f"; or binned by --binning {binning * by} a view of {view} px, and crops of {stored_size(view)} "
         f"px, in 1/{by**2} of the time and room"

@@ -11,6 +11,7 @@ from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.nuclei import find_nuclei
 from cellssl.cells.smoothing import distance_to, gaussian
+from cellssl.framing import diameter_of
 
 __all__ = ["ThresholdSegmenter"]
 
@@ -94,7 +95,7 @@ def _find_cells(nuclei: np.ndarray, others: np.ndarray) -> np.ndarray:
     areas = np.bincount(nuclei.ravel())[1:]
     if not len(areas):
         return np.zeros_like(nuclei)
-    reach = _REACH * np.sqrt(4 * np.median(areas) / np.pi)
+    reach = _REACH * diameter_of(float(np.median(areas)))
     distance = distance_to(nuclei > 0)
     near = distance <= reach
     if not len(others):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import text_array
 from cellssl.crops.store import Crops
 from cellssl.crops.writer import OWN_KEYS
 
@@ -61,7 +62,7 @@ def described(crops: Crops) -> dict[str, Any]:
 def named_table(crops: Crops) -> pd.DataFrame:
     """Give the cells with their names as a first column `NAME`, numbered from 0."""
     table = crops.obs.reset_index(drop=True)
-    table.insert(0, NAME, crops.obs.index.to_numpy(dtype=object).astype(str))
+    table.insert(0, NAME, text_array(crops.obs.index))
     return table
 
 

@@ -17,6 +17,7 @@ from cellssl.crops.layout import PIXELS, STENCILS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
+from cellssl.framing import diameter_of
 
 __all__ = ["Crops", "channel_numbers", "crop_file"]
 
@@ -214,7 +215,7 @@ class Crops:
     def nucleus(self) -> float:
         """Usual diameter of a nucleus in a crop's pixels; 0 where no areas are known."""
         areas = pd.to_numeric(self.obs.get(AREA, pd.Series(dtype=float)), errors="coerce")
-        return float(np.sqrt(4 * areas.median() / np.pi)) if areas.notna().any() else 0.0
+        return diameter_of(areas.median()) if areas.notna().any() else 0.0
 
     @property
     def plates(self) -> np.ndarray:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
+from cellssl.columns import text_array
 from cellssl.phenotypes.profiles import WellProfiles
 from cellssl.scores import (
     Precisions,
@@ -121,7 +122,7 @@ def consistency(
     found = consistency_precision(
         profiles.loc[kept].to_numpy(),
         labels,
-        compounds.loc[kept].to_numpy(dtype=object).astype(str),
+        text_array(compounds.loc[kept]),
         seed=seed,
     )
     return result.join(_tabulate(found, index))

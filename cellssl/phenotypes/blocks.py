@@ -6,6 +6,8 @@ import anndata as ad
 import numpy as np
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array
+
 __all__ = ["BLOCK", "block_names", "blockwise", "weigh"]
 
 BLOCK = "block"
@@ -15,7 +17,7 @@ def block_names(cells: ad.AnnData) -> NDArray[np.str_] | None:
     """Name the block of each feature (D,) of a combined embedding; None for any other."""
     if BLOCK not in cells.var.columns:
         return None
-    names = cells.var[BLOCK].astype(str).to_numpy(dtype=object).astype(str)
+    names = text_array(cells.var[BLOCK].astype(str))
     return names if len(np.unique(names)) > 1 else None
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array
 from cellssl.errors import EmbeddingError, nearest
 
 __all__ = [
@@ -39,7 +40,7 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
     """Give a column as text; None when it is absent."""
-    return obs[name].astype(str).to_numpy(dtype=object).astype(str) if name in obs else None
+    return text_array(obs[name].astype(str)) if name in obs else None
 
 
 def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.profiles import WellProfiles
 
@@ -70,8 +71,8 @@ def copairs_consistency(
     """
     meta = pd.DataFrame(
         {
-            "label": labels.to_numpy(dtype=object).astype(str),
-            "compound": compounds.to_numpy(dtype=object).astype(str),
+            "label": text_array(labels),
+            "compound": text_array(compounds),
         }
     )
     asked = np.ones(len(meta), dtype=bool)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array
 from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.naming import agent_column, name_treatments
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
@@ -141,7 +142,7 @@ def find_treatments(
     wells[kept] = grouped.ngroup()
     index = grouped.size().index
     treatments = index.get_level_values("treatment").to_numpy(dtype=np.int64)
-    batches = index.get_level_values("batch").to_numpy(dtype=object).astype(str)
+    batches = text_array(index.get_level_values("batch"))
     return Treatments(
         wells=wells,
         treatments=treatments,

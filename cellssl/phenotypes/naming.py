@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
@@ -127,5 +128,5 @@ def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
     """Turn concentrations into text however many there are; other columns must be names."""
     if pd.api.types.is_float_dtype(values):
         text = values.map("{:g}".format, na_action="ignore").astype(object)
-        return text.where(values.notna(), "").to_numpy(dtype=object).astype(str)
+        return text_array(text.where(values.notna(), ""))
     return text_values(values, name)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cellssl.augment import Masking, Pixel, View
 from cellssl.errors import ProtocolError, nearest
+from cellssl.framing import LOST, view_for
 from cellssl.protocols.building import build_each, choose_channels, expand_groups
 from cellssl.protocols.clipping import clipped
 from cellssl.protocols.describing import view_labels
@@ -18,7 +19,7 @@ from cellssl.protocols.protocol import Protocol
 __all__ = ["Finding", "check", "require_fit"]
 
 _LITTLE = 0.0005  # share of a view's pixels: less than two pixels of 64 × 64
-_TIGHT, _VIEW, _LOOSE = 1.5, 2.5, 8.0  # diameters of a nucleus: too few for a view, good, too many
+_TIGHT = 1.5  # diameters of a nucleus: a view of less cuts cells off
 _BEYOND = {"mirror": "are mirrored at its border", "zeros": "become black"}
 
 
@@ -198,12 +199,12 @@ def _too_small(protocol: Protocol, stored_size: int) -> list[str]:
 def _framing(protocol: Protocol, nucleus: float) -> list[str]:
     """Say when a view holds hardly a nucleus, or many cells."""
     size = protocol.crop.size
-    if not nucleus or _TIGHT * nucleus <= size <= _LOOSE * nucleus:
+    if not nucleus or _TIGHT * nucleus <= size <= LOST * nucleus:
         return []
     shows = "cells are cut off" if size < _TIGHT * nucleus else "each view shows many cells"
     return [
         f"nuclei are usually {nucleus:.0f} px across and views (crop.size) {size} px: {shows}. Views of some "
-        f"{2 * round(_VIEW * nucleus / 2)} px would suit them, or crops of another --binning"
+        f"{view_for(nucleus)} px would suit them, or crops of another --binning"
     ]
 
 

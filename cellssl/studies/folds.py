@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from cellssl.columns import text_array
 from cellssl.errors import StudyError
 from cellssl.phenotypes import text_values
 from cellssl.phenotypes.leakage import UsedLabels
@@ -73,9 +74,7 @@ def plan_folds(
         inside = np.ones(len(obs), dtype=bool) if where is None else chosen_cells(obs, where)
         plan = [Fold("unused plates", used & inside & (labels != ""), asked)]
     else:
-        plan = list(
-            _divide(obs[PLATE].astype(str).to_numpy(dtype=object).astype(str), task.rows, folds)
-        )
+        plan = list(_divide(text_array(obs[PLATE].astype(str)), task.rows, folds))
     for fold in plan:
         known = np.unique(labels[fold.told])
         if len(known) < 2:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
+from cellssl.columns import text_array
 from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
@@ -212,9 +213,7 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     plate = pd.Series(plates).groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]
     kept = Groups.of(np.where(np.isin(names, plate.index), names, ""))
-    return kept, np.unique(plate.to_numpy(dtype=object).astype(str), return_inverse=True)[1].astype(
-        np.int64
-    )
+    return kept, np.unique(text_array(plate), return_inverse=True)[1].astype(np.int64)
 
 
 def _nuisance(

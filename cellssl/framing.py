@@ -1,0 +1,31 @@
+"""How large a nucleus is, and how much of its cell a window shows."""
+
+import math
+
+__all__ = ["LOST", "VIEW", "diameter_of", "view_for"]
+
+LOST = 8.0  # diameters of a nucleus: a window of more shows many cells
+VIEW = 2.5  # diameters: a cell with its surroundings
+_LEAST = 8  # px
+
+
+def diameter_of(area: float) -> float:
+    """Give the diameter of a disc of so many pixels.
+
+    Examples
+    --------
+    >>> round(diameter_of(314.16), 2)
+    20.0
+    """
+    return math.sqrt(4 * area / math.pi)
+
+
+def view_for(diameter: float) -> int:
+    """Give the even side in pixels of a view that shows a cell, of a nucleus of this diameter.
+
+    Examples
+    --------
+    >>> view_for(25.6)
+    64
+    """
+    return max(2 * round(VIEW * diameter / 2), _LEAST)
