@@ -9,6 +9,7 @@ from cellssl.cli.application import app, plates
 from cellssl.cli.options import Out
 from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
+from cellssl.columns import texts_of
 
 Folder = Annotated[Path, typer.Argument(help="The plate's folder.", show_default=False)]
 Plate = Annotated[
@@ -31,7 +32,7 @@ def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> No
     say(plate_maps(found, width=Console().width))
     say(f"channels: {', '.join(found.channels)}")
     if len(found.problems):
-        rows = found.problems.astype(str).head(20).to_numpy().tolist()
+        rows = found.problems.head(20).apply(texts_of).to_numpy().tolist()
         show_table(
             "Problems", [str(name).removeprefix("Metadata_") for name in found.problems], rows
         )

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cellssl.cli.shell import say, show_table
+from cellssl.columns import texts_of
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -59,7 +60,7 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, and why a score of embeddings that have others is missing."""
     from cellssl.report.figures.scores import METRICS
 
-    notes = scores["note"].astype(str)
+    notes = texts_of(scores["note"])
     measured = scores["value"].notna().groupby(scores["embedding"], observed=True).transform("any")
     told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
     own = scores.assign(head=scores["metric"].map(METRICS))[told]

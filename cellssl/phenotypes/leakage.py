@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
 
@@ -71,7 +72,7 @@ class UsedLabels:
         if not len(own):
             return False
         table = pd.DataFrame({"label": text_values(own[label], label)})
-        names = [text_values(own[name].astype(str), name) for name in self.columns]
+        names = [text_array(texts_of(own[name])) for name in self.columns]
         table["group"] = pd.MultiIndex.from_arrays(names).factorize()[0]
         # Cells without a value were given no label: what is marked are controls alone, say.
         marked = np.any([values != "" for values in names], axis=0)

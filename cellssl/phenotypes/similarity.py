@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.activity import (
@@ -164,7 +165,7 @@ def similarity(
     matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
     compounds = pd.Series(order, index=index)
     if columns[0] in AGENTS and columns[0] != label:
-        compounds = table[columns[0]].astype(str)
+        compounds = texts_of(table[columns[0]])
     labels = consistency(profiles, table, compounds, seed=seed)
     if copairs:
         table = table.join(copairs_activity(wells, seed=seed))

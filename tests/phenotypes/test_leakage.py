@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -92,17 +93,22 @@ def test_a_label_with_one_value_was_not_learnt(make_embedding):
     assert not UsedLabels(tuple(WELL), ("of another screen",)).tell(obs, "Metadata_MOA")
 
 
-def test_marked_controls_tell_what_they_are(make_embedding):
+@pytest.mark.parametrize("unmarked", ["", np.nan])
+def test_marked_controls_tell_what_they_are(unmarked, make_embedding):
     obs = make_embedding().obs
-    kinds = obs["Metadata_MOA"].astype(str)
+    halves = np.where(np.arange(len(obs)) % 2, " a", " b")
+    kinds = obs["Metadata_MOA"].astype(str) + halves
     first, second = sorted(set(kinds))[:2]
     used = UsedLabels(("Metadata_Control",), ("W0_1",))
-    marks = {first: "negative", second: "positive"}
-    both = obs.assign(Metadata_Control=kinds.map(marks).fillna(""))
-    assert len(set(kinds)) > 2
+    obs = obs.assign(Metadata_MOA=kinds)
+    assert len(set(kinds[used.rows(obs)])) > 3
+    marks = pd.Series(unmarked, obs.index, dtype=object)
+    both = obs.assign(
+        Metadata_Control=marks.mask(kinds == first, "negative").mask(kinds == second, "positive")
+    )
     # All others are marked by nothing, and of many kinds: that makes no score of the controls fair.
     assert used.tell(both, "Metadata_MOA")
-    one = obs.assign(Metadata_Control=kinds.map({first: "negative"}).fillna(""))
+    one = obs.assign(Metadata_Control=marks.mask(kinds == first, "negative"))
     assert not used.tell(one, "Metadata_MOA")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import texts_of
 from cellssl.report.figures.style import (
     UNKNOWN,
     as_categories,
@@ -80,4 +81,4 @@ def well_codes(obs: pd.DataFrame) -> np.ndarray | None:
     if "Metadata_Well" not in obs:
         return None
     places = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    return obs[places].astype(str).groupby(places).ngroup().to_numpy(np.int32)
+    return obs[places].apply(texts_of).groupby(places).ngroup().to_numpy(np.int32)

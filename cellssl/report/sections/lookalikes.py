@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import silhouette_score
 
+from cellssl.columns import texts_of
 from cellssl.phenotypes.activity import told_apart
 from cellssl.phenotypes.similarity import AGENTS
 from cellssl.report.figures.similarity import similarity_linkage
@@ -67,7 +68,7 @@ def read_answer(similarity: "Similarity") -> Answer:
     matrix = similarity.matrix.set_axis(similarity.matrix.index.astype(str), axis=0)
     matrix = matrix.set_axis(matrix.columns.astype(str), axis=1)
     agent = next((name for name in AGENTS if name in table), None)
-    compounds = pd.Series(names, table.index) if agent is None else table[agent].astype(str)
+    compounds = pd.Series(names, table.index) if agent is None else texts_of(table[agent])
     neighbours = similarity.neighbours.astype({"treatment": str, "neighbour": str})
     return Answer(
         matrix=matrix.loc[names, names],
