@@ -1,7 +1,7 @@
 """Finished fields → one crop file and two tables, with every cell accounted for."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pandas as pd
 from cellssl.ahead import one_ahead
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usual_by_plate
-from cellssl.cells.parts import facts_type, read_cells, read_part
+from cellssl.cells.parts import Part, facts_type, read_facts
 from cellssl.cells.quality import quality_columns
-from cellssl.cells.tasks import Tasks, rows_of
+from cellssl.cells.tasks import Tasks
 from cellssl.columns import AREA
 from cellssl.crops import CropBatch, write_crops
+from cellssl.crops.packing import PackedMasks
 from cellssl.files import atomic
 from cellssl.framing import diameter_of
 from cellssl.progress import track
@@ -26,7 +27,9 @@ __all__ = ["Assembly"]
 _AREAS = (AREA, "Area_Cell")
 _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")
-_ROWS = 256  # fields whose rows are written together
+_PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
+_PIXELS = 2**24  # of cells that are put together at a time: 32 MB of 16 bits
+_ROWS = 256  # fields that are, at most
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
@@ -54,6 +57,7 @@ class Assembly:
         self._channels, self._plates = tasks.job.channels, tasks.plates
         types = tasks.fields.dtypes
         self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
+        self._pixels = len(self._channels) * settings["crop_size"] ** 2  # of a cell
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
@@ -88,7 +92,7 @@ class Assembly:
         counts = Counter(self._plates[number] for number in whole)
         samples = {}
         for number in whole:
-            self._facts[number], cells = read_cells(self._tasks.part(number))
+            self._facts[number], cells = read_facts(self._tasks.part(number))
             self._objects = cells["areas"].shape[1]
             few = max(_SAMPLED // counts[self._plates[number]], 1)
             chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
@@ -109,70 +113,93 @@ class Assembly:
         return usual_by_plate(measured, self._channels, self._settings["nucleus"])
 
     def _batches(self, fields: Path, dropped: Path, *, shown: bool) -> Generator[CropBatch]:
-        """Give the kept cells of each field, and write the tables as they come.
+        """Give the kept cells of some fields at a time, and write the tables as they come.
 
         The tables are there when the last batch has been taken: before the crops, which say that all
         is done.
         """
-        rows: list[dict[str, Any]] = []
-        lost: list[pd.DataFrame] = []
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
-            every = track(
-                rows_of(self._tasks.fields), "putting together", total=len(self._tasks), shown=shown
-            )
-            for number, field in enumerate(every):
-                if number in self._problems:
-                    rows.append(self._row(number, field))
-                else:
-                    cells, images, masks = read_part(self._tasks.part(number))
-                    obs = self._obs(field, cells, self._judge(number, cells))
-                    reasons = obs["Quality_Reason"].to_numpy()
-                    kept = np.isin(reasons.astype(str), ["", *self._settings["keep"]])
-                    rows.append(self._row(number, field, cells["quality"], reasons[~kept]))
-                    lost.append(obs[~kept])
-                    yield CropBatch(
-                        images=images[kept],
-                        masks=masks[kept] if self._settings["masks"] else None,
-                        obs=obs[kept],
-                    )
-                done = number + 1
-                if done % _ROWS == 0 or done == len(self._tasks):
-                    _extend(field_table, pd.DataFrame(rows), index=False)
-                    if lost:
-                        _extend(cell_table, pd.concat(lost), index_label="Cell")
-                    rows, lost = [], []
+            for block in self._blocks(shown=shown):
+                parts = {
+                    number: Part.open(self._tasks.part(number))
+                    for number in block
+                    if number not in self._problems
+                }
+                reasons = {number: self._judge(number, part) for number, part in parts.items()}
+                _extend(field_table, self._rows(block, parts, reasons), index=False)
+                if parts:
+                    kept = {number: self._is_good(why) for number, why in reasons.items()}
+                    obs, good = self._obs(parts, reasons), np.concatenate(list(kept.values()))
+                    _extend(cell_table, obs[~good], index_label="Cell")
+                    yield self._batch(parts, kept, obs[good])
             if len(self._problems) == len(self._tasks):
                 yield self._nothing()
 
-    def _judge(self, number: int, cells: np.ndarray) -> np.ndarray:
+    def _blocks(self, *, shown: bool) -> Iterator[list[int]]:
+        """Give the numbers of all fields, so many at a time as memory is meant to hold."""
+        numbers = range(len(self._tasks))
+        block: list[int] = []
+        cells = 0
+        for number in track(numbers, "putting together", shown=shown):
+            block.append(number)
+            cells += int(self._facts["cut"][number])
+            if cells * self._pixels >= _PIXELS or len(block) == _ROWS:
+                yield block
+                block, cells = [], 0
+        if block:
+            yield block
+
+    def _batch(
+        self, parts: Mapping[int, Part], kept: Mapping[int, np.ndarray], obs: pd.DataFrame
+    ) -> CropBatch:
+        """Read the pixels and masks of the kept cells of some fields."""
+        first = next(iter(parts.values()))
+        images = np.empty((len(obs), *first.shape[1:]), first.dtype)
+        streams: list[bytes | memoryview] = []
+        done = 0
+        for number, part in parts.items():
+            start, done = done, done + int(kept[number].sum())
+            part.read_images(kept[number], images[start:done])
+            streams += part.masks[kept[number]].streams
+        masks = PackedMasks(streams, first.masks.sides) if self._settings["masks"] else None
+        return CropBatch(images, masks, obs)
+
+    def _judge(self, number: int, part: Part) -> np.ndarray:
         """Judge a field's cut cells: (n,) of reasons, "" for a good cell."""
         facts, usual = self._facts[number], self._usual[self._plates[number]]
-        areas, quality = cells["areas"][:, 0], cells["quality"]
+        areas, quality = part.cells["areas"][:, 0], part.cells["quality"]
         whole = judge_field(areas, quality, facts["background"], facts["saturated"], usual)
         if whole and whole not in self._settings["keep"]:
-            return np.full(len(cells), whole, dtype=object)
+            return np.full(len(areas), whole, dtype=object)
         single = judge_cells(areas, quality, usual).astype(object)
         return np.where(single == "", whole, single)
 
-    def _row(
-        self,
-        number: int,
-        field: Mapping[str, Any],
-        quality: np.ndarray | None = None,
-        lost: Iterable[str] = (),
-    ) -> dict[str, Any]:
-        """Make a field's row of the table; `lost` are the reasons of its dropped cells."""
+    def _is_good(self, reasons: np.ndarray) -> np.ndarray:
+        """Tell which cells (n,) are kept, for their reasons."""
+        return np.isin(reasons.astype(str), ["", *self._settings["keep"]])
+
+    def _rows(
+        self, block: list[int], parts: Mapping[int, Part], reasons: Mapping[int, np.ndarray]
+    ) -> pd.DataFrame:
+        """Make the rows of some fields in the table of fields."""
+        about = self._tasks.fields.iloc[block][list(self._metadata)].reset_index(drop=True)
+        measured = [self._row(number, parts.get(number), reasons.get(number)) for number in block]
+        return about.join(pd.DataFrame(measured))
+
+    def _row(self, number: int, part: Part | None, reasons: np.ndarray | None) -> dict[str, Any]:
+        """Say what was found in a field, which of it was dropped, and what was measured."""
         facts, problem = self._facts[number], self._problems.get(number, "")
         count = len(self._channels)
-        found, dropped = 0, Counter(lost)
+        found, dropped = 0, Counter[str]()
         measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), np.full(count, np.nan))
-        if not problem:
-            found, dropped["border"] = int(facts["found"]), int(facts["found"] - facts["cut"])
+        if part is not None and reasons is not None:
+            found = int(facts["found"])
+            dropped.update(reasons[~self._is_good(reasons)], border=found - len(part.cells))
             measured |= {"Background": facts["background"], "Saturated": facts["saturated"]}
-        if quality is not None and len(quality):
-            measured["Sharpness"] = np.median(quality[:, count : 2 * count], axis=0)
+            if len(part.cells):
+                sharpness = part.cells["quality"][:, count : 2 * count]
+                measured["Sharpness"] = np.median(sharpness, axis=0)
         return {
-            **{name: value for name, value in field.items() if name in self._metadata},
             "found": found,
             "kept": found - dropped.total(),
             **{f"dropped_{reason}": dropped[reason] for reason in REASONS},
@@ -192,28 +219,28 @@ class Assembly:
         columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
         return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
 
-    def _obs(
-        self, field: Mapping[str, Any], cells: np.ndarray, reasons: np.ndarray
-    ) -> pd.DataFrame:
-        """Make the table of a field's cut cells: where they lie is in the pixels of its files."""
+    def _obs(self, parts: Mapping[int, Part], reasons: Mapping[int, np.ndarray]) -> pd.DataFrame:
+        """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
         by = self._settings["binning"]
+        fields = self._tasks.fields.iloc[list(parts)]
+        cells = np.concatenate([part.cells for part in parts.values()])
+        field = np.repeat(np.arange(len(parts)), [len(part.cells) for part in parts.values()])
         center = (cells["center"] + 0.5) * by - 0.5
-        place = "/".join(str(field[f"Metadata_{key}"]) for key in ("Plate", "Well", "Site"))
-        metadata = {
-            name: pd.array([field[name]] * len(cells), dtype=dtype)
-            for name, dtype in self._metadata.items()
-        }
+        places = fields[_PLACE].astype(str).agg("/".join, axis=1).to_numpy(object)[field]
         return pd.DataFrame(
             {
-                **metadata,
+                **{name: fields[name].array.take(field) for name in self._metadata},
                 "Metadata_Center_Y": center[:, 0],
                 "Metadata_Center_X": center[:, 1],
                 "Metadata_Label": cells["label"],
                 **dict(zip(_AREAS, cells["areas"].T, strict=False)),
                 **dict(zip(quality_columns(self._channels), cells["quality"].T, strict=True)),
-                "Quality_Reason": reasons,
+                "Quality_Reason": np.concatenate(list(reasons.values())),
             },
-            index=pd.Index([f"{place}/{label}" for label in cells["label"]], dtype=object),
+            index=pd.Index(
+                [f"{place}/{label}" for place, label in zip(places, cells["label"], strict=True)],
+                dtype=object,
+            ),
         )
 
 

@@ -5,8 +5,9 @@ import json
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from cellssl.cells.objects import FieldCells
 from cellssl.crops.packing import PackedMasks
 from cellssl.files import atomic
 
-__all__ = ["facts_type", "is_whole", "part_name", "read_cells", "read_part", "write_part"]
+__all__ = ["Part", "facts_type", "is_whole", "part_name", "read_facts", "write_part"]
 
 _NAMES = struct.Struct("<26xHH")  # of a file in a zip: the lengths of its name and of what follows
 
@@ -115,30 +116,68 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def read_cells(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read what is known of a finished field: its facts (see `facts_type`), and a row for each cell.
-
-    A cell's row: ``label``, ``center`` (y, x), ``areas``, ``quality`` as `FieldCells` has them.
-    """
+def read_facts(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read what is known of a finished field: its facts (see `facts_type`), and its `Part.cells`."""
     with np.load(path, allow_pickle=False) as file:
         return file["facts"], file["cells"]
 
 
-def read_part(path: Path) -> tuple[np.ndarray, np.ndarray, PackedMasks]:
-    """Read all of a finished field's cells: their rows, their pixels (n, C, S, S), their masks."""
-    with np.load(path, allow_pickle=False) as file:
-        cells, packed = file["cells"], memoryview(file["masks"])
-        ends = np.cumsum(cells["packed"]).tolist()
-        streams = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-        masks = PackedMasks(streams, tuple(file["sides"].tolist()))
-        start = file.zip.getinfo("images.npy").header_offset
-    return cells, _read_stored(path, start), masks
+@dataclass(frozen=True)
+class Part:
+    """The n cells of a finished field; their pixels are on disk until they are asked for.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    cells : ndarray
+        (n,) rows: ``label``, ``center`` (y, x), ``areas``, ``quality`` as `FieldCells` has them.
+    masks : PackedMasks
+        Of n cells.
+    shape, dtype : tuple, dtype
+        (n, C, S, S) and the type of their pixels.
+    place : int
+        Where these begin in the file.
+    """
+
+    path: Path
+    cells: np.ndarray
+    masks: PackedMasks
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    place: int
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read all but the pixels."""
+        with np.load(path, allow_pickle=False) as file:
+            cells, packed = file["cells"], memoryview(file["masks"])
+            ends = np.cumsum(cells["packed"]).tolist()
+            streams = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+            masks = PackedMasks(streams, tuple(file["sides"].tolist()))
+            start = file.zip.getinfo("images.npy").header_offset
+        return cls(path, cells, masks, *_find_pixels(path, start))
+
+    def read_images(self, chosen: np.ndarray, into: np.ndarray) -> None:
+        """Read the pixels of the cells that are marked (n,) into an array of so many, and no others.
+
+        They are read around the zip and its checksum, a third of the time: `is_whole` looks at that.
+        """
+        room, each = into.reshape(-1).view(np.uint8).data, into[:1].nbytes
+        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
+        with self.path.open("rb") as file:
+            for start, stop in edges.tolist():
+                file.seek(self.place + start * each)
+                part, room = room[: (stop - start) * each], room[(stop - start) * each :]
+                if file.readinto(part) < len(part):
+                    raise OSError(f"{self.path} ends within a cell")
 
 
-def _read_stored(path: Path, start: int) -> np.ndarray:
-    """Read an array around the zip and its checksum, a third of the time: `is_whole` looks at that."""
+def _find_pixels(path: Path, start: int) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Give shape, type and place of an array that is stored as it is in a zip, from its entry there."""
     with path.open("rb") as file:
         file.seek(start)
-        lengths = _NAMES.unpack(file.read(_NAMES.size))
-        file.seek(sum(lengths), 1)
-        return np.asarray(np.load(file, allow_pickle=False))
+        file.seek(sum(_NAMES.unpack(file.read(_NAMES.size))), 1)
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return shape, dtype, file.tell()
