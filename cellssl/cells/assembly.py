@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ _PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 _PIXELS = 2**24  # of cells that are put together at a time: 32 MB of 16 bits
 _ROWS = 256  # fields that are, at most
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A finished field; why each of its n cells is no good ("" for a good one), and which are kept."""
+
+    part: Part
+    reasons: np.ndarray
+    kept: np.ndarray
 
 
 class Assembly:
@@ -120,18 +130,13 @@ class Assembly:
         """
         with atomic(fields) as field_table, atomic(dropped) as cell_table:
             for block in self._blocks(shown=shown):
-                parts = {
-                    number: Part.open(self._tasks.part(number))
-                    for number in block
-                    if number not in self._problems
-                }
-                reasons = {number: self._judge(number, part) for number, part in parts.items()}
-                _extend(field_table, self._rows(block, parts, reasons), index=False)
-                if parts:
-                    kept = {number: self._is_good(why) for number, why in reasons.items()}
-                    obs, good = self._obs(parts, reasons), np.concatenate(list(kept.values()))
-                    _extend(cell_table, obs[~good], index_label="Cell")
-                    yield self._batch(parts, kept, obs[good])
+                judged = {n: self._judge(n) for n in block if n not in self._problems}
+                _extend(field_table, self._rows(block, judged), index=False)
+                if judged:
+                    obs = self._obs(judged)
+                    kept = np.concatenate([field.kept for field in judged.values()])
+                    _extend(cell_table, obs[~kept], index_label="Cell")
+                    yield self._batch(list(judged.values()), obs[kept])
             if len(self._problems) == len(self._tasks):
                 yield self._nothing()
 
@@ -149,56 +154,49 @@ class Assembly:
         if block:
             yield block
 
-    def _batch(
-        self, parts: Mapping[int, Part], kept: Mapping[int, np.ndarray], obs: pd.DataFrame
-    ) -> CropBatch:
-        """Read the pixels and masks of the kept cells of some fields."""
-        first = next(iter(parts.values()))
-        images = np.empty((len(obs), *first.shape[1:]), first.dtype)
-        streams: list[bytes | memoryview] = []
-        done = 0
-        for number, part in parts.items():
-            start, done = done, done + int(kept[number].sum())
-            part.read_images(kept[number], images[start:done])
-            streams += part.masks[kept[number]].streams
-        masks = PackedMasks(streams, first.masks.sides) if self._settings["masks"] else None
-        return CropBatch(images, masks, obs)
-
-    def _judge(self, number: int, part: Part) -> np.ndarray:
-        """Judge a field's cut cells: (n,) of reasons, "" for a good cell."""
-        facts, usual = self._facts[number], self._usual[self._plates[number]]
+    def _judge(self, number: int) -> _Judged:
+        """Judge a field, and each of its cut cells."""
+        part, facts = Part.open(self._tasks.part(number)), self._facts[number]
+        usual, keep = self._usual[self._plates[number]], self._settings["keep"]
         areas, quality = part.cells["areas"][:, 0], part.cells["quality"]
         whole = judge_field(areas, quality, facts["background"], facts["saturated"], usual)
-        if whole and whole not in self._settings["keep"]:
-            return np.full(len(areas), whole, dtype=object)
-        single = judge_cells(areas, quality, usual).astype(object)
-        return np.where(single == "", whole, single)
+        if whole and whole not in keep:
+            reasons = np.full(len(areas), whole, dtype=object)
+        else:
+            single = judge_cells(areas, quality, usual).astype(object)
+            reasons = np.where(single == "", whole, single)
+        return _Judged(part, reasons, np.isin(reasons.astype(str), ["", *keep]))
 
-    def _is_good(self, reasons: np.ndarray) -> np.ndarray:
-        """Tell which cells (n,) are kept, for their reasons."""
-        return np.isin(reasons.astype(str), ["", *self._settings["keep"]])
+    def _batch(self, judged: Sequence[_Judged], obs: pd.DataFrame) -> CropBatch:
+        """Read the pixels and masks of the kept cells of some fields."""
+        first = judged[0].part
+        images = np.empty((len(obs), *first.shape[1:]), first.dtype)
+        streams: list[bytes | memoryview] = []
+        for field in judged:
+            masks = field.part.masks[field.kept].streams
+            start, stop = len(streams), len(streams) + len(masks)
+            field.part.read_images(field.kept, images[start:stop])
+            streams += masks
+        packed = PackedMasks(streams, first.masks.sides)
+        return CropBatch(images, packed if self._settings["masks"] else None, obs)
 
-    def _rows(
-        self, block: list[int], parts: Mapping[int, Part], reasons: Mapping[int, np.ndarray]
-    ) -> pd.DataFrame:
+    def _rows(self, block: list[int], judged: Mapping[int, _Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
         about = self._tasks.fields.iloc[block][list(self._metadata)].reset_index(drop=True)
-        measured = [self._row(number, parts.get(number), reasons.get(number)) for number in block]
-        return about.join(pd.DataFrame(measured))
+        return about.join(pd.DataFrame([self._row(n, judged.get(n)) for n in block]))
 
-    def _row(self, number: int, part: Part | None, reasons: np.ndarray | None) -> dict[str, Any]:
+    def _row(self, number: int, judged: _Judged | None) -> dict[str, Any]:
         """Say what was found in a field, which of it was dropped, and what was measured."""
         facts, problem = self._facts[number], self._problems.get(number, "")
         count = len(self._channels)
         found, dropped = 0, Counter[str]()
         measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), np.full(count, np.nan))
-        if part is not None and reasons is not None:
-            found = int(facts["found"])
-            dropped.update(reasons[~self._is_good(reasons)], border=found - len(part.cells))
+        if judged is not None:
+            found, cells = int(facts["found"]), judged.part.cells
+            dropped.update(judged.reasons[~judged.kept], border=found - len(cells))
             measured |= {"Background": facts["background"], "Saturated": facts["saturated"]}
-            if len(part.cells):
-                sharpness = part.cells["quality"][:, count : 2 * count]
-                measured["Sharpness"] = np.median(sharpness, axis=0)
+            if len(cells):
+                measured["Sharpness"] = np.median(cells["quality"][:, count : 2 * count], axis=0)
         return {
             "found": found,
             "kept": found - dropped.total(),
@@ -219,12 +217,12 @@ class Assembly:
         columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
         return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
 
-    def _obs(self, parts: Mapping[int, Part], reasons: Mapping[int, np.ndarray]) -> pd.DataFrame:
+    def _obs(self, judged: Mapping[int, _Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
         by = self._settings["binning"]
-        fields = self._tasks.fields.iloc[list(parts)]
-        cells = np.concatenate([part.cells for part in parts.values()])
-        field = np.repeat(np.arange(len(parts)), [len(part.cells) for part in parts.values()])
+        fields = self._tasks.fields.iloc[list(judged)]
+        cells = np.concatenate([own.part.cells for own in judged.values()])
+        field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
         center = (cells["center"] + 0.5) * by - 0.5
         places = fields[_PLACE].astype(str).agg("/".join, axis=1).to_numpy(object)[field]
         return pd.DataFrame(
@@ -235,7 +233,7 @@ class Assembly:
                 "Metadata_Label": cells["label"],
                 **dict(zip(_AREAS, cells["areas"].T, strict=False)),
                 **dict(zip(quality_columns(self._channels), cells["quality"].T, strict=True)),
-                "Quality_Reason": np.concatenate(list(reasons.values())),
+                "Quality_Reason": np.concatenate([own.reasons for own in judged.values()]),
             },
             index=pd.Index(
                 [f"{place}/{label}" for place, label in zip(places, cells["label"], strict=True)],

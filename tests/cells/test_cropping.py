@@ -121,6 +121,25 @@ def test_empty_wells_are_counted(make_plate, tmp_path):
     assert "2 fields without cells" in report.summary()
 
 
+def test_it_does_not_matter_how_many_fields_are_put_together(make_plate, tmp_path, monkeypatch):
+    index = make_plate(6, empty=(1, 4))
+    Path(index.fields["Path_DNA"][3]).write_bytes(b"no image")
+    at_once = run(index, tmp_path / "at once")
+    monkeypatch.setattr("cellssl.cells.assembly._PIXELS", 1)
+    monkeypatch.setattr("cellssl.cells.assembly._ROWS", 2)
+    one_by_one = run(index, tmp_path / "one by one")
+    for name in ("fields.csv", "dropped.csv"):
+        one, other = (pd.read_csv(tmp_path / out / name) for out in ("at once", "one by one"))
+        pd.testing.assert_frame_equal(
+            one.drop(columns="seconds", errors="ignore"),
+            other.drop(columns="seconds", errors="ignore"),
+        )
+    first, second = Crops.open(at_once.crops), Crops.open(one_by_one.crops)
+    pd.testing.assert_frame_equal(first.obs, second.obs)
+    np.testing.assert_array_equal(first.read(), second.read())
+    np.testing.assert_array_equal(first.masks(), second.masks())
+
+
 def test_an_empty_plate_gives_an_empty_file(make_plate, tmp_path):
     report = run(make_plate(2, empty=(0, 1)), tmp_path / "out")
     assert report.kept == 0

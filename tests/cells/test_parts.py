@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from cellssl.cells.objects import FieldCells
+from cellssl.cells.parts import Part, read_facts, write_part
+
+CELLS, SIDE = 7, 8
+
+
+@pytest.fixture
+def cells():
+    rng = np.random.default_rng(0)
+    return FieldCells(
+        images=rng.integers(0, 60_000, (CELLS, 2, SIDE, SIDE), np.uint16),
+        masks=rng.integers(0, 3, (CELLS, 1, SIDE, SIDE), np.uint8),
+        labels=np.arange(1, CELLS + 1, dtype=np.int32),
+        centers=rng.uniform(0, 90, (CELLS, 2)),
+        areas=rng.integers(1, 99, (CELLS, 1)),
+        quality=rng.random((CELLS, 6), np.float32),
+        background=np.array([3, 4], np.float32),
+        saturated=np.zeros(2, np.float32),
+        shape=np.array([90, 91]),
+        found=9,
+        types="|u1<u2",
+    )
+
+
+@pytest.fixture
+def path(cells, tmp_path):
+    write_part(tmp_path / "part.npz", cells)
+    return tmp_path / "part.npz"
+
+
+def test_what_is_known_of_a_field_is_read_without_its_pixels(path, cells):
+    facts, rows = read_facts(path)
+    assert (facts["found"], facts["cut"], facts["dtype"]) == (9, CELLS, "|u1<u2")
+    np.testing.assert_array_equal(rows["center"], cells.centers)
+    part = Part.open(path)
+    assert (part.shape, part.dtype) == (cells.images.shape, cells.images.dtype)
+    np.testing.assert_array_equal(part.cells["quality"], cells.quality)
+
+
+@pytest.mark.parametrize(
+    "chosen", [[], [0], [CELLS - 1], [1, 2, 5], range(CELLS)], ids=lambda rows: str(list(rows))
+)
+def test_pixels_of_chosen_cells_alone(chosen, path, cells):
+    marked = np.isin(np.arange(CELLS), list(chosen))
+    images = np.empty((len(chosen), *cells.images.shape[1:]), np.uint16)
+    Part.open(path).read_images(marked, images)
+    np.testing.assert_array_equal(images, cells.images[marked])
+
+
+def test_a_part_that_has_become_shorter_is_no_cells(path, cells):
+    part = Part.open(path)
+    with path.open("r+b") as file:
+        file.truncate(part.place + cells.images[:3].nbytes)
+    first = np.arange(CELLS) < 3
+    part.read_images(first, np.empty_like(cells.images[:3]))
+    with pytest.raises(OSError, match="ends within a cell"):
+        part.read_images(~first, np.empty_like(cells.images[3:]))
