@@ -51,7 +51,7 @@ def test_nothing_is_left_of_an_earlier_clustering(screen):
     assert "neighbors" in whole.uns
     assert not {"neighbors", "stability"} & set(sampled.uns)
     assert not sampled.obsp
-    again = cluster(sampled, umap=False, sample=None)
+    again = cluster(sampled, umap=False, sample=None, resolution=None)
     assert "clustered" in sampled.obs
     assert "clustered" not in again.obs
     np.testing.assert_array_equal(again.obs["kmeans"], whole.obs["kmeans"])
