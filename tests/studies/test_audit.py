@@ -22,6 +22,7 @@ from cellssl.studies.audit.confounding import told_by
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+from cellssl.studies.audit.trained import Invariances
 
 SIDE = 40
 
@@ -592,3 +593,12 @@ def test_a_space_that_was_asked_is_not_advised(crops, tmp_path):
     assert "--reference random" in said["measures"]
     assert "--reference random" not in said["random"]
     assert "(a pretrained one with --weights)" in said["random"]
+
+
+def test_contrasts_that_an_encoder_forgot_are_named():
+    columns = ["class_a", "class_b", "before", "predicted", "encoder", "told"]
+    rows = [("a", "b", 2.0, 1.0, 0.0, False), ("a", "c", 3.0, 2.9, 2.0, True)]
+    rows.append(("b", "c", 4.0, 0.5, 0.2, False))
+    found = Invariances("run", pd.DataFrame(), pd.DataFrame(rows, columns=columns))
+    assert found.forgotten == ["b against c", "a against b"]
+    assert Invariances("run", pd.DataFrame(), pd.DataFrame(columns=columns)).forgotten == []

@@ -215,13 +215,13 @@ def audit(
             found.moves(standing, case, standing.moved(made), kept=kept)
     if column is not None:
         absent = left_out(crops.obs, column, where=where, plates=plates)
-        found.rows["absent"] = absent.to_dict("records")
+        found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
         found.compare(plain.accuracy())
     else:
-        shares = standings[0].shares_of_plates()
-        found.rows["plates"] = [{"plate": name, "share": one} for name, one in shares.items()]
+        of_plates = standings[0].shares_of_plates()
+        found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
     result = found.tables(sample.channels)
     if out is not None:
         result.save(out)

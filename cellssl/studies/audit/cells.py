@@ -209,14 +209,14 @@ def left_out(
     *,
     where: str | None = None,
     plates: Sequence[str] | None = None,
-) -> pd.DataFrame:
-    """Count the cells that no contrast is made of: class ("" where there is none), and cells.
+) -> dict[str, int]:
+    """Count the cells that no contrast is made of: class ("" where there is none) → cells.
 
     They have no label, or are the only one that has it.
     """
     values = pd.Series(text_values(obs[column], column)[_asked_for(obs, where, plates)])
-    counts = values.value_counts().rename_axis("class").reset_index(name="cells")
-    return counts[(counts["class"] == "") | (counts["cells"] < 2)].reset_index(drop=True)
+    counts = {str(name): int(n) for name, n in values.value_counts().items()}
+    return {name: n for name, n in counts.items() if not name or n < 2}
 
 
 def _asked_for(

@@ -134,7 +134,7 @@ def _lone(audit: "Audit") -> list[str]:
     """Say which plate most of what wells differ by lies on, where one stands for many."""
     if len(audit.plates) < _MOST:
         return []
-    most = audit.plates.loc[audit.plates["share"].idxmax()]
+    most = max(audit.plates.to_dict("records"), key=lambda one: one["share"])
     if most["share"] < 1 / 2:
         return []
     return [
