@@ -9,6 +9,7 @@ import typer
 from cellssl.cli.application import protocols
 from cellssl.cli.options import CropFile, Head, Weights
 from cellssl.cli.shell import command, say, show_table, shown
+from cellssl.words import counted, listed, number
 
 Label = Annotated[
     str | None,
@@ -87,7 +88,9 @@ def invariances(
     out: Folder = None,
     head: Head = None,
     label: Label = None,
-    reference: Annotated[str, typer.Option(help="The space it stands beside.")] = "measures",
+    reference: Annotated[
+        str, typer.Option(help="The space it stands beside, or several joined by +.")
+    ] = "measures+arrangement",
     weights: Weights = None,
     cells: Cells = 300,
     draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
@@ -112,11 +115,17 @@ def invariances(
     table = found.operations
     names = ["moved_reference", "moved_encoder", "cost_reference", "cost_encoder"]
     rows = [
-        [operation, amplitude, *(f"{value:z.2f}" for value in values)]
+        [operation, amplitude, *map(number, values)]
         for operation, amplitude, *values in table[["operation", "amplitude", *names]].to_numpy()
     ]
     heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]
     show_table(f"What moves a cell in {found.run}", ["operation", "amplitude", *heads], rows)
+    if found.forgotten:
+        say(
+            f"of {counted(len(found.contrasts), 'contrast')} that {reference} tells, the encoder tells "
+            f"{len(found.contrasts) - len(found.forgotten)}, and no more than by chance "
+            f"{listed(found.forgotten, most=3)}"
+        )
     if not math.isnan(found.agreement):
         say(
             f"predicted and found contrasts, {len(found.contrasts)} pairs of classes: Spearman "

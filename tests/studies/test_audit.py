@@ -22,6 +22,7 @@ from cellssl.studies.audit.confounding import told_by
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+from cellssl.studies.audit.trained import Invariances
 
 SIDE = 40
 
@@ -513,3 +514,91 @@ def test_what_ends_below_intensity_is_blamed_on_what_carried_the_contrast(crops)
     assert (
         f"mostly for stain_gain ({most}); bridges" in said
     )  # the flip, which costs nothing, is not
+
+
+def test_doses_stand_in_the_order_of_their_numbers():
+    assert Groups.of(["10", "1", "2", "0.3", "10", "1", "2", "0.3"]).names == (
+        "0.3",
+        "1",
+        "2",
+        "10",
+    )
+
+
+def changed(crops, folder, **columns):
+    """The same cells with other columns."""
+    stored = Crops.open(crops)
+    batch = CropBatch(stored.read(), None, stored.obs.assign(**columns))
+    return write_crops(folder / "changed.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
+
+
+def test_cells_without_a_label_and_classes_of_one_are_named(crops, tmp_path):
+    kinds = Crops.open(crops).obs["Metadata_Kind"].to_numpy(str).astype(object)
+    kinds[:5], kinds[5] = "", "rare"
+    path = changed(crops, tmp_path, Metadata_Kind=kinds)
+    found = audit(protocol(gain(0.1)), path, label="Kind", cells=60, draws=1, shares=(1.0,))
+    assert found.absent.to_numpy().tolist() == [["", 5], ["rare", 1]]
+    assert "left out: 5 cells have no Kind, and rare has one cell" in found.verdict
+    all_known = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    assert not any("left out" in line for line in all_known.verdict)
+
+
+def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
+    """Wells differ on one plate of four: one of its wells is of other cells."""
+    kinds = Crops.open(crops).obs["Metadata_Kind"].to_numpy(str)
+    usual, large = np.flatnonzero(kinds == "usual"), np.flatnonzero(kinds == "large")
+    rng = np.random.default_rng(0)
+    wells = pd.DataFrame({"Metadata_Plate": [""] * 144, "Metadata_Well": "A01"})
+    for number, rows in enumerate(np.array_split(rng.permutation(usual), 4)):
+        wells.loc[rows, "Metadata_Plate"] = f"Q{number}"
+        wells.loc[rows[::2], "Metadata_Well"] = "A02"
+    wells.loc[large, ["Metadata_Plate", "Metadata_Well"]] = ["Q0", "A03"]
+    rows = np.concatenate([usual, large])
+    stored = Crops.open(crops)
+    obs = stored.obs.iloc[rows].assign(**{n: wells[n].to_numpy()[rows] for n in wells})
+    batch = CropBatch(stored.read(np.sort(rows)), None, obs.iloc[np.argsort(rows)])
+    path = write_crops(tmp_path / "q.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
+    found = audit(protocol(gain(0.1)), path, cells=144, draws=1, shares=(1.0,))
+    assert found.plates.set_index("plate")["share"].idxmax() == "Q0"
+    assert found.verdict[0].startswith("warning: ")
+    assert "lies on one of 4 plates, Q0" in found.verdict[0]
+    usual_wells = audit(protocol(gain(0.1)), crops, draws=1, shares=(1.0,))
+    assert not any("lies on one of" in line for line in usual_wells.verdict)
+
+
+def test_what_changes_nothing_says_so(crops):
+    found = audit(
+        protocol({"saturation": {"level": [1.0, 1.0]}}, gain(0.2)),
+        crops,
+        label="Kind",
+        cells=60,
+        draws=1,
+        shares=(1.0,),
+    )
+    assert any(
+        line.startswith("saturation") and line.endswith("changes nothing in these cells")
+        for line in found.verdict
+    )
+
+
+def test_a_space_that_was_asked_is_not_advised(crops, tmp_path):
+    kinds = np.random.default_rng(0).permutation(Crops.open(crops).obs["Metadata_Kind"])
+    path = changed(crops, tmp_path, Metadata_Kind=kinds)
+    options = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
+    said = {
+        name: audit(protocol(gain(0.1)), path, references=(name,), **options).verdict[0]
+        for name in ("random", "measures")
+    }
+    assert all("tells no Kind from another" in line for line in said.values())
+    assert "--reference random" in said["measures"]
+    assert "--reference random" not in said["random"]
+    assert "(a pretrained one with --weights)" in said["random"]
+
+
+def test_contrasts_that_an_encoder_forgot_are_named():
+    columns = ["class_a", "class_b", "before", "predicted", "encoder", "told"]
+    rows = [("a", "b", 2.0, 1.0, 0.0, False), ("a", "c", 3.0, 2.9, 2.0, True)]
+    rows.append(("b", "c", 4.0, 0.5, 0.2, False))
+    found = Invariances("run", pd.DataFrame(), pd.DataFrame(rows, columns=columns))
+    assert found.forgotten == ["b against c", "a against b"]
+    assert Invariances("run", pd.DataFrame(), pd.DataFrame(columns=columns)).forgotten == []

@@ -135,6 +135,8 @@ def invariance_figure(operations: pd.DataFrame, contrasts: pd.DataFrame, *, titl
         axes[1].scatter(contrasts["predicted"], contrasts["encoder"], s=14, color=OKABE_ITO[0])
         axes[1].set_xlabel("predicted d', after the whole view")
         axes[1].set_ylabel("d' in the trained encoder")
+        for along, name in (("x", "predicted"), ("y", "encoder")):  # from 0: one pair spans nothing
+            axes[1].set(**{f"{along}lim": (-0.05, 1.1 * max(1.0, contrasts[name].max()))})
         axes[1].set_title("Contrasts between two classes")
     figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
     return figure

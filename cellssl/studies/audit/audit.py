@@ -16,7 +16,7 @@ from cellssl.phenotypes import choose_label
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
-from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
+from cellssl.studies.audit.cells import WHOLE, Case, cases_of, left_out, open_cells
 from cellssl.studies.audit.references import (
     USUAL,
     property_named,
@@ -66,7 +66,12 @@ class Audit:
         the reference, from what the whole view leaves of it, and from intensity statistics alone.
     unseen : DataFrame
         reference, class_a, class_b, before (d'): pairs that cannot be told before any view, of which
-        nothing is said: below 1, or below what 95 % of pairs have whose cells are dealt out at random.
+        nothing is said: below 1, or below what 95 % of pairs have whose cells are dealt out at
+        random, as few of each, in all spaces of the reference together.
+    absent : DataFrame
+        class (empty for none), cells: those left out, without a label or alone with theirs.
+    plates : DataFrame
+        plate, share: without a label, of what wells of one plate differ by, that of each plate.
     verdict : list of str
         Ranked, in plain words.
     """
@@ -80,6 +85,8 @@ class Audit:
     nuisances: pd.DataFrame
     outlook: pd.DataFrame
     unseen: pd.DataFrame
+    absent: pd.DataFrame
+    plates: pd.DataFrame
 
     @property
     def verdict(self) -> list[str]:
@@ -103,7 +110,10 @@ class Audit:
         return folder
 
 
-_TABLES = ("operations", "contrasts", "classes", "properties", "nuisances", "outlook", "unseen")
+_TABLES = (
+    *("operations", "contrasts", "classes", "properties"),
+    *("nuisances", "outlook", "unseen", "absent", "plates"),
+)
 
 
 def audit(
@@ -204,9 +214,14 @@ def audit(
         for standing in standings:
             found.moves(standing, case, standing.moved(made), kept=kept)
     if column is not None:
+        absent = left_out(crops.obs, column, where=where, plates=plates)
+        found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
         found.compare(plain.accuracy())
+    else:
+        of_plates = standings[0].shares_of_plates()
+        found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
     result = found.tables(sample.channels)
     if out is not None:
         result.save(out)

@@ -25,7 +25,7 @@ from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
 
-__all__ = ["WHOLE", "Case", "Cells", "cases_of", "open_cells", "wells_of"]
+__all__ = ["WHOLE", "Case", "Cells", "cases_of", "left_out", "open_cells", "wells_of"]
 
 WHOLE = "whole view"
 _PLACES = 16  # along a side
@@ -87,16 +87,21 @@ class Cells:
         """Say how often what a view shows stays exactly as it is, at worst, in channels that change.
 
         The least of all channels and places, and of the brightest pixels: 0 for what always reaches
-        some part of a cell, or all of a channel; near 1 for what hides now this part and now that. NaN
-        where nothing changes.
+        some part of a cell, or all of a channel; near 1 for what hides now this part and now that, or
+        blanks a channel now and then. NaN where nothing changes.
         """
         same, lit = [], []
         for number, view in enumerate(case.views):
             before = self._make(view.made_of([]), 0, 0)
             bright = before >= _brightest(before)
             for draw in range(draws):
-                equal = self._make(view, draw, number, seed) == before
-                light = (before > 0) & ~equal.all(dim=(2, 3), keepdim=True)
+                after = self._make(view, draw, number, seed)
+                equal = after == before
+                changed = ~equal.all(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
+                blank = changed & (after.amax((2, 3)) == after.amin((2, 3)))[..., None, None]
+                # One channel blank and another as it is: then it is channels that are hidden.
+                hides = (blank.any(dim=1) & ~changed.all(dim=1)).any()
+                light = (before > 0) & (changed | hides)
                 same.append(torch.stack([_places(light & equal), _places(light & bright & equal)]))
                 lit.append(torch.stack([_places(light), _places(light & bright)]))
         every, stay = (torch.stack(each).sum(dim=0) for each in (lit, same))
@@ -198,6 +203,30 @@ def open_cells(
     return Cells(images, masks, source.samples, source.obs, channels), column
 
 
+def left_out(
+    obs: pd.DataFrame,
+    column: str,
+    *,
+    where: str | None = None,
+    plates: Sequence[str] | None = None,
+) -> dict[str, int]:
+    """Count the cells that no contrast is made of: class ("" where there is none) → cells.
+
+    They have no label, or are the only one that has it.
+    """
+    values = pd.Series(text_values(obs[column], column)[_asked_for(obs, where, plates)])
+    counts = {str(name): int(n) for name, n in values.value_counts().items()}
+    return {name: n for name, n in counts.items() if not name or n < 2}
+
+
+def _asked_for(
+    obs: pd.DataFrame, where: str | None, plates: Sequence[str] | None
+) -> NDArray[np.bool_]:
+    """Tell which cells are to be looked at at all."""
+    kept = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
+    return kept & _on_plates(obs, plates) if plates else kept
+
+
 def _choose(
     obs: pd.DataFrame,
     column: str | None,
@@ -206,9 +235,7 @@ def _choose(
     plates: Sequence[str] | None,
 ) -> NDArray[np.int64]:
     """Choose rows, rising."""
-    kept = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
-    if plates:
-        kept = kept & _on_plates(obs, plates)
+    kept = _asked_for(obs, where, plates)
     if column is None:
         rows = np.flatnonzero(kept)
         if len(rows) < 3:

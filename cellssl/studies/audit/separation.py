@@ -12,11 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 
+from cellssl.words import natural_key
+
 __all__ = [
     "Groups",
     "by_chance",
     "pair_separation",
     "put_right",
+    "shares_of_blocks",
     "spread_by_chance",
     "spread_separation",
     "within",
@@ -24,7 +27,7 @@ __all__ = [
 
 Matrix = NDArray[np.float64]
 
-_DEALS = 40
+_DEALS = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Groups:
     Attributes
     ----------
     names : tuple of str
-        The K groups.
+        The K groups, doses in the order of their numbers.
     codes : (N,) int64
         Each cell's group; −1 for none.
     """
@@ -48,6 +51,7 @@ class Groups:
         texts = np.asarray(values).astype(str)
         kinds, counts = np.unique(texts, return_counts=True)
         kept = [k for k, n in zip(kinds.tolist(), counts, strict=True) if k and n >= fewest]
+        kept.sort(key=natural_key)
         place = {name: index for index, name in enumerate(kept)}
         return cls(tuple(kept), np.array([place.get(t, -1) for t in texts.tolist()], np.int64))
 
@@ -83,19 +87,25 @@ def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
     return result
 
 
-def by_chance(X: Matrix, groups: Groups, *, seed: int = 0) -> float:
-    """Say how far apart 95 % of pairs of groups lie at most whose cells are dealt out at random (d')."""
+def by_chance(X: Matrix, groups: Groups, *, level: float = 0.95, seed: int = 0) -> Matrix:
+    """Say how far apart two groups lie at most when cells are dealt out at random: (K, K) of d'.
+
+    At most in a share `level` of draws. By chance, d'² goes with 1/n + 1/m: so pairs of all sizes
+    say together how far, and two groups of few cells are allowed more.
+    """
     rng = np.random.default_rng(seed)
     upper = np.triu_indices(len(groups.names), 1)
+    few = np.add.outer(1 / groups.counts(), 1 / groups.counts())
     if not len(upper[0]):
-        return 0.0
+        return np.zeros_like(few)
     known = groups.codes >= 0
     X, codes = X[known], groups.codes[known]
     found = []
     for _ in range(_DEALS):
         dealt = Groups(groups.names, rng.permutation(codes))
-        found.append(pair_separation(X, dealt, within(X, dealt))[upper])
-    return float(np.quantile(np.concatenate(found), 0.95))
+        apart = pair_separation(X, dealt, within(X, dealt))
+        found.append((apart**2 / few)[upper])
+    return np.asarray(np.sqrt(np.quantile(np.concatenate(found), level) * few))
 
 
 def put_right(pairs: Matrix) -> float:
@@ -119,24 +129,45 @@ def spread_separation(
     blocks
         (K,) the block of each group, from 0 on: groups are compared with those of their block alone.
     """
-    known = groups.codes >= 0
-    X, codes, counts = X[known], groups.codes[known], groups.counts()
+    counts = groups.counts()
     blocks = np.zeros(len(counts), np.int64) if blocks is None else blocks
-    n, freedom = len(X), len(counts) - len(set(blocks.tolist()))
+    n, freedom = counts.sum(), len(counts) - len(set(blocks.tolist()))
     if freedom < 1 or n <= len(counts):
         return 0.0
-    means = Groups(groups.names, codes).means(X)
+    between, inside = _squares(X, groups, noise, blocks)
     cells = np.bincount(blocks, counts)  # of each block
-    centres = np.stack([X[blocks[codes] == block].mean(axis=0) for block in range(len(cells))])
+    size = (n - (counts**2 / cells[blocks]).sum()) / freedom
+    return float(np.sqrt(max(between.sum() / freedom - inside, 0.0) / size))
+
+
+def shares_of_blocks(
+    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Say how much of what groups differ by within their blocks, beyond chance, is each block's: (B,).
+
+    Parameters as in `spread_separation`; NaN where groups differ by chance alone.
+    """
+    between, inside = _squares(X, groups, noise, blocks)
+    beyond = np.bincount(blocks, between) - inside * (np.bincount(blocks) - 1)
+    beyond = np.maximum(beyond, 0.0)
+    return beyond / beyond.sum() if beyond.any() else np.full(len(beyond), np.nan)
+
+
+def _squares(
+    X: Matrix, groups: Groups, noise: Matrix, blocks: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], float]:
+    """Give each group's square about its block's mean, (K,), and cells' mean square about their group's."""
+    known = groups.codes >= 0
+    X, codes, counts = X[known], groups.codes[known], groups.counts()
+    means = Groups(groups.names, codes).means(X)
+    centres = np.stack([X[blocks[codes] == block].mean(axis=0) for block in np.unique(blocks)])
     inverse = np.linalg.inv(noise)
 
-    def square(rows: Matrix, weights: NDArray) -> float:
-        return float((np.einsum("nd,de,ne->n", rows, inverse, rows) * weights).sum())
+    def square(rows: Matrix) -> NDArray[np.float64]:
+        return np.asarray(np.einsum("nd,de,ne->n", rows, inverse, rows))
 
-    between = square(means - centres[blocks], counts) / freedom
-    inside = square(X - means[codes], np.ones(n)) / (n - len(counts))
-    size = (n - (counts**2 / cells[blocks]).sum()) / freedom
-    return float(np.sqrt(max(between - inside, 0.0) / size))
+    inside = square(X - means[codes]).sum() / (len(X) - len(counts))
+    return square(means - centres[blocks]) * counts, float(inside)
 
 
 def spread_by_chance(

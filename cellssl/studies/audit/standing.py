@@ -17,6 +17,7 @@ from cellssl.studies.audit.separation import (
     by_chance,
     pair_separation,
     put_right,
+    shares_of_blocks,
     spread_by_chance,
     spread_separation,
     within,
@@ -25,6 +26,7 @@ from cellssl.studies.audit.separation import (
 __all__ = ["VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
 
 VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
+_APART = 0.05  # less is nothing that could be lost
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Standing:
         Column of the classes; without one it is wells that are told apart.
     nuisances
         Columns whose differences say nothing of the phenotype.
+    level
+        Share of pairs of random classes that are not to be taken for told.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Standing:
         *,
         label: str | None,
         nuisances: Mapping[str, str],
+        level: float = 0.95,
     ) -> None:
         self.reference = reference
         self.space = Space.fit(features)
@@ -88,12 +93,13 @@ class Standing:
         everyone = Groups(("all",), np.zeros(len(obs), np.int64))
         self.noise = within(self.X, self.groups if self.groups.names else everyone)
         self.pairs = self.separations()
-        # From here on two classes are told; of few cells, more than they lie apart by chance.
+        # From here on two classes, or wells, are told: further than they lie apart by chance.
+        self.least = np.zeros((0, 0))  # (K, K)
         if label is None:
             self.wells, self.plates = _wells(obs)
-            self.least = spread_by_chance(self.X, self.wells, self.noise, blocks=self.plates)
+            self.least_wells = spread_by_chance(self.X, self.wells, self.noise, blocks=self.plates)
         else:
-            self.least = max(VISIBLE, by_chance(self.X, self.groups))
+            self.least = np.maximum(VISIBLE, by_chance(self.X, self.groups, level=level))
 
     def moved(self, made: NDArray[np.float64]) -> Moved:
         """Compare cells after a case (K, N, D) with the cells as they are."""
@@ -136,13 +142,26 @@ class Standing:
     def cost(self, moved: Moved) -> float:
         """Give the share of contrast that is lost: of visible pairs, or between wells of a plate."""
         if self.label is None:
-            return self._share(self.X, self.wells, moved, blocks=self.plates, least=self.least)
+            return self._share(
+                self.X, self.wells, moved, blocks=self.plates, least=self.least_wells
+            )
         return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Moved) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
         X, groups = self.nuisances[name]
         return self._share(X, groups, moved)
+
+    def shares_of_plates(self) -> dict[str, float]:
+        """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""
+        before = spread_separation(self.X, self.wells, self.noise, blocks=self.plates)
+        if before <= max(_APART, self.least_wells):
+            return {}
+        shares = shares_of_blocks(self.X, self.wells, self.noise, blocks=self.plates)
+        names = dict(zip(self.plates.tolist(), self.wells.names, strict=True))
+        return {
+            names[block].rpartition("/")[0]: share for block, share in enumerate(shares.tolist())
+        }
 
     def nuisance_separation(self, name: str) -> float:
         """Give how far a nuisance's values lie apart, root mean square d'."""
@@ -177,21 +196,19 @@ class Standing:
         least: float = 0.0,
     ) -> float:
         before = spread_separation(X, groups, self.noise, blocks=blocks)
-        if before <= max(0.05, least):  # nothing there that could be lost
+        if before <= max(_APART, least):
             return float("nan")
         after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
         return 1 - after / before
 
 
-def visible_pairs(
-    pairs: NDArray[np.float64], least: NDArray[np.float64] | float
-) -> NDArray[np.int64]:
+def visible_pairs(pairs: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.int64]:
     """List the pairs (M, 2) of (K, K) d' that can be told apart at all."""
     return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
 
 
 def share_lost(
-    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64] | float
+    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64]
 ) -> float:
     """Give the mean share of d' (K, K) that the visible pairs lose; NaN where none is visible."""
     chosen = tuple(visible_pairs(before, least).T)
@@ -213,6 +230,7 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     plate = pd.Series(plates).groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]
     kept = Groups.of(np.where(np.isin(names, plate.index), names, ""))
+    plate = plate[list(kept.names)]  # which are in an order of their own
     return kept, np.unique(text_array(plate), return_inverse=True)[1].astype(np.int64)
 
 

@@ -14,6 +14,7 @@ from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_
 
 __all__ = ["Together"]
 
+_CHANCE = 0.05
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 
@@ -22,7 +23,8 @@ class Together:
 
     Two classes are told in the first space, unless another tells them visibly, and either the first
     does not or the other twice as well: then in that one, and of them is left what either space
-    leaves. Wells, nuisances and how far cells move are those of the first.
+    leaves. Each of several spaces asks more sternly, so that chance tells 5 % of classes that are none
+    in all of them together. Wells, nuisances and how far cells move are those of the first.
 
     Parameters
     ----------
@@ -45,20 +47,21 @@ class Together:
     ) -> None:
         self.name = "+".join(one.name for one in references)
         self.label = label
+        level = 1 - _CHANCE / len(references)
         self.standings = [
-            Standing(one, features[one.name], obs, label=label, nuisances=nuisances)
+            Standing(one, features[one.name], obs, label=label, nuisances=nuisances, level=level)
             for one in references
         ]
         self.first = self.standings[0]
         self.groups, self.nuisances = self.first.groups, self.first.nuisances
         every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
-        least = np.array([one.least for one in self.standings])
+        least = np.stack([one.least for one in self.standings])
         best = every.argmax(axis=0)
         enough = np.where(every[0] < least[0], 0.0, _BETTER * every[0])
-        better = every.max(axis=0) >= np.maximum(least[best], enough)
+        better = every.max(axis=0) >= np.maximum(_chosen(least, best), enough)
         self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
-        self.pairs = np.where(better, every.max(axis=0), every[0])
-        self.least = least[self.speaker]  # (K, K)
+        self.pairs = _chosen(every, self.speaker)
+        self.least = _chosen(least, self.speaker)
         self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
         self._alone = dict.fromkeys(nuisances, 0)
         for name, column in nuisances.items() if label is not None else ():
@@ -73,8 +76,7 @@ class Together:
     def separations(self, moved: Sequence[Moved]) -> NDArray[np.float64]:
         """Separate every two classes after displacements, (K, K) of d'."""
         after = [one.separations(by) for one, by in zip(self.standings, moved, strict=True)]
-        told = np.take_along_axis(np.stack(after), self.speaker[None], axis=0)[0]
-        return np.asarray(np.maximum(told, after[0]))
+        return np.asarray(np.maximum(_chosen(np.stack(after), self.speaker), after[0]))
 
     def visible(self) -> NDArray[np.int64]:
         """List the pairs that can be told apart at all: (M, 2)."""
@@ -112,6 +114,10 @@ class Together:
         """Give how far a nuisance's values lie apart, root mean square d'."""
         return self.first.nuisance_separation(name)
 
+    def shares_of_plates(self) -> dict[str, float]:
+        """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""
+        return self.first.shares_of_plates()
+
     def erased(self, moved: Sequence[Moved]) -> dict[str, float]:
         """Give each feature's share of variance between views that is the operation's.
 
@@ -135,3 +141,8 @@ class Together:
     def relative(self, moved: Sequence[Moved]) -> float:
         """Give displacements in units of the distance between classes' means, or between cells."""
         return self.first.relative(moved[0])
+
+
+def _chosen(values: NDArray[np.float64], which: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Take of (R, K, K) values those of one space for each pair: (K, K)."""
+    return np.asarray(np.take_along_axis(values, which[None], axis=0)[0])

@@ -17,8 +17,9 @@ from cellssl.protocols import from_dict
 from cellssl.report.figures import invariance_figure, save_figure
 from cellssl.studies.audit.audit import nuisance_columns
 from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
-from cellssl.studies.audit.references import Reference, reference_named
-from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.audit.references import USUAL, Reference, references_named
+from cellssl.studies.audit.standing import Moved
+from cellssl.studies.audit.together import Together
 from cellssl.training import load_checkpoint
 
 __all__ = ["Invariances", "invariances"]
@@ -37,7 +38,8 @@ class Invariances:
         units of the root mean square distance of two cells) and cost (share of contrast lost).
     contrasts : DataFrame
         class_a, class_b, before (d' in the reference), predicted (after the whole view's
-        displacements), encoder (d' in the encoder). Empty without a label.
+        displacements), encoder (d' in the encoder), told (whether that is more than chance). Empty
+        without a label.
     """
 
     run: str
@@ -50,6 +52,13 @@ class Invariances:
         if len(self.contrasts) < 5:
             return float("nan")
         return float(spearmanr(self.contrasts["predicted"], self.contrasts["encoder"]).statistic)
+
+    @property
+    def forgotten(self) -> list[str]:
+        """Name the contrasts that the encoder does not tell, those first that were plainest before."""
+        lost = self.contrasts[~self.contrasts["told"].astype(bool)]
+        lost = lost.sort_values("before", ascending=False, kind="stable")
+        return [f"{a} against {b}" for a, b in lost[["class_a", "class_b"]].to_numpy().tolist()]
 
     def figure(self) -> Figure:
         """Draw both side by side."""
@@ -72,7 +81,7 @@ def invariances(
     *,
     head: str | None = None,
     label: str | None = None,
-    reference: str = "measures",
+    reference: str = USUAL,
     weights: str | Path | None = None,
     cells: int = 300,
     draws: int = 2,
@@ -113,13 +122,13 @@ def invariances(
     )
     cases = cases_of(protocol, sample.channels, crops.mask_names, [1.0])
     encoder = Reference("encoder", extractor.network.eval())
-    known = reference_named(reference, sample.channels, weights=weights, seed=seed)
+    known = references_named(reference, sample.channels, weights=weights, seed=seed)
     view = cases[-1].views[0]
-    standings = [_stand(sample, one, view, column) for one in (known, encoder)]
+    standings = [_stand(sample, each, view, column) for each in (known, [encoder])]
     moves = []
     for case in track(cases, f"look at {extractor.name}", shown=progress):
-        made = sample.moved(case, (known, encoder), draws=draws, seed=seed)
-        moves.append([standing.moved(made[standing.reference.name]) for standing in standings])
+        made = sample.moved(case, (*known, encoder), draws=draws, seed=seed)
+        moves.append([standing.moved(made) for standing in standings])
     rows = [_row(case, standings, moved) for case, moved in zip(cases, moves, strict=True)]
     whole = next(at for at, case in enumerate(cases) if case.operation.startswith(WHOLE))
     contrasts = _contrasts(standings[0], standings[1], moves[whole][0])
@@ -129,28 +138,29 @@ def invariances(
     return result
 
 
-def _stand(sample: Cells, reference: Reference, view: View, column: str | None) -> Standing:
+def _stand(sample: Cells, references: list[Reference], view: View, column: str | None) -> Together:
     """Measure the cells as they are embedded."""
-    features = sample.unchanged(view, reference)
+    features = {one.name: sample.unchanged(view, one) for one in references}
     named = nuisance_columns(sample.obs, None, but=column)
-    return Standing(reference, features, sample.obs, label=column, nuisances=named)
+    return Together(references, features, sample.obs, label=column, nuisances=named)
 
 
-def _row(case: Case, standings: list[Standing], moved: list[Moved]) -> dict[str, object]:
+def _row(case: Case, standings: list[Together], moved: list[list[Moved]]) -> dict[str, object]:
     """Note what a case does in both spaces."""
     row: dict[str, object] = {"operation": case.operation, "amplitude": case.amplitude}
     for name, standing, moves in zip(("reference", "encoder"), standings, moved, strict=True):
-        row[f"moved_{name}"] = moves.distance / standing.spread()
+        row[f"moved_{name}"] = moves[0].distance / standing.first.spread()
         row[f"cost_{name}"] = standing.cost(moves)
     return row
 
 
-def _contrasts(reference: Standing, encoder: Standing, whole: Moved) -> pd.DataFrame:
+def _contrasts(reference: Together, encoder: Together, whole: list[Moved]) -> pd.DataFrame:
     """Put what was predicted of each contrast beside what the encoder shows."""
-    columns = ["class_a", "class_b", "before", "predicted", "encoder"]
+    columns = ["class_a", "class_b", "before", "predicted", "encoder", "told"]
+    told = encoder.pairs >= encoder.least
     after, names = reference.separations(whole), reference.groups.names
     rows = [
-        (names[a], names[b], reference.pairs[a, b], after[a, b], encoder.pairs[a, b])
+        (names[a], names[b], reference.pairs[a, b], after[a, b], encoder.pairs[a, b], told[a, b])
         for a, b in reference.visible().tolist()
     ]
     return pd.DataFrame(rows, columns=columns)
