@@ -231,8 +231,5 @@ def _show_consistency(table: "pd.DataFrame") -> None:
         for name, row in table.sort_values("map", ascending=False).iterrows()
     ]
     columns = ["label", "treatments", "agents", "mAP", "by chance", "p", "q"]
-    show_table(
-        "Do treatments of a label find its other agents (compounds, genes, or guides of a gene) first",
-        columns,
-        rows,
-    )
+    title = "Do treatments of a label find its other agents (compounds, genes, guides) first"
+    show_table(title, columns, rows)

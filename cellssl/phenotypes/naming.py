@@ -106,7 +106,7 @@ def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
     for part in parts[1:]:
         joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
     if tuple(columns) == TREATMENTS[1]:
-        joined = _named_once(*parts, joined)
+        joined = _named_once(parts[0], parts[1], joined)
     return np.where(parts[0] == "", "", joined)
 
 
