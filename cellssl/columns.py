@@ -1,4 +1,4 @@
-"""A cells' table: its column of areas, and columns found by the name that a person gives them."""
+"""A cells' table: its columns of areas and treatments, and columns found by the name that a person gives them."""
 
 import re
 from collections.abc import Iterable
@@ -9,9 +9,25 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["AREA", "TEXTS", "bare_name", "find_column", "is_text", "text_array", "texts_of"]
+__all__ = [
+    "AREA",
+    "TEXTS",
+    "TREATMENTS",
+    "agent_column",
+    "bare_name",
+    "find_column",
+    "is_text",
+    "text_array",
+    "texts_of",
+]
 
 AREA = "Area_Nucleus"  # in pixels of the crops
+
+# What acts on the cells, and what its treatments differ in; the first that the cells name.
+TREATMENTS = (
+    ("Metadata_Compound", "Metadata_Concentration"),
+    ("Metadata_Gene", "Metadata_Guide"),
+)
 
 TEXTS = ("object", "str")  # what pandas 2 and pandas 3 call a column of texts
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
@@ -53,6 +69,21 @@ def text_array(texts: "pd.Series | pd.Index") -> "NDArray[np.str_]":
     ['A01', 'B2']
     """
     return texts.to_numpy(dtype=object).astype(str)
+
+
+def agent_column(obs: "pd.DataFrame") -> str | None:
+    """Find the column that names what acts on the cells, a compound or a gene; None where none does.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> agent_column(pd.DataFrame({"Metadata_Compound": ["", None], "Metadata_Gene": ["TP53", ""]}))
+    'Metadata_Gene'
+    """
+    for agent, _ in TREATMENTS:
+        if agent in obs.columns and (texts_of(obs[agent].drop_duplicates()) != "").any():
+            return agent
+    return None
 
 
 def bare_name(column: object) -> str:

@@ -1,7 +1,7 @@
 """The command that measures how far an encoder gets that is told the labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +16,11 @@ from cellssl.cli.options import (
     Where,
     parse_lists,
 )
-from cellssl.cli.results import show_scores
+from cellssl.cli.results import show_gains, show_scores
 from cellssl.cli.shell import command, say, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BESIDE = ("ami_kmeans", "knn", "linear")  # what is shown of embeddings beside it
 
@@ -47,7 +50,7 @@ def ceiling(
         Path | None,
         typer.Option(
             help="A scores.csv of the same cells, or the folder of a study, a comparison or an evaluation: "
-            "the ceiling is shown beside its rows."
+            "the ceiling is shown beside its rows, and compared with each embedding of it."
         ),
     ] = None,
     device: Device = "auto",
@@ -72,4 +75,18 @@ def ceiling(
     own = found.measured.scores
     beside_it = found.scores["metric"].isin([*BESIDE, *own["metric"]])
     show_scores(found.scores[beside_it & found.scores["subset"].isin(own["subset"])])
+    _show_differences(found.differences)
     say(f"written to {found.folder}")
+
+
+def _show_differences(differences: "pd.DataFrame") -> None:
+    """Print by how much the ceiling is better than each embedding that it stands beside."""
+    subsets = differences["subset"].where(differences["subset"] != "all", "")
+    names = zip(differences["embedding_b"], subsets, strict=True)
+    gains = differences.assign(
+        name=[", ".join(filter(None, both)) for both in names], gain=differences["difference"]
+    )
+    if len(gains):
+        title = "What labels of other plates add over each, with 95 % intervals; * apart"
+        show_gains(title, "over", gains)
+        say("beside kNN and linear stands the accuracy of predictions, beside AMI theirs")

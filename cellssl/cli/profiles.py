@@ -226,9 +226,10 @@ def _show_consistency(table: "pd.DataFrame") -> None:
     if table.empty:
         return
     rows = [
-        [name, int(row["treatments"]), int(row["compounds"])]
+        [name, int(row["treatments"]), int(row["agents"])]
         + [f"{row[key]:.3g}" for key in ("map", "map_by_chance", "map_p_value", "map_q_value")]
         for name, row in table.sort_values("map", ascending=False).iterrows()
     ]
-    columns = ["label", "treatments", "compounds", "mAP", "by chance", "p", "q"]
-    show_table("Do treatments of a label find its other compounds first", columns, rows)
+    columns = ["label", "treatments", "agents", "mAP", "by chance", "p", "q"]
+    title = "Do treatments of a label find its other agents (compounds, genes, guides) first"
+    show_table(title, columns, rows)

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
-__all__ = ["say_combined", "show_classes", "show_matches", "show_scores"]
+__all__ = [
+    "say_combined",
+    "show_classes",
+    "show_gains",
+    "show_matches",
+    "show_scores",
+    "write_gain",
+]
 
 _HEADLINE = (
     "ami_kmeans",
@@ -110,6 +117,24 @@ def show_classes(scores: "pd.DataFrame", differences: "pd.DataFrame") -> None:
     names = list(dict.fromkeys(scores["embedding"]))
     for head, text in class_statements(differences, names[0], names[1:]):
         say(f"{head} {text}")
+
+
+def show_gains(title: str, head: str, gains: "pd.DataFrame") -> None:
+    """Print gains with 95 % intervals: a row per `name`, a column per score; * where 0 is excluded."""
+    from cellssl.report.figures.scores import METRICS
+
+    metrics = list(dict.fromkeys(gains["metric"]))
+    rows = []
+    for name, group in gains.groupby("name", sort=False):
+        cells = {row["metric"]: write_gain(row) for _, row in group.iterrows()}
+        rows.append([str(name), *(cells.get(metric, "–") for metric in metrics)])
+    show_table(title, [head, *(METRICS[metric] for metric in metrics)], rows)
+
+
+def write_gain(row: "pd.Series") -> str:
+    """Write a gain and, where there is one, its interval; * where that excludes 0."""
+    inside = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"{row['gain']:+.3f}{inside}" + " *" * bool(row["apart"])
 
 
 def say_combined(combined: "ad.AnnData") -> None:

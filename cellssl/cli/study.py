@@ -17,7 +17,7 @@ from cellssl.cli.options import (
     parse_baselines,
     parse_pairs,
 )
-from cellssl.cli.results import show_scores
+from cellssl.cli.results import show_gains, show_scores, write_gain
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted
 
@@ -266,13 +266,15 @@ def complement(folder: Folder, crops: CropFile) -> None:
 
     saved = cellssl.studies.saved_study(folder)
     found = cellssl.studies.complement(saved, crops, folder, progress=shown())
-    _show_gains(found.gains)
+    own = found.gains[found.gains["subset"] == "all"]
+    named = own.assign(name=[pair_name(a, b) for a, b in own[PAIR].to_numpy()])
+    show_gains("Gains over the better of the two, with 95 % intervals; * apart", "pair", named)
     rows = [
         [
             row.classifier,
             row["class"],
             f"{row.better_accuracy:.2f}",
-            _gain(row) + " *" * bool(row["apart"]),
+            write_gain(row),
             str(row.n),
         ]
         for _, row in found.classes[(found.classes[PAIR] == list(found.best)).all(axis=1)]
@@ -284,28 +286,6 @@ def complement(folder: Folder, crops: CropFile) -> None:
     )
     show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
     say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
-
-
-def _show_gains(gains: "pd.DataFrame") -> None:
-    """Print what each pair gains over the better of its two; * where the interval excludes 0."""
-    from cellssl.studies.complement import PAIR, pair_name
-
-    own = gains[gains["subset"] == "all"]
-    metrics = list(dict.fromkeys(own["metric"]))
-    rows = []
-    for pair, group in own.groupby(PAIR, sort=False):
-        cells = {
-            row["metric"]: _gain(row) + " *" * bool(row["apart"]) for _, row in group.iterrows()
-        }
-        rows.append([pair_name(*map(str, pair)), *(cells.get(metric, "–") for metric in metrics)])
-    title = "Gains over the better of the two, with 95 % intervals; * apart"
-    show_table(title, ["pair", *metrics], rows)
-
-
-def _gain(row: "pd.Series") -> str:
-    """Write a gain and, where there is one, its interval."""
-    inside = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
-    return f"{row['gain']:+.3f}{inside}"
 
 
 def _score(

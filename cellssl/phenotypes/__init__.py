@@ -10,7 +10,8 @@ from cellssl.phenotypes.evaluation import evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, require_label, usual_label
-from cellssl.phenotypes.measurements import Measurement, Measurements, read_scores, seed_means
+from cellssl.phenotypes.measurement import Measurement
+from cellssl.phenotypes.measurements import Measurements, read_scores, seed_means
 from cellssl.phenotypes.measuring import measure_embeddings
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import (

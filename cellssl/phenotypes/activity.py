@@ -109,7 +109,7 @@ def consistency(
     Returns
     -------
     DataFrame, index label
-        treatments, compounds, map, map_by_chance, map_p_value, map_q_value: see
+        treatments, agents, map, map_by_chance, map_p_value, map_q_value: see
         `consistency_precision`. Empty without labels.
     """
     kept = table.index[(table["control"] == "") & (table["label"] != "")]
@@ -118,7 +118,7 @@ def consistency(
     own = compounds.loc[kept].groupby(labels)
     result = pd.DataFrame(index=index)
     result["treatments"] = own.size().to_numpy()
-    result["compounds"] = own.nunique().to_numpy()
+    result["agents"] = own.nunique().to_numpy()
     found = consistency_precision(
         profiles.loc[kept].to_numpy(),
         labels,

@@ -100,7 +100,8 @@ def difference_rows(
 ) -> pd.DataFrame:
     """Difference of two embeddings in each class: `head`, class, difference, low, high, apart, n.
 
-    The intervals hold for all classes at once: see `joint_intervals`.
+    The intervals hold for all classes at once (see `joint_intervals`), cut off where no difference of
+    two accuracies lies.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ def difference_rows(
         {
             "class": found.classes[found.scored],
             "difference": difference.value,
-            "low": low,
-            "high": high,
+            "low": np.maximum(low, -1),
+            "high": np.minimum(high, 1),
             "apart": (low > 0) | (high < 0),
             "n": found.table.sum(axis=1)[found.scored],
         }

@@ -4,10 +4,9 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import TREATMENTS, find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column, text_values, well_names
-from cellssl.phenotypes.naming import TREATMENTS
 
 __all__ = ["choose_label", "require_label", "usual_label"]
 

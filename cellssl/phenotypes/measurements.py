@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes.confusions import (
@@ -19,11 +18,11 @@ from cellssl.phenotypes.confusions import (
     confusion_rows,
     difference_rows,
 )
-from cellssl.phenotypes.metrics import possible_values
+from cellssl.phenotypes.measurement import Measurement, save_draws
+from cellssl.phenotypes.metrics import possible_differences, possible_values
 from cellssl.phenotypes.repetitions import Repetitions
 
 __all__ = [
-    "Measurement",
     "Measurements",
     "fingerprint",
     "read_fingerprint",
@@ -33,44 +32,6 @@ __all__ = [
 
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
-Draws = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One score of one embedding.
-
-    Attributes
-    ----------
-    embedding, seed, subset, split, metric, note : str
-        `note` says why there is no value, or what to beware of.
-    weak : bool
-        The embedding was trained with other cells of a well or treatment as positives.
-    value : float
-        NaN when it cannot be had.
-    draws : (B,) float64 or None
-        The score in each resample.
-    n, classes : int
-        Cells scored, classes among them.
-    confusions : Confusions or None
-        Of a classifier's balanced accuracy: which class was taken for which.
-    clusters : (n,) int64 or None
-        Of the AMI of k-means clusters: the cluster of each cell, from the first start.
-    """
-
-    embedding: str
-    seed: str
-    subset: str
-    split: str
-    metric: str
-    weak: bool
-    value: float
-    draws: Draws | None
-    n: int
-    classes: int
-    note: str = ""
-    confusions: Confusions | None = None
-    clusters: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +164,7 @@ class Measurements:
         if a is not None and b is not None:
             difference = a.minus(b)
             value = float(difference.value)
-            low, high = difference.interval()
+            low, high = difference.interval(possible_differences(one[0].metric))
             apart = bool(low > 0 or high < 0)
         return {
             **self._pair(one[0], other[0]),
@@ -250,7 +211,7 @@ class Measurements:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def save(self, folder: str | Path) -> Path:
-        """Write scores.csv and .json, per_class.csv, confusion.csv; of two, differences of both kinds."""
+        """Write scores.csv and .json, per_class.csv, confusion.csv, draws.npz; of two, differences of both kinds."""
         folder = make_folder(folder)
         scores = self.scores
         write_csv(scores, folder / "scores.csv")
@@ -271,6 +232,7 @@ class Measurements:
             tables["class_differences.csv"] = self.class_differences
         for name, table in tables.items():
             write_csv(table, folder / name)
+        save_draws(self.entries, folder)
         return folder
 
 

@@ -17,7 +17,8 @@ from cellssl.phenotypes.counting import COUNT, count_cells
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
-from cellssl.phenotypes.measurements import Measurement, Measurements
+from cellssl.phenotypes.measurement import Measurement
+from cellssl.phenotypes.measurements import Measurements
 from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
 from cellssl.phenotypes.tasks import Task, build_tasks

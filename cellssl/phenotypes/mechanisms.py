@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import text_array
+from cellssl.columns import agent_column, text_array
 from cellssl.phenotypes.columns import text_values, well_names
-from cellssl.phenotypes.naming import agent_column, name_treatments
+from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
 __all__ = ["MATCHES", "Treatments", "find_treatments"]

@@ -6,24 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import text_array
+from cellssl.columns import TREATMENTS, agent_column, text_array
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
 __all__ = [
-    "TREATMENTS",
-    "agent_column",
     "name_controls",
     "name_treatments",
     "treatment_names",
 ]
-
-# What acts on the cells, and what its treatments differ in; the first that the cells name.
-TREATMENTS = (
-    ("Metadata_Compound", "Metadata_Concentration"),
-    ("Metadata_Gene", "Metadata_Guide"),
-)
 
 # The treatment of negative-control cells that name none.
 NEGATIVE = "negative control"
@@ -80,14 +72,6 @@ def name_controls(
     return np.where((treatments == "") & is_negative(obs, control), NEGATIVE, treatments)
 
 
-def agent_column(obs: pd.DataFrame) -> str | None:
-    """Find the column that names what acts on the cells, a compound or a gene; None where none does."""
-    for agent, _ in TREATMENTS:
-        if agent in obs.columns and (text_values(obs[agent], agent) != "").any():
-            return agent
-    return None
-
-
 def treatment_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
     """Name each cell's compound and concentration, or gene and guide; None when neither is known."""
     return None if agent_column(obs) is None else _joined_names(obs, _treatment_columns(obs, None))
@@ -121,7 +105,17 @@ def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
     joined = parts[0]
     for part in parts[1:]:
         joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
+    if tuple(columns) == TREATMENTS[1]:
+        joined = _named_once(parts[0], parts[1], joined)
     return np.where(parts[0] == "", "", joined)
+
+
+def _named_once(
+    genes: NDArray[np.str_], guides: NDArray[np.str_], joined: NDArray[np.str_]
+) -> NDArray[np.str_]:
+    """Leave out a gene that its guide begins with, TP53 of TP53_1, unless two would be called alike."""
+    short = np.where((guides != "") & np.char.startswith(guides, genes), guides, joined)
+    return short if len(pd.unique(short)) == len(pd.unique(joined)) else joined
 
 
 def _text(values: pd.Series, name: str) -> NDArray[np.str_]:

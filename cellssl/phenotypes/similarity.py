@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import texts_of
+from cellssl.columns import TREATMENTS, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.activity import (
@@ -20,7 +20,7 @@ from cellssl.phenotypes.activity import (
 )
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
-from cellssl.phenotypes.naming import TREATMENTS, name_treatments
+from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.scores import aggregate as sum_up
@@ -55,9 +55,9 @@ class Similarity:
         treatment, rank (1 is nearest), neighbour, similarity, low, high, nearest_share, same_label
         (missing when a label is). The negative control is no neighbour and has none.
     consistency : DataFrame, index label
-        treatments, compounds, map, map_by_chance, map_p_value, map_q_value: do treatments of a
-        label find that label's other compounds first. Where the label is the compound or gene itself,
-        each treatment, a guide say, counts as one.
+        treatments, agents (compounds or genes), map, map_by_chance, map_p_value, map_q_value: do
+        treatments of a label find that label's other agents first. Where the label is the compound or gene
+        itself, each treatment, a guide say, counts as one.
     profiles : DataFrame (T, D)
         Middle of a treatment's wells, in units of the control wells' spread.
     centred : str

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 import cellssl
 from cellssl.cells import Job, Segmenter, Shading, find_nucleus_channel, segment_field
+from cellssl.columns import agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
@@ -21,7 +22,6 @@ from cellssl.phenotypes import (
     read_embedding,
     similarity,
 )
-from cellssl.phenotypes.naming import agent_column
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex
 from cellssl.protocols import Protocol

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import texts_of
+from cellssl.columns import TREATMENTS, agent_column, texts_of
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
@@ -14,7 +14,8 @@ __all__ = ["build_partners", "missing_columns", "used_labels"]
 
 _PREFIX = "Metadata_"
 _PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
-_COMPOUND, _DOSE = "Metadata_Compound", "Metadata_Concentration"
+_DOSE = "Metadata_Concentration"
+_AGENTS = dict(TREATMENTS)
 
 
 def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
@@ -109,8 +110,15 @@ def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
         return (_PLATE, _WELL)
     if protocol.positives.columns:
         return tuple(_PREFIX + name for name in protocol.positives.columns)
-    dosed = _DOSE in obs.columns and bool((_codes(obs[_DOSE]) >= 0).any())
-    return (_COMPOUND, _DOSE) if dosed else (_COMPOUND,)
+    agent = agent_column(obs) or _agent_among(obs.columns)
+    variant = _AGENTS[agent]
+    varied = variant in obs.columns and bool((_codes(obs[variant]) >= 0).any())
+    return (agent, variant) if varied else (agent,)
+
+
+def _agent_among(columns: Collection[str]) -> str:
+    """Name the first column there is for what acts on the cells; the usual one where there is none."""
+    return next((agent for agent in _AGENTS if agent in columns), next(iter(_AGENTS)))
 
 
 def _used_rows(protocol: Protocol, obs: pd.DataFrame) -> np.ndarray:
@@ -146,7 +154,8 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
     if positives.kind == "same_well":
         needed: tuple[str, ...] = (_PLATE, _WELL)
     else:
-        needed = tuple(_PREFIX + name for name in positives.columns or ()) or (_COMPOUND,)
+        own = tuple(_PREFIX + name for name in positives.columns or ())
+        needed = own or (_agent_among(columns),)
         by_plate = positives.another_plate or positives.plates or positives.exclude_plates
         needed += (_PLATE,) if by_plate else ()
     there = [name for name in columns if name.startswith(_PREFIX)]
@@ -162,7 +171,8 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
 def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
     """Give each cell its group's number (N,), one of its own where it belongs to none.
 
-    An empty concentration beside a compound is a value like others: controls often have none.
+    An empty concentration beside a compound, or guide beside a gene, is a value like others: controls
+    often have none.
     """
     codes = {name: _codes(obs[name]) for name in columns}
     for name, column in codes.items():
@@ -171,7 +181,7 @@ def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> 
                 f"protocol {protocol.name}: positives: {protocol.positives.kind} needs the column "
                 f"{name}, which is empty for all {len(column)} cells; name others under columns:"
             )
-    needed = [name for name in columns if name != _DOSE] or list(columns)
+    needed = [name for name in columns if name not in _AGENTS.values()] or list(columns)
     nothing = np.any([codes[name] < 0 for name in needed], axis=0)
     _, groups = np.unique(np.stack(list(codes.values()), axis=1), axis=0, return_inverse=True)
     groups = groups.reshape(-1).astype(np.int64)

@@ -128,7 +128,7 @@ class Positives(_Block):
     columns: Annotated[tuple[str, ...] | None, BeforeValidator(_columns)] = Field(
         None,
         description="columns that make a treatment, with or without Metadata_; Compound and, where "
-        "the data have it, Concentration when left out",
+        "the data have it, Concentration when left out, else Gene and Guide",
     )
     plates: Annotated[tuple[str, ...] | None, BeforeValidator(_plates)] = Field(
         None,

@@ -153,8 +153,8 @@ def interval(
 
     Repeated units raise mutual information a little, so the draws as a whole are shifted to have
     the score as their mean; their quantiles are the interval. What lies outside `within` is cut off:
-    the truth is never there, so the interval misses it no more often than before. Intervals of
-    differences, and whether they exclude 0, are made of what is not cut.
+    the truth is never there, so the interval misses it no more often than before. Differences are
+    made of what is not cut.
 
     Parameters
     ----------

@@ -14,13 +14,13 @@ from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder, write_csv
-from cellssl.phenotypes import Measurements, read_scores, require_label
+from cellssl.phenotypes import Measurements, require_label
 from cellssl.phenotypes.controls import is_negative
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
-from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
 from cellssl.phenotypes.predictions import choose_classes, measure_predictions
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
+from cellssl.studies.beside import Beside, differences_beside, read_beside
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import PLATE, Fold, plan_folds, plates_used
 from cellssl.training import PROJECTION, load_checkpoint
@@ -44,14 +44,18 @@ class Ceiling:
         cell, plate, fold, true, seed, predicted, and the probability ``p(CLASS)`` of each class.
     scores : DataFrame
         Its tidy table; behind the others' rows where it was put beside some.
+    differences : DataFrame
+        By how much it is better than each of these, as `Measurements.differences` has them: embedding_a
+        is the ceiling; where metric is knn or linear its accuracy, where it is ami_kmeans its AMI.
     folder : Path
-        Holds predictions.csv, scores.csv and .json, per_class.csv, confusion.csv, beside.csv, and the
-        runs.
+        Holds predictions.csv, scores.csv and .json, per_class.csv, confusion.csv, draws.npz, the runs,
+        and beside others beside.csv and differences.csv.
     """
 
     measured: Measurements
     predictions: pd.DataFrame
     scores: pd.DataFrame
+    differences: pd.DataFrame
     folder: Path
 
 
@@ -102,7 +106,8 @@ def ceiling(
         Replaced protocol values by dotted key, as in :func:`train`.
     beside
         A scores.csv of the same cells (of `evaluate`, `compare` or a study), or its folder: its rows
-        stand before the ceiling's own in ``beside.csv``.
+        stand before the ceiling's own in ``beside.csv``, and with the draws that lie there the ceiling is
+        compared with each, paired by resample (``differences.csv``).
     device, progress
         As in :func:`train`.
 
@@ -133,7 +138,7 @@ def ceiling(
         fair=fair,
     )
     cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)
-    others = None if beside is None else _scores_beside(Path(beside), label, cells)
+    others = None if beside is None else read_beside(Path(beside), label, cells)
     told = _told_protocol(given)
     plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
@@ -211,7 +216,7 @@ def _save(
     plan: Sequence[Fold],
     *,
     label: str,
-    others: pd.DataFrame | None,
+    others: Beside | None,
     out: Path,
 ) -> Ceiling:
     """Score the predictions, and write all tables."""
@@ -238,11 +243,15 @@ def _save(
     with atomic(out / "predictions.csv") as part:
         predictions.to_csv(part, index=False, float_format="%.4g")
     scores = measured.scores
-    (out / "beside.csv").unlink(missing_ok=True)  # of an earlier call, beside other scores
+    differences = differences_beside(measured, [] if others is None else others.entries)
+    for file in ("beside.csv", "differences.csv"):
+        (out / file).unlink(missing_ok=True)  # of an earlier call, beside other scores
     if others is not None:
-        scores = pd.concat([others, scores], ignore_index=True)
+        scores = pd.concat([others.scores, scores], ignore_index=True)
         write_csv(scores, out / "beside.csv")
-    return Ceiling(measured, predictions, scores, out)
+    if len(differences):
+        write_csv(differences, out / "differences.csv")
+    return Ceiling(measured, predictions, scores, differences, out)
 
 
 def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -274,29 +283,3 @@ def _tabulate(
         shares = {f"p({name})": column for name, column in zip(classes, values.T, strict=True)}
         frames.append(pd.DataFrame({**cells, "seed": seed, "predicted": chosen, **shares}))
     return pd.concat(frames, ignore_index=True)
-
-
-def _scores_beside(path: Path, label: str, cells: pd.Index) -> pd.DataFrame:
-    """Read the scores that the ceiling is to stand beside; they must be of the same cells.
-
-    Raises
-    ------
-    StudyError
-        When they are of another label or of other cells.
-    """
-    file = path / "scores.csv" if path.is_dir() else path
-    if not file.is_file():
-        raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
-    scores = read_scores(file)
-    asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
-    asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
-    there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
-    others = "others of " * (read_fingerprint(file) not in ("", fingerprint(cells)))
-    if others or there != [(label, len(cells))]:
-        found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
-        raise StudyError(
-            f"{file} scores {others}{found}, the ceiling {len(cells)} cells by {label}: they cannot stand "
-            "side by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
-            "the protocol that left them out"
-        )
-    return scores

@@ -97,7 +97,7 @@ def _divide(plates: NDArray[np.str_], rows: NDArray[np.int64], folds: int) -> It
     if not 2 <= folds <= len(there):
         raise StudyError(
             f"the labelled cells lie on {len(there)} plates, which {folds} folds cannot divide: take "
-            f"2 to {len(there)}, with --folds"
+            f"{'2' if len(there) == 2 else f'2 to {len(there)}'}, with --folds"
         )
     for number, (told, asked) in enumerate(GroupKFold(folds).split(rows, groups=plates[rows])):
         parts = np.zeros((2, len(plates)), dtype=bool)

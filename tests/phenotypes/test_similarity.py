@@ -159,7 +159,7 @@ def test_classes_are_consistent_only_where_they_are(make_embedding):
     found = similarity(make_embedding(signal=3)).consistency
     assert list(found.index) == ["Actin", "Stabiliser"]
     assert (found["map"] == 1).all()
-    assert found["compounds"].tolist() == [2, 2]
+    assert found["agents"].tolist() == [2, 2]
     unlabelled = similarity(make_embedding(), label=None)
     assert unlabelled.consistency.empty
     assert list(unlabelled.consistency.columns) == list(found.columns)
@@ -268,8 +268,15 @@ def test_guides_of_genes_are_treatments_and_find_each_other(guides, empty):
         "non-targeting 1", "ACTB 1", "ACTB 2", "ACTB 3", "TUBB 1", "TUBB 2", "TUBB 3",
     ]  # fmt: skip
     assert found.label == "Metadata_Gene"
-    assert found.consistency["compounds"].tolist() == [3, 3]  # guides
+    assert found.consistency["agents"].tolist() == [3, 3]  # guides
     assert (found.consistency["map"] == 1).all()
+
+
+def test_a_guide_that_begins_with_its_gene_is_named_once():
+    obs = pd.DataFrame({"Metadata_Gene": ["AB", "A", ""], "Metadata_Guide": ["AB_1", "2", "x"]})
+    assert name_treatments(obs)[0].tolist() == ["AB_1", "A 2", ""]
+    obs.loc[1, "Metadata_Guide"] = "AB_1"  # of another gene
+    assert name_treatments(obs)[0].tolist() == ["AB AB_1", "A AB_1", ""]
 
 
 def test_treatments_stand_from_dose_to_dose(make_embedding):

@@ -66,6 +66,19 @@ def test_without_doses_a_treatment_is_a_compound() -> None:
         assert partners_of("same_treatment", cells) == [{1, 3}, {0, 3}, {4}, {0, 1}, {2}, {5}]
 
 
+def test_of_a_genetic_screen_treatments_are_the_guides_of_genes() -> None:
+    guides = {
+        "Metadata_Gene": ["A", "A", "", "A", "B", "B"],
+        "Metadata_Guide": [1, 1, 1, 2, "", ""],
+    }
+    cells = pd.DataFrame(guides)
+    assert partners_of("same_treatment", cells) == [{1}, {0}, {2}, {3}, {5}, {4}]
+    empty = cells.assign(Metadata_Compound="")  # as a table for all kinds of screens has it
+    assert partners_of("same_treatment", empty) == partners_of("same_treatment", cells)
+    told = used_labels(resolve("natural-moco", {"positives": "same_treatment"}), empty)
+    assert told["columns"] == list(guides)
+
+
 def test_partners_may_have_to_come_from_another_plate() -> None:
     kind = {"kind": "same_treatment", "another_plate": True, "columns": ["Compound"]}
     assert partners_of(kind) == [{3}, {3}, {4}, {0, 1}, {2}, {5}]

@@ -110,6 +110,14 @@ def test_activity_ranks_and_leaves_the_middle_out():
     assert "t30" not in written
 
 
+def test_no_bar_lies_under_the_legend_of_distances():
+    activity = pd.Series({f"t{i}": 1 + i / 100 for i in range(9)})
+    figure = activity_figure(activity, active=activity > 1.05)
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert not legend.overlaps(figure.axes[0].get_window_extent())
+
+
 def make_replicates(count):
     correlation = np.linspace(0.9, -0.1, count)
     return pd.DataFrame(
@@ -246,6 +254,9 @@ def test_wells_find_their_place():
     assert well_place("AF48") == (31, 47)
     assert plate_format(pd.Index(["A01", "H12"])) == (8, 12)
     assert plate_format(pd.Index(["A01", "I01"])) == (16, 24)
+    whole = pd.Index([f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)])
+    assert plate_format(whole) == (4, 6)
+    assert plate_format(whole[1:]) == (8, 12)  # it may be the corner of a larger plate
     for bad in ("12", "A0", "well"):
         with pytest.raises(ValueError, match="not a well"):
             well_place(bad)

@@ -13,7 +13,7 @@ from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError, EmbeddingError, ProtocolError, StudyError, TrainingError
-from cellssl.phenotypes import evaluate, measure_embeddings
+from cellssl.phenotypes import evaluate, measure_embeddings, seed_means
 from cellssl.pipeline import run as run_pipeline
 from cellssl.protocols import LabelsUsed, load
 from cellssl.studies import Ceiling, ceiling, compare, train
@@ -217,6 +217,8 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     beside = measure(crops, found.folder, beside=tmp_path / "all")
     assert list(dict.fromkeys(beside.scores["embedding"])) == ["noise", "resnet101", "supervised"]
     assert len(pd.read_csv(found.folder / "beside.csv")) == len(beside.scores)
+    # Scored with five draws, the ceiling with 400: these are of no same resamples.
+    assert beside.differences.empty
     evaluate([cells], label="MOA", where="Chosen", out=tmp_path / "some", progress=False)
     with pytest.raises(StudyError, match=r"cannot stand side by side. Give the same --label"):
         measure(crops, tmp_path / "out", beside=tmp_path / "some" / "scores.csv")
@@ -229,6 +231,40 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     with pytest.raises(StudyError, match="no scores at"):
         measure(crops, tmp_path / "out", beside=tmp_path)
     assert not (tmp_path / "out").exists()  # nothing was trained before
+
+
+def test_it_is_compared_with_each_embedding_of_the_same_cells(
+    found: Ceiling, crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    obs = table()
+    noise = np.random.default_rng(0).normal(size=(len(obs), 6))
+    told = pd.get_dummies(obs["Metadata_MOA"]).to_numpy(float) + 0.01 * noise[:, :5]
+    cells = {
+        name: ad.AnnData(X.astype(np.float32), obs=obs, uns={"cellssl": {"name": name}})
+        for name, X in (("noise", noise), ("oracle", told))
+    }
+    options = {"label": "MOA", "subsets": {"two": ["DMSO", "bright"]}}
+    scored = measure_embeddings(cells, **options, progress=False)
+    scored.save(tmp_path / "scores")
+    subsets = {"two": ["DMSO", "bright"], "other": ["bright", "dark"]}
+    beside = measure(crops, found.folder, subsets=subsets, beside=tmp_path / "scores")
+    own = beside.differences.set_index(["embedding_b", "subset", "metric"])
+    assert len(own) == len(pd.read_csv(found.folder / "differences.csv")) == 2 * 2 * 3
+    assert set(own["embedding_a"]) == {"supervised"}
+    scores = seed_means(scored.scores).set_index(["embedding", "subset", "metric"])["value"]
+    for metric, predicted in (("linear", "predictions"), ("ami_kmeans", "ami_predictions")):
+        more = score(found, predicted, "two")["value"] - scores["noise", "two", metric]
+        assert own.loc[("noise", "two", metric), "difference"] == pytest.approx(more)
+    assert own.loc[("noise", "all", "knn"), "low"] > 0
+    assert own.loc[("oracle", "all", "linear"), "high"] < 0
+    # Paired: of what is always right alike, the ceiling's own resamples are left.
+    row, told_all = own.loc[("oracle", "all", "linear")], score(found, "predictions")
+    width = told_all["high"] - told_all["low"]
+    assert row["high"] - row["low"] == pytest.approx(width, abs=0.05)
+    (tmp_path / "scores" / "draws.npz").unlink()
+    assert measure(crops, found.folder, beside=tmp_path / "scores").differences.empty
+    assert "no draws.npz lies beside" in caplog.text
+    assert not (found.folder / "differences.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,16 @@ def control_marks(table: pd.DataFrame) -> dict[str, str]:
 
 
 def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:
-    """Find rows and columns of the smallest plate from 96 wells on that holds these wells."""
-    return next(size for size in plates_with(map(well_place, wells)) if size >= (8, 12))
+    """Find rows and columns of the smallest plate that holds these wells.
+
+    One of fewer than 96 wells has all its wells here: else these may well be the corner of a larger one.
+    """
+    there = set(map(well_place, wells))
+    return next(
+        (rows, columns)
+        for rows, columns in plates_with(there)
+        if rows >= 8 or rows * columns == len(there)
+    )
 
 
 @styled
@@ -50,10 +58,11 @@ def plate_map(
     unit : what the numbers are, written at the colour scale
     marks : well → "negative" or "positive": drawn with a − or + in the corner
     limits : ends of the colour scale; the data's own by default
-    shape : (rows, columns) of the plate; the smallest usual one from 96 wells on by default
+    shape : (rows, columns) of the plate; that of `plate_format` by default
     """
     rows, columns = shape or plate_format(values.index)
-    size = 0.3 if columns <= 12 else (0.32 if columns <= 24 else 0.2)
+    # A small plate's squares are larger: its title needs their width.
+    size = max(2.7 / columns, 0.3) if columns <= 12 else (0.32 if columns <= 24 else 0.2)
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)

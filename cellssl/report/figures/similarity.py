@@ -207,8 +207,10 @@ def activity_figure(
     axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():
         handles = [
-            Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs"),
+            Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs from the negative control"),
             Patch(fc="white", ec=OKABE_ITO[0], label="not told apart"),
         ]
-        axes.legend(handles=handles, loc="lower right", title="from the negative control")
+        figure.legend(
+            handles=handles, loc="outside upper right", ncols=2
+        )  # bars may be anywhere inside
     return figure

@@ -1,0 +1,99 @@
+"""What a ceiling stands beside: scores of the same cells, and by how much it is better than each."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from cellssl.errors import StudyError
+from cellssl.phenotypes import Measurement, Measurements, read_scores
+from cellssl.phenotypes.measurement import read_draws
+from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
+
+__all__ = ["Beside", "differences_beside", "read_beside"]
+
+_LOG = logging.getLogger(__name__)
+#: Score of an embedding → score of the predictions that is held against it.
+_AGAINST = {"ami_kmeans": "ami_predictions", "knn": "predictions", "linear": "predictions"}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Scores that a ceiling stands beside.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        Their tidy table.
+    entries : list of Measurement
+        AMI, kNN and linear with their draws; none where these were not kept.
+    """
+
+    scores: pd.DataFrame
+    entries: list[Measurement]
+
+
+def read_beside(path: Path, label: str, cells: pd.Index) -> Beside:
+    """Read the scores that the ceiling is to stand beside; they must be of the same cells.
+
+    Raises
+    ------
+    StudyError
+        When they are of another label or of other cells.
+    """
+    file = path / "scores.csv" if path.is_dir() else path
+    if not file.is_file():
+        raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
+    scores = read_scores(file)
+    asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
+    asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
+    there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
+    others = "others of " * (read_fingerprint(file) not in ("", fingerprint(cells)))
+    if others or there != [(label, len(cells))]:
+        found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
+        raise StudyError(
+            f"{file} scores {others}{found}, the ceiling {len(cells)} cells by {label}: they cannot stand "
+            "side by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
+            "the protocol that left them out"
+        )
+    entries = read_draws(file.parent)
+    if not entries:
+        _LOG.warning(
+            "no draws.npz lies beside %s, from which differences are made: score it again for them",
+            file,
+        )
+    return Beside(scores, entries)
+
+
+def differences_beside(measured: Measurements, others: Sequence[Measurement]) -> pd.DataFrame:
+    """Hold predictions against embeddings: AMI against AMI, their accuracy against kNN and linear.
+
+    Returns
+    -------
+    DataFrame
+        As `Measurements.differences`, paired by resample: embedding_a are the predictions, and metric is
+        the embedding's.
+    """
+    told = [
+        replace(one, metric=metric)
+        for one in measured.entries
+        for metric, own in _AGAINST.items()
+        if one.metric == own
+    ]
+    asked = {_question(one) for one in told}
+    frames = []
+    for name in dict.fromkeys(one.embedding for one in others):
+        theirs = [one for one in others if one.embedding == name and _question(one) in asked]
+        answered = {_question(one) for one in theirs}
+        pair = [one for one in told if _question(one) in answered] + theirs
+        frames.append(replace(measured, entries=tuple(pair)).differences())
+    if not frames:
+        return replace(measured, entries=()).differences()
+    return pd.concat(frames, ignore_index=True)
+
+
+def _question(one: Measurement) -> tuple[str, str, int, int]:
+    """Tell apart what can be held against each other: subset, score, number of cells and of draws."""
+    return one.subset, one.metric, one.n, 0 if one.draws is None else len(one.draws)
