@@ -179,8 +179,9 @@ def suggest(
         say(f"{operation.name}: {operation.because}")
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
-    if found.warning:
-        say(f"warning: {found.warning}")
+    say(f"whole view: {found.together}")
+    for warning in found.warnings:
+        say(f"warning: {warning}")
     used = found.protocol.labels_used
     if used is not None and used.plates:
         say(f"labels of {len(used.plates)} plates were looked at: scores are fair on others alone")

@@ -262,13 +262,12 @@ def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, tmp_path)
     write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
     options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
     found = cellssl.suggest(path, tmp_path / "one.yaml", label="Control", **options)
-    assert "one contrast chose, bright against usual" in found.warning
-    assert f"# Beware: {found.warning}." in (tmp_path / "one.yaml").read_text()
+    assert "one contrast chose, bright against usual" in found.warnings[0]
+    assert f"# Beware: {found.warnings[0]}." in (tmp_path / "one.yaml").read_text()
     # What the warning is about: size tells no control, and zoom takes what it tells of others.
     share = {row["operation"]: row["share"] for row in found.scan.to_dict("records")}
     every = cellssl.suggest(path, tmp_path / "all.yaml", label="Kind", **options)
-    assert every.warning == ""
-    assert "Beware" not in (tmp_path / "all.yaml").read_text()
+    assert "one contrast" not in (tmp_path / "all.yaml").read_text()
     assert share["zoom"] > every.scan.groupby("operation")["share"].min()["zoom"]
 
 
@@ -282,6 +281,13 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     jsonschema.validate(yaml.safe_load(out.read_text()), schema())
     chosen = found.scan[found.scan["chosen"]]
     assert (chosen["cost"] <= 0.2).all()
+    whole = found.scan.iloc[-1]
+    assert whole["operation"] == "whole view"
+    assert whole["cost"] >= chosen["cost"].max()
+    assert f"# The whole view {found.together}." in out.read_text()
+    assert any("all operations together" in told for told in found.warnings) == (
+        whole["cost"] > 0.3
+    )
     operations = {one.name: one for one in written.views[0].operations}
     assert "differs by" in operations["rotate"].because
     assert "stain_gain" in operations  # plates differ by a gain

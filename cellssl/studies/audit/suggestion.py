@@ -17,10 +17,11 @@ from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.protocols.describing import amplitude
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.audit import nuisance_columns
-from cellssl.studies.audit.cells import Case, Cells, cases_of, open_cells
+from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
 from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
+from cellssl.studies.audit.verdict import LOST
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -50,17 +51,21 @@ class Suggestion:
         With its reasons, and the labels that it was chosen by.
     scan : DataFrame
         operation, amplitude, share, cost (largest loss of a visible contrast), bridged (mean over
-        nuisances), chosen.
+        nuisances), chosen; the last row is the whole view, of all that were chosen.
     dropped : dict
         Operation → why it is not there.
-    warning : str
-        What the choice could not see, where it was made by one contrast alone; else empty.
+    together : str
+        What the whole view bridges and takes.
+    warnings : tuple of str
+        What the choice could not see, where it was made by one contrast alone; and a contrast that
+        all operations take together, though none of them does alone.
     """
 
     protocol: Protocol
     scan: pd.DataFrame
     dropped: dict[str, str]
-    warning: str = ""
+    together: str
+    warnings: tuple[str, ...] = ()
 
     def save(self, path: str | Path) -> Path:
         """Write the protocol file."""
@@ -69,7 +74,8 @@ class Suggestion:
         head = [
             "# Suggested by `cellssl protocols suggest`, to be edited by someone who knows the cells.",
             "# An audit sees no further than intensity, size, texture, and how the cell in the middle lies.",
-            *([f"# Beware: {self.warning}."] if self.warning else []),
+            f"# The whole view {self.together}.",
+            *(f"# Beware: {warning}." for warning in self.warnings),
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
         ]
         with atomic(path) as part:
@@ -100,7 +106,8 @@ def suggest(
     Every candidate is audited by itself at falling shares of a large amplitude. The largest at which
     no visible contrast loses more than `budget` is taken. One that then bridges less than 2 % of what
     plates differ by, or less than it costs on average, is left out, but for rotation, flip and
-    shift: how a cell lies is no phenotype.
+    shift: how a cell lies is no phenotype. What all that are left take together is measured last, and
+    a contrast that loses more than 30 % is warned of: small losses add up.
 
     Parameters
     ----------
@@ -142,7 +149,7 @@ def suggest(
         # All of the cells that were to choose from, also those that the sample left out.
         looked = plates or sorted(set(crops.obs["Metadata_Plate"].astype(str)))
         used["plates"] = list(looked)
-    result = scan.result(used)
+    result = scan.result(used, draws)
     if out is not None:
         result.save(out)
     return result
@@ -223,7 +230,7 @@ class _Scan:
         """Go down until no contrast loses too much; keep what bridges something."""
         for share in _STEPS if has_amplitude(operation) else (1.0,):
             weaker = at_share(operation, share)
-            row = self._try(weaker, share, draws)
+            row = self._try([weaker], operation.name, amplitude(weaker), share, draws)
             if row["cost"] <= budget:
                 self._keep(weaker, row)
                 return
@@ -232,15 +239,17 @@ class _Scan:
             f"which even at {least} takes {row['cost']:.0%} of {row['contrast']}"
         )
 
-    def _try(self, operation: Operation, share: float, draws: int) -> dict[str, Any]:
-        """Measure one amplitude."""
-        case = Case(operation.name, "", share, (self.view.made_of([operation]),))
+    def _try(
+        self, operations: Sequence[Operation], name: str, amplitude: str, share: float, draws: int
+    ) -> dict[str, Any]:
+        """Measure one amplitude of an operation, or several operations."""
+        case = Case(name, "", share, (self.view.made_of(operations),))
         made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
         moved = self.standing.moved(made)
         cost, contrast = self._dearest(moved)
         row = {
-            "operation": operation.name,
-            "amplitude": amplitude(operation),
+            "operation": name,
+            "amplitude": amplitude,
             "share": share,
             "cost": cost,
             "mean_cost": self.standing.cost(moved),
@@ -261,11 +270,7 @@ class _Scan:
 
     def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
         """Keep an operation with its reason, or say why not."""
-        told = (
-            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.nuisances)} differs by, and "
-            f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
-            f"{row['contrast']} at most"
-        )
+        told = self._told(row)
         if operation.name in LYING:
             told = f"how a cell lies is no phenotype; {told}"
         elif row["bridged"] < max(_BRIDGES, row["mean_cost"]):
@@ -274,17 +279,28 @@ class _Scan:
         row["chosen"] = True
         self.kept.append(replace(operation, because=told))
 
-    def result(self, used: dict[str, Any]) -> Suggestion:
-        """Make the protocol."""
+    def _told(self, row: Mapping[str, Any]) -> str:
+        """Say what an amplitude, or all of them together, bridges and takes."""
+        return (
+            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.nuisances)} differs by, and "
+            f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
+            f"{row['contrast']} at most"
+        )
+
+    def result(self, used: dict[str, Any], draws: int) -> Suggestion:
+        """Make the protocol, and measure all that was kept together."""
         if not self.kept:
             raise StudyError("every operation costs more than the budget: raise it with --budget")
+        whole = self._try(self.kept, WHOLE, "", 1.0, draws)
         values = self.start.to_dict()
         recipe = self.start.views[0].model_copy(update={"operations": tuple(self.kept)})
         views = self.start.model_copy(update={"views": (recipe,)}).to_dict()["views"]
         protocol = from_dict({**values, "views": views, "labels_used": used})
-        return Suggestion(protocol, pd.DataFrame(self.rows), self.dropped, self._warning())
+        warnings = tuple(filter(None, (self._one_contrast(), _adding_up(whole))))
+        scan = pd.DataFrame(self.rows)
+        return Suggestion(protocol, scan, self.dropped, self._told(whole), warnings)
 
-    def _warning(self) -> str:
+    def _one_contrast(self) -> str:
         """Say that one contrast, of two controls say, does not speak for other phenotypes."""
         visible = self.standing.visible()
         if len(visible) > 1:
@@ -294,3 +310,13 @@ class _Scan:
             f"one contrast chose, {a} against {b}, and what tells any other class may be erased: look at "
             "more classes, or lower the budget"
         )
+
+
+def _adding_up(whole: Mapping[str, Any]) -> str:
+    """Say that operations which each take little take much together."""
+    if whole["cost"] <= LOST:
+        return ""
+    return (
+        f"all operations together take {whole['cost']:.0%} of {whole['contrast']}, though each alone is "
+        "within the budget: lower it (--budget), or take out what bridges least"
+    )

@@ -15,11 +15,11 @@ from cellssl.words import counted, listed
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
 
-__all__ = ["COSTLY", "ERASED", "verdict"]
+__all__ = ["COSTLY", "ERASED", "LOST", "verdict"]
 
 COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
 ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
-_LOST = 0.3  # share of one contrast that is worth naming
+LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
 # How often every place of a cell is seen, that an encoder may look past the rest.
 _HERE_AND_THERE = 2 / 3
@@ -175,7 +175,7 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     text += f"{':' if properties else ''} {told}"
     if bound:
         text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    worst = _worst(audit, row, least=0.0 if cost >= COSTLY else _LOST)
+    worst = _worst(audit, row, least=0.0 if cost >= COSTLY else LOST)
     if worst:
         text += f"; {worst}"
     gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
