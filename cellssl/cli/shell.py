@@ -24,7 +24,7 @@ Quiet = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-_log = logging.getLogger("cellssl")
+_LOG = logging.getLogger("cellssl")
 # Set by torchrun, SLURM and Fabric in each process.
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 _PIPE_WIDTH = 140  # columns of a table that goes to a file
@@ -125,14 +125,14 @@ def _start_logging(*, quiet: bool) -> None:
     Of several processes that train together, only the first speaks.
     """
     quiet = quiet or any(os.environ.get(rank, "0") != "0" for rank in _RANKS)
-    _log.handlers = [_Messages()]
-    _log.setLevel(logging.ERROR if quiet else logging.INFO)
-    _log.propagate = False
+    _LOG.handlers = [_Messages()]
+    _LOG.setLevel(logging.ERROR if quiet else logging.INFO)
+    _LOG.propagate = False
 
 
 def shown() -> bool:
     """Whether messages and progress bars are shown (not ``--quiet``)."""
-    return _log.level < logging.ERROR
+    return _LOG.level < logging.ERROR
 
 
 def say(message: object = "") -> None:

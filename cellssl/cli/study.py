@@ -19,7 +19,7 @@ from cellssl.cli.options import (
 )
 from cellssl.cli.results import show_gains, show_scores, write_gain
 from cellssl.cli.shell import command, say, show_table, shown
-from cellssl.words import counted
+from cellssl.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -228,8 +228,6 @@ def run(
     )
     if not train_only:
         _score(loaded, crops, out, device)
-    for name, reason in failed.items():
-        say(f"{name} failed: {reason}")
     if failed:
         raise typer.Exit(1)
 
@@ -304,6 +302,7 @@ def _score(
     )
     page = cellssl.studies.write_study_page(study, outcome)
     show_scores(outcome.scores)
-    for name, state in outcome.missing.items():
-        say(f"{name}: {state}")
+    for state in dict.fromkeys(outcome.missing.values()):
+        names = [name for name, own in outcome.missing.items() if own == state]
+        say(f"{listed(names, most=4)}: {state}")
     say(f"written to {page}")

@@ -1,5 +1,6 @@
 """Tables of cells as others write them, and their columns' names in ``obs``."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
 
 __all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
+
+_LOG = logging.getLogger(__name__)
 
 _KNOWN = {
     "plate": "Metadata_Plate",
@@ -121,6 +124,13 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
         names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
         negative = (names == negative_control.strip().lower()).any(axis=1)
         obs["Metadata_Control"] = np.where(negative, "negative", "")
+        if not negative.any():
+            _LOG.warning(
+                "no cell's %s is %r: no negative control is known. Name it (--negative of `cellssl "
+                "crops import`), or give a column Metadata_Control",
+                " or ".join(name.removeprefix("Metadata_").lower() for name in agents),
+                negative_control,
+            )
     if "Metadata_Batch" not in obs:
         batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():

@@ -19,7 +19,7 @@ from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_
 
 __all__ = ["trained"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has
 
@@ -65,7 +65,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         network = projection = load_head(saved, head, encoder, source=str(file))
         width, name = projection.feature_dim, f"{name}:{head}"
     if not saved["finished"]:
-        logger.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
+        _LOG.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     nucleus = float(saved.get("nucleus", 0))  # not known of runs before it was written down
     compare_magnification(crops, nucleus, of=f"where {file} was trained")

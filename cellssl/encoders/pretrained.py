@@ -37,7 +37,7 @@ from cellssl.parameters import load_state
 
 __all__ = ["Mapping", "PretrainedEncoder", "load_pretrained"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 Mapping = Literal["auto", "rgb", "per-channel", "inflate"]
 
@@ -131,7 +131,7 @@ def load_pretrained(
     file = Path(weights) if weights is not None else published_weights(name)
     load_state(network, read_weights(file), source=str(file))
     if name == "resnet50" and weights is not None:
-        logger.info(
+        _LOG.info(
             "%s is taken as torchvision's ResNet-50; weights of the original (stride in conv1) "
             "load as well and give wrong features: for those say resnet50-v1",
             file,

@@ -19,7 +19,7 @@ from cellssl.errors import ModelError
 
 __all__ = ["published_weights", "read_weights", "weights_at_hand"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 # Layers after the features: present in published files, absent in our encoders.
 CLASSIFIERS = ("fc.", "classifier.")
@@ -118,7 +118,7 @@ def published_weights(name: str) -> Path:
     file = _cached(url)
     if file.is_file():
         return file
-    logger.info("downloading %s to %s", url, file)
+    _LOG.info("downloading %s to %s", url, file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _download(url, file)

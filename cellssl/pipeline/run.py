@@ -27,7 +27,7 @@ from cellssl.training import load_checkpoint
 
 __all__ = ["RunResult", "run"]
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def run(
     )
     cells = source if isinstance(source, Crops) else crop_cells(space, source, cut)
     if model is None:
-        _log.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
+        _LOG.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, cells, space / "model", device=device, progress=progress)
     model = Path(model)
     embeddings, absent = embed_cells(space, cells.path, model, planned, download=download)

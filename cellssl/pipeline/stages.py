@@ -22,14 +22,14 @@ from cellssl.training import checkpoint_file
 
 __all__ = ["crop_cells", "embed_cells", "score_embeddings"]
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def crop_cells(space: Workspace, plate: PlateIndex, cut: Callable[..., CropReport]) -> Crops:
     """Cut the plate's cells out."""
     plate.save(space / "plate.csv")
     report = cut(plate, space / "crops", progress=space.progress)
-    _log.info("%s", report.summary())
+    _LOG.info("%s", report.summary())
     report.require_cells()
     return Crops.open(report.crops)
 
@@ -57,7 +57,7 @@ def embed_cells(
             space.finish(f"embed {baseline.model}", baseline.inputs(crops), path, work)
             embeddings[baseline.model] = path
         except ModelError as error:
-            _log.warning("%s", error)
+            _LOG.warning("%s", error)
             absent[baseline.model] = str(error)
     return embeddings, absent
 

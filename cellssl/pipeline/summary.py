@@ -33,7 +33,7 @@ __all__ = ["summarise"]
 
 _OVERLAYS = 4  # fields shown with their outlines
 _EXPLORED = 100_000  # cells on the explorer's page: more are slow to move
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def summarise(
@@ -108,7 +108,7 @@ def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Simil
     try:
         alike = similarity(cells) if named or dose is None else similarity(cells, by=dose)
     except EmbeddingError as error:
-        _log.warning("treatments are not compared: %s", error)
+        _LOG.warning("treatments are not compared: %s", error)
         return None
     alike.save(folder)
     return alike
@@ -119,12 +119,12 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     if dose is None:
         return []
     if "Metadata_Control" not in cells.obs:
-        _log.info("no figure of doses: it needs negative controls (--control-column)")
+        _LOG.info("no figure of doses: it needs negative controls (--control-column)")
         return []
     try:
         positions = dose_positions(cells, dose)
     except EmbeddingError as error:
-        _log.info("no figure of doses: %s", error)
+        _LOG.info("no figure of doses: %s", error)
         return []
     make_folder(folder)
     positions.to_csv(folder / "dose_positions.csv", index=False)
@@ -158,7 +158,7 @@ def _outline(index: PlateIndex, job: Job, shading: Shading, label: str | None) -
             task = job.task(field.to_dict(), Path(), shading.maps.get(str(field["Metadata_Plate"])))
             _, pixels, found = segment_field(task)
         except FieldError as error:
-            _log.warning("no outlines of this field: %s", error)
+            _LOG.warning("no outlines of this field: %s", error)
             continue
         overlays.append(Overlay(title, pixels[nucleus], found.nuclei))
     return overlays

@@ -22,7 +22,7 @@ STAGES = {
 """The stages in their order, and what each makes below the output folder."""
 
 _LEDGER = "finished.json"
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Workspace:
         """
         ledger = Ledger(self / _LEDGER)
         if ledger.holds(name, inputs):
-            _log.info("%s: kept, nothing changed", name)
+            _LOG.info("%s: kept, nothing changed", name)
             return
-        _log.info("%s", name)
+        _LOG.info("%s", name)
         work()
         ledger.record(name, inputs, [output])

@@ -10,7 +10,7 @@ from cellssl.words import listed
 
 __all__ = ["mark_controls"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _SPELLINGS = {"negative": "negative", "negcon": "negative", "positive": "positive"}
 _SPELLINGS |= {"poscon": "positive", "": "", "nan": ""}
@@ -73,7 +73,7 @@ def _tidy(fields: pd.DataFrame) -> pd.Series:
     values = fields["Metadata_Control"].fillna("").astype(str).str.strip().str.lower()
     foreign = sorted(set(values) - set(_SPELLINGS))
     if foreign:
-        logger.warning(
+        _LOG.warning(
             "Metadata_Control has %s: only negative and positive (or negcon, poscon) mark controls",
             foreign,
         )

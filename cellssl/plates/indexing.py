@@ -20,7 +20,7 @@ from cellssl.plates.treatments import recognise_treatments, say_doubts
 
 __all__ = ["index"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _FIRST = [
     *FIELD,
@@ -146,10 +146,10 @@ def index(
         (f"layout {chosen.name}: {reason}", *listing.notes, *late),
     )
     if found.fields.empty:
-        logger.warning("%s", _no_field(found, listing.files))
+        _LOG.warning("%s", _no_field(found, listing.files))
     for note in found.notes:
-        logger.info("%s", note)
-    logger.info("%s: %s", folder, found.summary())
+        _LOG.info("%s", note)
+    _LOG.info("%s: %s", folder, found.summary())
     return found
 
 
@@ -226,7 +226,7 @@ def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
         )
     unused = [name for name in listing.channels if name not in wanted]
     if unused:
-        logger.warning("channels left out because --channel does not name them: %s", unused)
+        _LOG.warning("channels left out because --channel does not name them: %s", unused)
     files = listing.files[listing.files["Channel"].isin(wanted)]
     return replace(
         listing, files=files.assign(Channel=files["Channel"].map(wanted)), channels=tuple(new)

@@ -17,7 +17,7 @@ from cellssl.words import counted
 
 __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 PROBLEM_COLUMNS = [*FIELD, "Problem", "Detail"]
 
@@ -177,7 +177,7 @@ def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
     for number, (field, row) in enumerate(zip(keys, lacks.to_numpy(), strict=True), start=1):
         if row.any():
             names = ", ".join(str(name).removeprefix("Path_") for name in lacks.columns[row])
-            logger.warning("a field is left out: row %d of the index lacks %s", number, names)
+            _LOG.warning("a field is left out: row %d of the index lacks %s", number, names)
             rows.append({**field, "Problem": "incomplete", "Detail": f"lacks {names}"})
     return pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
 
@@ -189,7 +189,7 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 def _read_problems(path: Path) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
     if not path.is_file():
-        logger.info("%s is not there: no problems are known of this index", path)
+        _LOG.info("%s is not there: no problems are known of this index", path)
         return pd.DataFrame(columns=PROBLEM_COLUMNS, dtype=object), 0, ()
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     said = {kind: table.loc[table["Problem"] == kind, "Detail"] for kind in ("absent", "note")}

@@ -15,7 +15,7 @@ from cellssl.punctuation import BLANKS, LOOKED_AT, THOUSANDS, parted_by_blanks, 
 
 __all__ = ["read_spreadsheet"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
 _UNNAMED = "Unnamed: "  # as pandas calls a column without a name
@@ -44,7 +44,7 @@ def read_spreadsheet(
     try:
         text, encoding = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
         if encoding == "cp1252" and rows is None:  # a first look need not say it too
-            logger.info("%s is not UTF-8: read as Windows-1252", path)
+            _LOG.info("%s is not UTF-8: read as Windows-1252", path)
         text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
         # Python's universal newlines know the bare CR that the published moa.csv ends lines with.
         lines = io.StringIO(text, newline=None)
@@ -147,7 +147,7 @@ def _with_points(column: pd.Series) -> pd.Series:
     if commas.empty or not column[column != ""].str.fullmatch(_DECIMAL).all():
         return column
     if commas.str.fullmatch(THOUSANDS).all():
-        logger.warning(
+        _LOG.warning(
             "column %s: %s may be thousands or decimals, and stays a text. Write it without a comma",
             column.name,
             commas.iloc[0],

@@ -165,4 +165,8 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
             elif key == "Metadata_Plate":
                 near = get_close_matches(ours[0], theirs, n=1) or theirs
                 message += f" Name the plate with --plate-name, e.g. --plate-name '{near[0]}'."
+                if len(theirs) > 1:
+                    message += (
+                        " Where each plate is a folder, begin --pattern with '(?P<plate>[^/]+)/'."
+                    )
     return message

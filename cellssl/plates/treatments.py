@@ -10,7 +10,7 @@ from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
 _WELL = ("Metadata_Plate", "Metadata_Well")
@@ -53,7 +53,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     if _CONCENTRATION in doses:
         doses = {_CONCENTRATION: None}
     if len(doses) > 1:
-        logger.warning(
+        _LOG.warning(
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
         )
     if len(doses) != 1:
@@ -65,7 +65,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     if numbers is None:
         return table
     if source != _CONCENTRATION:
-        logger.info("%s is taken from %s", _CONCENTRATION, source)
+        _LOG.info("%s is taken from %s", _CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
     return table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
 
@@ -88,14 +88,14 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     bare = names.str.replace(_AMOUNT, "", regex=True)
     several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
     if len(several):  # two doses would pass for two compounds that agree
-        logger.warning(
+        _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
             "Concentration",
             source,
             several.iloc[0],
         )
         return table
-    logger.info("%s is taken from %s", _COMPOUND, source)
+    _LOG.info("%s is taken from %s", _COMPOUND, source)
     return table.assign(**{_COMPOUND: table[source].astype(object)})
 
 
@@ -104,7 +104,7 @@ def _say_alike(names: pd.Series) -> None:
     texts = pd.Series(sorted(set(names.dropna().astype(str))), dtype=object)
     alike = texts[texts.str.casefold().duplicated(keep=False)]
     if len(alike):
-        logger.warning(
+        _LOG.warning(
             "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
             "they are one, give them one spelling",
             names.name,
@@ -119,7 +119,7 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     # As objects: the categories of a Parquet table take no other value.
     count = int(texts_of(wells[column]).eq("").sum())
     if 0 < count < len(wells):
-        logger.info(
+        _LOG.info(
             "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "
             "the others must be filled",
             column,
@@ -150,7 +150,7 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
     if len(set(own.values())) > 1:
         wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
     if wrong:
-        logger.warning(
+        _LOG.warning(
             "%s holds %r, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
             "such as 500 nM, or nothing",
             name,
@@ -160,7 +160,7 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
         return None
     factors = {row: _MICROMOLAR.get(_plain(unit), 1.0) for row, unit in own.items()}
     if any(_plain(unit) for unit in own.values()):
-        logger.info("%s is read in µM", name)
+        _LOG.info("%s is read in µM", name)
     rounded = {row: float(f"{v * factors.get(row, 1.0):.9g}") for row, v in numbers.items()}
     return pd.Series(rounded, dtype=float).reindex(doses.index)
 

@@ -17,7 +17,7 @@ from cellssl.protocols.protocol import VERSION, Protocol
 
 __all__ = ["dump", "extend", "from_dict", "load", "loads", "names", "shipped_folder"]
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def shipped_folder() -> Path:
@@ -128,7 +128,7 @@ def _migrated(values: Mapping[str, Any], document: Document, source: str) -> dic
     migrated, changes = migrate(values)
     for change in changes:
         document.move(change.place, change.now)
-        _log.info("%s:%d: %s", source, document.line(change.place), change.text)
+        _LOG.info("%s:%d: %s", source, document.line(change.place), change.text)
     return migrated
 
 

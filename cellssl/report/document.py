@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def write_report(
@@ -138,7 +138,7 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
     try:
         return build()
     except CellsslError as error:
-        logger.warning("the report's part %r could not be made: %s", name, error)
+        _LOG.warning("the report's part %r could not be made: %s", name, error)
         text = Text(f"This part could not be made: {error}", tone="warning")
         return Section(name.lower(), name, name, [text])
 

@@ -26,7 +26,7 @@ from cellssl.training import CHECKPOINT
 
 __all__ = ["Comparison", "compare"]
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _train_and_embed(
     there: dict[tuple[str, int], Path] = {}
     for protocol, seed in itertools.product(protocols, range(seeds)):
         name = f"{protocol.name}-seed{seed}"
-        _log.info("%s", name)
+        _LOG.info("%s", name)
         run = train(
             resolve(protocol, {"training.seed": seed}),
             crops,

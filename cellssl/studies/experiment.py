@@ -34,7 +34,7 @@ from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
 __all__ = ["require_crops", "scaling_rule", "train"]
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def train(
@@ -100,7 +100,7 @@ def train(
     crops = Crops.open(crops)
     warnings = require_crops(protocol, crops)
     for warning in warnings if warn else ():
-        _log.warning("%s: %s", protocol.name, warning.message)
+        _LOG.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     views = build_views(protocol, channels, crops.mask_names)
@@ -168,7 +168,7 @@ def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarr
             "to train on. Import the training images too."
         )
     if held.any():
-        _log.info("%d images of the test or validation set are not trained on", held.sum())
+        _LOG.info("%d images of the test or validation set are not trained on", held.sum())
     return chosen & ~held, chosen & held
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from cellssl.crops import Crops
+from cellssl.errors import StudyError, TrainingError
 from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
@@ -96,7 +97,10 @@ def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps:
         },
     )
     with TemporaryDirectory() as folder:
-        train(short, crops, Path(folder) / "timing", device=device, warn=False, progress=False)
+        try:
+            train(short, crops, Path(folder) / "timing", device=device, warn=False, progress=False)
+        except TrainingError as error:
+            raise StudyError(f"{protocol.name} cannot be timed: {error}") from error
         rows = pd.read_csv(Path(folder) / "timing" / "metrics.csv")
     ends = rows.groupby("epoch")["seconds"].max()
     return float(ends.loc[2] - ends.loc[1]) / steps * whole.steps * whole.epochs

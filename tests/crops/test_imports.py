@@ -213,3 +213,20 @@ def test_genes_and_guides_are_known_and_a_gene_is_the_negative_control(foreign):
     assert obs["Metadata_Gene"].tolist() == genes
     assert obs["Metadata_Guide"].tolist() == ["1"] * 6
     assert obs["Metadata_Control"].tolist() == ["negative", ""] * 3
+
+
+def test_that_no_cell_is_the_negative_control_is_said(foreign, caplog):
+    folder, _, table = foreign
+    table.assign(compound="taxol").to_csv(folder / "taxol.csv", index=False)
+    options = {"channels": ["DNA", "Actin"]}
+    import_crops(folder / "crops.npy", folder / "taxol.csv", folder / "one.h5ad", **options)
+    assert "no cell's compound is 'DMSO': no negative control is known" in caplog.text
+    caplog.clear()
+    import_crops(
+        folder / "crops.npy",
+        folder / "taxol.csv",
+        folder / "two.h5ad",
+        **options,
+        negative_control="Taxol",
+    )
+    assert "negative control" not in caplog.text

@@ -231,6 +231,15 @@ def test_contradictory_metadata(write: Write, text: str, message: str) -> None:
         _index(write, text)
 
 
+def test_a_folder_for_each_plate_of_the_table_is_a_matter_of_the_pattern(write: Write) -> None:
+    folder = write("P1/A1.1.tif", "P2/A1.1.tif")
+    table = folder / "wells.csv"
+    table.write_text("Plate,Well\nP1,A1\nP2,A1\n")
+    with pytest.raises(PlateError, match=r"begin --pattern with '\(\?P<plate>\[\^/\]\+\)/'"):
+        index(folder, pattern="P1/" + PATTERN, metadata=table)
+    assert len(index(folder, pattern="(?P<plate>[^/]+)/" + PATTERN, metadata=table).fields) == 2
+
+
 def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
     folder = write("P1_a/A1.1.tif", "P2_a/A1.1.tif")
     table = folder / "wells.csv"

@@ -252,6 +252,12 @@ def test_amplitudes_are_timed_once_and_operations_each(
     assert estimate(changed(study, axes={"lr": gain}), cells, device="cpu").timed == 2
 
 
+def test_a_plan_names_the_combination_that_cannot_be_timed(tiny: Study, cells: Path) -> None:
+    wild = changed(tiny, axes={"lr": {"wild": {"training": {"lr": 1e30}}}}, combine={})
+    with pytest.raises(StudyError, match="wild cannot be timed: the loss became nan"):
+        estimate(wild, cells, device="cpu")
+
+
 def test_a_plan_names_mistakes_too(tiny: Study, cells: Path) -> None:
     with pytest.raises(CellsslError, match="MOB"):
         estimate(changed(tiny, label="MOB"), cells, device="cpu")
