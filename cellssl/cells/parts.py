@@ -163,6 +163,8 @@ class Part:
 
         They are read around the zip and its checksum, a third of the time: `is_whole` looks at that.
         """
+        if into.dtype != self.dtype or not into.flags.c_contiguous:
+            raise ValueError(f"wanted a contiguous array of {self.dtype}, got one of {into.dtype}")
         room, each = into.reshape(-1).view(np.uint8).data, into[:1].nbytes
         edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
         with self.path.open("rb") as file:

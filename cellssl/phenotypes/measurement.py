@@ -15,7 +15,7 @@ __all__ = ["Measurement", "read_draws", "save_draws"]
 
 _FILE = "draws.npz"
 _KEPT = ("ami_kmeans", "knn", "linear")  # the scores that stand together
-_WHICH = ("embedding", "seed", "subset", "split", "metric")
+_WHICH = ("embedding", "seed", "subset", "split", "metric", "drawn")
 _NUMBERS = ("weak", "value", "draws", "n", "classes")
 
 
@@ -33,6 +33,8 @@ class Measurement:
         NaN when it cannot be had.
     draws : (B,) float64 or None
         The score in each resample.
+    drawn : str
+        Mark of these resamples, equal where two scores are paired.
     n, classes : int
         Cells scored, classes among them.
     confusions : Confusions or None
@@ -51,14 +53,18 @@ class Measurement:
     draws: NDArray[np.float64] | None
     n: int
     classes: int
+    drawn: str = ""
     note: str = ""
     confusions: Confusions | None = None
     clusters: NDArray[np.int64] | None = None
 
 
 def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
-    """Write the draws of AMI, kNN and linear to ``draws.npz``: what `read_draws` gives back."""
+    """Write the draws of AMI, kNN and linear to ``draws.npz``, where there are some, for `read_draws`."""
+    (folder / _FILE).unlink(missing_ok=True)
     kept = [one for one in entries if one.metric in _KEPT and one.draws is not None]
+    if not kept:
+        return
     columns: dict[str, Any] = {
         name: np.array([getattr(one, name) for one in kept]) for name in _WHICH + _NUMBERS
     }

@@ -211,7 +211,7 @@ class Measurements:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def save(self, folder: str | Path) -> Path:
-        """Write scores.csv and .json, per_class.csv, confusion.csv, draws.npz; of two, differences of both kinds."""
+        """Write scores.csv and .json, per_class.csv, confusion.csv, the draws; of two, differences of both kinds."""
         folder = make_folder(folder)
         scores = self.scores
         write_csv(scores, folder / "scores.csv")

@@ -176,6 +176,7 @@ def measurement(
         weak=weak,
         value=score.value,
         draws=score.draws,
+        drawn=task.drawn,
         n=score.n,
         classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
         note=score.note,

@@ -50,6 +50,8 @@ class Task:
         cells do not say.
     resamples : Resamples
         Draws of treatments among the scored cells, shared by all embeddings.
+    drawn : str
+        Their mark: scores of other tasks with the same one are paired with these.
     treatments : Treatments or None
         Where the label is a mechanism: the treatments whose nearest one is asked for.
     """
@@ -63,6 +65,7 @@ class Task:
     batches: NDArray[np.int64] | None
     confounders: Mapping[str, Confounder | None]
     resamples: Resamples
+    drawn: str
     treatments: Treatments | None = None
 
     @property
@@ -192,6 +195,7 @@ def _task(
     scored = np.arange(len(rows)) if test is None else np.flatnonzero(test)
     part = obs.iloc[rows[scored]]
     confounders = find_confounders(part)
+    draws = draw_resamples(labels[scored], _units(part), count=resamples)
     return Task(
         subset=subset,
         rows=rows,
@@ -201,7 +205,8 @@ def _task(
         test=test,
         batches=_batches(confounders, labels) if split.name == "plates" else None,
         confounders=confounders,
-        resamples=draw_resamples(labels[scored], _units(part), count=resamples),
+        resamples=draws,
+        drawn=draws.mark(part.index),
         treatments=treatments,
     )
 

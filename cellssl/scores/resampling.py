@@ -1,5 +1,6 @@
 """Resampling treatments: how far a score would move with other treatments or wells."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,24 @@ class Resamples:
     def take(self, rows: NDArray[np.int64]) -> "Resamples":
         """Restrict the same draws to some of the cells."""
         return Resamples(self.units[rows], self.weights)
+
+    def mark(self, names: ArrayLike) -> str:
+        """Hash how often each cell is drawn, whatever the order of the cells.
+
+        Scores that were resampled at different times are paired where their marks are equal.
+
+        Parameters
+        ----------
+        names : (N,) str
+            A name for each cell.
+        """
+        named = np.asarray(names).astype(str)
+        order = np.argsort(named)
+        digest = hashlib.sha256("\n".join(named[order].tolist()).encode())
+        columns = [hashlib.sha256(unit.tobytes()).digest() for unit in self.weights.T]
+        for unit in self.units[order]:
+            digest.update(columns[unit])
+        return digest.hexdigest()[:16]
 
     def mean(self, values: ArrayLike) -> NDArray[np.float64]:
         """Mean of the cells' values (N,) in each draw: (B,)."""

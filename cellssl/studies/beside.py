@@ -11,12 +11,14 @@ from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, read_scores
 from cellssl.phenotypes.measurement import read_draws
 from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
+from cellssl.words import listed
 
 __all__ = ["Beside", "differences_beside", "read_beside"]
 
 _LOG = logging.getLogger(__name__)
+_AMI = "ami_kmeans"
 #: Score of an embedding → score of the predictions that is held against it.
-_AGAINST = {"ami_kmeans": "ami_predictions", "knn": "predictions", "linear": "predictions"}
+_AGAINST = {_AMI: "ami_predictions", "knn": "predictions", "linear": "predictions"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def read_beside(path: Path, label: str, cells: pd.Index) -> Beside:
     if not file.is_file():
         raise StudyError(f"there are no scores at {file}: give a scores.csv, or the folder of one")
     scores = read_scores(file)
-    asked = scores[(scores["subset"] == "all") & (scores["metric"] == "ami_kmeans")]
+    asked = scores[(scores["subset"] == "all") & (scores["metric"] == _AMI)]
     asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
     there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
     others = "others of " * (read_fingerprint(file) not in ("", fingerprint(cells)))
@@ -83,17 +85,25 @@ def differences_beside(measured: Measurements, others: Sequence[Measurement]) ->
         if one.metric == own
     ]
     asked = {_question(one) for one in told}
-    frames = []
+    frames, alone = [replace(measured, entries=()).differences()], []
     for name in dict.fromkeys(one.embedding for one in others):
         theirs = [one for one in others if one.embedding == name and _question(one) in asked]
         answered = {_question(one) for one in theirs}
         pair = [one for one in told if _question(one) in answered] + theirs
-        frames.append(replace(measured, entries=tuple(pair)).differences())
-    if not frames:
-        return replace(measured, entries=()).differences()
-    return pd.concat(frames, ignore_index=True)
+        if theirs:
+            frames.append(replace(measured, entries=tuple(pair)).differences())
+        else:
+            alone.append(name)
+    if alone:
+        _LOG.warning(
+            "not compared with the ceiling: %s. Other cells, treatments or plates were resampled, or not %s "
+            "times: score the same crops again, with the same label and kept apart by plates",
+            listed(alone, most=5),
+            max((len(one.draws) for one in told if one.draws is not None), default=0),
+        )
+    return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
-def _question(one: Measurement) -> tuple[str, str, int, int]:
-    """Tell apart what can be held against each other: subset, score, number of cells and of draws."""
-    return one.subset, one.metric, one.n, 0 if one.draws is None else len(one.draws)
+def _question(one: Measurement) -> tuple[str, ...]:
+    """Tell apart what can be held against each other: subset, score, what it keeps apart, resamples."""
+    return one.subset, one.metric, "" if one.metric == _AMI else one.split, one.drawn

@@ -48,7 +48,7 @@ class Ceiling:
         By how much it is better than each of these, as `Measurements.differences` has them: embedding_a
         is the ceiling; where metric is knn or linear its accuracy, where it is ami_kmeans its AMI.
     folder : Path
-        Holds predictions.csv, scores.csv and .json, per_class.csv, confusion.csv, draws.npz, the runs,
+        Holds predictions.csv, scores.csv and .json, per_class.csv, confusion.csv, the runs,
         and beside others beside.csv and differences.csv.
     """
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import cellssl
-from cellssl.crops import CropBatch, write_crops
+from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import StudyError
 from cellssl.protocols import resolve
 from cellssl.studies import audit
@@ -134,33 +134,47 @@ def test_chance_is_what_groups_that_are_none_lie_apart():
     assert (by_chance(X, Groups.of(codes), level=0.99) > by_chance(X, Groups.of(codes))).all()
 
 
-def test_a_class_of_few_cells_is_not_told_by_chance_alone():
+def test_a_class_of_few_cells_is_allowed_more_chance():
     """Among classes of many cells, whose level would be too low for it."""
-    rng = np.random.default_rng(0)
     kinds = np.repeat(["a", "b", "c", "rare"], [100, 100, 100, 4])
-    spaces = [Reference("one", torch.nn.Identity())]
-    told = []
-    for _ in range(20):
-        features = {"one": rng.normal(size=(304, 12))}
-        one = Together(spaces, features, pd.DataFrame({"Kind": kinds}), label="Kind", nuisances={})
-        told += one.visible().tolist()
-    # Each of its pairs is told from what chance makes of so few, 1.4 and more.
-    assert (one.least[:3, 3] > 1.4).all()
-    assert (one.least[:3, :3] == 1.0).all()
-    assert len(told) <= 6  # of 120 pairs
+    X = np.random.default_rng(0).normal(size=(304, 12))
+    chance = by_chance(X, Groups.of(kinds))
+    assert chance[0, 3] / chance[0, 1] == pytest.approx(((1 / 100 + 1 / 4) / (2 / 100)) ** 0.5)
+    # Were all of one size, all would be allowed what a pair of many cells is.
+    many = by_chance(X, Groups.of(np.arange(304) % 4))
+    assert chance[0, 1] == pytest.approx(many[0, 1] * (76 / 100) ** 0.5, rel=0.2)
+
+
+def spaces_of(features):
+    """Ask several spaces of given features about two kinds of cells in turn."""
+    spaces = [Reference(name, torch.nn.Identity()) for name in features]
+    cells = len(next(iter(features.values())))
+    obs = pd.DataFrame({"Kind": (np.arange(cells) % 2).astype(str)})
+    return Together(spaces, features, obs, label="Kind", nuisances={})
 
 
 def test_chance_is_shared_by_the_spaces_that_are_asked_together():
     rng = np.random.default_rng(0)
-    kinds = np.arange(40) % 2
-    names = ["one", "two", "three"]
-    spaces = [Reference(name, torch.nn.Identity()) for name in names]
-    obs = pd.DataFrame({"Kind": kinds.astype(str)})
-    told = 0
-    for _ in range(60):
-        features = {name: rng.normal(size=(40, 12)) for name in names}
-        told += len(Together(spaces, features, obs, label="Kind", nuisances={}).visible())
-    assert told <= 7  # 5 % of 60, and what chance adds to it; 5 % of each space were 9
+    features = {name: rng.normal(size=(20, 12)) for name in ("one", "two", "three")}
+    alone, together = spaces_of({"one": features["one"]}), spaces_of(features)
+    # Each of three asks at 98.3 %.
+    assert together.standings[0].least[0, 1] > 1.05 * alone.standings[0].least[0, 1] > 1
+
+
+def test_a_space_that_tells_is_heard_beside_one_that_is_louder_by_chance():
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        apart = rng.normal(size=(24, 2))
+        apart[::2, 0] += 1.8
+        features = {"quiet": rng.normal(size=(24, 2)), "told": apart}
+        together = spaces_of({**features, "loud": rng.normal(size=(24, 14))})
+        pairs = [one.pairs[0, 1] for one in together.standings]
+        least = [one.least[0, 1] for one in together.standings]
+        if pairs[2] > pairs[1] > least[1] and pairs[2] < least[2] and pairs[0] < least[0]:
+            assert len(together.visible()) == 1
+            assert together.pairs[0, 1] == pairs[1]
+            return
+    pytest.fail("no such cells were drawn")
 
 
 def test_turning_and_mirroring_change_what_they_should():
@@ -210,6 +224,22 @@ def test_what_hides_now_this_part_and_now_that_costs_at_most_so_much(tmp_path):
     assert "erases" not in said["erase"]
     assert "costs at most" in said["channel_dropout"]
     assert said["rotate"].startswith("warning")
+
+
+def test_a_blank_cell_does_not_speak_for_all(tmp_path):
+    """Its channel is as blank as before, whatever is done to its light: nothing was hidden."""
+    path = store(tmp_path / "crops.h5ad", ["lying", "standing"] * 40)
+    whole = Crops.open(path)
+    images = whole.read()
+    images[0, 0] = 30_000
+    batch = CropBatch(images, None, whole.obs)
+    blank = write_crops(
+        tmp_path / "blank.h5ad", [batch], channels=CHANNELS, size=SIDE, provenance={}
+    )
+    gain = {"stain_gain": {"amplitude": 0.3, "p": 0.5, "channels": ["DNA"]}}
+    chosen = resolve(protocol(), {"channels": CHANNELS, "views": [[gain]]})
+    found = audit(chosen, blank, label="Kind", cells=80, draws=2, shares=(1.0,))
+    assert found.operations.set_index("operation")["kept"]["stain_gain"] < 0.1
 
 
 def test_a_pair_that_the_second_space_alone_tells_is_told_there():

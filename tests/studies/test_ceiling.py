@@ -206,7 +206,7 @@ def test_weak_labels_draw_the_line_themselves(crops: Path, tmp_path: Path) -> No
 
 
 def test_it_stands_beside_scores_of_the_same_cells_only(
-    found: Ceiling, crops: Path, tmp_path: Path
+    found: Ceiling, crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rng = np.random.default_rng(0)
     obs = table()
@@ -219,6 +219,8 @@ def test_it_stands_beside_scores_of_the_same_cells_only(
     assert len(pd.read_csv(found.folder / "beside.csv")) == len(beside.scores)
     # Scored with five draws, the ceiling with 400: these are of no same resamples.
     assert beside.differences.empty
+    assert "not compared with the ceiling: noise. " in caplog.text
+    assert "or not 400 times" in caplog.text
     evaluate([cells], label="MOA", where="Chosen", out=tmp_path / "some", progress=False)
     with pytest.raises(StudyError, match=r"cannot stand side by side. Give the same --label"):
         measure(crops, tmp_path / "out", beside=tmp_path / "some" / "scores.csv")
@@ -261,6 +263,15 @@ def test_it_is_compared_with_each_embedding_of_the_same_cells(
     row, told_all = own.loc[("oracle", "all", "linear")], score(found, "predictions")
     width = told_all["high"] - told_all["low"]
     assert row["high"] - row["low"] == pytest.approx(width, abs=0.05)
+    assert not (found.folder / "draws.npz").exists()
+    # Other draws are none to be paired with: of cells in another order, or kept apart by wells.
+    back = {name: one[::-1].copy() for name, one in cells.items()}
+    measure_embeddings(back, **options, progress=False).save(tmp_path / "back")
+    assert measure(crops, found.folder, beside=tmp_path / "back").differences.empty
+    assert "not compared with the ceiling: noise and oracle" in caplog.text
+    measure_embeddings(cells, **options, groups="well", progress=False).save(tmp_path / "wells")
+    wells = measure(crops, found.folder, subsets=subsets, beside=tmp_path / "wells").differences
+    assert set(wells["metric"]) == {"ami_kmeans"}
     (tmp_path / "scores" / "draws.npz").unlink()
     assert measure(crops, found.folder, beside=tmp_path / "scores").differences.empty
     assert "no draws.npz lies beside" in caplog.text

@@ -94,13 +94,15 @@ class Cells:
         for number, view in enumerate(case.views):
             before = self._make(view.made_of([]), 0, 0)
             bright = before >= _brightest(before)
+            flat = before.amax((2, 3), keepdim=True) == before.amin((2, 3), keepdim=True)
             for draw in range(draws):
                 after = self._make(view, draw, number, seed)
                 equal = after == before
                 changed = ~equal.all(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
-                blank = changed & (after.amax((2, 3)) == after.amin((2, 3)))[..., None, None]
-                # One channel blank and another as it is: then it is channels that are hidden.
-                hides = (blank.any(dim=1) & ~changed.all(dim=1)).any()
+                blank = after.amax((2, 3), keepdim=True) == after.amin((2, 3), keepdim=True)
+                blank &= changed & ~flat
+                # Most of what changes goes blank while other channels stay: channels are what is hidden.
+                hides = (blank & ~changed.all(dim=1, keepdim=True)).sum() > changed.sum() / 2
                 light = (before > 0) & (changed | hides)
                 same.append(torch.stack([_places(light & equal), _places(light & bright & equal)]))
                 lit.append(torch.stack([_places(light), _places(light & bright)]))

@@ -56,9 +56,9 @@ class Together:
         self.groups, self.nuisances = self.first.groups, self.first.nuisances
         every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
         least = np.stack([one.least for one in self.standings])
-        best = every.argmax(axis=0)
+        best = np.where(every >= least, every, 0.0).argmax(axis=0)
         enough = np.where(every[0] < least[0], 0.0, _BETTER * every[0])
-        better = every.max(axis=0) >= np.maximum(_chosen(least, best), enough)
+        better = _chosen(every, best) >= np.maximum(_chosen(least, best), enough)
         self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
         self.pairs = _chosen(every, self.speaker)
         self.least = _chosen(least, self.speaker)
