@@ -114,8 +114,18 @@ def _named_once(
     genes: NDArray[np.str_], guides: NDArray[np.str_], joined: NDArray[np.str_]
 ) -> NDArray[np.str_]:
     """Leave out a gene that its guide begins with, TP53 of TP53_1, unless two would be called alike."""
-    short = np.where((guides != "") & np.char.startswith(guides, genes), guides, joined)
-    return short if len(pd.unique(short)) == len(pd.unique(joined)) else joined
+    pairs = pd.DataFrame({"gene": genes, "guide": guides, "long": joined}).drop_duplicates()
+    begins = [
+        gene != "" and guide.startswith(gene) and not guide[len(gene) : len(gene) + 1].isalnum()
+        for gene, guide in zip(pairs["gene"], pairs["guide"], strict=True)
+    ]
+    pairs["short"] = np.where(begins, pairs["guide"], pairs["long"])
+    named = pairs[pairs["gene"] != ""]
+    if named["short"].nunique() < named["long"].nunique():
+        return joined
+    return (
+        pd.Series(joined).map(dict(zip(pairs["long"], pairs["short"], strict=True))).to_numpy(str)
+    )
 
 
 def _text(values: pd.Series, name: str) -> NDArray[np.str_]:

@@ -181,7 +181,8 @@ def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> 
                 f"protocol {protocol.name}: positives: {protocol.positives.kind} needs the column "
                 f"{name}, which is empty for all {len(column)} cells; name others under columns:"
             )
-    needed = [name for name in columns if name not in _AGENTS.values()] or list(columns)
+    may_lack = {own for agent, own in TREATMENTS if agent in columns}
+    needed = [name for name in columns if name not in may_lack]
     nothing = np.any([codes[name] < 0 for name in needed], axis=0)
     _, groups = np.unique(np.stack(list(codes.values()), axis=1), axis=0, return_inverse=True)
     groups = groups.reshape(-1).astype(np.int64)
@@ -191,8 +192,8 @@ def _groups(protocol: Protocol, obs: pd.DataFrame, columns: tuple[str, ...]) -> 
 
 def _codes(column: pd.Series) -> np.ndarray:
     """Give equal values equal numbers (N,), −1 where there is nothing."""
-    values = column.astype(object)
-    values = values.where(values.notna() & (values.astype(str).str.strip() != ""), None)
+    values = texts_of(column)
+    values = values.where(values != "", None)
     if column.name == _DOSE:
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().equals(values.notna()):  # text that holds numbers: 0.10 is 0.1

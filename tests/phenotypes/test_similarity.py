@@ -275,8 +275,11 @@ def test_guides_of_genes_are_treatments_and_find_each_other(guides, empty):
 def test_a_guide_that_begins_with_its_gene_is_named_once():
     obs = pd.DataFrame({"Metadata_Gene": ["AB", "A", ""], "Metadata_Guide": ["AB_1", "2", "x"]})
     assert name_treatments(obs)[0].tolist() == ["AB_1", "A 2", ""]
-    obs.loc[1, "Metadata_Guide"] = "AB_1"  # of another gene
-    assert name_treatments(obs)[0].tolist() == ["AB AB_1", "A AB_1", ""]
+    obs.loc[1] = ["AB_1", "AB_1"]  # a guide of another gene, by the same name
+    assert name_treatments(obs)[0].tolist() == ["AB AB_1", "AB_1 AB_1", ""]
+    # Sequences begin with a letter that may be a gene's name; and what has no gene is called nothing.
+    sequences = {"Metadata_Gene": ["T", "AB", ""], "Metadata_Guide": ["TTGAC", "AB_1", "AB_1"]}
+    assert name_treatments(pd.DataFrame(sequences))[0].tolist() == ["T TTGAC", "AB_1", ""]
 
 
 def test_treatments_stand_from_dose_to_dose(make_embedding):

@@ -75,6 +75,10 @@ def test_of_a_genetic_screen_treatments_are_the_guides_of_genes() -> None:
     assert partners_of("same_treatment", cells) == [{1}, {0}, {2}, {3}, {5}, {4}]
     empty = cells.assign(Metadata_Compound="")  # as a table for all kinds of screens has it
     assert partners_of("same_treatment", empty) == partners_of("same_treatment", cells)
+    named = cells.assign(Metadata_Well="A01", Metadata_Guide=["g", "g ", "", "", "h", "h"])
+    alone = {"kind": "same_treatment", "columns": ["Guide", "Well"]}
+    # Without its gene a guide that is missing is none; blanks around names are nothing.
+    assert partners_of(alone, named) == [{1}, {0}, {2}, {3}, {5}, {4}]
     told = used_labels(resolve("natural-moco", {"positives": "same_treatment"}), empty)
     assert told["columns"] == list(guides)
 

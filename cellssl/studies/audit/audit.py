@@ -100,10 +100,13 @@ class Audit:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write tables, verdict and figure into a folder."""
+        """Write the tables that have rows, the verdict and the figure into a folder."""
         folder = make_folder(folder)
         for name in _TABLES:
-            write_csv(getattr(self, name), folder / f"{name}.csv")
+            table, path = getattr(self, name), folder / f"{name}.csv"
+            path.unlink(missing_ok=True)  # of an earlier audit
+            if len(table):
+                write_csv(table, path)
         with atomic(folder / "verdict.txt") as part:
             part.write_text("\n".join(self.verdict) + "\n", encoding="utf-8")
         save_figure(self.figure(), folder / "audit.png")
