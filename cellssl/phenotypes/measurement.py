@@ -33,14 +33,14 @@ class Measurement:
         NaN when it cannot be had.
     draws : (B,) float64 or None
         The score in each resample.
-    drawn : str
-        Mark of these resamples, equal where two scores are paired.
     n, classes : int
         Cells scored, classes among them.
     confusions : Confusions or None
         Of a classifier's balanced accuracy: which class was taken for which.
     clusters : (n,) int64 or None
         Of the AMI of k-means clusters: the cluster of each cell, from the first start.
+    drawn : str
+        Mark of these resamples, equal where two scores are paired.
     """
 
     embedding: str
@@ -53,10 +53,10 @@ class Measurement:
     draws: NDArray[np.float64] | None
     n: int
     classes: int
-    drawn: str = ""
     note: str = ""
     confusions: Confusions | None = None
     clusters: NDArray[np.int64] | None = None
+    drawn: str = ""
 
 
 def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
