@@ -20,6 +20,7 @@ from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
 from cellssl.files import atomic
 from cellssl.framing import diameter_of
+from cellssl.plates.tables import FIELD
 from cellssl.progress import track
 from cellssl.words import listed
 
@@ -28,9 +29,8 @@ __all__ = ["Assembly"]
 _AREAS = (AREA, "Area_Cell")
 _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")
-_PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-_PIXELS = 2**24  # of cells that are put together at a time: 32 MB of 16 bits
-_ROWS = 256  # fields that are, at most
+_PIXELS = 2**24  # of cells that are put together at a time, or a field more: 32 MB of 16 bits
+_FIELDS = 256  # that are put together at a time, at most
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
@@ -148,7 +148,7 @@ class Assembly:
         for number in track(numbers, "putting together", shown=shown):
             block.append(number)
             cells += int(self._facts["cut"][number])
-            if cells * self._pixels >= _PIXELS or len(block) == _ROWS:
+            if cells * self._pixels >= _PIXELS or len(block) == _FIELDS:
                 yield block
                 block, cells = [], 0
         if block:
@@ -224,7 +224,7 @@ class Assembly:
         cells = np.concatenate([own.part.cells for own in judged.values()])
         field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
         center = (cells["center"] + 0.5) * by - 0.5
-        places = fields[_PLACE].astype(str).agg("/".join, axis=1).to_numpy(object)[field]
+        places = fields[FIELD].map(str).agg("/".join, axis=1).to_numpy(object)[field]
         return pd.DataFrame(
             {
                 **{name: fields[name].array.take(field) for name in self._metadata},

@@ -26,6 +26,7 @@ from cellssl.files import locked, make_folder
 from cellssl.framing import LOST, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
+from cellssl.plates.tables import FIELD
 from cellssl.progress import track
 
 __all__ = ["crop", "stored_size"]
@@ -157,13 +158,12 @@ def _spreading(workers: int, scheduler: str | None) -> Iterator[Spread]:
 
 def _check_fields(index: PlateIndex) -> None:
     """Make sure that every field is there once: cells are named by plate, well and site."""
-    keys = [f"Metadata_{key}" for key in ("Plate", "Well", "Site")]
-    lacking = [key for key in keys if key not in index.fields]
+    lacking = [key for key in FIELD if key not in index.fields]
     if lacking:
         raise CropError(f"the index has no column {', '.join(lacking)}; every field needs one")
-    twice = index.fields[index.fields[keys].astype(str).duplicated()]
+    twice = index.fields[index.fields[FIELD].astype(str).duplicated()]
     if len(twice):
-        place = "/".join(map(str, twice[keys].iloc[0]))
+        place = "/".join(map(str, twice[FIELD].iloc[0]))
         raise CropError(
             f"{len(twice):,} rows of the index name a field that is there already, e.g. {place}: leave "
             "one row for each plate, well and site"

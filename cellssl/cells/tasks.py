@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellssl.cells.job import Job, Task
 
-__all__ = ["Tasks", "rows_of"]
+__all__ = ["Tasks"]
 
 _BLOCK = 256  # rows that are in memory as mappings
 _NAME = "S28"
@@ -44,7 +44,7 @@ class Tasks(Sequence[Task]):
     @classmethod
     def of(cls, job: Job, fields: pd.DataFrame, folder: Path) -> Self:
         """Look at the files of all fields, and name their parts."""
-        names = (job.part_name(row).encode() for row in rows_of(fields))
+        names = (job.part_name(row).encode() for row in _rows_of(fields))
         return cls(job, fields, folder, np.fromiter(names, _NAME, len(fields)))
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class Tasks(Sequence[Task]):
         return digest.hexdigest()
 
 
-def rows_of(fields: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _rows_of(fields: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Give the rows of an index one after the other, as mappings."""
     for first in range(0, len(fields), _BLOCK):
         for row in fields.iloc[first : first + _BLOCK].to_dict("records"):

@@ -85,7 +85,7 @@ def differences_beside(measured: Measurements, others: Sequence[Measurement]) ->
         if one.metric == own
     ]
     asked = {_question(one) for one in told}
-    frames, alone = [replace(measured, entries=()).differences()], []
+    frames, alone = [], []
     for name in dict.fromkeys(one.embedding for one in others):
         theirs = [one for one in others if one.embedding == name and _question(one) in asked]
         answered = {_question(one) for one in theirs}
@@ -101,7 +101,8 @@ def differences_beside(measured: Measurements, others: Sequence[Measurement]) ->
             listed(alone, most=5),
             max((len(one.draws) for one in told if one.draws is not None), default=0),
         )
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+    none = replace(measured, entries=()).differences()
+    return pd.concat(frames, ignore_index=True) if frames else none
 
 
 def _question(one: Measurement) -> tuple[str, ...]:

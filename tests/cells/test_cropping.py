@@ -126,7 +126,7 @@ def test_it_does_not_matter_how_many_fields_are_put_together(make_plate, tmp_pat
     Path(index.fields["Path_DNA"][3]).write_bytes(b"no image")
     at_once = run(index, tmp_path / "at once")
     monkeypatch.setattr("cellssl.cells.assembly._PIXELS", 1)
-    monkeypatch.setattr("cellssl.cells.assembly._ROWS", 2)
+    monkeypatch.setattr("cellssl.cells.assembly._FIELDS", 2)
     one_by_one = run(index, tmp_path / "one by one")
     for name in ("fields.csv", "dropped.csv"):
         one, other = (pd.read_csv(tmp_path / out / name) for out in ("at once", "one by one"))
