@@ -145,7 +145,7 @@ def suggest(
     nuisance: Nuisances = None,
     protocol: Annotated[
         str, typer.Option(help="Whose crop, scaling and training are taken; not its views.")
-    ] = "natural-moco",
+    ] = "natural-simclr",
     budget: Annotated[
         float, typer.Option(help="The largest share of a contrast that an operation may take.")
     ] = 0.1,

@@ -15,6 +15,7 @@ from cellssl.protocols.clipping import clipped
 from cellssl.protocols.describing import view_labels
 from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
+from cellssl.training import long_enough, steps
 
 __all__ = ["Finding", "check", "require_fit"]
 
@@ -38,6 +39,7 @@ def check(
     stored_size: int,
     masks: Sequence[str] = (),
     nucleus: float = 0,
+    cells: int | None = None,
     columns: Collection[str] | None = None,
     images: Any = None,
     stencils: Any = None,
@@ -56,6 +58,8 @@ def check(
         Names of the crops' masks.
     nucleus
         Usual diameter of a nucleus in pixels; 0 where it is not known.
+    cells
+        How many cells there are to train on; None where that is not known.
     columns
         Names of the columns of the crops' table; None when they are not to be looked at.
     images
@@ -90,7 +94,10 @@ def check(
         warnings = () if errors else _warnings(one, channels, stored_size, masks, pictures, hidden)
         found[name] = [
             *(Finding("error", text) for text in errors),
-            *(Finding("warning", text) for text in (*_framing(one, nucleus), *warnings)),
+            *(
+                Finding("warning", text)
+                for text in (*_framing(one, nucleus), *_brevity(one, cells), *warnings)
+            ),
         ]
     return _by_group(found)
 
@@ -142,6 +149,7 @@ def require_fit(
     stored_size: int,
     masks: Sequence[str] = (),
     nucleus: float = 0,
+    cells: int | None = None,
     columns: Collection[str] | None = None,
 ) -> list[Finding]:
     """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
@@ -162,6 +170,7 @@ def require_fit(
         stored_size=stored_size,
         masks=masks,
         nucleus=nucleus,
+        cells=cells,
         columns=columns,
     )
     errors = [finding.message for finding in findings if finding.level == "error"]
@@ -205,6 +214,20 @@ def _framing(protocol: Protocol, nucleus: float) -> list[str]:
     return [
         f"nuclei are usually {nucleus:.0f} px across and views (crop.size) {size} px: {shows}. Views of some "
         f"{view_for(nucleus)} px would suit them, or crops of another --binning"
+    ]
+
+
+def _brevity(protocol: Protocol, cells: int | None) -> list[str]:
+    """Say when so few cells make so few steps that an encoder has hardly begun to learn."""
+    settings = protocol.training
+    longer = settings if cells is None else long_enough(cells, settings)
+    if cells is None or longer is settings:
+        return []
+    return [
+        f"{cells:,} cells in batches of {settings.batch_size} for {settings.epochs} epochs make "
+        f"{steps(cells, settings)} steps, and an encoder has hardly begun to learn: "
+        f"--set training.batch_size={longer.batch_size} --set training.epochs={longer.epochs} make "
+        f"{steps(cells, longer)}"
     ]
 
 

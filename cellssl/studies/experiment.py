@@ -98,13 +98,13 @@ def train(
     """
     protocol = resolve(protocol, changes)
     crops = Crops.open(crops)
-    warnings = require_crops(protocol, crops)
+    rows, tested = _divide(crops.obs, where)
+    warnings = require_crops(protocol, crops, cells=int(rows.sum()))
     for warning in warnings if warn else ():
         _LOG.warning("%s: %s", protocol.name, warning.message)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     views = build_views(protocol, channels, crops.mask_names)
-    rows, tested = _divide(crops.obs, where)
     source = CropSource(crops, scaling, rows=rows, channels=channels, masks=views.needs_masks)
     labels = None
     if label is not None:
@@ -135,14 +135,18 @@ def train(
     )
 
 
-def require_crops(protocol: Protocol, crops: Crops) -> list[Finding]:
-    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does."""
+def require_crops(protocol: Protocol, crops: Crops, *, cells: int | None = None) -> list[Finding]:
+    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does.
+
+    `cells` says how many of them are trained on; all but those of a test set when left out.
+    """
     return require_fit(
         protocol,
         channels=crops.channels,
         stored_size=crops.size,
         masks=crops.mask_names,
         nucleus=crops.nucleus,
+        cells=int((~held_out(crops.obs)).sum()) if cells is None else cells,
         columns=list(crops.obs.columns),
     )
 

@@ -8,6 +8,7 @@ import torch
 
 from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
+from cellssl.phenotypes import held_out
 from cellssl.protocols import Finding, Protocol, check, choose_channels, resolve
 from cellssl.studies.experiment import scaling_rule
 
@@ -49,6 +50,7 @@ def check_crops(
         stored_size=crops.size,
         masks=crops.mask_names,
         nucleus=crops.nucleus,
+        cells=int((~held_out(crops.obs)).sum()),
         columns=list(crops.obs.columns),
     )
     found = hold()

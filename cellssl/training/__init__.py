@@ -8,7 +8,14 @@ from cellssl.training.heads import PROJECTION, head_names, load_head
 from cellssl.training.lars import LARS
 from cellssl.training.loop import fit
 from cellssl.training.partners import Partners
-from cellssl.training.schedule import Plan, epoch_order, learning_rate, make_plan
+from cellssl.training.schedule import (
+    Plan,
+    epoch_order,
+    learning_rate,
+    long_enough,
+    make_plan,
+    steps,
+)
 from cellssl.training.seeds import seeded
 from cellssl.training.settings import TrainingSettings
 
@@ -30,8 +37,10 @@ __all__ = [
     "learning_rate",
     "load_checkpoint",
     "load_head",
+    "long_enough",
     "make_plan",
     "pick_device",
     "seeded",
+    "steps",
     "uniformity",
 ]

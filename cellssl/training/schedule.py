@@ -11,9 +11,14 @@ from torch import Tensor
 from cellssl.errors import TrainingError
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["Plan", "epoch_order", "learning_rate", "make_plan"]
+__all__ = ["Plan", "epoch_order", "learning_rate", "long_enough", "make_plan", "steps"]
 
 _LOG = logging.getLogger(__name__)
+
+_FEW = 150  # steps: the demo's encoder has learnt in 192, and one of 600 cells nothing in 50
+_ENOUGH = 500  # steps that such a run is given: 25 epochs of BBBC021's 4,919 cells are 475
+_APART = 8  # batches that an epoch is divided into at least, and ...
+_SMALLEST = 32  # ... cells of a batch
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
             batch,
             settings.batch_size,
         )
-    steps = drawn // (batch * settings.accumulate)
+    steps = _in_an_epoch(samples, settings)
     if steps == 0:
         raise TrainingError(
             f"accumulate: {settings.accumulate} batches of {batch} cells make a step, but an epoch has "
@@ -90,6 +95,41 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
         warming = min(10.0, settings.epochs / 10)
     warmup = round(warming * steps)
     return Plan(samples, batch, steps, settings.epochs, warmup, settings.accumulate)
+
+
+def long_enough(samples: int, settings: TrainingSettings) -> TrainingSettings:
+    """Give settings under which few cells make 500 steps; the same where they make 150 already.
+
+    Protocols count epochs, and an encoder learns by steps: 25 epochs of 600 cells in batches of 256 are
+    50. Batches become smaller first, so that an epoch has eight, and epochs more then.
+
+    Examples
+    --------
+    >>> few = long_enough(600, TrainingSettings(epochs=25, batch_size=256))
+    >>> few.batch_size, few.epochs
+    (64, 56)
+    >>> long_enough(5000, few) is few
+    True
+    """
+    if samples < 2 or steps(samples, settings) >= _FEW:
+        return settings
+    drawn = min(settings.samples_per_epoch or samples, samples)
+    batch = settings.batch_size
+    while batch // 2 >= _SMALLEST and batch * settings.accumulate * _APART > drawn:
+        batch //= 2
+    changed = settings.model_copy(update={"batch_size": batch})
+    epochs = max(settings.epochs, math.ceil(_ENOUGH / max(_in_an_epoch(samples, changed), 1)))
+    return changed.model_copy(update={"epochs": epochs})
+
+
+def steps(samples: int, settings: TrainingSettings) -> int:
+    """Give how many steps, updates of the weights, a run of so many cells has."""
+    return _in_an_epoch(samples, settings) * settings.epochs
+
+
+def _in_an_epoch(samples: int, settings: TrainingSettings) -> int:
+    drawn = min(settings.samples_per_epoch or samples, samples)
+    return drawn // (min(settings.batch_size, drawn) * settings.accumulate)
 
 
 def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:

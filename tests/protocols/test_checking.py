@@ -216,3 +216,15 @@ def test_views_that_hold_hardly_a_nucleus_or_many_cells() -> None:
     assert "Views of some 150 px" in tight.message
     (loose,) = check(protocol, channels=CHANNELS, stored_size=96, nucleus=7)
     assert "each view shows many cells. Views of some 18 px" in loose.message
+
+
+def test_few_cells_and_epochs_are_few_steps() -> None:
+    fits = {"channels": ["DAPI", "Tubulin", "Actin"], "stored_size": 105}
+    protocol = load("bbbc021-expert")
+    (brief,) = check(protocol, cells=600, **fits)
+    assert brief.level == "warning"
+    assert "600 cells in batches of 256 for 25 epochs make 50 steps" in brief.message
+    assert "--set training.batch_size=64 --set training.epochs=56 make 504" in brief.message
+    assert check(protocol, cells=5000, **fits) == check(protocol, cells=None, **fits) == []
+    changed = resolve(protocol, {"training.batch_size": 64, "training.epochs": 56})
+    assert check(changed, cells=600, **fits) == []

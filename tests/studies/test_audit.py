@@ -23,6 +23,7 @@ from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
 from cellssl.studies.audit.trained import Invariances
+from cellssl.training import steps
 
 SIDE = 40
 
@@ -252,23 +253,49 @@ def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
         cellssl.suggest(path, label="Kind", base=protocol())
 
 
-def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, tmp_path):
+@pytest.fixture(scope="module")
+def from_controls(crops, tmp_path_factory):
+    """What is suggested from two of the classes, called controls; wells hold all classes, or one each."""
     cells = Crops.open(crops)
-    kinds = cells.obs["Metadata_Kind"].to_numpy(str)
+    kinds = cells.obs["Metadata_Kind"].astype(str)
     images = cells.read(np.arange(len(kinds)))
-    path = tmp_path / "controls.h5ad"
-    obs = cells.obs.assign(Metadata_Control=np.where(kinds == "large", "", kinds))
-    batch = CropBatch(images, None, obs)
-    write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
-    options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
-    found = cellssl.suggest(path, tmp_path / "one.yaml", label="Control", **options)
-    assert "one contrast chose, bright against usual" in found.warnings[0]
-    assert f"# Beware: {found.warnings[0]}." in (tmp_path / "one.yaml").read_text()
+    mixed = [f"A{1 + i // 3 % 4:02}" for i in range(len(kinds))]
+    folder = tmp_path_factory.mktemp("controls")
+    found = {}
+    for name, wells in {"mixed": mixed, "sorted": cells.obs["Metadata_Well"]}.items():
+        control = kinds.where(kinds != "large", "")
+        obs = cells.obs.assign(Metadata_Control=control, Metadata_Well=wells)
+        path, batch = folder / f"{name}.h5ad", CropBatch(images, None, obs)
+        write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+        options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
+        found[name] = cellssl.suggest(path, folder / f"{name}.yaml", label="Control", **options)
+    return found, folder
+
+
+def zoom_taken(suggestion):
+    return suggestion.scan.query("operation == 'zoom'")["share"].min()
+
+
+def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, from_controls):
+    found, folder = from_controls
+    warning = found["mixed"].warnings[0]
+    assert "one contrast chose, bright against usual" in warning
+    assert f"# Beware: {warning}." in (folder / "mixed.yaml").read_text()
     # What the warning is about: size tells no control, and zoom takes what it tells of others.
-    share = {row["operation"]: row["share"] for row in found.scan.to_dict("records")}
-    every = cellssl.suggest(path, tmp_path / "all.yaml", label="Kind", **options)
-    assert "one contrast" not in (tmp_path / "all.yaml").read_text()
-    assert share["zoom"] > every.scan.groupby("operation")["share"].min()["zoom"]
+    options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
+    every = cellssl.suggest(crops, folder / "all.yaml", label="Kind", **options)
+    assert "one contrast" not in (folder / "all.yaml").read_text()
+    assert zoom_taken(found["mixed"]) > zoom_taken(every)
+
+
+def test_wells_without_a_label_speak_beside_one_contrast(from_controls):
+    found, _ = from_controls
+    assert "labels show one contrast, bright against usual" in found["sorted"].warnings[0]
+    # Size is told by wells that have no label, and zoom would take it.
+    assert zoom_taken(found["sorted"]) < zoom_taken(found["mixed"])
+    assert "what wells of a plate differ by" in set(found["sorted"].scan["contrast"])
+    assert "what wells of a plate differ by" not in set(found["mixed"].scan["contrast"])
+    assert found["sorted"].protocol.labels_used.columns == ("Control",)
 
 
 def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
@@ -288,6 +315,9 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     assert any("all operations together" in told for told in found.warnings) == (
         whole["cost"] > 0.3
     )
+    # 144 cells in batches of 256 for 25 epochs were 25 steps.
+    assert (written.training.batch_size, written.training.epochs) == (32, 125)
+    assert steps(144, written.training) == 500
     operations = {one.name: one for one in written.views[0].operations}
     assert "differs by" in operations["rotate"].because
     assert "stain_gain" in operations  # plates differ by a gain

@@ -15,7 +15,8 @@ from cellssl.studies.suitability import check_crops
 
 
 def protocol(views: object, **changes: object):
-    return resolve("natural-moco", {"crop.size": 16, "views": views, **changes})
+    long = {"training.epochs": 150}  # as many steps: 40 cells are one batch
+    return resolve("natural-moco", {"crop.size": 16, "views": views, **long, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,11 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_protocol_that_suits(crops: Path) -> None:
     assert check_crops(protocol([[{"flip": {}}]]), crops) == []
     assert check_crops(protocol([[{"flip": {}}]]), Crops.open(crops), cells=5) == []
+
+
+def test_a_training_of_few_steps_is_said(crops: Path) -> None:
+    (found,) = check_crops(protocol([[{"flip": {}}]], **{"training.epochs": 149}), crops)
+    assert found.message.startswith("40 cells in batches of 256 for 149 epochs make 149 steps")
 
 
 def test_views_are_made_of_the_crops(crops: Path) -> None:

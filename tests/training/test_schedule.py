@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from cellssl.errors import TrainingError
-from cellssl.training import Plan, TrainingSettings, epoch_order, learning_rate, make_plan
+from cellssl.training import (
+    Plan,
+    TrainingSettings,
+    epoch_order,
+    learning_rate,
+    long_enough,
+    make_plan,
+    steps,
+)
 
 
 def test_an_order_is_a_shuffle_that_follows_from_seed_and_epoch() -> None:
@@ -44,6 +52,31 @@ def test_fewer_cells_than_a_batch(caplog: pytest.LogCaptureFixture) -> None:
     assert "the batch has 7 instead of 256" in caplog.text
     with pytest.raises(TrainingError, match="at least 2 cells, got 1"):
         make_plan(1, TrainingSettings())
+
+
+@pytest.mark.parametrize(
+    ("samples", "accumulate"),
+    [(2, 1), (7, 1), (40, 1), (300, 1), (600, 1), (600, 2), (1500, 1), (2000, 2)],
+)
+def test_few_cells_become_enough_steps(samples: int, accumulate: int) -> None:
+    asked = TrainingSettings(epochs=25, batch_size=256)
+    given = long_enough(samples, asked.model_copy(update={"accumulate": accumulate}))
+    least = steps(samples, given.model_copy(update={"epochs": given.epochs - 1}))
+    assert steps(samples, given) >= 500
+    assert given.epochs == 25 or least < 500
+    assert 32 <= given.batch_size <= 256
+    assert given.epochs >= 25
+    changed = {"batch_size": 256, "epochs": 25, "accumulate": 1}
+    assert given.model_copy(update=changed) == asked
+
+
+def test_enough_steps_stay_as_they_are() -> None:
+    long = TrainingSettings(epochs=50, batch_size=256)
+    assert steps(768, long) == 150
+    assert long_enough(768, long) is long
+    assert steps(767, long) == 100
+    assert (long_enough(767, long).batch_size, long_enough(767, long).epochs) == (64, 50)
+    assert steps(767, TrainingSettings(epochs=50, batch_size=64, samples_per_epoch=128)) == 100
 
 
 def test_samples_per_epoch() -> None:

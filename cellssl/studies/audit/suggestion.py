@@ -1,27 +1,27 @@
 """Amplitudes that keep what classes differ by and bridge what plates differ by, from some labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.protocols.describing import amplitude
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.audit import nuisance_columns
-from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
+from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
 from cellssl.studies.audit.references import USUAL, references_named
-from cellssl.studies.audit.standing import Moved
-from cellssl.studies.audit.together import Together
+from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.verdict import LOST
+from cellssl.training import long_enough
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -89,7 +89,7 @@ def suggest(
     *,
     label: str,
     nuisances: Sequence[str] | None = None,
-    base: Protocol | str | Path = "natural-moco",
+    base: Protocol | str | Path = "natural-simclr",
     name: str = "suggested",
     budget: float = 0.1,
     reference: str = USUAL,
@@ -109,6 +109,9 @@ def suggest(
     shift: how a cell lies is no phenotype. What all that are left take together is measured last, and
     a contrast that loses more than 30 % is warned of: small losses add up.
 
+    Where the label shows one contrast alone (two controls), what wells of a plate differ by is a contrast
+    too, in cells of all wells, whatever they were treated with: other phenotypes are among them.
+
     Parameters
     ----------
     crops
@@ -120,7 +123,9 @@ def suggest(
     nuisances
         Columns whose differences shall go; Plate and Batch, where they are, when left out.
     base
-        The protocol whose crop, scaling and training are taken; its views are not.
+        The protocol whose crop, scaling and training are taken; its views are not. Where its epochs
+        of these cells are few steps, batches are smaller and epochs more (see
+        `cellssl.training.long_enough`).
     name
         Of the suggested protocol.
     budget
@@ -138,10 +143,15 @@ def suggest(
     if not 0 < budget < 1:
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
     crops = Crops.open(crops)
-    start = _candidates(resolve(base), crops, name)
+    start = _candidates(_trained_on(resolve(base), crops), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
     named = nuisance_columns(sample.obs, nuisances, but=column)
-    scan = _Scan(start, crops, sample, str(column), named, reference, weights, seed)
+    spaces = references_named(reference, sample.channels, weights=weights, seed=seed)
+    view = cases_of(start, sample.channels, crops.mask_names, [1.0])[-1].views[0]
+    stakes = Stakes(sample, spaces, view, label=str(column), nuisances=named, seed=seed)
+    if stakes.only:
+        stakes.watch(open_cells(start, crops, cells=cells, plates=plates)[0])
+    scan = _Scan(start, stakes)
     for operation in track(start.views[0].operations, "scan amplitudes", shown=progress):
         scan.choose(operation, budget=budget, draws=draws)
     used: dict[str, Any] = {"columns": [str(column)]}
@@ -153,6 +163,12 @@ def suggest(
     if out is not None:
         result.save(out)
     return result
+
+
+def _trained_on(base: Protocol, crops: Crops) -> Protocol:
+    """Give a protocol whose training is long enough for so many cells."""
+    cells = int((~held_out(crops.obs)).sum())
+    return base.model_copy(update={"training": long_enough(cells, base.training)})
 
 
 def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
@@ -171,57 +187,11 @@ def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
     )
 
 
-def _nothing_to_bridge(standing: Together, label: str) -> str:
-    """Say why no nuisance shows what operations are worth having."""
-    names = " and ".join(standing.nuisances)
-    if not names:
-        return (
-            "these cells lie on one plate, and nothing shows what should be bridged: give cells of "
-            "several plates or batches, or name a column that should not matter with --nuisance"
-        )
-    if all(len(groups.names) < 2 for _, groups in standing.nuisances.values()):
-        return (
-            f"{names}: no value of {label} lies in more than one, so that their differences cannot be "
-            "told from those of classes: give plates that share classes, controls say, or name "
-            "another column with --nuisance"
-        )
-    return (
-        f"{names}: cells of one {label} do not differ by it, so that there is nothing to bridge and to "
-        "choose by: take a protocol that is there, or name a column by which they do with --nuisance"
-    )
-
-
 class _Scan:
     """The candidates in turn, and what is kept of them."""
 
-    def __init__(
-        self,
-        start: Protocol,
-        crops: Crops,
-        sample: Cells,
-        label: str,
-        nuisances: Mapping[str, str],
-        reference: str,
-        weights: str | Path | None,
-        seed: int,
-    ) -> None:
-        self.start, self.sample, self.seed = start, sample, seed
-        self.references = references_named(reference, sample.channels, weights=weights, seed=seed)
-        self.view = cases_of(start, sample.channels, crops.mask_names, [1.0])[-1].views[0]
-        features = {one.name: sample.unchanged(self.view, one) for one in self.references}
-        self.standing = Together(
-            self.references, features, sample.obs, label=label, nuisances=nuisances
-        )
-        if not len(self.standing.visible()):
-            raise StudyError(
-                f"no two values of {label} can be told apart in these {len(sample.obs)} cells: "
-                "give more cells (--cells), other plates, or another label"
-            )
-        self.nuisances = [
-            name for name in nuisances if self.standing.nuisance_separation(name) > 0.05
-        ]
-        if not self.nuisances:
-            raise StudyError(_nothing_to_bridge(self.standing, label.removeprefix("Metadata_")))
+    def __init__(self, start: Protocol, stakes: Stakes) -> None:
+        self.start, self.stakes = start, stakes
         self.rows: list[dict[str, Any]] = []
         self.kept: list[Operation] = []
         self.dropped: dict[str, str] = {}
@@ -243,30 +213,11 @@ class _Scan:
         self, operations: Sequence[Operation], name: str, amplitude: str, share: float, draws: int
     ) -> dict[str, Any]:
         """Measure one amplitude of an operation, or several operations."""
-        case = Case(name, "", share, (self.view.made_of(operations),))
-        made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
-        moved = self.standing.moved(made)
-        cost, contrast = self._dearest(moved)
-        row = {
-            "operation": name,
-            "amplitude": amplitude,
-            "share": share,
-            "cost": cost,
-            "mean_cost": self.standing.cost(moved),
-            "bridged": float(np.mean([self.standing.bridged(n, moved) for n in self.nuisances])),
-            "contrast": contrast,
-            "chosen": False,
-        }
-        self.rows.append(row)
-        return row
-
-    def _dearest(self, moved: list[Moved]) -> tuple[float, str]:
-        """Find the visible contrast that loses most."""
-        before, after = self.standing.pairs, self.standing.separations(moved)
-        names = self.standing.groups.names
-        losses = [(1 - after[a, b] / before[a, b], a, b) for a, b in self.standing.visible()]
-        most, a, b = max(losses)
-        return float(most), f"{names[a]} against {names[b]}"
+        case = Case(name, "", share, (self.stakes.view.made_of(operations),))
+        effect = self.stakes.measure(case, draws=draws)
+        row = {"operation": name, "amplitude": amplitude, "share": share, **asdict(effect)}
+        self.rows.append({**row, "chosen": False})
+        return self.rows[-1]
 
     def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
         """Keep an operation with its reason, or say why not."""
@@ -282,7 +233,7 @@ class _Scan:
     def _told(self, row: Mapping[str, Any]) -> str:
         """Say what an amplitude, or all of them together, bridges and takes."""
         return (
-            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.nuisances)} differs by, and "
+            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.stakes.nuisances)} differs by, and "
             f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
             f"{row['contrast']} at most"
         )
@@ -302,12 +253,15 @@ class _Scan:
 
     def _one_contrast(self) -> str:
         """Say that one contrast, of two controls say, does not speak for other phenotypes."""
-        visible = self.standing.visible()
-        if len(visible) > 1:
+        if not self.stakes.only:
             return ""
-        a, b = (self.standing.groups.names[code] for code in visible[0])
+        if self.stakes.watched:
+            return (
+                f"labels show one contrast, {self.stakes.only}: for all other phenotypes speaks what wells of a "
+                "plate differ by, and what no well here shows may be erased"
+            )
         return (
-            f"one contrast chose, {a} against {b}, and what tells any other class may be erased: look at "
+            f"one contrast chose, {self.stakes.only}, and what tells any other class may be erased: look at "
             "more classes, or lower the budget"
         )
 
