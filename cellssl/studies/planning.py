@@ -8,6 +8,7 @@ from typing import Any
 
 from cellssl.errors import ProtocolError, StudyError, nearest
 from cellssl.protocols import Protocol, extend, load, resolve
+from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
 __all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs"]
@@ -155,7 +156,15 @@ def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
         change["views"] = other.to_dict()["views"]
         if other.labels_used is not None:  # views that were chosen by labels bring them along
             change.setdefault("labels_used", other.to_dict()["labels_used"])
-    return _extended(protocol, {"name": setting.name, **change}, source)
+    try:
+        return _extended(protocol, {"name": setting.name, **change}, source)
+    except StudyError as error:
+        if setting.name not in SAID_OF_SETTINGS:
+            raise
+        raise StudyError(
+            f"{error}\n{source}: {setting.name!r} is what settings say; if {setting.axis!r} is a setting, "
+            "write its axis's name above it"
+        ) from error
 
 
 def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Protocol:

@@ -31,7 +31,9 @@ def test_cells_are_counted(table):
 
 
 def test_a_small_block_is_drawn_on_the_plate_that_others_show():
-    block = pd.DataFrame({"Metadata_Plate": "P", "Metadata_Well": [*["A1", "A2", "A3", "B1", "B2", "B3"]]})
+    block = pd.DataFrame(
+        {"Metadata_Plate": "P", "Metadata_Well": [*["A1", "A2", "A3", "B1", "B2", "B3"]]}
+    )
     other = pd.DataFrame({"Metadata_Plate": "Q", "Metadata_Well": ["slide 7", "H12"]})
 
     def shape(table):
