@@ -47,8 +47,8 @@ Head = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        help="The column to score against. (default: MOA, Phenotype, Compound, Control or Class, the first "
-        "there; controls before compounds that are not repeated)"
+        help="The column to score against. (default: MOA, Phenotype, Compound, Gene, Control or Class, the "
+        "first there; controls before compounds or genes that are not repeated)"
     ),
 ]
 Where = Annotated[

@@ -92,12 +92,15 @@ def plan(
     if len(firsts) > MOST_ROWS:
         say(f"… and {len(firsts) - MOST_ROWS} more")
     cost = cellssl.studies.estimate(loaded, crops, device=device, progress=shown())
+    timed = f"timed: {counted(cost.timed, 'combination')}"
+    if cost.timed < len(firsts):
+        timed += "; those that differ in amplitudes alone take as long"
     say(
         f"{counted(cost.runs, 'run')}: {counted(len(firsts), 'combination')}, "
         f"{counted(loaded.seeds, 'seed')} each; about "
         f"{_duration(cost.seconds)} of training one after the other on this device, "
         f"{_duration(cost.seconds / cost.runs)} each; embedding and scoring come on top "
-        f"({cost.timed} of the combinations were timed, those that differ in amplitudes once)"
+        f"({timed})"
     )
 
 

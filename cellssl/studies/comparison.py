@@ -85,8 +85,8 @@ def compare(
     out
         The folder for everything that is made.
     label
-        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Compound, Control or
-        Class when left out, see `cellssl.phenotypes.usual_label`.
+        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Compound, Gene,
+        Control or Class when left out, see `cellssl.phenotypes.usual_label`.
     baselines
         Model names mapped to weight files (None: by name); resnet101, random and simple-features
         when left out.

@@ -22,6 +22,7 @@ from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.planning import base_protocol, plain, plan_runs
+from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 
 __all__ = [
@@ -117,7 +118,7 @@ def score_study(
     )
     measured = measure_embeddings(
         [*paths, *dict.fromkeys(beside.values())],
-        label=study.label,
+        label=study_label(study, Crops.open(crops).obs),
         subsets=study.subsets or None,
         held_out=study.held_out,
         used_plates=used_plates,

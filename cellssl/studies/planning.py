@@ -11,7 +11,7 @@ from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs"]
+__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs", "twins"]
 
 _SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
@@ -65,6 +65,29 @@ def plan_runs(study: Study) -> list[PlannedRun]:
         for seed in range(study.seeds)
         for name, (settings, protocol) in combinations.items()
     ]
+
+
+def twins(runs: Sequence[PlannedRun]) -> list[tuple[str, ...]]:
+    """Find the combinations whose protocols differ in nothing but names and prose.
+
+    Examples
+    --------
+    >>> from cellssl.studies import load_study
+    >>> twins(plan_runs(load_study("bbbc021-combination")))
+    []
+    """
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        values = run.protocol.to_dict() | {"name": "", "description": ""}
+        alike.setdefault(repr(_without_prose(values)), []).append(run.combination)
+    return list(dict.fromkeys(tuple(names) for names in alike.values() if len(names) > 1))
+
+
+def _without_prose(value: Any) -> Any:
+    """Leave out why operations are there."""
+    if isinstance(value, Mapping):
+        return {key: _without_prose(one) for key, one in value.items() if key != "because"}
+    return [_without_prose(one) for one in value] if isinstance(value, list) else value
 
 
 def _combinations(study: Study) -> dict[str, tuple[dict[str, str], Protocol]]:

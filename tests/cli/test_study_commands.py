@@ -57,6 +57,7 @@ def test_from_plan_to_pairs(files: tuple[Path, Path, Path]) -> None:
     few = ("--seeds", 2, "--device", "cpu")
     told = run("plan", study, crops, *few).output
     assert "4 runs: 2 combinations, 2 seeds each" in told
+    assert "(timed: 2 combinations)" in told
     assert told.count("beyond the stored crops") == 1
     assert "need no mirror (expert)" in told.replace("\n", " ")
     done = run("run", study, crops, "-o", out, *few)
