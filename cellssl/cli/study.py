@@ -11,7 +11,7 @@ from cellssl.cli.options import (
     Baselines,
     CropFile,
     Device,
-    Out,
+    OutFolder,
     UsedPlates,
     Weights,
     parse_baselines,
@@ -136,7 +136,10 @@ def audit(
 ) -> None:
     """Rank a study's settings before any is trained, by how far their views leave classes apart."""
     import cellssl.studies
+    from cellssl.files import check_folder
 
+    if out is not None:
+        check_folder(out)
     found = cellssl.studies.rank_settings(
         cellssl.studies.load_study(study),
         crops,
@@ -203,7 +206,7 @@ def _correlation(row: "Mapping[Hashable, Any]") -> str:
 def run(
     study: Name,
     crops: CropFile,
-    out: Out,
+    out: OutFolder,
     set_: Settings = None,
     seeds: Seeds = None,
     baseline: Baselines = None,

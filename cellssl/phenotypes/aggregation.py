@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import row_names
 from cellssl.errors import EmbeddingError
-from cellssl.files import make_folder
+from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.exporting import export_embedding, write_embedding
@@ -78,10 +78,12 @@ def aggregate_profiles(
     EmbeddingError
         When level, statistic or the file's ending is unknown, or a column is missing.
     """
-    if out is not None and not Path(out).name.lower().endswith(SUFFIXES):
-        raise EmbeddingError(
-            f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
-        )
+    if out is not None:
+        check_file(out)
+        if not Path(out).name.lower().endswith(SUFFIXES):
+            raise EmbeddingError(
+                f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
+            )
     check_features(adata)
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
