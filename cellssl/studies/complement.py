@@ -72,8 +72,8 @@ def complement(
     StudyError
         When fewer than two combinations are finished.
     """
-    crops, out = Path(crops), Path(out)
-    there = embedded_runs(study, crops, out)
+    out, opened = Path(out), Crops.open(crops)
+    there = embedded_runs(study, opened.path, out)
     names = list(dict.fromkeys(name for name, _ in there))
     if len(names) < 2:
         raise StudyError(
@@ -84,7 +84,7 @@ def complement(
         for a, b in itertools.combinations_with_replacement(names, 2)
         if a != b or study.seeds > 1
     }
-    label = study_label(study, Crops.open(crops).obs)
+    label = study_label(study, opened.obs)
     measured = _measure(study, there, pairs, out, label=label, progress=progress)
     gains = pd.DataFrame(_gains(measured, pairs))
     if gains.empty or not _two_protocols(gains).any():

@@ -110,9 +110,9 @@ def score_study(
             f"{study.name} does not score held-out plates, so that there are no used ones beside them: "
             "leave --used-plates out, or put `held_out: true` into the study"
         )
-    crops, out = Path(crops), Path(out)
+    out, opened = Path(out), Crops.open(crops)
+    crops = opened.path
     there = embedded_runs(study, crops, out)
-    opened = Crops.open(crops)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
     beside, absent = embed_baselines(

@@ -114,7 +114,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
 
 
 def _highest(rows: pd.DataFrame) -> "pd.Series | None":
-    return None if rows.empty else rows.sort_values("value").iloc[-1]
+    return None if rows.empty else rows.iloc[int(rows["value"].to_numpy().argmax())]
 
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
@@ -123,7 +123,7 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
     value, low, high = row["difference"], row["low"], row["high"]
-    text = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) {reference['embedding']}"
+    text = f"{value:+z.3f} ({low:+z.3f} to {high:+z.3f}) {reference['embedding']}"
     return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
 
 
@@ -167,7 +167,7 @@ def _with_interval(row: "pd.Series | None") -> str:
     if row is None:
         return "–"
     places = 1 if row["metric"] == "clusters_leiden" else 3
-    value, low, high = (f"{row[name]:.{places}f}" for name in ("value", "low", "high"))
+    value, low, high = (f"{row[name]:z.{places}f}" for name in ("value", "low", "high"))
     if low == high:  # one training, and nothing is resampled
         return value
     return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
@@ -186,7 +186,7 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
         [
             str(row["embedding_b"]),
             METRICS[str(row["metric"])],
-            f"{-row['difference']:+.3f} ({-row['high']:+.3f} to {-row['low']:+.3f})",
+            f"{-row['difference']:+z.3f} ({-row['high']:+z.3f} to {-row['low']:+z.3f})",
             "apart" if row["apart"] else "",
         ]
         for _, row in own.iterrows()

@@ -7,6 +7,7 @@ from typing import Any
 from cellssl.crops import Crops
 from cellssl.report.page import Bullets, Fold, Section, Table, Text
 from cellssl.studies.outcome import Outcome
+from cellssl.studies.planning import plan_runs, twins
 from cellssl.studies.study import SAVED, Study
 from cellssl.words import counted, listed
 
@@ -19,6 +20,9 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
     if outcome.missing:
         blocks.append(Table(["run", "state"], [list(row) for row in outcome.missing.items()]))
     blocks.append(Bullets(_said(study, outcome)))
+    for alike in twins(plan_runs(study)):
+        text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
+        blocks.append(Text(text, "warning"))
     places = {name: _place(one) for name, one in outcome.environments.items()}
     if len(set(places.values())) > 1:
         text = (
@@ -44,15 +48,16 @@ def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
     """Say what was trained on what, where, when, and by which command."""
     measured = outcome.measured
     only = f", only where {study.where}" if study.where else ""
-    seeds = "seed 0" if study.seeds == 1 else f"seeds 0 to {study.seeds - 1}"
+    numbers = [str(seed) for seed in range(study.seeds)]
+    seeds = f"seed{'s' * (study.seeds > 1)} {listed(numbers, most=9)}"
     command = ["cellssl", "study", "run", SAVED, str(outcome.crops.path), "-o", "FOLDER"]
     return [
         ("Protocol:", f"{study.protocol}, each combination with {seeds}"),
         ("Cells:", _cells(outcome.crops)),
         (
             "Scored:",
-            f"{counted(measured.counts['scored'], 'cell')} by {measured.label}{only}, normalisation "
-            f"{measured.normalisation}",
+            f"{counted(measured.counts['scored'], 'cell')} by {measured.label.removeprefix('Metadata_')}{only}, "
+            f"normalisation {measured.normalisation}",
         ),
         ("Trained:", _trained(list(outcome.environments.values()))),
         ("Again:", f"{shlex.join(command)} ({SAVED}, beside this page, holds all settings)"),

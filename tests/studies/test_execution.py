@@ -185,6 +185,16 @@ def test_other_crops_are_not_taken_for_finished(
         score_study(tiny, other, carried_out, device="cpu", progress=False)
 
 
+def test_a_crop_folder_is_its_file(tiny: Study, carried_out: Path, cells: Path) -> None:
+    assert cells.name == "crops.h5ad"
+    states = run_states(tiny, carried_out, cells.parent)
+    assert set(states["state"]) == {"finished"}
+    assert carry_out(tiny, cells.parent, carried_out, device="cpu", progress=False) == {}
+    (cells.parent / "notes.txt").touch()  # what else lies in the folder says nothing of the crops
+    found = score_study(tiny, cells.parent, carried_out, device="cpu", progress=False)
+    assert found.crops.path == cells
+
+
 def changed(tiny: Study, **values: object) -> Study:
     return Study.model_validate({**tiny.model_dump(), **values})
 

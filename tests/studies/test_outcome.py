@@ -94,11 +94,31 @@ def test_the_page_says_what_was_run_on_what_where_and_when(
     assert "crops.h5ad, 72 cells on 2 plates (P1 and P2); DAPI, Tubulin, Actin, 32 px" in text
     assert f"{made['date'][:10]}, on cpu (1 thread, {made['platform']}); cellssl " in text
     assert f"torch {made['packages']['torch']}" in text
-    assert "each combination with seeds 0 to 1" in text
+    assert "each combination with seeds 0 and 1" in text
+    assert "72 cells by MOA, normalisation standardise" in text
     assert f"cellssl study run study.yaml {cells} -o FOLDER (study.yaml, beside" in text
     assert "not all made on the same device" not in text
     for table in outcome.folder.glob("*.csv"):  # an interrupted study has the same tables
         assert not re.search(r"\d{4}-\d\d-\d\d", table.read_text()), table.name
+
+
+def test_the_page_says_which_settings_repeat_each_other(tiny: Study, outcome: Outcome) -> None:
+    views = {"expert": {}, "again": {}, "geometry": {"keep": ["rotate", "flip"]}}
+    twice = Study.model_validate({**tiny.model_dump(), "axes": {"views": views}})
+    told = "expert and again are one protocol under 2 names"
+    assert told in write_study_page(twice, outcome).read_text()
+    assert "one protocol under" not in write_study_page(tiny, outcome).read_text()
+
+
+def test_the_first_of_equals_is_the_best(tiny: Study, outcome: Outcome) -> None:
+    scores = outcome.scores[outcome.scores["embedding"] == "expert"]
+    again = scores.assign(embedding="geometry", views="geometry")
+    equal = replace(outcome, scores=pd.concat([scores, again], ignore_index=True), baselines=())
+    text = write_study_page(tiny, equal).read_text()
+    found = text[text.index("What was found") : text.index("Which protocol tells most")]
+    best = re.findall(r"<td>protocol</td><td>(\w+)</td>", found)
+    assert best
+    assert set(best) == {"expert"}
 
 
 def test_the_page_says_which_runs_were_made_elsewhere(tiny: Study, outcome: Outcome) -> None:
