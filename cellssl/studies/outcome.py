@@ -163,11 +163,17 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
     StudyError
         When there is none.
     """
+    runs = plan_runs(study)
     there = {
         (run.combination, run.seed): run_folder(out, run) / EMBEDDING
-        for run in plan_runs(study)
+        for run in runs
         if finished(run_folder(out, run), run, study.where, crops)
     }
+    if not there and any(finished(run_folder(out, run), run, study.where) for run in runs):
+        raise StudyError(
+            f"no run of {study.name} on {crops} is finished in {out}: those that are finished there are of "
+            "other crops, or of these before they were changed; give theirs, or run the study on these"
+        )
     if not there:
         raise StudyError(
             f"no run of {study.name} on {crops} is finished in {out}: `cellssl study run` it first, "

@@ -181,7 +181,7 @@ def test_other_crops_are_not_taken_for_finished(
     os.utime(other, ns=(1, 1))
     states = run_states(tiny, carried_out, other)
     assert set(states["state"]) == {"finished, but of other crops or settings"}
-    with pytest.raises(StudyError, match=r"no run of tiny on .* is finished in"):
+    with pytest.raises(StudyError, match=r"is finished in .*: those that .* of other crops"):
         score_study(tiny, other, carried_out, device="cpu", progress=False)
 
 
