@@ -17,6 +17,7 @@ __all__ = [
     "bare_name",
     "find_column",
     "is_text",
+    "row_names",
     "text_array",
     "texts_of",
 ]
@@ -69,6 +70,19 @@ def text_array(texts: "pd.Series | pd.Index") -> "NDArray[np.str_]":
     ['A01', 'B2']
     """
     return texts.to_numpy(dtype=object).astype(str)
+
+
+def row_names(table: "pd.DataFrame") -> list[str]:
+    """Name each row by its values joined by ``/``: of a cell's place and number its name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row_names(pd.DataFrame({"Metadata_Plate": ["P1"], "Metadata_Well": ["A01"], "Site": [2]}))
+    ['P1/A01/2']
+    """
+    parts = [text_array(table[name]).tolist() for name in table]
+    return ["/".join(row) for row in zip(*parts, strict=True)]
 
 
 def agent_column(obs: "pd.DataFrame") -> str | None:

@@ -18,7 +18,22 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["atomic", "locked", "make_folder", "sha256", "write_csv"]
+__all__ = [
+    "atomic",
+    "check_file",
+    "check_folder",
+    "locked",
+    "make_folder",
+    "sha256",
+    "write_csv",
+]
+
+
+# Whoever calls a folder so has a file in mind.
+_ENDS_OF_FILES = (
+    *(".csv", ".gz", ".h5", ".h5ad", ".h5sc", ".html", ".json", ".npy", ".npz", ".parquet", ".pdf"),
+    *(".png", ".pt", ".svg", ".tif", ".tiff", ".yaml", ".yml", ".zarr"),
+)
 
 
 @contextmanager
@@ -38,6 +53,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     'a,b'
     """
     path = Path(path)
+    check_file(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     part = Path(name)
@@ -65,15 +81,46 @@ def _umask() -> int:
     return mask
 
 
+def check_folder(path: str | Path) -> None:
+    """Make sure, before the work, that a folder may be called so.
+
+    Raises
+    ------
+    CellsslError
+        When it is a file, or is not there and called like one.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise CellsslError(f"{path} is a file, but a folder is wanted: choose another with --out.")
+    if path.suffix.lower() in _ENDS_OF_FILES and not path.is_dir():
+        raise CellsslError(
+            f"{path} is called like a file, but a folder is wanted, for several files: leave the end out, "
+            f"as in --out {path.with_suffix('')}."
+        )
+
+
+def check_file(path: str | Path) -> None:
+    """Make sure, before the work, that no folder is in a file's place.
+
+    Raises
+    ------
+    CellsslError
+        When there is one.
+    """
+    if Path(path).is_dir():
+        raise CellsslError(f"{path} is a folder, but a file is to be written: name one with --out.")
+
+
 def make_folder(path: str | Path) -> Path:
     """Make a folder (and its parents) and make sure that files can be written there.
 
     Raises
     ------
     CellsslError
-        When it cannot be made, is a file, or is not writable.
+        When it is a file, or called like one, cannot be made, or is not writable.
     """
     path = Path(path)
+    check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

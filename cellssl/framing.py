@@ -1,10 +1,11 @@
-"""How large a nucleus is, and how much of its cell a window shows."""
+"""How large a nucleus is, how much of its cell a window shows, and how coarse its pixels may be."""
 
 import math
 
-__all__ = ["LOST", "VIEW", "diameter_of", "view_for"]
+__all__ = ["LOST", "MOST_BINNED", "VIEW", "diameter_of", "view_for"]
 
 LOST = 8.0  # diameters of a nucleus: a window of more shows many cells
+MOST_BINNED = 16  # px, side of the blocks that are averaged: of 16 bits their sums stay exact
 VIEW = 2.5  # diameters: a cell with its surroundings
 _LEAST = 8  # px
 

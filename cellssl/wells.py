@@ -8,8 +8,9 @@ from cellssl.errors import PlateError
 __all__ = [
     "PLATES",
     "ROWS",
+    "is_well",
     "normalise_well",
-    "plates_with",
+    "plate_format",
     "well_from",
     "well_or_name",
     "well_place",
@@ -47,6 +48,21 @@ def normalise_well(name: str) -> str:
     return well_from(found[1], found[2])
 
 
+def is_well(name: object) -> bool:
+    """Say whether a name is a well's, and not a slide's, say.
+
+    Examples
+    --------
+    >>> is_well("b3"), is_well("slide 7")
+    (True, False)
+    """
+    try:
+        normalise_well(str(name))
+    except PlateError:
+        return False
+    return True
+
+
 def well_or_name(name: object) -> str:
     """Give a well its one spelling; what is no well, as a slide's name, stays.
 
@@ -55,10 +71,7 @@ def well_or_name(name: object) -> str:
     >>> well_or_name("b3"), well_or_name("slide 7")
     ('B03', 'slide 7')
     """
-    try:
-        return normalise_well(str(name))
-    except PlateError:
-        return str(name).strip()
+    return normalise_well(str(name)) if is_well(name) else str(name).strip()
 
 
 def well_from(row: str, column: str) -> str:
@@ -102,17 +115,27 @@ def well_place(name: str) -> tuple[int, int]:
     return ROWS.index(well[:-2]), int(well[-2:]) - 1
 
 
-def plates_with(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """List the usual plates that have all these places, as rows and columns, the smallest first.
+def plate_format(places: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Tell rows and columns of the plate that wells lie on, from their places.
+
+    Some wells may be the corner of any larger plate: the smallest usual one that has them is taken from
+    96 wells on. A smaller one is, where they show it: they reach its last row and its last column,
+    and three quarters of it are there.
 
     Examples
     --------
-    >>> plates_with([(0, 0), (7, 12)])
-    [(16, 24), (32, 48)]
+    >>> plate_format([(0, 0), (7, 12)])
+    (16, 24)
+    >>> plate_format([(0, 0), (0, 1), (0, 2)])
+    (8, 12)
+    >>> plate_format((row, column) for row in range(4) for column in range(6) if row != column)
+    (4, 6)
     """
     there = set(places)
-    return [
+    height, width = (max((place[axis] for place in there), default=0) + 1 for axis in (0, 1))
+    return next(
         (rows, columns)
         for rows, columns in PLATES
-        if all(row < rows and column < columns for row, column in there)
-    ]
+        if (rows >= 8 and rows >= height and columns >= width)
+        or ((rows, columns) == (height, width) and 4 * len(there) >= 3 * rows * columns)
+    )

@@ -15,7 +15,7 @@ from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usua
 from cellssl.cells.parts import Part, facts_type, read_facts
 from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks
-from cellssl.columns import AREA
+from cellssl.columns import AREA, row_names
 from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
 from cellssl.files import atomic
@@ -224,7 +224,7 @@ class Assembly:
         cells = np.concatenate([own.part.cells for own in judged.values()])
         field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
         center = (cells["center"] + 0.5) * by - 0.5
-        places = fields[FIELD].map(str).agg("/".join, axis=1).to_numpy(object)[field]
+        places = np.array(row_names(fields[FIELD]), dtype=object)[field]
         return pd.DataFrame(
             {
                 **{name: fields[name].array.take(field) for name in self._metadata},

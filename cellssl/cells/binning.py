@@ -28,7 +28,7 @@ def bin_pixels(plane: np.ndarray, by: int) -> np.ndarray:
     if by == 1:
         return plane
     height, width = (side // by for side in plane.shape)
-    # Sums are exact for whole numbers of 16 bits in blocks of up to 16 pixels a side.
+    # Sums are exact for whole numbers of 16 bits in blocks of up to MOST_BINNED pixels a side.
     sums = np.zeros((height, width), np.float32 if plane.itemsize < 4 else np.float64)
     for y in range(by):  # five times as fast as a sum over two axes
         for x in range(by):

@@ -23,7 +23,7 @@ from cellssl.cells.tasks import Tasks
 from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
-from cellssl.framing import LOST, VIEW, view_for
+from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.plates.tables import FIELD
@@ -35,7 +35,6 @@ _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned
-_MOST_BINNED = 16
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
@@ -120,8 +119,8 @@ def crop(
     check_reasons(keep)
     if size < 2:
         raise CropError(f"got crops of {size} px, wanted 2 or more")
-    if not 1 <= binning <= _MOST_BINNED:
-        raise CropError(f"got a binning of {binning}, wanted 1 (none) to {_MOST_BINNED}")
+    if not 1 <= binning <= MOST_BINNED:
+        raise CropError(f"got a binning of {binning}, wanted 1 (none) to {MOST_BINNED}")
     if not len(index.fields):
         raise CropError(
             "the index has no complete field: look at its problems (`cellssl plates index` lists them, "
@@ -280,7 +279,7 @@ def _binned_advice(diameter: float, binning: int) -> str:
     """Say which binning spares time and room where views would be wide; nothing where it spares none."""
     wanted = VIEW * diameter
     by = int(wanted // (_WIDE / 2))
-    if wanted < _WIDE or binning * by > _MOST_BINNED:
+    if wanted < _WIDE or binning * by > MOST_BINNED:
         return ""
     view = view_for(diameter / by)
     return (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, Out, Seed
+from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @command(app, "cluster")
 def cluster(
     embedding: EmbeddingFile,
-    out: Out,
+    out: OutFolder,
     resolution: Annotated[
         float | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli.application import downloads
-from cellssl.cli.options import Out
+from cellssl.cli.options import OutFolder
 from cellssl.cli.shell import command, say, show_table, shown
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def list_(
 @command(downloads, "get")
 def get(
     name: Name,
-    out: Out,
+    out: OutFolder,
     part: Parts = None,
     workers: Annotated[int, typer.Option(min=1, help="Files at the same time.")] = 4,
 ) -> None:
@@ -77,7 +77,7 @@ def get(
 
 
 @command(downloads, "verify")
-def verify(name: Name, out: Out, part: Parts = None) -> None:
+def verify(name: Name, out: OutFolder, part: Parts = None) -> None:
     """Check size and hash of all that was downloaded; nothing is changed or fetched."""
     from cellssl.datasets.downloads import DataError, verify_data
 

@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import CropFile, Device, Head, ManyDevices, Out, TrainingChanges, Weights
+from cellssl.cli.options import (
+    CropFile,
+    Device,
+    Head,
+    ManyDevices,
+    Out,
+    OutFolder,
+    TrainingChanges,
+    Weights,
+)
 from cellssl.cli.results import say_combined
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
@@ -15,7 +24,7 @@ from cellssl.errors import CellsslError
 def train(
     crops: CropFile,
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="A protocol's name or file.")],
-    out: Out,
+    out: OutFolder,
     changes: TrainingChanges,
     many: ManyDevices,
     label: Annotated[

@@ -23,6 +23,7 @@ __all__ = [
     "ManyDevices",
     "Normalisation",
     "Out",
+    "OutFolder",
     "Seed",
     "Subsets",
     "TrainingChanges",
@@ -35,7 +36,10 @@ __all__ = [
     "parse_pairs",
 ]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where the result is written.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The file that is written.")]
+OutFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder that results are written to; it is made.")
+]
 CropFile = Annotated[Path, typer.Argument(help="The crop file (crops.h5ad).", show_default=False)]
 Head = Annotated[
     str | None,
@@ -47,8 +51,8 @@ Head = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        help="The column to score against. (default: MOA, Phenotype, Compound, Control or Class, the first "
-        "there; controls before compounds that are not repeated)"
+        help="The column to score against. (default: MOA, Phenotype, Compound, Gene, Control or Class, the "
+        "first there; controls before compounds or genes that are not repeated)"
     ),
 ]
 Where = Annotated[

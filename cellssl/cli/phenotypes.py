@@ -17,6 +17,7 @@ from cellssl.cli.options import (
     Label,
     Normalisation,
     Out,
+    OutFolder,
     Subsets,
     TrainingChanges,
     UsedPlates,
@@ -38,7 +39,7 @@ Embeddings = Annotated[
 @command(app, "evaluate")
 def evaluate(
     embeddings: Embeddings,
-    out: Out,
+    out: OutFolder,
     label: Label = None,
     where: Where = None,
     groups: Groups = "auto",
@@ -54,7 +55,9 @@ def evaluate(
 ) -> None:
     """Score embeddings against a label, side by side on the same cells."""
     import cellssl.phenotypes
+    from cellssl.files import check_folder
 
+    check_folder(out)
     measured = cellssl.phenotypes.measure_embeddings(
         embeddings,
         label=label,
@@ -126,7 +129,7 @@ def export(
 @command(app, "compare")
 def compare(
     crops: CropFile,
-    out: Out,
+    out: OutFolder,
     protocol: Annotated[
         list[str], typer.Option("--protocol", "-p", help="A protocol's name or file; repeated.")
     ],

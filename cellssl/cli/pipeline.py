@@ -11,7 +11,7 @@ from cellssl.cli.options import (
     Device,
     HeldOut,
     Label,
-    Out,
+    OutFolder,
     TrainingChanges,
     parse_baselines,
 )
@@ -30,7 +30,7 @@ def run(
             show_default=False,
         ),
     ],
-    out: Out,
+    out: OutFolder,
     files: PlateFiles,
     segmentation: Segmentation,
     cutting: Cutting,
@@ -106,7 +106,7 @@ def run(
 
 @command(app, "demo")
 def demo(
-    out: Out = Path("cellssl-demo"),
+    out: OutFolder = Path("cellssl-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated plates and the training.")] = 0,
     device: Device = "auto",
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app, plates
-from cellssl.cli.options import Out
+from cellssl.cli.options import Out, OutFolder
 from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import texts_of
@@ -44,7 +44,7 @@ def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> No
 @command(app, "crop")
 def crop(
     plate: Plate,
-    out: Out,
+    out: OutFolder,
     files: PlateFiles,
     segmentation: Segmentation,
     cutting: Cutting,

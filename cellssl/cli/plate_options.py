@@ -8,6 +8,7 @@ import typer
 
 from cellssl.cli.options import Workers, parse_pairs
 from cellssl.errors import CellsslError
+from cellssl.framing import MOST_BINNED
 
 if TYPE_CHECKING:
     from cellssl.cells import Segmenter
@@ -176,7 +177,7 @@ class Cutting:
         int,
         typer.Option(
             min=1,
-            max=16,
+            max=MOST_BINNED,
             help="Average blocks of so many pixels a side as images are read: 2 makes of 40x 20x. Sizes in pixels "
             "then mean binned ones.",
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, Out, Seed
+from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def profiles(
 @command(app, "similarity")
 def similarity(
     embedding: EmbeddingFile,
-    out: Out,
+    out: OutFolder,
     treatment: Annotated[
         list[str] | None,
         typer.Option(help="Show the neighbours of this one, as 'taxol 0.3'; may be repeated."),
@@ -105,9 +105,11 @@ def similarity(
 ) -> None:
     """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
     from cellssl.errors import EmbeddingError
+    from cellssl.files import check_folder
     from cellssl.phenotypes import read_embedding, require_label
     from cellssl.phenotypes import similarity as compare
 
+    check_folder(out)
     cells = read_embedding(embedding)
     column = require_label(cells.obs, label) if label else "auto"
     found = compare(

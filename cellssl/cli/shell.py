@@ -101,7 +101,7 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 class _Messages(logging.Handler):
-    """Prints messages as plain lines; warnings are marked, and said once in a command."""
+    """Prints messages as plain lines, each once in a command; warnings are marked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,13 +109,11 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
-        warns = record.levelno >= logging.WARNING
-        if warns and record.getMessage() in self._said:
+        text, warns = record.getMessage(), record.levelno >= logging.WARNING
+        if text in self._said:
             return
-        self._said.add(record.getMessage())
-        text = (
-            f"{record.levelname.lower()}: {record.getMessage()}" if warns else record.getMessage()
-        )
+        self._said.add(text)
+        text = f"{record.levelname.lower()}: {text}" if warns else text
         console.print(text, markup=False, style="yellow" if warns else None)
 
 

@@ -11,7 +11,7 @@ from cellssl.cli.options import (
     Baselines,
     CropFile,
     Device,
-    Out,
+    OutFolder,
     UsedPlates,
     Weights,
     parse_baselines,
@@ -92,12 +92,15 @@ def plan(
     if len(firsts) > MOST_ROWS:
         say(f"… and {len(firsts) - MOST_ROWS} more")
     cost = cellssl.studies.estimate(loaded, crops, device=device, progress=shown())
+    timed = f"timed: {counted(cost.timed, 'combination')}"
+    if cost.timed < len(firsts):
+        timed += "; those that differ in amplitudes alone take as long"
     say(
         f"{counted(cost.runs, 'run')}: {counted(len(firsts), 'combination')}, "
         f"{counted(loaded.seeds, 'seed')} each; about "
         f"{_duration(cost.seconds)} of training one after the other on this device, "
         f"{_duration(cost.seconds / cost.runs)} each; embedding and scoring come on top "
-        f"({cost.timed} of the combinations were timed, those that differ in amplitudes once)"
+        f"({timed})"
     )
 
 
@@ -133,7 +136,10 @@ def audit(
 ) -> None:
     """Rank a study's settings before any is trained, by how far their views leave classes apart."""
     import cellssl.studies
+    from cellssl.files import check_folder
 
+    if out is not None:
+        check_folder(out)
     found = cellssl.studies.rank_settings(
         cellssl.studies.load_study(study),
         crops,
@@ -200,7 +206,7 @@ def _correlation(row: "Mapping[Hashable, Any]") -> str:
 def run(
     study: Name,
     crops: CropFile,
-    out: Out,
+    out: OutFolder,
     set_: Settings = None,
     seeds: Seeds = None,
     baseline: Baselines = None,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
-from cellssl.columns import is_text
+from cellssl.columns import is_text, row_names
 from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import complete, read_cell_table
@@ -165,7 +165,7 @@ def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
 
 def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
     """Join DeepProfiler's index.csv, a row per field, by plate, well and site."""
-    names = cells[_PLACE].agg("/".join, axis=1) + "/" + cells["Metadata_Label"].astype(str)
+    names = row_names(cells[[*_PLACE, "Metadata_Label"]])
     if index is not None:
         table, columns = read_cell_table(index, {})
         fields = table.rename(columns=columns)

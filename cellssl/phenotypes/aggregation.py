@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import row_names
 from cellssl.errors import EmbeddingError
-from cellssl.files import make_folder
+from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.exporting import export_embedding, write_embedding
@@ -77,10 +78,12 @@ def aggregate_profiles(
     EmbeddingError
         When level, statistic or the file's ending is unknown, or a column is missing.
     """
-    if out is not None and not Path(out).name.lower().endswith(SUFFIXES):
-        raise EmbeddingError(
-            f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
-        )
+    if out is not None:
+        check_file(out)
+        if not Path(out).name.lower().endswith(SUFFIXES):
+            raise EmbeddingError(
+                f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
+            )
     check_features(adata)
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
@@ -93,7 +96,7 @@ def aggregate_profiles(
         table = grouped.first().reset_index()
     groups = np.asarray(keys.groupby(step, sort=True).ngroup(), dtype=np.int64)
     obs = _describe(adata.obs.iloc[codes], keys, groups, level)
-    obs.index = pd.Index(table[step].agg("/".join, axis=1).to_numpy())
+    obs.index = pd.Index(row_names(table[step]))
     result = ad.AnnData(values.astype(np.float32), obs=obs)
     result.var_names = adata.var_names
     made = {"level": level, "aggregate": statistic, "through_fields": through_fields}
@@ -165,6 +168,6 @@ def _describe(
     for depth, name in zip((3, 2, 1), COUNTS[1:], strict=True):
         place = list(PLACE[:depth])
         if depth > DEPTH[level] and place[-1] in keys:
-            known = keys[[one for one in place if one in keys]].agg("/".join, axis=1)
+            known = pd.Series(row_names(keys[[one for one in place if one in keys]]))
             made[name] = known.groupby(groups).nunique()
     return made

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cellssl.errors import PlateError
 from cellssl.phenotypes.columns import column_codes, well_names
-from cellssl.wells import plates_with, well_place
+from cellssl.wells import plate_format, well_place
 
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
@@ -49,7 +49,7 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
     ----------
     obs : DataFrame (m rows)
         `Metadata_Plate`, `Metadata_Batch`, and `Metadata_Well` as A01. The edge is the outermost row
-        and column of the smallest usual plate (6 to 1,536 wells) that holds every well.
+        and column of the plate that `plate_format` takes all the wells for.
     """
     plates, wells = column_codes(obs, "Metadata_Plate"), well_names(obs)
     by_well = None if wells is None else pd.factorize(wells)[0].astype(np.int64)
@@ -79,7 +79,7 @@ def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
     if not found:
         return None
     rows, columns = np.array(found).T + 1
-    height, width = plates_with(found)[0]
+    height, width = plate_format(found)
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
     places = {"row": rows, "column": columns, "edge": edge}
     return {name: values[codes].astype(np.int64) for name, values in places.items()}

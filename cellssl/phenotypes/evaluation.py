@@ -57,7 +57,7 @@ def evaluate(
         `uns["cellssl"]["seed"]` are repetitions. Only cells that all of them have are scored.
     label : str
         Column of obs with the classes, with or without ``Metadata_``; MOA, Phenotype, Compound,
-        Control or Class when left out, see `usual_label`. Cells without are left out and counted.
+        Gene, Control or Class when left out, see `usual_label`. Cells without are left out and counted.
     out : path, optional
         Folder for scores.csv, scores.json, per_class.csv, confusion.csv and (with two embeddings)
         differences.csv and class_differences.csv: see `Measurements.save`.

@@ -22,7 +22,9 @@ _USUAL = (
 )
 
 
-def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
+def choose_label(
+    obs: pd.DataFrame, label: str | None = None, *, option: str = "--label"
+) -> str | None:
     """Find the column to score against.
 
     Parameters
@@ -31,6 +33,8 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
         The cells.
     label : str, optional
         A column, with or without ``Metadata_``, in any case. When left out: see `usual_label`.
+    option : str
+        What names a column where the user is, for what is said.
 
     Returns
     -------
@@ -50,9 +54,7 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
     if label is None:
         usual = usual_label(obs)
         if usual is not None:
-            log.info("scoring against %s (--label chooses another)", usual)
-        else:
-            log.warning("no label to score against: give one with --label; the map needs none")
+            log.info("scoring against %s (%s chooses another)", usual, option)
         return usual
     found = find_column(obs.columns, label)
     if found is not None:
@@ -87,7 +89,7 @@ def _are_repeated(obs: pd.DataFrame, agent: str) -> bool:
     return bool((counts > 1).mean() > 0.5)
 
 
-def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
+def require_label(obs: pd.DataFrame, label: str | None = None, *, option: str = "--label") -> str:
     """Find the column to score against as `choose_label` does; there must be one.
 
     Raises
@@ -95,9 +97,9 @@ def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
     EmbeddingError
         When there is none.
     """
-    found = choose_label(obs, label)
+    found = choose_label(obs, label, option=option)
     if found is None:
-        raise EmbeddingError(f"scores need a label: give a column with --label. {_there(obs)}")
+        raise EmbeddingError(f"scores need a label: give a column with {option}. {_there(obs)}")
     return found
 
 

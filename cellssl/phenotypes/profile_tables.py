@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cellssl.columns import row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
@@ -202,9 +203,7 @@ def _cell_names(table: pd.DataFrame) -> pd.Index:
     if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
         return table.index.astype(str).rename(None)
     if all(name in table.columns for name in IDENTITY):
-        joined = (
-            table[list(IDENTITY)].astype(str).astype(object).fillna("nan").agg("/".join, axis=1)
-        )
+        joined = pd.Index(row_names(table[list(IDENTITY)]))
         if joined.is_unique:
-            return pd.Index(joined)
+            return joined
     return pd.Index([str(number) for number in range(len(table))])

@@ -44,6 +44,8 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     if not path.exists():
         raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
     kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
+    if path.is_dir() and kind != "zarr" and not is_profile_folder(path):
+        raise EmbeddingError(_no_embedding(path))
     if kind in ("h5ad", "zarr"):
         cells = from_mantispy(_read_anndata(path, kind))
     elif kind in ("csv", "parquet"):
@@ -53,11 +55,6 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
             raise EmbeddingError(no_features(str(path)))
     elif is_profile_folder(path):
         cells = read_profile_folder(path)
-    elif path.is_dir():
-        raise EmbeddingError(
-            f"{path} is a folder, and none that `cellssl export` wrote: DeepProfiler's own features are "
-            "taken over by `cellssl crops features`."
-        )
     else:
         raise EmbeddingError(
             f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
@@ -67,6 +64,17 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     provenance.setdefault("name", stem)
     cells.uns["cellssl"] = provenance
     return cells
+
+
+def _no_embedding(folder: Path) -> str:
+    """Say what to give in place of a folder: an embedding in it, or what makes one of DeepProfiler's features."""
+    inside = sorted(file.name for file in folder.glob("*.h5ad") if file.name != "crops.h5ad")
+    if inside:
+        return f"{folder} is a folder: name the file in it, {folder / inside[0]}."
+    return (
+        f"{folder} is a folder, and none that `cellssl export` wrote: crops get their features by `cellssl "
+        "embed`, DeepProfiler's own are taken over by `cellssl crops features`."
+    )
 
 
 def _read_anndata(path: Path, kind: str) -> ad.AnnData:

@@ -176,7 +176,7 @@ def _scorable_cells(
         outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
         raise EmbeddingError(
             f"no cell is left to score by {label}: of {len(obs):,} cells {counts['unlabelled']:,} have no "
-            f"{label}{outside}. Choose another column with --label."
+            f"{label}{outside}. Choose another column."
         )
     return chosen, counts
 

@@ -99,8 +99,8 @@ def run(
     crop_size
         Side of the stored crops in pixels; 1.5 times the protocol's view when left out.
     label
-        The obs column to score against; MOA, Phenotype, Compound, Control or Class when left out, the
-        first with two values; controls before compounds that are not repeated.
+        The obs column to score against; MOA, Phenotype, Compound, Gene, Control or Class when left out,
+        the first with two values; controls before compounds or genes that are not repeated.
     held_out
         Score only cells of plates whose labels the protocol does not use for its positives; without it a score that
         would ask for labels that training was given is refused, before anything is done.
@@ -222,7 +222,10 @@ def _check(
         masks=source.mask_names if isinstance(source, Crops) else to_come,
         columns=list(table.columns),
     )
-    return choose_label(table, label), choose_dose(table, dose)
+    chosen = choose_label(table, label)
+    if chosen is None:
+        _LOG.warning("no label to score against: give one with --label; the map needs none")
+    return chosen, choose_dose(table, dose)
 
 
 def _refuse_used(

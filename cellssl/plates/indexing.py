@@ -155,7 +155,8 @@ def index(
 
 def _file(path: str | Path | None, option: str) -> Path | None:
     if path is not None and not Path(path).is_file():
-        raise PlateError(f"{option} {path}: there is no such file.")
+        what = "this is a folder, wanted a file" if Path(path).is_dir() else "there is no such file"
+        raise PlateError(f"{option} {path}: {what}.")
     return None if path is None else Path(path)
 
 

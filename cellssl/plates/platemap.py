@@ -8,7 +8,7 @@ from typing import cast
 from rich.text import Text
 
 from cellssl.plates.plateindex import PlateIndex
-from cellssl.wells import ROWS, plates_with, well_place
+from cellssl.wells import ROWS, plate_format, well_from, well_place
 from cellssl.words import counted
 
 __all__ = ["plate_maps"]
@@ -32,9 +32,10 @@ def plate_maps(index: PlateIndex, *, width: int = 80, most: int = 3) -> Text:
         How many plates are drawn; the others get one line together.
     """
     plates = _plates(index)
+    size = plate_format(well for plate in plates for well in plate.wells)
     text = Text()
     for plate in plates[:most]:
-        text.append_text(_draw(plate, width))
+        text.append_text(_draw(plate, size, width))
     if plates:
         text.append(f"{_LEGEND}\n", "dim")
     if len(plates) > most:
@@ -67,16 +68,6 @@ class _Plate:
         count = self.fields.get(well, 0)
         return "·" if not count else "<" if count < self.usual else ""
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns: the smallest plate that has these wells, below 96 only if half full."""
-        wells = self.wells
-        return next(
-            (rows, columns)
-            for rows, columns in plates_with(wells)
-            if rows >= 8 or 2 * len(wells) >= rows * columns
-        )
-
 
 def _plates(index: PlateIndex) -> list[_Plate]:
     problems = index.problems[index.problems["Problem"].isin(_FAULTS)]
@@ -92,11 +83,11 @@ def _plates(index: PlateIndex) -> list[_Plate]:
     return [_Plate(name, wells[name], frozenset(faulty[name])) for name in sorted(names)]
 
 
-def _draw(plate: _Plate, width: int) -> Text:
-    rows, columns = plate.size
+def _draw(plate: _Plate, size: tuple[int, int], width: int) -> Text:
+    rows, columns = size
     digits = max(2, len(str(max(plate.fields.values(), default=0))))
     numbers = 3 + columns * (digits + 1) <= width
-    text = Text(f"{_title(plate)}\n", "bold")
+    text = Text(f"{_title(plate, size)}\n", "bold")
     text.append(_header(columns, digits if numbers else 0) + "\n", "dim")
     for row in range(rows):
         text.append(f"{ROWS[row]:>2} ", "dim")
@@ -113,11 +104,13 @@ def _draw(plate: _Plate, width: int) -> Text:
     return text
 
 
-def _title(plate: _Plate) -> str:
-    rows, columns = plate.size
+def _title(plate: _Plate, size: tuple[int, int]) -> str:
+    rows, columns = size
+    # Few wells do not tell a small plate from a corner of a large one: it is said which are meant.
+    which = f" (A01 to {well_from(str(rows), str(columns))})" if rows < 8 else ""
     marks = [plate.mark(well) for well in plate.wells]
     parts = [
-        f"{len(marks):,} of {rows * columns:,} wells",
+        f"{len(marks):,} of {rows * columns:,} wells{which}",
         counted(sum(plate.fields.values()), "field"),
         f"usually {plate.usual} a well",
         *(

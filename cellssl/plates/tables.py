@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import bare_name, find_column, texts_of
+from cellssl.columns import bare_name, find_column, row_names, texts_of
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import normalise_well, well_from
@@ -148,7 +148,7 @@ def standard(name: str) -> str:
 
 def _labels(keys: pd.DataFrame) -> list[str]:
     ordered = [name for name in FIELD if name in keys]
-    return ["/".join(row) for row in keys[ordered].apply(texts_of).to_numpy()]
+    return row_names(keys[ordered].apply(texts_of))
 
 
 def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path: Path) -> str:

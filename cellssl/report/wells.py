@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
-from cellssl.report.figures.plate import control_marks, plate_map
+from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.figures.style import as_categories, natural_order
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def plate_heat_map(
     limits : (float, float), optional
         Ends of the colour scale, so that plates can be compared; the plate's own when left out.
     shape : (int, int), optional
-        Rows and columns of the plate; the smallest usual one from 96 wells on when left out.
+        Rows and columns of the plate; what the wells of all plates here show when left out.
 
     Returns
     -------
@@ -62,9 +62,10 @@ def plate_heat_map(
     >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
     """
     obs = embedding if isinstance(embedding, pd.DataFrame) else read_embedding(embedding).obs
-    obs, name = _one_plate(obs, plate)
     if "Metadata_Well" not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
+    shape = shape or shape_of(obs["Metadata_Well"].unique())
+    obs, name = _one_plate(obs, plate)
     numbers, unit = _measure(obs, value, equals)
     by_well = numbers.groupby(obs["Metadata_Well"].astype(str).to_numpy())
     drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()

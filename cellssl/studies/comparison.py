@@ -85,8 +85,8 @@ def compare(
     out
         The folder for everything that is made.
     label
-        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Compound, Control or
-        Class when left out, see `cellssl.phenotypes.usual_label`.
+        The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Compound, Gene,
+        Control or Class when left out, see `cellssl.phenotypes.usual_label`.
     baselines
         Model names mapped to weight files (None: by name); resnet101, random and simple-features
         when left out.
@@ -111,7 +111,8 @@ def compare(
     device, progress
         As in :func:`train`.
     """
-    obs = Crops.open(crops).obs
+    opened = Crops.open(crops)
+    obs = opened.obs
     label = require_label(obs, label)
     loaded = _resolve_all(protocols, changes or {})
     # Mistakes show now, not after the training.
@@ -123,9 +124,9 @@ def compare(
     ledger = Ledger(out / "finished.json")
     folder = make_folder(out / "embeddings")
     how: dict[str, Any] = {"seeds": seeds, "device": device, "progress": progress}
-    there = _train_and_embed(loaded, Path(crops), out, ledger, sample=sample, **how)
+    there = _train_and_embed(loaded, opened.path, out, ledger, sample=sample, **how)
     trained = list(there.values())
-    beside, absent = embed_baselines(planned, Path(crops), folder, ledger, **how)
+    beside, absent = embed_baselines(planned, opened.path, folder, ledger, **how)
     there |= beside
     absent |= {
         name: f"a part of it, {part}, could not be had"

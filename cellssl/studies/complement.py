@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import Measurements, differences_between, measure_embeddings, seed_means
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
+from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 
 __all__ = ["PAIR", "Complement", "complement", "pair_name"]
@@ -70,8 +72,8 @@ def complement(
     StudyError
         When fewer than two combinations are finished.
     """
-    crops, out = Path(crops), Path(out)
-    there = embedded_runs(study, crops, out)
+    out, opened = Path(out), Crops.open(crops)
+    there = embedded_runs(study, opened.path, out)
     names = list(dict.fromkeys(name for name, _ in there))
     if len(names) < 2:
         raise StudyError(
@@ -82,7 +84,8 @@ def complement(
         for a, b in itertools.combinations_with_replacement(names, 2)
         if a != b or study.seeds > 1
     }
-    measured = _measure(study, there, pairs, out, progress=progress)
+    label = study_label(study, opened.obs)
+    measured = _measure(study, there, pairs, out, label=label, progress=progress)
     gains = pd.DataFrame(_gains(measured, pairs))
     if gains.empty or not _two_protocols(gains).any():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
@@ -108,6 +111,7 @@ def _measure(
     pairs: dict[str, tuple[str, str]],
     out: Path,
     *,
+    label: str,
     progress: bool,
 ) -> Measurements:
     """Score singles and pairs on the same cells with the same draws, a few in memory at a time."""
@@ -124,7 +128,7 @@ def _measure(
     measured = [
         measure_embeddings(
             group,
-            label=study.label,
+            label=label,
             subsets=study.subsets or None,
             held_out=study.held_out,
             normalise=study.normalise,

@@ -13,6 +13,7 @@ import torch
 
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.pool import Died, Workers
+from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError, StoppedError
 from cellssl.files import atomic, make_folder
@@ -67,7 +68,7 @@ def carry_out(
     study : Study
         The question.
     crops : path
-        The crop file.
+        The crop file, or the folder that holds it.
     out : path
         The study's folder; runs lie in ``runs``.
     device : str
@@ -84,15 +85,15 @@ def carry_out(
     dict
         Run's folder → why it failed; empty where none did.
     """
-    out, crops = Path(out), Path(crops)
-    runs = plan_runs(study)
+    out, runs = Path(out), plan_runs(study)
+    crops = Crops.open(crops).path
     check_ready(study, runs, crops, out / RUNS)
     study.save(make_folder(out))
     tasks = [
         _Task(
             run.combination,
             run.protocol.to_dict(),
-            str(crops.absolute()),
+            str(crops),
             str(run_folder(out, run).absolute()),
             study.where,
             device,
@@ -197,7 +198,8 @@ def run_states(study: Study, out: str | Path, crops: str | Path | None = None) -
         run, one column an axis, seed, state (finished, trained, "epoch 3 of 25", "failed: …", not
         begun), seconds of training.
     """
-    return pd.DataFrame(_states(study, Path(out), None if crops is None else Path(crops)))
+    file = None if crops is None else Crops.open(crops).path
+    return pd.DataFrame(_states(study, Path(out), file))
 
 
 def _states(study: Study, out: Path, crops: Path | None) -> Iterator[dict[str, object]]:

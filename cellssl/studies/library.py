@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cellssl.documents import Document, read_yaml
 from cellssl.errors import StudyError, nearest
+from cellssl.protocols import Protocol
 from cellssl.protocols import names as protocol_names
+from cellssl.protocols.edits import EDITS
 from cellssl.protocols.loading import shipped_folder
 from cellssl.studies.study import SAVED, Study, Sweep
+from cellssl.words import listed
 
 __all__ = ["load_study", "saved_study", "study_names"]
+
+SAID_OF_SETTINGS = {"views_of", *EDITS, *Protocol.model_fields}
+_SETTINGS = "{expert: {}, geometry: {keep: [rotate, flip]}}"
+_SWEEP = "{sweep: stain_gain.amplitude, values: [0.1, 0.4]}"
 
 
 def saved_study(folder: str | Path) -> Study:
@@ -114,18 +122,60 @@ def _beside(value: Any, folder: Path) -> Any:
 
 def _note(error: ValidationError, document: Document) -> None:
     """Say what is wrong in a microscopist's words, each with its line."""
+    unnamed = _unnamed(document.value["axes"]) if "axes" in document.value else ""
     for item in error.errors(include_url=False):
         place = item["loc"]
         if place[:1] == ("axes",):  # the third is pydantic's name of what the axis was taken for
             place = place[:2] + place[3:]
+            if unnamed:
+                document.add(place[:1], unnamed)
+                continue
         key = ".".join(map(str, place))
         if item["type"] == "extra_forbidden":
             known = list(Study.model_fields) if len(place) == 1 else list(Sweep.model_fields)
             message = f"unknown key {place[-1]!r}{nearest(str(place[-1]), known)}"
         elif item["type"] == "missing":
             message = f"needs the key {key!r}"
+        elif place[0] == "axes" and len(place) <= 3 and _no_settings(item):
+            message = f"{key}: got {item['input']!r}, but {_wanted(place)}"
         elif item["type"] == "value_error":
             message = f"{key}: {item['ctx']['error']}"
         else:
             message = f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
         document.add(place, message)
+
+
+def _no_settings(item: ErrorDetails) -> bool:
+    """Tell whether there is no mapping, or none with anything in it."""
+    empty = item["type"] == "too_short" and isinstance(item["input"], Mapping)
+    return empty or item["type"] == "dict_type"
+
+
+def _wanted(place: tuple[int | str, ...]) -> str:
+    """Say with an example what stands at a place: all axes, one, or a setting of one."""
+    name = place[-1]
+    if len(place) == 1:
+        return f"a study has one axis at least, a name with its settings, as in axes: {{views: {_SETTINGS}}}"
+    if len(place) == 3:
+        return (
+            f"a setting says what it changes of the protocol, as in {name}: {{keep: [rotate, flip]}}, or "
+            f"nothing, {name}: {{}}"
+        )
+    return (
+        f"an axis has its settings by name, as in {name}: {_SETTINGS}, or is a sweep, as in {name}: {_SWEEP}; if "
+        f"{name!r} is itself a setting, write its axis's name above it"
+    )
+
+
+def _unnamed(axes: Any) -> str:
+    """Say how to name an axis, where settings or a sweep stand in its place; nothing where none do."""
+    if not isinstance(axes, Mapping):
+        return ""
+    if {"sweep", "values"} & set(axes):
+        return f"axes: the sweep's axis has no name; write one above it, as in axes: {{gain: {_SWEEP}}}"
+    if not any(isinstance(one, Mapping) and set(one) & SAID_OF_SETTINGS for one in axes.values()):
+        return ""
+    return (
+        f"axes: {listed(list(axes), most=4)} would each be an axis, but say what settings say; if they are "
+        f"settings, write their axis's name above them, as in axes: {{views: {_SETTINGS}}}"
+    )

@@ -1,9 +1,11 @@
 """What a study's runs say: combined, scored beside baselines, in tidy tables."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +24,7 @@ from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.planning import base_protocol, plain, plan_runs
+from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 
 __all__ = [
@@ -53,6 +56,10 @@ class Outcome:
         Run's folder → its state, of those that are not finished.
     baselines : tuple of str
         Names of the embeddings that no run of the study made, and none is put together of.
+    environments : mapping
+        Folder of each finished run → what its ``environment.json``, if there, says: device, date, software.
+    crops : Crops
+        What all was trained and scored on.
     folder : Path
         Holds scores.csv, differences.csv, per_class.csv, confusion.csv, runs.csv, and of galleries
         clusters.csv and clusters_explained.csv.
@@ -64,6 +71,8 @@ class Outcome:
     measured: Measurements
     missing: Mapping[str, str]
     baselines: tuple[str, ...]
+    environments: Mapping[str, Mapping[str, Any]]
+    crops: Crops
     folder: Path
     contents: Contents | None = None
 
@@ -101,7 +110,8 @@ def score_study(
             f"{study.name} does not score held-out plates, so that there are no used ones beside them: "
             "leave --used-plates out, or put `held_out: true` into the study"
         )
-    crops, out = Path(crops), Path(out)
+    out, opened = Path(out), Crops.open(crops)
+    crops = opened.path
     there = embedded_runs(study, crops, out)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
@@ -117,7 +127,7 @@ def score_study(
     )
     measured = measure_embeddings(
         [*paths, *dict.fromkeys(beside.values())],
-        label=study.label,
+        label=study_label(study, opened.obs),
         subsets=study.subsets or None,
         held_out=study.held_out,
         used_plates=used_plates,
@@ -128,8 +138,21 @@ def score_study(
     contents = None
     if study.galleries:
         protocol = base_protocol(study)
-        contents = cluster_contents(measured, Crops.open(crops), protocol, study.galleries)
-    return _save(study, crops, measured, contents, out)
+        contents = cluster_contents(measured, opened, protocol, study.galleries)
+    opened.close()
+    files = {path.parent.name: path.with_name("environment.json") for path in there.values()}
+    scores, missing = _save(study, crops, measured, contents, out)
+    own = trained_names(scores) | set(study.combine)
+    return Outcome(
+        scores,
+        measured,
+        missing,
+        tuple(name for name in dict.fromkeys(scores["embedding"]) if name not in own),
+        {run: json.loads(file.read_text("utf-8")) for run, file in files.items() if file.exists()},
+        opened,
+        out,
+        contents,
+    )
 
 
 def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int], Path]:
@@ -140,11 +163,17 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
     StudyError
         When there is none.
     """
+    runs = plan_runs(study)
     there = {
         (run.combination, run.seed): run_folder(out, run) / EMBEDDING
-        for run in plan_runs(study)
+        for run in runs
         if finished(run_folder(out, run), run, study.where, crops)
     }
+    if not there and any(finished(run_folder(out, run), run, study.where) for run in runs):
+        raise StudyError(
+            f"no run of {study.name} on {crops} is finished in {out}: those that are finished there are of "
+            "other crops, or of these before they were changed; give theirs, or run the study on these"
+        )
     if not there:
         raise StudyError(
             f"no run of {study.name} on {crops} is finished in {out}: `cellssl study run` it first, "
@@ -204,8 +233,8 @@ def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]
 
 def _save(
     study: Study, crops: Path, measured: Measurements, contents: Contents | None, out: Path
-) -> Outcome:
-    """Write the tables, with a column for each axis."""
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Write the tables, with a column for each axis; give the scores, and the states of unfinished runs."""
     measured.save(out)
     settings = pd.DataFrame({run.combination: dict(run.settings) for run in plan_runs(study)}).T
     scores = _with_axes(measured.scores, settings)
@@ -223,15 +252,7 @@ def _save(
     for file, table in tables.items():
         write_csv(table, out / file)
     missing = states[states["state"] != "finished"]
-    own = trained_names(scores) | set(study.combine)
-    return Outcome(
-        scores,
-        measured,
-        dict(zip(missing["run"], missing["state"], strict=True)),
-        tuple(name for name in dict.fromkeys(scores["embedding"]) if name not in own),
-        out,
-        contents,
-    )
+    return scores, dict(zip(missing["run"], missing["state"], strict=True))
 
 
 def trained_names(scores: pd.DataFrame) -> set[str]:

@@ -1,5 +1,6 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
+import datetime
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,10 @@ from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_tabl
 from cellssl.studies.clusters_section import clusters_section
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
 from cellssl.studies.planning import plain
+from cellssl.studies.runs_section import runs_section
 from cellssl.studies.study import Study
 from cellssl.studies.sweeps_section import sweeps_section
 from cellssl.studies.used_plates_section import used_plates_section
-from cellssl.words import counted
 
 __all__ = ["write_study_page"]
 
@@ -51,7 +52,7 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
             _classes(outcome),
             used_plates_section(outcome),
             clusters_section(outcome.contents, partial(_picture, outcome)),
-            _runs(study, outcome),
+            runs_section(study, outcome),
         )
         if section is not None
     ]
@@ -60,7 +61,7 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
         title=study.name,
         subtitle=study.question,
         sections=sections,
-        footer=f"Written by cellssl {__version__}.",
+        footer=f"Written by cellssl {__version__} on {datetime.date.today()}.",
     )
 
 
@@ -113,7 +114,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
 
 
 def _highest(rows: pd.DataFrame) -> "pd.Series | None":
-    return None if rows.empty else rows.sort_values("value").iloc[-1]
+    return None if rows.empty else rows.iloc[int(rows["value"].to_numpy().argmax())]
 
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
@@ -122,7 +123,7 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
     value, low, high = row["difference"], row["low"], row["high"]
-    text = f"{value:+.3f} ({low:+.3f} to {high:+.3f}) {reference['embedding']}"
+    text = f"{value:+z.3f} ({low:+z.3f} to {high:+z.3f}) {reference['embedding']}"
     return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
 
 
@@ -166,7 +167,7 @@ def _with_interval(row: "pd.Series | None") -> str:
     if row is None:
         return "–"
     places = 1 if row["metric"] == "clusters_leiden" else 3
-    value, low, high = (f"{row[name]:.{places}f}" for name in ("value", "low", "high"))
+    value, low, high = (f"{row[name]:z.{places}f}" for name in ("value", "low", "high"))
     if low == high:  # one training, and nothing is resampled
         return value
     return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
@@ -185,7 +186,7 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
         [
             str(row["embedding_b"]),
             METRICS[str(row["metric"])],
-            f"{-row['difference']:+.3f} ({-row['high']:+.3f} to {-row['low']:+.3f})",
+            f"{-row['difference']:+z.3f} ({-row['high']:+z.3f} to {-row['low']:+z.3f})",
             "apart" if row["apart"] else "",
         ]
         for _, row in own.iterrows()
@@ -248,19 +249,3 @@ def _told_apart(
         name: differences_between(own, name, first).set_index("class")["apart"] for name in others
     }
     return pd.DataFrame(rows).T
-
-
-def _runs(study: Study, outcome: Outcome) -> Section:
-    """Say what was run and what is missing."""
-    rows = [[name, state] for name, state in outcome.missing.items()]
-    told = "All runs are finished." if not rows else "These runs are not among the scores:"
-    blocks: list = [
-        Text(
-            f"Protocol {study.protocol}, {counted(study.seeds, 'seed')} each; label "
-            f"{outcome.measured.label}, normalisation {study.normalise}. {told}",
-            "warning" if rows else "",
-        )
-    ]
-    if rows:
-        blocks.append(Table(["run", "state"], rows))
-    return Section("runs", "Runs", "What was run", blocks)

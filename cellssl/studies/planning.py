@@ -8,9 +8,10 @@ from typing import Any
 
 from cellssl.errors import ProtocolError, StudyError, nearest
 from cellssl.protocols import Protocol, extend, load, resolve
+from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs"]
+__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs", "twins"]
 
 _SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
@@ -64,6 +65,29 @@ def plan_runs(study: Study) -> list[PlannedRun]:
         for seed in range(study.seeds)
         for name, (settings, protocol) in combinations.items()
     ]
+
+
+def twins(runs: Sequence[PlannedRun]) -> list[tuple[str, ...]]:
+    """Find the combinations whose protocols differ in nothing but names and prose.
+
+    Examples
+    --------
+    >>> from cellssl.studies import load_study
+    >>> twins(plan_runs(load_study("bbbc021-combination")))
+    []
+    """
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        values = run.protocol.to_dict() | {"name": "", "description": ""}
+        alike.setdefault(repr(_without_prose(values)), []).append(run.combination)
+    return list(dict.fromkeys(tuple(names) for names in alike.values() if len(names) > 1))
+
+
+def _without_prose(value: Any) -> Any:
+    """Leave out why operations are there."""
+    if isinstance(value, Mapping):
+        return {key: _without_prose(one) for key, one in value.items() if key != "because"}
+    return [_without_prose(one) for one in value] if isinstance(value, list) else value
 
 
 def _combinations(study: Study) -> dict[str, tuple[dict[str, str], Protocol]]:
@@ -155,7 +179,15 @@ def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
         change["views"] = other.to_dict()["views"]
         if other.labels_used is not None:  # views that were chosen by labels bring them along
             change.setdefault("labels_used", other.to_dict()["labels_used"])
-    return _extended(protocol, {"name": setting.name, **change}, source)
+    try:
+        return _extended(protocol, {"name": setting.name, **change}, source)
+    except StudyError as error:
+        if setting.name not in SAID_OF_SETTINGS:
+            raise
+        raise StudyError(
+            f"{error}\n{source}: {setting.name!r} is what settings say; if {setting.axis!r} is a setting, "
+            "write its axis's name above it"
+        ) from error
 
 
 def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Protocol:

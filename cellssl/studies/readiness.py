@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.crops import Crops
-from cellssl.errors import StudyError
+from cellssl.errors import EmbeddingError, StudyError
 from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
 from cellssl.phenotypes.controls import control_cells
@@ -17,12 +17,12 @@ from cellssl.phenotypes.tasks import build_tasks
 from cellssl.protocols import Protocol, diff, load, used_labels
 from cellssl.studies.baselines import plan_baselines
 from cellssl.studies.experiment import require_crops
-from cellssl.studies.planning import PlannedRun, base_protocol
+from cellssl.studies.planning import PlannedRun, base_protocol, twins
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
 from cellssl.words import listed
 
-__all__ = ["check_label", "check_ready", "refuse_told"]
+__all__ = ["check_label", "check_ready", "refuse_told", "study_label"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +49,14 @@ def check_ready(
         _check_folders(runs, folders)
     for message, names in told.items():
         _LOG.warning("%s (%s)", message, listed(names))
+    for alike in twins(firsts):
+        _LOG.warning(
+            "%s: %s are one protocol under %d names: the same is trained for each, seed by seed, and says "
+            "nothing new; leave all but one out, or change what they say",
+            study.locate("axes"),
+            listed([repr(name) for name in alike]),
+            len(alike),
+        )
 
 
 def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> None:
@@ -56,7 +64,7 @@ def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> N
     check_normalisation(study.normalise)
     check_label(
         crops.obs,
-        require_label(crops.obs, study.label),
+        study_label(study, crops.obs),
         [run.protocol for run in firsts],
         subsets=study.subsets or None,
         where=study.where,
@@ -67,6 +75,20 @@ def _check_scores(study: Study, firsts: Sequence[PlannedRun], crops: Crops) -> N
             raise StudyError(
                 f"{study.locate('axes')}: {baseline.model!r} is a baseline; rename the combination"
             )
+
+
+def study_label(study: Study, obs: pd.DataFrame) -> str:
+    """Find the column that a study scores against: its own, or a usual one.
+
+    Raises
+    ------
+    StudyError
+        When it is not there.
+    """
+    try:
+        return require_label(obs, study.label, option="`label:` in the study's file")
+    except EmbeddingError as error:
+        raise StudyError(f"{study.locate('label')}: {error}") from error
 
 
 def check_label(

@@ -154,9 +154,17 @@ class Study(BaseModel):
     @field_validator("axes")
     @classmethod
     def _name_no_column(cls, axes: dict[str, _Axis]) -> dict[str, _Axis]:
-        for axis in axes:
+        for axis, settings in axes.items():
             if axis in _COLUMNS:
                 raise ValueError(f"{axis!r} is a column of the tables; rename the axis")
+            if not axis.strip() or (
+                isinstance(settings, dict) and not all(map(str.strip, settings))
+            ):
+                raise ValueError(
+                    f"{axis!r} has a setting without a name; give it one"
+                    if axis.strip()
+                    else "an axis has no name; write one before its settings"
+                )
         return axes
 
     @property

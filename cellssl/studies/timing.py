@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from cellssl.crops import Crops
-from cellssl.errors import StudyError, TrainingError
+from cellssl.errors import CellsslError, StoppedError, StudyError
 from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
@@ -97,10 +97,15 @@ def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps:
         },
     )
     with TemporaryDirectory() as folder:
+        run = Path(folder) / "timing"
         try:
-            train(short, crops, Path(folder) / "timing", device=device, warn=False, progress=False)
-        except TrainingError as error:
-            raise StudyError(f"{protocol.name} cannot be timed: {error}") from error
-        rows = pd.read_csv(Path(folder) / "timing" / "metrics.csv")
+            train(short, crops, run, device=device, warn=False, progress=False)
+        except (StoppedError, KeyboardInterrupt) as stop:  # nothing is kept that could go on
+            raise type(stop)(f"stopped while {protocol.name} was timed; no run is begun") from None
+        except CellsslError as error:
+            # What follows is of a run's folder, which is a passing one.
+            reason = str(error).partition(";")[0]
+            raise StudyError(f"{protocol.name} cannot be timed on {crops}: {reason}") from error
+        rows = pd.read_csv(run / "metrics.csv")
     ends = rows.groupby("epoch")["seconds"].max()
     return float(ends.loc[2] - ends.loc[1]) / steps * whole.steps * whole.epochs

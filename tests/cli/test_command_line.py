@@ -54,6 +54,13 @@ def test_help_does_not_wait_for_torch_or_scanpy():
         (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"), "none.h5ad"),
         (("evaluate", "{}/none.h5ad", "-o", "{}/out"), "none.h5ad"),
+        (("evaluate", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
+        (("similarity", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
+        (("explore", "{}/none.h5ad", "-o", "{}"), "wanted a name ending in .html"),
+        (("study", "audit", "x", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
+        (("protocols", "audit", "natural-moco", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
+        (("protocols", "invariances", "x", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
+        (("protocols", "suggest", "{}/c.h5ad", "--label", "MOA", "-o", "{}"), "is a folder, but a"),
         (("run", "{}/none.h5ad", "-o", "{}/out"), "--protocol"),
         (("protocols", "show", "natural"), "natural-moco"),
         (

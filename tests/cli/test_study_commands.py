@@ -18,7 +18,6 @@ crop: {size: 16, scaling: {per: global}}
 training: {method: simclr, width: 0.125, epochs: 1, samples_per_epoch: 16, batch_size: 16, warmup_epochs: 0}
 axes: {views: {expert: {}, geometry: {keep: [rotate, flip]}}}
 seeds: 3
-label: MOA
 baselines: [simple-features]
 """
 
@@ -57,12 +56,15 @@ def test_from_plan_to_pairs(files: tuple[Path, Path, Path]) -> None:
     few = ("--seeds", 2, "--device", "cpu")
     told = run("plan", study, crops, *few).output
     assert "4 runs: 2 combinations, 2 seeds each" in told
+    assert "(timed: 2 combinations)" in told
+    assert "--label" not in told
     assert told.count("beyond the stored crops") == 1
     assert "need no mirror (expert)" in told.replace("\n", " ")
     done = run("run", study, crops, "-o", out, *few)
     assert done.exit_code == 0, done.output
     assert done.output.count("beyond the stored crops") == 1
     assert done.output.count("takes negative controls for treatments") == 1
+    assert done.output.count("scoring against Metadata_MOA (`label:` in") == 1
     assert f"written to {out / 'study.html'}" in done.output.replace("\n", "")
     assert "simple-features" in done.output
     told = run("status", out).output

@@ -325,6 +325,13 @@ def test_folders_are_whole_or_refused(make_embedding, tmp_path):
         export_embedding(cells, tmp_path / "full")
     with pytest.raises(EmbeddingError, match="is a folder, and none that `cellssl export` wrote"):
         read_embedding(tmp_path / "full")
+    for name in ("odd.h5ad", "odd.csv"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(EmbeddingError, match=rf"{name} is a folder, and none that"):
+            read_embedding(tmp_path / name)
+    cells.write_h5ad(tmp_path / "full" / "map.h5ad")
+    with pytest.raises(EmbeddingError, match=r"full is a folder: name the file in it, .*map.h5ad"):
+        read_embedding(tmp_path / "full")
     export_embedding(cells, tmp_path / "new")
     broken = next((tmp_path / "new" / "features").glob("*/*/*.npz"))
     np.savez(broken, features=np.ones((2, 12), np.float32))

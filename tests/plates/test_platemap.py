@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_type_hints
 
@@ -79,10 +80,33 @@ def test_large_plates_fit_the_terminal(
 
 @pytest.mark.parametrize(
     ("shape", "size"),
-    [((4, 6), "24 of 24"), ((2, 3), "6 of 6"), ((1, 2), "2 of 96"), ((9, 1), "9 of 384")],
+    [
+        ((4, 6), "24 of 24 wells (A01 to D06)"),
+        ((2, 3), "6 of 6 wells (A01 to B03)"),
+        ((1, 2), "2 of 96 wells,"),
+        ((9, 1), "9 of 384 wells,"),
+    ],
 )
 def test_size_of_the_plate(shape: tuple[int, int], size: str) -> None:
-    assert f"Plate P1: {size} wells" in plate_maps(_index(*shape, lambda _: 1)).plain
+    assert f"Plate P1: {size}" in plate_maps(_index(*shape, lambda _: 1)).plain
+
+
+def test_wells_of_all_plates_show_their_size() -> None:
+    """Six wells in a corner are a corner where another plate goes further; alone nothing tells."""
+    corner = _index(2, 3, lambda _: 1, plates=2)
+    further = corner.fields.replace({"Metadata_Plate": {"P2": "P3"}})
+    further.loc[further["Metadata_Plate"] == "P3", "Metadata_Well"] = "H12"
+    lines = plate_maps(replace(corner, fields=further)).plain.splitlines()
+    assert lines[0].startswith("Plate P1: 6 of 96 wells,")
+    assert len(lines[1].split()) == 12
+
+
+def test_an_empty_well_leaves_a_small_plate_small() -> None:
+    lines = plate_maps(_index(4, 6, lambda well: int(well != "B02"))).plain.splitlines()
+    assert lines[0].startswith("Plate P1: 23 of 24 wells (A01 to D06), 23 fields")
+    assert lines[3].split() == ["B", "1", "·", "1", "1", "1", "1"]
+    inner = plate_maps(_index(3, 4, lambda well: int(well[0] != "A" and well[1:] != "01"))).plain
+    assert inner.startswith("Plate P1: 6 of 96 wells,")  # B02 to C04
 
 
 def test_other_plates_get_a_line() -> None:

@@ -27,7 +27,6 @@ from cellssl.report import (
     training_curve,
     umap_figure,
 )
-from cellssl.report.figures.plate import plate_format
 from cellssl.report.figures.scores import is_baseline, summarise_scores
 from cellssl.report.figures.style import OKABE_ITO, as_categories, category_colours, natural_order
 from cellssl.wells import well_place
@@ -252,11 +251,6 @@ def test_wells_find_their_place():
     assert well_place("A01") == (0, 0)
     assert well_place("P24") == (15, 23)
     assert well_place("AF48") == (31, 47)
-    assert plate_format(pd.Index(["A01", "H12"])) == (8, 12)
-    assert plate_format(pd.Index(["A01", "I01"])) == (16, 24)
-    whole = pd.Index([f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)])
-    assert plate_format(whole) == (4, 6)
-    assert plate_format(whole[1:]) == (8, 12)  # it may be the corner of a larger plate
     for bad in ("12", "A0", "well"):
         with pytest.raises(ValueError, match="not a well"):
             well_place(bad)
@@ -271,6 +265,9 @@ def test_plate_map_shows_each_number_in_its_well():
     assert grid.count() == 2
     assert "×" in texts(figure)
     assert plate_map(values, shape=(16, 24)).axes[0].images[0].get_array().shape == (16, 24)
+    block = [f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)]
+    grid = plate_map(pd.Series(3.0, index=block).drop("C04")).axes[0].images[0].get_array()
+    assert (grid.shape, grid.count()) == ((4, 6), 23)
 
 
 def test_dose_figure_prints_spearman_per_row_and_together():

@@ -30,6 +30,19 @@ def test_cells_are_counted(table):
     assert drawn(plate_heat_map(table, plate="P")) == {(0, 0): 3, (1, 1): 2}
 
 
+def test_a_small_block_is_drawn_on_the_plate_that_others_show():
+    block = pd.DataFrame(
+        {"Metadata_Plate": "P", "Metadata_Well": [*["A1", "A2", "A3", "B1", "B2", "B3"]]}
+    )
+    other = pd.DataFrame({"Metadata_Plate": "Q", "Metadata_Well": ["slide 7", "H12"]})
+
+    def shape(table):
+        return plate_heat_map(table, plate="P").axes[0].images[0].get_array().shape
+
+    assert shape(block) == (2, 3)
+    assert shape(pd.concat([block, other])) == (8, 12)
+
+
 def test_numbers_are_medians(table):
     assert drawn(plate_heat_map(table, "area_nucleus", plate="P")) == {(0, 0): 2, (1, 1): 5}
 

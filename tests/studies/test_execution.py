@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellssl.crops import Crops
+from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CellsslError, ProtocolError, StoppedError, StudyError
 from cellssl.studies import (
     Outcome,
@@ -21,10 +21,12 @@ from cellssl.studies import (
     carry_out,
     estimate,
     execution,
+    plan_runs,
     run_states,
     score_study,
     timing,
 )
+from cellssl.studies.readiness import check_ready
 
 FOLDERS = [f"{name}-seed{seed}" for seed in (0, 1) for name in ("expert", "geometry")]
 SCORED = ["embedding", "subset", "metric", "seed", "value", "low", "high"]
@@ -179,8 +181,18 @@ def test_other_crops_are_not_taken_for_finished(
     os.utime(other, ns=(1, 1))
     states = run_states(tiny, carried_out, other)
     assert set(states["state"]) == {"finished, but of other crops or settings"}
-    with pytest.raises(StudyError, match=r"no run of tiny on .* is finished in"):
+    with pytest.raises(StudyError, match=r"is finished in .*: those that .* of other crops"):
         score_study(tiny, other, carried_out, device="cpu", progress=False)
+
+
+def test_a_crop_folder_is_its_file(tiny: Study, carried_out: Path, cells: Path) -> None:
+    assert cells.name == "crops.h5ad"
+    states = run_states(tiny, carried_out, cells.parent)
+    assert set(states["state"]) == {"finished"}
+    assert carry_out(tiny, cells.parent, carried_out, device="cpu", progress=False) == {}
+    (cells.parent / "notes.txt").touch()  # what else lies in the folder says nothing of the crops
+    found = score_study(tiny, cells.parent, carried_out, device="cpu", progress=False)
+    assert found.crops.path == cells
 
 
 def changed(tiny: Study, **values: object) -> Study:
@@ -254,8 +266,54 @@ def test_amplitudes_are_timed_once_and_operations_each(
 
 def test_a_plan_names_the_combination_that_cannot_be_timed(tiny: Study, cells: Path) -> None:
     wild = changed(tiny, axes={"lr": {"wild": {"training": {"lr": 1e30}}}}, combine={})
-    with pytest.raises(StudyError, match="wild cannot be timed: the loss became nan"):
+    with pytest.raises(StudyError) as caught:
         estimate(wild, cells, device="cpu")
+    said = str(caught.value)
+    assert said.startswith(f"wild cannot be timed on {cells}: the loss became nan at step ")
+    assert said.count("/") == str(cells).count("/")  # no path of a passing folder
+
+
+@pytest.mark.parametrize("stop", [StoppedError, KeyboardInterrupt])
+def test_a_plan_that_is_stopped_says_nothing_of_passing_folders(
+    tiny: Study, cells: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    def train(protocol, crops, folder, **options):
+        raise stop(f"saved at step 3; the same command goes on: {folder}")
+
+    monkeypatch.setattr(timing, "train", train)
+    with pytest.raises(stop, match=r"^stopped while .* was timed; no run is begun$"):
+        estimate(tiny, cells, device="cpu")
+
+
+def test_the_same_protocol_under_two_names_is_told(
+    tiny: Study, tiny_file: Path, cells: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    views = {"expert": {}, "again": {"views_of": "bbbc021-expert"}, "other": {"keep": ["flip"]}}
+    wordy = {"change": {"rotate": {"because": "a cell has no top"}}}
+    check_ready(tiny, plan_runs(tiny), cells)
+    assert "under" not in caplog.text
+    twice = changed(tiny, axes={"views": {**views, "wordy": wordy}}, combine={})
+    check_ready(twice, plan_runs(twice), cells)
+    assert "'expert', 'again' and 'wordy' are one protocol under 3 names" in caplog.text
+    assert "'other'" not in caplog.text
+
+
+def test_a_label_is_chosen_in_the_study(
+    tiny: Study, cells: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    check_ready(changed(tiny, label=None), plan_runs(tiny), cells)
+    assert "scoring against Metadata_MOA (`label:` in the study's file chooses" in caplog.text
+    obs = Crops.open(cells).obs[["Metadata_Plate"]]
+    bare = write_crops(
+        tmp_path / "bare.h5ad",
+        [CropBatch(Crops.open(cells).read(np.arange(len(obs))), None, obs)],
+        channels=["DAPI", "Tubulin", "Actin"],
+        size=32,
+        provenance={},
+    )
+    with pytest.raises(StudyError, match=r"label: scores need a label: .* with `label:` in the"):
+        check_ready(changed(tiny, label=None), plan_runs(tiny), bare)
 
 
 def test_a_plan_names_mistakes_too(tiny: Study, cells: Path) -> None:

@@ -1,5 +1,9 @@
 """What a study's runs say: tables, combinations, pairs, the page."""
 
+import html
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -7,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cellssl import __version__
 from cellssl.errors import StudyError
 from cellssl.phenotypes import combine, evaluate
 from cellssl.studies import Outcome, Study, complement, write_study_page
@@ -77,7 +82,59 @@ def test_the_page_opens_with_what_was_found(tiny: Study, outcome: Outcome) -> No
     assert "Fewer than three seeds" in text
     assert "share trainings" in text
     assert "All runs are finished" in text
+    assert f"Written by cellssl {__version__} on 20" in text
     assert (outcome.folder / "scores-all.png").stat().st_size > 10_000
+
+
+def test_the_page_says_what_was_run_on_what_where_and_when(
+    tiny: Study, outcome: Outcome, cells: Path
+) -> None:
+    made = json.loads((outcome.folder / "runs" / "expert-seed0" / "environment.json").read_text())
+    text = html.unescape(write_study_page(tiny, outcome).read_text())
+    assert "crops.h5ad, 72 cells on 2 plates (P1 and P2); DAPI, Tubulin, Actin, 32 px" in text
+    assert f"{made['date'][:10]}, on cpu (1 thread, {made['platform']}); cellssl " in text
+    assert f"torch {made['packages']['torch']}" in text
+    assert "each combination with seeds 0 and 1" in text
+    assert "72 cells by MOA, normalisation standardise" in text
+    assert f"cellssl study run study.yaml {cells} -o FOLDER (study.yaml, beside" in text
+    assert "not all made on the same device" not in text
+    for table in outcome.folder.glob("*.csv"):  # an interrupted study has the same tables
+        assert not re.search(r"\d{4}-\d\d-\d\d", table.read_text()), table.name
+
+
+def test_the_page_says_which_settings_repeat_each_other(tiny: Study, outcome: Outcome) -> None:
+    views = {"expert": {}, "again": {}, "geometry": {"keep": ["rotate", "flip"]}}
+    twice = Study.model_validate({**tiny.model_dump(), "axes": {"views": views}})
+    told = "expert and again are one protocol under 2 names"
+    assert told in write_study_page(twice, outcome).read_text()
+    assert "one protocol under" not in write_study_page(tiny, outcome).read_text()
+
+
+def test_the_first_of_equals_is_the_best(tiny: Study, outcome: Outcome) -> None:
+    scores = outcome.scores[outcome.scores["embedding"] == "expert"]
+    again = scores.assign(embedding="geometry", views="geometry")
+    equal = replace(outcome, scores=pd.concat([scores, again], ignore_index=True), baselines=())
+    text = write_study_page(tiny, equal).read_text()
+    found = text[text.index("What was found") : text.index("Which protocol tells most")]
+    best = re.findall(r"<td>protocol</td><td>(\w+)</td>", found)
+    assert best
+    assert set(best) == {"expert"}
+
+
+def test_the_page_says_which_runs_were_made_elsewhere(tiny: Study, outcome: Outcome) -> None:
+    other = {"device": "cuda:0", "device_name": "NVIDIA H100", "date": "2031-02-03T04:05:06+00:00"}
+    there = {
+        run: {**made, **other} if run == "geometry-seed1" else made
+        for run, made in outcome.environments.items()
+    }
+    text = write_study_page(tiny, replace(outcome, environments=there)).read_text()
+    assert "not all made on the same device" in text
+    assert " to 2031-02-03, on cpu (1 thread, " in text
+    row = text[text.index("<td>geometry-seed1</td>") :].partition("</tr>")[0]
+    assert "NVIDIA H100" in row
+    assert "2031-02-03" in row
+    text = write_study_page(tiny, replace(outcome, environments={})).read_text()
+    assert "where and when is not known" in text
 
 
 def test_pairs_are_held_against_the_better_of_the_two(

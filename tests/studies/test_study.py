@@ -13,6 +13,7 @@ protocol: bbbc021-expert
 axes:
   gain: {sweep: stain_gain.amplitude, values: [0.1, 0.2]}
 """
+SWEEP = "{sweep: stain_gain.amplitude, values: [0.1, 0.2]}"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -31,8 +32,27 @@ def write(folder: Path, text: str) -> Path:
         ("[0.1, 0.2]", "[]", "4: axes.gain.values: list should have at least 1 item"),
         ("[0.1, 0.2]", "[0.1, 0.10]", "4: axes.gain.values: 0.1 is here twice; keep one"),
         ("  gain: ", "  seed: ", "3: axes: 'seed' is a column of the tables; rename the axis"),
-        ("{sweep: stain_gain.amplitude, values: [0.1, 0.2]}", "{a: 3}", "4: axes.gain.a: input"),
-        ("{sweep: stain_gain.amplitude, values: [0.1, 0.2]}", "{}", "4: axes.gain: dictionary"),
+        (SWEEP, "{a: 3}", "4: axes.gain.a: got 3, "),
+        (SWEEP, "{a: 3}", "as in a: {keep: [rotate, flip]}, or nothing, a: {}"),
+        (
+            SWEEP,
+            "{}",
+            "4: axes.gain: got {}, but an axis has its settings by name, as in gain: {expert",
+        ),
+        (SWEEP, "", "4: axes.gain: got None, but an axis has its settings by name"),
+        (f"  gain: {SWEEP}\n", "  {}", "3: axes: got {}, but a study has one axis at least"),
+        (
+            "  gain: {",
+            "  {",
+            "3: axes: the sweep's axis has no name; write one above it, as in axes: {",
+        ),
+        (
+            f"  gain: {SWEEP}\n",
+            "  expert: {}\n  geometry: {keep: [rotate, flip]}\n",
+            "3: axes: expert and geometry would each be an axis, but say what settings say",
+        ),
+        ("  gain: ", "  '': ", "3: axes: an axis has no name"),
+        (SWEEP, "{'': {}}", "3: axes: 'gain' has a setting without a name"),
         ("protocol: bbbc021-expert\n", "", "1: needs the key 'protocol'"),
         ("name: mine", "name: mine\nseeds: 0", "2: seeds: input should be greater than or equal"),
         ("name: mine", "name: my study", "1: name: string should match pattern"),
@@ -47,6 +67,15 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, s
     lines = str(caught.value).splitlines()
     assert all(line.startswith(f"{path}:") for line in lines)
     assert any(said in line for line in lines), lines
+
+
+def test_settings_without_an_axis_are_told_where_they_are_read(tmp_path: Path) -> None:
+    axes = "  simclr: {training: {method: simclr}}\n  byol: {training: {method: byol}}\n"
+    study = load_study(write(tmp_path, START.replace(f"  gain: {SWEEP}\n", axes)))
+    with pytest.raises(
+        StudyError, match=r"mine.yaml:4: .*if 'simclr' is a setting, write its axis"
+    ):
+        plan_runs(study)
 
 
 def test_a_mistake_is_told_once(tmp_path: Path) -> None:

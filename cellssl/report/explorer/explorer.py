@@ -11,7 +11,7 @@ import numpy as np
 
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, EmbeddingError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, check_file, make_folder
 from cellssl.phenotypes import choose_label, cluster, read_embedding, usual_label
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
@@ -107,10 +107,7 @@ class Explorer:
             When it cannot be written, or its name does not end in .html.
         """
         out = Path(out)
-        if out.suffix != ".html":
-            raise CellsslError(
-                f"the page is an HTML file: got {out}, wanted a name ending in .html"
-            )
+        _check_page(out)
         make_folder(out.absolute().parent)
         page = self.html
         with atomic(out) as part:
@@ -209,6 +206,8 @@ def explore(
         raise CellsslError("colours of channels need the crops: give the crop file, too")
     if megabytes <= 0:
         raise CellsslError(f"pictures need some room: got {megabytes} megabytes")
+    if out is not None:
+        _check_page(Path(out))
     cells, notes = _lay_out(embedding, sample)
     colour = _choose_colour(cells, colour)
     pictures = None
@@ -220,6 +219,13 @@ def explore(
     if out is not None:
         explorer.save(out)
     return explorer
+
+
+def _check_page(out: Path) -> None:
+    """Make sure that a page can be called so."""
+    if out.suffix != ".html":
+        raise CellsslError(f"the page is an HTML file: got {out}, wanted a name ending in .html")
+    check_file(out)
 
 
 def _lay_out(

@@ -1,6 +1,6 @@
 """A plate as it lies on the bench: one square per well."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cellssl.report.figures.style import INK, new_figure, plain, styled
-from cellssl.wells import ROWS, plates_with, well_place
+from cellssl.wells import ROWS, is_well, plate_format, well_place
 
-__all__ = ["control_marks", "plate_format", "plate_map"]
+__all__ = ["control_marks", "plate_map", "shape_of"]
 
 SIGNS = {"negative": "−", "positive": "+"}
 
@@ -27,17 +27,9 @@ def control_marks(table: pd.DataFrame) -> dict[str, str]:
     return dict(zip(wells["Metadata_Well"], wells["Metadata_Control"], strict=True))
 
 
-def plate_format(wells: "pd.Index[str]") -> tuple[int, int]:
-    """Find rows and columns of the smallest plate that holds these wells.
-
-    One of fewer than 96 wells has all its wells here: else these may well be the corner of a larger one.
-    """
-    there = set(map(well_place, wells))
-    return next(
-        (rows, columns)
-        for rows, columns in plates_with(there)
-        if rows >= 8 or rows * columns == len(there)
-    )
+def shape_of(wells: Iterable[object]) -> tuple[int, int]:
+    """Tell rows and columns of the plate that wells (``A01``) lie on; what is no well is left out."""
+    return plate_format(well_place(str(well)) for well in wells if is_well(well))
 
 
 @styled
@@ -58,9 +50,9 @@ def plate_map(
     unit : what the numbers are, written at the colour scale
     marks : well → "negative" or "positive": drawn with a − or + in the corner
     limits : ends of the colour scale; the data's own by default
-    shape : (rows, columns) of the plate; that of `plate_format` by default
+    shape : (rows, columns) of the plate; what `plate_format` takes these wells for by default
     """
-    rows, columns = shape or plate_format(values.index)
+    rows, columns = shape or shape_of(values.index)
     # A small plate's squares are larger: its title needs their width.
     size = max(2.7 / columns, 0.3) if columns <= 12 else (0.32 if columns <= 24 else 0.2)
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.errors import PlateError
-from cellssl.report.figures.plate import control_marks, plate_map
+from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.wells import well_place
+from cellssl.wells import is_well
 from cellssl.words import counted, share
 
 if TYPE_CHECKING:
@@ -114,15 +113,16 @@ def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     if not {"Metadata_Plate", "Metadata_Well"} <= set(fields):
         return []
     plates = list(dict.fromkeys(fields["Metadata_Plate"].astype(str)))
+    shape = shape_of(fields["Metadata_Well"].unique())
     known = pd.DataFrame(columns=["Metadata_Plate"]) if index is None else index.fields
     blocks: list[Block] = []
     for plate in plates[:MOST_PLATES]:
         own = fields[fields["Metadata_Plate"].astype(str) == plate]
-        own = own[[_is_well(well) for well in own["Metadata_Well"]]]
+        own = own[[is_well(well) for well in own["Metadata_Well"]]]
         if not own.empty:
             wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
             marks = control_marks(known[known["Metadata_Plate"].astype(str) == plate])
-            blocks.append(Row(_plate_pictures(plate, wells, marks)))
+            blocks.append(Row(_plate_pictures(plate, wells, marks, shape)))
     if len(plates) > MOST_PLATES:
         sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
         rows = [
@@ -133,33 +133,27 @@ def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     return blocks
 
 
-def _plate_pictures(plate: str, wells: pd.DataFrame, marks: dict[str, str]) -> list[Picture]:
+def _plate_pictures(
+    plate: str, wells: pd.DataFrame, marks: dict[str, str], shape: tuple[int, int]
+) -> list[Picture]:
     """Draw one plate: scales start at 0, so that small differences stay small."""
     kept = wells["kept"].astype(float)
     top = max(float(kept.max()), 1.0)
-    figure = plate_map(
-        kept, title=f"{plate}: cells kept", unit="cells", marks=marks, limits=(0.0, top)
-    )
+    title = f"{plate}: cells kept"
+    figure = plate_map(kept, title=title, unit="cells", marks=marks, limits=(0.0, top), shape=shape)
     text = "Cells that went on to the analysis; empty places have no image"
     text += ", and − and + mark control wells." if marks else "."
     pictures = [Picture(figure, text, f"Plate map of cells kept on {plate}")]
     if (wells["kept"] < wells["found"]).any():
         lost = (100 * (1 - kept / wells["found"].where(wells["found"] > 0))).round()
         top = max(float(lost.max()), 25.0)
-        figure = plate_map(lost, title=f"{plate}: share dropped", unit="%", limits=(0.0, top))
+        title = f"{plate}: share dropped"
+        figure = plate_map(lost, title=title, unit="%", limits=(0.0, top), shape=shape)
         text = "Share of the nuclei found that were dropped; × marks wells where none was found."
         pictures.append(
             Picture(figure, text, f"Plate map of the share of cells dropped on {plate}")
         )
     return pictures
-
-
-def _is_well(name: object) -> bool:
-    try:
-        well_place(str(name))
-    except PlateError:
-        return False
-    return True
 
 
 def _bad_fields(fields: pd.DataFrame) -> list[Block]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder, write_csv
+from cellssl.files import atomic, check_folder, make_folder, write_csv
 from cellssl.phenotypes import choose_label
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
@@ -191,6 +191,8 @@ def audit(
     --------
     >>> audit("natural-moco", "crops.h5ad", label="MOA").verdict  # doctest: +SKIP
     """
+    if out is not None:
+        check_folder(out)
     protocol = resolve(protocol)
     crops = Crops.open(crops)
     if draws < 1 or not references or not shares or min(shares) < 0:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.augment import View, make_keys
+from cellssl.columns import row_names
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
@@ -263,7 +264,7 @@ def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
     if "Metadata_Well" not in columns:
         return pd.Series("", index=obs.index)
-    return obs[columns].astype(str).astype(object).fillna("nan").agg("/".join, axis=1)
+    return pd.Series(row_names(obs[columns]), index=obs.index)
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:

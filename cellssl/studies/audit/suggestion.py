@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, check_file, make_folder
 from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
@@ -142,6 +142,8 @@ def suggest(
     """
     if not 0 < budget < 1:
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
+    if out is not None:
+        check_file(out)
     crops = Crops.open(crops)
     start = _candidates(_trained_on(resolve(base), crops), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)

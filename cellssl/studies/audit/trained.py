@@ -11,7 +11,7 @@ from cellssl.augment import View
 from cellssl.crops import Crops
 from cellssl.embedding.trained import trained
 from cellssl.errors import StudyError
-from cellssl.files import make_folder, write_csv
+from cellssl.files import check_folder, make_folder, write_csv
 from cellssl.progress import track
 from cellssl.protocols import from_dict
 from cellssl.report.figures import invariance_figure, save_figure
@@ -111,6 +111,8 @@ def invariances(
     StudyError
         When the run was not trained by a protocol on crops.
     """
+    if out is not None:
+        check_folder(out)
     crops = Crops.open(crops)
     extractor = trained(Path(run), crops, head=head)
     saved = load_checkpoint(Path(run))

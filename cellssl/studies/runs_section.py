@@ -1,0 +1,100 @@
+"""A part of a study's page: what was run on which cells, where, when, and how to do it again."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cellssl.crops import Crops
+from cellssl.report.page import Bullets, Fold, Section, Table, Text
+from cellssl.studies.outcome import Outcome
+from cellssl.studies.planning import plan_runs, twins
+from cellssl.studies.study import SAVED, Study
+from cellssl.words import counted, listed
+
+__all__ = ["runs_section"]
+
+
+def runs_section(study: Study, outcome: Outcome) -> Section:
+    """Say what was run and what is missing."""
+    blocks: list = [_told(outcome.missing)]
+    if outcome.missing:
+        blocks.append(Table(["run", "state"], [list(row) for row in outcome.missing.items()]))
+    blocks.append(Bullets(_said(study, outcome)))
+    for alike in twins(plan_runs(study)):
+        text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
+        blocks.append(Text(text, "warning"))
+    places = {name: _place(one) for name, one in outcome.environments.items()}
+    if len(set(places.values())) > 1:
+        text = (
+            "The runs were not all made on the same device with the same software, which round sums "
+            "differently: a training made again elsewhere gives other numbers, as another seed does."
+        )
+        blocks.append(Text(text, "warning"))
+    if places:
+        rows = [[name, *place, _day(outcome.environments[name])] for name, place in places.items()]
+        table = Table(["run", "device", "software", "trained on"], rows)
+        blocks.append(Fold("Each run, with its device and date", [table]))
+    return Section("runs", "Runs", "What was run", blocks)
+
+
+def _told(missing: Mapping[str, str]) -> Text:
+    """Say whether the study is whole."""
+    if missing:
+        return Text("These runs are not among the scores:", "warning")
+    return Text("All runs are finished.")
+
+
+def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
+    """Say what was trained on what, where, when, and by which command."""
+    measured = outcome.measured
+    only = f", only where {study.where}" if study.where else ""
+    numbers = [str(seed) for seed in range(study.seeds)]
+    seeds = f"seed{'s' * (study.seeds > 1)} {listed(numbers, most=9)}"
+    command = ["cellssl", "study", "run", SAVED, str(outcome.crops.path), "-o", "FOLDER"]
+    return [
+        ("Protocol:", f"{study.protocol}, each combination with {seeds}"),
+        ("Cells:", _cells(outcome.crops)),
+        (
+            "Scored:",
+            f"{counted(measured.counts['scored'], 'cell')} by {measured.label.removeprefix('Metadata_')}{only}, "
+            f"normalisation {measured.normalisation}",
+        ),
+        ("Trained:", _trained(list(outcome.environments.values()))),
+        ("Again:", f"{shlex.join(command)} ({SAVED}, beside this page, holds all settings)"),
+    ]
+
+
+def _cells(crops: Crops) -> str:
+    """Describe the crop file."""
+    plates = list(dict.fromkeys(crops.plates)) if "Metadata_Plate" in crops.obs else []
+    where = f" on {counted(len(plates), 'plate')} ({listed(plates, most=4)})" if plates else ""
+    pictures = f"{', '.join(crops.channels)}, {crops.size} px"
+    return f"{crops.path.name}, {counted(len(crops), 'cell')}{where}; {pictures}"
+
+
+def _trained(environments: Sequence[Mapping[str, Any]]) -> str:
+    """Sum up devices, dates and software."""
+    if not environments:
+        return "where and when is not known: no run's environment.json is there"
+    days = sorted({_day(one) for one in environments})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    devices, software = (
+        list(dict.fromkeys(_place(one)[part] for one in environments)) for part in (0, 1)
+    )
+    return f"{when}, on {listed(devices)}; {listed(software)}"
+
+
+def _place(environment: Mapping[str, Any]) -> tuple[str, str]:
+    """Name a run's device and its software."""
+    device = str(environment.get("device_name") or environment["device"])
+    if environment.get("devices", 1) > 1:
+        device = f"{environment['devices']} × {device}"
+    if environment["device"] == "cpu":
+        device += f" ({counted(environment['threads'], 'thread')}, {environment['platform']})"
+    packages = environment["packages"]
+    return device, f"cellssl {packages['cellssl']}, torch {packages['torch']}"
+
+
+def _day(environment: Mapping[str, Any]) -> str:
+    """Give the day on which a run, or its last part, was begun."""
+    return str(environment["date"])[:10]

@@ -1,0 +1,30 @@
+"""Files and folders: each in its place."""
+
+from pathlib import Path
+
+import pytest
+
+from cellssl.errors import CellsslError
+from cellssl.files import atomic, make_folder
+
+
+def test_a_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
+    with pytest.raises(CellsslError, match=r"map.h5ad is called like a file.*--out .*/map\.$"):
+        make_folder(tmp_path / "map.h5ad")
+    assert not list(tmp_path.iterdir())
+    assert make_folder(tmp_path / "lr0.01").is_dir()  # an end that no file has
+    (tmp_path / "old.csv").mkdir()  # of before: what is in it goes on
+    assert make_folder(tmp_path / "old.csv").is_dir()
+
+
+def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(CellsslError, match="notes is a file, but a folder is wanted"):
+        make_folder(tmp_path / "notes")
+    (tmp_path / "page.html").mkdir()
+    with (
+        pytest.raises(CellsslError, match=r"page.html is a folder, but a file is to be written"),
+        atomic(tmp_path / "page.html") as part,
+    ):
+        part.write_text("never")
+    assert {path.name for path in tmp_path.iterdir()} == {"notes", "page.html"}
