@@ -52,7 +52,10 @@ def choose_label(obs: pd.DataFrame, label: str | None = None) -> str | None:
         if usual is not None:
             log.info("scoring against %s (--label chooses another)", usual)
         else:
-            log.warning("no label to score against: give one with --label; the map needs none")
+            log.warning(
+                "no label to score against: give one with --label; the map needs none. %s",
+                _there(obs),
+            )
         return usual
     found = find_column(obs.columns, label)
     if found is not None:

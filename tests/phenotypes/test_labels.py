@@ -34,9 +34,10 @@ def test_controls_are_the_label_where_compounds_are_not_repeated(make_embedding)
     assert choose_label(screen) == "Metadata_Control"
 
 
-def test_no_label_is_fine_unless_it_is_required(make_embedding):
+def test_no_label_is_fine_unless_it_is_required(make_embedding, caplog):
     obs = make_embedding().obs[["Metadata_Plate"]]
     assert choose_label(obs) is None
+    assert "give one with --label; the map needs none. There are: Metadata_Plate" in caplog.text
     with pytest.raises(EmbeddingError, match="need a label"):
         require_label(obs)
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Plate'"):
