@@ -135,8 +135,8 @@ def index(
         problems += [_problem(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))
-    say_doubts(fields)
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
+    say_doubts(fields)
     complete = fields.pop("_Complete").astype(bool)
     found = PlateIndex(
         _ordered(fields[complete], listing.channels, images.folder),

@@ -13,7 +13,7 @@ __all__ = ["recognise_treatments", "say_doubts"]
 _LOG = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
-_MECHANISM = "Metadata_MOA"
+_MECHANISM, _CONTROL = "Metadata_MOA", "Metadata_Control"
 _WELL = ("Metadata_Plate", "Metadata_Well")
 # Other names of a column, the surest first, in small letters with spaces alone between the words.
 _COMPOUNDS = ("compound name", "treatment", "treatment name", "drug", "drug name")
@@ -36,12 +36,11 @@ _EMPTY = ("", "nan", "NaN", "NA")
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     """Give wells ``Metadata_Compound``, ``_MOA`` and ``_Concentration`` where other columns say them.
 
-    Compounds are what a column `Compound name`, `Treatment` or `Drug` says, unless it names one compound
-    at several doses (``taxol 1 µM``); mechanisms what `Mechanism of action` says; doses what one called `Dose`, `Conc` or `Concentration` says, with or
-    without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is said, by the
-    column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
-    concentrations are in µM, so that plates of several units agree; numbers without one stay as they
-    are.
+    Compounds are what a column `Compound name`, `Treatment` or `Drug` says, unless it names one compound at several
+    doses (``taxol 1 µM``); mechanisms what `Mechanism of action` says; doses what one called `Dose`, `Conc` or
+    `Concentration` says, with or without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is
+    said, by the column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
+    concentrations are in µM, so that plates of several units agree; numbers without one stay as they are.
 
     Parameters
     ----------
@@ -136,7 +135,10 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     known = [name for name in _WELL if name in table]
     wells = table.drop_duplicates(known) if known else table
     # As objects: the categories of a Parquet table take no other value.
-    count = int(texts_of(wells[column]).eq("").sum())
+    empty = texts_of(wells[column]).eq("")
+    if _CONTROL in wells:  # a control has no mechanism
+        empty &= texts_of(wells[_CONTROL]).eq("")
+    count = int(empty.sum())
     if 0 < count < len(wells):
         _LOG.info(
             "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "

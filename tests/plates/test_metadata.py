@@ -314,6 +314,15 @@ def test_wells_without_a_compound_are_counted(
     assert "Metadata_MOA is empty" not in caplog.text
 
 
+def test_controls_have_no_mechanism_and_none_is_missed(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    table = "Well,Compound,MOA\nA1,taxol,x\nA2,DMSO,\nB1,y,\n"
+    _index(write, table, control_column="Compound", negative="DMSO")
+    assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
+
+
 def test_names_that_differ_in_case_alone_are_said(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
