@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import texts_of
+from cellssl.columns import alike_names, texts_of
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
@@ -119,14 +119,13 @@ def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
 
 def _say_alike(names: pd.Series) -> None:
     """Say which names differ in upper and lower case alone: whether they are one is not known."""
-    texts = pd.Series(sorted(set(names.dropna().astype(str))), dtype=object)
-    alike = texts[texts.str.casefold().duplicated(keep=False)]
-    if len(alike):
+    alike = alike_names(names)
+    if alike:
         _LOG.warning(
             "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
             "they are one, give them one spelling",
             names.name,
-            listed(sorted(alike, key=str.casefold)),
+            listed(alike),
         )
 
 
