@@ -98,10 +98,12 @@ def require_label(obs: pd.DataFrame, label: str | None = None) -> str:
     EmbeddingError
         When there is none.
     """
-    found = choose_label(obs, label)
-    if found is None:
-        raise EmbeddingError(f"scores need a label: give a column with --label. {_there(obs)}")
-    return found
+    if label is None and usual_label(obs) is None:
+        raise EmbeddingError(
+            "these cells need a label, and no usual one (MOA, Phenotype, Compound, Gene, Control, Class) has two "
+            f"values: name a column (--label). {_there(obs)}"
+        )
+    return str(choose_label(obs, label))
 
 
 def _there(obs: pd.DataFrame) -> str:

@@ -23,6 +23,7 @@ from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consiste
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.reading import read_embedding
 from cellssl.scores import aggregate as sum_up
 from cellssl.words import natural_key
 
@@ -94,7 +95,7 @@ class Similarity:
 
 
 def similarity(
-    adata: ad.AnnData,
+    adata: ad.AnnData | str | Path,
     *,
     by: str | Sequence[str] | None = None,
     control: str | None = "Metadata_Control",
@@ -110,8 +111,8 @@ def similarity(
 
     Parameters
     ----------
-    adata : AnnData
-        X (N, D): cells, or profiles of wells.
+    adata : AnnData or path
+        As `read_embedding` reads it: X (N, D) of cells, or profiles of wells.
     by : str or sequence of str, optional
         Columns whose values together name a treatment. When left out: compound and concentration, else
         gene and guide; of cells that name neither every well is its own treatment.
@@ -143,6 +144,7 @@ def similarity(
     EmbeddingError
         When a column does not exist, or fewer than two treatments are left.
     """
+    adata = read_embedding(adata)
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)

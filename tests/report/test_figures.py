@@ -8,6 +8,7 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cellssl import report
 from cellssl.errors import CellsslError, EmbeddingError, TrainingError
 from cellssl.report import (
     GalleryRow,
@@ -394,3 +395,18 @@ def test_there_is_no_half_epoch():
     for axes in figure.axes:
         assert all(tick == round(tick) for tick in axes.get_xticks())
     assert figure.axes[1].get_ylim()[1] > 60  # the highest mark is whole
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda cells: report.gallery(cells, "crops.h5ad"),
+        lambda cells: report.plate_heat_map(cells, "cells"),
+        report.dose_curve,
+        report.explore,
+    ],
+    ids=["gallery", "plate_heat_map", "dose_curve", "explore"],
+)
+def test_nothing_is_drawn_of_no_cells(use, embedding):
+    with pytest.raises(EmbeddingError, match="the embedding holds no cells"):
+        use(embedding[:0].copy())
