@@ -67,6 +67,10 @@ def join_crops(
     >>> join_crops(["plate1/crops.h5ad", "plate2/crops.h5ad"], "screen.h5ad")  # doctest: +SKIP
     """
     out = crop_file(out)
+    if isinstance(files, str | Path):
+        raise CropError(
+            f"files: got {str(files)!r}, wanted a list of crop files: [{str(files)!r}, …]"
+        )
     opened = [Crops.open(file) for file in files]
     if not opened:
         raise CropError("there is no crop file to join: name at least one")

@@ -18,7 +18,7 @@ from cellssl.phenotypes.activity import (
     consistency,
     replicates,
 )
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import column, text_values
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
@@ -29,6 +29,7 @@ from cellssl.words import natural_key
 
 __all__ = ["Similarity", "similarity"]
 
+CONTROL = "Metadata_Control"
 AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 
@@ -98,7 +99,7 @@ def similarity(
     adata: ad.AnnData | str | Path,
     *,
     by: str | Sequence[str] | None = None,
-    control: str | None = "Metadata_Control",
+    control: str | None = CONTROL,
     label: str | None = "auto",
     normalise: str = "auto",
     aggregate: str = "median",
@@ -145,6 +146,8 @@ def similarity(
         When a column does not exist, or fewer than two treatments are left.
     """
     adata = read_embedding(adata)
+    if control not in (None, CONTROL):  # the usual one may be missing: nothing is a control then
+        column(adata.obs, control, purpose="the negative controls")
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)

@@ -125,6 +125,8 @@ def run(
     CellsslError
         With what to mend; finished stages are kept.
     """
+    if sample < 1:
+        raise CellsslError(f"scores need cells: got sample={sample}")
     recipe = _choose_recipe(protocol, model, changes)
     planned = list(plan_baselines(baselines, recipe, sample=sample, device=device))
     segmenter = segmenter or ThresholdSegmenter()

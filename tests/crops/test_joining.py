@@ -136,6 +136,8 @@ def test_what_files_say_differently_is_kept_for_each(write, batch, tmp_path):
 
 def test_files_that_do_not_fit_are_refused(write, batch, tmp_path):
     one = write("a", batch(3))
+    with pytest.raises(CropError, match="wanted a list of crop files"):
+        join_crops(one, tmp_path / "j.h5ad")
 
     def attempt(other, **arguments):
         join_crops([one, other], tmp_path / "bad.h5ad", **arguments)
