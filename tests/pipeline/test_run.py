@@ -84,7 +84,8 @@ def test_a_new_plate_goes_through_an_encoder_that_exists(result, tmp_path):
         model=result.model,
     )
     assert new.model == result.model
-    assert new.report.exists()
+    assert f"not trained in this run: it is {result.model}" in new.report.read_text()
+    assert "not trained in this run" not in result.report.read_text()
     assert not (tmp_path / "out" / "model").exists()
 
 
