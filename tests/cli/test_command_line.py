@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -151,3 +152,16 @@ def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
     assert together.exit_code == 0
     missing = _run("evaluate", f"old={tmp_path}/none.h5ad", "-o", out)
     assert "none.h5ad does not exist" in missing.output.replace("\n", " ")
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch):
+    def fill(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "out/map.h5ad")
+
+    monkeypatch.setattr("cellssl.phenotypes.read_embedding", fill)
+    result = _run("cluster", tmp_path / "e.h5ad", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert (
+        "no space is left on the disk for out/map.h5ad. What is finished is kept: make room" in said
+    )
