@@ -14,6 +14,7 @@ __all__ = [
     "TEXTS",
     "TREATMENTS",
     "agent_column",
+    "alike_names",
     "bare_name",
     "find_column",
     "is_text",
@@ -98,6 +99,21 @@ def agent_column(obs: "pd.DataFrame") -> str | None:
         if agent in obs.columns and (texts_of(obs[agent].drop_duplicates()) != "").any():
             return agent
     return None
+
+
+def alike_names(names: "pd.Series") -> list[str]:
+    """Find names that differ in upper and lower case alone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> alike_names(pd.Series(["taxol", "DMSO", None, "Taxol", "taxol"]))
+    ['Taxol', 'taxol']
+    """
+    texts = sorted(set(names.dropna().astype(str)))
+    folded = [text.casefold() for text in texts]
+    alike = [text for text, plain in zip(texts, folded, strict=True) if folded.count(plain) > 1]
+    return sorted(alike, key=str.casefold)
 
 
 def bare_name(column: object) -> str:

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and their fingerprints."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -42,6 +43,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
 
     A process killed inside the block leaves `path` as it was. The file is flushed to disk before it is renamed, so
     that a power cut does too; without `flush`, which waits for the disk, what is there after one must be checked.
+    A full disk is an OSError that says so, whatever wrote to it.
 
     Examples
     --------
@@ -64,6 +66,10 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+    except OSError as error:
+        if error.errno is None and f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """Commands on embeddings: evaluate, combine, export; and compare, which makes them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,12 +28,32 @@ from cellssl.cli.options import (
 from cellssl.cli.results import say_combined, show_classes, show_matches, show_scores
 from cellssl.cli.shell import command, say, shown
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 Embeddings = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        help="Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder.", show_default=False
+        help="Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder; NAME=FILE gives one a name of its own.",
+        show_default=False,
     ),
 ]
+
+
+def _named(texts: list[str]) -> "list[AnnData | str | Path]":
+    """Read what has a name in front, NAME=FILE, under that name; all else is a path."""
+    from cellssl.phenotypes import read_embedding
+
+    found: list[AnnData | str | Path] = []
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not file or Path(text).exists():
+            found.append(Path(text))
+            continue
+        cells = read_embedding(file)
+        cells.uns["cellssl"] = {**cells.uns["cellssl"], "name": name}
+        found.append(cells)
+    return found
 
 
 @command(app, "evaluate")
@@ -59,7 +79,7 @@ def evaluate(
 
     check_folder(out)
     measured = cellssl.phenotypes.measure_embeddings(
-        embeddings,
+        _named(embeddings),
         label=label,
         subsets=parse_lists(subset, "--subset"),
         where=where,
@@ -92,7 +112,7 @@ def combine(
     """Join embeddings of the same cells into one, all weighing alike; cells are matched by name."""
     import cellssl.phenotypes
 
-    combined = cellssl.phenotypes.combine(embeddings, out, name=name)
+    combined = cellssl.phenotypes.combine(_named(embeddings), out, name=name)
     say_combined(combined)
     say(f"written to {out}")
 

@@ -229,7 +229,10 @@ def _show_consistency(table: "pd.DataFrame") -> None:
         return
     rows = [
         [name, int(row["treatments"]), int(row["agents"])]
-        + [f"{row[key]:.3g}" for key in ("map", "map_by_chance", "map_p_value", "map_q_value")]
+        + [
+            "–" if math.isnan(row[key]) else f"{row[key]:.3g}"
+            for key in ("map", "map_by_chance", "map_p_value", "map_q_value")
+        ]
         for name, row in table.sort_values("map", ascending=False).iterrows()
     ]
     columns = ["label", "treatments", "agents", "mAP", "by chance", "p", "q"]

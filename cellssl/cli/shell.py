@@ -1,6 +1,7 @@
 """What every command shares: quiet and debug flags, errors without traceback, a console."""
 
 import dataclasses
+import errno
 import inspect
 import logging
 import os
@@ -162,6 +163,12 @@ def _describe(error: Exception) -> str:
     """Say in plain words what went wrong."""
     if isinstance(error, CellsslError):
         return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        where = f" for {error.filename}" if error.filename else ""
+        return (
+            f"no space is left on the disk{where}. What is finished is kept: make room and give the same "
+            "command again."
+        )
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
     return (

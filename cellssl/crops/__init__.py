@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
+    from cellssl.crops.brightness import compare_brightness
     from cellssl.crops.exports import export_crops
     from cellssl.crops.features import import_features
     from cellssl.crops.imports import import_crops
@@ -22,6 +23,7 @@ __all__ = [
     "FittedScaling",
     "PercentileTable",
     "Scaling",
+    "compare_brightness",
     "compare_magnification",
     "crop_file",
     "export_crops",
@@ -41,6 +43,7 @@ _homes = {
     "FittedScaling": "scaling",
     "PercentileTable": "percentiles",
     "Scaling": "scaling",
+    "compare_brightness": "brightness",
     "compare_magnification": "magnification",
     "crop_file": "store",
     "export_crops": "exports",

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from cellssl.columns import alike_names
 from cellssl.crops.foreign import described
 from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.progress import track
+from cellssl.words import listed
 
 __all__ = ["join_crops"]
 
@@ -64,6 +67,10 @@ def join_crops(
     >>> join_crops(["plate1/crops.h5ad", "plate2/crops.h5ad"], "screen.h5ad")  # doctest: +SKIP
     """
     out = crop_file(out)
+    if isinstance(files, str | Path):
+        raise CropError(
+            f"files: got {str(files)!r}, wanted a list of crop files: [{str(files)!r}, …]"
+        )
     opened = [Crops.open(file) for file in files]
     if not opened:
         raise CropError("there is no crop file to join: name at least one")
@@ -74,6 +81,7 @@ def join_crops(
         channel_numbers(wanted, crops.channels, owner=crops.path)
     _check_names(opened)
     _tell_missing_columns(opened)
+    _tell_alike_names(opened)
     return write_crops(
         out,
         _batches(opened, wanted, stencils, shown=progress),
@@ -152,6 +160,22 @@ def _tell_missing_columns(opened: Sequence[Crops]) -> None:
         missing = sorted(map(str, columns - set(crops.obs)))
         if missing:
             _LOG.warning("%s has no %s: empty for its cells", crops.path, ", ".join(missing))
+
+
+def _tell_alike_names(opened: Sequence[Crops]) -> None:
+    """Say what is spelt otherwise in another file: it counts as another compound, gene or mechanism."""
+    for column in ("Metadata_Compound", "Metadata_Gene", "Metadata_MOA"):
+        names = [
+            name for crops in opened if column in crops.obs for name in crops.obs[column].unique()
+        ]
+        alike = alike_names(pd.Series(names, dtype=object))
+        if alike:
+            _LOG.warning(
+                "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
+                "they are one, give them one spelling in the metadata and crop those plates anew",
+                column,
+                listed(alike),
+            )
 
 
 def _batches(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from cellssl.crops import Crops, FittedScaling, compare_magnification
+from cellssl.crops import Crops, FittedScaling, compare_brightness, compare_magnification
 from cellssl.embedding.baselines import baseline_names
 from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.encoders import rebuild
@@ -69,6 +69,8 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
     check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     nucleus = float(saved.get("nucleus", 0))  # not known of runs before it was written down
     compare_magnification(crops, nucleus, of=f"where {file} was trained")
+    scaling = FittedScaling.from_dict(saved["scaling"]).for_crops(crops)
+    compare_brightness(crops, scaling, of="in its training")
     return Extractor(
         name=name,
         network=network,
@@ -76,7 +78,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         sees=Preprocessing(
             channels=tuple(saved["channels"]),
             crop_size=int(saved["crop_size"]),
-            scaling=FittedScaling.from_dict(saved["scaling"]).for_crops(crops),
+            scaling=scaling,
         ),
         provenance={
             "encoder": dict(encoder.describe()),

@@ -9,7 +9,7 @@ from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
 from cellssl.phenotypes.evaluation import evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
-from cellssl.phenotypes.labels import choose_label, require_label, usual_label
+from cellssl.phenotypes.labels import choose_label, columns_there, require_label, usual_label
 from cellssl.phenotypes.measurement import Measurement
 from cellssl.phenotypes.measurements import Measurements, read_scores, seed_means
 from cellssl.phenotypes.measuring import measure_embeddings
@@ -40,6 +40,7 @@ __all__ = [
     "choose_label",
     "choose_resolution",
     "cluster",
+    "columns_there",
     "combine",
     "coral",
     "correlate_doses",

@@ -3,6 +3,7 @@
 import logging
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -15,6 +16,7 @@ from cellssl.phenotypes.embeddings import check_features, embedding_name, featur
 from cellssl.phenotypes.graph import add_graph, add_map, leiden
 from cellssl.phenotypes.landmarks import join_clusters, join_map, nearest_landmarks
 from cellssl.phenotypes.normalisation import normalise_features
+from cellssl.phenotypes.reading import read_embedding
 from cellssl.phenotypes.stability import scan_resolutions
 from cellssl.sampling import sample_wells
 from cellssl.scores import (
@@ -37,7 +39,7 @@ MOST_CELLS = 50_000
 
 
 def cluster(
-    adata: ad.AnnData,
+    adata: ad.AnnData | str | Path,
     *,
     n_clusters: int | None = None,
     seed: int = 0,
@@ -54,8 +56,8 @@ def cluster(
 
     Parameters
     ----------
-    adata : AnnData
-        X (N, D), ten cells at least. It is not changed.
+    adata : AnnData or path
+        As `read_embedding` reads it: X (N, D), ten cells at least. It is not changed.
     n_clusters : int, optional
         Clusters of k-means; as many as Leiden finds when not given.
     resolution : float, optional
@@ -91,6 +93,7 @@ def cluster(
     50,000 takes 0.23 ms. The graph of all of a million cells (`sample=None`, 128 features) took 10 minutes
     and 4.3 GB, Leiden 4 minutes and 8.4 GB; its map was not waited for.
     """
+    adata = read_embedding(adata)
     check_features(adata)
     if adata.n_obs < FEWEST:
         name = embedding_name(adata)

@@ -28,7 +28,11 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
     """
     if dose is not None:
         name = find_column(obs.columns, dose) or dose
-        column(obs, name, purpose="the doses")
+        given = column(obs, name, purpose="the doses")
+        if not pd.to_numeric(given, errors="coerce").notna().any():
+            raise EmbeddingError(
+                f"{name} holds no numbers, which doses are: name another column (--dose)."
+            )
         return name
     for name in obs.columns:
         called = any(word in name.lower() for word in ("dose", "concentration"))

@@ -81,7 +81,8 @@ def load_embeddings(
         if (one.name, one.seed) in seen:
             seed = f"seed {one.seed}" if one.seed else "no seed"
             raise EmbeddingError(
-                f"two embeddings are called {one.name!r} with {seed}: give each its own name, "
+                f"two embeddings are called {one.name!r} with {seed}: give each its own name (NAME=FILE on "
+                "the command line), "
                 'or its training\'s seed in uns["cellssl"]["seed"] when they are repetitions.'
             )
         seen.add((one.name, one.seed))

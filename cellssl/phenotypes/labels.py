@@ -8,7 +8,7 @@ from cellssl.columns import TREATMENTS, find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column, text_values, well_names
 
-__all__ = ["choose_label", "require_label", "usual_label"]
+__all__ = ["choose_label", "columns_there", "require_label", "usual_label"]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def choose_label(
     if found is not None:
         return found
     near = nearest(label, obs.columns, listed=True) or "."
-    raise EmbeddingError(f"the cells have no column {label!r}{near} {_there(obs)}")
+    raise EmbeddingError(f"the cells have no column {label!r}{near} {columns_there(obs)}")
 
 
 def usual_label(obs: pd.DataFrame) -> str | None:
@@ -99,11 +99,14 @@ def require_label(obs: pd.DataFrame, label: str | None = None, *, option: str = 
     """
     found = choose_label(obs, label, option=option)
     if found is None:
-        raise EmbeddingError(f"scores need a label: give a column with {option}. {_there(obs)}")
+        raise EmbeddingError(
+            "these cells need a label, and no usual one (MOA, Phenotype, Compound, Gene, Control, Class) has two "
+            f"values: name a column ({option}). {columns_there(obs)}"
+        )
     return found
 
 
-def _there(obs: pd.DataFrame) -> str:
+def columns_there(obs: pd.DataFrame) -> str:
     """List the columns that may be meant; without the usual names say what these are."""
     named = [str(name) for name in obs.columns if str(name).startswith("Metadata_")]
     if named:

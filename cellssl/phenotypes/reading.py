@@ -36,10 +36,14 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     Raises
     ------
     EmbeddingError
-        When the file is missing, of another kind, broken, or holds no features.
+        When the file is missing, of another kind, broken, or holds no features or no cells.
     """
     if isinstance(embedding, ad.AnnData):
-        return embedding
+        return _with_cells(embedding, "the embedding")
+    if not isinstance(embedding, str | Path):
+        raise EmbeddingError(
+            f"an embedding is an AnnData or the path of its file: got {type(embedding).__name__}."
+        )
     path = Path(embedding)
     if not path.exists():
         raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
@@ -63,6 +67,13 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     provenance = dict(cells.uns.get("cellssl", {}))
     provenance.setdefault("name", stem)
     cells.uns["cellssl"] = provenance
+    return _with_cells(cells, str(path))
+
+
+def _with_cells(cells: ad.AnnData, name: str) -> ad.AnnData:
+    """Give the embedding back; one without cells is refused, whatever is asked of it."""
+    if cells.n_obs == 0:
+        raise EmbeddingError(f"{name} holds no cells.")
     return cells
 
 

@@ -18,16 +18,18 @@ from cellssl.phenotypes.activity import (
     consistency,
     replicates,
 )
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import column, text_values
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.reading import read_embedding
 from cellssl.scores import aggregate as sum_up
 from cellssl.words import natural_key
 
 __all__ = ["Similarity", "similarity"]
 
+CONTROL = "Metadata_Control"
 AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 
@@ -94,10 +96,10 @@ class Similarity:
 
 
 def similarity(
-    adata: ad.AnnData,
+    adata: ad.AnnData | str | Path,
     *,
     by: str | Sequence[str] | None = None,
-    control: str | None = "Metadata_Control",
+    control: str | None = CONTROL,
     label: str | None = "auto",
     normalise: str = "auto",
     aggregate: str = "median",
@@ -110,8 +112,8 @@ def similarity(
 
     Parameters
     ----------
-    adata : AnnData
-        X (N, D): cells, or profiles of wells.
+    adata : AnnData or path
+        As `read_embedding` reads it: X (N, D) of cells, or profiles of wells.
     by : str or sequence of str, optional
         Columns whose values together name a treatment. When left out: compound and concentration, else
         gene and guide; of cells that name neither every well is its own treatment.
@@ -143,6 +145,9 @@ def similarity(
     EmbeddingError
         When a column does not exist, or fewer than two treatments are left.
     """
+    adata = read_embedding(adata)
+    if control not in (None, CONTROL):  # the usual one may be missing: nothing is a control then
+        column(adata.obs, control, purpose="the negative controls")
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)

@@ -13,7 +13,7 @@ from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
-from cellssl.phenotypes import choose_dose, choose_label
+from cellssl.phenotypes import choose_dose, choose_label, columns_there
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.pipeline.stages import crop_cells, embed_cells, score_embeddings
 from cellssl.pipeline.summary import summarise
@@ -125,6 +125,8 @@ def run(
     CellsslError
         With what to mend; finished stages are kept.
     """
+    if sample < 1:
+        raise CellsslError(f"scores need cells: got sample={sample}")
     recipe = _choose_recipe(protocol, model, changes)
     planned = list(plan_baselines(baselines, recipe, sample=sample, device=device))
     segmenter = segmenter or ThresholdSegmenter()
@@ -224,7 +226,10 @@ def _check(
     )
     chosen = choose_label(table, label)
     if chosen is None:
-        _LOG.warning("no label to score against: give one with --label; the map needs none")
+        _LOG.warning(
+            "no label to score against: give one with --label; the map needs none. %s",
+            columns_there(table),
+        )
     return chosen, choose_dose(table, dose)
 
 

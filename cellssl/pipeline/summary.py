@@ -77,7 +77,10 @@ def summarise(
             overlays=[] if index is None else _outline(index, job, shading, label),
             illumination=shading.maps,
             figures=_draw_doses(cells, dose, space / "similarity"),
-            notes=[f"{page.name}, beside this page, shows the cells themselves, one by one."],
+            notes=[
+                f"{page.name}, beside this page, shows the cells themselves, one by one.",
+                *_encoder_note(space, model),
+            ],
             label=label,
         )
 
@@ -95,6 +98,15 @@ def summarise(
     }
     space.finish("report", inputs, report, work)
     return report
+
+
+def _encoder_note(space: Workspace, model: Path) -> list[str]:
+    """Say where the encoder is from when it was not trained on these cells."""
+    if model.resolve() == (space / "model").resolve():
+        return []
+    return [
+        f"The encoder was not trained in this run: it is {model}, and its own training is shown."
+    ]
 
 
 def _count_labels(crops: Crops, label: str | None) -> int | None:

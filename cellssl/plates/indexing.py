@@ -135,8 +135,8 @@ def index(
         problems += [_problem(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))
-    say_doubts(fields)
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
+    say_doubts(fields)
     complete = fields.pop("_Complete").astype(bool)
     found = PlateIndex(
         _ordered(fields[complete], listing.channels, images.folder),
@@ -209,6 +209,11 @@ def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
 
 def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
     """Name, order and choose channels as the user wants them."""
+    if names is not None and not isinstance(names, Mapping):
+        raise PlateError(
+            f"channels: got {names!r}, wanted the files' channels mapped to their names, such as "
+            f"{{{listing.channels[0]!r}: 'DNA'}}."
+        )
     wanted = {
         listing.aliases.get(str(old), str(old)): str(new).strip()
         for old, new in (names or {name: name for name in listing.channels}).items()

@@ -115,7 +115,7 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     if len(twice):
         raise PlateError(
             f"{path} has more than one row for {listed(_labels(twice), most=8)}. Leave one row for each "
-            "well, or add a Plate or Site column that tells them apart."
+            f"well, or add a Plate or Site column that tells them apart.{_maybe_plate(table, plate)}"
         )
     return named, list(keys)
 
@@ -144,6 +144,13 @@ def standard(name: str) -> str:
     """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
     bare = bare_name(name)
     return _STANDARD.get(bare.lower(), f"Metadata_{bare}")
+
+
+def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:
+    """Name the column that seems to hold plates by another name."""
+    words = ("plate", "barcode")
+    meant = [name for name in map(str, table) if any(word in name.lower() for word in words)]
+    return f" If {meant[0]!r} names the plates, call it Plate." if meant and not plate else ""
 
 
 def _labels(keys: pd.DataFrame) -> list[str]:

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import texts_of
+from cellssl.columns import alike_names, texts_of
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
@@ -13,8 +13,11 @@ __all__ = ["recognise_treatments", "say_doubts"]
 _LOG = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
+_MECHANISM, _CONTROL = "Metadata_MOA", "Metadata_Control"
 _WELL = ("Metadata_Plate", "Metadata_Well")
-_COMPOUNDS = ("treatment", "drug")
+# Other names of a column, the surest first, in small letters with spaces alone between the words.
+_COMPOUNDS = ("compound name", "treatment", "treatment name", "drug", "drug name")
+_MECHANISMS = ("mechanism of action", "mechanism")
 _MICROMOLAR = {"fm": 1e-9, "pm": 1e-6, "nm": 1e-3, "um": 1.0, "mm": 1e3, "m": 1e6}
 _UNIT = "(?:[fpnumµμ]m|(?-i:M))"  # of either letter mu; a lone m is a metre or a minute
 _DOSE_NAME = re.compile(
@@ -31,14 +34,13 @@ _EMPTY = ("", "nan", "NaN", "NA")
 
 
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
-    """Give wells ``Metadata_Compound`` and ``Metadata_Concentration`` where other columns say them.
+    """Give wells ``Metadata_Compound``, ``_MOA`` and ``_Concentration`` where other columns say them.
 
-    Compounds are what a column `Treatment` or `Drug` says, unless it names one compound at several
-    doses (``taxol 1 µM``); doses what one called `Dose`, `Conc` or `Concentration` says, with or
-    without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is said, by the
-    column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
-    concentrations are in µM, so that plates of several units agree; numbers without one stay as they
-    are.
+    Compounds are what a column `Compound name`, `Treatment` or `Drug` says, unless it names one compound at several
+    doses (``taxol 1 µM``); mechanisms what `Mechanism of action` says; doses what one called `Dose`, `Conc` or
+    `Concentration` says, with or without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is
+    said, by the column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
+    concentrations are in µM, so that plates of several units agree; numbers without one stay as they are.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     if _COMPOUND not in table:
         table = _with_compounds(table, named)
+    if _MECHANISM not in table:
+        table = _with_mechanisms(table, named)
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if _CONCENTRATION in doses:
@@ -72,7 +76,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
 
 def say_doubts(table: pd.DataFrame) -> None:
     """Say what of compounds and mechanisms may be meant otherwise: spellings, and wells without any."""
-    for about in (_COMPOUND, "Metadata_MOA"):
+    for about in (_COMPOUND, _MECHANISM):
         if about in table:
             _say_alike(table[about])
             _say_empty(table, about)
@@ -80,8 +84,7 @@ def say_doubts(table: pd.DataFrame) -> None:
 
 def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     """Take compounds from the column that has them, unless it has doses too."""
-    lower = {plain.lower(): name for plain, name in named.items()}
-    source = next((lower[name] for name in _COMPOUNDS if name in lower), None)
+    source = _called(named, _COMPOUNDS)
     if source is None:
         return table
     names = pd.Series(texts_of(table[source]).unique())
@@ -99,16 +102,30 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     return table.assign(**{_COMPOUND: table[source].astype(object)})
 
 
+def _with_mechanisms(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
+    """Take mechanisms from the column that has them."""
+    source = _called(named, _MECHANISMS)
+    if source is None:
+        return table
+    _LOG.info("%s is taken from %s", _MECHANISM, source)
+    return table.assign(**{_MECHANISM: table[source].astype(object)})
+
+
+def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
+    """Find the column that has the first of some names, in any case and with any mark between words."""
+    plain = {re.sub(r"[\W_]+", " ", name).strip().lower(): column for name, column in named.items()}
+    return next((plain[name] for name in names if name in plain), None)
+
+
 def _say_alike(names: pd.Series) -> None:
     """Say which names differ in upper and lower case alone: whether they are one is not known."""
-    texts = pd.Series(sorted(set(names.dropna().astype(str))), dtype=object)
-    alike = texts[texts.str.casefold().duplicated(keep=False)]
-    if len(alike):
+    alike = alike_names(names)
+    if alike:
         _LOG.warning(
             "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
             "they are one, give them one spelling",
             names.name,
-            listed(sorted(alike, key=str.casefold)),
+            listed(alike),
         )
 
 
@@ -117,7 +134,10 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     known = [name for name in _WELL if name in table]
     wells = table.drop_duplicates(known) if known else table
     # As objects: the categories of a Parquet table take no other value.
-    count = int(texts_of(wells[column]).eq("").sum())
+    empty = texts_of(wells[column]).eq("")
+    if _CONTROL in wells:  # a control has no mechanism
+        empty &= texts_of(wells[_CONTROL]).eq("")
+    count = int(empty.sum())
     if 0 < count < len(wells):
         _LOG.info(
             "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "

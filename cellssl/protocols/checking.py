@@ -16,6 +16,7 @@ from cellssl.protocols.describing import view_labels
 from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import long_enough, steps
+from cellssl.words import listed
 
 __all__ = ["Finding", "check", "require_fit"]
 
@@ -183,14 +184,15 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     """Name the channels that the data lack."""
     if protocol.channels == "any":
         return []
-    have = ", ".join(channels)
+    lacking = [name for name in protocol.channels if name not in channels]
+    if not lacking:
+        return []
+    near = "".join(dict.fromkeys(nearest(name, channels, listed=True) for name in lacking))
     return [
-        f"channel {name!r} is not in the data, which have {have}"
-        + (nearest(name, channels, listed=True) or ".")
-        + f" Give the plate's channels the protocol's names (--channel FILE={name}), or a protocol that "
-        "extends this one the data's (channels:)"
-        for name in protocol.channels
-        if name not in channels
+        f"channel{'s' * (len(lacking) > 1)} {listed([repr(name) for name in lacking])} "
+        f"{'is' if len(lacking) == 1 else 'are'} not in the data, which have {', '.join(channels)}"
+        f"{near or '.'} Give the plate's channels the protocol's names (--channel FILE={lacking[0]}), or "
+        "train with a protocol that extends this one and names the data's (channels:)"
     ]
 
 

@@ -52,7 +52,7 @@ def cluster_kmeans(X: ArrayLike, k: int, *, seed: int = 0) -> NDArray[np.int64]:
     """
     X = np.asarray(X, dtype=np.float32)
     if not 1 <= k <= len(X):
-        raise EmbeddingError(f"cannot make {k} clusters of {len(X)} cells: ask for fewer clusters.")
+        raise EmbeddingError(f"cannot make {k} clusters of {len(X)} cells: ask for 1 to {len(X)}.")
     # One thread: k-means is short, and threads that wait for each other on a busy machine make it
     # twenty times slower; the result does not depend on the number of cores either.
     with threadpool_limits(1), warnings.catch_warnings():

@@ -1,6 +1,9 @@
+import errno
 import subprocess
 import sys
 
+import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -125,3 +128,47 @@ def test_a_score_that_is_missing_says_why(capsys: pytest.CaptureFixture[str]) ->
     results.show_scores(pd.DataFrame([{**row, "metric": m, "value": v} for m, v in scores.items()]))
     told = " ".join(capsys.readouterr().out.split())
     assert told.endswith("no kNN, linear: no class lies in two plates")
+
+
+def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
+    rng = np.random.default_rng(0)
+    wells = [f"A{1 + i // 10:02d}" for i in range(120)]
+    obs = pd.DataFrame(
+        {
+            "Metadata_Plate": "P",
+            "Metadata_Well": wells,
+            "Metadata_MOA": np.where(np.arange(120) // 10 % 2, "x", "y"),
+        },
+        index=[f"P/{well}/1/{i}" for i, well in enumerate(wells)],
+    )
+    files = []
+    for place in "ab":
+        cells = ad.AnnData(rng.normal(size=(120, 4)).astype(np.float32), obs=obs)
+        cells.uns["cellssl"] = {"name": "cellssl", "seed": 0}
+        (tmp_path / place).mkdir()
+        files.append(tmp_path / place / "map.h5ad")
+        cells.write_h5ad(files[-1])
+    out = tmp_path / "out"
+    refused = _run("evaluate", *files, "-o", out)
+    assert refused.exit_code == 1
+    assert "NAME=FILE" in refused.output
+    assert _run("evaluate", f"old={files[0]}", f"new={files[1]}", "-o", out).exit_code == 0
+    scores = pd.read_csv(out / "scores.csv")
+    assert {"old", "new"} <= set(scores["embedding"])
+    together = _run("combine", f"old={files[0]}", f"new={files[1]}", "-o", tmp_path / "both.h5ad")
+    assert together.exit_code == 0
+    missing = _run("evaluate", f"old={tmp_path}/none.h5ad", "-o", out)
+    assert "none.h5ad does not exist" in missing.output.replace("\n", " ")
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch):
+    def fill(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "out/map.h5ad")
+
+    monkeypatch.setattr("cellssl.phenotypes.read_embedding", fill)
+    result = _run("cluster", tmp_path / "e.h5ad", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert (
+        "no space is left on the disk for out/map.h5ad. What is finished is kept: make room" in said
+    )

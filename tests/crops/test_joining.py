@@ -99,6 +99,20 @@ def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):
     np.testing.assert_array_equal(obs["Metadata_Dose"], [np.nan, np.nan, 1.5, 2, 3])
 
 
+def test_names_spelt_otherwise_in_another_file_are_told(write, batch, tmp_path, caplog):
+    files = []
+    for plate, name in (("P1", "Taxol"), ("P2", "taxol"), ("P3", "DMSO")):
+        one = batch(2, plate=plate)
+        named = one.obs.assign(Metadata_Compound=name, Metadata_MOA="x")
+        files.append(write(plate, dataclasses.replace(one, obs=named)))
+    join_crops([files[0], files[2]], tmp_path / "alike.h5ad")
+    assert not caplog.records
+    join_crops(files, tmp_path / "j.h5ad")
+    assert "Metadata_Compound: names that differ in upper and lower case alone" in caplog.text
+    assert "different ones: Taxol and taxol. Where" in caplog.text
+    assert "Metadata_MOA" not in caplog.text
+
+
 def test_plates_of_another_magnification_are_told(write, batch, tmp_path, caplog):
     other = batch(3, plate="P2")
     other = dataclasses.replace(other, obs=other.obs.assign(Area_Nucleus=4 * 100 * np.pi))
@@ -122,6 +136,8 @@ def test_what_files_say_differently_is_kept_for_each(write, batch, tmp_path):
 
 def test_files_that_do_not_fit_are_refused(write, batch, tmp_path):
     one = write("a", batch(3))
+    with pytest.raises(CropError, match="wanted a list of crop files"):
+        join_crops(one, tmp_path / "j.h5ad")
 
     def attempt(other, **arguments):
         join_crops([one, other], tmp_path / "bad.h5ad", **arguments)

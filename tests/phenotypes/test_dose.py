@@ -69,6 +69,8 @@ def test_the_column_of_doses_is_found(plate):
     assert choose_dose(plate.obs) == "Metadata_Dose"
     with pytest.raises(EmbeddingError, match="Dosis"):
         choose_dose(plate.obs, "Dosis")
+    with pytest.raises(EmbeddingError, match="Metadata_Compound holds no numbers, which doses are"):
+        choose_dose(plate.obs, "Compound")
 
 
 def test_without_positive_controls_wells_lie_at_their_distance_from_the_negative_ones(plate):

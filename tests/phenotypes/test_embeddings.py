@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import read_embedding
+from cellssl.phenotypes import cluster, read_embedding, similarity
 from cellssl.phenotypes.columns import column
 from cellssl.phenotypes.embeddings import load_embeddings, match_cells
 
@@ -149,3 +149,14 @@ def test_a_table_of_r_parted_by_blanks_is_refused(tmp_path):
     path.write_text('"Metadata_Well" "a"\n"1" "A01" 0.5\n"2" "A02" 0.25\n')
     with pytest.raises(EmbeddingError, match=r"parted by blanks.*write\.csv"):
         read_embedding(path)
+
+
+@pytest.mark.parametrize("use", [cluster, similarity], ids=lambda use: use.__name__)
+def test_what_takes_an_embedding_takes_its_file(use, make_embedding, tmp_path):
+    cells, path = make_embedding(), tmp_path / "mine.h5ad"
+    cells.write_h5ad(path)
+    use(path)
+    with pytest.raises(EmbeddingError, match=r"nothing\.h5ad does not exist: make it"):
+        use(tmp_path / "nothing.h5ad")
+    with pytest.raises(EmbeddingError, match="an AnnData or the path of its file: got NoneType"):
+        use(None)

@@ -34,13 +34,14 @@ def test_controls_are_the_label_where_compounds_are_not_repeated(make_embedding)
     assert choose_label(screen) == "Metadata_Control"
 
 
-def test_no_label_is_fine_unless_it_is_required(make_embedding):
+def test_no_label_is_fine_unless_it_is_required(make_embedding, caplog):
     obs = make_embedding().obs[["Metadata_Plate"]]
     assert choose_label(obs) is None
-    with pytest.raises(EmbeddingError, match="need a label"):
+    with pytest.raises(EmbeddingError, match=r"need a label.*There are: Metadata_Plate"):
         require_label(obs)
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Plate'"):
         choose_label(obs, "plates")
+    assert not caplog.records  # the error says it
 
 
 def test_columns_of_another_vocabulary_are_named_and_explained(make_embedding):

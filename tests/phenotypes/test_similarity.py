@@ -98,6 +98,16 @@ def test_without_controls_all_wells_are_the_reference(make_embedding):
     assert similarity(cells, normalise="none").centred == "nothing"
 
 
+def test_a_column_of_controls_that_is_not_there_is_said(make_embedding):
+    cells = make_embedding()
+    with pytest.raises(
+        EmbeddingError, match=r"'Metadata_Kontrol'.*did you mean 'Metadata_Control'"
+    ):
+        similarity(cells, control="Metadata_Kontrol")
+    del cells.obs["Metadata_Control"]
+    assert len(similarity(cells).treatments)
+
+
 def test_a_plate_with_one_control_well_is_said(make_embedding, caplog):
     cells = make_embedding()
     lonely = (cells.obs["Metadata_Plate"] == "W0_1") & (cells.obs["Metadata_Well"] == "A02")

@@ -35,7 +35,7 @@ def _run(plate, out, **options):
         "baselines": {"simple-features": None},
     }
     options = {**defaults, **options}
-    return cellssl.run(plate, out, sample=200, progress=False, **options)
+    return cellssl.run(plate, out, progress=False, **{"sample": 200, **options})
 
 
 def test_gives_crops_encoder_embeddings_scores_and_report(result):
@@ -84,7 +84,8 @@ def test_a_new_plate_goes_through_an_encoder_that_exists(result, tmp_path):
         model=result.model,
     )
     assert new.model == result.model
-    assert new.report.exists()
+    assert f"not trained in this run: it is {result.model}" in new.report.read_text()
+    assert "not trained in this run" not in result.report.read_text()
     assert not (tmp_path / "out" / "model").exists()
 
 
@@ -126,6 +127,8 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"baselines": {"resnet500": None}}, "did you mean 'resnet50'"),
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
         ({"dose": "Dosis"}, "Dosis"),
+        ({"dose": "Well"}, "Metadata_Well holds no numbers"),
+        ({"sample": 0}, "got sample=0"),
         ({"redo": "everything"}, "Stages: crop"),
         ({"label": "Mao"}, "did you mean 'Metadata_MOA'"),
         ({"changes": {"training.epoch": 1}}, "training.epochs"),

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -63,9 +64,10 @@ def test_channels_are_renamed_ordered_and_chosen(
         ({"1": "DNA/RNA"}, "'DNA/RNA' cannot name a channel"),
         ({"1": "DNA", "2": "DNA"}, "'DNA' cannot name a channel"),
         ({"1": " "}, "'' cannot name a channel"),
+        (["DNA", "GFP"], r"channels: got \['DNA', 'GFP'\], wanted .* such as \{'1': 'DNA'\}"),
     ],
 )
-def test_bad_channel_names(write: Write, channels: dict[str, str], message: str) -> None:
+def test_bad_channel_names(write: Write, channels: Any, message: str) -> None:
     with pytest.raises(PlateError, match=message):
         index(_plate(write), pattern=PATTERN, channels=channels)
 

@@ -88,6 +88,10 @@ def test_treatments_and_doses_by_other_names(
     assert fields["Metadata_Compound"].tolist() == ["DMSO", "x", "x"]
     assert fields["Metadata_Concentration"].tolist() == [0, 0.5, 10]
     assert "Metadata_Compound is taken from Metadata_Treatment" in caplog.text
+    titled = "Well,Compound NAME,Mechanism_of action,Drug\nA1,a,m,b\nA2,a,m,b\nB1,a,n,b\n"
+    fields = _index(write, titled).fields
+    assert fields["Metadata_Compound"].tolist() == ["a"] * 3
+    assert fields["Metadata_MOA"].tolist() == ["m", "m", "n"]
     own = _index(write, "Well,Compound,Drug,Dose,Conc\nA1,a,b,1,2\nA2,a,b,1,2\nB1,a,b,1,2\n").fields
     assert own["Metadata_Compound"].tolist() == ["a"] * 3
     assert "Metadata_Concentration" not in own  # of two nobody says which
@@ -217,7 +221,8 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
     ("text", "message"),
     [
         ("Well,Dose\nA1,1\na01,2\nB1,3\n", "more than one row for A01"),
-        ("Plate,Well\nplate,A1\nplate,A1\n", "more than one row for plate/A01"),
+        ("Plate,Well\nplate,A1\nplate,A1\n", "more than one row for plate/A01.*apart[.]$"),
+        ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
         ("Well,Dose\n", "has no rows"),
@@ -307,6 +312,15 @@ def test_wells_without_a_compound_are_counted(
     _index(write, "Well,Compound,MOA\nA1,taxol,x\nA2,,x\nB1, ,x\n")
     assert "Metadata_Compound is empty in 2 of 3 wells; of merged cells" in caplog.text
     assert "Metadata_MOA is empty" not in caplog.text
+
+
+def test_controls_have_no_mechanism_and_none_is_missed(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    table = "Well,Compound,MOA\nA1,taxol,x\nA2,DMSO,\nB1,y,\n"
+    _index(write, table, control_column="Compound", negative="DMSO")
+    assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
 
 
 def test_names_that_differ_in_case_alone_are_said(

@@ -23,9 +23,13 @@ def test_nothing_is_found_where_all_is_well() -> None:
 
 
 def test_channels_that_the_data_lack_are_errors() -> None:
+    (one,) = check(load("bbbc021-expert"), channels=["DAPI", "Actin", "ER"], stored_size=96)
+    assert "channel 'Tubulin' is not in the data, which have DAPI, Actin, ER. " in one.message
     found = check(load("bbbc021-expert"), channels=["DAPI", "Tubuline"], stored_size=96)
-    assert [finding.level for finding in found] == ["error", "error"]
-    assert "channel 'Tubulin' is not in the data, which have DAPI, Tubuline" in found[0].message
+    assert [finding.level for finding in found] == ["error"]  # what there is, is said once
+    assert "channels 'Tubulin' and 'Actin' are not in the data, which have DAPI, Tubuline" in (
+        found[0].message
+    )
     assert "did you mean 'Tubuline'?" in found[0].message
     # Which of the data's channels is meant nobody knows here: none is put into the example.
     assert "--channel FILE=Tubulin" in found[0].message

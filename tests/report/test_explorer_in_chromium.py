@@ -259,6 +259,28 @@ def test_a_name_gets_a_colour_by_a_click(page):
     wait_for(lambda: page.execute_script(grey) == 100)
 
 
+def test_long_names_leave_their_numbers_whole_and_have_room_themselves(
+    chromium, experiment, tmp_path
+):
+    cells = experiment[0].copy()
+    compounds = cells.obs["Metadata_Compound"].astype(str)
+    cells.obs["Metadata_MOA"] = (
+        "an inhibitor of very many kinases and of what they phosphorylate " + compounds
+    )
+    cellssl.explore(cells, colour="MOA", out=tmp_path / "explorer.html")
+    open_page(chromium, (tmp_path / "explorer.html").as_uri())
+    line = chromium.execute_script(
+        "return [...document.querySelectorAll('#legend .count')].map((count) => count.getClientRects()[0].height)"
+    )
+    assert len(line) == 4
+    assert max(line) < 30  # of pixels: one line of figures, not one figure a line
+    chromium.execute_script("find('all').click()")
+    width = (
+        "const cell = document.querySelector('#selection td'); return cell ? cell.offsetWidth : 0"
+    )
+    assert wait_for(lambda: chromium.execute_script(width)) > 150
+
+
 def test_nothing_can_be_fetched(page):
     ask = """
     const done = arguments[arguments.length - 1];

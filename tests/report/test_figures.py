@@ -4,9 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cellssl import report
 from cellssl.errors import CellsslError, EmbeddingError, TrainingError
 from cellssl.report import (
     GalleryRow,
@@ -61,6 +63,18 @@ def test_umap_of_very_many_names_is_a_scale(embedding):
 def test_umap_numbers_every_cluster_on_the_map(embedding):
     written = texts(umap_figure(embedding, "leiden", numbered=True)).split()
     assert {"0", "1", "2", "3", "4"} <= set(written)
+
+
+@pytest.mark.parametrize("known", [1, 60])
+@pytest.mark.parametrize("values", [["a", "b"], range(40)], ids=["names", "numbers"])
+def test_umap_draws_all_cells_alike_whatever_is_known_of_them(known, values):
+    part = [values[i % len(values)] if i % 80 < known else None for i in range(4000)]
+    index = [str(i) for i in range(4000)]
+    cells = AnnData(obs=pd.DataFrame({"part": part}, index=index))
+    cells.obsm["X_umap"] = np.random.default_rng(0).normal(size=(4000, 2))
+    axes = umap_figure(cells, "part").axes[0]
+    sizes = {float(size) for drawn in axes.collections for size in drawn.get_sizes()}
+    assert sizes == {3.0}
 
 
 def test_umap_says_what_is_missing(embedding):
@@ -378,3 +392,18 @@ def test_there_is_no_half_epoch():
     for axes in figure.axes:
         assert all(tick == round(tick) for tick in axes.get_xticks())
     assert figure.axes[1].get_ylim()[1] > 60  # the highest mark is whole
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda cells: report.gallery(cells, "crops.h5ad"),
+        lambda cells: report.plate_heat_map(cells, "cells"),
+        report.dose_curve,
+        report.explore,
+    ],
+    ids=["gallery", "plate_heat_map", "dose_curve", "explore"],
+)
+def test_nothing_is_drawn_of_no_cells(use, embedding):
+    with pytest.raises(EmbeddingError, match="the embedding holds no cells"):
+        use(embedding[:0].copy())

@@ -78,6 +78,7 @@ def test_one_plate_needs_no_name(table):
         ("leiden", {"plate": "Q", "equals": "1"}, "no cell of this plate has '1'"),
         ("Metadata_Control", {"plate": "P"}, "no numbers"),
         ("area", {"plate": "P"}, "no column 'area'"),
+        ("cells", {"plate": "P", "shape": (1, 1)}, "1 × 1 wells .shape=. has no B02"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(table, value, options, said):

@@ -312,7 +312,9 @@ def test_a_label_is_chosen_in_the_study(
         size=32,
         provenance={},
     )
-    with pytest.raises(StudyError, match=r"label: scores need a label: .* with `label:` in the"):
+    with pytest.raises(
+        StudyError, match=r"label: these cells need a label.*column \(`label:` in the"
+    ):
         check_ready(changed(tiny, label=None), plan_runs(tiny), bare)
 
 

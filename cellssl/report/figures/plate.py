@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from cellssl.errors import EmbeddingError
 from cellssl.report.figures.style import INK, new_figure, plain, styled
 from cellssl.wells import ROWS, is_well, plate_format, well_place
 
@@ -58,6 +59,12 @@ def plate_map(
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)
+    beyond = [well for well in map(str, values.index) if not _is_on(well, rows, columns)]
+    if beyond:
+        raise EmbeddingError(
+            f"a plate of {rows} × {columns} wells (shape=) has no {beyond[0]}: give shape=(rows, columns) as the "
+            "plate has them, or leave it out"
+        )
     for well, value in values.items():
         grid[well_place(str(well))] = value
     low, high = limits or _limits(grid)
@@ -81,6 +88,11 @@ def plate_map(
     axes.set_title(plain(title))
     figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(plain(unit))
     return figure
+
+
+def _is_on(well: str, rows: int, columns: int) -> bool:
+    row, column = well_place(well)
+    return row < rows and column < columns
 
 
 def _limits(grid: np.ndarray) -> tuple[float, float]:

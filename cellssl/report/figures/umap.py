@@ -92,11 +92,14 @@ def umap_figure(
     return figure
 
 
+def _dot_size(points: np.ndarray) -> float:
+    """Choose the area of a dot by the number of all cells, so that a name of few has no larger ones."""
+    return float(np.clip(12_000 / max(len(points), 1), 1.2, 14))
+
+
 def _scatter(
-    axes: Axes, points: np.ndarray, colours: Any, *, size: float | None = None, **more: Any
+    axes: Axes, points: np.ndarray, colours: Any, *, size: float, **more: Any
 ) -> PathCollection:
-    """Scatter with a dot that suits the number of cells."""
-    size = size or float(np.clip(12_000 / max(len(points), 1), 1.2, 14))
     return axes.scatter(points[:, 0], points[:, 1], c=colours, s=size, linewidths=0, **more)
 
 
@@ -110,9 +113,12 @@ def _colour_names(
 ) -> None:
     """Give each name a colour, and a legend beside the map."""
     colours = category_colours(order, grey=grey)
+    size = _dot_size(points)
     behind = names.isin([*grey, UNKNOWN]).to_numpy()
     for chosen in (shuffled[behind[shuffled]], shuffled[~behind[shuffled]]):
-        _scatter(axes, points[chosen], names.iloc[chosen].map(colours).to_list(), alpha=0.8)
+        _scatter(
+            axes, points[chosen], names.iloc[chosen].map(colours).to_list(), size=size, alpha=0.8
+        )
     counts = names.value_counts()
     labels = {name: plain(f"{name} ({counts[name]:,})") for name in order}
     handles = [
@@ -127,7 +133,8 @@ def _number_clusters(
 ) -> None:
     """Give each name a colour, and write it on one of its cells."""
     colours = category_colours(order)
-    _scatter(axes, points[shuffled], names.iloc[shuffled].map(colours).to_list(), alpha=0.8)
+    in_turn = names.iloc[shuffled].map(colours).to_list()
+    _scatter(axes, points[shuffled], in_turn, size=_dot_size(points), alpha=0.8)
     for name in order:
         own = points[(names == name).to_numpy()]
         x, y = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))].tolist()
@@ -161,8 +168,9 @@ def _colour_scale(
         numbers = as_categories(column).map({name: i for i, name in enumerate(order)})
     values = numbers.to_numpy(float)
     known = shuffled[np.isfinite(values[shuffled])]
-    _scatter(axes, points[~np.isfinite(values)], GREY)
-    drawn = _scatter(axes, points[known], values[known], cmap="cividis", alpha=0.85)
+    size = _dot_size(points)
+    _scatter(axes, points[~np.isfinite(values)], GREY, size=size)
+    drawn = _scatter(axes, points[known], values[known], size=size, cmap="cividis", alpha=0.85)
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)
     if named:
         bar.set_ticks([0, len(order) - 1], labels=[plain(order[0]), plain(order[-1])])
