@@ -56,7 +56,7 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
 
 def test_folder_not_writable(tmp_path, batch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CellsslError, match="cannot write"):
+    with pytest.raises(CellsslError, match="file is a file, but a folder is wanted"):
         write(tmp_path / "file" / "crops.h5ad", batch(3))
 
 

@@ -251,7 +251,7 @@ def test_a_checkpoint_of_other_images_is_refused(crops: Crops, run_folder: Path)
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(crops: Crops, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CellsslError, match="cannot write"):
+    with pytest.raises(CellsslError, match="file is a file, but a folder is wanted"):
         embed(crops, "random", tmp_path / "file" / "e.h5ad")
 
 
