@@ -318,6 +318,9 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     # 144 cells in batches of 256 for 25 epochs were 25 steps.
     assert (written.training.batch_size, written.training.epochs) == (32, 125)
     assert steps(144, written.training) == 500
+    told = "125 epochs in batches of 32, not 25 epochs in batches of 256, which of 144 cells make 25 steps"
+    assert found.training == f"{told} and not 500"
+    assert f"# Training: {found.training}." in out.read_text()
     operations = {one.name: one for one in written.views[0].operations}
     assert "differs by" in operations["rotate"].because
     assert "stain_gain" in operations  # plates differ by a gain
@@ -373,6 +376,7 @@ def test_the_commands(crops, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert load(out).name == "suggested"
+    assert "training: 125 epochs in batches of 32" in result.output
 
 
 def test_shares_of_operations():
