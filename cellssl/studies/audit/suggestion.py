@@ -115,7 +115,9 @@ def suggest(
     a contrast that loses more than 30 % is warned of: small losses add up.
 
     Where the label shows one contrast alone (two controls), what wells of a plate differ by is a contrast
-    too, in cells of all wells, whatever they were treated with: other phenotypes are among them.
+    too, in cells of all wells, whatever they were treated with: other phenotypes are among them. Wells
+    are then among what the protocol says was looked at, so that no score asks on these plates for what
+    follows from a well.
 
     Parameters
     ----------
@@ -168,6 +170,10 @@ def suggest(
     for operation in track(start.views[0].operations, "scan amplitudes", shown=progress):
         scan.choose(operation, budget=budget, draws=draws)
     used: dict[str, Any] = {"columns": [str(column)]}
+    if stakes.watched:  # as positives of one well: who knows the well mostly knows its treatment
+        used["columns"] += [
+            name for name in ("Metadata_Plate", "Metadata_Well") if name in crops.obs
+        ]
     if "Metadata_Plate" in sample.obs:
         # All of the cells that were to choose from, also those that the sample left out.
         looked = plates or sorted(set(crops.obs["Metadata_Plate"].astype(str)))
