@@ -98,10 +98,13 @@ def check_folder(path: str | Path) -> None:
     path = Path(path)
     if path.is_file():
         raise CellsslError(f"{path} is a file, but a folder is wanted: choose another with --out.")
-    if path.suffix.lower() in _ENDS_OF_FILES and not path.is_dir():
+    bare = path
+    while bare.suffix.lower() in _ENDS_OF_FILES:  # scores.csv.gz has two
+        bare = bare.with_suffix("")
+    if bare != path and not path.is_dir():
         raise CellsslError(
             f"{path} is called like a file, but a folder is wanted, for several files: leave the end out, "
-            f"as in --out {path.with_suffix('')}."
+            f"as in --out {bare}."
         )
 
 

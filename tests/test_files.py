@@ -12,6 +12,8 @@ from cellssl.files import atomic, make_folder
 def test_a_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
     with pytest.raises(CellsslError, match=r"map.h5ad is called like a file.*--out .*/map\.$"):
         make_folder(tmp_path / "map.h5ad")
+    with pytest.raises(CellsslError, match=r"--out .*/lr0.01\.$"):
+        make_folder(tmp_path / "lr0.01.csv.gz")
     assert not list(tmp_path.iterdir())
     assert make_folder(tmp_path / "lr0.01").is_dir()  # an end that no file has
     (tmp_path / "old.csv").mkdir()  # of before: what is in it goes on

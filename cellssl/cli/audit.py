@@ -150,7 +150,10 @@ def suggest(
         float, typer.Option(help="The largest share of a contrast that an operation may take.")
     ] = 0.1,
     cells: Cells = 400,
-    where: Where = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="A true/false column: labels are looked at only where it is true."),
+    ] = None,
     plate: Annotated[
         list[str] | None,
         typer.Option(
@@ -180,6 +183,8 @@ def suggest(
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
     say(f"whole view: {found.together}")
+    if found.training:
+        say(f"training: {found.training}")
     for warning in found.warnings:
         say(f"warning: {warning}")
     used = found.protocol.labels_used

@@ -16,7 +16,7 @@ from cellssl.protocols.describing import view_labels
 from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import long_enough, steps
-from cellssl.words import listed
+from cellssl.words import counted, listed
 
 __all__ = ["Finding", "check", "require_fit"]
 
@@ -225,11 +225,17 @@ def _brevity(protocol: Protocol, cells: int | None) -> list[str]:
     longer = settings if cells is None else long_enough(cells, settings)
     if cells is None or longer is settings:
         return []
+    drawn = min(settings.samples_per_epoch or cells, cells)
+    used = counted(cells, "cell") if drawn == cells else f"{drawn:,} of {cells:,} cells"
+    changes = [
+        f"--set training.{key}={getattr(longer, key)}"
+        for key in ("batch_size", "epochs")
+        if getattr(longer, key) != getattr(settings, key)
+    ]
     return [
-        f"{cells:,} cells in batches of {settings.batch_size} for {settings.epochs} epochs make "
-        f"{steps(cells, settings)} steps, and an encoder has hardly begun to learn: "
-        f"--set training.batch_size={longer.batch_size} --set training.epochs={longer.epochs} make "
-        f"{steps(cells, longer)}"
+        f"{used} in batches of {min(settings.batch_size, drawn)} for {counted(settings.epochs, 'epoch')} make "
+        f"{counted(steps(cells, settings), 'step')}, and an encoder has hardly begun to learn: "
+        f"{' '.join(changes)} would make {steps(cells, longer)}"
     ]
 
 

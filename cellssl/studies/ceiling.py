@@ -155,6 +155,7 @@ def ceiling(
                     label=label,
                     seed=seed,
                     device=device,
+                    warn=seed == 0 and fold is plan[0],  # folds differ by some cells alone
                     progress=progress,
                 )
                 for fold in plan
@@ -188,6 +189,7 @@ def _predict(
     label: str,
     seed: int,
     device: str,
+    warn: bool,
     progress: bool,
 ) -> pd.DataFrame:
     """Train one fold, unless it is done; give the logits of the cells that it is asked, by class."""
@@ -201,6 +203,7 @@ def _predict(
         label=label,
         where=fold.told,
         device=device,
+        warn=warn,
         progress=progress,
     )
     logits = embed(crops, run, head=PROJECTION, where=fold.asked, device=device, progress=progress)

@@ -101,7 +101,8 @@ def long_enough(samples: int, settings: TrainingSettings) -> TrainingSettings:
     """Give settings under which few cells make 500 steps; the same where they make 150 already.
 
     Protocols count epochs, and an encoder learns by steps: 25 epochs of 600 cells in batches of 256 are
-    50. Batches become smaller first, so that an epoch has eight, and epochs more then.
+    50. Batches become smaller first, so that an epoch has eight, and epochs more then. Settings under
+    which even the smallest batches make no step stay as well: `make_plan` says why.
 
     Examples
     --------
@@ -118,7 +119,10 @@ def long_enough(samples: int, settings: TrainingSettings) -> TrainingSettings:
     while batch // 2 >= _SMALLEST and batch * settings.accumulate * _APART > drawn:
         batch //= 2
     changed = settings.model_copy(update={"batch_size": batch})
-    epochs = max(settings.epochs, math.ceil(_ENOUGH / max(_in_an_epoch(samples, changed), 1)))
+    each = _in_an_epoch(samples, changed)
+    if each == 0:
+        return settings
+    epochs = max(settings.epochs, math.ceil(_ENOUGH / each))
     return changed.model_copy(update={"epochs": epochs})
 
 
@@ -129,7 +133,7 @@ def steps(samples: int, settings: TrainingSettings) -> int:
 
 def _in_an_epoch(samples: int, settings: TrainingSettings) -> int:
     drawn = min(settings.samples_per_epoch or samples, samples)
-    return drawn // (min(settings.batch_size, drawn) * settings.accumulate)
+    return drawn // (max(min(settings.batch_size, drawn), 1) * settings.accumulate)
 
 
 def epoch_order(seed: int, epoch: int, plan: Plan) -> Tensor:

@@ -228,7 +228,38 @@ def test_few_cells_and_epochs_are_few_steps() -> None:
     (brief,) = check(protocol, cells=600, **fits)
     assert brief.level == "warning"
     assert "600 cells in batches of 256 for 25 epochs make 50 steps" in brief.message
-    assert "--set training.batch_size=64 --set training.epochs=56 make 504" in brief.message
+    assert "--set training.batch_size=64 --set training.epochs=56 would make 504" in brief.message
     assert check(protocol, cells=5000, **fits) == check(protocol, cells=None, **fits) == []
     changed = resolve(protocol, {"training.batch_size": 64, "training.epochs": 56})
     assert check(changed, cells=600, **fits) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "changes", "said"),
+    [
+        (40, {"epochs": 9}, "40 cells in batches of 40 for 9 epochs make 9 steps, "),
+        (
+            5000,
+            {"epochs": 1, "samples_per_epoch": 256},
+            "256 of 5,000 cells in batches of 256 for 1 epoch ",
+        ),
+        (5000, {"epochs": 1, "samples_per_epoch": 256}, " make 1 step, "),
+        (
+            648,
+            {"epochs": 3, "batch_size": 64},
+            "begun to learn: --set training.epochs=50 would make",
+        ),
+    ],
+)
+def test_few_steps_are_told_as_they_are_made(cells: int, changes: dict, said: str) -> None:
+    protocol = resolve(
+        "bbbc021-expert", {f"training.{key}": value for key, value in changes.items()}
+    )
+    (brief,) = check(protocol, channels=["DAPI", "Tubulin", "Actin"], stored_size=105, cells=cells)
+    assert said in brief.message
+
+
+def test_no_number_of_epochs_is_advised_where_no_step_can_be_made() -> None:
+    """Training says what is wrong: `accumulate`."""
+    protocol = resolve("bbbc021-expert", {"training.accumulate": 32})
+    assert check(protocol, channels=["DAPI", "Tubulin", "Actin"], stored_size=105, cells=600) == []

@@ -15,6 +15,7 @@ from cellssl.augment import operation_named
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, import_crops, write_crops
 from cellssl.errors import EmbeddingError, StudyError
+from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
@@ -289,13 +290,19 @@ def test_a_suggestion_from_one_contrast_says_what_it_cannot_see(crops, from_cont
 
 
 def test_wells_without_a_label_speak_beside_one_contrast(from_controls):
-    found, _ = from_controls
+    found, folder = from_controls
     assert "labels show one contrast, bright against usual" in found["sorted"].warnings[0]
     # Size is told by wells that have no label, and zoom would take it.
     assert zoom_taken(found["sorted"]) < zoom_taken(found["mixed"])
     assert "what wells of a plate differ by" in set(found["sorted"].scan["contrast"])
     assert "what wells of a plate differ by" not in set(found["mixed"].scan["contrast"])
-    assert found["sorted"].protocol.labels_used.columns == ("Control",)
+    # A well has one kind of cells: who chose by wells has seen kinds, though nobody named them.
+    obs = Crops.open(folder / "sorted.h5ad").obs.assign(Metadata_Control="negative")
+    told = {
+        name: UsedLabels.of(used_labels(one.protocol, obs)).tell(obs, "Metadata_Kind")
+        for name, one in found.items()
+    }
+    assert told == {"sorted": True, "mixed": False}
 
 
 def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
@@ -318,6 +325,9 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     # 144 cells in batches of 256 for 25 epochs were 25 steps.
     assert (written.training.batch_size, written.training.epochs) == (32, 125)
     assert steps(144, written.training) == 500
+    told = "125 epochs in batches of 32, not 25 epochs in batches of 256, which of 144 cells make 25 steps"
+    assert found.training == f"{told} and not 500"
+    assert f"# Training: {found.training}." in out.read_text()
     operations = {one.name: one for one in written.views[0].operations}
     assert "differs by" in operations["rotate"].because
     assert "stain_gain" in operations  # plates differ by a gain
@@ -373,6 +383,7 @@ def test_the_commands(crops, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert load(out).name == "suggested"
+    assert "training: 125 epochs in batches of 32" in result.output
 
 
 def test_shares_of_operations():

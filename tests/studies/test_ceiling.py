@@ -122,6 +122,13 @@ def test_what_can_be_learnt_is_found_and_a_class_of_one_fold_counts_as_nothing(
     assert found.measured.scores["weak"].all()
 
 
+def test_what_the_cells_fall_short_of_is_said_once_for_all_folds(
+    crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    measure(crops, tmp_path, changes={**SETTINGS, "training.epochs": 1})
+    assert caplog.text.count("has hardly begun to learn") == 1
+
+
 def test_the_tables_are_written(found: Ceiling) -> None:
     names = ("scores", "per_class", "confusion", "predictions")
     tables = {name: pd.read_csv(found.folder / f"{name}.csv") for name in names}

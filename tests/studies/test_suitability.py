@@ -48,7 +48,7 @@ def test_a_protocol_that_suits(crops: Path) -> None:
 
 def test_a_training_of_few_steps_is_said(crops: Path) -> None:
     (found,) = check_crops(protocol([[{"flip": {}}]], **{"training.epochs": 149}), crops)
-    assert found.message.startswith("40 cells in batches of 256 for 149 epochs make 149 steps")
+    assert found.message.startswith("40 cells in batches of 40 for 149 epochs make 149 steps")
 
 
 def test_views_are_made_of_the_crops(crops: Path) -> None:

@@ -79,6 +79,13 @@ def test_enough_steps_stay_as_they_are() -> None:
     assert steps(767, TrainingSettings(epochs=50, batch_size=64, samples_per_epoch=128)) == 100
 
 
+def test_where_no_step_can_be_made_nothing_is_long_enough() -> None:
+    wide = TrainingSettings(epochs=25, batch_size=256, accumulate=32)
+    assert steps(600, wide) == 0
+    assert long_enough(600, wide) is wide
+    assert steps(0, wide) == 0
+
+
 def test_samples_per_epoch() -> None:
     plan = make_plan(1000, TrainingSettings(batch_size=32, samples_per_epoch=100))
     assert (plan.samples, plan.batch, plan.steps) == (1000, 32, 3)

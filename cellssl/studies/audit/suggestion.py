@@ -21,7 +21,8 @@ from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
 from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.verdict import LOST
-from cellssl.training import long_enough
+from cellssl.training import TrainingSettings, long_enough, steps
+from cellssl.words import counted
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -59,6 +60,8 @@ class Suggestion:
     warnings : tuple of str
         What the choice could not see, where it was made by one contrast alone; and a contrast that
         all operations take together, though none of them does alone.
+    training : str
+        What is changed of the base's training, so that it is long enough; "" where nothing is.
     """
 
     protocol: Protocol
@@ -66,6 +69,7 @@ class Suggestion:
     dropped: dict[str, str]
     together: str
     warnings: tuple[str, ...] = ()
+    training: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the protocol file."""
@@ -77,6 +81,7 @@ class Suggestion:
             f"# The whole view {self.together}.",
             *(f"# Beware: {warning}." for warning in self.warnings),
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
+            *([f"# Training: {self.training}."] if self.training else []),
         ]
         with atomic(path) as part:
             part.write_text("\n".join(head) + "\n" + dump(self.protocol), encoding="utf-8")
@@ -110,7 +115,9 @@ def suggest(
     a contrast that loses more than 30 % is warned of: small losses add up.
 
     Where the label shows one contrast alone (two controls), what wells of a plate differ by is a contrast
-    too, in cells of all wells, whatever they were treated with: other phenotypes are among them.
+    too, in cells of all wells, whatever they were treated with: other phenotypes are among them. Wells
+    are then among what the protocol says was looked at, so that no score asks on these plates for what
+    follows from a well.
 
     Parameters
     ----------
@@ -130,8 +137,11 @@ def suggest(
         Of the suggested protocol.
     budget
         The largest share of any visible contrast that one operation may take.
-    reference, weights, cells, draws, where, seed
+    reference, weights, cells, draws, seed
         As in `cellssl.audit`, one reference or several joined by "+".
+    where
+        A true/false column: labels are looked at only where it is true. Wells that have a say beside one
+        contrast are all, whatever it says.
     plates
         Plates whose labels may be looked at, all when left out. Scores are fair on the others alone.
 
@@ -145,7 +155,10 @@ def suggest(
     if out is not None:
         check_file(out)
     crops = Crops.open(crops)
-    start = _candidates(_trained_on(resolve(base), crops), crops, name)
+    base = resolve(base)
+    trained_on = int((~held_out(crops.obs)).sum())
+    training = long_enough(trained_on, base.training)
+    start = _candidates(base.model_copy(update={"training": training}), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
     named = nuisance_columns(sample.obs, nuisances, but=column)
     spaces = references_named(reference, sample.channels, weights=weights, seed=seed)
@@ -157,20 +170,33 @@ def suggest(
     for operation in track(start.views[0].operations, "scan amplitudes", shown=progress):
         scan.choose(operation, budget=budget, draws=draws)
     used: dict[str, Any] = {"columns": [str(column)]}
+    if stakes.watched:  # as positives of one well: who knows the well mostly knows its treatment
+        used["columns"] += [
+            name for name in ("Metadata_Plate", "Metadata_Well") if name in crops.obs
+        ]
     if "Metadata_Plate" in sample.obs:
         # All of the cells that were to choose from, also those that the sample left out.
         looked = plates or sorted(set(crops.obs["Metadata_Plate"].astype(str)))
         used["plates"] = list(looked)
-    result = scan.result(used, draws)
+    result = replace(
+        scan.result(used, draws), training=_lengthened(trained_on, base.training, training)
+    )
     if out is not None:
         result.save(out)
     return result
 
 
-def _trained_on(base: Protocol, crops: Crops) -> Protocol:
-    """Give a protocol whose training is long enough for so many cells."""
-    cells = int((~held_out(crops.obs)).sum())
-    return base.model_copy(update={"training": long_enough(cells, base.training)})
+def _lengthened(cells: int, before: TrainingSettings, after: TrainingSettings) -> str:
+    """Say what is changed of a training, and why; nothing where nothing is."""
+    if after is before:
+        return ""
+    was, made = (
+        f"{counted(one.epochs, 'epoch')} in batches of {one.batch_size}" for one in (before, after)
+    )
+    return (
+        f"{made}, not {was}, which of {counted(cells, 'cell')} make {counted(steps(cells, before), 'step')} "
+        f"and not {steps(cells, after)}"
+    )
 
 
 def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
