@@ -158,7 +158,10 @@ def _score_table(means: pd.DataFrame) -> Table:
             + [_with_interval(found.get(metric)) for metric in metrics]
         )
     heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
-    weak = "† trained with weak labels: cells of the same well or treatment as positives."
+    weak = (
+        "† trained with weak labels: cells of the same well or treatment as positives, or amplitudes chosen by "
+        "labels."
+    )
     return Table(heads, rows, caption=weak if means["weak"].any() else "", numeric=heads[1:])
 
 

@@ -212,8 +212,8 @@ def _weak(summary: pd.DataFrame) -> list[Block]:
     if not weak:
         return []
     text = (
-        f"† {listed(weak)}: trained with other cells of the same well or treatment as positives, a "
-        "weak label. That lifts every score on plates whose labels the training used; only scores "
+        f"† {listed(weak)}: trained with other cells of the same well or treatment as positives, or with "
+        "amplitudes chosen by labels: weak labels. That lifts every score on plates whose labels the training used; only scores "
         "on other plates are a fair comparison."
     )
     return [Text(text, tone="warning")]
