@@ -141,7 +141,7 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     everything["scores"].loc[everything["scores"]["embedding"] == "expert", "weak"] = True
     html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
     assert "expert †" in html
-    assert "a weak label" in html
+    assert "weak labels" in html
 
 
 def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, everything, tmp_path):
