@@ -213,7 +213,7 @@ def _weak(summary: pd.DataFrame) -> list[Block]:
         return []
     text = (
         f"† {listed(weak)}: trained with other cells of the same well or treatment as positives, or with "
-        "amplitudes chosen by labels: weak labels. That lifts every score on plates whose labels the training used; only scores "
-        "on other plates are a fair comparison."
+        "amplitudes chosen by labels: weak labels. That lifts every score on plates whose labels "
+        "the training used; only scores on other plates are a fair comparison."
     )
     return [Text(text, tone="warning")]
