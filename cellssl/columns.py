@@ -1,6 +1,7 @@
 """A cells' table: its columns of areas and treatments, and columns found by the name that a person gives them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -111,8 +112,8 @@ def alike_names(names: "pd.Series") -> list[str]:
     ['Taxol', 'taxol']
     """
     texts = sorted(set(names.dropna().astype(str)))
-    folded = [text.casefold() for text in texts]
-    alike = [text for text, plain in zip(texts, folded, strict=True) if folded.count(plain) > 1]
+    counts = Counter(map(str.casefold, texts))
+    alike = [text for text in texts if counts[text.casefold()] > 1]
     return sorted(alike, key=str.casefold)
 
 

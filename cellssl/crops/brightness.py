@@ -5,8 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from cellssl.crops.percentiles import measure
-from cellssl.crops.scaling import FittedScaling
+from cellssl.crops.scaling import FittedScaling, percentiles_of
 from cellssl.crops.store import Crops
 from cellssl.words import counted, listed
 
@@ -59,10 +58,8 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
 
 def _ranges(crops: Crops, scaling: FittedScaling) -> pd.DataFrame:
     """Give, for each plate and channel, the grey values of its cells and those that are 0 and 1 to the encoder."""
-    table, asked = crops.percentiles, scaling.rule.percentiles
-    if not table.covers(asked):
-        many = len(crops.channels)
-        table = measure(crops.read, crops.plates, channels=many, quantiles=asked)
+    asked = scaling.rule.percentiles
+    table = percentiles_of(crops, asked)
     rows = []
     for number, channel in enumerate(scaling.channels):
         place = crops.channels.index(channel)

@@ -172,6 +172,13 @@ class FittedScaling:
             raise CropError(f"a saved intensity scaling cannot be read: {error!r}") from error
 
 
+def percentiles_of(crops: Crops, asked: tuple[float, float]) -> PercentileTable:
+    """Give a table with the percentiles asked for: that of the crop file, else one measured anew."""
+    if crops.percentiles.covers(asked):
+        return crops.percentiles
+    return measure(crops.read, crops.plates, channels=len(crops.channels), quantiles=asked)
+
+
 def fit_scaling(crops: Crops, rule: Scaling) -> FittedScaling:
     """Find the grey values that a rule maps to 0 and 1 on these crops.
 
@@ -187,11 +194,7 @@ def fit_scaling(crops: Crops, rule: Scaling) -> FittedScaling:
     if rule.per == "cell":
         return FittedScaling(rule=rule, channels=crops.channels)
     first, last = rule.percentiles
-    table = crops.percentiles
-    if not table.covers(rule.percentiles):
-        table = measure(
-            crops.read, crops.plates, channels=len(crops.channels), quantiles=rule.percentiles
-        )
+    table = percentiles_of(crops, rule.percentiles)
     if rule.per == "global":
         low, high = {_WHOLE: table.of_all(first)}, {_WHOLE: table.of_all(last)}
     else:

@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import TREATMENTS, find_column
+from cellssl.columns import TREATMENTS, bare_name, find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column, text_values, well_names
 
@@ -100,7 +100,7 @@ def require_label(obs: pd.DataFrame, label: str | None = None, *, option: str = 
     found = choose_label(obs, label, option=option)
     if found is None:
         raise EmbeddingError(
-            "these cells need a label, and no usual one (MOA, Phenotype, Compound, Gene, Control, Class) has two "
+            f"these cells need a label, and no usual one ({', '.join(map(bare_name, _USUAL))}) has two "
             f"values: name a column ({option}). {columns_there(obs)}"
         )
     return found

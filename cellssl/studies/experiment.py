@@ -32,7 +32,7 @@ from cellssl.protocols import (
 from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
-__all__ = ["require_crops", "scaling_rule", "train"]
+__all__ = ["crop_facts", "require_crops", "scaling_rule", "train", "trainable"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,15 +140,25 @@ def require_crops(protocol: Protocol, crops: Crops, *, cells: int | None = None)
 
     `cells` says how many of them are trained on; all but those of a test set when left out.
     """
-    return require_fit(
-        protocol,
-        channels=crops.channels,
-        stored_size=crops.size,
-        masks=crops.mask_names,
-        nucleus=crops.nucleus,
-        cells=int((~held_out(crops.obs)).sum()) if cells is None else cells,
-        columns=list(crops.obs.columns),
-    )
+    facts = crop_facts(crops)
+    return require_fit(protocol, **(facts if cells is None else {**facts, "cells": cells}))
+
+
+def crop_facts(crops: Crops) -> dict[str, Any]:
+    """Give what `cellssl.protocols.check` holds a protocol against, of a crop file."""
+    return {
+        "channels": crops.channels,
+        "stored_size": crops.size,
+        "masks": crops.mask_names,
+        "nucleus": crops.nucleus,
+        "cells": trainable(crops),
+        "columns": list(crops.obs.columns),
+    }
+
+
+def trainable(crops: Crops) -> int:
+    """Count the images that are of no test or validation set."""
+    return int((~held_out(crops.obs)).sum())
 
 
 def _write_down(protocol: Protocol, out: Path) -> None:

@@ -8,9 +8,8 @@ import torch
 
 from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
-from cellssl.phenotypes import held_out
 from cellssl.protocols import Finding, Protocol, check, choose_channels, resolve
-from cellssl.studies.experiment import scaling_rule
+from cellssl.studies.experiment import crop_facts, scaling_rule
 
 __all__ = ["check_crops"]
 
@@ -43,16 +42,7 @@ def check_crops(
     """
     protocol = resolve(protocol)
     crops = Crops.open(crops)
-    hold = partial(
-        check,
-        protocol,
-        channels=crops.channels,
-        stored_size=crops.size,
-        masks=crops.mask_names,
-        nucleus=crops.nucleus,
-        cells=int((~held_out(crops.obs)).sum()),
-        columns=list(crops.obs.columns),
-    )
+    hold = partial(check, protocol, **crop_facts(crops))
     found = hold()
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found

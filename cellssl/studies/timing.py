@@ -9,10 +9,9 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, StoppedError, StudyError
-from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
-from cellssl.studies.experiment import train
+from cellssl.studies.experiment import train, trainable
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
@@ -61,7 +60,7 @@ def estimate(
     """
     runs = plan_runs(study)
     check_ready(study, runs, Path(crops))
-    cells = int((~held_out(Crops.open(crops).obs)).sum())
+    cells = trainable(Crops.open(crops))
     steps = steps if pick_device(device).type == "cpu" else 10 * steps
     kinds = {run.folder: _kind(run.protocol) for run in runs}
     firsts = {kinds[run.folder]: run.protocol for run in reversed(runs)}

@@ -59,14 +59,15 @@ def plate_map(
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)
-    beyond = [well for well in map(str, values.index) if not _is_on(well, rows, columns)]
+    places = {str(well): well_place(str(well)) for well in values.index}
+    beyond = [well for well, (y, x) in places.items() if y >= rows or x >= columns]
     if beyond:
         raise EmbeddingError(
             f"a plate of {rows} × {columns} wells (shape=) has no {beyond[0]}: give shape=(rows, columns) as the "
             "plate has them, or leave it out"
         )
     for well, value in values.items():
-        grid[well_place(str(well))] = value
+        grid[places[str(well)]] = value
     low, high = limits or _limits(grid)
     image = axes.imshow(np.ma.masked_invalid(grid), cmap="cividis", vmin=low, vmax=high)
     _grid_lines(axes, grid, values.index)
@@ -88,11 +89,6 @@ def plate_map(
     axes.set_title(plain(title))
     figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(plain(unit))
     return figure
-
-
-def _is_on(well: str, rows: int, columns: int) -> bool:
-    row, column = well_place(well)
-    return row < rows and column < columns
 
 
 def _limits(grid: np.ndarray) -> tuple[float, float]:

@@ -9,11 +9,10 @@ from cellssl.augment import View
 from cellssl.errors import StudyError
 from cellssl.studies.audit.cells import Case, Cells
 from cellssl.studies.audit.references import Reference
+from cellssl.studies.audit.standing import APART
 from cellssl.studies.audit.together import Together
 
 __all__ = ["Effect", "Stakes"]
-
-_APART = 0.05  # d' of a nuisance: less is nothing that could be bridged
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Stakes:
                 "give more cells (--cells), other plates, or another label"
             )
         self.nuisances = [
-            name for name in nuisances if self.standing.nuisance_separation(name) > _APART
+            name for name in nuisances if self.standing.nuisance_separation(name) > APART
         ]
         if not self.nuisances:
             raise StudyError(_nothing_to_bridge(self.standing, label.removeprefix("Metadata_")))

@@ -23,10 +23,10 @@ from cellssl.studies.audit.separation import (
     within,
 )
 
-__all__ = ["VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
+__all__ = ["APART", "VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
 
 VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
-_APART = 0.05  # less is nothing that could be lost
+APART = 0.05  # d': less is nothing that could be lost, or bridged
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Standing:
     def shares_of_plates(self) -> dict[str, float]:
         """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""
         before = spread_separation(self.X, self.wells, self.noise, blocks=self.plates)
-        if before <= max(_APART, self.least_wells):
+        if before <= max(APART, self.least_wells):
             return {}
         shares = shares_of_blocks(self.X, self.wells, self.noise, blocks=self.plates)
         names = dict(zip(self.plates.tolist(), self.wells.names, strict=True))
@@ -196,7 +196,7 @@ class Standing:
         least: float = 0.0,
     ) -> float:
         before = spread_separation(X, groups, self.noise, blocks=blocks)
-        if before <= max(_APART, least):
+        if before <= max(APART, least):
             return float("nan")
         after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
         return 1 - after / before

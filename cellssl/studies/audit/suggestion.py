@@ -11,7 +11,6 @@ from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, check_file, make_folder
-from cellssl.phenotypes import held_out
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.protocols.describing import amplitude
@@ -21,6 +20,7 @@ from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
 from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.verdict import LOST
+from cellssl.studies.experiment import trainable
 from cellssl.training import TrainingSettings, long_enough, steps
 from cellssl.words import counted
 
@@ -156,7 +156,7 @@ def suggest(
         check_file(out)
     crops = Crops.open(crops)
     base = resolve(base)
-    trained_on = int((~held_out(crops.obs)).sum())
+    trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)
     start = _candidates(base.model_copy(update={"training": training}), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
