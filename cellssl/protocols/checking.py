@@ -15,7 +15,7 @@ from cellssl.protocols.clipping import clipped
 from cellssl.protocols.describing import view_labels
 from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
-from cellssl.training import long_enough, steps
+from cellssl.training import cells_shown, long_enough, steps
 from cellssl.words import counted, listed
 
 __all__ = ["Finding", "check", "require_fit"]
@@ -225,7 +225,7 @@ def _brevity(protocol: Protocol, cells: int | None) -> list[str]:
     longer = settings if cells is None else long_enough(cells, settings)
     if cells is None or longer is settings:
         return []
-    drawn = min(settings.samples_per_epoch or cells, cells)
+    drawn = cells_shown(cells, settings)
     used = counted(cells, "cell") if drawn == cells else f"{drawn:,} of {cells:,} cells"
     changes = [
         f"--set training.{key}={getattr(longer, key)}"

@@ -10,6 +10,7 @@ from cellssl.training.loop import fit
 from cellssl.training.partners import Partners
 from cellssl.training.schedule import (
     Plan,
+    cells_shown,
     epoch_order,
     learning_rate,
     long_enough,
@@ -28,6 +29,7 @@ __all__ = [
     "Plan",
     "TrainingSettings",
     "alignment",
+    "cells_shown",
     "checkpoint_file",
     "effective_rank",
     "epoch_order",

@@ -11,7 +11,15 @@ from torch import Tensor
 from cellssl.errors import TrainingError
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["Plan", "epoch_order", "learning_rate", "long_enough", "make_plan", "steps"]
+__all__ = [
+    "Plan",
+    "cells_shown",
+    "epoch_order",
+    "learning_rate",
+    "long_enough",
+    "make_plan",
+    "steps",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,7 +83,7 @@ def make_plan(samples: int, settings: TrainingSettings) -> Plan:
     """
     if samples < 2:
         raise TrainingError(f"training needs at least 2 cells, got {samples}")
-    drawn = min(settings.samples_per_epoch or samples, samples)
+    drawn = cells_shown(samples, settings)
     batch = min(settings.batch_size, drawn)
     if batch < settings.batch_size:
         _LOG.warning(
@@ -114,7 +122,7 @@ def long_enough(samples: int, settings: TrainingSettings) -> TrainingSettings:
     """
     if samples < 2 or steps(samples, settings) >= _FEW:
         return settings
-    drawn = min(settings.samples_per_epoch or samples, samples)
+    drawn = cells_shown(samples, settings)
     batch = settings.batch_size
     while batch // 2 >= _SMALLEST and batch * settings.accumulate * _APART > drawn:
         batch //= 2
@@ -126,13 +134,18 @@ def long_enough(samples: int, settings: TrainingSettings) -> TrainingSettings:
     return changed.model_copy(update={"epochs": epochs})
 
 
+def cells_shown(samples: int, settings: TrainingSettings) -> int:
+    """Give how many of so many cells an epoch draws; less than a batch of them may be left unused."""
+    return min(settings.samples_per_epoch or samples, samples)
+
+
 def steps(samples: int, settings: TrainingSettings) -> int:
     """Give how many steps, updates of the weights, a run of so many cells has."""
     return _in_an_epoch(samples, settings) * settings.epochs
 
 
 def _in_an_epoch(samples: int, settings: TrainingSettings) -> int:
-    drawn = min(settings.samples_per_epoch or samples, samples)
+    drawn = cells_shown(samples, settings)
     return drawn // (max(min(settings.batch_size, drawn), 1) * settings.accumulate)
 
 
