@@ -61,11 +61,19 @@ def summarise(
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
         cells.write_h5ad(space / "map.h5ad")
-        page = space / "explorer.html"
-        explore(cells, crops, out=page, colour=label, sample=_EXPLORED, progress=space.progress)
+        page, title = space / "explorer.html", space.folder.resolve().name
+        explore(
+            cells,
+            crops,
+            out=page,
+            colour=label,
+            title=title,
+            sample=_EXPLORED,
+            progress=space.progress,
+        )
         write_report(
             report,
-            title=space.folder.resolve().name,
+            title=title,
             embedding=cells,
             similarity=_compare_treatments(cells, dose, space / "similarity"),
             scores=scores if len(scores) else None,

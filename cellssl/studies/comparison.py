@@ -21,6 +21,7 @@ from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.outcome import put_together
 from cellssl.studies.planning import combination_faults
+from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
 
@@ -126,6 +127,7 @@ def compare(
     how: dict[str, Any] = {"seeds": seeds, "device": device, "progress": progress}
     there = _train_and_embed(loaded, opened.path, out, ledger, sample=sample, **how)
     trained = list(there.values())
+    environments = read_environments({path.stem: out / "runs" / path.stem for path in trained})
     beside, absent = embed_baselines(planned, opened.path, folder, ledger, **how)
     there |= beside
     absent |= {
@@ -151,7 +153,9 @@ def compare(
     measured.save(out)
     write_comparison_page(
         measured,
+        opened,
         out,
+        environments=environments,
         first=loaded[0].name,
         trained={protocol.name: protocol.description for protocol in loaded},
         seeds=seeds,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from cellssl import __version__
+from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
 from cellssl.report import (
     class_difference_figure,
@@ -15,14 +17,17 @@ from cellssl.report import (
 )
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections import classes_section, scores_section
+from cellssl.studies.provenance import describe_crops, describe_trainings
 
 __all__ = ["write_comparison_page"]
 
 
 def write_comparison_page(
     measured: Measurements,
+    crops: Crops,
     out: Path,
     *,
+    environments: Mapping[str, Mapping[str, Any]],
     first: str,
     trained: Mapping[str, str],
     seeds: int,
@@ -33,8 +38,12 @@ def write_comparison_page(
     Parameters
     ----------
     measured : Measurements
+    crops : Crops
+        What was trained on.
     out : Path
         The folder.
+    environments : mapping
+        Run → what its ``environment.json`` says.
     first : str
         The embedding whose gains and losses in each class are told.
     trained : mapping
@@ -56,7 +65,7 @@ def write_comparison_page(
         scores_section(measured.scores, measured.label, drawn=scores),
         _classes(measured.class_differences, first, others, out),
         _confusions(measured, out / "confusion"),
-        _how(measured, trained, seeds, combined),
+        _how(measured, crops, list(environments.values()), trained, seeds, combined),
     ]
     return write_page(
         out / "comparison.html",
@@ -94,6 +103,8 @@ def _confusions(measured: Measurements, folder: Path) -> Section | None:
 
 def _how(
     measured: Measurements,
+    crops: Crops,
+    environments: Sequence[Mapping[str, Any]],
     trained: Mapping[str, str],
     seeds: int,
     combined: Mapping[str, Sequence[str]],
@@ -106,6 +117,8 @@ def _how(
     ]
     rows += [[name, "combined", " + ".join(parts)] for name, parts in combined.items()]
     said = [
+        ("Crops:", describe_crops(crops)),
+        ("Trained:", describe_trainings(environments)),
         ("Cells:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]

@@ -1,6 +1,5 @@
 """What a study's runs say: combined, scored beside baselines, in tidy tables."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
 from cellssl.studies.planning import base_protocol, plain, plan_runs
+from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 
@@ -140,7 +140,6 @@ def score_study(
         protocol = base_protocol(study)
         contents = cluster_contents(measured, opened, protocol, study.galleries)
     opened.close()
-    files = {path.parent.name: path.with_name("environment.json") for path in there.values()}
     scores, missing = _save(study, crops, measured, contents, out)
     own = trained_names(scores) | set(study.combine)
     return Outcome(
@@ -148,7 +147,7 @@ def score_study(
         measured,
         missing,
         tuple(name for name in dict.fromkeys(scores["embedding"]) if name not in own),
-        {run: json.loads(file.read_text("utf-8")) for run, file in files.items() if file.exists()},
+        read_environments({path.parent.name: path.parent for path in there.values()}),
         opened,
         out,
         contents,

@@ -1,13 +1,17 @@
 """A part of a study's page: what was run on which cells, where, when, and how to do it again."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from cellssl.crops import Crops
 from cellssl.report.page import Bullets, Fold, Section, Table, Text
 from cellssl.studies.outcome import Outcome
 from cellssl.studies.planning import plan_runs, twins
+from cellssl.studies.provenance import (
+    describe_crops,
+    describe_trainings,
+    training_day,
+    training_place,
+)
 from cellssl.studies.study import SAVED, Study
 from cellssl.words import counted, listed
 
@@ -23,7 +27,7 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
     for alike in twins(plan_runs(study)):
         text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
-    places = {name: _place(one) for name, one in outcome.environments.items()}
+    places = {name: training_place(one) for name, one in outcome.environments.items()}
     if len(set(places.values())) > 1:
         text = (
             "The runs were not all made on the same device with the same software, which round sums "
@@ -31,7 +35,10 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
         )
         blocks.append(Text(text, "warning"))
     if places:
-        rows = [[name, *place, _day(outcome.environments[name])] for name, place in places.items()]
+        rows = [
+            [name, *place, training_day(outcome.environments[name])]
+            for name, place in places.items()
+        ]
         table = Table(["run", "device", "software", "trained on"], rows)
         blocks.append(Fold("Each run, with its device and date", [table]))
     return Section("runs", "Runs", "What was run", blocks)
@@ -53,48 +60,12 @@ def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
     command = ["cellssl", "study", "run", SAVED, str(outcome.crops.path), "-o", "FOLDER"]
     return [
         ("Protocol:", f"{study.protocol}, each combination with {seeds}"),
-        ("Cells:", _cells(outcome.crops)),
+        ("Cells:", describe_crops(outcome.crops)),
         (
             "Scored:",
             f"{counted(measured.counts['scored'], 'cell')} by {measured.label.removeprefix('Metadata_')}{only}, "
             f"normalisation {measured.normalisation}",
         ),
-        ("Trained:", _trained(list(outcome.environments.values()))),
+        ("Trained:", describe_trainings(list(outcome.environments.values()))),
         ("Again:", f"{shlex.join(command)} ({SAVED}, beside this page, holds all settings)"),
     ]
-
-
-def _cells(crops: Crops) -> str:
-    """Describe the crop file."""
-    plates = list(dict.fromkeys(crops.plates)) if "Metadata_Plate" in crops.obs else []
-    where = f" on {counted(len(plates), 'plate')} ({listed(plates, most=4)})" if plates else ""
-    pictures = f"{', '.join(crops.channels)}, {crops.size} px"
-    return f"{crops.path.name}, {counted(len(crops), 'cell')}{where}; {pictures}"
-
-
-def _trained(environments: Sequence[Mapping[str, Any]]) -> str:
-    """Sum up devices, dates and software."""
-    if not environments:
-        return "where and when is not known: no run's environment.json is there"
-    days = sorted({_day(one) for one in environments})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    devices, software = (
-        list(dict.fromkeys(_place(one)[part] for one in environments)) for part in (0, 1)
-    )
-    return f"{when}, on {listed(devices)}; {listed(software)}"
-
-
-def _place(environment: Mapping[str, Any]) -> tuple[str, str]:
-    """Name a run's device and its software."""
-    device = str(environment.get("device_name") or environment["device"])
-    if environment.get("devices", 1) > 1:
-        device = f"{environment['devices']} × {device}"
-    if environment["device"] == "cpu":
-        device += f" ({counted(environment['threads'], 'thread')}, {environment['platform']})"
-    packages = environment["packages"]
-    return device, f"cellssl {packages['cellssl']}, torch {packages['torch']}"
-
-
-def _day(environment: Mapping[str, Any]) -> str:
-    """Give the day on which a run, or its last part, was begun."""
-    return str(environment["date"])[:10]

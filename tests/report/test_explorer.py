@@ -61,6 +61,18 @@ def test_the_page_holds_every_column_and_fetches_nothing(embedding, crops):
     assert columns["Metadata_MOA"]["names"].count("") == 1  # DMSO has no mechanism
 
 
+def test_a_page_has_its_title_and_no_column_that_says_nothing(embedding):
+    embedding.obs["Metadata_Notes"] = ""
+    embedding.obs["Dose"] = np.nan
+    embedding.obs["Nothing"] = None
+    page = cellssl.explore(embedding, title="Plate 7")
+    assert "<h1>Plate 7</h1>" in page.html
+    names = [column["name"] for column in read_part(page.html, "data")["columns"]]
+    assert not {"Metadata_Notes", "Dose", "Nothing"} & set(names)
+    assert {"Metadata_MOA", "Metadata_Control", "kmeans"} < set(names)
+    assert "<h1>expert</h1>" in cellssl.explore(embedding).html
+
+
 def test_names_are_text_and_never_markup(embedding):
     embedding.obs["Metadata_Compound"] = "</script><img src=x onerror=alert(1)>"
     embedding.uns["cellssl"]["name"] = "<b>bold</b>"

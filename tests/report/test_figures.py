@@ -30,7 +30,13 @@ from cellssl.report import (
     umap_figure,
 )
 from cellssl.report.figures.scores import is_baseline, summarise_scores
-from cellssl.report.figures.style import OKABE_ITO, as_categories, category_colours, natural_order
+from cellssl.report.figures.style import (
+    OKABE_ITO,
+    as_categories,
+    category_colours,
+    control_names,
+    natural_order,
+)
 from cellssl.wells import well_place
 
 
@@ -94,6 +100,14 @@ def test_names_are_shown_as_written_and_sorted_as_people_do():
 def test_no_two_of_seven_names_share_a_colour():
     colours = category_colours([str(i) for i in range(7)])
     assert sorted(colours.values()) == sorted(OKABE_ITO)
+
+
+def test_negative_controls_without_a_mechanism_are_called_so_on_the_map(embedding):
+    assert "negative control (20)" in texts(umap_figure(embedding, "Metadata_MOA"))
+    assert control_names(embedding.obs, "Metadata_MOA") == ("negative control",)
+    unmarked = embedding.copy()
+    del unmarked.obs["Metadata_Control"]
+    assert "not known (20)" in texts(umap_figure(unmarked, "Metadata_MOA"))
 
 
 def test_heatmap_puts_like_beside_like(similarity):
@@ -279,6 +293,14 @@ def test_plate_map_shows_each_number_in_its_well():
     assert grid.count() == 2
     assert "×" in texts(figure)
     assert plate_map(values, shape=(16, 24)).axes[0].images[0].get_array().shape == (16, 24)
+    signs = {
+        text.get_text(): text.get_color()
+        for text in figure.axes[0].texts
+        if text.get_text() in "−+"
+    }
+    assert signs == {"−": "white", "+": "black"}  # C03 has no number: nothing dark lies behind
+    with pytest.raises(EmbeddingError, match=r"1 × 2 wells .* has no C03"):
+        plate_map(values[["A01"]], marks={"C03": "positive"}, shape=(1, 2))
     block = [f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)]
     grid = plate_map(pd.Series(3.0, index=block).drop("C04")).axes[0].images[0].get_array()
     assert (grid.shape, grid.count()) == ((4, 6), 23)

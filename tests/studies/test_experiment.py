@@ -1,5 +1,7 @@
+import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -242,6 +244,9 @@ def test_the_page_says_what_each_class_gains_and_loses(comparison):
     assert "bbbc021-expert against natural-moco, kNN:" in page
     assert "Fewer than three seeds" in page
     assert "bbbc021-expert + simple-features" in page
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert re.search(rf"({today - datetime.timedelta(1)}|{today})[^<]*, on cpu \(\d+ thread", page)
+    assert "cells on 2 plates" in page
 
 
 def test_a_baseline_that_cannot_be_had_has_a_row_that_says_why(comparison):

@@ -39,6 +39,7 @@ class Explorer:
         pictures: Pictures | None,
         *,
         colour: str,
+        title: str,
         notes: tuple[str, ...],
         megabytes: float,
         progress: bool,
@@ -46,6 +47,7 @@ class Explorer:
         self.cells = cells
         self._pictures = pictures
         self._colour = colour
+        self._title = title
         self._notes = notes
         self._megabytes = megabytes
         self._progress = progress
@@ -57,10 +59,6 @@ class Explorer:
         """Show the page in a notebook, in a frame of its own."""
         page = html.escape(self.html, quote=True)
         return f'<iframe srcdoc="{page}" style="width: 100%; height: 48rem; border: 0"></iframe>'
-
-    @property
-    def _title(self) -> str:
-        return str(self.cells.uns.get("cellssl", {}).get("name", "Map of cells"))
 
     @cached_property
     def html(self) -> str:
@@ -156,6 +154,7 @@ def explore(
     *,
     out: str | Path | None = None,
     colour: str | None = None,
+    title: str | None = None,
     channels: Mapping[str, str] | None = None,
     sample: int | None = None,
     megabytes: float = 60,
@@ -177,6 +176,8 @@ def explore(
         Where the page is written (.html); it is not when left out.
     colour
         The column that colours the cells first, with or without ``Metadata_``; a usual label when left out.
+    title
+        What stands above the map; the embedding's name when left out.
     channels
         Channel → colour, e.g. ``{"DNA": "blue"}``.
     sample
@@ -214,7 +215,13 @@ def explore(
     if crops is not None:
         pictures = Pictures(cells, Crops.open(crops), colours=channels)
     explorer = Explorer(
-        cells, pictures, colour=colour, notes=notes, megabytes=megabytes, progress=progress
+        cells,
+        pictures,
+        colour=colour,
+        title=title or str(cells.uns.get("cellssl", {}).get("name", "Map of cells")),
+        notes=notes,
+        megabytes=megabytes,
+        progress=progress,
     )
     if out is not None:
         explorer.save(out)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from cellssl.columns import texts_of
 from cellssl.report.explorer.table import pack, pack_columns, well_codes
 from cellssl.report.figures.style import GREY, OKABE_ITO
 from cellssl.report.page import load_template
@@ -40,6 +41,9 @@ def describe_cells(
     crops
         What :meth:`Pictures.describe` says; None without pictures.
     """
+    # A column without a value would be one more choice that colours nothing.
+    empty = [name for name in obs if name != colour and not texts_of(obs[name]).any()]
+    obs = obs.drop(columns=empty)
     columns, wells = pack_columns(obs), well_codes(obs)
     labels = [column["label"] for column in columns]
     viridis = colormaps["viridis"].resampled(SHADES)

@@ -59,7 +59,8 @@ def plate_map(
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)
-    places = {str(well): well_place(str(well)) for well in values.index}
+    named = [*map(str, values.index), *(marks or {})]
+    places = {well: well_place(well) for well in named}
     beyond = [well for well, (y, x) in places.items() if y >= rows or x >= columns]
     if beyond:
         raise EmbeddingError(
@@ -74,18 +75,10 @@ def plate_map(
     if columns <= 12:
         _numbers(axes, grid, low, high)
     for well, mark in (marks or {}).items():
-        row, column = well_place(well)
-        level = (grid[row, column] - low) / max(high - low, 1e-9)
-        axes.text(
-            column + 0.46,
-            row - 0.46,
-            SIGNS[mark],
-            ha="right",
-            va="top",
-            fontsize=7.5,
-            weight="bold",
-            color="black" if level > 0.5 else "white",
-        )
+        row, column = places[well]
+        dark = grid[row, column] <= (low + high) / 2  # not so where there is no number
+        sign = axes.text(column + 0.46, row - 0.46, SIGNS[mark], ha="right", va="top")
+        sign.set(fontsize=7.5, weight="bold", color="white" if dark else "black")
     axes.set_title(plain(title))
     figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(plain(unit))
     return figure

@@ -29,6 +29,7 @@ __all__ = [
     "brief",
     "category_colours",
     "control_names",
+    "drawn_names",
     "ends_of",
     "natural_order",
     "new_figure",
@@ -198,13 +199,26 @@ def natural_order(names: Sequence[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (name == UNKNOWN, natural_key(name.casefold())))
 
 
+def drawn_names(obs: pd.DataFrame, column: str) -> pd.Series:
+    """Turn a column into text, and call negative controls so that have nothing in it: a mechanism, say."""
+    names = as_categories(obs[column])
+    return names.mask(_are_negative(obs) & (names == UNKNOWN), "negative control")
+
+
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
-    """Find the name that all negative controls carry in a column, to be drawn in grey."""
-    if "Metadata_Control" not in obs or column == "Metadata_Control":
+    """Find the name that all negative controls are drawn by in a column, to be drawn in grey."""
+    if column == "Metadata_Control":
         return ()
-    negative = obs["Metadata_Control"].astype(str) == "negative"
-    own = as_categories(obs.loc[negative, column]).unique()
-    return tuple(own) if len(own) == 1 and as_categories(obs[column]).nunique() > 2 else ()
+    names = drawn_names(obs, column)
+    own = names[_are_negative(obs)].unique()
+    return tuple(own) if len(own) == 1 and names.nunique() > 2 else ()
+
+
+def _are_negative(obs: pd.DataFrame) -> pd.Series:
+    """Tell which cells are negative controls (none where nobody says)."""
+    if "Metadata_Control" not in obs:
+        return pd.Series(False, index=obs.index)
+    return obs["Metadata_Control"].astype(str) == "negative"
 
 
 def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:

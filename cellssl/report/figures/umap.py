@@ -15,9 +15,9 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     UNKNOWN,
-    as_categories,
     bare,
     category_colours,
+    drawn_names,
     natural_order,
     new_figure,
     new_panels,
@@ -72,7 +72,7 @@ def umap_figure(
         raise EmbeddingError(f"no column {colour!r} in this embedding's obs; there are: {known}")
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     column = adata.obs[colour]
-    names = as_categories(column)
+    names = drawn_names(adata.obs, colour)
     order = natural_order(list(names))
     title = plain(title or colour.removeprefix("Metadata_"))
     one = numbered or len(order) <= ONE_MAP + len(grey)
@@ -88,7 +88,7 @@ def umap_figure(
     elif one:
         _colour_names(axes, points, names, order, grey, shuffled)
     else:
-        _colour_scale(axes, points, column, order, shuffled)
+        _colour_scale(axes, points, column, names, shuffled)
     return figure
 
 
@@ -159,13 +159,14 @@ def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: st
 
 
 def _colour_scale(
-    axes: Axes, points: np.ndarray, column: pd.Series, order: list[str], shuffled: np.ndarray
+    axes: Axes, points: np.ndarray, column: pd.Series, names: pd.Series, shuffled: np.ndarray
 ) -> None:
     """Colour numbers by their value, names by their order."""
+    order = natural_order(list(names))
     numbers = pd.to_numeric(column, errors="coerce")
     named = numbers.isna().all() or column.astype(str).str.contains("[A-Za-z]").any()
     if named:
-        numbers = as_categories(column).map({name: i for i, name in enumerate(order)})
+        numbers = names.map({name: i for i, name in enumerate(order)})
     values = numbers.to_numpy(float)
     known = shuffled[np.isfinite(values[shuffled])]
     size = _dot_size(points)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellssl.report.figures.style import as_categories, control_names
+from cellssl.report.figures.style import control_names, drawn_names
 from cellssl.report.figures.umap import ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
 from cellssl.words import counted
@@ -41,7 +41,7 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
         return [Text(text, tone="aside")]
     name = label.removeprefix("Metadata_")
     grey = control_names(embedding.obs, label)
-    if as_categories(embedding.obs[label]).nunique() <= ONE_MAP + len(grey):
+    if drawn_names(embedding.obs, label).nunique() <= ONE_MAP + len(grey):
         caption = (
             f"Cells that the encoder finds alike lie close together; colours show their {name}"
         )

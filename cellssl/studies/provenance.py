@@ -1,0 +1,61 @@
+"""What a page says of trainings: on which crops, on which device, when, with which software."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellssl.crops import Crops
+from cellssl.words import counted, listed
+
+__all__ = [
+    "describe_crops",
+    "describe_trainings",
+    "read_environments",
+    "training_day",
+    "training_place",
+]
+
+
+def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
+    """Read the ``environment.json`` of each run that has one: name → its content."""
+    files = {name: folder / "environment.json" for name, folder in runs.items()}
+    return {
+        name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.exists()
+    }
+
+
+def describe_crops(crops: Crops) -> str:
+    """Describe a crop file: name, cells, plates, channels and size."""
+    plates = list(dict.fromkeys(crops.plates)) if "Metadata_Plate" in crops.obs else []
+    where = f" on {counted(len(plates), 'plate')} ({listed(plates, most=4)})" if plates else ""
+    pictures = f"{', '.join(crops.channels)}, {crops.size} px"
+    return f"{crops.path.name}, {counted(len(crops), 'cell')}{where}; {pictures}"
+
+
+def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:
+    """Sum up devices, dates and software."""
+    if not environments:
+        return "where and when is not known: no run's environment.json is there"
+    days = sorted({training_day(one) for one in environments})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    devices, software = (
+        list(dict.fromkeys(training_place(one)[part] for one in environments)) for part in (0, 1)
+    )
+    return f"{when}, on {listed(devices)}; {listed(software)}"
+
+
+def training_place(environment: Mapping[str, Any]) -> tuple[str, str]:
+    """Name a run's device and its software."""
+    device = str(environment.get("device_name") or environment["device"])
+    if environment.get("devices", 1) > 1:
+        device = f"{environment['devices']} × {device}"
+    if environment["device"] == "cpu":
+        device += f" ({counted(environment['threads'], 'thread')}, {environment['platform']})"
+    packages = environment["packages"]
+    return device, f"cellssl {packages['cellssl']}, torch {packages['torch']}"
+
+
+def training_day(environment: Mapping[str, Any]) -> str:
+    """Give the day on which a run, or its last part, was begun."""
+    return str(environment["date"])[:10]
