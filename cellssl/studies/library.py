@@ -175,7 +175,10 @@ def _unnamed(axes: Any) -> str:
         return f"axes: the sweep's axis has no name; write one above it, as in axes: {{gain: {_SWEEP}}}"
     if not any(isinstance(one, Mapping) and set(one) & SAID_OF_SETTINGS for one in axes.values()):
         return ""
+    would, they = "would each be an axis, but say", "they are settings"
+    if len(axes) == 1:
+        would, they = "would be an axis, but says", "it is a setting"
     return (
-        f"axes: {listed(list(axes), most=4)} would each be an axis, but say what settings say; if they are "
-        f"settings, write their axis's name above them, as in axes: {{views: {_SETTINGS}}}"
+        f"axes: {listed(list(axes), most=4)} {would} what settings say; if {they}, write the axis's name above, "
+        f"as in axes: {{views: {_SETTINGS}}}"
     )

@@ -51,6 +51,11 @@ def write(folder: Path, text: str) -> Path:
             "  expert: {}\n  geometry: {keep: [rotate, flip]}\n",
             "3: axes: expert and geometry would each be an axis, but say what settings say",
         ),
+        (
+            f"  gain: {SWEEP}\n",
+            "  geometry: {keep: [rotate, flip]}\n",
+            "3: axes: geometry would be an axis, but says what settings say; if it is a setting,",
+        ),
         ("  gain: ", "  '': ", "3: axes: an axis has no name"),
         (SWEEP, "{'': {}}", "3: axes: 'gain' has a setting without a name"),
         ("protocol: bbbc021-expert\n", "", "1: needs the key 'protocol'"),

@@ -250,7 +250,7 @@ def _choose(
     if len(names) < 2:
         raise StudyError(
             f"{column} has {len(names)} value{'s' * (len(names) != 1)} with two of these cells or more, "
-            "and a contrast is between two: choose another column with --label, or leave it out"
+            "and a contrast is between two: choose another column with --label (`protocols audit` does without one)"
         )
     chosen = []
     for name in names:
