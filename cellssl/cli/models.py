@@ -10,6 +10,7 @@ from cellssl.cli.options import (
     Device,
     Head,
     ManyDevices,
+    Orientations,
     Out,
     OutFolder,
     TrainingChanges,
@@ -76,6 +77,7 @@ def embed(
     sample: Annotated[
         int | None, typer.Option(min=1, help="Embed only so many cells, evenly over the wells.")
     ] = None,
+    orientations: Orientations = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of a random network.")] = 0,
     device: Device = "auto",
 ) -> None:
@@ -96,6 +98,7 @@ def embed(
             weights=weights if takes else None,
             size=size if takes else None,
             sample=sample,
+            orientations=orientations,
             seed=seed,
             device=device,
             progress=shown(),

@@ -22,6 +22,7 @@ __all__ = [
     "Label",
     "ManyDevices",
     "Normalisation",
+    "Orientations",
     "Out",
     "OutFolder",
     "Seed",
@@ -105,6 +106,13 @@ Normalisation = Annotated[
         help="Label-free: none, standardise, plate-standardise, plate-robust, control-standardise, "
         "control-robust, control-percentile, sphere, control-sphere, tvn, factor-analysis, coral, control-coral, "
         "harmony; several joined by +."
+    ),
+]
+Orientations = Annotated[
+    int,
+    typer.Option(
+        help="Take the mean of features over so many orientations of each cell: 1 (as it lies), 4 (its quarter "
+        "turns) or 8 (and their mirror images), where how a cell lies is no phenotype."
     ),
 ]
 Controls = Annotated[

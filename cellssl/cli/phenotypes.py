@@ -16,6 +16,7 @@ from cellssl.cli.options import (
     HeldOut,
     Label,
     Normalisation,
+    Orientations,
     Out,
     OutFolder,
     Subsets,
@@ -166,6 +167,7 @@ def compare(
     sample: Annotated[
         int | None, typer.Option(min=50, help="Embed only so many cells, evenly over the wells.")
     ] = None,
+    orientations: Orientations = 1,
     label: Label = None,
     where: Where = None,
     groups: Groups = "auto",
@@ -185,6 +187,7 @@ def compare(
         combine=parse_lists(combination, "--combine"),
         seeds=seeds,
         sample=sample,
+        orientations=orientations,
         where=where,
         groups=groups,
         held_out=held_out,

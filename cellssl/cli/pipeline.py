@@ -11,6 +11,7 @@ from cellssl.cli.options import (
     Device,
     HeldOut,
     Label,
+    Orientations,
     OutFolder,
     TrainingChanges,
     parse_baselines,
@@ -54,6 +55,7 @@ def run(
     sample: Annotated[
         int, typer.Option(min=50, help="Cells that baselines embed and scores are computed on.")
     ] = 5000,
+    orientations: Orientations = 1,
     crop_size: Annotated[
         int | None,
         typer.Option(min=8, help="Side of stored crops. (default: 1.5 times the protocol's view)"),
@@ -95,6 +97,7 @@ def run(
         dose=dose,
         baselines=parse_baselines(baseline),
         sample=sample,
+        orientations=orientations,
         **cutting.arguments(),
         redo=redo,
         device=device,

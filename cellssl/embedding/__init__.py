@@ -2,11 +2,14 @@
 
 from cellssl.embedding.baselines import baseline_names, is_baseline
 from cellssl.embedding.embedding import embed
+from cellssl.embedding.orientations import OrientationMean, check_orientations
 from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 
 __all__ = [
     "IntensityStatistics",
+    "OrientationMean",
     "baseline_names",
+    "check_orientations",
     "embed",
     "intensity_names",
     "is_baseline",

@@ -21,6 +21,7 @@ from cellssl.embedding.baselines import (
     statistics,
 )
 from cellssl.embedding.extractor import Extractor, Preprocessing
+from cellssl.embedding.orientations import OrientationMean, check_orientations
 from cellssl.embedding.record import assemble, check_out, describe, write
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
@@ -50,6 +51,7 @@ def embed(
     scaling: Scaling | None = None,
     sample: int | None = None,
     where: str | np.ndarray | None = None,
+    orientations: int = 1,
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
@@ -57,7 +59,7 @@ def embed(
 ) -> ad.AnnData:
     """Put an encoder, or a baseline, over crops.
 
-    Cells are scaled, cut to the centre crop, never augmented; the same call gives the same numbers.
+    Cells are scaled, cut to the centre crop, never augmented at random; the same call gives the same numbers.
     A trained encoder takes its channels by name, its crop size and its scaling rule from its
     checkpoint: with ``per: plate`` a new plate is scaled by its own percentiles, with ``global`` by
     the saved numbers. A baseline has no rule of its own: give it `scaling`, `crop_size` and
@@ -92,6 +94,11 @@ def embed(
         `sample_wells`), so that embeddings of one sample can be compared.
     where : str or (N,) bool, optional
         A boolean column of obs, or a truth value for each cell: embed only cells where it is true.
+    orientations : {1, 4, 8}
+        Of how many orientations of a cell features are the mean: as it lies; its quarter turns; these and
+        their mirror images, for eight times the work. Where how a cell lies is no phenotype this serves every
+        encoder, and those most that were not trained to ignore it (see
+        `protocols/studies/results/bbbc021-orientations`).
     seed : int
         Of the random network.
     batch_size : int, optional
@@ -105,8 +112,8 @@ def embed(
     -------
     AnnData
         X (N, D) float32; `obs` as in the crops; ``uns["cellssl"]`` with name, model, encoder,
-        checkpoint_sha256, scaling, crop_size, channels, positives, weak and version; head where one
-        was asked for.
+        checkpoint_sha256, scaling, crop_size, channels, orientations, positives, weak and version; head
+        where one was asked for.
 
     Raises
     ------
@@ -128,6 +135,7 @@ def embed(
     crops = Crops.open(crops)
     if not len(crops):
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
+    check_orientations(orientations)
     if out is not None:
         check_out(Path(out), crops)
     arguments = {
@@ -144,9 +152,20 @@ def embed(
     extractor = _find(model, crops, given, seed=seed)
     rows = _choose(crops, sample, where)
     features = _extract(
-        crops, rows, extractor, pick_device(device), batch_size=batch_size, progress=progress
+        crops,
+        rows,
+        extractor,
+        pick_device(device),
+        orientations=orientations,
+        batch_size=batch_size,
+        progress=progress,
     )
-    about = {"name": name or extractor.name, "model": str(model), **describe(extractor)}
+    about = {
+        "name": name or extractor.name,
+        "model": str(model),
+        "orientations": orientations,
+        **describe(extractor),
+    }
     if sample is not None:
         about["sample"] = {"cells": len(rows), "of": len(crops), "drawn": "evenly over wells"}
     result = assemble(features, crops.obs.iloc[rows], extractor, about)
@@ -200,11 +219,12 @@ def _extract(
     extractor: Extractor,
     device: torch.device,
     *,
+    orientations: int,
     batch_size: int | None,
     progress: bool,
 ) -> np.ndarray:
     """Stream the cells through the network: (N, D) float32 in the order of `rows`."""
-    network = extractor.network.to(device).eval()
+    network = OrientationMean(extractor.network, orientations).to(device).eval()
     size = batch_size or _fitting_batch(extractor, device)
     parts = []
     with torch.inference_mode(), _deterministic(), bar(shown=progress) as display:

@@ -48,6 +48,8 @@ class Embedding:
         X (N, D) float32.
     used : UsedLabels or None
         Of a weak one: the labels that its training used, as far as they are known.
+    orientations : int or None
+        Of how many orientations of a cell its features are the mean; None where it does not say.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Embedding:
     weak: bool
     cells: ad.AnnData
     used: UsedLabels | None = None
+    orientations: int | None = None
 
 
 def load_embeddings(
@@ -95,13 +98,14 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     provenance = cells.uns.get("cellssl", {})
     name = str(name or provenance.get("name") or f"embedding {place}")
     check_features(cells, name)
-    seed = provenance.get("seed")
+    seed, orientations = provenance.get("seed"), provenance.get("orientations")
     return Embedding(
         name=name,
         seed="" if seed is None else str(seed),
         weak=bool(provenance.get("weak", False)),
         cells=cells,
         used=UsedLabels.read(provenance),
+        orientations=None if orientations is None else int(orientations),
     )
 
 

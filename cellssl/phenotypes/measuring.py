@@ -25,6 +25,7 @@ from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.phenotypes.used_plates import marked_scores, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
+from cellssl.words import listed
 
 __all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings", "measurement"]
 
@@ -81,6 +82,7 @@ def measure_embeddings(
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
     loaded = load_embeddings(embeddings)
+    _say_orientations(loaded)
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
@@ -132,6 +134,21 @@ def measure_embeddings(
         {**counts, "dropped": dropped},
         cells=tuple(scored.astype(str)),
     )
+
+
+def _say_orientations(loaded: Sequence[Embedding]) -> None:
+    """Say where some features are means over a cell's orientations, and others are not."""
+    names: dict[int, list[str]] = {}
+    for one in loaded:
+        if one.orientations is not None:
+            names.setdefault(one.orientations, []).append(one.name)
+    if len(names) > 1:
+        groups = (f"{listed(list(dict.fromkeys(names[n])), most=4)} of {n}" for n in sorted(names))
+        log.warning(
+            "features are means over different numbers of orientations of a cell: %s. That alone moves scores: "
+            "embed all with the same --orientations",
+            "; ".join(groups),
+        )
 
 
 def _title(one: Embedding) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
+from cellssl.embedding import check_orientations
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
 from cellssl.phenotypes import choose_dose, choose_label, columns_there
@@ -70,6 +71,7 @@ def run(
     dose: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
     sample: int = 5000,
+    orientations: int = 1,
     workers: int = 1,
     scheduler: str | None = None,
     download: bool = True,
@@ -111,6 +113,8 @@ def run(
         Model names mapped to weight files (None: by name); ResNet-101, random and simple features when left out.
     sample
         Cells that baselines embed and that scores are computed on, drawn evenly over the wells.
+    orientations
+        Of how many orientations of a cell features are the mean, as in :func:`cellssl.embed`; for baselines, too.
     binning, illumination, keep, workers, scheduler
         As in :func:`cellssl.cells.crop`.
     download
@@ -128,7 +132,10 @@ def run(
     if sample < 1:
         raise CellsslError(f"scores need cells: got sample={sample}")
     recipe = _choose_recipe(protocol, model, changes)
-    planned = list(plan_baselines(baselines, recipe, sample=sample, device=device))
+    check_orientations(orientations)
+    planned = list(
+        plan_baselines(baselines, recipe, sample=sample, orientations=orientations, device=device)
+    )
     segmenter = segmenter or ThresholdSegmenter()
     size = crop_size or stored_size(recipe.crop.size)
     source = _open(plate)
@@ -155,7 +162,9 @@ def run(
         _LOG.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, cells, space / "model", device=device, progress=progress)
     model = Path(model)
-    embeddings, absent = embed_cells(space, cells.path, model, planned, download=download)
+    embeddings, absent = embed_cells(
+        space, cells.path, model, planned, orientations=orientations, download=download
+    )
     scores = score_embeddings(space, embeddings, absent, label, sample, held_out=held_out)
     report = summarise(
         space,

@@ -35,14 +35,33 @@ def crop_cells(space: Workspace, plate: PlateIndex, cut: Callable[..., CropRepor
 
 
 def embed_cells(
-    space: Workspace, crops: Path, model: Path, baselines: Sequence[Baseline], *, download: bool
+    space: Workspace,
+    crops: Path,
+    model: Path,
+    baselines: Sequence[Baseline],
+    *,
+    orientations: int,
+    download: bool,
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Embed all cells with the encoder, a sample with each baseline; say which baselines cannot be had."""
     folder = make_folder(space / "embeddings")
     own = folder / "cellssl.h5ad"
-    common = partial(embed, device=space.device, progress=space.progress)
-    inputs = {"crops": fingerprint(crops), "checkpoint": fingerprint(checkpoint_file(model))}
-    space.finish("embed cellssl", inputs, own, partial(common, crops, model, own, name="cellssl"))
+    inputs = {
+        "crops": fingerprint(crops),
+        "checkpoint": fingerprint(checkpoint_file(model)),
+        "orientations": orientations,
+    }
+    work = partial(
+        embed,
+        crops,
+        model,
+        own,
+        name="cellssl",
+        orientations=orientations,
+        device=space.device,
+        progress=space.progress,
+    )
+    space.finish("embed cellssl", inputs, own, work)
     embeddings, absent = {"cellssl": own}, {}
     for baseline in baselines:
         if not download and _must_be_downloaded(baseline):

@@ -41,6 +41,8 @@ class Baseline:
         Pixels that a pretrained network sees; None for the others.
     sample
         Cells to embed, evenly over the wells; None embeds all.
+    orientations
+        Of how many orientations of a cell features are the mean.
     seed
         Of a random network.
     """
@@ -50,6 +52,7 @@ class Baseline:
     like: Protocol
     size: int | None
     sample: int | None = None
+    orientations: int = 1
     seed: int = 0
 
     @property
@@ -77,6 +80,7 @@ class Baseline:
             "crop": self.like.crop.model_dump(mode="json"),
             "size": self.size,
             "sample": self.sample,
+            "orientations": self.orientations,
             "seed": self.seed,
         }
 
@@ -96,6 +100,7 @@ class Baseline:
             scaling=scaling_rule(self.like),
             sample=self.sample,
             where=where,
+            orientations=self.orientations,
             seed=self.seed,
             device=device,
             progress=progress,
@@ -107,6 +112,7 @@ def plan_baselines(
     like: Protocol,
     *,
     sample: int | None = None,
+    orientations: int = 1,
     device: str = "auto",
 ) -> Iterator[Baseline]:
     """Check the baselines that are asked for.
@@ -118,7 +124,7 @@ def plan_baselines(
     ----------
     wanted
         Model names mapped to weight files; `BASELINES` when None.
-    like, sample
+    like, sample, orientations
         As in `Baseline`.
     device
         Where they will be computed.
@@ -142,7 +148,7 @@ def plan_baselines(
         pretrained = model.startswith("resnet")
         if weights is not None and not pretrained:
             raise ModelError(f"{model} has no weights to load, but was given {weights}")
-        yield Baseline(model, weights, like, pixels if pretrained else None, sample)
+        yield Baseline(model, weights, like, pixels if pretrained else None, sample, orientations)
 
 
 def embed_baselines(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cellssl.crops import Crops
-from cellssl.embedding import embed
+from cellssl.embedding import check_orientations, embed
 from cellssl.errors import ProtocolError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
@@ -64,6 +64,7 @@ def compare(
     combine: Mapping[str, Sequence[str]] | None = None,
     seeds: int = 3,
     sample: int | None = None,
+    orientations: int = 1,
     where: str | None = None,
     groups: str = "auto",
     held_out: bool = False,
@@ -98,6 +99,8 @@ def compare(
         Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
     sample
         Embed only so many cells, evenly over the wells; all when left out.
+    orientations
+        Of how many orientations of a cell features are the mean, as in :func:`cellssl.embed`; for all alike.
     where
         A boolean obs column; only cells where it is true are scored (all are trained on).
     groups
@@ -118,14 +121,16 @@ def compare(
     loaded = _resolve_all(protocols, changes or {})
     # Mistakes show now, not after the training.
     check_label(obs, label, loaded, subsets=subsets, where=where, held_out=held_out)
-    planned = list(plan_baselines(baselines, loaded[0], sample=sample, device=device))
+    check_orientations(orientations)
+    some: dict[str, Any] = {"sample": sample, "orientations": orientations}
+    planned = list(plan_baselines(baselines, loaded[0], **some, device=device))
     combine = dict(combine or {})
     _check_combined(combine, loaded, planned, seeds)
     out = make_folder(out)
     ledger = Ledger(out / "finished.json")
     folder = make_folder(out / "embeddings")
     how: dict[str, Any] = {"seeds": seeds, "device": device, "progress": progress}
-    there = _train_and_embed(loaded, opened.path, out, ledger, sample=sample, **how)
+    there = _train_and_embed(loaded, opened.path, out, ledger, **some, **how)
     trained = list(there.values())
     environments = read_environments({path.stem: out / "runs" / path.stem for path in trained})
     beside, absent = embed_baselines(planned, opened.path, folder, ledger, **how)
@@ -159,6 +164,7 @@ def compare(
         first=loaded[0].name,
         trained={protocol.name: protocol.description for protocol in loaded},
         seeds=seeds,
+        orientations=orientations,
         combined=combine,
     )
     return Comparison(measured.scores, measured.differences(), measured.class_differences, out)
@@ -203,6 +209,7 @@ def _train_and_embed(
     *,
     seeds: int,
     sample: int | None,
+    orientations: int,
     device: str,
     progress: bool,
 ) -> dict[tuple[str, int], Path]:
@@ -223,6 +230,7 @@ def _train_and_embed(
             "crops": fingerprint(crops),
             "checkpoint": fingerprint(run / CHECKPOINT),
             "sample": sample,
+            "orientations": orientations,
         }
         if not ledger.holds(path.name, inputs):
             embed(
@@ -231,6 +239,7 @@ def _train_and_embed(
                 path,
                 name=protocol.name,
                 sample=sample,
+                orientations=orientations,
                 device=device,
                 progress=progress,
             )

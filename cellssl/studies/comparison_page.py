@@ -17,7 +17,7 @@ from cellssl.report import (
 )
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections import classes_section, scores_section
-from cellssl.studies.provenance import describe_crops, describe_trainings
+from cellssl.studies.provenance import describe_crops, describe_orientations, describe_trainings
 
 __all__ = ["write_comparison_page"]
 
@@ -31,6 +31,7 @@ def write_comparison_page(
     first: str,
     trained: Mapping[str, str],
     seeds: int,
+    orientations: int,
     combined: Mapping[str, Sequence[str]],
 ) -> Path:
     """Write ``comparison.html``, and its figures as files beside it.
@@ -50,6 +51,8 @@ def write_comparison_page(
         Name of each protocol → what it says of itself.
     seeds : int
         Trainings of each.
+    orientations : int
+        Of how many orientations of a cell features are the mean.
     combined : mapping
         Combination → its parts.
 
@@ -65,7 +68,7 @@ def write_comparison_page(
         scores_section(measured.scores, measured.label, drawn=scores),
         _classes(measured.class_differences, first, others, out),
         _confusions(measured, out / "confusion"),
-        _how(measured, crops, list(environments.values()), trained, seeds, combined),
+        _how(measured, crops, list(environments.values()), trained, seeds, orientations, combined),
     ]
     return write_page(
         out / "comparison.html",
@@ -107,6 +110,7 @@ def _how(
     environments: Sequence[Mapping[str, Any]],
     trained: Mapping[str, str],
     seeds: int,
+    orientations: int,
     combined: Mapping[str, Sequence[str]],
 ) -> Section:
     """Say what was done."""
@@ -120,6 +124,7 @@ def _how(
         ("Crops:", describe_crops(crops)),
         ("Trained:", describe_trainings(environments)),
         ("Cells:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("Features:", describe_orientations(orientations)),
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]
     blocks: list = [Table(["name", "made", "of"], rows), Bullets(said)]

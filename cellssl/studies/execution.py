@@ -42,6 +42,7 @@ class _Task:
     crops: str
     folder: str
     where: str | None
+    orientations: int
     device: str
     threads: int | None  # of a run's own where several run at once; None for torch's choice
 
@@ -96,11 +97,12 @@ def carry_out(
             str(crops),
             str(run_folder(out, run).absolute()),
             study.where,
+            study.orientations,
             device,
             None if jobs == 1 or scheduler else max(1, (os.cpu_count() or 1) // jobs),
         )
         for run in runs
-        if not finished(run_folder(out, run), run, study.where, crops)
+        if not finished(run_folder(out, run), run, study, crops)
     ]
     failed: dict[str, str] = {}
     _note_failures(out, failed)
@@ -126,16 +128,17 @@ def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
         part.write_text(json.dumps(failed, indent=1), encoding="utf-8")
 
 
-def _inputs(protocol: dict, where: str | None, crops: Path | None) -> dict:
+def _inputs(protocol: dict, where: str | None, orientations: int, crops: Path | None) -> dict:
     """Name all that an embedding follows from, as JSON gives it back; crops where they are known."""
     seen = {} if crops is None else {"crops": fingerprint(crops)}
-    return json.loads(json.dumps({"protocol": protocol, "where": where, **seen}))
+    named = {"protocol": protocol, "where": where, "orientations": orientations, **seen}
+    return json.loads(json.dumps(named))
 
 
-def finished(folder: Path, run: PlannedRun, where: str | None, crops: Path | None = None) -> bool:
-    """Whether a run's embedding is there, and follows from this protocol (and these crops)."""
-    done = _read(folder / DONE).get("inputs", {})
-    wanted = _inputs(run.protocol.to_dict(), where, crops)
+def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
+    """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
+    done = {"orientations": 1, **_read(folder / DONE).get("inputs", {})}  # not said of old runs
+    wanted = _inputs(run.protocol.to_dict(), study.where, study.orientations, crops)
     same = all(key in done and done[key] == value for key, value in wanted.items())
     return same and (folder / EMBEDDING).exists()
 
@@ -162,12 +165,13 @@ def _run(task: _Task) -> str:
             folder / EMBEDDING,
             name=task.name,
             where=task.where,
+            orientations=task.orientations,
             device=task.device,
             progress=False,
         )
         metrics = pd.read_csv(folder / "metrics.csv")
         record = {
-            "inputs": _inputs(task.protocol, task.where, crops),
+            "inputs": _inputs(task.protocol, task.where, task.orientations, crops),
             "seconds": round(float(metrics["seconds"].iloc[-1]), 1),  # over all parts of the run
         }
         with atomic(folder / DONE) as part:
@@ -207,7 +211,7 @@ def _states(study: Study, out: Path, crops: Path | None) -> Iterator[dict[str, o
     for run in plan_runs(study):
         folder = run_folder(out, run)
         state, seconds = "not begun", float("nan")
-        if finished(folder, run, study.where, crops):
+        if finished(folder, run, study, crops):
             state, seconds = "finished", _read(folder / DONE)["seconds"]
         elif run.folder in failures:
             state = f"failed: {failures[run.folder]}"

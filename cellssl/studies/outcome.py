@@ -116,7 +116,9 @@ def score_study(
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
     beside, absent = embed_baselines(
-        plan_baselines(study.weights, base_protocol(study), device=device),
+        plan_baselines(
+            study.weights, base_protocol(study), orientations=study.orientations, device=device
+        ),
         crops,
         ledger.path.parent,
         ledger,
@@ -166,9 +168,9 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
     there = {
         (run.combination, run.seed): run_folder(out, run) / EMBEDDING
         for run in runs
-        if finished(run_folder(out, run), run, study.where, crops)
+        if finished(run_folder(out, run), run, study, crops)
     }
-    if not there and any(finished(run_folder(out, run), run, study.where) for run in runs):
+    if not there and any(finished(run_folder(out, run), run, study) for run in runs):
         raise StudyError(
             f"no run of {study.name} on {crops} is finished in {out}: those that are finished there are of "
             "other crops, or of these before they were changed; give theirs, or run the study on these"

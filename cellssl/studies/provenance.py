@@ -10,6 +10,7 @@ from cellssl.words import counted, listed
 
 __all__ = [
     "describe_crops",
+    "describe_orientations",
     "describe_trainings",
     "read_environments",
     "training_day",
@@ -31,6 +32,16 @@ def describe_crops(crops: Crops) -> str:
     where = f" on {counted(len(plates), 'plate')} ({listed(plates, most=4)})" if plates else ""
     pictures = f"{', '.join(crops.channels)}, {crops.size} px"
     return f"{crops.path.name}, {counted(len(crops), 'cell')}{where}; {pictures}"
+
+
+def describe_orientations(orientations: int) -> str:
+    """Say of which orientations of a cell features are, the same for all embeddings of a page."""
+    seen = (
+        "each cell as it lies"
+        if orientations == 1
+        else f"the mean over {orientations} orientations of each cell"
+    )
+    return f"of {seen}, for every embedding"
 
 
 def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from cellssl.studies.outcome import Outcome
 from cellssl.studies.planning import plan_runs, twins
 from cellssl.studies.provenance import (
     describe_crops,
+    describe_orientations,
     describe_trainings,
     training_day,
     training_place,
@@ -66,6 +67,7 @@ def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
             f"{counted(measured.counts['scored'], 'cell')} by {measured.label.removeprefix('Metadata_')}{only}, "
             f"normalisation {measured.normalisation}",
         ),
+        ("Features:", describe_orientations(study.orientations)),
         ("Trained:", describe_trainings(list(outcome.environments.values()))),
         ("Again:", f"{shlex.join(command)} ({SAVED}, beside this page, holds all settings)"),
     ]

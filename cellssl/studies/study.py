@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -127,6 +127,9 @@ class Study(BaseModel):
     seeds: int = Field(3, ge=1, description="trainings of each combination; a claim needs three")
     label: str | None = Field(None, description="the column to score against")
     where: str | None = Field(None, description="a true/false column: which cells are scored")
+    orientations: Literal[1, 4, 8] = Field(
+        1, description="of how many orientations of a cell features are the mean: 1, 4 or 8"
+    )
     subsets: dict[str, list[str]] = Field(
         default_factory=dict, description="values of the label that are scored by themselves too"
     )

@@ -178,6 +178,14 @@ def test_seeds_that_differ_much_widen_the_interval(make_embedding):
     assert shaky.high - shaky.low > 1.5 * (steady.high - steady.low)
 
 
+def test_features_of_other_orientations_are_not_compared_in_silence(make_embedding, caplog):
+    eight = [make_embedding(name, orientations=8) for name in ("a", "b")]
+    evaluate([*eight, make_embedding("table")], label="MOA")
+    assert "orientations" not in caplog.text  # of a table nobody knows
+    evaluate([*eight, make_embedding("c", orientations=1)], label="MOA")
+    assert "different numbers of orientations of a cell: c of 1; a and b of 8" in caplog.text
+
+
 def test_only_common_cells_are_scored(make_embedding, caplog):
     table = score([make_embedding("a"), make_embedding("b")[20:].copy()])
     assert set(table.n[~table.metric.isin(["nsc", "nscb"])]) == {124}

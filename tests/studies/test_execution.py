@@ -1,5 +1,6 @@
 """Carrying studies out: run by run, interrupted, in processes, with runs that fail."""
 
+import json
 import os
 import random
 import shutil
@@ -183,6 +184,29 @@ def test_other_crops_are_not_taken_for_finished(
     assert set(states["state"]) == {"finished, but of other crops or settings"}
     with pytest.raises(StudyError, match=r"is finished in .*: those that .* of other crops"):
         score_study(tiny, other, carried_out, device="cpu", progress=False)
+
+
+def test_other_orientations_are_embedded_anew_and_runs_from_before_them_are_kept(
+    tiny: Study, carried_out: Path, cells: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(carried_out, tmp_path / "out")
+    for record in (out / "runs").rglob("finished.json"):
+        content = json.loads(record.read_text())
+        assert content["inputs"].pop("orientations") == 1  # as older runs have it
+        record.write_text(json.dumps(content))
+    assert set(run_states(tiny, out, cells)["state"]) == {"finished"}
+    eight = changed(tiny, orientations=8)
+    assert set(run_states(eight, out, cells)["state"]) == {
+        "finished, but of other crops or settings"
+    }
+    weights = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint.pt")}
+    assert carry_out(eight, cells, out, device="cpu", progress=False) == {}
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint.pt")} == weights
+    for name in FOLDERS:
+        found = ad.read_h5ad(out / "runs" / name / "embedding.h5ad")
+        assert found.uns["cellssl"]["orientations"] == 8
+    with pytest.raises(ValueError, match="1, 4 or 8"):
+        changed(tiny, orientations=2)
 
 
 def test_a_crop_folder_is_its_file(tiny: Study, carried_out: Path, cells: Path) -> None:

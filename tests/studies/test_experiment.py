@@ -2,6 +2,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -63,16 +64,14 @@ def comparison(crops, tmp_path_factory):
 
 
 def _compare(crops, out, **options):
-    return cellssl.compare(
-        crops,
-        ["bbbc021-expert", "natural-moco"],
-        out,
-        baselines={"simple-features": None, "random": None, "resnet18": out / "absent.pth"},
-        combine=COMBINED,
-        seeds=2,
-        changes={**TINY, **options},
-        progress=False,
-    )
+    usual = {
+        "baselines": {"simple-features": None, "random": None, "resnet18": out / "absent.pth"},
+        "combine": COMBINED,
+        "seeds": 2,
+        "changes": TINY,
+        "progress": False,
+    }
+    return cellssl.compare(crops, ["bbbc021-expert", "natural-moco"], out, **{**usual, **options})
 
 
 def test_trains_a_run_that_says_what_it_was(crops, tmp_path):
@@ -263,6 +262,22 @@ def test_the_same_comparison_again_trains_and_embeds_nothing(comparison, crops):
     pd.testing.assert_frame_equal(again.scores, comparison.scores)
 
 
+def test_other_orientations_are_embedded_and_not_trained_again(comparison, crops, tmp_path):
+    folder = shutil.copytree(comparison.folder, tmp_path / "again")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.pt")}
+    options = {"combine": None, "orientations": 8}
+    again = _compare(crops, folder, **options)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.pt")} == before
+    for path in (folder / "embeddings").glob("*.h5ad"):
+        assert ad.read_h5ad(path).uns["cellssl"]["orientations"] == 8
+    assert (
+        "of the mean over 8 orientations of each cell" in (folder / "comparison.html").read_text()
+    )
+    statistics = "embedding == 'simple-features' and metric == 'knn' and seed == 'mean'"
+    values = [one.scores.query(statistics)["value"].item() for one in (comparison, again)]
+    assert values[0] == pytest.approx(values[1])
+
+
 def test_weights_that_are_a_pickle_are_refused(crops, tmp_path):
     (tmp_path / "evil.pth").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ModelError, match="pickle"):
@@ -340,7 +355,7 @@ def test_plates_whose_labels_are_not_used_are_scored(masked, tmp_path):
 
 def test_a_comparison_that_could_not_be_scored_trains_nothing(masked, tmp_path):
     with pytest.raises(EmbeddingError, match=r"bbbc021-expert .and 1 more.: its training took"):
-        _compare(masked, tmp_path, positives="same_treatment")
+        _compare(masked, tmp_path, changes={**TINY, "positives": "same_treatment"})
     assert not (tmp_path / "runs").exists()
 
 
