@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.scaling import FittedScaling, percentiles_of
 from cellssl.crops.store import Crops
 from cellssl.words import counted, listed
@@ -32,7 +33,10 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
     """
     if scaling.rule.per != "global":
         return
-    ranges = _ranges(crops, scaling)
+    table = percentiles_of(crops, scaling.rule.percentiles)
+    if _are_its_own(crops, table, scaling):
+        return
+    ranges = _ranges(crops, table, scaling)
     inside = [
         _lies_within(*row)
         for row in ranges[["own_low", "own_high", "low", "high"]].to_numpy(dtype=float)
@@ -56,10 +60,16 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
     )
 
 
-def _ranges(crops: Crops, scaling: FittedScaling) -> pd.DataFrame:
+def _are_its_own(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> bool:
+    """Tell cells whose percentiles the scaling is made of: whatever a plate of theirs is like was trained on."""
+    places = [crops.channels.index(channel) for channel in scaling.channels]
+    own = [table.of_all(percent)[places] for percent in scaling.rule.percentiles]
+    return np.array_equal(own, [scaling.low["global"], scaling.high["global"]])
+
+
+def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> pd.DataFrame:
     """Give, for each plate and channel, the grey values of its cells and those that are 0 and 1 to the encoder."""
     asked = scaling.rule.percentiles
-    table = percentiles_of(crops, asked)
     rows = []
     for number, channel in enumerate(scaling.channels):
         place = crops.channels.index(channel)

@@ -51,3 +51,13 @@ def test_a_scaling_of_each_plates_own_fits_every_exposure(crop_file, batch, capl
     dim = crop_file(replace(new, images=new.images // 256), name="other.h5ad")
     compare_brightness(dim, scaling.for_crops(dim), of="in its training")
     assert not caplog.records
+
+
+def test_cells_that_were_trained_on_are_what_was_trained_on(crop_file, batch, caplog):
+    one, dim = batch(30), batch(30, plate="dim")
+    crops = crop_file(one, replace(dim, images=dim.images // 16))
+    compare_brightness(crops, fit_scaling(crops, Scaling("global")), of="in its training")
+    assert not caplog.records
+    bright = crop_file(one, name="other.h5ad")
+    compare_brightness(crops, fit_scaling(bright, Scaling("global")), of="there")
+    assert "2 channels of 1 plate" in caplog.text
