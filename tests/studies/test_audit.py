@@ -340,6 +340,14 @@ def test_suggestion_keeps_contrasts_and_records_labels(crops, tmp_path):
     }
 
 
+@pytest.mark.parametrize(("view", "pixels"), [(SIDE, 2.0), (SIDE - 6, 3.0), (SIDE - 16, 4.0)])
+def test_a_suggestion_shifts_no_further_than_there_are_pixels(crops, view, pixels):
+    base = resolve(protocol(), {"crop.size": view})
+    found = cellssl.suggest(crops, label="Kind", base=base, cells=60, draws=1, budget=0.9)
+    shift = next(one for one in found.protocol.views[0].operations if one.name == "shift")
+    assert shift.pixels == pixels
+
+
 def test_scores_on_labels_that_amplitudes_were_chosen_by_are_refused(crops, tmp_path):
     used = {"columns": ["Kind"], "plates": ["P1"]}
     base = from_dict({**protocol(gain(0.1)).to_dict(), "labels_used": used})

@@ -162,19 +162,18 @@ def test_chance_is_shared_by_the_spaces_that_are_asked_together():
 
 
 def test_a_space_that_tells_is_heard_beside_one_that_is_louder_by_chance():
-    for seed in range(300):
-        rng = np.random.default_rng(seed)
-        apart = rng.normal(size=(24, 2))
-        apart[::2, 0] += 1.8
-        features = {"quiet": rng.normal(size=(24, 2)), "told": apart}
-        together = spaces_of({**features, "loud": rng.normal(size=(24, 14))})
-        pairs = [one.pairs[0, 1] for one in together.standings]
-        least = [one.least[0, 1] for one in together.standings]
-        if pairs[2] > pairs[1] > least[1] and pairs[2] < least[2] and pairs[0] < least[0]:
-            assert len(together.visible()) == 1
-            assert together.pairs[0, 1] == pairs[1]
-            return
-    pytest.fail("no such cells were drawn")
+    rng = np.random.default_rng(216)  # of 300 draws one of two in which chance is so loud
+    apart = rng.normal(size=(24, 2))
+    apart[::2, 0] += 1.8
+    features = {"quiet": rng.normal(size=(24, 2)), "told": apart}
+    together = spaces_of({**features, "loud": rng.normal(size=(24, 14))})
+    quiet, told, loud = (one.pairs[0, 1] for one in together.standings)
+    least = [one.least[0, 1] for one in together.standings]
+    assert quiet < least[0]
+    assert loud > told > least[1]
+    assert loud < least[2]
+    assert len(together.visible()) == 1
+    assert together.pairs[0, 1] == told
 
 
 def test_turning_and_mirroring_change_what_they_should():
