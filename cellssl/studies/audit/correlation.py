@@ -52,18 +52,18 @@ def rank_correlation(predicted: Matrix, found: Matrix, *, beyond: bool = False) 
     beyond
         Take out what all classes of a setting change by together.
     """
-    settings, classes = np.random.default_rng(0), np.random.default_rng(1)
     s, k = found.shape
 
-    def draw() -> float:
-        chosen = np.ix_(settings.integers(0, s, s), classes.integers(0, k, k))
-        return _spearman(predicted[chosen], found[chosen], beyond)
+    def draws() -> NDArray[np.float64]:
+        settings = np.random.default_rng(0).integers(0, s, (_DRAWS, s, 1))
+        classes = np.random.default_rng(1).integers(0, k, (_DRAWS, 1, k))
+        return _spearman(predicted[settings, classes], found[settings, classes], beyond)
 
     def every(orders: NDArray[np.int64]) -> NDArray[np.float64]:
         products = _ranks(predicted, beyond) @ _ranks(found, beyond).T  # of each setting with each
         return np.asarray(products[np.arange(s), orders].sum(axis=1))
 
-    return _judged(_spearman(predicted, found, beyond), draw, every, s)
+    return _judged(float(_spearman(predicted, found, beyond)), draws, every, s)
 
 
 def pair_correlation(predicted: Matrix, found: Matrix) -> RankCorrelation:
@@ -91,7 +91,10 @@ def pair_correlation(predicted: Matrix, found: Matrix) -> RankCorrelation:
         a, b = a[a != b], b[a != b]
         if not len(a):
             return np.nan
-        return _spearman(column(predicted, a, b), column(found, a, b))
+        return float(_spearman(column(predicted, a, b), column(found, a, b)))
+
+    def draws() -> NDArray[np.float64]:
+        return np.array([draw() for _ in range(_DRAWS)])
 
     def every(orders: NDArray[np.int64]) -> NDArray[np.float64]:
         ranks = np.zeros((s, s))
@@ -101,7 +104,8 @@ def pair_correlation(predicted: Matrix, found: Matrix) -> RankCorrelation:
             ranks[orders[:, above[0]], orders[:, above[1]]] @ _ranks(column(found, *above))
         )
 
-    return _judged(_spearman(column(predicted, *above), column(found, *above)), draw, every, s)
+    value = float(_spearman(column(predicted, *above), column(found, *above)))
+    return _judged(value, draws, every, s)
 
 
 def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
@@ -115,7 +119,7 @@ def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
 
 def _judged(
     value: float,
-    draw: Callable[[], float],
+    draws: Callable[[], NDArray[np.float64]],
     every: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     settings: int,
 ) -> RankCorrelation:
@@ -124,8 +128,7 @@ def _judged(
         return RankCorrelation(value, np.full(_DRAWS, np.nan), np.nan)
     values = every(_orders(settings)).ravel()
     above, below = (values >= values[0] - 1e-9).mean(), (values <= values[0] + 1e-9).mean()
-    draws = np.array([draw() for _ in range(_DRAWS)])
-    return RankCorrelation(value, draws, float(min(1.0, 2 * min(above, below))))
+    return RankCorrelation(value, draws(), float(min(1.0, 2 * min(above, below))))
 
 
 def _orders(count: int) -> NDArray[np.int64]:
@@ -137,20 +140,23 @@ def _orders(count: int) -> NDArray[np.int64]:
 
 
 def _changes(values: Matrix, beyond: bool) -> Matrix:
-    """Take out each class's mean, and with `beyond` each setting's."""
-    values = values - values.mean(axis=0)
+    """Take out each class's mean, and with `beyond` each setting's: (…, S, K)."""
+    values = values - values.mean(axis=-2, keepdims=True)
     if beyond:
-        values = values - values.mean(axis=1, keepdims=True)
+        values = values - values.mean(axis=-1, keepdims=True)
     return values.round(12)  # what differs by rounding alone is the same
 
 
 def _ranks(values: Matrix, beyond: bool = False) -> Matrix:
-    """Rank all changes together, (S, K), in units in which products of two sum to a correlation."""
-    ranks = rankdata(_changes(values, beyond)).reshape(values.shape)
-    ranks = ranks - ranks.mean()
-    size = float(np.sqrt((ranks**2).sum()))
-    return ranks / size if size else np.full(values.shape, np.nan)
+    """Rank all changes together, (…, S, K), in units in which products of two sum to a correlation."""
+    changes = _changes(values, beyond)
+    ranks = rankdata(changes.reshape(*values.shape[:-2], -1), axis=-1)
+    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
+    size = np.sqrt((ranks**2).sum(axis=-1, keepdims=True))
+    ranks = np.divide(ranks, size, out=np.full_like(ranks, np.nan), where=size > 0)
+    return ranks.reshape(values.shape)
 
 
-def _spearman(predicted: Matrix, found: Matrix, beyond: bool = False) -> float:
-    return float((_ranks(predicted, beyond) * _ranks(found, beyond)).sum())
+def _spearman(predicted: Matrix, found: Matrix, beyond: bool = False) -> NDArray[np.float64]:
+    """Correlate (…, S, K) with (…, S, K): (…)."""
+    return np.asarray((_ranks(predicted, beyond) * _ranks(found, beyond)).sum(axis=(-2, -1)))
