@@ -10,6 +10,7 @@ from cellssl.cli.options import (
     CropFile,
     Device,
     Label,
+    Orientations,
     OutFolder,
     Subsets,
     TrainingChanges,
@@ -53,6 +54,7 @@ def ceiling(
             "the ceiling is shown beside its rows, and compared with each embedding of it."
         ),
     ] = None,
+    orientations: Orientations = 1,
     device: Device = "auto",
 ) -> None:
     """Say how far an encoder gets that is told the labels: trained on some plates, asked on others."""
@@ -69,6 +71,7 @@ def ceiling(
         subsets=parse_lists(subset, "--subset"),
         changes=changes.collect(),
         beside=beside,
+        orientations=orientations,
         device=device,
         progress=shown(),
     )

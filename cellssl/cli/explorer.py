@@ -31,6 +31,10 @@ def explore(
         str | None,
         typer.Option(help="The column that colours the cells first. (default: a usual label)"),
     ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(help="What stands above the map. (default: the embedding's name)"),
+    ] = None,
     channels: Annotated[
         list[str] | None,
         typer.Option(help="CHANNEL=COLOUR: --channels DNA=blue --channels Actin=#ff8800."),
@@ -65,6 +69,7 @@ def explore(
         crops,
         out=None if serve else out or _PAGE,
         colour=colour,
+        title=title,
         channels=parse_pairs(channels or [], "--channels"),
         sample=sample,
         megabytes=megabytes or _MEGABYTES,

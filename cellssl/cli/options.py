@@ -112,7 +112,8 @@ Orientations = Annotated[
     int,
     typer.Option(
         help="Take the mean of features over so many orientations of each cell: 1 (as it lies), 4 (its quarter "
-        "turns) or 8 (and their mirror images), where how a cell lies is no phenotype."
+        "turns) or 8 (and their mirror images), where how a cell lies is no phenotype; the same for all "
+        "plates that are compared."
     ),
 ]
 Controls = Annotated[

@@ -61,7 +61,7 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
 
 
 def _are_its_own(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> bool:
-    """Tell cells whose percentiles the scaling is made of: whatever a plate of theirs is like was trained on."""
+    """Tell crops whose own percentiles the scaling is: it was made for them, whatever one plate of theirs is like."""
     places = [crops.channels.index(channel) for channel in scaling.channels]
     own = [table.of_all(percent)[places] for percent in scaling.rule.percentiles]
     return np.array_equal(own, [scaling.low["global"], scaling.high["global"]])

@@ -132,10 +132,10 @@ def embed(
     >>> embedding = embed("crops.h5ad", "runs/expert", "expert.h5ad")  # doctest: +SKIP
     >>> baseline = embed("crops.h5ad", "resnet50", size=96, sample=5000)  # doctest: +SKIP
     """
+    check_orientations(orientations)
     crops = Crops.open(crops)
     if not len(crops):
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")
-    check_orientations(orientations)
     if out is not None:
         check_out(Path(out), crops)
     arguments = {
@@ -163,7 +163,7 @@ def embed(
     about = {
         "name": name or extractor.name,
         "model": str(model),
-        "orientations": orientations,
+        "orientations": "any" if extractor.lies_anyhow else orientations,
         **describe(extractor),
     }
     if sample is not None:
@@ -224,6 +224,7 @@ def _extract(
     progress: bool,
 ) -> np.ndarray:
     """Stream the cells through the network: (N, D) float32 in the order of `rows`."""
+    orientations = 1 if extractor.lies_anyhow else orientations
     network = OrientationMean(extractor.network, orientations).to(device).eval()
     size = batch_size or _fitting_batch(extractor, device)
     parts = []

@@ -49,6 +49,8 @@ class Extractor:
         What `uns["cellssl"]` says about the encoder.
     measures : tuple of str
         Numeric columns of the cells' table that are appended as features.
+    lies_anyhow : bool
+        Whether features are the same however a cell lies, as those of single pixels are.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Extractor:
     sees: Preprocessing
     provenance: dict[str, Any]
     measures: tuple[str, ...] = ()
+    lies_anyhow: bool = False
 
 
 def check_fit(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> None:

@@ -18,9 +18,9 @@ def check_orientations(orientations: int) -> None:
     EmbeddingError
         When it is not 1, 4 or 8.
     """
-    if orientations not in _ORIENTATIONS:
+    if type(orientations) is not int or orientations not in _ORIENTATIONS:
         raise EmbeddingError(
-            f"orientations: got {orientations}, wanted 1 (each cell as it lies), 4 (the mean over its quarter "
+            f"orientations: got {orientations!r}, wanted 1 (each cell as it lies), 4 (the mean over its quarter "
             "turns) or 8 (and over their mirror images)"
         )
 

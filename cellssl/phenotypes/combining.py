@@ -155,7 +155,7 @@ def _widths(values: pd.DataFrame) -> dict[str, int]:
 
 
 def _inherited(provenance: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Say of the whole what holds for its blocks: weak where one is, seed and orientations where all share them."""
+    """Say of the whole what holds for its blocks: weak where one is, a seed where all share it."""
     weak = [about for about in provenance if about.get("weak", False)]
     said: dict[str, Any] = {
         "positives": ", ".join(
@@ -165,9 +165,9 @@ def _inherited(provenance: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
     if weak:
         said["labels_used"] = _joined([about.get("labels_used", {}) for about in weak])
-    for key in ("seed", "orientations"):
-        if key in provenance[0] and len({str(about.get(key)) for about in provenance}) == 1:
-            said[key] = provenance[0][key]
+    seeds = {str(about.get("seed")) for about in provenance}
+    if len(seeds) == 1 and "seed" in provenance[0]:
+        said["seed"] = provenance[0]["seed"]
     return said
 
 

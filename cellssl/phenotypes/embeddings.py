@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -48,8 +49,9 @@ class Embedding:
         X (N, D) float32.
     used : UsedLabels or None
         Of a weak one: the labels that its training used, as far as they are known.
-    orientations : int or None
-        Of how many orientations of a cell its features are the mean; None where it does not say.
+    orientations : tuple of int
+        Of how many orientations of a cell its features are the mean, each number once; none where nobody knows, or
+        where they do not depend on how a cell lies.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Embedding:
     weak: bool
     cells: ad.AnnData
     used: UsedLabels | None = None
-    orientations: int | None = None
+    orientations: tuple[int, ...] = ()
 
 
 def load_embeddings(
@@ -98,15 +100,25 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     provenance = cells.uns.get("cellssl", {})
     name = str(name or provenance.get("name") or f"embedding {place}")
     check_features(cells, name)
-    seed, orientations = provenance.get("seed"), provenance.get("orientations")
+    seed = provenance.get("seed")
     return Embedding(
         name=name,
         seed="" if seed is None else str(seed),
         weak=bool(provenance.get("weak", False)),
         cells=cells,
         used=UsedLabels.read(provenance),
-        orientations=None if orientations is None else int(orientations),
+        orientations=_orientations(provenance),
     )
+
+
+def _orientations(provenance: Mapping[str, Any]) -> tuple[int, ...]:
+    """Read them of an embedding, or of all that it was put together from."""
+    blocks = provenance.get("blocks")
+    if isinstance(blocks, Mapping):
+        return tuple(sorted({n for block in blocks.values() for n in _orientations(block)}))
+    # Those of before they were written down are of cells as they lie.
+    said = provenance.get("orientations", 1 if "model" in provenance else "any")
+    return () if said == "any" else (int(said),)
 
 
 def embedding_name(cells: ad.AnnData) -> str:

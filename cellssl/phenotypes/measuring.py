@@ -140,13 +140,13 @@ def _say_orientations(loaded: Sequence[Embedding]) -> None:
     """Say where some features are means over a cell's orientations, and others are not."""
     names: dict[int, list[str]] = {}
     for one in loaded:
-        if one.orientations is not None:
-            names.setdefault(one.orientations, []).append(one.name)
+        for number in one.orientations:
+            names.setdefault(number, []).append(one.name)
     if len(names) > 1:
         groups = (f"{listed(list(dict.fromkeys(names[n])), most=4)} of {n}" for n in sorted(names))
         log.warning(
             "features are means over different numbers of orientations of a cell: %s. That alone moves scores: "
-            "embed all with the same --orientations",
+            "embed all, and what is combined of them, with the same --orientations",
             "; ".join(groups),
         )
 

@@ -17,7 +17,7 @@ from cellssl.phenotypes import measure_embeddings, read_embedding, read_scores
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import PlateIndex
 from cellssl.sampling import sample_wells
-from cellssl.studies import Baseline, fingerprint
+from cellssl.studies import Baseline, fingerprint, orientation_inputs
 from cellssl.training import checkpoint_file
 
 __all__ = ["crop_cells", "embed_cells", "score_embeddings"]
@@ -49,7 +49,7 @@ def embed_cells(
     inputs = {
         "crops": fingerprint(crops),
         "checkpoint": fingerprint(checkpoint_file(model)),
-        "orientations": orientations,
+        **orientation_inputs(orientations),
     }
     work = partial(
         embed,

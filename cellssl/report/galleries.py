@@ -12,7 +12,7 @@ from cellssl.crops import Crops
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
-from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.figures.style import drawn_names, natural_order
 from cellssl.report.scaling import display_scaling
 from cellssl.words import counted
 
@@ -82,7 +82,7 @@ def gallery(
         raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
     embedded, file = read_embedding(embedding), Crops.open(crops)
     column = require_label(embedded.obs, by)
-    groups = as_categories(embedded.obs[column])
+    groups = drawn_names(embedded.obs, column)
     order = _choose_values(groups, values, column)
     rows = gallery_rows(embedded, file, groups, order, cells=cells, typical=typical, seed=seed)
     if not rows:

@@ -19,7 +19,7 @@ from cellssl.studies.complement import Complement, complement
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import carry_out, run_states
 from cellssl.studies.experiment import train
-from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.studies.library import load_study, saved_study, study_names
 from cellssl.studies.outcome import Outcome, score_study
 from cellssl.studies.page import write_study_page
@@ -58,6 +58,7 @@ __all__ = [
     "fingerprint",
     "invariances",
     "load_study",
+    "orientation_inputs",
     "plan_baselines",
     "plan_runs",
     "pooled_agreement",

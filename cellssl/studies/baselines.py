@@ -10,7 +10,7 @@ from cellssl.embedding import baseline_names, embed, is_baseline
 from cellssl.errors import ModelError, nearest
 from cellssl.protocols import Protocol
 from cellssl.studies.experiment import scaling_rule
-from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.training import pick_device
 
 __all__ = ["BASELINES", "Baseline", "embed_baselines", "plan_baselines"]
@@ -80,8 +80,8 @@ class Baseline:
             "crop": self.like.crop.model_dump(mode="json"),
             "size": self.size,
             "sample": self.sample,
-            "orientations": self.orientations,
             "seed": self.seed,
+            **orientation_inputs(self.orientations),
         }
 
     def embed(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.crops import Crops
-from cellssl.embedding import embed
+from cellssl.embedding import check_orientations, embed
 from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes import Measurements, require_label
@@ -71,6 +71,7 @@ def ceiling(
     subsets: Mapping[str, Sequence[str]] | None = None,
     changes: Mapping[str, Any] | None = None,
     beside: str | Path | None = None,
+    orientations: int = 1,
     device: str = "auto",
     progress: bool = True,
 ) -> Ceiling:
@@ -108,6 +109,8 @@ def ceiling(
         A scores.csv of the same cells (of `evaluate`, `compare` or a study), or its folder: its rows
         stand before the ceiling's own in ``beside.csv``, and with the draws that lie there the ceiling is
         compared with each, paired by resample (``differences.csv``).
+    orientations
+        Of how many orientations of a cell predictions are the mean: as many as the features `beside` are of.
     device, progress
         As in :func:`train`.
 
@@ -123,6 +126,7 @@ def ceiling(
     >>> found = ceiling("crops.h5ad", "bbbc021-expert", "ceiling", label="MOA")  # doctest: +SKIP
     >>> found.measured.scores[["metric", "value", "low", "high"]]  # doctest: +SKIP
     """
+    check_orientations(orientations)
     opened = Crops.open(crops)
     label = require_label(opened.obs, label)
     given = _resolved(protocol, changes or {})
@@ -154,6 +158,7 @@ def ceiling(
                     out,
                     label=label,
                     seed=seed,
+                    orientations=orientations,
                     device=device,
                     warn=seed == 0 and fold is plan[0],  # folds differ by some cells alone
                     progress=progress,
@@ -188,6 +193,7 @@ def _predict(
     *,
     label: str,
     seed: int,
+    orientations: int,
     device: str,
     warn: bool,
     progress: bool,
@@ -206,7 +212,15 @@ def _predict(
         warn=warn,
         progress=progress,
     )
-    logits = embed(crops, run, head=PROJECTION, where=fold.asked, device=device, progress=progress)
+    logits = embed(
+        crops,
+        run,
+        head=PROJECTION,
+        where=fold.asked,
+        orientations=orientations,
+        device=device,
+        progress=progress,
+    )
     classes = load_checkpoint(run)["told"]["classes"]
     return pd.DataFrame(np.asarray(logits.X), index=logits.obs_names, columns=classes)
 

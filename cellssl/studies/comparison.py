@@ -18,7 +18,7 @@ from cellssl.protocols import Protocol, resolve
 from cellssl.studies.baselines import Baseline, embed_baselines, plan_baselines
 from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
-from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.studies.outcome import put_together
 from cellssl.studies.planning import combination_faults
 from cellssl.studies.provenance import read_environments
@@ -230,7 +230,7 @@ def _train_and_embed(
             "crops": fingerprint(crops),
             "checkpoint": fingerprint(run / CHECKPOINT),
             "sample": sample,
-            "orientations": orientations,
+            **orientation_inputs(orientations),
         }
         if not ledger.holds(path.name, inputs):
             embed(

@@ -121,9 +121,9 @@ def _how(
     ]
     rows += [[name, "combined", " + ".join(parts)] for name, parts in combined.items()]
     said = [
-        ("Crops:", describe_crops(crops)),
+        ("Cells:", describe_crops(crops)),
         ("Trained:", describe_trainings(environments)),
-        ("Cells:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
+        ("Scored:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("Features:", describe_orientations(orientations)),
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]

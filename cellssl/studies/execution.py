@@ -159,6 +159,7 @@ def _run(task: _Task) -> str:
     try:
         protocol = from_dict(task.protocol)
         train(protocol, crops, folder, device=task.device, warn=False, progress=False)
+        (folder / DONE).unlink(missing_ok=True)  # it tells of the embedding that is replaced
         embed(
             crops,
             folder,

@@ -7,7 +7,7 @@ from typing import Any
 
 from cellssl.files import atomic
 
-__all__ = ["Ledger", "fingerprint"]
+__all__ = ["Ledger", "fingerprint", "orientation_inputs"]
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
@@ -16,6 +16,11 @@ def fingerprint(path: str | Path) -> dict[str, Any]:
         return {"file": Path(path).name, "missing": True}
     state = Path(path).stat()
     return {"file": Path(path).name, "bytes": state.st_size, "changed": state.st_mtime_ns}
+
+
+def orientation_inputs(orientations: int) -> dict[str, int]:
+    """Name the orientations of an embedding among its inputs; 1 goes without saying, as in records of old."""
+    return {} if orientations == 1 else {"orientations": orientations}
 
 
 class Ledger:

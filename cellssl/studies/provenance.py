@@ -41,7 +41,7 @@ def describe_orientations(orientations: int) -> str:
         if orientations == 1
         else f"the mean over {orientations} orientations of each cell"
     )
-    return f"of {seen}, for every embedding"
+    return f"{seen}, in every embedding"
 
 
 def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:

@@ -128,7 +128,9 @@ class Study(BaseModel):
     label: str | None = Field(None, description="the column to score against")
     where: str | None = Field(None, description="a true/false column: which cells are scored")
     orientations: Literal[1, 4, 8] = Field(
-        1, description="of how many orientations of a cell features are the mean: 1, 4 or 8"
+        1,
+        description="of how many orientations of a cell features are the mean, 1, 4 or 8, in all embeddings; to hold "
+        "one number against another, copy the study's folder: trainings are kept",
     )
     subsets: dict[str, list[str]] = Field(
         default_factory=dict, description="values of the label that are scored by themselves too"

@@ -56,6 +56,7 @@ def test_help_does_not_wait_for_torch_or_scanpy():
         (("train", "{}/none.h5ad", "-p", "bbbc021-expert", "-o", "{}/out"), "none.h5ad"),
         (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"), "none.h5ad"),
+        (("embed", "{}/c.h5ad", "-m", "random", "-o", "{}/e", "--orientations", "3"), "wanted 1 ("),
         (("evaluate", "{}/none.h5ad", "-o", "{}/out"), "none.h5ad"),
         (("evaluate", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
         (("similarity", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),

@@ -53,7 +53,7 @@ def test_a_scaling_of_each_plates_own_fits_every_exposure(crop_file, batch, capl
     assert not caplog.records
 
 
-def test_cells_that_were_trained_on_are_what_was_trained_on(crop_file, batch, caplog):
+def test_a_scaling_of_these_very_crops_is_not_doubted(crop_file, batch, caplog):
     one, dim = batch(30), batch(30, plate="dim")
     crops = crop_file(one, replace(dim, images=dim.images // 16))
     compare_brightness(crops, fit_scaling(crops, Scaling("global")), of="in its training")

@@ -7,6 +7,7 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     METRICS,
+    combine,
     evaluate,
     measure_embeddings,
     read_scores,
@@ -180,10 +181,16 @@ def test_seeds_that_differ_much_widen_the_interval(make_embedding):
 
 def test_features_of_other_orientations_are_not_compared_in_silence(make_embedding, caplog):
     eight = [make_embedding(name, orientations=8) for name in ("a", "b")]
-    evaluate([*eight, make_embedding("table")], label="MOA")
+    table, statistics = make_embedding("table"), make_embedding("means", orientations="any")
+    evaluate([*eight, table, statistics, combine([*eight, statistics], name="d")], label="MOA")
     assert "orientations" not in caplog.text  # of a table nobody knows
-    evaluate([*eight, make_embedding("c", orientations=1)], label="MOA")
-    assert "different numbers of orientations of a cell: c of 1; a and b of 8" in caplog.text
+    for other in (make_embedding("c", orientations=1), make_embedding("c", model="of old")):
+        caplog.clear()
+        evaluate([*eight, other], label="MOA")
+        assert "different numbers of orientations of a cell: c of 1; a and b of 8" in caplog.text
+    caplog.clear()
+    evaluate([eight[0], combine([eight[0], other], name="both")], label="MOA")
+    assert "both of 1; a and both of 8" in caplog.text
 
 
 def test_only_common_cells_are_scored(make_embedding, caplog):

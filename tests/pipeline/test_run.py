@@ -95,6 +95,17 @@ def test_crops_that_exist_can_be_run(result, tmp_path):
     assert new.report.exists()
 
 
+def test_orientations_are_asked_of_every_model(result, tmp_path):
+    found = _run(
+        result.crops, tmp_path, protocol=None, changes=None, model=result.model, orientations=8
+    )
+    about = {name: ad.read_h5ad(path).uns["cellssl"] for name, path in found.embeddings.items()}
+    assert about["cellssl"]["orientations"] == 8
+    with pytest.raises(CellsslError, match="wanted 1 "):
+        _run(result.crops, tmp_path / "new", orientations=3)
+    assert not (tmp_path / "new").exists()
+
+
 def test_redo_never_deletes_what_the_run_is_given(result):
     with pytest.raises(CellsslError, match="would delete"):
         _run(result.crops, result.report.parent, redo="crop")

@@ -58,7 +58,9 @@ def test_the_page_holds_every_column_and_fetches_nothing(embedding, crops):
         embedding.obs["Metadata_Compound"]
     )
     assert columns["Metadata_Concentration"]["names"] is None
-    assert columns["Metadata_MOA"]["names"].count("") == 1  # DMSO has no mechanism
+    mechanisms = columns["Metadata_MOA"]
+    assert [mechanisms["names"][code] for code in mechanisms["grey"]] == ["negative control"]
+    assert "" not in mechanisms["names"]  # only DMSO has no mechanism
 
 
 def test_a_page_has_its_title_and_no_column_that_says_nothing(embedding):

@@ -66,6 +66,14 @@ def test_umap_of_very_many_names_is_a_scale(embedding):
     assert "80 names" in texts(umap_figure(embedding, "name"))
 
 
+def test_doses_are_a_scale_whatever_controls_have(embedding):
+    embedding.obs["Dose"] = np.arange(80.0) / 10
+    embedding.obs.loc[embedding.obs["Metadata_Control"] == "negative", "Dose"] = np.nan
+    figure = umap_figure(embedding, "Dose")
+    assert "names in their order" not in texts(figure)
+    assert "negative control" not in texts(figure)
+
+
 def test_umap_numbers_every_cluster_on_the_map(embedding):
     written = texts(umap_figure(embedding, "leiden", numbered=True)).split()
     assert {"0", "1", "2", "3", "4"} <= set(written)
@@ -105,6 +113,8 @@ def test_no_two_of_seven_names_share_a_colour():
 def test_negative_controls_without_a_mechanism_are_called_so_on_the_map(embedding):
     assert "negative control (20)" in texts(umap_figure(embedding, "Metadata_MOA"))
     assert control_names(embedding.obs, "Metadata_MOA") == ("negative control",)
+    embedding.obs.loc[embedding.obs["Metadata_Control"] == "negative", "Metadata_Batch"] = None
+    assert "not known (20)" in texts(umap_figure(embedding, "Metadata_Batch"))
     unmarked = embedding.copy()
     del unmarked.obs["Metadata_Control"]
     assert "not known (20)" in texts(umap_figure(unmarked, "Metadata_MOA"))
@@ -299,6 +309,8 @@ def test_plate_map_shows_each_number_in_its_well():
         if text.get_text() in "−+"
     }
     assert signs == {"−": "white", "+": "black"}  # C03 has no number: nothing dark lies behind
+    beyond = plate_map(values[["A01"]], marks={"P24": "positive"})
+    assert beyond.axes[0].images[0].get_array().shape == (16, 24)
     with pytest.raises(EmbeddingError, match=r"1 × 2 wells .* has no C03"):
         plate_map(values[["A01"]], marks={"C03": "positive"}, shape=(1, 2))
     block = [f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)]

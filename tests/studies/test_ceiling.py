@@ -1,5 +1,6 @@
 """How far an encoder gets that is told the labels, and never those that it is asked for."""
 
+import shutil
 from pathlib import Path
 
 import anndata as ad
@@ -171,6 +172,15 @@ def test_finished_folds_are_kept(found: Ceiling, crops: Path, tmp_path: Path) ->
     pd.testing.assert_frame_equal(again.predictions, found.predictions)
     with pytest.raises(TrainingError, match="holds another run"):
         measure(crops, found.folder, changes={**SETTINGS, "training.epochs": 3})
+
+
+def test_predictions_of_all_orientations_are_their_mean(
+    found: Ceiling, crops: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(found.folder, tmp_path / "copy")
+    eight = measure(crops, copy, orientations=8).predictions
+    assert len(eight) == len(found.predictions)
+    assert not eight["p(DMSO)"].equals(found.predictions["p(DMSO)"])
 
 
 def test_other_labels_are_another_run(found: Ceiling, tmp_path: Path) -> None:

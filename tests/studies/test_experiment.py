@@ -271,7 +271,8 @@ def test_other_orientations_are_embedded_and_not_trained_again(comparison, crops
     for path in (folder / "embeddings").glob("*.h5ad"):
         assert ad.read_h5ad(path).uns["cellssl"]["orientations"] == 8
     assert (
-        "of the mean over 8 orientations of each cell" in (folder / "comparison.html").read_text()
+        "the mean over 8 orientations of each cell, in every embedding"
+        in (folder / "comparison.html").read_text()
     )
     statistics = "embedding == 'simple-features' and metric == 'knn' and seed == 'mean'"
     values = [one.scores.query(statistics)["value"].item() for one in (comparison, again)]

@@ -42,8 +42,8 @@ def describe_cells(
         What :meth:`Pictures.describe` says; None without pictures.
     """
     # A column without a value would be one more choice that colours nothing.
-    empty = [name for name in obs if name != colour and not texts_of(obs[name]).any()]
-    obs = obs.drop(columns=empty)
+    full = [name == colour or _says_something(obs[name]) for name in obs]
+    obs = obs.loc[:, full]
     columns, wells = pack_columns(obs), well_codes(obs)
     labels = [column["label"] for column in columns]
     viridis = colormaps["viridis"].resampled(SHADES)
@@ -62,6 +62,13 @@ def describe_cells(
         },
         "crops": crops,
     }
+
+
+def _says_something(column: pd.Series) -> bool:
+    """Tell whether a column has a value at all."""
+    if pd.api.types.is_numeric_dtype(column):
+        return bool(column.notna().any())
+    return bool(texts_of(column).any())
 
 
 def render(

@@ -9,8 +9,8 @@ import pandas as pd
 from cellssl.columns import texts_of
 from cellssl.report.figures.style import (
     UNKNOWN,
-    as_categories,
     control_names,
+    drawn_names,
     natural_order,
 )
 
@@ -45,7 +45,7 @@ def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     if _is_numeric(column):
         names, values = _numbers(column)
     else:
-        names, values = _names(column)
+        names, values = _names(drawn_names(obs, name))
         grey = [names.index(control) for control in control_names(obs, name) if control in names]
     label = name.removeprefix("Metadata_")
     return {"name": name, "label": label, "names": names, "grey": grey, "values": pack(values)}
@@ -68,8 +68,7 @@ def _numbers(column: pd.Series) -> tuple[None, np.ndarray]:
     return None, column.to_numpy(dtype=kind, na_value=np.nan)
 
 
-def _names(column: pd.Series) -> tuple[list[str], np.ndarray]:
-    texts = as_categories(column)
+def _names(texts: pd.Series) -> tuple[list[str], np.ndarray]:
     names = natural_order(list(texts.unique()))
     codes = pd.Categorical(texts, categories=names).codes
     kind = next(kind for kind in ("uint8", "uint16", "int32") if len(names) <= np.iinfo(kind).max)

@@ -53,13 +53,13 @@ def plate_map(
     limits : ends of the colour scale; the data's own by default
     shape : (rows, columns) of the plate; what `plate_format` takes these wells for by default
     """
-    rows, columns = shape or shape_of(values.index)
+    named = [*map(str, values.index), *(marks or {})]
+    rows, columns = shape or shape_of(named)
     # A small plate's squares are larger: its title needs their width.
     size = max(2.7 / columns, 0.3) if columns <= 12 else (0.32 if columns <= 24 else 0.2)
     figure = new_figure(columns * size + 1.3, rows * size + 0.75)
     axes = figure.add_subplot()
     grid = np.full((rows, columns), np.nan)
-    named = [*map(str, values.index), *(marks or {})]
     places = {well: well_place(well) for well in named}
     beyond = [well for well, (y, x) in places.items() if y >= rows or x >= columns]
     if beyond:

@@ -199,15 +199,21 @@ def natural_order(names: Sequence[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (name == UNKNOWN, natural_key(name.casefold())))
 
 
+# Columns that a control has as any cell has: where one lacks it, it is not known.
+_PLACES = ("Metadata_Plate", "Metadata_Batch", "Metadata_Well", "Metadata_Site")
+
+
 def drawn_names(obs: pd.DataFrame, column: str) -> pd.Series:
-    """Turn a column into text, and call negative controls so that have nothing in it: a mechanism, say."""
+    """Turn a column into text; negative controls that have nothing in it, no mechanism say, are called so."""
     names = as_categories(obs[column])
+    if column in _PLACES:
+        return names
     return names.mask(_are_negative(obs) & (names == UNKNOWN), "negative control")
 
 
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     """Find the name that all negative controls are drawn by in a column, to be drawn in grey."""
-    if column == "Metadata_Control":
+    if column in (*_PLACES, "Metadata_Control"):
         return ()
     names = drawn_names(obs, column)
     own = names[_are_negative(obs)].unique()

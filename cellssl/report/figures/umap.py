@@ -17,6 +17,7 @@ from cellssl.report.figures.style import (
     UNKNOWN,
     bare,
     category_colours,
+    control_names,
     drawn_names,
     natural_order,
     new_figure,
@@ -41,7 +42,7 @@ def umap_figure(
     colour: str,
     *,
     title: str | None = None,
-    grey: tuple[str, ...] = (),
+    grey: tuple[str, ...] | None = None,
     numbered: bool = False,
     seed: int = 0,
 ) -> Figure:
@@ -54,7 +55,7 @@ def umap_figure(
     ----------
     adata : cells with ``obsm["X_umap"]`` (N, 2)
     colour : column of ``obs``
-    grey : names drawn in grey beneath the others, e.g. the negative control
+    grey : names drawn in grey beneath the others; what all negative controls are called when left out
     numbered : write each name on one map, at its cells' middle (for clusters)
     seed : order in which points are drawn, so that the last name does not cover the others
 
@@ -73,6 +74,7 @@ def umap_figure(
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     column = adata.obs[colour]
     names = drawn_names(adata.obs, colour)
+    grey = control_names(adata.obs, colour) if grey is None else grey
     order = natural_order(list(names))
     title = plain(title or colour.removeprefix("Metadata_"))
     one = numbered or len(order) <= ONE_MAP + len(grey)
@@ -164,7 +166,7 @@ def _colour_scale(
     """Colour numbers by their value, names by their order."""
     order = natural_order(list(names))
     numbers = pd.to_numeric(column, errors="coerce")
-    named = numbers.isna().all() or column.astype(str).str.contains("[A-Za-z]").any()
+    named = numbers.isna().all() or column.dropna().astype(str).str.contains("[A-Za-z]").any()
     if named:
         numbers = names.map({name: i for i, name in enumerate(order)})
     values = numbers.to_numpy(float)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.report.figures.gallery import crop_gallery
-from cellssl.report.figures.style import as_categories, natural_order
+from cellssl.report.figures.style import as_categories, drawn_names, natural_order
 from cellssl.report.galleries import MOST_ROWS, gallery_rows
 from cellssl.report.page import Block, Fold, Picture, Section, Table, Text
 from cellssl.report.sections.maps import CLUSTERS
@@ -72,7 +72,7 @@ def _dominant(obs: pd.DataFrame, inside: np.ndarray, label: str | None, most: in
     """Name the commonest labels of some cells with their shares."""
     if label is None or label not in obs:
         return []
-    counts = as_categories(obs.loc[inside, label]).value_counts().head(most)
+    counts = drawn_names(obs.loc[inside], label).value_counts().head(most)
     return [f"{name} {share(count, int(inside.sum()))}" for name, count in counts.items()]
 
 

@@ -40,8 +40,8 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
         text = "No label is known for these cells: the map is coloured by clusters and plates only."
         return [Text(text, tone="aside")]
     name = label.removeprefix("Metadata_")
-    grey = control_names(embedding.obs, label)
-    if drawn_names(embedding.obs, label).nunique() <= ONE_MAP + len(grey):
+    names = drawn_names(embedding.obs, label).nunique()
+    if names <= ONE_MAP + len(control_names(embedding.obs, label)):
         caption = (
             f"Cells that the encoder finds alike lie close together; colours show their {name}"
         )
@@ -50,7 +50,7 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
     caption += (
         f". The encoder was not told the {name}: islands of one colour are phenotypes it found."
     )
-    return [_picture(embedding, label, f"By {name}", caption, grey=grey)]
+    return [_picture(embedding, label, f"By {name}", caption)]
 
 
 def _cluster_maps(embedding: "AnnData") -> list[Block]:

@@ -38,8 +38,8 @@ _CANDIDATES = [
     {"read_noise": {"sigma": [0.0, 0.12], "p": 0.5}},
 ]
 # Pixels that a nucleus is located to, at most and at least. No contrast tells when a shift is too far: on BBBC021 8 px,
-# of which 6 lay beyond the stored crops, cost 0.04 in kNN beside 2.5 (protocols/studies/results/bbbc021-suggested).
-_LOCATED = (4.0, 2.0)
+# of which 6 lay beyond the stored crops, cost 0.03 in kNN beside 2 (protocols/studies/results/bbbc021-suggested).
+_MOST_SHIFT, _LEAST_SHIFT = 4.0, 2.0
 _STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
 _BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
@@ -205,12 +205,11 @@ def _lengthened(cells: int, before: TrainingSettings, after: TrainingSettings) -
 def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
     """Give the base with all candidates for views, its channels spelt out.
 
-    A cell is shifted no further than the stored crops go on beyond the view: there it would be mirrored.
+    A cell is shifted no further than the stored crops go on beyond the view, or by what a nucleus is located to.
     """
     values = base.to_dict()
     values.pop("groups", None)
-    most, least = _LOCATED
-    shift = min(most, max(least, (crops.size - base.crop.size) / 2))
+    shift = min(_MOST_SHIFT, max(_LEAST_SHIFT, (crops.size - base.crop.size) / 2))
     channels = list(crops.channels) if base.channels == "any" else list(base.channels)
     return from_dict(
         {
