@@ -199,21 +199,24 @@ def natural_order(names: Sequence[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (name == UNKNOWN, natural_key(name.casefold())))
 
 
-# Columns that a control has as any cell has: where one lacks it, it is not known.
-_PLACES = ("Metadata_Plate", "Metadata_Batch", "Metadata_Well", "Metadata_Site")
+# What a treatment is or does: a control that has none is no gap in what is known.
+_OF_TREATMENTS = tuple(
+    f"Metadata_{name}"
+    for name in ("Compound", "Concentration", "MOA", "Gene", "Guide", "Phenotype")
+)
 
 
 def drawn_names(obs: pd.DataFrame, column: str) -> pd.Series:
     """Turn a column into text; negative controls that have nothing in it, no mechanism say, are called so."""
     names = as_categories(obs[column])
-    if column in _PLACES:
+    if column not in _OF_TREATMENTS:
         return names
     return names.mask(_are_negative(obs) & (names == UNKNOWN), "negative control")
 
 
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     """Find the name that all negative controls are drawn by in a column, to be drawn in grey."""
-    if column in (*_PLACES, "Metadata_Control"):
+    if column == "Metadata_Control":
         return ()
     names = drawn_names(obs, column)
     own = names[_are_negative(obs)].unique()

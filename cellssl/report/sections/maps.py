@@ -78,7 +78,7 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
                 f"The {names} should be mixed everywhere: an island of one {name} "
                 "shows staining or imaging rather than biology, unless a treatment was only there."
             )
-            blocks.append(_picture(embedding, column, f"By {name}", caption))
+            blocks.append(_picture(embedding, column, f"By {name}", caption, grey=()))
     if not blocks:
         text = "All cells come from one plate, so an effect of the plate cannot be seen."
         blocks.append(Text(text, tone="aside"))
