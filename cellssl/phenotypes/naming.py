@@ -49,7 +49,7 @@ def name_treatments(
     Raises
     ------
     EmbeddingError
-        When a column does not exist.
+        When a column does not exist, or holds another number for nearly every cell.
     """
     columns = _treatment_columns(obs, by)
     return name_controls(_joined_names(obs, columns), obs, control), columns
@@ -89,7 +89,23 @@ def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str] | None) -> lis
     wanted = [by] if isinstance(by, str) else list(by)
     if not wanted:
         raise EmbeddingError("`by` is empty: name at least one column of obs.")
-    return [str(column(obs, name, purpose="the treatment").name) for name in wanted]
+    found = [str(column(obs, name, purpose="the treatment").name) for name in wanted]
+    for name in found:
+        _refuse_measures(obs, name)
+    return found
+
+
+def _refuse_measures(obs: pd.DataFrame, name: str) -> None:
+    """Refuse a column in which nearly every cell of a well has a number of its own."""
+    wells = well_names(obs)
+    if wells is None or not pd.api.types.is_float_dtype(obs[name]):
+        return
+    numbers = obs[name].nunique()
+    if numbers > max(len(set(wells)), len(obs) / 2):
+        raise EmbeddingError(
+            f"{name} holds {numbers:,} numbers in {len(obs):,} cells: it is measured of each cell, and names no "
+            "treatment. Name columns of what was done to wells, such as Compound and Concentration."
+        )
 
 
 def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:

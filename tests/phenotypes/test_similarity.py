@@ -137,6 +137,15 @@ def test_wells_stand_in_for_compounds_and_any_column_may_be_named(make_embedding
         similarity(cells)
 
 
+def test_what_is_measured_of_each_cell_names_no_treatment(make_embedding):
+    cells = make_embedding()
+    cells.obs["Area_Nucleus"] = np.linspace(50, 300, cells.n_obs)
+    with pytest.raises(EmbeddingError, match="Area_Nucleus holds 144 numbers in 144 cells"):
+        similarity(cells, by="area_nucleus")
+    wells = cells[cells.obs["Metadata_Label"] == 1].copy()  # of a well, a number may be a dose
+    assert len(similarity(wells, by="Area_Nucleus").treatments) > 10
+
+
 def test_tables_are_saved(make_embedding, tmp_path):
     result = similarity(make_embedding())
     folder = result.save(tmp_path / "new")
