@@ -141,7 +141,7 @@ def test_what_is_measured_of_each_cell_names_no_treatment(make_embedding):
     cells = make_embedding()
     cells.obs["Area_Nucleus"] = np.linspace(50, 300, cells.n_obs)
     with pytest.raises(EmbeddingError, match="Area_Nucleus holds 144 numbers in 144 cells"):
-        similarity(cells, by="area_nucleus")
+        similarity(cells, by="Area_Nucleus")
     wells = cells[cells.obs["Metadata_Label"] == 1].copy()  # of a well, a number may be a dose
     assert len(similarity(wells, by="Area_Nucleus").treatments) > 10
 
