@@ -17,7 +17,12 @@ from cellssl.report import (
 )
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections import classes_section, scores_section
-from cellssl.studies.provenance import describe_crops, describe_orientations, describe_trainings
+from cellssl.studies.provenance import (
+    describe_crops,
+    describe_orientations,
+    describe_trainings,
+    doubt_of_places,
+)
 
 __all__ = ["write_comparison_page"]
 
@@ -128,6 +133,8 @@ def _how(
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]
     blocks: list = [Table(["name", "made", "of"], rows), Bullets(said)]
+    if told := doubt_of_places(environments):
+        blocks.append(Text(told, "warning"))
     if seeds < 3:
         blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
     return Section("how", "How", "What was compared", blocks)

@@ -12,6 +12,7 @@ __all__ = [
     "describe_crops",
     "describe_orientations",
     "describe_trainings",
+    "doubt_of_places",
     "read_environments",
     "training_day",
     "training_place",
@@ -54,6 +55,16 @@ def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:
         list(dict.fromkeys(training_place(one)[part] for one in environments)) for part in (0, 1)
     )
     return f"{when}, on {listed(devices)}; {listed(software)}"
+
+
+def doubt_of_places(environments: Sequence[Mapping[str, Any]]) -> str:
+    """Say where trainings were made in several places; "" where in one."""
+    if len(set(map(training_place, environments))) < 2:
+        return ""
+    return (
+        "The runs were not all made on the same device with the same software, which round sums "
+        "differently: a training made again elsewhere gives other numbers, as another seed does."
+    )
 
 
 def training_place(environment: Mapping[str, Any]) -> tuple[str, str]:

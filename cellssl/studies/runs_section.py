@@ -10,6 +10,7 @@ from cellssl.studies.provenance import (
     describe_crops,
     describe_orientations,
     describe_trainings,
+    doubt_of_places,
     training_day,
     training_place,
 )
@@ -29,12 +30,8 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
         text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
     places = {name: training_place(one) for name, one in outcome.environments.items()}
-    if len(set(places.values())) > 1:
-        text = (
-            "The runs were not all made on the same device with the same software, which round sums "
-            "differently: a training made again elsewhere gives other numbers, as another seed does."
-        )
-        blocks.append(Text(text, "warning"))
+    if told := doubt_of_places(list(outcome.environments.values())):
+        blocks.append(Text(told, "warning"))
     if places:
         rows = [
             [name, *place, training_day(outcome.environments[name])]

@@ -265,15 +265,23 @@ def test_the_same_comparison_again_trains_and_embeds_nothing(comparison, crops):
 def test_other_orientations_are_embedded_and_not_trained_again(comparison, crops, tmp_path):
     folder = shutil.copytree(comparison.folder, tmp_path / "again")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.pt")}
+    environment = folder / "runs" / "natural-moco-seed1" / "environment.json"
+    elsewhere = {**json.loads(environment.read_text()), "device_name": "another"}
+    environment.write_text(json.dumps(elsewhere))
     options = {"combine": None, "orientations": 8}
     again = _compare(crops, folder, **options)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.pt")} == before
-    for path in (folder / "embeddings").glob("*.h5ad"):
-        assert ad.read_h5ad(path).uns["cellssl"]["orientations"] == 8
-    assert (
-        "the mean over 8 orientations of each cell, in every embedding"
-        in (folder / "comparison.html").read_text()
-    )
+    said = {
+        path.stem: ad.read_h5ad(path).uns["cellssl"]["orientations"]
+        for path in (folder / "embeddings").glob("*.h5ad")
+    }
+    assert said.pop("simple-features-seed0") == "any"
+    assert len(said) == 6
+    assert set(said.values()) == {8}
+    page = (folder / "comparison.html").read_text()
+    assert "the mean over 8 orientations of each cell, in every embedding" in page
+    assert "were not all made on the same device" in page
+    assert "same device" not in (comparison.folder / "comparison.html").read_text()
     statistics = "embedding == 'simple-features' and metric == 'knn' and seed == 'mean'"
     values = [one.scores.query(statistics)["value"].item() for one in (comparison, again)]
     assert values[0] == pytest.approx(values[1])
