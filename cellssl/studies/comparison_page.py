@@ -73,7 +73,15 @@ def write_comparison_page(
         scores_section(measured.scores, measured.label, drawn=scores),
         _classes(measured.class_differences, first, others, out),
         _confusions(measured, out / "confusion"),
-        _how(measured, crops, list(environments.values()), trained, seeds, orientations, combined),
+        _how(
+            measured,
+            crops,
+            environments=environments,
+            trained=trained,
+            seeds=seeds,
+            orientations=orientations,
+            combined=combined,
+        ),
     ]
     return write_page(
         out / "comparison.html",
@@ -112,7 +120,8 @@ def _confusions(measured: Measurements, folder: Path) -> Section | None:
 def _how(
     measured: Measurements,
     crops: Crops,
-    environments: Sequence[Mapping[str, Any]],
+    *,
+    environments: Mapping[str, Mapping[str, Any]],
     trained: Mapping[str, str],
     seeds: int,
     orientations: int,
@@ -127,13 +136,13 @@ def _how(
     rows += [[name, "combined", " + ".join(parts)] for name, parts in combined.items()]
     said = [
         ("Cells:", describe_crops(crops)),
-        ("Trained:", describe_trainings(environments)),
+        ("Trained:", describe_trainings(environments.values())),
         ("Scored:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
         ("Features:", describe_orientations(orientations)),
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]
     blocks: list = [Table(["name", "made", "of"], rows), Bullets(said)]
-    if told := doubt_of_places(environments):
+    if told := doubt_of_places(environments.values()):
         blocks.append(Text(told, "warning"))
     if seeds < 3:
         blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))

@@ -1,7 +1,7 @@
 """What a page says of trainings: on which crops, on which device, when, with which software."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def describe_orientations(orientations: int) -> str:
     return f"{seen}, in every embedding"
 
 
-def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:
+def describe_trainings(environments: Collection[Mapping[str, Any]]) -> str:
     """Sum up devices, dates and software."""
     if not environments:
         return "where and when is not known: no run's environment.json is there"
@@ -57,7 +57,7 @@ def describe_trainings(environments: Sequence[Mapping[str, Any]]) -> str:
     return f"{when}, on {listed(devices)}; {listed(software)}"
 
 
-def doubt_of_places(environments: Sequence[Mapping[str, Any]]) -> str:
+def doubt_of_places(environments: Collection[Mapping[str, Any]]) -> str:
     """Say where trainings were made in several places; "" where in one."""
     if len(set(map(training_place, environments))) < 2:
         return ""

@@ -30,7 +30,7 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
         text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
     places = {name: training_place(one) for name, one in outcome.environments.items()}
-    if told := doubt_of_places(list(outcome.environments.values())):
+    if told := doubt_of_places(outcome.environments.values()):
         blocks.append(Text(told, "warning"))
     if places:
         rows = [
@@ -65,6 +65,6 @@ def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
             f"normalisation {measured.normalisation}",
         ),
         ("Features:", describe_orientations(study.orientations)),
-        ("Trained:", describe_trainings(list(outcome.environments.values()))),
+        ("Trained:", describe_trainings(outcome.environments.values())),
         ("Again:", f"{shlex.join(command)} ({SAVED}, beside this page, holds all settings)"),
     ]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
+from cellssl.phenotypes.controls import is_negative
 from cellssl.words import natural_key
 
 __all__ = [
@@ -211,7 +212,8 @@ def drawn_names(obs: pd.DataFrame, column: str) -> pd.Series:
     names = as_categories(obs[column])
     if column not in _OF_TREATMENTS:
         return names
-    return names.mask(_are_negative(obs) & (names == UNKNOWN), "negative control")
+    unnamed = is_negative(obs, "Metadata_Control") & (names == UNKNOWN)
+    return names.mask(unnamed, "negative control")
 
 
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
@@ -219,15 +221,8 @@ def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     if column == "Metadata_Control":
         return ()
     names = drawn_names(obs, column)
-    own = names[_are_negative(obs)].unique()
+    own = names[is_negative(obs, "Metadata_Control")].unique()
     return tuple(own) if len(own) == 1 and names.nunique() > 2 else ()
-
-
-def _are_negative(obs: pd.DataFrame) -> pd.Series:
-    """Tell which cells are negative controls (none where nobody says)."""
-    if "Metadata_Control" not in obs:
-        return pd.Series(False, index=obs.index)
-    return obs["Metadata_Control"].astype(str) == "negative"
 
 
 def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:

@@ -74,7 +74,8 @@ def umap_figure(
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     column = adata.obs[colour]
     names = drawn_names(adata.obs, colour)
-    grey = control_names(adata.obs, colour) if grey is None else grey
+    if grey is None:  # numbers say which is which: none of them is grey
+        grey = () if numbered else control_names(adata.obs, colour)
     order = natural_order(list(names))
     title = plain(title or colour.removeprefix("Metadata_"))
     one = numbered or len(order) <= ONE_MAP + len(grey)
@@ -90,7 +91,7 @@ def umap_figure(
     elif one:
         _colour_names(axes, points, names, order, grey, shuffled)
     else:
-        _colour_scale(axes, points, column, names, shuffled)
+        _colour_scale(axes, points, column, names, order, shuffled)
     return figure
 
 
@@ -161,10 +162,14 @@ def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: st
 
 
 def _colour_scale(
-    axes: Axes, points: np.ndarray, column: pd.Series, names: pd.Series, shuffled: np.ndarray
+    axes: Axes,
+    points: np.ndarray,
+    column: pd.Series,
+    names: pd.Series,
+    order: list[str],
+    shuffled: np.ndarray,
 ) -> None:
     """Colour numbers by their value, names by their order."""
-    order = natural_order(list(names))
     numbers = pd.to_numeric(column, errors="coerce")
     named = numbers.isna().all() or column.dropna().astype(str).str.contains("[A-Za-z]").any()
     if named:

@@ -26,17 +26,6 @@ from cellssl.words import counted
 
 __all__ = ["Suggestion", "suggest"]
 
-# Each at more than anybody should want: the scan goes down from here.
-_CANDIDATES = [
-    {"rotate": {"degrees": 180.0}},
-    {"flip": {"p": 0.5}},
-    {"zoom": {"area": [0.4, 1.6]}},
-    {"stain_gain": {"amplitude": 0.6}},
-    {"stain_offset": {"amplitude": 0.12}},
-    {"gamma": {"amplitude": 0.4}},
-    {"defocus": {"sigma": [0.0, 3.0], "p": 0.5}},
-    {"read_noise": {"sigma": [0.0, 0.12], "p": 0.5}},
-]
 # Pixels that a nucleus is located to, at most and at least. No contrast tells when a shift is too far: on BBBC021 8 px,
 # of which 6 lay beyond the stored crops, cost 0.03 in kNN beside 2 (protocols/studies/results/bbbc021-suggested).
 _MOST_SHIFT, _LEAST_SHIFT = 4.0, 2.0
@@ -217,9 +206,24 @@ def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
             "name": name,
             "description": "Amplitudes scanned on labelled cells: to be edited",
             "channels": channels,
-            "views": [[*_CANDIDATES[:2], {"shift": {"pixels": shift}}, *_CANDIDATES[2:]]],
+            "views": [_scanned(shift)],
         }
     )
+
+
+def _scanned(shift: float) -> list[dict[str, Any]]:
+    """List the candidates, each at more than anybody should want: the scan goes down from here."""
+    return [
+        {"rotate": {"degrees": 180.0}},
+        {"flip": {"p": 0.5}},
+        {"shift": {"pixels": shift}},
+        {"zoom": {"area": [0.4, 1.6]}},
+        {"stain_gain": {"amplitude": 0.6}},
+        {"stain_offset": {"amplitude": 0.12}},
+        {"gamma": {"amplitude": 0.4}},
+        {"defocus": {"sigma": [0.0, 3.0], "p": 0.5}},
+        {"read_noise": {"sigma": [0.0, 0.12], "p": 0.5}},
+    ]
 
 
 class _Scan:
