@@ -38,7 +38,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     if scores.empty:
         return
     from cellssl.phenotypes.measurements import seed_means
-    from cellssl.report.figures.scores import METRICS
+    from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 
     subsets = len(set(scores["subset"])) > 1
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
@@ -57,10 +57,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     for note in _notes(scores[scores["metric"].isin(shown)]):
         say(note)
     if scores["weak"].any():
-        say(
-            "† trained with other cells of the same well or treatment as positives, or with "
-            "amplitudes chosen by labels: weak labels; supervised: told the labels themselves"
-        )
+        say(f"† {WEAK_LABELS}; supervised: told the labels themselves")
 
 
 def _notes(scores: "pd.DataFrame") -> list[str]:

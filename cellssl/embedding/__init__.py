@@ -3,7 +3,7 @@
 from cellssl.embedding.baselines import baseline_names, is_baseline
 from cellssl.embedding.embedding import embed
 from cellssl.embedding.orientations import OrientationMean, check_orientations
-from cellssl.embedding.statistics import IntensityStatistics, intensity_names
+from cellssl.embedding.statistics import IntensityStatistics, intensity_names, ranked
 
 __all__ = [
     "IntensityStatistics",
@@ -13,4 +13,5 @@ __all__ = [
     "embed",
     "intensity_names",
     "is_baseline",
+    "ranked",
 ]

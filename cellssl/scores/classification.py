@@ -228,10 +228,17 @@ def _fit_predict(
     if (known == known[0]).all():
         return np.full(len(test), known[0], dtype=labels.dtype)
     model = LogisticRegression(C=C, class_weight="balanced", max_iter=iterations)
-    # One thread, as for k-means: a busy machine makes more of them slower, not faster.
-    with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+    # One thread, as for k-means: a busy machine makes more of them slower, not faster. OpenBLAS's product
+    # of a float32 matrix and a vector raises "invalid value" on some processors by what lay in memory
+    # before; the product is right, and scikit-learn refuses features that are not finite.
+    with (
+        threadpool_limits(1),
+        np.errstate(invalid="ignore"),
+        warnings.catch_warnings(record=True) as caught,
+    ):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X[train], known)
+        predictions: NDArray = model.predict(X[test])
     for warning in caught:
         log.warning("logistic regression: %s", str(warning.message).splitlines()[0])
-    return model.predict(X[test])
+    return predictions

@@ -19,7 +19,7 @@ from cellssl.report import (
     save_figure,
     score_figure,
 )
-from cellssl.report.figures.scores import METRICS
+from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.clusters_section import clusters_section
@@ -158,11 +158,8 @@ def _score_table(means: pd.DataFrame) -> Table:
             + [_with_interval(found.get(metric)) for metric in metrics]
         )
     heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
-    weak = (
-        "† trained with weak labels: cells of the same well or treatment as positives, or amplitudes chosen by "
-        "labels."
-    )
-    return Table(heads, rows, caption=weak if means["weak"].any() else "", numeric=heads[1:])
+    caption = f"† {WEAK_LABELS}." if means["weak"].any() else ""
+    return Table(heads, rows, caption=caption, numeric=heads[1:])
 
 
 def _with_interval(row: "pd.Series | None") -> str:

@@ -1,6 +1,7 @@
 """What a page says of trainings: on which crops, on which device, when, with which software."""
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,24 @@ __all__ = [
     "training_place",
 ]
 
+log = logging.getLogger(__name__)
+
 
 def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
-    """Read the ``environment.json`` of each run that has one: name → its content."""
-    files = {name: folder / "environment.json" for name, folder in runs.items()}
-    return {
-        name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.exists()
-    }
+    """Read the ``environment.json`` of each run that has a whole one: name → its content."""
+    found = {}
+    for name, folder in runs.items():
+        file = folder / "environment.json"
+        try:
+            content = json.loads(file.read_text("utf-8"))
+            training_place(content), training_day(content)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s cannot be read: where and when is left out (%s)", file, error)
+            continue
+        found[name] = content
+    return found
 
 
 def describe_crops(crops: Crops) -> str:

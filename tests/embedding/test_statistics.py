@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from cellssl.embedding import IntensityStatistics, intensity_names
+from cellssl.embedding import IntensityStatistics, intensity_names, ranked
 
 
 def test_nine_statistics_per_channel() -> None:
@@ -28,3 +28,8 @@ def test_three_channels_give_twenty_seven() -> None:
 def test_one_pixel_is_enough() -> None:
     features = IntensityStatistics()(torch.full((1, 1, 1, 1), 0.5))
     assert features.tolist() == [[0.5, 0.0, *[0.5] * 6, 1.0]]
+
+
+def test_values_are_ranked_as_torch_does() -> None:
+    values = torch.randn(4, 3, 50, generator=torch.Generator().manual_seed(0))[:, :, ::2]
+    assert torch.equal(ranked(values), values.sort(dim=-1).values)

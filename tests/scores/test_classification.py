@@ -94,6 +94,20 @@ def test_linear_says_when_it_did_not_converge(caplog):
     assert "converge" in caplog.text
 
 
+def test_a_false_alarm_of_the_matrix_product_is_not_passed_on(monkeypatch, caplog):
+    X, labels, groups = cells(60)
+    expected = linear_predict(X, labels, groups=groups)
+    fit = LogisticRegression.fit
+
+    def alarming(model, *data):  # as float32 products do on Sapphire Rapids, by OpenBLAS 0.3.31
+        np.subtract(np.float32("inf"), np.float32("inf"))
+        return fit(model, *data)
+
+    monkeypatch.setattr(LogisticRegression, "fit", alarming)
+    np.testing.assert_array_equal(linear_predict(X, labels, groups=groups), expected)
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("predict", [knn_predict, linear_predict])
 def test_one_group_is_refused(predict):
     X, labels, _ = cells(30)

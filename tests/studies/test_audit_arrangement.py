@@ -12,6 +12,7 @@ from cellssl.protocols import resolve
 from cellssl.studies import audit
 from cellssl.studies.audit.arrangement import (
     CellArrangement,
+    _largest_around,
     arrangement_names,
 )
 from cellssl.studies.audit.references import Reference, property_named
@@ -25,6 +26,13 @@ OPERATIONS = [
     {"flip": {"p": 0.5, "horizontal": True, "vertical": False}},
     {"stain_gain": {"amplitude": 0.3}},
 ]
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 17, 23), (1, 1, 1, 5)])
+def test_the_largest_around_a_pixel_equals_a_pool(shape):
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    pooled = torch.nn.functional.max_pool2d(values, 3, stride=1, padding=1)
+    assert torch.equal(_largest_around(values), pooled)
 
 
 def blob(y, x, tall, wide, angle=0.0):

@@ -14,7 +14,7 @@ from cellssl.phenotypes import seed_means
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, new_figure, plain, styled
 from cellssl.words import number
 
-__all__ = ["METRICS", "is_baseline", "score_figure", "summarise_scores"]
+__all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
 
 METRICS = {
     "ami_kmeans": "AMI, k-means",
@@ -42,6 +42,10 @@ METRICS = {
     "linear_column": "column, linear",
     "linear_edge": "edge, linear",
 }
+WEAK_LABELS = (  # what the mark † says of an embedding
+    "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
+    "by labels: weak labels"
+)
 FACETS = ("ami_kmeans", "knn", "linear", "knn_batches")
 CONFOUNDERS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate

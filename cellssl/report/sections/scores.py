@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.report.figures.scores import METRICS, is_baseline, score_figure, summarise_scores
+from cellssl.report.figures.scores import (
+    METRICS,
+    WEAK_LABELS,
+    is_baseline,
+    score_figure,
+    summarise_scores,
+)
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number
 
@@ -212,8 +218,7 @@ def _weak(summary: pd.DataFrame) -> list[Block]:
     if not weak:
         return []
     text = (
-        f"† {listed(weak)}: trained with other cells of the same well or treatment as positives, or with "
-        "amplitudes chosen by labels: weak labels. That lifts every score on plates whose labels "
+        f"† {listed(weak)}: {WEAK_LABELS}. That lifts every score on plates whose labels "
         "the training used; only scores on other plates are a fair comparison."
     )
     return [Text(text, tone="warning")]

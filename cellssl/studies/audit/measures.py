@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
-from cellssl.embedding import IntensityStatistics, intensity_names
+from cellssl.embedding import IntensityStatistics, intensity_names, ranked
 
 __all__ = ["MEASURED", "CellMeasures", "blurred", "light_of", "measure_names"]
 
@@ -69,10 +69,9 @@ class CellMeasures(nn.Module):
 
 def light_of(images: Tensor) -> Tensor:
     """Scale each channel from 0 (background) to 1 (bright): neither gain nor offset is left in it."""
-    flat = images.flatten(2)
-    ranked = flat.sort(dim=2).values
-    last = ranked.shape[2] - 1
-    dark, bright = ranked[..., int(0.1 * last)], ranked[..., int(0.99 * last)]
+    values = ranked(images.flatten(2))
+    last = values.shape[2] - 1
+    dark, bright = values[..., int(0.1 * last)], values[..., int(0.99 * last)]
     span = (bright - dark).clamp_min(_TINY)
     return ((images - dark[..., None, None]) / span[..., None, None]).clamp(0.0, 1.0)
 
