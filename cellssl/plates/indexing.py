@@ -252,7 +252,7 @@ def _sort_into_fields(
         for key, paths in ((tuple(map(str, key)), paths) for key, paths in groups)
     ]
     doubled = pd.MultiIndex.from_frame(files.loc[twice, FIELD])
-    files, planes = choose_planes(files.drop_duplicates(image), z)
+    files, planes = choose_planes(files.drop_duplicates(image), z, projected=listing.projected)
     paths = files.pivot_table(index=FIELD, columns="Channel", values="Path", aggfunc="first")
     paths = paths.reindex(columns=list(listing.channels)).fillna("")
     lacking = paths == ""

@@ -35,18 +35,19 @@ def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]
 
 
 def choose_planes(
-    files: pd.DataFrame, z: str | int | None
+    files: pd.DataFrame, z: str | int | None, *, projected: bool = False
 ) -> tuple[pd.DataFrame, dict[tuple[str, ...], str]]:
     """Make one address of the planes that a channel of a field has.
 
     Parameters
     ----------
     files
-        A `Listing.files` whose ``Plane`` counts planes from 1; 0 is a projection that the microscope
-        made, which no other projection takes in. A channel with one plane on its plate keeps it.
+        A `Listing.files` with ``Plane``. A channel with one plane on its plate keeps it.
     z
         ``max`` or ``mean`` (over all planes), ``middle`` (of the plate's planes, the lower of two),
         or the number of a plane. None where there are no stacks.
+    projected
+        Whether plane 0 is a projection that the microscope made, which no other projection takes in.
 
     Returns
     -------
@@ -69,10 +70,10 @@ def choose_planes(
     if not deep:
         return files.drop(columns="Plane"), {}
     if chosen is None:
-        raise PlateError(_explain(deep))
+        raise PlateError(_explain(deep, projected=projected))
     if isinstance(chosen, int) and not any(chosen in planes for planes in deep.values()):
         raise PlateError(f"--z {chosen}: there is no such plane; there are {_listed(deep)}.")
-    wanted = {key: _wanted(planes, chosen) for key, planes in depth.items()}
+    wanted = {key: _wanted(planes, chosen, projected=projected) for key, planes in depth.items()}
     return _flatten(files, wanted, "mean" if chosen == "mean" else "max")
 
 
@@ -94,13 +95,13 @@ def _read_choice(z: str | int | None) -> str | int | None:
     raise PlateError(f"--z {z}: wanted max, mean, middle, or the number of a plane.")
 
 
-def _wanted(planes: Sequence[int], chosen: str | int) -> list[int]:
+def _wanted(planes: Sequence[int], chosen: str | int, *, projected: bool) -> list[int]:
     """Say which of a channel's planes are used."""
     if len(planes) == 1:
         return list(planes)
     if isinstance(chosen, int):
         return [chosen]
-    measured = [plane for plane in planes if plane > 0] or list(planes)
+    measured = [plane for plane in planes if plane > 0 or not projected]
     return [measured[(len(measured) - 1) // 2]] if chosen == "middle" else measured
 
 
@@ -135,9 +136,9 @@ def _listed(deep: Mapping[Stack, list[int]]) -> str:
     return f"planes {numbers} (channel {channel})"
 
 
-def _explain(deep: Mapping[Stack, list[int]]) -> str:
+def _explain(deep: Mapping[Stack, list[int]], *, projected: bool) -> str:
     planes = max(deep.values(), key=len)
-    middle = _wanted(planes, "middle")[0]
+    middle = _wanted(planes, "middle", projected=projected)[0]
     return (
         f"the images are stacks: {_listed(deep)}. Say with --z what stands for a stack: max (maximum "
         "projection, the usual choice for thin cells and confocal stacks), mean (widefield stacks: "

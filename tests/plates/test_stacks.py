@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,22 @@ def test_what_stands_for_a_stack(z: str | int, path: str) -> None:
     assert chosen["Path"].tolist() == [path, "b1.tif"]
     assert "Plane" not in chosen
     assert not lacking
+
+
+@pytest.mark.parametrize(
+    ("z", "path"),
+    [
+        ("max", "z{0|1|2}_w1.tif::max"),
+        ("mean", "z{0|1|2}_w1.tif::mean"),
+        ("middle", "z1_w1.tif"),
+        ("0", "z0_w1.tif"),
+    ],
+)
+def test_planes_may_be_counted_from_0(write: Callable[..., Path], z: str, path: str) -> None:
+    folder = write(*(f"B02_z{plane}_w1.tif" for plane in range(3)))
+    pattern = r"(?P<well>[A-P]\d\d)_z(?P<z>\d)_w(?P<channel>\d)"
+    fields = index(folder, pattern=pattern, z=z).fields
+    assert fields["Path_1"].tolist() == [f"{folder}/B02_{path}"]
 
 
 def test_single_planes_need_nothing() -> None:

@@ -71,7 +71,9 @@ class ImageXpress(Layout):
         files, problems = read_names(images, _NAME, row, kind=_KIND)
         notes = (f"{thumbs:,} thumbnails (_thumb) left out",) if thumbs else ()
         channels = channels_of(files["Channel"])
-        listing = Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+        listing = Listing(
+            files, channels, problems, metadata=images.metadata, notes=notes, projected=True
+        )
         return with_channel_names(listing, _wave_names(images))
 
 

@@ -73,8 +73,8 @@ class Listing:
     files
         One row per plane: ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, any further
         ``Metadata_*``, ``Channel`` and ``Path``, its address relative to the folder (see
-        `cellssl.plates.addresses`). ``Plane`` counts the planes of a stack from 1, and 0 is a
-        projection that the microscope made; ``Time`` counts time points. Both may be left out.
+        `cellssl.plates.addresses`). ``Plane`` counts the planes of a stack, ``Time`` time points.
+        Both may be left out.
     channels
         The channels in their order.
     problems
@@ -87,6 +87,8 @@ class Listing:
         A table that is still to be joined by well, or None.
     notes
         What else the user should know: what was left out and why, what was taken for granted.
+    projected
+        Whether plane 0 is a projection that the microscope made beside the planes, and not their first.
     """
 
     files: pd.DataFrame
@@ -96,6 +98,7 @@ class Listing:
     aliases: Mapping[str, str] = field(default_factory=dict)
     metadata: Path | None = None
     notes: tuple[str, ...] = ()
+    projected: bool = False
 
 
 class Grade(IntEnum):
