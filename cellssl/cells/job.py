@@ -99,7 +99,10 @@ def read_checked(task: Task) -> list[np.ndarray]:
             raise FieldError(
                 f"{path} is {height} × {width} pixels, too few for a binning of {task.job.binning}"
             )
-        if kind not in "uif" or (kind == "f" and not np.isfinite(plane).all()):
+        if kind not in "uif":
+            what = "black and white alone" if kind == "b" else f"{plane.dtype}"
+            raise FieldError(f"{path} holds {what}; wanted grey values")
+        if kind == "f" and not np.isfinite(plane).all():
             raise FieldError(f"{path} holds {plane.dtype} that are no finite numbers")
     return [bin_pixels(plane, task.job.binning) for plane in planes]
 

@@ -168,7 +168,8 @@ def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:
             "take it out."
         )
     packed = page.compression != tifffile.COMPRESSION.NONE
-    if len(offsets) < math.prod(page.chunked) or (not packed and sum(counts) < page.nbytes):
+    least = math.prod(page.shape) * page.bitspersample // 8  # some cameras write 12 bits a pixel
+    if len(offsets) < math.prod(page.chunked) or (not packed and sum(counts) < least):
         raise FieldError(
             f"{path} is damaged: it is said to have {page.shape[0]:,} × {page.shape[1]:,} pixels, "
             "but holds fewer. Copy it again or take it out."

@@ -84,6 +84,12 @@ def break_colour(path: Path) -> None:
     tifffile.imwrite(path, np.stack([tifffile.imread(path)] * 3, axis=-1), photometric="rgb")
 
 
+def break_mask(path: Path) -> None:
+    for channel in ("DNA", "GFP"):
+        other = path.with_name(path.name.replace("DNA", channel))
+        tifffile.imwrite(other, tifffile.imread(other) > 500)
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -95,6 +101,7 @@ def break_colour(path: Path) -> None:
         (break_type_of_one, "its pixels are uint16 and uint8, those of most fields uint16"),
         (break_size, "112 × 112 pixels, most fields of its plate are 96 × 96"),
         (break_nan, "no finite numbers"),
+        (break_mask, "holds black and white alone; wanted grey values"),
         (break_pages, "holds 3 pages"),
         (break_colour, "colour"),
     ],

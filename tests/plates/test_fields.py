@@ -137,6 +137,17 @@ def test_white_is_0_as_the_writer_means_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_field([path])[0], image)
 
 
+def test_pixels_of_12_bits_lie_close(tmp_path: Path) -> None:
+    image = np.arange(64, 128, dtype=np.uint16).reshape(8, 8)
+    high, low = image.reshape(-1, 2).T
+    both = np.stack([high >> 4, (high & 15) << 4 | low >> 8, low & 255], axis=1).astype(np.uint8)
+    path = _image(tmp_path / "close.tif", both.reshape(8, 12))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["ImageWidth"].overwrite(8)
+        file.pages.first.tags["BitsPerSample"].overwrite(12)
+    np.testing.assert_array_equal(read_field([path])[0], image)
+
+
 def test_more_pixels_declared_than_held(tmp_path: Path) -> None:
     path = _image(tmp_path / "tall.tif", np.ones((32, 32), np.uint16), rowsperstrip=8)
     with tifffile.TiffFile(path, mode="r+b") as file:

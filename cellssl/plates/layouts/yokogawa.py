@@ -4,7 +4,7 @@ CellVoyager's names are ``<plate>_A01_T0001F001L01A01Z01C01.tif`` (time point, f
 action, plane, channel), CQ1's ``W0001F0001T0001Z001C1.tif``, whose wells are counted along the
 rows. ``MeasurementData.mlf`` says the same of every image and gives rows and columns;
 ``MeasurementDetail.mrf`` gives the size of the plate and the name of the ``.mes``, the protocol of the
-measurement, which names the channels.
+measurement, which names the channels. Plane 0 is the microscope's own projection.
 """
 
 import re
@@ -137,7 +137,9 @@ def _by_lists(images: Images, lists: list[str]) -> Listing:
     )
     notes = _about_failures(failed)
     channels = channels_of(table["Channel"])
-    return Listing(files, channels, problems, absent, metadata=images.metadata, notes=notes)
+    return Listing(
+        files, channels, problems, absent, metadata=images.metadata, notes=notes, projected=True
+    )
 
 
 def _failure(record: Record) -> str:
@@ -207,7 +209,7 @@ def _by_names(images: Images) -> Listing:
 
     files, problems = read_names(images, _NAME, row, kind=_KIND)
     channels = channels_of(files["Channel"])
-    return Listing(files, channels, problems, metadata=images.metadata, notes=notes)
+    return Listing(files, channels, problems, metadata=images.metadata, notes=notes, projected=True)
 
 
 def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...]]:
