@@ -21,6 +21,7 @@ from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.threshold import ThresholdSegmenter
+from cellssl.crops import say_unlike
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
 from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
@@ -204,7 +205,10 @@ def _crop(
     assembly.write(folder, shown=shown)
     folder.forget_parts()
     _check_size(job.size, job.binning, assembly.diameters)
-    return CropReport.read(folder.crops, folder.fields)
+    _check_alike(assembly.diameters)
+    report = CropReport.read(folder.crops, folder.fields)
+    report.say_lost_plates()
+    return report
 
 
 def _shading(tasks: Tasks, path: Path, method: Method, *, work: Spread, shown: bool) -> Shading:
@@ -267,6 +271,14 @@ def _check_size(size: int, binning: int, diameters: Mapping[str, float]) -> None
             _advice(diameter),
             _binned_advice(diameter, binning),
         )
+
+
+def _check_alike(diameters: Mapping[str, float]) -> None:
+    """Say when nuclei are far wider on one plate than on another."""
+    known = sorted((diameter, plate) for plate, diameter in diameters.items() if diameter)
+    if known:
+        (narrow, one), (wide, other) = known[0], known[-1]
+        say_unlike(wide, narrow, where=f"on plate {other}", of=f"on plate {one}")
 
 
 def _advice(diameter: float) -> str:

@@ -1,6 +1,7 @@
 """What became of every cell and every field."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,9 @@ from cellssl.errors import CropError
 from cellssl.words import counted
 
 __all__ = ["CropReport"]
+
+_LOG = logging.getLogger(__name__)
+_SAID = 10  # plates are named one by one up to so many
 
 
 @dataclass(frozen=True)
@@ -71,22 +75,42 @@ class CropReport:
         CropError
             When none was kept; says what most likely is to be mended.
         """
-        if self.kept:
-            return
+        if not self.kept:
+            raise CropError(
+                f"no cell was kept; {self._why()}. {self.table} says why, field by field."
+            )
+
+    def say_lost_plates(self) -> None:
+        """Warn of plates without a cell in the crop file, where others have some."""
+        plates = self.fields.groupby(self.fields["Metadata_Plate"].astype(str), sort=False)
+        reports = {str(plate): replace(self, fields=fields) for plate, fields in plates}
+        lost = [plate for plate in reports if self.kept and not reports[plate].kept]
+        for plate in lost[:_SAID]:
+            _LOG.warning(
+                "plate %s: no cell was kept; %s. Images of another kind than the other plates' "
+                "(magnification, pixel type) want to be indexed and cropped by themselves",
+                plate,
+                reports[plate]._why(),
+            )
+        if len(lost) > _SAID:
+            _LOG.warning(
+                "and %d more plates without a cell: see %s", len(lost) - _SAID, self.table.name
+            )
+
+    def _why(self) -> str:
+        """Say why no cell was kept, and what most likely is to be mended."""
         if len(self.problems) == len(self.fields):
-            why = f"no field could be used, such as: {self.problems['Problem'].iloc[0].rstrip('.')}"
-        elif not self.found:
-            why = (
+            return (
+                f"no field could be used, such as: {self.problems['Problem'].iloc[0].rstrip('.')}"
+            )
+        if not self.found:
+            return (
                 "no nucleus was found: does --nucleus name the channel that shows them, and do they "
                 "stand out from the background? --diameter helps where they are very small or large"
             )
-        else:
-            worst = max(self.dropped, key=lambda reason: self.dropped[reason])
-            mend = "take a smaller --size" if worst == "border" else f"--keep {worst} keeps such"
-            why = (
-                f"of {self.found:,} found, {self.dropped[worst]:,} were dropped as {worst}: {mend}"
-            )
-        raise CropError(f"no cell was kept; {why}. {self.table} says why, field by field.")
+        worst = max(self.dropped, key=lambda reason: self.dropped[reason])
+        mend = "take a smaller --size" if worst == "border" else f"--keep {worst} keeps such"
+        return f"of {self.found:,} found, {self.dropped[worst]:,} were dropped as {worst}: {mend}"
 
     def summary(self) -> str:
         """Say in a line what there is."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cellssl.crops.imports import import_crops
     from cellssl.crops.joining import join_crops
     from cellssl.crops.labelling import label_crops
-    from cellssl.crops.magnification import compare_magnification
+    from cellssl.crops.magnification import compare_magnification, say_unlike
     from cellssl.crops.percentiles import PercentileTable
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
     from cellssl.crops.store import Crops, crop_file
@@ -32,6 +32,7 @@ __all__ = [
     "import_features",
     "join_crops",
     "label_crops",
+    "say_unlike",
     "scale",
     "write_crops",
 ]
@@ -52,6 +53,7 @@ _homes = {
     "import_features": "features",
     "join_crops": "joining",
     "label_crops": "labelling",
+    "say_unlike": "magnification",
     "scale": "scaling",
     "write_crops": "writer",
 }

@@ -4,7 +4,7 @@ import logging
 
 from cellssl.crops.store import Crops
 
-__all__ = ["compare_magnification"]
+__all__ = ["compare_magnification", "say_unlike"]
 
 _LOG = logging.getLogger(__name__)
 _UNLIKE = 1.4  # ratio of usual diameters: of treatments it is less, of 40x and 60x 1.5
@@ -22,15 +22,27 @@ def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> None:
     of : str
         Where those are, such as "in plate1/crops.h5ad".
     """
-    if not nucleus or not crops.nucleus:
-        return
-    ratio = crops.nucleus / nucleus
+    if nucleus and crops.nucleus:
+        say_unlike(crops.nucleus, nucleus, where=f"in {crops.path}", of=of)
+
+
+def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> None:
+    """Say when nuclei are usually far wider or narrower than others.
+
+    Parameters
+    ----------
+    nucleus, other : float
+        Usual diameters in pixels, more than 0.
+    where, of : str
+        Where the ones are, and the others, such as "on plate P1".
+    """
+    ratio = nucleus / other
     if max(ratio, 1 / ratio) > _UNLIKE:
         _LOG.warning(
-            "nuclei are usually %.0f px across in %s, and %.0f px %s: images of another magnification? "
+            "nuclei are usually %.0f px across %s, and %.0f px %s: images of another magnification? "
             "Crop with the --binning that makes them alike",
-            crops.nucleus,
-            crops.path,
             nucleus,
+            where,
+            other,
             of,
         )

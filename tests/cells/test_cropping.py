@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from cellssl.cells import CropReport, Labels, ThresholdSegmenter, crop
-from cellssl.cells.cropping import _check_size
+from cellssl.cells.cropping import _check_alike, _check_size
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, CropError, PlateError
 from cellssl.files import sha256
@@ -208,6 +208,34 @@ def test_of_many_plates_whose_crops_hold_no_cell_one_is_named(caplog):
         "plate P5: nuclei are usually 1 px across and crops 24 px: each shows" in caplog.messages[1]
     )
     assert len(caplog.messages) == 2
+
+
+def test_plates_without_a_cell_are_told(make_plate, tmp_path, caplog):
+    plates = [
+        make_plate(2, plate="P1"),
+        make_plate(1, plate="P2"),
+        make_plate(1, plate="P3", empty=(0,)),
+    ]
+    for name in ("DNA", "GFP"):
+        path = Path(plates[1].fields[f"Path_{name}"][0])
+        tifffile.imwrite(path, (tifffile.imread(path) // 16).astype(np.uint8))
+    fields = pd.concat([plate.fields for plate in plates], ignore_index=True)
+    assert run(replace(plates[0], fields=fields), tmp_path / "out").kept == 8
+    told = [message for message in caplog.messages if "no cell was kept" in message]
+    assert told[0].startswith(
+        "plate P2: no cell was kept; no field could be used, such as: its pixels are uint8"
+    )
+    assert told[1].startswith("plate P3: no cell was kept; no nucleus was found")
+    assert len(told) == 2
+
+
+def test_plates_of_another_magnification_are_told(caplog):
+    _check_alike({"P1": 24.0, "P2": 0.0, "P3": 30.0})
+    assert not caplog.messages
+    _check_alike({"P1": 24.0, "P2": 0.0, "P3": 48.0, "P4": 30.0})
+    assert caplog.messages[0].startswith(
+        "nuclei are usually 48 px across on plate P3, and 24 px on plate P1: images of another"
+    )
 
 
 def test_nothing_kept_says_what_to_mend(make_plate, tmp_path):
