@@ -1,11 +1,35 @@
 """Whole cells: what shows them, and which nucleus is whose."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 
-__all__ = ["body_image", "number_cells"]
+__all__ = ["body_channels", "body_image", "number_cells"]
 
+# Light through the cells, not out of them: they are darker than the ground there, or of both kinds.
+_TRANSMITTED = re.compile(
+    r"bright[\W_]*field|transmit|(?<!digital)(?<!digital[\W_])phase[\W_]*contrast|^phase$"
+    r"|(?<![^\W_])(?:bf|dic|tl)(?![^\W_])|bf$",
+    re.IGNORECASE,
+)
 _BRIGHT = 99.9  # percentile that stands for a channel's brightest
 _SAMPLE = 50_000  # pixels that it is computed on
+
+
+def body_channels(channels: Sequence[str], nucleus: int) -> list[int]:
+    """Give the numbers of the channels beside the nuclei's in which cells shine, by their names.
+
+    Examples
+    --------
+    >>> body_channels(["DNA", "Actin", "Brightfield", "HighZBF", "ER"], 0)
+    [1, 4]
+    """
+    return [
+        number
+        for number, name in enumerate(channels)
+        if number != nucleus and not _TRANSMITTED.search(name)
+    ]
 
 
 def body_image(others: np.ndarray) -> np.ndarray:

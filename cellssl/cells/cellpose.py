@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import body_image, number_cells
+from cellssl.cells.bodies import body_channels, body_image, number_cells
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import ModelError
 from cellssl.files import sha256
@@ -30,7 +30,7 @@ class CellposeSegmenter:
     The two differ: Cellpose 4 has one network for everything, takes the channels as they are and
     needs no diameter; 3.x has a class ``CellposeModel`` that is told a model type and which
     channels to look at. For nuclei, both are given the nucleus channel alone; for cells, the mean
-    of the other channels and the nucleus channel.
+    of the other channels (but for brightfield, where there are some) and the nucleus channel.
 
     Attributes
     ----------
@@ -106,7 +106,9 @@ class CellposeSegmenter:
         nuclei = self._run(nuclei_model, image, self.diameter)
         if not cell_models:
             return Labels(nuclei)
-        bodies = body_image(np.delete(field, number, axis=0))
+        # The networks know brightfield too, where nothing else shows the cells.
+        shown = body_channels(channels, number)
+        bodies = body_image(field[shown] if shown else np.delete(field, number, axis=0))
         diameter = None if self.diameter is None else _WIDER * self.diameter
         cells = self._run(cell_models[0], np.stack([bodies, image], axis=-1), diameter)
         return Labels(nuclei, number_cells(nuclei, cells))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import body_image
+from cellssl.cells.bodies import body_channels, body_image
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.nuclei import find_nuclei
@@ -15,7 +15,7 @@ from cellssl.framing import diameter_of
 
 __all__ = ["ThresholdSegmenter"]
 
-_VERSION = 4  # raise it when the same settings come to find other nuclei
+_VERSION = 5  # raise it when the same settings come to find other nuclei or cells
 _REACH = 1.5  # diameters that a cell may extend beyond its nucleus
 _SMOOTH = 2.0  # px: sigma for cell bodies
 _STRIDE = 3  # px: of what their threshold is computed on
@@ -33,7 +33,7 @@ class ThresholdSegmenter:
         Usual diameter of a nucleus in pixels; estimated for each field by default.
     cells : bool
         Whether to find the cells too: watershed from the nuclei over the mean of the other
-        channels.
+        channels, but for those named like brightfield.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class ThresholdSegmenter:
         nuclei = find_nuclei(field[number], diameter=self.diameter)
         if not self.cells:
             return Labels(nuclei)
-        return Labels(nuclei, _find_cells(nuclei, np.delete(field, number, axis=0)))
+        return Labels(nuclei, _find_cells(nuclei, field[body_channels(channels, number)]))
 
 
 def _find_cells(nuclei: np.ndarray, others: np.ndarray) -> np.ndarray:

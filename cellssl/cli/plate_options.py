@@ -122,7 +122,10 @@ class Segmentation:
     ] = None
     cells: Annotated[
         bool,
-        typer.Option("--cells", help="Find whole cells too, in the channels beside the nuclei's."),
+        typer.Option(
+            "--cells",
+            help="Find whole cells too, in the channels beside the nuclei's, but for brightfield.",
+        ),
     ] = False
     nucleus: Annotated[
         str | None,

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from cellssl.cells.bodies import body_image, number_cells
+from cellssl.cells.bodies import body_channels, body_image, number_cells
 
 
 def test_each_cell_has_its_nucleus_number():
@@ -24,6 +25,20 @@ def test_without_nuclei_or_cells():
     nothing, one = np.zeros((2, 3), int), np.ones((2, 3), int)
     assert number_cells(nothing, one).max() == 0
     assert number_cells(one, nothing).max() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["BF", "Brightfield_H", "HighZBF", "TL-Bright Field", "phase contrast", "DIC", "Phase"]
+)
+def test_cells_do_not_shine_in_transmitted_light(name):
+    assert body_channels(["Actin", "DNA", name], 1) == [0]
+
+
+@pytest.mark.parametrize(
+    "name", ["Digital Phase Contrast", "ER", "S phase", "TLR4", "4", "mCherry"]
+)
+def test_cells_shine_in_other_channels(name):
+    assert body_channels([name, "DNA"], 1) == [0]
 
 
 def test_channels_count_alike():

@@ -44,6 +44,9 @@ def test_cells_hold_their_nuclei():
     assert areas == pytest.approx(np.full(3, np.pi * 17**2), rel=0.25)
     alone = ThresholdSegmenter(cells=True).segment(field()[1:], ["DNA"])
     assert alone.cells.max() == 3
+    dark = np.stack([600 - field()[0], field()[1]])
+    beside = ThresholdSegmenter(cells=True).segment(dark, ["Brightfield", "DNA"])
+    np.testing.assert_array_equal(beside.cells, alone.cells)
     nothing = np.zeros((2, 50, 50), np.uint16)
     assert ThresholdSegmenter(cells=True).segment(nothing, ["Actin", "DNA"]).cells.max() == 0
 
