@@ -102,5 +102,6 @@ def find_nucleus_channel(channels: Sequence[str], wanted: str | None) -> int:
                 return number
     raise PlateError(
         f"none of the channels {', '.join(channels)} is named like a DNA stain "
-        "(DAPI, DNA, Hoechst, …); say which one shows nuclei with --nucleus (nucleus_channel=)"
+        "(DAPI, DNA, Hoechst, …); say which one shows nuclei with --nucleus (nucleus_channel=). Where none "
+        "does, take cells found elsewhere with --labels (cellssl.cells.LabelImages)"
     )

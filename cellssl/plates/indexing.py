@@ -168,9 +168,7 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
     if found is not None:
         return found
     if not images.paths:
-        raise PlateError(
-            f"{images.folder} holds no TIFF files (.tif, .tiff), at any depth, and no OME-Zarr plate."
-        )
+        raise PlateError(images.nothing)
     examples = "\n".join(f"  {path}" for path in images.paths[:3])
     raise PlateError(
         f"the file names in {images.folder} follow no layout that is known "

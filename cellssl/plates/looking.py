@@ -10,6 +10,11 @@ from cellssl.plates.layouts import Images
 __all__ = ["look"]
 
 _ZARR = {".zgroup", ".zarray", "zarr.json"}
+# Images that are not read.
+_FOREIGN = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".jp2", ".tif.gz", ".tiff.gz", ".stk", ".lsm"),
+    *(".nd2", ".czi", ".lif", ".oib", ".oir", ".vsi", ".flex", ".c01", ".dib"),
+)
 
 
 def look(folder: Path, **options: Any) -> Images:
@@ -25,6 +30,7 @@ def look(folder: Path, **options: Any) -> Images:
         tables=ending(".csv", ".csv.gz"),
         documents=ending(".xml", ".mlf", ".mrf", ".mes", ".htd"),
         groups=tuple(groups),
+        foreign=ending(*_FOREIGN),
         **options,
     )
 

@@ -22,7 +22,7 @@ def test_the_dna_channel_is_found_by_name():
     assert find_nucleus_channel(["GFP", "DNA"], "GFP") == 0
     with pytest.raises(PlateError, match="no channel 'DAPI' to segment; got GFP, DNA"):
         find_nucleus_channel(["GFP", "DNA"], "DAPI")
-    with pytest.raises(PlateError, match="--nucleus"):
+    with pytest.raises(PlateError, match=r"--nucleus.*Where none does.*--labels"):
         ThresholdSegmenter().check(["1", "2"])
 
 

@@ -161,6 +161,16 @@ def test_folder_without_images(tmp_path: Path) -> None:
         index(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(("name", "mend"), [("B02.PNG", "convert"), ("B02.tif.gz", "unpack")])
+@pytest.mark.parametrize("options", [{}, {"pattern": PATTERN}, {"layout": "imagexpress"}])
+def test_images_of_other_kinds_are_named(
+    tmp_path: Path, name: str, mend: str, options: dict[str, str]
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(PlateError, match=rf"but 1 image such as {name}: {mend} them to TIFF"):
+        index(tmp_path, **options)
+
+
 def test_unknown_layout(write: Write) -> None:
     with pytest.raises(PlateError, match="did you mean 'pattern'"):
         index(_plate(write), layout="patern")

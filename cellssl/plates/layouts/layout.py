@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 import pandas as pd
 
 from cellssl.errors import PlateError, nearest
+from cellssl.words import counted
 
 __all__ = [
     "Evidence",
@@ -40,6 +41,8 @@ class Images:
         What microscopes write beside images (.xml, .mlf, .mrf, .mes, .htd), likewise.
     groups
         The outermost Zarr groups, likewise; `.` when the folder itself is one.
+    foreign
+        Images of kinds that are not read (.png, .nd2, …), likewise.
     plate
         The plate's name as the user gave it, or None.
     pattern
@@ -53,6 +56,7 @@ class Images:
     tables: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     plate: str | None = None
     pattern: str | None = None
     metadata: Path | None = None
@@ -62,6 +66,20 @@ class Images:
     def name(self) -> str:
         """What a plate is called when nothing else names it."""
         return self.plate or self.folder.resolve().name
+
+    @property
+    def nothing(self) -> str:
+        """That there are no images that can be read; what there is in their place."""
+        text = (
+            f"{self.folder} holds no TIFF files (.tif, .tiff), at any depth, and no OME-Zarr plate"
+        )
+        if not self.foreign:
+            return f"{text}."
+        mend = "unpack" if self.foreign[0].lower().endswith(".gz") else "convert"
+        return (
+            f"{text}, but {counted(len(self.foreign), 'image')} such as {self.foreign[0]}: {mend} them to "
+            "TIFF first, one grey plane a file."
+        )
 
 
 @dataclass(frozen=True)

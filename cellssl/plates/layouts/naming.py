@@ -124,7 +124,7 @@ def present(
 def _none_named(images: Images, kind: str) -> PlateError:
     """Say that no file is named as it should be."""
     if not images.paths:
-        return PlateError(f"{images.folder} holds no TIFF files (.tif, .tiff), at any depth.")
+        return PlateError(images.nothing)
     shown = "\n".join(f"  {path}" for path in images.paths[:3])
     return PlateError(
         f"none of the {len(images.paths)} TIFF files in {images.folder} is named like {kind}, such "

@@ -83,7 +83,9 @@ class OmeTiff(Layout):
             except PlateError as error:
                 problems.append(unmatched(path, str(error)))
         if not rows:
-            first = problems[0]["Detail"] if problems else "there is no TIFF file"
+            if not problems:
+                raise PlateError(images.nothing)
+            first = problems[0]["Detail"]
             raise PlateError(f"{images.folder} holds no OME-TIFF that can be used; {first}.")
         files = pd.DataFrame(rows).fillna("")
         channels = tuple(dict.fromkeys(files["Channel"]))
@@ -255,7 +257,8 @@ def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[s
         wells = {well for well in wells if re.search(r"\d\d$", well)}
     if len(wells) != 1:
         raise PlateError(
-            "not just one well in its name, and no OME Plate that has it: name the groups well and site with --pattern"
+            "not just one well in its name, and no OME Plate that has it: give --layout ome-tiff and a --pattern "
+            "with the groups well and site, such as '(?P<well>[A-P]\\d\\d)/field_(?P<site>\\d+)'"
         )
     well = wells.pop()
     site = _SITE.search(stem) or re.search(rf"{well}[-_ ](\d{{1,4}})(?![A-Za-z0-9])", stem)

@@ -148,6 +148,8 @@ def _number(text: str, group: str) -> int:
 
 
 def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
+    if not images.paths:
+        return images.nothing
     examples = "\n".join(
         f"  {problem['Detail'].removesuffix(f': {_MISMATCH}')}" for problem in problems[:3]
     )
