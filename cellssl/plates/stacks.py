@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from cellssl.columns import row_names
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
 from cellssl.plates.tables import FIELD
@@ -17,7 +18,8 @@ Stack = tuple[str, str]  # plate and channel
 def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Keep each plate's first time point; say how many images of later ones are left out.
 
-    `files` is a `Listing.files`; ``Time`` is taken out of it.
+    `files` is a `Listing.files`; ``Time`` is taken out of it. Fields without an image of the first time
+    point are gone with them, which is said too.
     """
     if "Time" not in files:
         return files, ()
@@ -31,7 +33,15 @@ def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]
         f"{int(later.sum()):,} images of {counted(points, 'later time point')} are left out: time "
         "lapse is out of scope"
     )
-    return kept, (note,)
+    fields, there = (table[FIELD].drop_duplicates() for table in (files, kept))
+    lost = fields[~pd.MultiIndex.from_frame(fields).isin(pd.MultiIndex.from_frame(there))]
+    if lost.empty:
+        return kept, (note,)
+    return kept, (
+        note,
+        f"left out with them: {counted(len(lost), 'field')} without an image of their plate's first time "
+        f"point, such as {row_names(lost)[0]}",
+    )
 
 
 def choose_planes(

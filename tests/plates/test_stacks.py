@@ -114,3 +114,11 @@ def test_time_points_are_counted_per_plate() -> None:
     assert kept["Path"].tolist() == ["a", "d"]
     assert note.startswith("2 images of 2 later time points are left out: time lapse")
     assert first_time_point(kept) == (kept, ())
+
+
+def test_fields_without_the_first_time_point_are_told() -> None:
+    files = pd.concat([_files({"a": [1, 1]}), _files({"a": [1]}).assign(Metadata_Well="A02")])
+    kept, notes = first_time_point(files.assign(Time=[1, 2, 2]))
+    assert kept["Metadata_Well"].tolist() == ["A01"]
+    told = "left out with them: 1 field without an image of their plate's first time point, such as P/A02/1"
+    assert notes[1] == told
