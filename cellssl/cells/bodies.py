@@ -1,18 +1,13 @@
 """Whole cells: what shows them, and which nucleus is whose."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from cellssl.channels import is_transmitted
+
 __all__ = ["body_channels", "body_image", "number_cells"]
 
-# Light through the cells, not out of them: they are darker than the ground there, or of both kinds.
-_TRANSMITTED = re.compile(
-    r"bright[\W_]*field|transmit|(?<!digital)(?<!digital[\W_])phase[\W_]*contrast|^phase$"
-    r"|(?<![^\W_])(?:bf|dic|tl)(?![^\W_])|bf$",
-    re.IGNORECASE,
-)
 _BRIGHT = 99.9  # percentile that stands for a channel's brightest
 _SAMPLE = 50_000  # pixels that it is computed on
 
@@ -28,7 +23,7 @@ def body_channels(channels: Sequence[str], nucleus: int) -> list[int]:
     return [
         number
         for number, name in enumerate(channels)
-        if number != nucleus and not _TRANSMITTED.search(name)
+        if number != nucleus and not is_transmitted(name)
     ]
 
 

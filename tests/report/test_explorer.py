@@ -179,6 +179,35 @@ def test_large_crops_are_reduced(obs, embedding, tmp_path):
     assert decode(text).shape == (112, 110)
 
 
+def test_channels_are_named_as_their_planes_lie(obs, embedding, tmp_path):
+    images = np.random.default_rng(0).integers(0, 900, (len(obs), 3, 16, 16)).astype(np.uint16)
+    images[:, 1] //= 9  # where DNA lies second, and comes first among the colours
+    names = ["Actin", "DNA", "ER"]
+    bounds = {"channels": names, "low": {"global": [0] * 3}, "high": {"global": [900] * 3}}
+    embedding.uns["cellssl"] |= {
+        "scaling": {"per": "global", "percentiles": [0, 100], "transform": "linear"},
+        "scaling_bounds": json.dumps(bounds),
+    }
+    batch = CropBatch(images=images, masks=None, obs=obs)
+    path = write_crops(tmp_path / "c.h5ad", [batch], channels=names, size=16, provenance={})
+    html = cellssl.explore(embedding, path).html
+    about = read_part(html, "data")["crops"]
+    planes = decode(next(filter(None, read_part(html, "pictures")))).reshape(3, -1)
+    darkest = about["channels"][int(planes.mean(axis=1).argmin())]
+    assert darkest["name"] == "DNA"
+
+
+def test_transmitted_light_is_mixed_in_when_asked_for(obs, embedding, tmp_path):
+    images = np.random.default_rng(0).integers(0, 900, (len(obs), 2, 16, 16)).astype(np.uint16)
+    batch = CropBatch(images=images, masks=None, obs=obs)
+    path = write_crops(tmp_path / "c.h5ad", [batch], channels=["BF", "DNA"], size=16, provenance={})
+    for wanted, shown in (({}, False), ({"BF": "white"}, True)):
+        html = cellssl.explore(embedding, path, channels=wanted).html
+        channels = {c["name"]: c for c in read_part(html, "data")["crops"]["channels"]}
+        assert channels["BF"] == {"name": "BF", "colour": "#ffffff", "shown": shown}
+        assert channels["DNA"]["shown"]
+
+
 def test_colours_of_channels_are_the_users(embedding, crops):
     html = cellssl.explore(embedding, crops, channels={"Actin": "lime"}).html
     channels = {c["name"]: c["colour"] for c in read_part(html, "data")["crops"]["channels"]}

@@ -216,6 +216,14 @@ def test_dna_has_the_same_colour_wherever_it_stands():
     assert len(set(channel_colours(["a", "b", "c", "d", "e"]).values())) == 5
 
 
+def test_transmitted_light_does_not_drown_what_shines():
+    colours = channel_colours(["BF", "DNA", "Actin"])
+    assert colours == {**channel_colours(["DNA", "Actin"]), "BF": (0, 0, 0)}
+    assert channel_colours(["BF"]) == {"BF": (1, 1, 1)}
+    row = GalleryRow("cluster 1", (), np.ones((2, 3, 16, 16)))
+    assert "BF (not mixed in)" in texts(crop_gallery([row], ["BF", "DNA", "Actin"]))
+
+
 @pytest.mark.parametrize("count", [5, 6])
 def test_many_stains_over_one_another_are_grey_and_nuclei_blue(count):
     colours = channel_colours([*"abcde"[: count - 1], "Hoechst"])

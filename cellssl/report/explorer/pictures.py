@@ -14,7 +14,7 @@ from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.progress import track
 from cellssl.report.explorer.table import pack
-from cellssl.report.figures.composite import channel_colours
+from cellssl.report.figures.composite import UNMIXED, channel_colours
 from cellssl.report.scaling import display_scaling
 from cellssl.sampling import sample_wells
 
@@ -68,6 +68,8 @@ class Pictures:
             )
         self._scaling = display_scaling(cells, crops)
         self._colours = _choose_colours(crops.channels, colours or {})
+        usual = channel_colours(crops.channels)
+        self._hidden = {name for name in usual if usual[name] == UNMIXED} - set(colours or {})
         self._step = -(-crops.size // LARGEST)
 
     @property
@@ -106,7 +108,10 @@ class Pictures:
         """Tell the page how to read the pictures, and which cells (N,) bool have one."""
         height, width = (-(-length // self._step) for length in self.crops.shape[2:])
         return {
-            "channels": [{"name": name, "colour": code} for name, code in self._colours.items()],
+            "channels": [
+                {"name": name, "colour": code, "shown": name not in self._hidden}
+                for name, code in self._colours.items()
+            ],
             "height": height,
             "width": width,
             "stride": height + -height % BLOCK,
@@ -125,11 +130,14 @@ class Pictures:
 
 
 def _choose_colours(channels: tuple[str, ...], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Give each channel its colour as ``#rrggbb``."""
+    """Give each channel its colour as ``#rrggbb``, in the order of the pictures' planes."""
     unknown = [name for name in wanted if name not in channels]
     if unknown:
         raise CropError(f"no channel is called {unknown[0]!r}; there are {', '.join(channels)}")
-    colours = {name: to_hex(colour) for name, colour in channel_colours(channels).items()}
+    usual = channel_colours(channels)
+    colours = {
+        name: "#ffffff" if usual[name] == UNMIXED else to_hex(usual[name]) for name in channels
+    }
     for name, colour in wanted.items():
         try:
             colours[name] = to_hex(colour)

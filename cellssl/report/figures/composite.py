@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-__all__ = ["channel_colours", "channel_legend", "composite", "scale_bar"]
+from cellssl.channels import is_transmitted
+
+__all__ = ["UNMIXED", "channel_colours", "channel_legend", "composite", "scale_bar"]
 
 Colour = tuple[float, float, float]
 # Magenta and green for two; cyan, magenta, yellow for three (Jambor et al. 2021, PLoS Biol.
@@ -31,17 +33,23 @@ MANY: tuple[Colour, ...] = (
 )
 # Channels of a photograph are the colours that they are called by.
 PHOTOGRAPH = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
+UNMIXED = (0.0, 0.0, 0.0)  # adds nothing to a picture
 NUCLEUS = ("dapi", "dna", "hoechst", "h33342", "nuc", "draq")
 
 
 def channel_colours(channels: Sequence[str]) -> dict[str, Colour]:
-    """Choose one colour per channel; the DNA channel comes first, the others keep their order."""
+    """Choose one colour per channel; the DNA channel comes first, the others keep their order.
+
+    Transmitted light beside other channels is `UNMIXED`: its bright ground would drown them.
+    """
     if {name.lower() for name in channels} == set(PHOTOGRAPH):
         return {name: PHOTOGRAPH[name.lower()] for name in channels}
-    dna = [name for name in channels if any(stain in name.lower() for stain in NUCLEUS)]
-    order = dna + [name for name in channels if name not in dna]
+    mixed = [name for name in channels if not is_transmitted(name)] or list(channels)
+    dna = [name for name in mixed if any(stain in name.lower() for stain in NUCLEUS)]
+    order = dna + [name for name in mixed if name not in dna]
     palette = PALETTES.get(len(order), MANY)
-    return {name: palette[i % len(palette)] for i, name in enumerate(order)}
+    colours = {name: palette[i % len(palette)] for i, name in enumerate(order)}
+    return colours | {name: UNMIXED for name in channels if name not in colours}
 
 
 def composite(images: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
@@ -88,8 +96,14 @@ def scale_bar(axes: Axes, shape: tuple[int, int], *, micrometres_per_pixel: floa
 
 def channel_legend(target: Figure | Axes, colours: Mapping[str, Colour], **where: Any) -> None:
     """Name the channels beside their colours, on black patches' edges so that white shows too."""
+    names = {name: f"{name} (not mixed in)" for name in colours if colours[name] == UNMIXED}
     patches = [
-        Patch(facecolor=colour, edgecolor="#444", linewidth=0.6, label=name.replace("$", r"\$"))
+        Patch(
+            facecolor=colour,
+            edgecolor="#444",
+            linewidth=0.6,
+            label=names.get(name, name).replace("$", r"\$"),
+        )
         for name, colour in colours.items()
     ]
     target.legend(handles=patches, ncols=len(patches), **where)

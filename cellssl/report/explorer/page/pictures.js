@@ -6,7 +6,7 @@ const REMEMBERED = 600; // pictures kept decoded
 class Pictures {
   constructor({ channels, height, width, stride, pictured, served }) {
     Object.assign(this, { height, width, stride, served });
-    this.channels = channels.map(({ name, colour }) => ({ name, colour, shown: true, gain: 1 }));
+    this.channels = channels.map((channel) => ({ ...channel, gain: 1 }));
     this.pictured = unpack(pictured);
     this.decoded = new Map();
   }
@@ -72,7 +72,7 @@ class Pictures {
 
   controls(onChange) {
     return this.channels.map((channel) => {
-      const box = make("input", { type: "checkbox", checked: true });
+      const box = make("input", { type: "checkbox", checked: channel.shown });
       box.onchange = () => ((channel.shown = box.checked), onChange());
       const colour = make("input", { type: "color", value: channel.colour, title: `colour of ${channel.name}` });
       colour.oninput = () => ((channel.colour = colour.value), onChange());
