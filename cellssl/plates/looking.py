@@ -1,5 +1,6 @@
 """What lies in a plate's folder: files of the kinds that layouts ask for, listed in one walk."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from cellssl.plates.layouts import Images
 
 __all__ = ["look"]
 
+_LOG = logging.getLogger(__name__)
 _ZARR = {".zgroup", ".zarray", "zarr.json"}
 # Images that are not read.
 _FOREIGN = (
@@ -45,7 +47,7 @@ def _walk(folder: Path) -> tuple[list[str], list[str]]:
     paths: list[str] = []
     groups: list[str] = []
     seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(folder, onerror=_say_closed, followlinks=True):
         real = os.path.realpath(root)
         if real in seen:
             folders.clear()
@@ -59,3 +61,10 @@ def _walk(folder: Path) -> tuple[list[str], list[str]]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths += [(below / name).as_posix() for name in files if not name.startswith(".")]
     return sorted(paths), sorted(groups)
+
+
+def _say_closed(error: OSError) -> None:
+    """Say which folder could not be looked into; a drive has some that belong to its system."""
+    _LOG.warning(
+        "%s cannot be looked into (%s): what lies in it is left out", error.filename, error.strerror
+    )

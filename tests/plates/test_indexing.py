@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,22 @@ def test_images_of_other_kinds_are_named(
     (tmp_path / name).touch()
     with pytest.raises(PlateError, match=rf"but 1 image such as {name}: {mend} them to TIFF"):
         index(tmp_path, **options)
+
+
+def test_folders_that_cannot_be_looked_into_are_told(
+    write: Write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write("P1/B02_s1_w1.tif", "P2/B02_s1_w1.tif")
+    scan = os.scandir
+
+    def guarded(path: str) -> Any:
+        if str(path).endswith("P2"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert len(index(folder, pattern=PATTERN).fields) == 1
+    assert f"{folder / 'P2'} cannot be looked into (Permission denied)" in caplog.text
 
 
 def test_unknown_layout(write: Write) -> None:
