@@ -80,6 +80,8 @@ def well_or_name(name: object) -> str:
 def well_from(row: str, column: str) -> str:
     """Put a row (letters, or a number from 1) and a column (a number from 1) together.
 
+    Of a table with gaps the numbers may be written ``1.0``.
+
     Raises
     ------
     PlateError
@@ -87,10 +89,10 @@ def well_from(row: str, column: str) -> str:
 
     Examples
     --------
-    >>> well_from("c", "7"), well_from("3", "07"), well_from("27", "1")
+    >>> well_from("c", "7"), well_from("3", "07"), well_from("27", "1.0")
     ('C07', 'C07', 'AA01')
     """
-    row, column = str(row).strip().upper(), str(column).strip()
+    row, column = (str(part).strip().upper().removesuffix(".0") for part in (row, column))
     if row.isdecimal() and 1 <= int(row) <= len(ROWS):
         row = ROWS[int(row) - 1]
     if row not in ROWS or not column.isdecimal() or not 1 <= int(column) <= _COLUMNS:

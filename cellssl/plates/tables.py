@@ -48,15 +48,16 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_site(value: object) -> str:
-    """Give a site its one spelling: `01` and `1` are the same site.
+    """Give a site its one spelling: `01`, `1` and the `1.0` of a table with gaps are the same site.
 
     Examples
     --------
-    >>> as_site("007"), as_site("centre")
-    ('7', 'centre')
+    >>> as_site("007"), as_site("2.0"), as_site("centre")
+    ('7', '2', 'centre')
     """
     text = str(value).strip()
-    return str(int(text)) if text.isdecimal() else text
+    number = text.removesuffix(".0")
+    return str(int(number)) if number.isdecimal() else text
 
 
 def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

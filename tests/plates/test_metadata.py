@@ -28,6 +28,7 @@ def _index(write: Write, text: str, **options: str) -> PlateIndex:
         "Image_Metadata_Well,Dose\r\nA1,1\r\nA2,2\r\nB1,3\r\n",
         "ROW,column,Dose\rA,01,1\rA,2,2\rB,1,3",
         "\ufeffwell, Dose\nA1,1\nA2,2\nB1,3\n",
+        "Row,Column,Site,Dose\n1.0,1.0,1.0,1\n1.0,2.0,1.0,2\n2.0,1.0,1.0,3\n",
         "Plate,Site,Well,Dose\nplate,01,A1,1\nplate,1,A2,2\nplate,1,B1,3\n",
     ],
 )
