@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # as many threads as processes: more would wait for each other
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # as many threads as processes: more would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -1,7 +1,7 @@
 """Where the pixels of one channel of one field lie, as the text of a ``Path_<channel>`` column.
 
 =======================================  ======================================================
-``/p/A01_w1.tif``                        the only plane of a TIFF: a plain path
+``/p/A01_w1.tif``                        the only plane of a TIFF, or a PNG: a plain path
 ``/p/A01.ome.tif::page=3``               its fourth page; pages count from 0
 ``/p/plate.zarr/A/1/0/0::at=0,2,5``      the plane ``array[0, 2, 5]`` of an array of OME-Zarr
 ``/p/A01_z{1|2|3}_w1.tif::max``          the maximum over three files
@@ -38,7 +38,7 @@ class Plane:
     Attributes
     ----------
     path
-        A TIFF file, or the folder of a Zarr array.
+        A TIFF or PNG file, or the folder of a Zarr array.
     page
         The page of a TIFF, counted from 0; None when it has only one.
     at

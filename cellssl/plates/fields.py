@@ -40,7 +40,7 @@ def read_field(
     Raises
     ------
     FieldError
-        When a file is missing, empty, truncated or not a TIFF, is not a single grey plane (RGB,
+        When a file is missing, empty, truncated or neither TIFF nor PNG, is not a single grey plane (RGB,
         stack, several pages) where no page is said, or when channels differ in shape or in kind
         of number. The file is named.
     """

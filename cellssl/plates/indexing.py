@@ -53,7 +53,8 @@ def index(
     Parameters
     ----------
     folder
-        Where the TIFFs lie, at any depth; or a plate in OME-Zarr, or a folder with some.
+        Where the TIFFs (or, where there are none, the PNGs) lie, at any depth; or a plate in OME-Zarr,
+        or a folder with some.
     layout
         How the images are named and described, or `auto`, which takes what the evidence speaks for
         and says why:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts import Images
+from cellssl.plates.layouts import Images, readable
 
 __all__ = ["look"]
 
@@ -14,8 +14,8 @@ _LOG = logging.getLogger(__name__)
 _ZARR = {".zgroup", ".zarray", "zarr.json"}
 # Images that are not read.
 _FOREIGN = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".jp2", ".tif.gz", ".tiff.gz", ".stk", ".lsm"),
-    *(".nd2", ".czi", ".lif", ".oib", ".oir", ".vsi", ".flex", ".c01", ".dib"),
+    *(".jpg", ".jpeg", ".bmp", ".gif", ".jp2", ".tif.gz", ".tiff.gz", ".stk", ".lsm", ".nd2"),
+    *(".czi", ".lif", ".oib", ".oir", ".vsi", ".flex", ".c01", ".dib"),
 )
 
 
@@ -28,7 +28,7 @@ def look(folder: Path, **options: Any) -> Images:
 
     return Images(
         folder=folder,
-        paths=ending(".tif", ".tiff"),
+        paths=readable(files),
         tables=ending(".csv", ".csv.gz"),
         documents=ending(".xml", ".mlf", ".mrf", ".mes", ".htd"),
         groups=tuple(groups),

@@ -1,4 +1,4 @@
-"""Planes of pixels from TIFF pages and OME-Zarr arrays; nothing else of a file is decoded."""
+"""Planes of pixels from TIFF pages, PNGs and OME-Zarr arrays; nothing else of a file is decoded."""
 
 import math
 import struct
@@ -9,17 +9,20 @@ from typing import Self, cast
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import Address, Plane
 
 __all__ = ["DAMAGE", "FieldError", "PlaneReader"]
 
-# What tifffile, zarr and the codecs behind them raise on files that are damaged in one way or
-# another; the codecs' own errors (imagecodecs) are RuntimeErrors.
+# What tifffile, Pillow, zarr and the codecs behind them raise on files that are damaged in one way
+# or another; the codecs' own errors (imagecodecs) are RuntimeErrors.
 DAMAGE = (
     tifffile.TiffFileError,
+    Image.DecompressionBombError,
     OSError,
+    SyntaxError,
     ValueError,
     RuntimeError,
     MemoryError,
@@ -87,15 +90,18 @@ class PlaneReader:
         return total.astype(image.dtype)
 
     def _plane(self, plane: Plane) -> np.ndarray:
-        return self._page(plane) if plane.at is None else _from_zarr(plane)
+        return self._from_file(plane) if plane.at is None else _from_zarr(plane)
 
-    def _page(self, plane: Plane) -> np.ndarray:
-        """Read a page of a TIFF."""
+    def _from_file(self, plane: Plane) -> np.ndarray:
+        """Read a PNG, or a page of a TIFF."""
         path = plane.path
+        kind = "PNG" if path.suffix.lower() == ".png" else "TIFF"
         try:
             size = path.stat().st_size
             if size == 0:
                 raise FieldError(f"{path} is empty (0 bytes): copy it again or take it out.")
+            if kind == "PNG":
+                return _from_png(path)
             page = _grey_page(self._open(path), plane)
             _check_whole(page, size, path)
             return _upright(page, page.asarray())
@@ -105,7 +111,7 @@ class PlaneReader:
             raise FieldError(f"{path} is not there (any more): index the plate again.") from error
         except DAMAGE as error:
             raise FieldError(
-                f"{path} cannot be read as a TIFF ({error}): copy it again or take it out."
+                f"{path} cannot be read as a {kind} ({error}): copy it again or take it out."
             ) from error
 
     def _open(self, path: Path) -> tifffile.TiffFile:
@@ -174,6 +180,17 @@ def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:
             f"{path} is damaged: it is said to have {page.shape[0]:,} × {page.shape[1]:,} pixels, "
             "but holds fewer. Copy it again or take it out."
         )
+
+
+def _from_png(path: Path) -> np.ndarray:
+    """Read a grey PNG of 8 or 16 bits; one that is cut short is refused by Pillow."""
+    with Image.open(path, formats=["PNG"]) as picture:
+        if picture.mode not in ("L", "I;16"):
+            raise FieldError(
+                f"{path} is no grey PNG of 8 or 16 bits (Pillow calls it {picture.mode}); wanted one grey plane "
+                "per channel. Export every channel to a file of its own."
+            )
+        return np.asarray(picture)
 
 
 def _from_zarr(plane: Plane) -> np.ndarray:

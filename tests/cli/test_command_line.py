@@ -51,7 +51,7 @@ def test_help_does_not_wait_for_torch_or_scanpy():
     ("arguments", "said"),
     [
         (("crop", "{}/nowhere", "-o", "{}/out"), "nowhere"),
-        (("crop", "{}", "-o", "{}/out"), "holds no TIFF files"),
+        (("crop", "{}", "-o", "{}/out"), "holds no TIFF or PNG files"),
         (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold, cellpose, labels"),
         (("train", "{}/none.h5ad", "-p", "bbbc021-expert", "-o", "{}/out"), "none.h5ad"),
         (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 
 from cellssl.errors import CellsslError
 from cellssl.plates import FieldError, read_field, read_planes
@@ -27,6 +28,34 @@ def test_field_keeps_its_dtype_and_pixels(tmp_path: Path, dtype: type) -> None:
     field = read_field([_image(tmp_path / "a.tif", image), _image(tmp_path / "b.tif", image + 1)])
     assert field.dtype == dtype
     np.testing.assert_array_equal(field, np.stack([image, image + 1]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_pngs_keep_dtype_and_pixels(tmp_path: Path, dtype: type) -> None:
+    image = np.linspace(0, np.iinfo(dtype).max, 12).astype(dtype).reshape(3, 4)
+    Image.fromarray(image).save(tmp_path / "a.PNG", format="PNG")
+    field = read_field([tmp_path / "a.PNG"])
+    assert field.dtype == dtype
+    np.testing.assert_array_equal(field, image[None])
+
+
+def test_pngs_that_are_no_plane_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    with pytest.raises(FieldError, match=r"a\.png is no grey PNG of 8 or 16 bits .*RGB"):
+        read_field([path])
+    Image.fromarray(noise[..., 0]).save(path)
+    whole = path.read_bytes()
+    for size in (40, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:size])
+        with pytest.raises(FieldError, match=r"a\.png cannot be read as a PNG"):
+            read_field([path])
+    path.write_bytes(b"")
+    with pytest.raises(FieldError, match=r"a\.png is empty"):
+        read_field([path])
+    with pytest.raises(FieldError, match=r"b\.png is not there"):
+        read_field([tmp_path / "b.png"])
 
 
 def test_channels_come_in_the_order_asked_for(pair: list[Path]) -> None:

@@ -156,13 +156,13 @@ def test_unknown_names_explain_the_pattern(write: Write) -> None:
 
 
 def test_folder_without_images(tmp_path: Path) -> None:
-    with pytest.raises(PlateError, match="holds no TIFF files"):
+    with pytest.raises(PlateError, match="holds no TIFF or PNG files"):
         index(tmp_path)
     with pytest.raises(PlateError, match="is not a folder"):
         index(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("name", "mend"), [("B02.PNG", "convert"), ("B02.tif.gz", "unpack")])
+@pytest.mark.parametrize(("name", "mend"), [("B02.JPG", "convert"), ("B02.tif.gz", "unpack")])
 @pytest.mark.parametrize("options", [{}, {"pattern": PATTERN}, {"layout": "imagexpress"}])
 def test_images_of_other_kinds_are_named(
     tmp_path: Path, name: str, mend: str, options: dict[str, str]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, files_of, index, read_field
@@ -97,6 +98,37 @@ def test_plate_is_read_back(
     _check(found, shots, _flat)
     for address in found.fields.filter(like="Path_").to_numpy().ravel():
         assert all(path.is_file() for path in files_of(address))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        microscopes.imagexpress,
+        microscopes.phenix,
+        microscopes.cellvoyager,
+        microscopes.cq1,
+        microscopes.incell,
+        microscopes.cellprofiler,
+        microscopes.deepprofiler,
+    ],
+)
+def test_a_plate_of_pngs_is_one_of_tiffs(tmp_path: Path, write: Writer) -> None:
+    write(tmp_path, shoot())
+    tiffs = index(tmp_path)
+    pixels = [read_field(field) for _, field in tiffs.fields.iterrows()]
+    for path in [*tmp_path.rglob("*.tif"), *tmp_path.rglob("*.tiff")]:
+        Image.fromarray(tifffile.imread(path)).save(path.with_suffix(".png"))
+    assert index(tmp_path).fields.equals(tiffs.fields)  # pictures beside TIFFs are left out
+    for path in [*tmp_path.rglob("*.tif"), *tmp_path.rglob("*.tiff")]:
+        path.unlink()
+    for table in tmp_path.rglob("*.csv"):
+        table.write_text(table.read_text().replace(".tiff", ".png").replace(".tif", ".png"))
+    pngs = index(tmp_path)
+    assert pngs.channels == tiffs.channels
+    assert not len(pngs.problems)
+    assert len(pngs.fields) == len(tiffs.fields)
+    for (_, field), expected in zip(pngs.fields.iterrows(), pixels, strict=True):
+        np.testing.assert_array_equal(read_field(field), expected)
 
 
 @pytest.mark.parametrize(("layout", "write", "channels", "options"), LAYOUTS)
@@ -207,9 +239,7 @@ def test_bbbc021_is_told_from_imagexpress_by_its_channels(
 
 def test_without_guid_it_is_imagexpress(write: Callable[..., Path]) -> None:
     found = index(write(*(f"B02_s1_w{channel}.tif" for channel in (1, 2, 4, 10))))
-    assert found.notes[0].startswith(
-        "layout imagexpress: 4 of 4 TIFF files are named like ImageXpress"
-    )
+    assert found.notes[0].startswith("layout imagexpress: 4 of 4 images are named like ImageXpress")
     assert found.channels == ("1", "2", "4", "10")
 
 

@@ -270,7 +270,7 @@ def test_other_zarr_is_no_plate(tmp_path: Path) -> None:
     group = tmp_path / "crops.zarr"
     group.mkdir()
     (group / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
-    with pytest.raises(PlateError, match=r"holds no TIFF files.*and no OME-Zarr plate"):
+    with pytest.raises(PlateError, match=r"holds no TIFF or PNG files.*and no OME-Zarr plate"):
         index(tmp_path)
     with pytest.raises(PlateError, match="is no OME-Zarr plate and holds none"):
         index(tmp_path, layout="ome-zarr")

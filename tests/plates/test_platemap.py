@@ -139,7 +139,7 @@ def test_index_command_draws_and_says_why(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0
     for said in (
-        "layout phenix: 16 of 16 TIFF files are named like Opera Phenix",
+        "layout phenix: 16 of 16 images are named like Opera Phenix",
         "2 of 96 wells, 4 fields, usually 2 a well",
         " B  ·  2  ·",
         "channels: 1, 2",

@@ -17,6 +17,7 @@ from cellssl.plates.layouts.layout import (
     get,
     layout,
     names,
+    readable,
     recognise,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "get",
     "layout",
     "names",
+    "readable",
     "recognise",
 ]

@@ -24,7 +24,7 @@ __all__ = ["Bbbc021"]
 _CHANNELS = {"1": "DAPI", "2": "Tubulin", "4": "Actin"}
 _NAME = re.compile(
     r"(?:.+_)?(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)"
-    r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\.tif",
+    r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\.(?:tif|png)",
     re.IGNORECASE,
 )
 _WEEK = re.compile(r"Week\d+")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout, readable
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
@@ -60,10 +60,10 @@ def _is_index(table: pd.DataFrame) -> bool:
 
 
 def _channels(table: pd.DataFrame) -> list[str]:
-    """List the columns that hold paths of TIFFs."""
+    """List the columns that hold paths of images."""
     others = [str(name) for name in table if not str(name).startswith(("Metadata_", "Path_"))]
-    tiffs = (table[name].str.strip().str.lower().str.endswith((".tif", ".tiff")) for name in others)
-    return [name for name, hits in zip(others, tiffs, strict=True) if hits.any()]
+    images = readable(path for name in others for path in table[name])
+    return [name for name in others if table[name].isin(images).any()]
 
 
 def _roots(table: Path, folder: Path) -> list[Path]:

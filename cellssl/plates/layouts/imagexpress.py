@@ -29,7 +29,7 @@ _KIND = "ImageXpress (<prefix>_<Well>_s<site>_w<channel><GUID>.tif)"
 _NAME = re.compile(
     r"(?:.+_)?(?P<well>(?:[A-P]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
     r"(?:_w(?P<channel>\d{1,2}?))?(?P<thumb>_thumb)?"
-    r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.tiff?",
+    r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)

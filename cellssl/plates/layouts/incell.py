@@ -18,7 +18,7 @@ __all__ = ["InCell"]
 _KIND = "InCell (A - 01(fld 1 wv Green - dsRed).tif)"
 _NAME = re.compile(
     r"(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,2})\((?:fld (?P<site>\d+) ?)?"
-    r"(?:wv (?P<channel>.+?))?(?: z (?P<plane>\d+))?(?: time (?P<time>\d+)(?: - \d+ ms)?)?\)\.tiff?",
+    r"(?:wv (?P<channel>.+?))?(?: z (?P<plane>\d+))?(?: time (?P<time>\d+)(?: - \d+ ms)?)?\)\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 

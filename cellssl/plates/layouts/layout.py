@@ -1,7 +1,7 @@
 """What a layout is, what it is given, what it gives back, and which ones there are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -21,8 +21,11 @@ __all__ = [
     "get",
     "layout",
     "names",
+    "readable",
     "recognise",
 ]
+
+_KINDS = ((".tif", ".tiff"), (".png",))  # of images that are read; the first that is there is taken
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Images:
     folder
         The plate's folder.
     paths
-        Its TIFF files anywhere below, relative to it, with `/`, sorted.
+        Its images anywhere below (see `readable`), relative to it, with `/`, sorted.
     tables
         Its CSV files (also .csv.gz), likewise.
     documents
@@ -42,7 +45,7 @@ class Images:
     groups
         The outermost Zarr groups, likewise; `.` when the folder itself is one.
     foreign
-        Images of kinds that are not read (.png, .nd2, …), likewise.
+        Images of kinds that are not read (.jpg, .nd2, …), likewise.
     plate
         The plate's name as the user gave it, or None.
     pattern
@@ -70,9 +73,7 @@ class Images:
     @property
     def nothing(self) -> str:
         """That there are no images that can be read; what there is in their place."""
-        text = (
-            f"{self.folder} holds no TIFF files (.tif, .tiff), at any depth, and no OME-Zarr plate"
-        )
+        text = f"{self.folder} holds no TIFF or PNG files (.tif, .tiff, .png), at any depth, and no OME-Zarr plate"
         if not self.foreign:
             return f"{text}."
         mend = "unpack" if self.foreign[0].lower().endswith(".gz") else "convert"
@@ -117,6 +118,23 @@ class Listing:
     metadata: Path | None = None
     notes: tuple[str, ...] = ()
     projected: bool = False
+
+
+def readable(paths: Iterable[str]) -> tuple[str, ...]:
+    """Choose what can be read by its ending: TIFFs; where there are none, PNGs.
+
+    PNGs beside TIFFs are thumbnails, masks and outlines, made for people to look at.
+
+    Examples
+    --------
+    >>> readable(["A01_w1.tif", "A01_w1_outlines.png", "wells.csv"]), readable(["A01_w1.PNG"])
+    (('A01_w1.tif',), ('A01_w1.PNG',))
+    """
+    paths = list(paths)
+    for endings in _KINDS:
+        if found := tuple(path for path in paths if path.strip().lower().endswith(endings)):
+            return found
+    return ()
 
 
 class Grade(IntEnum):

@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Images, Listing
+from cellssl.plates.layouts.layout import Images, Listing, readable
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import FIELD, as_site, standard
@@ -26,7 +26,6 @@ _ROLES = {
     "site": ("Site", "Field", "FieldID"),
 }
 _COUNTERS = {"Plane": ("Plane", "PlaneID", "Z"), "Time": ("T", "TimepointID")}
-_TIFF = (".tif", ".tiff")
 
 
 def tables_of(
@@ -110,7 +109,7 @@ class _ImageFinder:
     """Finds a listed image on this machine, wherever the table was written.
 
     The path is taken as it stands, then below each of the folders where it may begin; failing that,
-    the longest end of it that is the end of just one of the TIFFs below the plate's folder.
+    the longest end of it that is the end of just one of the images below the plate's folder.
     """
 
     def __init__(self, images: Images) -> None:
@@ -167,7 +166,7 @@ def listing_of(
     finder = _ImageFinder(images)
     entries = pd.concat([_found(table, finder, roots(path)) for path, table in tables.items()])
     entries = entries.drop_duplicates([*FIELD, "Channel", "Listed", "Page", "File"])
-    entries, problems, notes = _only_tiffs(entries)
+    entries, problems, notes = _only_images(entries)
     fields = len(entries[FIELD].drop_duplicates())
     used = set(entries["File"].dropna())
     files, claimed = _claimed_once(entries.dropna(subset="File"), source)
@@ -194,23 +193,25 @@ def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.D
     return table.assign(File=files, _Exact=[exact for _, exact in found])
 
 
-def _only_tiffs(
+def _only_images(
     entries: pd.DataFrame,
 ) -> tuple[pd.DataFrame, list[dict[str, str]], tuple[str, ...]]:
-    """Leave out empty cells and what is no TIFF: whole channels with a note, single files by name."""
+    """Leave out empty cells and what is no image: whole channels with a note, single files by name."""
     entries = entries[entries["Listed"] != ""]
-    tiff = entries["Listed"].str.lower().str.endswith(_TIFF)
-    images = set(entries.loc[tiff, "Channel"])
-    foreign = entries[~tiff]
+    usable = entries["Listed"].isin(readable(entries["Listed"]))
+    images = set(entries.loc[usable, "Channel"])
+    foreign = entries[~usable]
     strange = foreign[~foreign["Channel"].isin(images)]
     notes = tuple(
         f"{channel} is left out: its {len(group):,} files, such as "
-        f"{PurePosixPath(group['Listed'].iloc[0]).name}, are no TIFFs"
+        f"{PurePosixPath(group['Listed'].iloc[0]).name}, are not read (TIFFs are; PNGs where there are none)"
         for channel, group in strange.groupby("Channel")
     )
     single = foreign[foreign["Channel"].isin(images)]
-    problems = [unmatched(path, "no TIFF") for path in single["Listed"]]
-    return entries[tiff].reset_index(drop=True), problems, notes
+    problems = [
+        unmatched(path, "neither TIFF nor, where there are none, PNG") for path in single["Listed"]
+    ]
+    return entries[usable].reset_index(drop=True), problems, notes
 
 
 def _claimed_once(files: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[dict[str, str]]]:

@@ -27,11 +27,11 @@ Row = dict[str, Any]
 
 
 def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
-    """Say how many of the TIFFs have names of this kind; at least half must."""
+    """Say how many of the images have names of this kind; at least half must."""
     named = sum(bool(expression.fullmatch(PurePosixPath(path).name)) for path in images.paths)
     if images.pattern or not named or 2 * named < len(images.paths):
         return None
-    reason = f"{named:,} of {len(images.paths):,} TIFF files are named like {kind}"
+    reason = f"{named:,} of {len(images.paths):,} images are named like {kind}"
     return Evidence(Grade.NAMES, reason, named / len(images.paths))
 
 
@@ -42,7 +42,7 @@ def read_names(
     *,
     kind: str,
 ) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Read every TIFF's name; those of another form are problems, unless all are.
+    """Read every image's name; those of another form are problems, unless all are.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _none_named(images: Images, kind: str) -> PlateError:
         return PlateError(images.nothing)
     shown = "\n".join(f"  {path}" for path in images.paths[:3])
     return PlateError(
-        f"none of the {len(images.paths)} TIFF files in {images.folder} is named like {kind}, such "
+        f"none of the {len(images.paths)} images in {images.folder} is named like {kind}, such "
         f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead."
     )
 

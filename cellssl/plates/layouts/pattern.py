@@ -154,6 +154,6 @@ def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
         f"  {problem['Detail'].removesuffix(f': {_MISMATCH}')}" for problem in problems[:3]
     )
     return (
-        f"--pattern '{images.pattern}' fits none of the {len(images.paths)} TIFF files in "
+        f"--pattern '{images.pattern}' fits none of the {len(images.paths)} images in "
         f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder."
     )

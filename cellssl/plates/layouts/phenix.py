@@ -30,7 +30,7 @@ __all__ = ["Phenix"]
 _KIND = "Opera Phenix (r01c01f01p01-ch1sk1fk1fl1.tiff)"
 _NAME = re.compile(
     r"r(?P<row>\d{2})c(?P<column>\d{2})f(?P<site>\d{2,})(?:p(?P<plane>\d{2,}))?"
-    r"-ch(?P<channel>\d{1,2})(?:sk(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.tiff?",
+    r"-ch(?P<channel>\d{1,2})(?:sk(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 _INDEX = ("index.xml", "index.idx.xml")  # the first is preferred

@@ -37,11 +37,11 @@ _NAME = re.compile(
     r"(?:(?P<plate>.+)_(?P<well>[A-P]\d{2}|A[A-F]\d{2})_T(?P<time>\d{4})F(?P<site>\d{3,4})"
     r"L\d{2}A\d{2}Z(?P<plane>\d{2,3})C(?P<channel>\d{2})"
     r"|W(?P<number>\d{4})F(?P<site2>\d{4})T(?P<time2>\d{4})Z(?P<plane2>\d{3})C(?P<channel2>\d{1,2}))"
-    r"\.tiff?",
+    r"\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 # Dark current and shading, which the microscope keeps beside its images.
-_CORRECTION = re.compile(r"[DS]C_.+\.tiff?", re.IGNORECASE)
+_CORRECTION = re.compile(r"[DS]C_.+\.(?:tiff?|png)", re.IGNORECASE)
 # Number of wells → columns, of the plates that are guessed.
 _COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
