@@ -17,6 +17,7 @@ from cellssl.crops import CropBatch, Crops, import_crops, write_crops
 from cellssl.errors import EmbeddingError, StudyError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
+from cellssl.report import audit_figure
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
 from cellssl.studies.audit.confounding import told_by
@@ -688,3 +689,14 @@ def test_contrasts_that_an_encoder_forgot_are_named():
     found = Invariances("run", pd.DataFrame(), pd.DataFrame(rows, columns=columns))
     assert found.forgotten == ["b against c", "a against b"]
     assert Invariances("run", pd.DataFrame(), pd.DataFrame(columns=columns)).forgotten == []
+
+
+def test_of_many_classes_the_figure_shows_those_that_lose_most():
+    case = {"reference": "measures", "operation": "blur", "amplitude": "p 1", "share": 1.0}
+    operations = pd.DataFrame([{**case, "cost": 0.2}])
+    classes = pd.DataFrame([{**case, "class": f"c{i}", "lost": i / 100} for i in range(90)])
+    contrasts = pd.DataFrame([{**case, "class_a": "c0", "class_b": "c1", "lost": 0.1}])
+    figure = audit_figure(operations, classes, contrasts, title="many")
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == [f"c{i}" for i in range(89, 49, -1)]
+    assert "the 40 of 90 that lose most" in figure.axes[0].get_title(loc="left")
