@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-_WRITTEN = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)")
+_WRITTEN = re.compile(r"\s*([+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)")
 
 
 class Rule(Protocol):

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from cellssl.columns import text_array
@@ -223,7 +223,7 @@ class Standing:
         if before <= max(APART, least):
             return float("nan")
         after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
-        return float(lost(np.float64(before), np.float64(after), most=most))
+        return float(lost(before, after, most=most))
 
 
 def visible_pairs(pairs: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -241,9 +241,7 @@ def share_lost(
     return float(lost(before[chosen], after[chosen]).mean())
 
 
-def lost(
-    before: NDArray[np.float64], after: NDArray[np.float64], *, most: float = CLEAR
-) -> NDArray[np.float64]:
+def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> NDArray[np.float64]:
     """Give the share of d' that is lost, of each contrast: what lies above `most` is none to lose.
 
     Examples
