@@ -14,6 +14,7 @@ __all__ = [
     "StoppedError",
     "StudyError",
     "TrainingError",
+    "likely",
     "nearest",
 ]
 
@@ -78,11 +79,17 @@ def nearest(word: object, words: Iterable[object], *, listed: bool = False) -> s
     ("; did you mean 'rotate'?", '; there are rotate, zoom')
     """
     there = [str(one) for one in words]
-    plain = {_plain(one): one for one in there}
-    close = get_close_matches(_plain(str(word)), plain, n=1)
+    close = likely(word, there)
     if close:
-        return f"; did you mean {plain[close[0]]!r}?"
+        return f"; did you mean {close!r}?"
     return f"; there are {', '.join(there)}" if there and not listed else ""
+
+
+def likely(word: object, words: Iterable[object]) -> str:
+    """Give the valid word that was probably meant by an unknown one; "" where none is near."""
+    plain = {_plain(str(one)): str(one) for one in words}
+    close = get_close_matches(_plain(str(word)), plain, n=1)
+    return plain[close[0]] if close else ""
 
 
 def _plain(word: str) -> str:

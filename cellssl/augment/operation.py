@@ -4,6 +4,7 @@ Three kinds: `Geometry` moves pixels, `Pixel` changes values, `Masking` hides pa
 crop. An operation is one file in `cellssl.augment.operations`, found by itself.
 """
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -15,7 +16,7 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
 from cellssl.augment.stencils import cover
-from cellssl.errors import nearest
+from cellssl.errors import likely, nearest
 
 __all__ = [
     "ChannelWise",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Params = dict[str, Tensor]
+_UNPARTED = re.compile(r"(\w+)[:=](.+)")
 # An operation's own keys come first, then those that it shares, in this order.
 _LAST = {"per_channel": 1, "mask": 1, "fill": 1, "channels": 2, "p": 3, "because": 4}
 
@@ -76,18 +78,21 @@ class Operation:
         """List (key, what is wrong) for all `values` at once: unknown, missing and out of range."""
         rules = cls.rules()
         found = []
+        meant = {likely(key, rules) for key in values if key not in rules}  # missing for that alone
         for key, value in values.items():
             if key not in rules:
                 mend = nearest(key, rules)
                 if value is None and key.isdecimal():  # {amplitude: 0,15}
                     mend = "; a decimal comma? Numbers have a point: 0.1"
+                elif value is None and (pair := _UNPARTED.fullmatch(key)):  # {amplitude:0.15}
+                    mend = f"; write '{pair[1]}: {pair[2]}', with a space behind the colon"
                 found.append((key, f"unknown key {key!r} of {cls.name}{mend}"))
             elif (text := rules[key][0].problem(value)) is not None:
                 found.append((key, text))
         found += [
             (key, f"{cls.name} needs the key {key!r} ({rule.meaning})")
             for key, (rule, default) in rules.items()
-            if default is ... and key not in values
+            if default is ... and key not in values and key not in meant
         ]
         defaults = {key: default for key, (_, default) in rules.items()}
         return found or cls.conflicts({**defaults, **values})

@@ -1,6 +1,8 @@
 """What the values of an operation mean: unit, range and meaning, stated once."""
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,10 +19,14 @@ __all__ = [
     "channel_name",
     "choice",
     "number",
+    "quoted",
     "span",
     "switch",
     "texts",
 ]
+
+
+_WRITTEN = re.compile(r"\s*([+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)")
 
 
 class Rule(Protocol):
@@ -51,6 +57,41 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _bare(value: object) -> str:
+    """Give the number that a text begins with, written with a point; "" where it begins with none."""
+    found = _WRITTEN.match(value) if isinstance(value, str) else None
+    return found[1].replace(",", ".") if found else ""
+
+
+def _written(value: object) -> str:
+    """Say how a number is written that came as a text: with a decimal comma, its unit, or quotes."""
+    number = _bare(value)
+    if not number:
+        return ""
+    rest = str(value).strip()[len(number) :].strip()
+    if rest == "%":
+        return f"; write {float(number) / 100:g}"
+    return f"; write the number alone, without {rest!r}" if rest else f"; write {number}"
+
+
+def _written_ends(values: Sequence[object]) -> str:
+    """Say how two numbers are written that came as texts, or that decimal commas made four of."""
+    ends = [_bare(end) if isinstance(end, str) else str(end) for end in values]
+    if len(ends) == 4 and all(_is_whole(end) and end >= 0 for end in values):  # type: ignore[operator]
+        ends = [f"{ends[0]}.{ends[1]}", f"{ends[2]}.{ends[3]}"]
+        return f"; decimal commas? Numbers have a point: [{', '.join(ends)}]"
+    if len(ends) == 2 and all(ends) and any(isinstance(end, str) for end in values):
+        return f"; write [{', '.join(ends)}]"
+    return ""
+
+
+def quoted(values: Sequence[object]) -> str:
+    """Say how names are written that YAML takes for numbers or dates, as 488 for a laser line."""
+    if any(value is None or isinstance(value, bool | list | dict) for value in values):
+        return ""
+    return f"; names of digits stand in quotes: {[str(value) for value in values]!r}"
+
+
 @dataclass(frozen=True)
 class Number:
     """One number from `low` to `high`, in `unit`; `whole` where fractions mean nothing."""
@@ -72,7 +113,7 @@ class Number:
         fits = _is_whole(value) if self.whole else _is_number(value)
         if fits and self.low <= value <= self.high:  # type: ignore[operator]
             return None
-        return f"expected {self.wanted}, got {value!r}"
+        return f"expected {self.wanted}, got {value!r}{_written(value)}"
 
 
 @dataclass(frozen=True)
@@ -95,11 +136,11 @@ class Span:
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
         shown = list(value) if isinstance(value, tuple) else value
-        if not isinstance(value, tuple | list) or len(value) != 2:
+        if not isinstance(value, tuple | list):
             return f"expected {self.wanted}, got {shown!r}"
         fits = _is_whole if self.whole else _is_number
-        if not all(fits(end) and self.low <= end <= self.high for end in value):
-            return f"expected {self.wanted}, got {shown!r}"
+        if len(value) != 2 or not all(fits(end) and self.low <= end <= self.high for end in value):
+            return f"expected {self.wanted}, got {shown!r}{_written_ends(value)}"
         if value[0] > value[1]:
             return f"expected {self.wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
         return None
@@ -164,7 +205,8 @@ class Texts:
         if not isinstance(value, tuple | list):
             return f"expected a list of channel names, got {value!r}; write [{value}]"
         if not value or not all(isinstance(name, str) and name for name in value):
-            return f"expected a list of channel names, got {list(value)!r}"
+            hint = quoted(value) if value and "" not in value else ""
+            return f"expected a list of channel names, got {list(value)!r}{hint}"
         if len(set(value)) < len(value):
             return f"expected every channel once, got {list(value)!r}"
         return None

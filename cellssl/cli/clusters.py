@@ -47,15 +47,19 @@ def cluster(
 ) -> None:
     """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
     from cellssl.files import atomic, make_folder
+    from cellssl.phenotypes import choose_label, normalise_embedding, read_embedding
     from cellssl.phenotypes import cluster as find_clusters
-    from cellssl.phenotypes import normalise_embedding, read_embedding
     from cellssl.report import save_figure, umap_figure
 
     cells = read_embedding(embedding)
     if normalise != "none":
         cells = normalise_embedding(cells, normalise, controls=controls)
     usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
-    columns = colour or [name for name in usual if name == "leiden" or name in cells.obs]
+    made_here = ("leiden", "kmeans")
+    columns = [
+        name if name in made_here else str(choose_label(cells.obs, name, option="--colour"))
+        for name in colour or [one for one in usual if one in made_here or one in cells.obs]
+    ]
     folder = make_folder(out)
     made = find_clusters(
         cells,

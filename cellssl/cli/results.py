@@ -65,7 +65,11 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])
-    measured = scores["value"].notna().groupby(scores["embedding"], observed=True).transform("any")
+    there = scores["value"].notna()
+    # What an absent baseline lacks is said elsewhere; where nothing is scored at all, nowhere.
+    measured = there.groupby(scores["embedding"], observed=True).transform("any")
+    if not there.any():
+        measured = ~there
     told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
     own = scores.assign(head=scores["metric"].map(METRICS))[told]
     lost = own.groupby("note", sort=False)["head"].agg(

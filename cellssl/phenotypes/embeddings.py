@@ -133,13 +133,20 @@ def check_features(cells: ad.AnnData, name: str | None = None) -> None:
     """
     name = name or embedding_name(cells)
     if cells.X is None or cells.n_vars == 0:
-        raise EmbeddingError(no_features(name))
+        raise EmbeddingError(no_features(name, cells.obsm))
     check_names(cells, name)
     X = features(cells)
     # Block by block: a truth value for each feature of a million cells is half a gigabyte.
     blocks = (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
     bad = np.concatenate([~np.isfinite(block).all(axis=1) for block in blocks])
     if bad.any():
+        holes = (~np.isfinite(X[bad])).sum(axis=0)
+        broken = cells.var_names[holes > cells.n_obs / 2]
+        if len(broken):
+            raise EmbeddingError(
+                f"{name}: {len(broken)} of {cells.n_vars} features are NaN or infinite in most cells "
+                f"(first {broken[0]!r}): drop these features."
+            )
         raise EmbeddingError(
             f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "
             f"(first {cells.obs_names[bad][0]!r}): drop these cells or embed them again."

@@ -1,5 +1,6 @@
 """Embeddings from files of every kind that cellssl or its neighbours write."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import anndata as ad
@@ -64,7 +65,13 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
             f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
         )
     stem = path.parent.name if path.stem == "embedding" else path.name.split(".")[0]
-    provenance = dict(cells.uns.get("cellssl", {}))
+    record = cells.uns.get("cellssl", {})
+    if not isinstance(record, Mapping):
+        raise EmbeddingError(
+            f'{path}: uns["cellssl"] holds {record!r:.60}, wanted keys and values as `cellssl embed` '
+            "writes them: remove it."
+        )
+    provenance = dict(record)
     provenance.setdefault("name", stem)
     cells.uns["cellssl"] = provenance
     return _with_cells(cells, str(path))
@@ -96,7 +103,7 @@ def _read_anndata(path: Path, kind: str) -> ad.AnnData:
         with h5py.File(path) as file:
             X = file.get("X")
             if isinstance(X, h5py.Dataset) and X.ndim == 2 and X.shape[1] == 0:
-                raise EmbeddingError(no_features(str(path)))
+                raise EmbeddingError(no_features(str(path), file.get("obsm", ())))
         return ad.read_h5ad(path)
     except EmbeddingError:
         raise
@@ -105,8 +112,14 @@ def _read_anndata(path: Path, kind: str) -> ad.AnnData:
         raise EmbeddingError(f"{path} cannot be read as AnnData: {reason}") from error
 
 
-def no_features(name: str) -> str:
-    """Say that there are no features, and what may be wrong."""
+def no_features(name: str, obsm: Iterable[str] = ()) -> str:
+    """Say that there are no features, and what may be wrong: in `obsm` others keep theirs, cellssl pixels."""
+    others = [key for key in obsm if key not in ("crops", "masks")]
+    if others:
+        return (
+            f"{name} holds no features (X has no columns). If they are in obsm ({', '.join(others)}), "
+            f"make them X: anndata.AnnData(cells.obsm[{others[0]!r}], obs=cells.obs)."
+        )
     return (
         f"{name} holds no features (X has no columns). "
         "If it is a file of crops, embed them first: `cellssl embed`."

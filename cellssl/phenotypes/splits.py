@@ -82,8 +82,8 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
             return Split("wells", pd.factorize(wells)[0])
         if plates is None and wells is None:
             log.warning(
-                "the cells name no plate and no well (Metadata_Plate, Metadata_Well): kNN and linear "
-                "learn from cells of the same well, and score too well"
+                "the cells name no plate and no well: without them kNN and linear are not scored. Call the "
+                "columns that hold them Metadata_Plate and Metadata_Well"
             )
         return Split("none")
     values = text_values(column(obs, groups, purpose="the groups"), groups)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from cellssl import methods
 from cellssl.augment import Masking, Pixel, View
 from cellssl.errors import ProtocolError, nearest
 from cellssl.framing import LOST, view_for
@@ -97,7 +98,12 @@ def check(
             *(Finding("error", text) for text in errors),
             *(
                 Finding("warning", text)
-                for text in (*_framing(one, nucleus), *_brevity(one, cells), *warnings)
+                for text in (
+                    *_still(one),
+                    *_framing(one, nucleus),
+                    *_brevity(one, cells),
+                    *warnings,
+                )
             ),
         ]
     return _by_group(found)
@@ -216,6 +222,17 @@ def _framing(protocol: Protocol, nucleus: float) -> list[str]:
     return [
         f"nuclei are usually {nucleus:.0f} px across and views (crop.size) {size} px: {shows}. Views of some "
         f"{view_for(nucleus)} px would suit them, or crops of another --binning"
+    ]
+
+
+def _still(protocol: Protocol) -> list[str]:
+    """Say when no view of a cell differs from another, and no label says what is alike."""
+    labels = protocol.positives.weak or methods.is_labelled(protocol.training.method)
+    if labels or any(not one.idle for recipe in protocol.views for one in recipe.operations):
+        return []
+    return [
+        "all views of a cell are the same picture, and an encoder learns to look past nothing: add what is "
+        "no phenotype, such as rotate"
     ]
 
 

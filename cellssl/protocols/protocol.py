@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from cellssl.augment import Operation
+from cellssl.augment.quantities import quoted
 from cellssl.training.settings import TrainingSettings
 
 __all__ = [
@@ -29,7 +30,8 @@ def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"expected a list of {what}{alternative}, got {value!r}; write [{value}]")
     if not value or not all(isinstance(name, str) and name for name in value):
-        raise ValueError(f"expected a list of {what}, got {list(value)!r}")
+        hint = quoted(value) if value and "" not in value else ""
+        raise ValueError(f"expected a list of {what}, got {list(value)!r}{hint}")
     return tuple(value)
 
 
@@ -44,6 +46,8 @@ def _channels(value: object) -> object:
     """Accept a list of distinct names, or "any"."""
     if value == "any":
         return value
+    if isinstance(value, str) and value.lower() == "any":
+        raise ValueError(f"expected a list of channel names or any, got {value!r}; write any")
     return _once(_names(value, "channel names", " or any"), "channel")
 
 

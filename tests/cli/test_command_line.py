@@ -131,6 +131,14 @@ def test_a_score_that_is_missing_says_why(capsys: pytest.CaptureFixture[str]) ->
     assert told.endswith("no kNN, linear: no class lies in two plates")
 
 
+def test_where_nothing_is_scored_the_reason_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"label": "MOA", "subset": "all", "low": 0.4, "high": 0.6, "seed": "mean", "weak": False}
+    row |= {"embedding": "a", "note": "6 cells of 2 classes are too few", "value": float("nan")}
+    results.show_scores(pd.DataFrame([{**row, "metric": m} for m in ("ami_kmeans", "knn")]))
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("kNN: 6 cells of 2 classes are too few")
+
+
 def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
     rng = np.random.default_rng(0)
     wells = [f"A{1 + i // 10:02d}" for i in range(120)]

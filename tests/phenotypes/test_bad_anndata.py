@@ -16,6 +16,10 @@ def nan(cells):
     cells.X[3, 2] = np.nan
 
 
+def empty_feature(cells):
+    cells.X[:, 2] = np.nan
+
+
 def infinite(cells):
     cells.X[3, 2] = -np.inf
 
@@ -43,6 +47,11 @@ def unlabelled(cells):
 
 BAD = [
     ("NaN", nan, "1 of 144 cells have NaN or infinite features .first 'W0_1/A01/1/4'.: drop these"),
+    (
+        "a feature that is NaN throughout",
+        empty_feature,
+        "1 of 12 features are NaN or infinite in most cells .first '2'.: drop these features",
+    ),
     ("infinite", infinite, "1 of 144 cells have NaN or infinite features"),
     ("cell names that occur twice", doubled_names, "the cell name 'same' occurs twice"),
     ("features that are text", text, "X holds object, wanted numbers"),
@@ -64,6 +73,29 @@ def test_what_cannot_be_scored_is_refused(change, said, make_embedding):
     change(cells)
     with pytest.raises(EmbeddingError, match=said):
         evaluate([cells], **FEW)
+
+
+def test_features_that_others_keep_in_obsm_are_pointed_at(make_embedding, tmp_path):
+    cells = make_embedding()
+    bare = cells[:, :0].copy()
+    bare.obsm["X_scVI"] = cells.X
+    path = tmp_path / "scvi.h5ad"
+    bare.write_h5ad(path)
+    told = r"no features .*make them X: anndata.AnnData\(cells.obsm\['X_scVI'\], obs=cells.obs\)"
+    for given in (bare, path):
+        with pytest.raises(EmbeddingError, match=told):
+            evaluate([given], **FEW)
+
+
+def test_a_record_that_is_none_of_ours_is_refused(make_embedding, tmp_path):
+    cells = make_embedding()
+    cells.uns["cellssl"] = "v1"
+    path = tmp_path / "odd.h5ad"
+    cells.write_h5ad(path)
+    with pytest.raises(
+        EmbeddingError, match=r"odd.h5ad: uns\[\"cellssl\"\] holds 'v1', .* remove it"
+    ):
+        evaluate([path], **FEW)
 
 
 @pytest.mark.parametrize("use", [cluster, similarity, lambda cells: combine([cells, cells])])

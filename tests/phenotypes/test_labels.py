@@ -62,7 +62,7 @@ def test_scores_without_plates_and_wells_are_warned_of(make_embedding, caplog):
     cells = make_embedding()
     kept = [name for name in cells.obs if name not in ("Metadata_Plate", "Metadata_Well")]
     find_split(cells.obs[kept], np.arange(cells.n_obs), "auto")
-    assert "name no plate and no well" in caplog.text
+    assert "name no plate and no well: without them kNN and linear are not scored" in caplog.text
 
 
 def test_a_column_that_is_not_there_is_said_in_sentences():

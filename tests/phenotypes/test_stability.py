@@ -107,3 +107,20 @@ def test_the_command_says_what_it_chose(make_embedding, tmp_path):
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert {path.name for path in (tmp_path / "b").iterdir()} == {"map.h5ad"}
+
+
+def test_maps_are_coloured_by_columns_as_a_person_names_them(make_embedding, tmp_path):
+    make_embedding().write_h5ad(tmp_path / "cells.h5ad")
+    args = ["cluster", str(tmp_path / "cells.h5ad"), "--resolution", "0.5", "-o"]
+    done = CliRunner().invoke(
+        application.app, [*args, str(tmp_path / "a"), "--colour", "moa", "--colour", "kmeans"]
+    )
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "a").glob("*.png")} == {
+        "map_MOA.png",
+        "map_kmeans.png",
+    }
+    done = CliRunner().invoke(application.app, [*args, str(tmp_path / "b"), "--colour", "moo"])
+    assert done.exit_code == 1
+    assert "no column 'moo'" in done.output
+    assert not (tmp_path / "b").exists()  # it is said before the work

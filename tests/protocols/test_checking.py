@@ -45,7 +45,7 @@ def test_views_larger_than_the_crops_are_errors() -> None:
 @pytest.mark.parametrize(
     ("views", "needed"),
     [
-        ("[[]]", 16),
+        ("[[blur: {sigma: [0, 1]}]]", 16),
         ("[[flip: {}]]", 16),
         ("[[rotate: {degrees: 180}]]", 23),  # 16·√2 = 22.6
         ("[[shift: {pixels: 3}]]", 22),
@@ -263,3 +263,11 @@ def test_no_number_of_epochs_is_advised_where_no_step_can_be_made() -> None:
     """Training says what is wrong: `accumulate`."""
     protocol = resolve("bbbc021-expert", {"training.accumulate": 32})
     assert check(protocol, channels=["DAPI", "Tubulin", "Actin"], stored_size=105, cells=600) == []
+
+
+def test_views_that_are_all_alike_are_told() -> None:
+    views = "[[rotate: {degrees: 180, p: 0}, stain_gain: {amplitude: 0}]]"
+    (one,) = messages(check(loads(small(views)), channels=CHANNELS, stored_size=24))
+    assert one.startswith("all views of a cell are the same picture")
+    for more in ("positives: same_well\n", "training: {method: supervised}\n"):
+        assert not check(loads(small("[[]]") + more), channels=CHANNELS, stored_size=24)

@@ -53,6 +53,16 @@ WRONG = [
     ("percentiles reversed", ("[1, 99.9]", "[99.9, 1]"), 4, "percentiles: expected two rising percentiles [from, to] between 0 and 100, got [99.9, 1]"),
     ("percentiles as fractions", ("[1, 99.9]", "[0.01, 0.999]"), 4, "between 0 and 100, got [0.01, 0.999]; in percent that is [1.0, 99.9]"),
     ("decimal comma", ("amplitude: 0.1", "amplitude: 0,1"), 8, "unknown key '1' of stain_gain; a decimal comma? Numbers have a point: 0.1"),
+    ("decimal comma in quotes", ("amplitude: 0.1", "amplitude: '0,1'"), 8, "amplitude: expected a number from 0 to 3 ln(factor), got '0,1'; write 0.1"),
+    ("small number in quotes", ("amplitude: 0.1", "amplitude: '1e-3'"), 8, "got '1e-3'; write 1e-3"),
+    ("percent", ("p: 0.5", "p: 50%"), 9, "p: expected a number from 0 to 1, got '50%'; write 0.5"),
+    ("unit", ("degrees: 180", "degrees: 180°"), 7, "got '180°'; write the number alone, without '°'"),
+    ("decimal commas in a range", ("[0.1, 1.5]", "[0,1, 1,5]"), 9, "got [0, 1, 1, 5]; decimal commas? Numbers have a point: [0.1, 1.5]"),
+    ("range in quotes", ("[0.1, 1.5]", "['0,1', 1.5]"), 9, "got ['0,1', 1.5]; write [0.1, 1.5]"),
+    ("no space behind the colon", ("amplitude: 0.1", "amplitude:0.1"), 8, "unknown key 'amplitude:0.1' of stain_gain; write 'amplitude: 0.1', with a space behind the colon"),
+    ("laser lines", ("[DAPI, Actin]", "[405, 488]"), 3, "got [405, 488]; names of digits stand in quotes: ['405', '488']"),
+    ("laser line of an operation", ("channels: [Actin]", "channels: [488]"), 8, "got [488]; names of digits stand in quotes: ['488']"),
+    ("any with a capital", ("[DAPI, Actin]", "Any"), 3, "expected a list of channel names or any, got 'Any'; write any"),
     ("weak positives", ("same_cell", "same_wel"), 5, "positives: expected same_cell or same_well or same_treatment, or keys and values (kind: …), got 'same_wel'; did you mean 'same_well'?"),
     ("unknown method", ("simclr", "simclrr"), 10, "unknown method 'simclrr'; did you mean 'simclr'?"),
     ("unknown encoder", ("resnet18", "resnet19"), 10, "unknown encoder 'resnet19'; did you mean 'resnet18'?"),
@@ -116,6 +126,15 @@ def test_each_mistake_is_told_with_its_line(swap: tuple[str, str], line: int, me
         loads(RIGHT.replace(*swap, 1), source="mine.yaml")
     told = str(caught.value).splitlines()
     assert any(item.startswith(f"mine.yaml:{line}: ") and message in item for item in told), told
+
+
+@pytest.mark.parametrize("key", ["Degrees", "degree"])
+def test_a_misspelt_key_is_one_mistake(key: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        loads(RIGHT.replace("degrees", key), source="mine.yaml")
+    assert str(caught.value) == (
+        f"mine.yaml:7: unknown key {key!r} of rotate; did you mean 'degrees'?"
+    )
 
 
 def test_the_right_file_is_right() -> None:
@@ -261,7 +280,7 @@ def test_all_mistakes_are_listed_in_order() -> None:
         loads(text, source="f")
     lines = [int(item.split(":")[1]) for item in str(caught.value).splitlines()]
     assert lines == sorted(lines)
-    assert lines == [4, 7, 7, 9, 9, 10]
+    assert lines == [4, 7, 9, 9, 10]
 
 
 def test_aliases_cannot_explode() -> None:

@@ -17,6 +17,7 @@ from cellssl.crops import CropBatch, Crops, import_crops, write_crops
 from cellssl.errors import EmbeddingError, StudyError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
+from cellssl.report import audit_figure
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
 from cellssl.studies.audit.confounding import told_by
@@ -120,6 +121,37 @@ def test_what_chance_may_do_is_no_prediction(crops, after, words):
     line = replace(found, outlook=outlook).verdict[-1]
     assert words in line
     assert line.startswith("warning: ") == (after == 0.85)
+
+
+def test_what_still_tells_every_cell_is_not_called_lost(tmp_path):
+    kinds = np.array(["dim", "bright"] * 40)
+    images = draw_cells(
+        kinds, {"dim": 4000, "bright": 16000}, {"dim": 8, "bright": 8}, np.ones(len(kinds))
+    )
+    obs = pd.DataFrame(
+        {"Metadata_Plate": "P1", "Metadata_Kind": kinds}, index=[f"P1/{i}" for i in range(80)]
+    )
+    path = tmp_path / "crops.h5ad"
+    write_crops(path, [CropBatch(images, None, obs)], channels=["DNA"], size=SIDE, provenance={})
+    found = audit(protocol(gain(0.2), gain(1.5)), path, label="Kind", cells=80, shares=(1.0,))
+    small, large = found.contrasts[found.contrasts["operation"] == "stain_gain"].to_dict("records")
+    assert 6 < small["after"] < 0.8 * small["before"]
+    assert small["lost"] == 0
+    assert large["lost"] == pytest.approx(1 - large["after"] / 6)
+    first, second = found.verdict[:2]
+    assert first.startswith("warning: stain_gain (amplitude 1.5 ln(factor), p 1) ")
+    assert f"(d' over 6 to {large['after']:.1f}" in first
+    assert second.startswith("stain_gain (amplitude 0.2 ln(factor), p 1) ")
+    assert "costs 0% of the contrast" in second
+
+
+def test_each_of_two_gains_answers_for_itself(crops):
+    found = audit(protocol(gain(0.6), gain(0.02)), crops, label="Kind", cells=60, shares=(1.0,))
+    large, small = found.verdict[:2]
+    assert large.startswith("warning: stain_gain (amplitude 0.6 ln(factor), p 1) erases ")
+    assert "bright against usual loses" in large
+    assert small.startswith("stain_gain (amplitude 0.02 ln(factor), p 1) costs ")
+    assert "loses" not in small
 
 
 def test_a_neighbour_that_turns_out_of_view_is_not_called_size():
@@ -657,3 +689,14 @@ def test_contrasts_that_an_encoder_forgot_are_named():
     found = Invariances("run", pd.DataFrame(), pd.DataFrame(rows, columns=columns))
     assert found.forgotten == ["b against c", "a against b"]
     assert Invariances("run", pd.DataFrame(), pd.DataFrame(columns=columns)).forgotten == []
+
+
+def test_of_many_classes_the_figure_shows_those_that_lose_most():
+    case = {"reference": "measures", "operation": "blur", "amplitude": "p 1", "share": 1.0}
+    operations = pd.DataFrame([{**case, "cost": 0.2}])
+    classes = pd.DataFrame([{**case, "class": f"c{i}", "lost": i / 100} for i in range(90)])
+    contrasts = pd.DataFrame([{**case, "class_a": "c0", "class_b": "c1", "lost": 0.1}])
+    figure = audit_figure(operations, classes, contrasts, title="many")
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == [f"c{i}" for i in range(89, 49, -1)]
+    assert "the 40 of 90 that lose most" in figure.axes[0].get_title(loc="left")

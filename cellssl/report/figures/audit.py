@@ -18,6 +18,7 @@ from cellssl.report.figures.style import (
 __all__ = ["audit_figure", "invariance_figure"]
 
 _MOST_PAIRS = 16
+_MOST_CLASSES = 40
 
 
 @styled
@@ -27,7 +28,8 @@ def audit_figure(
     """Draw the share that each operation erases, at full amplitude, in the first reference.
 
     Three maps over the same operations, the costliest on the left: what nuisances differ by (to be
-    erased), what each class keeps apart from others by, and the contrasts that lose most.
+    erased), what each class keeps apart from others by (of more than 40 classes those that lose most),
+    and the contrasts that lose most.
 
     Parameters
     ----------
@@ -51,10 +53,14 @@ def audit_figure(
         cost = full.loc[order, "cost"].to_frame("cost").T
         maps["What tells cells apart"] = cost.dropna(how="all")  # no contrast, nothing to lose
     else:
-        maps["What tells each class apart, mean over others"] = _matrix(own, ["class"], full, order)
+        each = _matrix(own, ["class"], full, order)
+        kept, name = each, "What tells each class apart, mean over others"
+        if len(each) > _MOST_CLASSES:
+            kept = _worst(each, _MOST_CLASSES)
+            name = f"{name}: the {_MOST_CLASSES} of {len(each)} that lose most"
+        maps[name] = kept
         pairs = _matrix(_full(contrasts, first), ["class_a", "class_b"], full, order)
-        worst = pairs.max(axis=1).sort_values(ascending=False, kind="stable").index[:_MOST_PAIRS]
-        maps["Contrasts that lose most"] = pairs.loc[worst]
+        maps["Contrasts that lose most"] = _worst(pairs, _MOST_PAIRS)
     maps = {name: one for name, one in maps.items() if len(one)}
     if not maps:
         return _nothing(title)
@@ -98,6 +104,12 @@ def _matrix(
     values = table["lost"].to_numpy().reshape(len(full), rows)[order].T
     texts = table[keys].iloc[:rows].agg(" against ".join, axis=1)
     return pd.DataFrame(values, index=list(texts))
+
+
+def _worst(losses: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Keep the rows that lose most to any operation, those first."""
+    rank = np.argsort(-losses.max(axis=1).to_numpy(), kind="stable")
+    return losses.iloc[rank[:most]]
 
 
 def _draw(axes: Axes, shares: pd.DataFrame, title: str, *, colours: str) -> AxesImage:

@@ -23,7 +23,7 @@ from cellssl.studies.audit.references import (
     reference_named,
     references_named,
 )
-from cellssl.studies.audit.standing import Moved, Standing
+from cellssl.studies.audit.standing import Moved, Standing, lost
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
 
@@ -50,14 +50,15 @@ class Audit:
         a cost is an upper bound, since an encoder may look at what is left), and ``bridged NUISANCE``
         (share of its differences lost). The rows ``whole view`` are all operations together.
     contrasts : DataFrame
-        reference, operation, share, class_a, class_b, before, after (d'), lost (share), through (the
-        property that carried it, where features have names), apart (nuisances of which the two share
-        no value, which may be what tells them). Visible pairs only.
+        reference, operation, amplitude, share, class_a, class_b, before, after (d'), lost (share, of a
+        d' of 6 at most: from there on all cells are told), through (the property that carried it, where
+        features have names), apart (nuisances of which the two share no value, which may be what tells
+        them). Visible pairs only.
     classes : DataFrame
-        reference, operation, share, class, lost: mean over the class's visible pairs.
+        reference, operation, amplitude, share, class, lost: mean over the class's visible pairs.
     properties : DataFrame
-        operation, share, property, erased: share of what varies between two views of a cell in this
-        property that the operation makes; 0.5 is as much as cells differ by.
+        reference, operation, amplitude, share, property, erased: share of what varies between two views
+        of a cell in this property that the operation makes; 0.5 is as much as cells differ by.
     nuisances : DataFrame
         reference, nuisance, values, separation (d' between its values, the classes' taken out),
         alone (classes that lie on one value alone).
@@ -284,11 +285,12 @@ class _Findings:
         which = {
             "reference": standing.name,
             "operation": case.operation,
+            "amplitude": case.amplitude,  # two of one operation differ by it
             "share": case.share,
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
-        row = {**which, "amplitude": case.amplitude, "moved": standing.relative(moved)}
-        row |= {"cost": standing.cost(moved), "kept": kept}
+        row = {**which, "moved": standing.relative(moved), "cost": standing.cost(moved)}
+        row |= {"kept": kept}
         self.rows["operations"].append({**row, **bridged})
         self._pairs(standing, which, moved)
         self.rows["properties"] += [
@@ -304,11 +306,12 @@ class _Findings:
         if standing.label is None:
             return
         after, names = standing.separations(moved), standing.groups.names
+        pairs = standing.visible()
+        shares = lost(standing.pairs[tuple(pairs.T)], after[tuple(pairs.T)])
         losses: dict[str, list[float]] = {}
-        for a, b in standing.visible().tolist():
-            lost = 1 - after[a, b] / standing.pairs[a, b]
+        for (a, b), share in zip(pairs.tolist(), shares.tolist(), strict=True):
             for name in (names[a], names[b]):
-                losses.setdefault(name, []).append(lost)
+                losses.setdefault(name, []).append(share)
             self.rows["contrasts"].append(
                 {
                     **which,
@@ -316,7 +319,7 @@ class _Findings:
                     "class_b": names[b],
                     "before": standing.pairs[a, b],
                     "after": after[a, b],
-                    "lost": lost,
+                    "lost": share,
                     "through": standing.carrier(a, b, moved),
                     "apart": ", ".join(standing.told_by(a, b)),
                 }
@@ -341,7 +344,7 @@ class _Findings:
                 tables[name][column] = words
         properties = tables["properties"]
         if not properties.empty:  # several measures of one property: the most erased counts
-            keys = ["reference", "operation", "share", "measure"]
+            keys = ["reference", "operation", "amplitude", "share", "measure"]
             most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
             tables["properties"] = most.rename(columns={"measure": "property"})
         return Audit(self.protocol, self.label, **tables)

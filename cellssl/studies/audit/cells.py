@@ -149,7 +149,8 @@ def cases_of(
                     if (weaker, view.size) in seen:
                         continue
                     seen.add((weaker, view.size))
-                    text = ", ".join(filter(None, [amplitude(weaker), f"p {weaker.p:g}"]))
+                    smaller = f"{view.size} px" if view.size != group.crop.size else ""
+                    text = ", ".join(filter(None, [amplitude(weaker), f"p {weaker.p:g}", smaller]))
                     cases.append(Case(operation.name, text, share, (view.made_of([weaker]),)))
     for name, group in groups.items():
         title = WHOLE if len(groups) == 1 else f"{WHOLE} of {name}"

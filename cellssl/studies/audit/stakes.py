@@ -9,7 +9,7 @@ from cellssl.augment import View
 from cellssl.errors import StudyError
 from cellssl.studies.audit.cells import Case, Cells
 from cellssl.studies.audit.references import Reference
-from cellssl.studies.audit.standing import APART
+from cellssl.studies.audit.standing import APART, lost
 from cellssl.studies.audit.together import Together
 
 __all__ = ["Effect", "Stakes"]
@@ -110,20 +110,19 @@ class Stakes:
         """Apply a case to the cells, and see what it takes and bridges."""
         made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
         moved = self.standing.moved(made)
-        before, after = self.standing.pairs, self.standing.separations(moved)
-        lost = {
-            self._named(a, b): float(1 - after[a, b] / before[a, b])
-            for a, b in self.standing.visible()
-        }
+        pairs = self.standing.visible()
+        at = tuple(pairs.T)
+        shares = lost(self.standing.pairs[at], self.standing.separations(moved)[at])
+        losses = {self._named(*two): own for two, own in zip(pairs, shares.tolist(), strict=True)}
         mean = self.standing.cost(moved)
         if self._watched is not None:
             others, wells = self._watched
             shown = others.moved(case, self.references, draws=draws, seed=self.seed)
-            taken = lost["what wells of a plate differ by"] = wells.cost(wells.moved(shown))
+            taken = losses["what wells of a plate differ by"] = wells.cost(wells.moved(shown))
             mean = (mean + taken) / 2
-        dearest = max(lost, key=lost.__getitem__)
+        dearest = max(losses, key=losses.__getitem__)
         bridged = [self.standing.bridged(name, moved) for name in self.nuisances]
-        return Effect(lost[dearest], mean, dearest, float(np.mean(bridged)))
+        return Effect(losses[dearest], mean, dearest, float(np.mean(bridged)))
 
     def _named(self, a: int, b: int) -> str:
         names = self.standing.groups.names

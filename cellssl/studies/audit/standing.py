@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from cellssl.columns import text_array
@@ -23,10 +24,22 @@ from cellssl.studies.audit.separation import (
     within,
 )
 
-__all__ = ["APART", "VISIBLE", "Moved", "Standing", "share_lost", "visible_pairs"]
+__all__ = [
+    "APART",
+    "CLEAR",
+    "VISIBLE",
+    "Moved",
+    "Standing",
+    "lost",
+    "share_lost",
+    "visible_pairs",
+]
 
 VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
 APART = 0.05  # d': less is nothing that could be lost, or bridged
+# d' up to which a contrast is counted: of 1,000 cells 999 are put right, so that to lie still further
+# apart tells no more cells, and what an operation takes of it is no loss.
+CLEAR = 6.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +156,12 @@ class Standing:
         """Give the share of contrast that is lost: of visible pairs, or between wells of a plate."""
         if self.label is None:
             return self._share(
-                self.X, self.wells, moved, blocks=self.plates, least=self.least_wells
+                self.X,
+                self.wells,
+                moved,
+                blocks=self.plates,
+                least=self.least_wells,
+                most=CLEAR,
             )
         return share_lost(self.pairs, self.separations(moved), self.least)
 
@@ -180,11 +198,16 @@ class Standing:
 
     def carrier(self, a: int, b: int, moved: Moved) -> int:
         """Find the feature by whose loss two classes lose most of what tells them apart."""
-        means = self.groups.means(self.flat)
-        inside = (self.flat - means[self.groups.codes])[self.groups.codes >= 0].var(axis=0)
-        inside = np.maximum(inside, 1e-6)
+        means, inside = self._classes
         square = (means[a] - means[b]) ** 2
         return int(np.argmax(square / inside - square / (inside + moved.features)))
+
+    @cached_property
+    def _classes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the classes' means (K, D), and the variance about them, of each standardised feature."""
+        means = self.groups.means(self.flat)
+        inside = (self.flat - means[self.groups.codes])[self.groups.codes >= 0].var(axis=0)
+        return means, np.maximum(inside, 1e-6)
 
     def _share(
         self,
@@ -194,12 +217,13 @@ class Standing:
         *,
         blocks: NDArray[np.int64] | None = None,
         least: float = 0.0,
+        most: float = np.inf,
     ) -> float:
         before = spread_separation(X, groups, self.noise, blocks=blocks)
         if before <= max(APART, least):
             return float("nan")
         after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
-        return 1 - after / before
+        return float(lost(before, after, most=most))
 
 
 def visible_pairs(pairs: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -214,7 +238,18 @@ def share_lost(
     chosen = tuple(visible_pairs(before, least).T)
     if not len(chosen[0]):
         return float("nan")
-    return float(1 - (after[chosen] / before[chosen]).mean())
+    return float(lost(before[chosen], after[chosen]).mean())
+
+
+def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> NDArray[np.float64]:
+    """Give the share of d' that is lost, of each contrast: what lies above `most` is none to lose.
+
+    Examples
+    --------
+    >>> lost(np.array([4.0, 12.0, 12.0]), np.array([2.0, 6.5, 3.0])).tolist()
+    [0.5, 0.0, 0.5]
+    """
+    return np.asarray(1 - np.minimum(after, most) / np.minimum(before, most))
 
 
 def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from cellssl.studies.audit.amplitudes import LYING
 from cellssl.studies.audit.cells import WHOLE
 from cellssl.studies.audit.references import USUAL
-from cellssl.studies.audit.standing import VISIBLE
+from cellssl.studies.audit.standing import CLEAR, VISIBLE
 from cellssl.words import counted, listed
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _bridged(row: dict[str, Any]) -> dict[str, float]:
 
 def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
     """Choose another table's rows of the same case."""
-    keys = ["reference", "operation", "share"]
+    keys = ["reference", "operation", "amplitude", "share"]
     return table if table.empty else table[(table[keys] == [row[key] for key in keys]).all(axis=1)]
 
 
@@ -235,9 +235,11 @@ def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
         return ""
     through = f", through {worst['through']}" if worst["through"] else ""
     before, after = (norm.cdf(worst[when] / 2) for when in ("before", "after"))
+    clear = worst["before"] > CLEAR  # what lies beyond was none to lose
+    start = f"over {CLEAR:g}" if clear else f"{worst['before']:.1f}"
     return (
         f"{worst['class_a']} against {worst['class_b']} loses {worst['lost']:.0%} (d' "
-        f"{worst['before']:.1f} to {worst['after']:.1f}: {before:.0%} of cells put right, then "
+        f"{start} to {worst['after']:.1f}: {before:.0%} of cells put right, then "
         f"{after:.0%}{through})"
     )
 
@@ -286,7 +288,11 @@ def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
         gone = _carrier(audit, one)
         told.append(f"{one['operation']} ({gone})" if gone else str(one["operation"]))
     past = [one["operation"] for one in own.to_dict("records") if _bound(one)]
-    more = f", if it does not learn to look past what {listed(past)} hides" if past else ""
+    more = (
+        f", if it does not learn to look past what {listed(past)} hide{'s' * (len(past) == 1)}"
+        if past
+        else ""
+    )
     return " and ".join(told) + more
 
 
