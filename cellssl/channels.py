@@ -6,7 +6,7 @@ __all__ = ["is_transmitted"]
 
 _TRANSMITTED = re.compile(
     r"bright[\W_]*field|transmit|(?<!digital)(?<!digital[\W_])phase[\W_]*contrast|^phase$"
-    r"|(?<![^\W_])(?:bf|dic|tl)(?![^\W_])|bf$",
+    r"|(?<![^\W_])(?:bf|dic)(?![^\W_])|(?<=z)bf$|^tl(?![^\W_])|^trans$",
     re.IGNORECASE,
 )
 
@@ -16,7 +16,8 @@ def is_transmitted(channel: str) -> bool:
 
     Examples
     --------
-    >>> [name for name in ("Actin", "Brightfield", "HighZBF", "TL", "TLR4") if is_transmitted(name)]
-    ['Brightfield', 'HighZBF', 'TL']
+    >>> names = ("Actin", "Brightfield", "HighZBF", "RUNX1_CBF", "TL", "TLR4", "Lamin TL", "DIC")
+    >>> [name for name in names if is_transmitted(name)]
+    ['Brightfield', 'HighZBF', 'TL', 'DIC']
     """
     return _TRANSMITTED.search(channel) is not None

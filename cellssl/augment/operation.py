@@ -84,8 +84,8 @@ class Operation:
                 mend = nearest(key, rules)
                 if value is None and key.isdecimal():  # {amplitude: 0,15}
                     mend = "; a decimal comma? Numbers have a point: 0.1"
-                elif value is None and (pair := _UNPARTED.fullmatch(key)):  # {amplitude:0.15}
-                    mend = f"; write '{pair[1]}: {pair[2]}', with a space behind the colon"
+                elif value is None and (pair := _UNPARTED.fullmatch(key)) and pair[1] in rules:
+                    mend = f"; write '{pair[1]}: {pair[2]}', with a space after the colon"
                 found.append((key, f"unknown key {key!r} of {cls.name}{mend}"))
             elif (text := rules[key][0].problem(value)) is not None:
                 found.append((key, text))

@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 
-_WRITTEN = re.compile(r"\s*([+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)")
+_WRITTEN = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\W\d_]*|[%°])\s*"
+)
 
 
 class Rule(Protocol):
@@ -58,31 +60,27 @@ def _is_whole(value: object) -> bool:
 
 
 def _bare(value: object) -> str:
-    """Give the number that a text begins with, written with a point; "" where it begins with none."""
-    found = _WRITTEN.match(value) if isinstance(value, str) else None
-    return found[1].replace(",", ".") if found else ""
+    """Write a number that came as a text, with a comma, a unit or quotes, as YAML has it; "" for any other."""
+    found = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    number = found["number"].replace(",", ".")
+    return f"{float(number) / 100:g}" if found["unit"] == "%" else number
 
 
 def _written(value: object) -> str:
-    """Say how a number is written that came as a text: with a decimal comma, its unit, or quotes."""
+    """Say how a number is written that came as a text."""
     number = _bare(value)
-    if not number:
-        return ""
-    rest = str(value).strip()[len(number) :].strip()
-    if rest == "%":
-        return f"; write {float(number) / 100:g}"
-    return f"; write the number alone, without {rest!r}" if rest else f"; write {number}"
+    return f"; write {number}, the number alone" if number else ""
 
 
 def _written_ends(values: Sequence[object]) -> str:
-    """Say how two numbers are written that came as texts, or that decimal commas made four of."""
-    ends = [_bare(end) if isinstance(end, str) else str(end) for end in values]
-    if len(ends) == 4 and all(_is_whole(end) and end >= 0 for end in values):  # type: ignore[operator]
-        ends = [f"{ends[0]}.{ends[1]}", f"{ends[2]}.{ends[3]}"]
-        return f"; decimal commas? Numbers have a point: [{', '.join(ends)}]"
-    if len(ends) == 2 and all(ends) and any(isinstance(end, str) for end in values):
-        return f"; write [{', '.join(ends)}]"
-    return ""
+    """Say how two numbers are written of which one came as a text, or of which decimal commas made four."""
+    if len(values) == 4 and all(map(_is_whole, values)):
+        return "; decimal commas? Numbers have a point: [0.1, 1.5]"
+    ends = [str(end) if _is_number(end) else _bare(end) for end in values]
+    meant = len(ends) == 2 and all(ends) and not all(map(_is_number, values))
+    return f"; write [{', '.join(ends)}]" if meant else ""
 
 
 def quoted(values: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import body_channels, body_image, number_cells
+from cellssl.cells.bodies import BODIES, body_channels, body_image, number_cells
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import ModelError
 from cellssl.files import sha256
@@ -73,6 +73,7 @@ class CellposeSegmenter:
             "diameter": self.diameter,
             "nucleus_channel": self.nucleus_channel,
             "cells": self.cells,
+            **({"bodies": BODIES} if self.cells else {}),
         }
 
     def check(self, channels: Sequence[str]) -> None:

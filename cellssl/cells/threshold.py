@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import body_channels, body_image
+from cellssl.cells.bodies import BODIES, body_channels, body_image
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.nuclei import find_nuclei
@@ -15,7 +15,7 @@ from cellssl.framing import diameter_of
 
 __all__ = ["ThresholdSegmenter"]
 
-_VERSION = 5  # raise it when the same settings come to find other nuclei or cells
+_VERSION = 4  # raise it when the same settings come to find other nuclei
 _REACH = 1.5  # diameters that a cell may extend beyond its nucleus
 _SMOOTH = 2.0  # px: sigma for cell bodies
 _STRIDE = 3  # px: of what their threshold is computed on
@@ -63,6 +63,7 @@ class ThresholdSegmenter:
             "nucleus_channel": self.nucleus_channel,
             "diameter": self.diameter,
             "cells": self.cells,
+            **({"bodies": BODIES} if self.cells else {}),
         }
 
     def check(self, channels: Sequence[str]) -> None:

@@ -57,7 +57,9 @@ def cluster(
     usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
     made_here = ("leiden", "kmeans")
     columns = [
-        name if name in made_here else str(choose_label(cells.obs, name, option="--colour"))
+        name.lower()
+        if name.lower() in made_here
+        else str(choose_label(cells.obs, name, option="--colour"))
         for name in colour or [one for one in usual if one in made_here or one in cells.obs]
     ]
     folder = make_folder(out)

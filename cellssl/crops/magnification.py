@@ -40,7 +40,8 @@ def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> None:
     if max(ratio, 1 / ratio) > _UNLIKE:
         _LOG.warning(
             "nuclei are usually %.0f px across %s, and %.0f px %s: images of another magnification? "
-            "Crop with the --binning that makes them alike",
+            "Crop each by itself with the --binning that makes them alike, and put them together with `cellssl "
+            "crops join`",
             nucleus,
             where,
             other,

@@ -137,10 +137,12 @@ def check_features(cells: ad.AnnData, name: str | None = None) -> None:
     check_names(cells, name)
     X = features(cells)
     # Block by block: a truth value for each feature of a million cells is half a gigabyte.
-    blocks = (X[start : start + BLOCK] for start in range(0, len(X), BLOCK))
-    bad = np.concatenate([~np.isfinite(block).all(axis=1) for block in blocks])
+    bad, holes = np.zeros(len(X), bool), np.zeros(X.shape[1], np.int64)
+    for start in range(0, len(X), BLOCK):
+        missing = ~np.isfinite(X[start : start + BLOCK])
+        bad[start : start + BLOCK] = missing.any(axis=1)
+        holes += missing.sum(axis=0)
     if bad.any():
-        holes = (~np.isfinite(X[bad])).sum(axis=0)
         broken = cells.var_names[holes > cells.n_obs / 2]
         if len(broken):
             raise EmbeddingError(

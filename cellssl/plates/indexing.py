@@ -83,7 +83,7 @@ def index(
         The plate's name where neither names nor metadata have one; by default the folder's.
     z
         What stands for a stack: `max` or `mean` (projections), `middle`, or the number of a plane,
-        counted from 1. Plates of single planes need none.
+        as the names count them (OME's from 1). Plates of single planes need none.
     control_column, negative, positive
         The metadata column that marks controls, and its values for them; `-1` is `-1.0`.
 
@@ -144,7 +144,12 @@ def index(
         listing.channels,
         _problem_table([*problems, *listing.problems]),
         absent,
-        (f"layout {chosen.name}: {reason}", *listing.notes, *late),
+        (
+            f"layout {chosen.name}: {reason}",
+            *listing.notes,
+            *late,
+            *filter(None, [images.left_out.strip()]),
+        ),
     )
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
@@ -177,7 +182,7 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
         "Describe them with --pattern, a regular expression with named groups; for a file like "
         r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
         "Images whose names say no well want a table of your own in place of the folder, a CSV with "
-        "Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel."
+        f"Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel.{images.left_out}"
     )
 
 

@@ -26,12 +26,14 @@ def look(folder: Path, **options: Any) -> Images:
     def ending(*suffixes: str) -> tuple[str, ...]:
         return tuple(path for path in files if path.lower().endswith(suffixes))
 
+    paths, pngs = readable(files), ending(".png")
     return Images(
         folder=folder,
-        paths=readable(files),
+        paths=paths,
         tables=ending(".csv", ".csv.gz"),
         documents=ending(".xml", ".mlf", ".mrf", ".mes", ".htd"),
         groups=tuple(groups),
+        aside=pngs if set(paths).isdisjoint(pngs) else (),
         foreign=ending(*_FOREIGN),
         **options,
     )

@@ -101,7 +101,7 @@ class PlaneReader:
             if size == 0:
                 raise FieldError(f"{path} is empty (0 bytes): copy it again or take it out.")
             if kind == "PNG":
-                return _from_png(path)
+                return _from_png(plane)
             page = _grey_page(self._open(path), plane)
             _check_whole(page, size, path)
             return _upright(page, page.asarray())
@@ -182,15 +182,17 @@ def _check_whole(page: tifffile.TiffPage, size: int, path: Path) -> None:
         )
 
 
-def _from_png(path: Path) -> np.ndarray:
+def _from_png(plane: Plane) -> np.ndarray:
     """Read a grey PNG of 8 or 16 bits; one that is cut short is refused by Pillow."""
-    with Image.open(path, formats=["PNG"]) as picture:
+    if plane.page:
+        raise FieldError(f"{plane} asks for page {plane.page}: a PNG holds one picture.")
+    with Image.open(plane.path, formats=["PNG"]) as picture:
         if picture.mode not in ("L", "I;16"):
             raise FieldError(
-                f"{path} is no grey PNG of 8 or 16 bits (Pillow calls it {picture.mode}); wanted one grey plane "
+                f"{plane.path} is no grey PNG of 8 or 16 bits (Pillow calls it {picture.mode}); wanted one grey plane "
                 "per channel. Export every channel to a file of its own."
             )
-        return np.asarray(picture)
+        return np.array(picture)  # a copy of its own: a projection writes into it
 
 
 def _from_zarr(plane: Plane) -> np.ndarray:

@@ -231,8 +231,8 @@ def _still(protocol: Protocol) -> list[str]:
     if labels or any(not one.idle for recipe in protocol.views for one in recipe.operations):
         return []
     return [
-        "all views of a cell are the same picture, and an encoder learns to look past nothing: add what is "
-        "no phenotype, such as rotate"
+        "all views of a cell are the same picture, and there is nothing that an encoder could learn to ignore: "
+        "add what is no phenotype, such as rotate"
     ]
 
 

@@ -29,7 +29,7 @@ def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
         file = folder / "environment.json"
         try:
             content = json.loads(file.read_text("utf-8"))
-            training_place(content), training_day(content)
+            training_place(content), training_day(content)  # all that a page says of it is there
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

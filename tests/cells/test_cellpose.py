@@ -118,6 +118,27 @@ def test_cells_have_the_numbers_of_their_nuclei(install, version):
         segmenter.check(["DNA"])
 
 
+@pytest.mark.parametrize(
+    ("channels", "seen"),
+    [
+        (["Actin", "GFP", "DNA"], [1, 2]),
+        (["Actin", "BF", "DNA"], [1]),
+        (["BF", "TL", "DNA"], [1, 2]),
+    ],
+)
+def test_cells_are_looked_for_in_brightfield_only_where_there_is_nothing_else(
+    install, monkeypatch, channels, seen
+):
+    install("4.0.6")
+    shown = []
+    monkeypatch.setattr(cellpose, "body_image", lambda others: shown.append(others) or others[0])
+    segmenter = CellposeSegmenter(cells=True)
+    segmenter.segment(np.full((3, 8, 8), np.array([1, 2, 3])[:, None, None]), channels)
+    assert shown[0][:, 0, 0].tolist() == seen
+    assert "bodies" in segmenter.settings()
+    assert "bodies" not in CellposeSegmenter().settings()
+
+
 def test_a_local_model_goes_by_its_bytes(install, tmp_path, monkeypatch):
     install("3.1")
     local = tmp_path / "own"

@@ -16,6 +16,11 @@ def _image(path: Path, image: np.ndarray, **options: object) -> Path:
     return path
 
 
+def _png(path: Path) -> Path:
+    Image.fromarray(np.zeros((3, 4), np.uint8)).save(path)
+    return path
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
     image = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
@@ -39,6 +44,15 @@ def test_grey_pngs_keep_dtype_and_pixels(tmp_path: Path, dtype: type) -> None:
     np.testing.assert_array_equal(field, image[None])
 
 
+def test_pngs_are_projected(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 2**16, (3, 5, 4), np.uint16)
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / f"z{number}.png")
+    for projection, expected in (("max", stack.max(0)), ("mean", stack.mean(0).round())):
+        field = read_field([f"{tmp_path}/z{{0|1|2}}.png::{projection}"])
+        np.testing.assert_array_equal(field[0], expected)
+
+
 def test_pngs_that_are_no_plane_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
@@ -56,6 +70,8 @@ def test_pngs_that_are_no_plane_are_named(tmp_path: Path) -> None:
         read_field([path])
     with pytest.raises(FieldError, match=r"b\.png is not there"):
         read_field([tmp_path / "b.png"])
+    with pytest.raises(FieldError, match="asks for page 3: a PNG holds one picture"):
+        read_field([f"{_png(tmp_path / 'c.png')}::page=3"])
 
 
 def test_channels_come_in_the_order_asked_for(pair: list[Path]) -> None:

@@ -188,6 +188,17 @@ def test_folders_that_cannot_be_looked_into_are_told(
     assert f"{folder / 'P2'} cannot be looked into (Permission denied)" in caplog.text
 
 
+def test_pngs_beside_tiffs_are_left_out_and_told(write: Write) -> None:
+    folder = _plate(write)
+    (folder / "outlines").mkdir()
+    (folder / "outlines" / "a.png").touch()
+    found = index(folder, pattern=PATTERN)
+    assert "1 PNG such as outlines/a.png left out, since there are TIFFs" in found.notes[-1]
+    assert not len(found.problems)
+    with pytest.raises(PlateError, match=r"image one\.tif[\s\S]*1 PNG such as .* left out"):
+        index(write("image one.tif", "B02_s1_w1.png", folder="stray"))
+
+
 def test_unknown_layout(write: Write) -> None:
     with pytest.raises(PlateError, match="did you mean 'pattern'"):
         index(_plate(write), layout="patern")

@@ -181,6 +181,14 @@ def test_other_tables_are_joined(tmp_path: Path) -> None:
     assert index(tmp_path, metadata=wells).fields["Metadata_Dose"].tolist() == [3, 3, 0, 0]
 
 
+def test_pictures_in_a_table_of_wells_are_no_channel_of_tiffs(tmp_path: Path) -> None:
+    microscopes.imagexpress(tmp_path, shoot())
+    rows = [{"Well": well, "Structure": f"{well}.png"} for well in ("B02", "C11")]
+    found = index(tmp_path, metadata=_table(tmp_path / "index.csv", rows))
+    assert found.notes[0].startswith("layout imagexpress")
+    assert found.channels == ("1", "2")
+
+
 def test_a_saved_index_is_no_table_of_deepprofiler(tmp_path: Path) -> None:
     microscopes.phenix(tmp_path, shoot())
     index(tmp_path).save(tmp_path / "index.csv")

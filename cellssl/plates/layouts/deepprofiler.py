@@ -4,6 +4,7 @@ Paths are relative to ``images``, which lies beside the ``metadata`` folder of t
 ``inputs/metadata/index.csv`` and ``inputs/images/…``.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,8 @@ class DeepProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise an index.csv with Metadata_Well and columns of image paths."""
-        found = [] if images.pattern else tables_of(images, _is_index, name="index.csv")
+        is_index = partial(_is_index, images=images)
+        found = [] if images.pattern else tables_of(images, is_index, name="index.csv")
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0]} lists images as DeepProfiler's index.csv does")
@@ -34,7 +36,7 @@ class DeepProfiler(Layout):
     def find(self, images: Images) -> Listing:
         """Read the table."""
         no_pattern(images, self.name)
-        found = tables_of(images, _is_index, name="index.csv")
+        found = tables_of(images, partial(_is_index, images=images), name="index.csv")
         if not found:
             raise PlateError(
                 f"{images.folder} holds no index.csv with Metadata_Well and a column of paths per "
@@ -50,20 +52,21 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
     about = describe(table, images, path)
     entries = [
         about.assign(Channel=name.replace("/", "-"), Listed=table[name].str.strip(), Page=-1)
-        for name in _channels(table)
+        for name in _channels(table, images)
     ]
     return pd.concat(entries, ignore_index=True)
 
 
-def _is_index(table: pd.DataFrame) -> bool:
-    return find_column(table, "Well") is not None and bool(_channels(table))
+def _is_index(table: pd.DataFrame, images: Images) -> bool:
+    return find_column(table, "Well") is not None and bool(_channels(table, images))
 
 
-def _channels(table: pd.DataFrame) -> list[str]:
-    """List the columns that hold paths of images."""
+def _channels(table: pd.DataFrame, images: Images) -> list[str]:
+    """List the columns that hold paths of images; PNGs of a plate of TIFFs are none."""
     others = [str(name) for name in table if not str(name).startswith(("Metadata_", "Path_"))]
-    images = readable(path for name in others for path in table[name])
-    return [name for name in others if table[name].isin(images).any()]
+    listed = (path for name in others for path in table[name])
+    usable = readable([*images.paths, *listed])
+    return [name for name in others if table[name].isin(usable).any()]
 
 
 def _roots(table: Path, folder: Path) -> list[Path]:

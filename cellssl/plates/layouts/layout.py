@@ -44,6 +44,8 @@ class Images:
         What microscopes write beside images (.xml, .mlf, .mrf, .mes, .htd), likewise.
     groups
         The outermost Zarr groups, likewise; `.` when the folder itself is one.
+    aside
+        PNGs that are left out because there are TIFFs, likewise.
     foreign
         Images of kinds that are not read (.jpg, .nd2, …), likewise.
     plate
@@ -59,6 +61,7 @@ class Images:
     tables: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     plate: str | None = None
     pattern: str | None = None
@@ -75,11 +78,21 @@ class Images:
         """That there are no images that can be read; what there is in their place."""
         text = f"{self.folder} holds no TIFF or PNG files (.tif, .tiff, .png), at any depth, and no OME-Zarr plate"
         if not self.foreign:
-            return f"{text}."
+            return f"{text}.{self.left_out}"
         mend = "unpack" if self.foreign[0].lower().endswith(".gz") else "convert"
         return (
             f"{text}, but {counted(len(self.foreign), 'image')} such as {self.foreign[0]}: {mend} them to "
             "TIFF first, one grey plane a file."
+        )
+
+    @property
+    def left_out(self) -> str:
+        """What to do about PNGs beside TIFFs, with a space before; "" where there are none."""
+        if not self.aside:
+            return ""
+        return (
+            f" {counted(len(self.aside), 'PNG')} such as {self.aside[0]} left out, since there are TIFFs: take "
+            "these out of the folder if the PNGs are the images."
         )
 
 

@@ -128,7 +128,7 @@ def _none_named(images: Images, kind: str) -> PlateError:
     shown = "\n".join(f"  {path}" for path in images.paths[:3])
     return PlateError(
         f"none of the {len(images.paths)} images in {images.folder} is named like {kind}, such "
-        f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead."
+        f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead.{images.left_out}"
     )
 
 

@@ -155,5 +155,5 @@ def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
     )
     return (
         f"--pattern '{images.pattern}' fits none of the {len(images.paths)} images in "
-        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder."
+        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder.{images.left_out}"
     )
