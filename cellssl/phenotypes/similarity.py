@@ -155,7 +155,8 @@ def similarity(
     order = _treatments(wells.wells)
     if len(order) < 2:
         raise EmbeddingError(
-            f"{', '.join(columns)} name one treatment only, {order[0]!r}: nothing to compare."
+            f"{', '.join(columns)} name{'s' * (len(columns) == 1)} one treatment only, {order[0]!r}: nothing to "
+            "compare."
         )
     index = pd.Index(order, name="treatment")
     middle = sum_up(

@@ -15,6 +15,7 @@ from cellssl.embedding import check_orientations
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
 from cellssl.phenotypes import choose_dose, choose_label, columns_there
+from cellssl.phenotypes.clustering import FEWEST
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.pipeline.stages import crop_cells, embed_cells, score_embeddings
 from cellssl.pipeline.summary import summarise
@@ -25,6 +26,7 @@ from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_la
 from cellssl.studies import plan_baselines, train
 from cellssl.studies.readiness import refuse_told
 from cellssl.training import load_checkpoint
+from cellssl.words import counted
 
 __all__ = ["RunResult", "run"]
 
@@ -158,6 +160,11 @@ def run(
         scheduler=scheduler,
     )
     cells = source if isinstance(source, Crops) else crop_cells(space, source, cut)
+    if len(cells) < FEWEST:
+        raise CellsslError(
+            f"{cells.path} holds {counted(len(cells), 'cell')}, too few for a report: clustering needs "
+            f"at least {FEWEST}"
+        )
     if model is None:
         _LOG.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
         model = train(recipe, cells, space / "model", device=device, progress=progress)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import cellssl
+from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CellsslError
 from cellssl.plates import index, simulate
 
@@ -55,6 +56,17 @@ def test_cells_found_are_kept_or_dropped_with_a_reason(result):
     dropped = fields.filter(like="dropped_").sum(axis=1)
     assert (fields["found"] == fields["kept"] + dropped).all()
     assert fields["kept"].sum() == ad.read_h5ad(result.embeddings["cellssl"]).n_obs
+
+
+def test_a_handful_of_cells_is_refused_before_the_training(result, tmp_path):
+    whole = Crops.open(result.crops)
+    rows = np.arange(5)
+    batch = CropBatch(whole.read(rows), whole.masks(rows), whole.obs.iloc[:5])
+    options = {"channels": whole.channels, "size": whole.size, "provenance": {}}
+    path = write_crops(tmp_path / "few.h5ad", [batch], **options)
+    with pytest.raises(CellsslError, match=r"holds 5 cells, too few for a report"):
+        _run(path, tmp_path / "run")
+    assert not (tmp_path / "run" / "model").exists()
 
 
 def test_again_does_nothing_anew(result, plate):
