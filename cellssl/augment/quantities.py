@@ -84,8 +84,10 @@ def _written_ends(values: Sequence[object]) -> str:
 
 
 def quoted(values: Sequence[object]) -> str:
-    """Say how names are written that YAML takes for numbers or dates, as 488 for a laser line."""
-    if any(value is None or isinstance(value, bool | list | dict) for value in values):
+    """Say how names are written that YAML takes for numbers or dates, as 488 for a laser line; "" for no names."""
+    if not values or any(
+        value in (None, "") or isinstance(value, bool | list | dict) for value in values
+    ):
         return ""
     return f"; names of digits stand in quotes: {[str(value) for value in values]!r}"
 
@@ -203,8 +205,7 @@ class Texts:
         if not isinstance(value, tuple | list):
             return f"expected a list of channel names, got {value!r}; write [{value}]"
         if not value or not all(isinstance(name, str) and name for name in value):
-            hint = quoted(value) if value and "" not in value else ""
-            return f"expected a list of channel names, got {list(value)!r}{hint}"
+            return f"expected a list of channel names, got {list(value)!r}{quoted(value)}"
         if len(set(value)) < len(value):
             return f"expected every channel once, got {list(value)!r}"
         return None

@@ -30,8 +30,7 @@ def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"expected a list of {what}{alternative}, got {value!r}; write [{value}]")
     if not value or not all(isinstance(name, str) and name for name in value):
-        hint = quoted(value) if value and "" not in value else ""
-        raise ValueError(f"expected a list of {what}, got {list(value)!r}{hint}")
+        raise ValueError(f"expected a list of {what}, got {list(value)!r}{quoted(value)}")
     return tuple(value)
 
 

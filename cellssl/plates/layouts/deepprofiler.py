@@ -4,7 +4,6 @@ Paths are relative to ``images``, which lies beside the ``metadata`` folder of t
 ``inputs/metadata/index.csv`` and ``inputs/images/…``.
 """
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -27,8 +26,7 @@ class DeepProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise an index.csv with Metadata_Well and columns of image paths."""
-        is_index = partial(_is_index, images=images)
-        found = [] if images.pattern else tables_of(images, is_index, name="index.csv")
+        found = [] if images.pattern else _indices(images)
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0]} lists images as DeepProfiler's index.csv does")
@@ -36,7 +34,7 @@ class DeepProfiler(Layout):
     def find(self, images: Images) -> Listing:
         """Read the table."""
         no_pattern(images, self.name)
-        found = tables_of(images, partial(_is_index, images=images), name="index.csv")
+        found = _indices(images)
         if not found:
             raise PlateError(
                 f"{images.folder} holds no index.csv with Metadata_Well and a column of paths per "
@@ -57,8 +55,13 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
     return pd.concat(entries, ignore_index=True)
 
 
-def _is_index(table: pd.DataFrame, images: Images) -> bool:
-    return find_column(table, "Well") is not None and bool(_channels(table, images))
+def _indices(images: Images) -> list[Path]:
+    """Find the tables that have wells and columns of image paths."""
+
+    def is_one(table: pd.DataFrame) -> bool:
+        return find_column(table, "Well") is not None and bool(_channels(table, images))
+
+    return tables_of(images, is_one, name="index.csv")
 
 
 def _channels(table: pd.DataFrame, images: Images) -> list[str]:

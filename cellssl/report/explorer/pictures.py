@@ -14,7 +14,7 @@ from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.progress import track
 from cellssl.report.explorer.table import pack
-from cellssl.report.figures.composite import UNMIXED, channel_colours
+from cellssl.report.figures.composite import UNMIXED, Colour, channel_colours
 from cellssl.report.scaling import display_scaling
 from cellssl.sampling import sample_wells
 
@@ -67,8 +67,8 @@ class Pictures:
                 f"{cells.obs_names[0]!r}. Give the crop file that the embedding was made from."
             )
         self._scaling = display_scaling(cells, crops)
-        self._colours = _choose_colours(crops.channels, colours or {})
         usual = channel_colours(crops.channels)
+        self._colours = _choose_colours(crops.channels, usual, colours or {})
         self._hidden = {name for name in usual if usual[name] == UNMIXED} - set(colours or {})
         self._step = -(-crops.size // LARGEST)
 
@@ -129,12 +129,13 @@ class Pictures:
         return texts
 
 
-def _choose_colours(channels: tuple[str, ...], wanted: Mapping[str, str]) -> dict[str, str]:
+def _choose_colours(
+    channels: tuple[str, ...], usual: Mapping[str, Colour], wanted: Mapping[str, str]
+) -> dict[str, str]:
     """Give each channel its colour as ``#rrggbb``, in the order of the pictures' planes."""
     unknown = [name for name in wanted if name not in channels]
     if unknown:
         raise CropError(f"no channel is called {unknown[0]!r}; there are {', '.join(channels)}")
-    usual = channel_colours(channels)
     colours = {
         name: "#ffffff" if usual[name] == UNMIXED else to_hex(usual[name]) for name in channels
     }

@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 
 from cellssl.channels import is_transmitted
 
-__all__ = ["UNMIXED", "channel_colours", "channel_legend", "composite", "scale_bar"]
+__all__ = ["UNMIXED", "Colour", "channel_colours", "channel_legend", "composite", "scale_bar"]
 
 Colour = tuple[float, float, float]
 # Magenta and green for two; cyan, magenta, yellow for three (Jambor et al. 2021, PLoS Biol.

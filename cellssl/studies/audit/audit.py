@@ -23,7 +23,7 @@ from cellssl.studies.audit.references import (
     reference_named,
     references_named,
 )
-from cellssl.studies.audit.standing import Moved, Standing, lost
+from cellssl.studies.audit.standing import Moved, Standing, losses
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
 
@@ -306,12 +306,11 @@ class _Findings:
         if standing.label is None:
             return
         after, names = standing.separations(moved), standing.groups.names
-        pairs = standing.visible()
-        shares = lost(standing.pairs[tuple(pairs.T)], after[tuple(pairs.T)])
-        losses: dict[str, list[float]] = {}
+        pairs, shares = losses(standing.pairs, after, standing.least)
+        of_class: dict[str, list[float]] = {}
         for (a, b), share in zip(pairs.tolist(), shares.tolist(), strict=True):
             for name in (names[a], names[b]):
-                losses.setdefault(name, []).append(share)
+                of_class.setdefault(name, []).append(share)
             self.rows["contrasts"].append(
                 {
                     **which,
@@ -325,7 +324,8 @@ class _Findings:
                 }
             )
         self.rows["classes"] += [
-            {**which, "class": name, "lost": sum(some) / len(some)} for name, some in losses.items()
+            {**which, "class": name, "lost": sum(some) / len(some)}
+            for name, some in of_class.items()
         ]
 
     def compare(self, intensity: float) -> None:

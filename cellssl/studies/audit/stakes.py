@@ -9,7 +9,7 @@ from cellssl.augment import View
 from cellssl.errors import StudyError
 from cellssl.studies.audit.cells import Case, Cells
 from cellssl.studies.audit.references import Reference
-from cellssl.studies.audit.standing import APART, lost
+from cellssl.studies.audit.standing import APART, losses
 from cellssl.studies.audit.together import Together
 
 __all__ = ["Effect", "Stakes"]
@@ -110,19 +110,18 @@ class Stakes:
         """Apply a case to the cells, and see what it takes and bridges."""
         made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
         moved = self.standing.moved(made)
-        pairs = self.standing.visible()
-        at = tuple(pairs.T)
-        shares = lost(self.standing.pairs[at], self.standing.separations(moved)[at])
-        losses = {self._named(*two): own for two, own in zip(pairs, shares.tolist(), strict=True)}
-        mean = self.standing.cost(moved)
+        after = self.standing.separations(moved)
+        pairs, shares = losses(self.standing.pairs, after, self.standing.least)
+        costs = {self._named(*two): own for two, own in zip(pairs, shares.tolist(), strict=True)}
+        mean = float(shares.mean())
         if self._watched is not None:
             others, wells = self._watched
             shown = others.moved(case, self.references, draws=draws, seed=self.seed)
-            taken = losses["what wells of a plate differ by"] = wells.cost(wells.moved(shown))
+            taken = costs["what wells of a plate differ by"] = wells.cost(wells.moved(shown))
             mean = (mean + taken) / 2
-        dearest = max(losses, key=losses.__getitem__)
+        dearest = max(costs, key=costs.__getitem__)
         bridged = [self.standing.bridged(name, moved) for name in self.nuisances]
-        return Effect(losses[dearest], mean, dearest, float(np.mean(bridged)))
+        return Effect(costs[dearest], mean, dearest, float(np.mean(bridged)))
 
     def _named(self, a: int, b: int) -> str:
         names = self.standing.groups.names

@@ -30,7 +30,7 @@ __all__ = [
     "VISIBLE",
     "Moved",
     "Standing",
-    "lost",
+    "losses",
     "share_lost",
     "visible_pairs",
 ]
@@ -144,10 +144,6 @@ class Standing:
         noise = self.noise if moved is None else self.noise + moved.noise
         return pair_separation(self.X, self.groups, noise)
 
-    def visible(self) -> NDArray[np.int64]:
-        """List the pairs that can be told apart at all: (M, 2)."""
-        return visible_pairs(self.pairs, self.least)
-
     def accuracy(self, moved: Moved | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
         return put_right(self.pairs if moved is None else self.separations(moved))
@@ -231,14 +227,21 @@ def visible_pairs(pairs: NDArray[np.float64], least: NDArray[np.float64]) -> NDA
     return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
 
 
+def losses(
+    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the visible pairs, (M, 2), and the share that each loses, (M,)."""
+    pairs = visible_pairs(before, least)
+    at = tuple(pairs.T)
+    return pairs, lost(before[at], after[at])
+
+
 def share_lost(
     before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64]
 ) -> float:
-    """Give the mean share of d' (K, K) that the visible pairs lose; NaN where none is visible."""
-    chosen = tuple(visible_pairs(before, least).T)
-    if not len(chosen[0]):
-        return float("nan")
-    return float(lost(before[chosen], after[chosen]).mean())
+    """Average the share that visible pairs lose; NaN where none is visible."""
+    _, shares = losses(before, after, least)
+    return float(shares.mean()) if len(shares) else float("nan")
 
 
 def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> NDArray[np.float64]:
