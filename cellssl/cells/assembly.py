@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cellssl.cells.tasks import Tasks
 from cellssl.columns import AREA, row_names
 from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
+from cellssl.crops.placing import StoredPixels
 from cellssl.files import atomic
 from cellssl.framing import diameter_of
 from cellssl.plates.tables import FIELD
@@ -29,7 +31,7 @@ __all__ = ["Assembly"]
 _AREAS = (AREA, "Area_Cell")
 _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")
-_PIXELS = 2**24  # of cells that are put together at a time, or a field more: 32 MB of 16 bits
+_CELLS = 4096  # that are put together at a time, or a field more
 _FIELDS = 256  # that are put together at a time, at most
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
@@ -67,7 +69,6 @@ class Assembly:
         self._channels, self._plates = tasks.job.channels, tasks.plates
         types = tasks.fields.dtypes
         self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
-        self._pixels = len(self._channels) * settings["crop_size"] ** 2  # of a cell
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
@@ -80,8 +81,10 @@ class Assembly:
         """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
 
-    def write(self, folder: CropFolder, *, shown: bool) -> None:
+    def write(self, folder: CropFolder, *, threads: int, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
+
+        The system copies the pixels from the parts at the end, in so many threads.
 
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
@@ -94,6 +97,7 @@ class Assembly:
                 size=self._settings["crop_size"],
                 provenance={name: self._settings[name] for name in _PROVENANCE},
                 masks=_MASKS[: self._objects] if self._settings["masks"] else (),
+                threads=threads,
             )
 
     def _survey(self) -> dict[int, np.ndarray]:
@@ -148,7 +152,7 @@ class Assembly:
         for number in track(numbers, "putting together", shown=shown):
             block.append(number)
             cells += int(self._facts["cut"][number])
-            if cells * self._pixels >= _PIXELS or len(block) == _FIELDS:
+            if cells >= _CELLS or len(block) == _FIELDS:
                 yield block
                 block, cells = [], 0
         if block:
@@ -168,17 +172,15 @@ class Assembly:
         return _Judged(part, reasons, np.isin(reasons.astype(str), ["", *keep]))
 
     def _batch(self, judged: Sequence[_Judged], obs: pd.DataFrame) -> CropBatch:
-        """Read the pixels and masks of the kept cells of some fields."""
-        first = judged[0].part
-        images = np.empty((len(obs), *first.shape[1:]), first.dtype)
-        streams: list[bytes | memoryview] = []
-        for field in judged:
-            masks = field.part.masks[field.kept].streams
-            start, stop = len(streams), len(streams) + len(masks)
-            field.part.read_images(field.kept, images[start:stop])
-            streams += masks
-        packed = PackedMasks(streams, first.masks.sides)
-        return CropBatch(images, packed if self._settings["masks"] else None, obs)
+        """Read the masks of the kept cells of some fields, and say where their pixels lie."""
+        sides = judged[0].part.shape[1:]
+        pieces = tuple(own.part.pixels(own.kept) for own in judged)
+        streams = [stream for own in judged for stream in compress(own.part.masks, own.kept)]
+        return CropBatch(
+            StoredPixels(pieces, sides, judged[0].part.dtype),
+            PackedMasks(streams, (self._objects, *sides[1:])) if self._settings["masks"] else None,
+            obs,
+        )
 
     def _rows(self, block: list[int], judged: Mapping[int, _Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
@@ -213,7 +215,7 @@ class Assembly:
     def _nothing(self) -> CropBatch:
         """Make the only batch of a plate without readable fields."""
         size = self._settings["crop_size"]
-        images = np.empty((0, len(self._channels), size, size), np.uint16)
+        images = StoredPixels((), (len(self._channels), size, size), np.dtype(np.uint16))
         columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
         return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
 

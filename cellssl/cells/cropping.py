@@ -138,7 +138,15 @@ def crop(
     spreading = _spreading(min(workers, len(index.fields)), scheduler)
     with locked(out):
         try:
-            return _crop(index, CropFolder(out), job, settings, spreading=spreading, shown=progress)
+            return _crop(
+                index,
+                CropFolder(out),
+                job,
+                settings,
+                spreading=spreading,
+                threads=workers,
+                shown=progress,
+            )
         except OSError as error:
             raise CropError(
                 f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
@@ -177,6 +185,7 @@ def _crop(
     settings: Mapping[str, Any],
     *,
     spreading: AbstractContextManager[Spread],
+    threads: int,
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
@@ -202,7 +211,7 @@ def _crop(
     folder.require_room(part for part in tasks.parts if part not in wrong)
     nucleus = getattr(job.segmenter, "nucleus_channel", None)
     assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
-    assembly.write(folder, shown=shown)
+    assembly.write(folder, threads=threads, shown=shown)
     folder.forget_parts()
     _check_size(job.size, job.binning, assembly.diameters)
     _check_alike(assembly.diameters)

@@ -13,6 +13,7 @@ import numpy as np
 
 from cellssl.cells.objects import FieldCells
 from cellssl.crops.packing import PackedMasks
+from cellssl.crops.placing import Piece
 from cellssl.files import atomic
 
 __all__ = ["Part", "facts_type", "is_whole", "part_name", "read_facts", "write_part"]
@@ -81,7 +82,6 @@ def write_part(path: Path, cells: FieldCells) -> None:
     arrays = {
         "facts": facts,
         "cells": table,
-        "sides": np.array(masks.sides),
         "masks": np.frombuffer(b"".join(masks.streams), np.uint8),
         "images": cells.images,
     }
@@ -132,8 +132,8 @@ class Part:
         The file.
     cells : ndarray
         (n,) rows: ``label``, ``center`` (y, x), ``areas``, ``quality`` as `FieldCells` has them.
-    masks : PackedMasks
-        Of n cells.
+    masks : list of memoryview
+        Of n cells, see `PackedMasks.streams`.
     shape, dtype : tuple, dtype
         (n, C, S, S) and the type of their pixels.
     place : int
@@ -142,7 +142,7 @@ class Part:
 
     path: Path
     cells: np.ndarray
-    masks: PackedMasks
+    masks: list[memoryview]
     shape: tuple[int, ...]
     dtype: np.dtype
     place: int
@@ -154,25 +154,15 @@ class Part:
             cells, packed = file["cells"], memoryview(file["masks"])
             ends = np.cumsum(cells["packed"]).tolist()
             streams = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-            masks = PackedMasks(streams, tuple(file["sides"].tolist()))
             start = file.zip.getinfo("images.npy").header_offset
-        return cls(path, cells, masks, *_find_pixels(path, start))
+        return cls(path, cells, streams, *_find_pixels(path, start))
 
-    def read_images(self, chosen: np.ndarray, into: np.ndarray) -> None:
-        """Read the pixels of the cells that are marked (n,) into an array of so many, and no others.
+    def pixels(self, chosen: np.ndarray) -> Piece:
+        """Say where the pixels of the cells that are marked (n,) lie.
 
-        They are read around the zip and its checksum, a third of the time: `is_whole` looks at that.
+        They can be read there around the zip and its checksum, which `is_whole` looks at.
         """
-        if into.dtype != self.dtype or not into.flags.c_contiguous:
-            raise ValueError(f"wanted a contiguous array of {self.dtype}, got one of {into.dtype}")
-        room, each = into.reshape(-1).view(np.uint8).data, into[:1].nbytes
-        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
-        with self.path.open("rb") as file:
-            for start, stop in edges.tolist():
-                file.seek(self.place + start * each)
-                part, room = room[: (stop - start) * each], room[(stop - start) * each :]
-                if file.readinto(part) < len(part):
-                    raise OSError(f"{self.path} ends within a cell")
+        return Piece(self.path, self.place, chosen)
 
 
 def _find_pixels(path: Path, start: int) -> tuple[tuple[int, ...], np.dtype, int]:

@@ -41,7 +41,7 @@ import numpy as np
 
 from cellssl.crops.packing import LEVEL, PackedMasks
 
-__all__ = ["PIXELS", "STENCILS", "create_arrays", "create_file", "create_masks", "encode"]
+__all__ = ["PIXELS", "STENCILS", "create_file", "create_masks", "create_pixels", "encode"]
 
 PIXELS = "obsm/crops"
 STENCILS = "obsm/masks"
@@ -56,20 +56,24 @@ def create_file(path: str) -> h5py.File:
     return file
 
 
-def create_arrays(
-    file: h5py.File, pixels: np.ndarray, masks: np.ndarray | PackedMasks | None
-) -> None:
-    """Add the empty, growing arrays for pixels and masks, shaped and typed as the first batch."""
-    file.create_dataset(
+def create_pixels(
+    file: h5py.File, shape: tuple[int, ...], dtype: np.dtype, *, placed: bool = False
+) -> h5py.Dataset:
+    """Add the growing array for pixels (n, C, H, W); `placed` gives each cell its bytes in the file at once."""
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    if placed:
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    dataset = file.create_dataset(
         PIXELS,
-        shape=(0, *pixels.shape[1:]),
-        maxshape=(None, *pixels.shape[1:]),
-        chunks=(1, *pixels.shape[1:]),
-        dtype=pixels.dtype,
+        shape=shape,
+        maxshape=(None, *shape[1:]),
+        chunks=(1, *shape[1:]),
+        dtype=dtype,
+        dcpl=early,
     )
-    encode(file[PIXELS], "array", "0.2.0")
-    if masks is not None:
-        create_masks(file, masks)
+    encode(dataset, "array", "0.2.0")
+    return dataset
 
 
 def create_masks(file: h5py.File, masks: np.ndarray | PackedMasks) -> None:

@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import Self
 
 import numpy as np
@@ -33,10 +32,6 @@ class PackedMasks:
     def of(cls, masks: np.ndarray) -> Self:
         """Pack masks (n, M, H, W) uint8."""
         return cls([_pack(cell) for cell in masks], masks.shape[1:])
-
-    def __getitem__(self, chosen: np.ndarray) -> "PackedMasks":
-        """Give the masks of the cells that are marked (n,)."""
-        return PackedMasks(list(compress(self.streams, chosen)), self.sides)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import h5py
 import numpy as np
 
+from cellssl.crops.placing import chunk_places
 from cellssl.errors import CropError
 
 __all__ = ["RowReader", "Rows", "read_rows", "row_numbers"]
@@ -71,13 +72,17 @@ class RowReader:
     dataset : h5py.Dataset
         (N, …) of an open file. The reader holds a handle of its own on the file: it goes on reading
         the same bytes when another file takes the name.
+    places : ndarray, optional
+        (N,) int64: where each row begins in the file, for who knows it already.
     """
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
+    def __init__(self, dataset: h5py.Dataset, places: np.ndarray | None = None) -> None:
         self._dataset = dataset
         self._bytes = int(np.prod(dataset.shape[1:])) * dataset.dtype.itemsize
         self._offsets = _block_offsets(dataset, self._bytes)
         self._chunked = self._offsets is None and _chunks_are_rows(dataset)
+        if self._chunked and places is not None:
+            self._offsets, self._chunked = places, False
         self._asked = 0
         self._finding = threading.Lock()
         self._handle = -1
@@ -108,12 +113,7 @@ class RowReader:
         with self._finding:
             if not self._chunked:
                 return
-            offsets = np.full(len(self._dataset), -1, np.int64)
-
-            def note(chunk: h5py.h5d.StoreInfo) -> None:
-                offsets[chunk.chunk_offset[0]] = chunk.byte_offset
-
-            self._dataset.id.chunk_iter(note)
+            offsets = chunk_places(self._dataset)
             if (offsets >= 0).all():
                 self._offsets = offsets
             self._chunked = False

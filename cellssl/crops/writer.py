@@ -12,10 +12,11 @@ from anndata.io import write_elem
 
 import cellssl
 from cellssl.crops.growing import GrowingTable
-from cellssl.crops.layout import PIXELS, STENCILS, create_arrays, create_file
+from cellssl.crops.layout import PIXELS, STENCILS, create_file, create_masks, create_pixels
 from cellssl.crops.packing import PackedMasks
-from cellssl.crops.percentiles import measure
-from cellssl.crops.rows import read_rows
+from cellssl.crops.percentiles import PercentileTable, measure
+from cellssl.crops.placing import StoredPixels, chunk_places, copy_pixels
+from cellssl.crops.rows import RowReader
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
 
@@ -31,15 +32,16 @@ class CropBatch:
 
     Attributes
     ----------
-    images : ndarray
-        (n, C, H, W) pixels in the source's own type.
+    images : ndarray or StoredPixels
+        (n, C, H, W) pixels in the source's own type. Those that lie in files already are copied when
+        all batches are there.
     masks : ndarray, PackedMasks or None
         (n, M, H, W) uint8: 0 background, 1 this object, 2 other objects.
     obs : DataFrame
         n rows named ``plate/well/site/label``, at least with ``Metadata_Plate``.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StoredPixels
     masks: np.ndarray | PackedMasks | None
     obs: pd.DataFrame
 
@@ -52,6 +54,7 @@ def write_crops(
     size: int,
     provenance: Mapping[str, Any],
     masks: Sequence[str] = ("nucleus",),
+    threads: int = 1,
 ) -> Path:
     """Write crops as they come; memory holds one batch, however many there are.
 
@@ -74,6 +77,8 @@ def write_crops(
         settings); None is left out.
     masks : sequence of str
         M names of the masks, where the batches have some.
+    threads : int
+        That copy stored pixels.
 
     Raises
     ------
@@ -84,29 +89,37 @@ def write_crops(
     path = Path(path)
     make_folder(path.parent)
     channels = _unique_channels(channels)
-    with atomic(path) as part, create_file(str(part)) as file:
-        obs = _append_batches(file, batches, (len(channels), size, size), masks)
-        obs.finish()
-        _check_table(obs)
-        # An empty var and an X without columns: the pixels are in obsm.
-        write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
-        write_elem(file, "X", np.empty((len(obs), 0), np.float32))
-        pixels = file[PIXELS]
-        table = measure(
-            lambda rows: read_rows(pixels, rows),
-            obs.column("Metadata_Plate"),
-            channels=len(channels),
-        )
-        about: dict[str, Any] = {
-            **provenance,
-            "channels": list(channels),
-            "crop_size": size,
-            "masks": list(masks) if STENCILS in file else [],
-            "version": cellssl.__version__,
-        }
-        stored = {**_storable(about), "percentiles": table.to_uns()}
-        write_elem(file["uns"], "cellssl", stored)
+    with atomic(path) as part:
+        with create_file(str(part)) as file:
+            obs, stored = _append_batches(file, batches, (len(channels), size, size), masks)
+            _check_table(obs)
+            # An empty var and an X without columns: the pixels are in obsm.
+            write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
+            write_elem(file, "X", np.empty((len(obs), 0), np.float32))
+            plates = obs.column("Metadata_Plate")
+            places = chunk_places(file[PIXELS]) if stored else None
+            about: dict[str, Any] = {
+                **provenance,
+                "channels": list(channels),
+                "crop_size": size,
+                "masks": list(masks) if STENCILS in file else [],
+                "version": cellssl.__version__,
+            }
+        if places is not None:
+            copy_pixels(stored, part, places, threads=threads)
+        percentiles = _measure(part, places, plates, len(channels))
+        with h5py.File(part, "r+") as file:
+            stored_about = {**_storable(about), "percentiles": percentiles.to_uns()}
+            write_elem(file["uns"], "cellssl", stored_about)
     return path
+
+
+def _measure(
+    path: Path, places: np.ndarray | None, plates: np.ndarray, channels: int
+) -> PercentileTable:
+    """Measure the percentiles of the pixels; the file is let go of afterwards."""
+    with h5py.File(path) as file:
+        return measure(RowReader(file[PIXELS], places).read, plates, channels=channels)
 
 
 def _unique_channels(channels: Sequence[str]) -> tuple[str, ...]:
@@ -121,28 +134,38 @@ def _append_batches(
     batches: Iterable[CropBatch],
     shape: tuple[int, int, int],
     masks: Sequence[str],
-) -> GrowingTable:
-    """Write pixels, masks and tables batch by batch; give the table of all cells."""
-    obs = GrowingTable(file, "obs")
+) -> tuple[GrowingTable, list[StoredPixels]]:
+    """Write tables, masks and pixels batch by batch; give the table, and the pixels to be copied."""
+    obs, stored = GrowingTable(file, "obs"), list[StoredPixels]()
+    first: CropBatch | None = None
     for batch in batches:
         _check_shape(batch, shape, masks)
-        if PIXELS not in file:
-            create_arrays(file, batch.images, batch.masks)
+        first = first or batch
+        _check_alike(batch, first)
         obs.append(batch.obs)
-        _check_type(file[PIXELS], batch.images)
-        _append(file[PIXELS], np.ascontiguousarray(batch.images))
-        if (STENCILS in file) != (batch.masks is not None):
-            raise CropError(
-                "some batches have masks and others have none: give masks to all or none"
-            )
-        if isinstance(batch.masks, PackedMasks):
-            _append(file[STENCILS], batch.masks.streams)
-        elif batch.masks is not None:
-            _check_type(file[STENCILS], batch.masks)
-            _append(file[STENCILS], PackedMasks.of(batch.masks).streams)
-    if PIXELS not in file:
+        _append_masks(file, batch.masks)
+        if isinstance(batch.images, StoredPixels):
+            stored.append(batch.images)
+        else:
+            if PIXELS not in file:
+                create_pixels(file, (0, *shape), batch.images.dtype)
+            _append(file[PIXELS], np.ascontiguousarray(batch.images))
+    if first is None:
         raise CropError("there is no cell to write: no batch of crops was given")
-    return obs
+    if stored:
+        create_pixels(file, (len(obs), *shape), stored[0].dtype, placed=True)
+    obs.finish()
+    return obs, stored
+
+
+def _append_masks(file: h5py.File, masks: np.ndarray | PackedMasks | None) -> None:
+    """Append masks as they are packed."""
+    if masks is None:
+        return
+    if STENCILS not in file:
+        create_masks(file, masks)
+    packed = masks if isinstance(masks, PackedMasks) else PackedMasks.of(masks)
+    _append(file[STENCILS], packed.streams)
 
 
 def _check_table(obs: GrowingTable) -> None:
@@ -168,12 +191,17 @@ def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[
         raise CropError(f"masks have shape {batch.masks.shape}, wanted {wanted} for {list(masks)}")
 
 
-def _check_type(dataset: h5py.Dataset, values: np.ndarray) -> None:
-    if values.dtype != dataset.dtype:
+def _check_alike(batch: CropBatch, first: CropBatch) -> None:
+    """Make sure that a batch holds what the first did."""
+    if batch.images.dtype != first.images.dtype:
         raise CropError(
-            f"{dataset.name} holds {dataset.dtype}, and a later batch is {values.dtype}; "
+            f"the first batch of crops holds {first.images.dtype}, and a later one {batch.images.dtype}; "
             "convert the images to one type first"
         )
+    if (batch.masks is None) != (first.masks is None):
+        raise CropError("some batches have masks and others have none: give masks to all or none")
+    if isinstance(batch.images, StoredPixels) != isinstance(first.images, StoredPixels):
+        raise CropError("some pixels are stored and others in memory: give all as one or the other")
 
 
 def _append(dataset: h5py.Dataset, cells: Sequence[Any] | np.ndarray) -> None:

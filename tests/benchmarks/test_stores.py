@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import zarr
 
-from cellssl.crops.layout import PIXELS, create_arrays, create_file
+from cellssl.crops.layout import PIXELS, create_file, create_pixels
 from cellssl.crops.rows import RowReader, read_rows
 
 CELLS, SHAPE = 20_000, (3, 96, 96)
@@ -60,7 +60,7 @@ class HDF5(Store):
 
     def write(self, fields):
         with create_file(str(self.path)) as file:
-            create_arrays(file, fields[0], None)
+            create_pixels(file, (0, *fields[0].shape[1:]), fields[0].dtype)
             for field in fields:
                 start = len(file[PIXELS])
                 file[PIXELS].resize(start + len(field), axis=0)

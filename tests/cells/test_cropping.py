@@ -125,7 +125,7 @@ def test_it_does_not_matter_how_many_fields_are_put_together(make_plate, tmp_pat
     index = make_plate(6, empty=(1, 4))
     Path(index.fields["Path_DNA"][3]).write_bytes(b"no image")
     at_once = run(index, tmp_path / "at once")
-    monkeypatch.setattr("cellssl.cells.assembly._PIXELS", 1)
+    monkeypatch.setattr("cellssl.cells.assembly._CELLS", 1)
     monkeypatch.setattr("cellssl.cells.assembly._FIELDS", 2)
     one_by_one = run(index, tmp_path / "one by one")
     for name in ("fields.csv", "dropped.csv"):

@@ -45,16 +45,7 @@ def test_what_is_known_of_a_field_is_read_without_its_pixels(path, cells):
 )
 def test_pixels_of_chosen_cells_alone(chosen, path, cells):
     marked = np.isin(np.arange(CELLS), list(chosen))
-    images = np.empty((len(chosen), *cells.images.shape[1:]), np.uint16)
-    Part.open(path).read_images(marked, images)
-    np.testing.assert_array_equal(images, cells.images[marked])
-
-
-def test_a_part_that_has_become_shorter_is_no_cells(path, cells):
-    part = Part.open(path)
-    with path.open("r+b") as file:
-        file.truncate(part.place + cells.images[:3].nbytes)
-    first = np.arange(CELLS) < 3
-    part.read_images(first, np.empty_like(cells.images[:3]))
-    with pytest.raises(OSError, match="ends within a cell"):
-        part.read_images(~first, np.empty_like(cells.images[3:]))
+    piece, each = Part.open(path).pixels(marked), cells.images[0].nbytes
+    starts = piece.start + each * np.flatnonzero(piece.chosen)
+    read = [piece.path.read_bytes()[start : start + each] for start in starts]
+    assert b"".join(read) == cells.images[marked].tobytes()

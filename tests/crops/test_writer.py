@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cellssl.crops import Crops, write_crops
+from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.crops.packing import PackedMasks
+from cellssl.crops.placing import StoredPixels
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import sha256
 
@@ -35,7 +36,7 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
     out = tmp_path / "crops.h5ad"
     good = batch(3)
     narrow = dataclasses.replace(batch(3, start=3), images=np.zeros((3, 2, 8, 8), np.uint8))
-    with pytest.raises(CropError, match="later batch is uint8"):
+    with pytest.raises(CropError, match="a later one uint8"):
         write(out, good, narrow)
     with pytest.raises(CropError, match="share their name"):
         write(out, good, good)
@@ -43,6 +44,9 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
         write(out, good, size=9)
     with pytest.raises(CropError, match="masks to all or none"):
         write(out, good, dataclasses.replace(batch(3, start=3), masks=None))
+    stored = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
+    with pytest.raises(CropError, match="give all as one or the other"):
+        write(out, good, CropBatch(stored, good.masks[:0], good.obs[:0]))
     with pytest.raises(CropError, match="distinct names"):
         write(out, good, channels=("DNA", "DNA"))
     with pytest.raises(CropError, match="no cell to write"):
@@ -86,7 +90,9 @@ def test_masks_may_come_packed(tmp_path, batch):
     np.testing.assert_array_equal(Crops.open(two).masks(), given.masks)
     kept = np.array([True, False, False, True, True])
     few = dataclasses.replace(given, images=given.images[kept], obs=given.obs[kept])
-    path = write(tmp_path / "c.h5ad", dataclasses.replace(few, masks=packed.masks[kept]))
+    path = write(
+        tmp_path / "c.h5ad", dataclasses.replace(few, masks=PackedMasks.of(given.masks[kept]))
+    )
     np.testing.assert_array_equal(Crops.open(path).masks(), given.masks[kept])
     with pytest.raises(CropError, match="masks have shape"):
         write(tmp_path / "d.h5ad", dataclasses.replace(few, masks=packed.masks))
