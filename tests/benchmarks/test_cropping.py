@@ -4,6 +4,7 @@ What a second worker brings is shown beside what a second core brings to two flo
 nothing. Goals are printed beside what is measured; what fails is a gross loss of speed.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -57,19 +58,28 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def many(found: PlateIndex, fields: int) -> PlateIndex:
+    """Repeat the fields of a plate as if they were other sites."""
+    rows = found.fields.iloc[np.arange(fields) % len(found.fields)].reset_index(drop=True)
+    return replace(found, fields=rows.assign(Metadata_Site=[str(i) for i in rows.index]))
+
+
+@pytest.fixture
+def sbs(data: Path) -> PlateIndex:
+    return index(
+        data / "sbs_plate",
+        pattern=r"Channel(?P<channel>\d)-\d+-(?P<row>[A-H])-(?P<column>\d+)\.tif",
+        channels={"1": "GFP", "2": "DNA"},
+    )
+
+
 @pytest.fixture(params=["sbs", "bbbc021"])
-def plate(request: pytest.FixtureRequest, data: Path) -> PlateIndex:
+def plate(request: pytest.FixtureRequest, data: Path, sbs: PlateIndex) -> PlateIndex:
     """Half of the SBS plate, or BBBC021's two fields many times, their nuclei called DNA."""
     if request.param == "sbs":
-        found = index(
-            data / "sbs_plate",
-            pattern=r"Channel(?P<channel>\d)-\d+-(?P<row>[A-H])-(?P<column>\d+)\.tif",
-            channels={"1": "GFP", "2": "DNA"},
-        )
-        return replace(found, fields=found.fields[:FIELDS])
+        return replace(sbs, fields=sbs.fields[:FIELDS])
     found = index(data / "bbbc021" / "fields", channels={"1": "DNA", "2": "Tubulin", "4": "Actin"})
-    rows = found.fields.iloc[np.arange(FIELDS // 2) % len(found.fields)].reset_index(drop=True)
-    return replace(found, fields=rows.assign(Metadata_Site=[str(i) for i in rows.index]))
+    return many(found, FIELDS // 2)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -93,3 +103,23 @@ def test_cropping_costs_little_more_than_a_watershed(plate: PlateIndex, tmp_path
         f"nothing {least / side_by_side:.2f} ×)"
     )
     assert one < 4 * least
+
+
+@pytest.mark.parametrize("fields", [96, 288, 960])
+def test_a_second_worker_nearly_halves_the_time(
+    sbs: PlateIndex, fields: int, tmp_path: Path
+) -> None:
+    """One and two workers in turn, twice: on plates of seconds their start counts, on larger ones less."""
+    plate, times = many(sbs, fields), []
+    for number in (1, 2, 2, 1):
+        out = tmp_path / f"{len(times)}"
+        with threadpool_limits(1):
+            took = seconds(lambda out=out, by=number: crop(plate, out, workers=by, progress=False))
+        times.append(took)
+        shutil.rmtree(out)
+    one, two = times[0] + times[3], times[1] + times[2]
+    print(
+        f"\n{fields} fields: one worker {times[0]:.1f} and {times[3]:.1f} s, two {times[1]:.1f} and "
+        f"{times[2]:.1f} s: {one / two:.2f} × one (goal {SECOND_WORKER})"
+    )
+    assert two < one
