@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import pandas as pd
 
 from cellssl.ahead import one_ahead
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.judging import REASONS, Usual, judge_cells, judge_field, usual_by_plate
-from cellssl.cells.parts import Part, facts_type, read_facts
+from cellssl.cells.judging import REASONS, Usual, usual_by_plate
+from cellssl.cells.parts import facts_type, read_facts
+from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks
+from cellssl.cells.trials import Judged, Trial, judge
 from cellssl.columns import AREA, row_names
 from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
@@ -34,15 +35,6 @@ _PROVENANCE = ("segmenter", "illumination", "binning")
 _CELLS = 4096  # that are put together at a time, or a field more
 _FIELDS = 256  # that are put together at a time, at most
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A finished field; why each of its n cells is no good ("" for a good one), and which are kept."""
-
-    part: Part
-    reasons: np.ndarray
-    kept: np.ndarray
 
 
 class Assembly:
@@ -81,15 +73,15 @@ class Assembly:
         """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
 
-    def write(self, folder: CropFolder, *, threads: int, shown: bool) -> None:
+    def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
 
-        The system copies the pixels from the parts at the end, in so many threads.
+        Workers judge; the system copies the pixels from the parts at the end, in as many threads.
 
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
-        with one_ahead(self._batches(folder.fields, folder.dropped, shown=shown)) as batches:
+        with one_ahead(self._batches(folder, workers, shown=shown)) as batches:
             write_crops(
                 folder.crops,
                 batches,
@@ -97,7 +89,7 @@ class Assembly:
                 size=self._settings["crop_size"],
                 provenance={name: self._settings[name] for name in _PROVENANCE},
                 masks=_MASKS[: self._objects] if self._settings["masks"] else (),
-                threads=threads,
+                threads=workers.number,
             )
 
     def _survey(self) -> dict[int, np.ndarray]:
@@ -126,15 +118,17 @@ class Assembly:
             measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
         return usual_by_plate(measured, self._channels, self._settings["nucleus"])
 
-    def _batches(self, fields: Path, dropped: Path, *, shown: bool) -> Generator[CropBatch]:
+    def _batches(
+        self, folder: CropFolder, workers: Workers, *, shown: bool
+    ) -> Generator[CropBatch]:
         """Give the kept cells of some fields at a time, and write the tables as they come.
 
         The tables are there when the last batch has been taken: before the crops, which say that all
         is done.
         """
-        with atomic(fields) as field_table, atomic(dropped) as cell_table:
+        with atomic(folder.fields) as field_table, atomic(folder.dropped) as cell_table:
             for block in self._blocks(shown=shown):
-                judged = {n: self._judge(n) for n in block if n not in self._problems}
+                judged = self._judge(block, workers)
                 _extend(field_table, self._rows(block, judged), index=False)
                 if judged:
                     obs = self._obs(judged)
@@ -158,20 +152,26 @@ class Assembly:
         if block:
             yield block
 
-    def _judge(self, number: int) -> _Judged:
-        """Judge a field, and each of its cut cells."""
-        part, facts = Part.open(self._tasks.part(number)), self._facts[number]
-        usual, keep = self._usual[self._plates[number]], self._settings["keep"]
-        areas, quality = part.cells["areas"][:, 0], part.cells["quality"]
-        whole = judge_field(areas, quality, facts["background"], facts["saturated"], usual)
-        if whole and whole not in keep:
-            reasons = np.full(len(areas), whole, dtype=object)
-        else:
-            single = judge_cells(areas, quality, usual).astype(object)
-            reasons = np.where(single == "", whole, single)
-        return _Judged(part, reasons, np.isin(reasons.astype(str), ["", *keep]))
+    def _judge(self, block: Sequence[int], workers: Workers) -> dict[int, Judged]:
+        """Judge the finished ones among some fields, and each of their cut cells."""
+        trials = [self._trial(number) for number in block if number not in self._problems]
+        judged = {
+            trial.number: judge(trial) if isinstance(own, Died) else own
+            for trial, own in workers.spread(judge, trials)
+        }
+        return dict(sorted(judged.items()))
 
-    def _batch(self, judged: Sequence[_Judged], obs: pd.DataFrame) -> CropBatch:
+    def _trial(self, number: int) -> Trial:
+        return Trial(
+            number,
+            self._tasks.part(number),
+            self._facts["background"][number],
+            self._facts["saturated"][number],
+            self._usual[self._plates[number]],
+            tuple(self._settings["keep"]),
+        )
+
+    def _batch(self, judged: Sequence[Judged], obs: pd.DataFrame) -> CropBatch:
         """Read the masks of the kept cells of some fields, and say where their pixels lie."""
         sides = judged[0].part.shape[1:]
         pieces = tuple(own.part.pixels(own.kept) for own in judged)
@@ -182,12 +182,12 @@ class Assembly:
             obs,
         )
 
-    def _rows(self, block: list[int], judged: Mapping[int, _Judged]) -> pd.DataFrame:
+    def _rows(self, block: list[int], judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
         about = self._tasks.fields.iloc[block][list(self._metadata)].reset_index(drop=True)
         return about.join(pd.DataFrame([self._row(n, judged.get(n)) for n in block]))
 
-    def _row(self, number: int, judged: _Judged | None) -> dict[str, Any]:
+    def _row(self, number: int, judged: Judged | None) -> dict[str, Any]:
         """Say what was found in a field, which of it was dropped, and what was measured."""
         facts, problem = self._facts[number], self._problems.get(number, "")
         count = len(self._channels)
@@ -219,7 +219,7 @@ class Assembly:
         columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
         return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
 
-    def _obs(self, judged: Mapping[int, _Judged]) -> pd.DataFrame:
+    def _obs(self, judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
         by = self._settings["binning"]
         fields = self._tasks.fields.iloc[list(judged)]

@@ -144,7 +144,6 @@ def crop(
                 job,
                 settings,
                 spreading=spreading,
-                threads=workers,
                 shown=progress,
             )
         except OSError as error:
@@ -155,13 +154,10 @@ def crop(
 
 
 @contextmanager
-def _spreading(workers: int, scheduler: str | None) -> Iterator[Spread]:
-    """Give what does tasks on a cluster, or on processes here, which end with the block."""
-    if scheduler is not None:
-        yield partial(spread_on, scheduler)
-        return
-    with Workers(workers) as processes:
-        yield processes.spread
+def _spreading(workers: int, scheduler: str | None) -> Iterator[tuple[Spread, Workers]]:
+    """Give what does fields, on a cluster or here, and the processes here, which end with the block."""
+    with Workers(workers) as here:
+        yield (here.spread if scheduler is None else partial(spread_on, scheduler)), here
 
 
 def _check_fields(index: PlateIndex) -> None:
@@ -184,8 +180,7 @@ def _crop(
     job: Job,
     settings: Mapping[str, Any],
     *,
-    spreading: AbstractContextManager[Spread],
-    threads: int,
+    spreading: AbstractContextManager[tuple[Spread, Workers]],
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
@@ -205,13 +200,13 @@ def _crop(
         )
     folder.begin(record)
     method = settings["illumination"]
-    with spreading as work:
+    with spreading as (work, here):
         tasks = tasks.lit(_shading(tasks, folder.illumination, method, work=work, shown=shown).maps)
         wrong = _cut_fields(tasks, work=work, shown=shown)
-    folder.require_room(part for part in tasks.parts if part not in wrong)
-    nucleus = getattr(job.segmenter, "nucleus_channel", None)
-    assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
-    assembly.write(folder, threads=threads, shown=shown)
+        folder.require_room(part for part in tasks.parts if part not in wrong)
+        nucleus = getattr(job.segmenter, "nucleus_channel", None)
+        assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
+        assembly.write(folder, here, shown=shown)
     folder.forget_parts()
     _check_size(job.size, job.binning, assembly.diameters)
     _check_alike(assembly.diameters)

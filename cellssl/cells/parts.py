@@ -132,7 +132,7 @@ class Part:
         The file.
     cells : ndarray
         (n,) rows: ``label``, ``center`` (y, x), ``areas``, ``quality`` as `FieldCells` has them.
-    masks : list of memoryview
+    masks : list of bytes
         Of n cells, see `PackedMasks.streams`.
     shape, dtype : tuple, dtype
         (n, C, S, S) and the type of their pixels.
@@ -142,7 +142,7 @@ class Part:
 
     path: Path
     cells: np.ndarray
-    masks: list[memoryview]
+    masks: list[bytes]
     shape: tuple[int, ...]
     dtype: np.dtype
     place: int
@@ -151,7 +151,7 @@ class Part:
     def open(cls, path: Path) -> Self:
         """Read all but the pixels."""
         with np.load(path, allow_pickle=False) as file:
-            cells, packed = file["cells"], memoryview(file["masks"])
+            cells, packed = file["cells"], file["masks"].tobytes()
             ends = np.cumsum(cells["packed"]).tolist()
             streams = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
             start = file.zip.getinfo("images.npy").header_offset

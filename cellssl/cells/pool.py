@@ -48,7 +48,7 @@ class Workers:
     """
 
     def __init__(self, number: int) -> None:
-        self._number = number
+        self.number = number
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Workers:
         tasks : sequence
             Picklable; each is asked for when its turn comes.
         """
-        if min(self._number, len(tasks)) <= 1:
+        if min(self.number, len(tasks)) <= 1:
             for task in tasks:
                 yield task, work(task)
             return
@@ -95,7 +95,7 @@ class Workers:
                 yield from ((tasks[number], Died()) for number in hopeless)
                 lost = [number for number in lost if deaths[number] < _CHANCES]
             else:
-                lost = yield from self._until_death(work, tasks, waiting, ahead=2 * self._number)
+                lost = yield from self._until_death(work, tasks, waiting, ahead=2 * self.number)
             if lost:
                 _LOG.warning("a worker process died; doing %d tasks again", len(lost))
             suspects.extend(lost)
@@ -111,7 +111,7 @@ class Workers:
         """Empty a queue of tasks' numbers; give back those on their way when a worker died."""
         running: dict[Future[Result], tuple[int, Task]] = {}
         pool = self._pool = self._pool or ProcessPoolExecutor(
-            self._number, mp_context=get_context("spawn"), initializer=_watch_parent
+            self.number, mp_context=get_context("spawn"), initializer=_watch_parent
         )
         try:
             while queue or running:

@@ -230,10 +230,14 @@ def test_killed_at_random_moments(make_plate, tmp_path, kills):
         process.wait()
         return len(list(out.glob("parts/[!.]*.npz")))
 
+    def some_are_done():
+        return any(out.glob("parts/[!.]*.npz"))
+
     done = []
-    for _ in range(kills - 1):
+    for _ in range(kills - 2):
         wait = random.uniform(0, 2 * 30 * 0.15 / kills)
         done.append(killed_when(lambda wait=wait: time.time() - mark.stat().st_mtime > wait))
+    done.append(killed_when(some_are_done))  # however slow the machine is
     assert any(0 < number < 30 for number in done), done
     assert killed_when(lambda: any(out.glob(".crops.h5ad.*"))) == 30
     assert not (out / "crops.h5ad").exists()
