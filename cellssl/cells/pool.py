@@ -40,6 +40,11 @@ class Workers:
         Processes; 1 works in this one. They are spawned, not forked: libraries with threads do not
         survive a fork.
 
+    Attributes
+    ----------
+    number : int
+        As given.
+
     Examples
     --------
     >>> with Workers(1) as workers:

@@ -9,7 +9,8 @@ resizable and chunked.
 random order and a chunk is always read whole. Of 4,000 cells of 3 × 96 × 96 uint16, reading 2,000
 at random took 30 µs a cell with one cell a chunk, 85 µs with 4 and 145 µs with 16; runs of
 neighbours cost the same whatever the chunk. h5py's own fancy index took 2,300 µs a cell (it joins
-selections pairwise), so rows are read run by run, and around HDF5 where they can be (`rows`).
+selections pairwise), so rows are read run by run, and around HDF5 where they can be (`rows`); `crop`
+brings pixels there around it, too (`placing`).
 
 **HDF5, not Zarr nor a bare memory-map.** 20,000 real BBBC021 cells of 3 × 96 × 96 uint16, appended
 125 at a time and read back in batches of 256 random rows (``tests/benchmarks/test_stores.py``; two
