@@ -14,7 +14,7 @@ from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.encoders import rebuild
 from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
 __all__ = ["trained"]

@@ -1,4 +1,4 @@
-"""Embeddings measured: the same cells, the same normalisation, the same draws for each."""
+"""Embeddings scored: the same cells, the same normalisation, the same draws for each."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
