@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import texts_of
+from cellssl.columns import find_column, texts_of
 from cellssl.errors import EmbeddingError
 
 __all__ = ["chosen_cells", "sample_wells"]
@@ -48,7 +48,7 @@ def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
     Raises
     ------
     EmbeddingError
-        When there is no such column, with or without ``Metadata_``, or it holds something else; or
+        When there is no such column (see `find_column`), or it holds something else; or
         when there is not one truth value for each cell.
 
     Examples
@@ -66,8 +66,8 @@ def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
                 f"wanted a truth value for each of {len(obs)} cells, got {where.shape} of {where.dtype}."
             )
         return where
-    name = where if where in obs else f"Metadata_{where}"
-    if name not in obs:
+    name = find_column(obs, where)
+    if name is None:
         there = ", ".join(map(str, obs))
         raise EmbeddingError(f"the cells have no column {where!r}; there are {there}.")
     values = obs[name]

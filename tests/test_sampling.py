@@ -51,6 +51,7 @@ def test_truth_is_read_however_it_is_written(values: list) -> None:
     obs = pd.DataFrame({"Metadata_Good": values})
     assert chosen_cells(obs, "Good").tolist() == [True, False]
     assert chosen_cells(obs, "Metadata_Good").tolist() == [True, False]
+    assert chosen_cells(obs, "good").tolist() == [True, False]  # as labels are named
 
 
 @pytest.mark.parametrize(

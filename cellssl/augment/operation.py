@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
+from cellssl.augment.masks import cover
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
-from cellssl.augment.stencils import cover
 from cellssl.errors import likely, nearest
 
 __all__ = [

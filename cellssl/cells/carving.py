@@ -21,7 +21,11 @@ __all__ = ["Foreground", "carve", "estimate_diameter"]
 _SMOOTH, _SMOOTHEST = 0.8, 2.5  # px: sigma of the first smoothing, against camera noise
 _GRAIN = 0.045  # of the light above background: more noise than that is smoothed away
 _WHITE = 2 * np.sqrt(np.pi)  # a Gaussian leaves 1 / (2 √π sigma) of white noise
+_THRESHOLD = 0.7  # of the way from the background to Li's threshold, that a pixel must reach
 _SIGNAL = 3.0  # times the noise: what is dimmer is background
+_SURROUND = (
+    0.5  # diameters: sigma of the surrounding whose mean a pixel must exceed; parts crowded nuclei
+)
 _FINE = 14  # px: nuclei are never looked at with more than twice so many pixels across
 _SETTLED = 0.95  # a round of carving is the last when it leaves that much of the diameter
 _ACROSS = 6  # a field is at least so many nuclei wide
@@ -89,9 +93,7 @@ class Foreground:
     debris: np.ndarray
 
 
-def carve(
-    image: np.ndarray, *, diameter: float | None, threshold: float, surround: float
-) -> Foreground:
+def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
     """Find the foreground of a channel and the diameter of its nuclei.
 
     Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
@@ -106,14 +108,12 @@ def carve(
         (Y, X) float32.
     diameter : float or None
         Usual diameter in pixels of the image, if known.
-    threshold, surround : float
-        See `cellssl.cells.find_nuclei`.
     """
-    view = _look(image, 1, threshold)
+    view = _look(image, 1)
     debris = find_debris(view.above, view.bright)
     if debris.any():
         image = np.where(debris, np.float32(view.background), image)
-        view = _look(image, 1, threshold)
+        view = _look(image, 1)
     # Every second pixel is enough to begin with, unless nuclei are tiny.
     rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
     size = diameter or min(rough, min(image.shape) / _ACROSS)
@@ -122,8 +122,8 @@ def carve(
     while not settled:
         factor = max(1, int(size // _FINE))
         if factor != view.factor:
-            view = _look(image, factor, threshold)
-        around = wide_gaussian(view.above, surround * size / factor + _MORE)
+            view = _look(image, factor)
+        around = wide_gaussian(view.above, _SURROUND * size / factor + _MORE)
         mask = opened(view.bright & (view.above > around))
         left = diameter or factor * estimate_diameter(mask)
         if 0 < left < _SETTLED * size:
@@ -150,7 +150,7 @@ def estimate_diameter(mask: np.ndarray) -> float:
     return 2 * _middle(radii, radii**2)
 
 
-def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
+def _look(image: np.ndarray, factor: int) -> _View:
     """Make a view; see `_View`."""
     pixels = without_hot(shrunk(image, factor))
     step = max(1, round(np.sqrt(pixels.size / _SAMPLE)))
@@ -166,8 +166,8 @@ def _look(image: np.ndarray, factor: int, threshold: float) -> _View:
         smooth = gaussian(pixels, sigma)
         cut, background = li_threshold(smooth[some])
     noise = _noise(bends[smooth[some] <= cut]) / (_WHITE * max(sigma, _SMOOTH))
-    # Logarithms are taken of it, also where a threshold of 0 meets an image without noise.
-    floor = max(threshold * (cut - background), _SIGNAL * noise, np.finfo(np.float32).tiny)
+    # Logarithms are taken of it, also where nothing is bright.
+    floor = max(_THRESHOLD * (cut - background), _SIGNAL * noise, np.finfo(np.float32).tiny)
     above = smooth - np.float32(background)
     bright = above > floor if cut > background else np.zeros(above.shape, bool)
     return _View(factor, background, above, opened(bright), floor, noise)

@@ -10,12 +10,11 @@ from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usua
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
 from cellssl.columns import AREA
 from cellssl.crops import Crops
+from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
 
 __all__ = ["check_crops", "clean_crops"]
-
-_BATCH = 256
 
 
 def check_crops(crops: Crops) -> pd.DataFrame:
@@ -86,11 +85,11 @@ def _measure(crops: Crops, plates: Mapping[str, np.ndarray]) -> np.ndarray:
     quality = np.zeros((len(crops), len(names)), np.float32)
     within = middle(crops.size)
     for rows in plates.values():
-        batches = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
-        tops = np.max([crops.read(batch).max((0, 2, 3)) for batch in batches], axis=0)
+        parts = [rows[batch] for batch in batches(len(rows))]
+        tops = np.max([crops.read(part).max((0, 2, 3)) for part in parts], axis=0)
         levels = [saturation_level(top) for top in tops]
-        for batch in batches:
-            quality[batch] = measure_cells(crops.read(batch)[..., within, within], levels)
+        for part in parts:
+            quality[part] = measure_cells(crops.read(part)[..., within, within], levels)
     for number, name in enumerate(names):
         if name in crops.obs:  # as cropping measured it, before illumination was corrected
             quality[:, number] = crops.obs[name]

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
+from cellssl.nested import dotted
 
 __all__ = ["CropFolder"]
 
@@ -131,14 +132,6 @@ class CropFolder:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name the settings that differ: `size: 64, now 96`."""
-    old, new = (dict(_flat(settings)) for settings in (before, now))
+    old, new = (dict(dotted(settings)) for settings in (before, now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "; ".join(f"{key}: {old.get(key)}, now {new.get(key)}" for key in keys)
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield above + key, value

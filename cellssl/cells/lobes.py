@@ -64,9 +64,7 @@ class _Borders:
         return cls(pair >> 32, pair & 0xFFFFFFFF, width[: len(pair)], tops[: len(pair)])
 
 
-def join_lobes(
-    basins: np.ndarray, depth: np.ndarray, light: np.ndarray, *, apart: float = 0.0
-) -> np.ndarray:
+def join_lobes(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:
     """Join basins until what remains looks like one nucleus each.
 
     Two regions are the less likely one nucleus, the deeper the valley between them (in depth and in
@@ -80,8 +78,6 @@ def join_lobes(
         (Y, X) int32: 0 background, 1 … n.
     depth, light : ndarray
         (Y, X) float32: natural logarithms of the distance to the background and of the brightness.
-    apart : float
-        Log odds above which two regions stay apart.
 
     Returns
     -------
@@ -92,16 +88,16 @@ def join_lobes(
     regions = _measure(inside, basins, depth, light)
     borders = _find_borders(inside, basins, depth, light)
     nucleus = np.arange(len(regions.sums))
-    while len(chosen := _likeliest(_log_odds(regions, borders), borders, apart)):
+    while len(chosen := _likeliest(_log_odds(regions, borders), borders)):
         regions, borders, number = _joined(regions, borders, chosen)
         nucleus = number[nucleus]
     return np.append(0, nucleus + 1)
 
 
-def _likeliest(odds: np.ndarray, borders: _Borders, apart: float) -> np.ndarray:
-    """Choose the borders (k,) with the lowest odds of all that either of their regions has."""
+def _likeliest(odds: np.ndarray, borders: _Borders) -> np.ndarray:
+    """Choose the borders (k,) with the lowest odds, below even ones, of all that either of their regions has."""
     ranked = np.argsort(odds, kind="stable")
-    ranked = ranked[: np.searchsorted(odds[ranked], apart)]
+    ranked = ranked[: np.searchsorted(odds[ranked], 0)]
     one, two = borders.one[ranked], borders.two[ranked]
     rank = np.arange(len(ranked))
     best = np.full(borders.two.max(initial=0) + 1, len(ranked))

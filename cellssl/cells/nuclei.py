@@ -16,21 +16,19 @@ __all__ = ["find_nuclei"]
 
 _TINY = 12  # px: smaller specks are noise at any magnification
 _DEPTH, _LIGHT, _WIDE = 0.02, 0.08, 0.3  # diameters: sigmas of what basins are found on
+_EDGE = 0.4  # of a nucleus' own brightness above background: there it ends
+_SMALLEST = 0.1  # of the usual area: what is smaller is no nucleus
+# Of the mean of its surrounding: an object that exceeds it by less is no nucleus; one half as large as
+# usual must exceed it twice as much, since haze has small grains.
+_CONTRAST = 0.1
+_SIGNAL = 4.0  # times the camera's noise, likewise: in an empty field all is noise
 
 
-def find_nuclei(
-    image: np.ndarray,
-    *,
-    diameter: float | None = None,
-    threshold: float = 0.7,
-    surround: float = 0.5,
-    apart: float = 0.0,
-    edge: float = 0.4,
-    smallest: float = 0.1,
-    contrast: float = 0.1,
-    signal: float = 4.0,
-) -> np.ndarray:
+def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarray:
     """Label the nuclei of one channel.
+
+    Pixels above a share of Li's minimum cross-entropy threshold [1]_ and brighter than their
+    surrounding are cut into nuclei, each of which ends at a share of its own brightness.
 
     Parameters
     ----------
@@ -38,23 +36,6 @@ def find_nuclei(
         (Y, X), any real type; nuclei bright.
     diameter : float, optional
         Usual diameter in pixels; estimated when left out.
-    threshold : float
-        Share of the way from the background to Li's minimum cross-entropy threshold [1]_ that a
-        pixel must reach.
-    surround : float
-        Sigma in diameters of the surrounding whose mean a pixel must exceed: parts crowded nuclei.
-    apart : float
-        Log odds above which touching lobes are taken for nuclei of their own; lower cuts more.
-    edge : float
-        Share of a nucleus' own brightness above background at which it ends.
-    smallest : float
-        Objects below this share of the usual area are no nuclei.
-    contrast : float
-        Objects whose mean exceeds that of their surrounding by less than this share are no nuclei;
-        one half as large as usual must exceed it twice as much, since haze has small grains.
-    signal : float
-        Objects that exceed their surrounding by less than so many times the camera's noise are no
-        nuclei: in an empty field all is noise.
 
     Returns
     -------
@@ -77,23 +58,23 @@ def find_nuclei(
     pixels = image.astype(np.float32)
     if pixels.min() == pixels.max():
         return np.zeros(image.shape, np.int32)
-    ground = carve(pixels, diameter=diameter, threshold=threshold, surround=surround)
+    ground = carve(pixels, diameter=diameter)
     if ground.diameter <= 0:
         return _with_debris(np.zeros(image.shape, np.int32), ground.debris)
     place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at
-    number = _split(ground, place, apart)
+    number = _split(ground, place)
     above, around = (image.ravel()[place] for image in (ground.view.above, ground.around))
-    number = _trim(number, above, edge)
+    number = _trim(number, above)
     factor = ground.view.factor
-    least = max(smallest * np.pi / 4 * ground.diameter**2, _TINY / factor**2)
-    good = _distinct(number, above, around, ground=ground, contrast=contrast, signal=signal)
+    least = max(_SMALLEST * np.pi / 4 * ground.diameter**2, _TINY / factor**2)
+    good = _distinct(number, above, around, ground=ground)
     good &= np.bincount(number, minlength=len(good)) >= least
     labels = np.zeros(ground.mask.shape, np.int32)
     labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
     return _with_debris(repeated(labels, factor, image.shape), ground.debris)
 
 
-def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
+def _split(ground: Foreground, place: np.ndarray) -> np.ndarray:
     """Cut touching nuclei: basins of log depth and of local log brightness, joined where lobes.
 
     Gives the numbers of the nuclei, 1 … m, of the pixels at `place`, those of the mask.
@@ -107,10 +88,10 @@ def _split(ground: Foreground, place: np.ndarray, apart: float) -> np.ndarray:
     light = gaussian(view.above, max(1.0, _LIGHT * size))
     light = np.log(np.maximum(light, np.float32(view.floor)))
     basins = find_basins(depth + light - wide_gaussian(light, _WIDE * size), ground.mask)
-    return join_lobes(basins, depth, light, apart=apart)[basins.ravel()[place]]
+    return join_lobes(basins, depth, light)[basins.ravel()[place]]
 
 
-def _trim(number: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
+def _trim(number: np.ndarray, above: np.ndarray) -> np.ndarray:
     """End each nucleus where it falls below a share of its own brightness (its upper quartile).
 
     Of n pixels: the numbers of their nuclei 1 … m, which become 0 where they end, and brightness.
@@ -122,7 +103,7 @@ def _trim(number: np.ndarray, above: np.ndarray, edge: float) -> np.ndarray:
     last = np.cumsum(np.bincount(number, minlength=1))
     first, last = last[:-1], last[1:]
     upper = value[np.minimum(first + (0.75 * (last - first)).astype(np.int64), last - 1)]
-    return number * (above > edge * np.append(np.float32(0), upper)[number])
+    return number * (above > _EDGE * np.append(np.float32(0), upper)[number])
 
 
 def _distinct(
@@ -131,14 +112,12 @@ def _distinct(
     around: np.ndarray,
     *,
     ground: Foreground,
-    contrast: float,
-    signal: float,
 ) -> np.ndarray:
     """Mark what differs from its surrounding: no grains of haze, nor of noise. (m + 1,), not 0."""
     areas, own, near = (np.bincount(number, weights) for weights in (None, above, around))
     share = np.minimum(areas / (np.pi / 4 * ground.diameter**2), 1)
-    distinct = (own - near) * share > contrast * near
-    distinct &= own - near > signal * ground.view.noise * areas
+    distinct = (own - near) * share > _CONTRAST * near
+    distinct &= own - near > _SIGNAL * ground.view.noise * areas
     distinct[:1] = False
     return distinct
 

@@ -49,7 +49,7 @@ def _cellssl(
 
 # Each registers its commands, in the order of the help.
 from cellssl.cli import pipeline, plate, crops as _crops, models  # noqa: E402, F401, I001
-from cellssl.cli import phenotypes, profiles, clusters, explorer, protocol, audit, study  # noqa: E402, F401
+from cellssl.cli import embeddings, profiles, clusters, explorer, protocol, audit, study  # noqa: E402, F401
 from cellssl.cli import ceiling, data  # noqa: E402, F401
 
 app.add_typer(plates, name="plates")

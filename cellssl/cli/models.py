@@ -86,7 +86,7 @@ def embed(
     import cellssl.phenotypes
 
     several = len(model) > 1
-    used = [_pretrained(one) for one in model] if several else [True]
+    used = [cellssl.embedding.is_pretrained(one) for one in model] if several else [True]
     if several:
         _check_several(used, head=head, network=(size, weights) != (None, None))
     embedded = [
@@ -125,10 +125,3 @@ def _check_several(pretrained: list[bool], *, head: str | None, network: bool) -
             f"--weights and --size go with one pretrained network; --model names {sum(pretrained)} of "
             "them. Embed each by itself, then `cellssl combine`."
         )
-
-
-def _pretrained(model: str) -> bool:
-    """Whether a model takes weights and a size."""
-    from cellssl.embedding import is_baseline
-
-    return is_baseline(model) and model.startswith("resnet")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import h5py
 import numpy as np
 
+from cellssl.crops.batches import batches
 from cellssl.crops.foreign import NAME, Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
@@ -18,7 +19,6 @@ from cellssl.progress import track
 
 __all__ = ["open_arrays", "write_hdf5", "write_npy"]
 
-_BATCH = 256
 _PIXELS, _MASKS = "crops", "masks"
 
 Array: TypeAlias = h5py.Dataset | np.ndarray
@@ -62,7 +62,7 @@ def write_npy(crops: Crops, out: Path, *, shown: bool = False) -> None:
         with atomic(path) as part, part.open("wb") as file:
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "shape": shape}
             np.lib.format.write_array_header_1_0(file, {**header, "fortran_order": False})
-            for rows in _blocks(len(crops), f"writing {path.name}", shown=shown):
+            for rows in track(batches(len(crops)), f"writing {path.name}", shown=shown):
                 file.write(np.ascontiguousarray(read(rows)).data)
     _write_tables(crops, out)
 
@@ -78,7 +78,7 @@ def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
             file.create_dataset(
                 _MASKS, shape, np.uint8, chunks=chunk, compression="gzip" if chunk else None
             )
-        for rows in _blocks(len(crops), f"writing {out.name}", shown=shown):
+        for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
             file[_PIXELS][rows] = crops.read(rows)
             if crops.mask_names:
                 file[_MASKS][rows] = crops.masks(rows)
@@ -107,11 +107,6 @@ def _write_tables(crops: Crops, out: Path) -> None:
     with atomic(out.with_suffix(".csv")) as part:
         named_table(crops).to_csv(part, index=False)
     Sidecar.of(crops).write(out.with_suffix(".json"))
-
-
-def _blocks(cells: int, description: str, *, shown: bool) -> Iterator[slice]:
-    starts = range(0, cells, _BATCH)
-    return (slice(at, at + _BATCH) for at in track(starts, description, shown=shown))
 
 
 def _stencil_shape(crops: Crops) -> tuple[int, int, int, int]:

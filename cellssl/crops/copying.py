@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.crops.batches import batches
 from cellssl.crops.store import Crops, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 
 __all__ = ["copy_crops"]
-
-_BATCH = 256
 
 
 def copy_crops(
@@ -41,14 +40,14 @@ def copy_crops(
     """
     kept = np.arange(len(crops)) if rows is None else rows
 
-    def batches() -> Iterator[CropBatch]:
-        for first in range(0, max(len(kept), 1), _BATCH):
-            some = kept[first : first + _BATCH]
+    def chosen() -> Iterator[CropBatch]:
+        for part in batches(max(len(kept), 1)):
+            some = kept[part]
             yield CropBatch(crops.read(some), crops.masks(some), obs.iloc[some])
 
     return write_crops(
         crop_file(out),
-        batches(),
+        chosen(),
         channels=crops.channels,
         size=crops.size,
         provenance=provenance,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.crops.arrays import open_arrays
+from cellssl.crops.batches import batches
 from cellssl.crops.deepprofiler import TABLE, open_singlecells
 from cellssl.crops.foreign import NAME, Foreign, without_names
 from cellssl.crops.scportrait import open_h5sc
@@ -21,7 +22,6 @@ from cellssl.files import sha256
 __all__ = ["import_crops"]
 
 _LOG = logging.getLogger(__name__)
-_BATCH = 256
 
 
 def import_crops(
@@ -176,8 +176,7 @@ def _check_pixels(foreign: Foreign, cells: int, channels: Sequence[str]) -> None
 
 
 def _batches(foreign: Foreign, obs: pd.DataFrame) -> Iterator[CropBatch]:
-    for start in range(0, max(len(obs), 1), _BATCH):
-        part = slice(start, start + _BATCH)
+    for part in batches(max(len(obs), 1)):
         try:
             images, masks = foreign.read(part)
         except OSError as error:
@@ -185,7 +184,7 @@ def _batches(foreign: Foreign, obs: pd.DataFrame) -> Iterator[CropBatch]:
         images = images.astype(images.dtype.newbyteorder("="), copy=False)
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):
-            row = start + int(bad[0])
+            row = part.start + int(bad[0])
             raise CropError(
                 f"{foreign.path}: the crop in row {row} (the first is 0; cell {obs.index[row]!r}) "
                 "holds NaN or infinite values, wanted finite numbers: mend it, or leave it out of "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import alike_names
+from cellssl.crops.batches import batches
 from cellssl.crops.foreign import described
 from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
@@ -20,7 +21,6 @@ from cellssl.words import listed
 __all__ = ["join_crops"]
 
 _LOG = logging.getLogger(__name__)
-_BATCH = 256
 
 
 def join_crops(
@@ -181,11 +181,7 @@ def _tell_alike_names(opened: Sequence[Crops]) -> None:
 def _batches(
     opened: Sequence[Crops], channels: Sequence[str], masks: Sequence[str], *, shown: bool
 ) -> Iterator[CropBatch]:
-    blocks = [
-        (crops, np.arange(at, min(at + _BATCH, len(crops))))
-        for crops in opened
-        for at in range(0, max(len(crops), 1), _BATCH)
-    ]
+    blocks = [(crops, rows) for crops in opened for rows in batches(max(len(crops), 1))]
     for crops, rows in track(blocks, "joining", shown=shown):
         images = crops.read(rows)[:, channel_numbers(channels, crops.channels, owner=crops.path)]
         stencils = crops.masks(rows) if masks else None

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.columns import find_column
+from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops
 from cellssl.crops.foreign import described
 from cellssl.crops.store import Crops
@@ -14,7 +15,6 @@ from cellssl.errors import CropError
 
 __all__ = ["class_names", "label_crops", "total_intensity"]
 
-_BATCH = 256
 _BACKGROUND = 10  # percentile of a crop's own grey values
 
 
@@ -105,8 +105,7 @@ def total_intensity(crops: Crops, channel: str) -> NDArray[np.float64]:
     """
     number = crops.channels.index(channel)
     totals = np.zeros(len(crops))
-    for first in range(0, len(crops), _BATCH):
-        rows = np.arange(first, min(first + _BATCH, len(crops)))
+    for rows in batches(len(crops)):
         pixels = crops.read(rows)[:, number].astype(np.float64)  # (n, H, W)
         light = pixels - np.percentile(pixels, _BACKGROUND, axis=(1, 2), keepdims=True)
         masks = crops.masks(rows)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 
+from cellssl.crops.batches import batches
 from cellssl.crops.percentiles import PercentileTable, measure
 from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import Crops, channel_numbers
@@ -25,7 +26,6 @@ _FEW = 200  # cells a plate: with fewer, a plate's percentiles follow its treatm
 _WHOLE = "global"
 _STEEPNESS = 100.0  # of the log transform: grey values below 1 % of the range stay nearly linear
 _TINY = 1e-6
-_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -266,10 +266,10 @@ def _cell_bounds(
     """Percentiles of each cell's own pixels, block by block."""
     columns = channel_numbers(channels, crops.channels, owner=crops.path)
     bounds = np.empty((2, len(rows), len(columns)), np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        pixels = crops.read(rows[start : start + _BLOCK])[:, columns]
+    for batch in batches(len(rows)):
+        pixels = crops.read(rows[batch])[:, columns]
         flat = pixels.reshape(len(pixels), len(columns), -1)
-        bounds[:, start : start + _BLOCK] = np.percentile(flat, percentiles, axis=2)
+        bounds[:, batch] = np.percentile(flat, percentiles, axis=2)
     return bounds[0], bounds[1]
 
 

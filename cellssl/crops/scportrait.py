@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem, write_elem
 
+from cellssl.crops.batches import batches
 from cellssl.crops.foreign import NAME, Foreign, Images, named_table
 from cellssl.crops.layout import STENCILS, create_file, create_masks
 from cellssl.crops.store import Crops
@@ -30,7 +31,6 @@ __all__ = ["open_h5sc", "write_h5sc"]
 _LOG = logging.getLogger(__name__)
 _IMAGES, _ABOUT, _OURS = "obsm/single_cell_images", "uns/single_cell_images", "uns/cellssl"
 _ID = "scportrait_cell_id"
-_BATCH = 256
 _MASK, _IMAGE = "mask", "image_channel"
 
 
@@ -59,8 +59,7 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
         if masks:
             create_masks(file, np.empty((0, masks, *shape[2:]), np.uint8))
             file[STENCILS].resize(len(crops), axis=0)
-        for start in track(range(0, len(crops), _BATCH), f"writing {out.name}", shown=shown):
-            rows = slice(start, start + _BATCH)
+        for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
             pixels, stencils = crops.read(rows), crops.masks(rows)
             halves = _halved(pixels, divisors)
             off = np.abs(_restored(halves, divisors, dtype).astype(np.float64) - pixels)
@@ -88,8 +87,8 @@ def _say_what_is_lost(out: Path, rounded: int, pixels: int, worst: float) -> Non
 def _divisors(crops: Crops) -> np.ndarray:
     """Give for each channel the power of two that brings it into [0, 1]: (C,) float64."""
     highest = np.zeros(len(crops.channels))
-    for start in range(0, len(crops), _BATCH):
-        pixels = crops.read(slice(start, start + _BATCH)).swapaxes(0, 1)
+    for rows in batches(len(crops)):
+        pixels = crops.read(rows).swapaxes(0, 1)
         flat = pixels.reshape(len(pixels), -1).astype(np.float64)
         highest = np.maximum(highest, np.abs(flat).max(axis=1))
     # frexp: x = m 2^e with m < 1, so that 2^e is above x.

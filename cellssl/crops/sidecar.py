@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cellssl.crops.foreign import NAME, described
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import atomic
+from cellssl.nested import plain
 
 __all__ = ["Sidecar"]
 
@@ -42,7 +42,7 @@ class Sidecar:
     def of(cls, crops: Crops) -> "Sidecar":
         """Describe a crop file."""
         columns = {str(name): str(dtype) for name, dtype in crops.obs.dtypes.items()}
-        return cls(crops.channels, crops.mask_names, columns, _plain(described(crops)))
+        return cls(crops.channels, crops.mask_names, columns, plain(described(crops)))
 
     @classmethod
     def read(cls, path: Path) -> "Sidecar | None":
@@ -95,16 +95,3 @@ def _typed(texts: pd.Series, dtype: Any) -> pd.Series:
     if dtype.startswith("float"):
         return texts.where(texts != "", "nan").astype(dtype)
     return texts.astype(object).where(texts != "", pd.NA).astype(dtype)
-
-
-def _plain(value: Any) -> Any:
-    """Turn what ``uns`` holds into what JSON holds."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(entry) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, bytes):
-        return value.decode()
-    return value

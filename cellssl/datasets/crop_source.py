@@ -85,7 +85,7 @@ class CropSource:
         if masks and not crops.mask_names:
             raise CropError(f"{crops.path} has no masks; cut the cells anew with masks")
         self._masked = masks
-        self._stencils: Tensor | None = None
+        self._masks: Tensor | None = None
         self._pixels = self._load(memory_limit)
 
     def __len__(self) -> int:
@@ -149,8 +149,8 @@ class CropSource:
         """Take the masks of cells at positions `index` (B,): (B, M, size, size) uint8, or None."""
         if not self._masked:
             return None
-        if self._stencils is not None:
-            return self._stencils.index_select(0, index)
+        if self._masks is not None:
+            return self._masks.index_select(0, index)
         read = self.read_masks(index.cpu())
         return None if read is None else read.to(self.device)
 
@@ -160,8 +160,8 @@ class CropSource:
         self._high = self._high.to(device)
         if self._pixels is not None:
             self._pixels = self._pixels.to(device)
-        if self._stencils is not None:
-            self._stencils = self._stencils.to(device)
+        if self._masks is not None:
+            self._masks = self._masks.to(device)
         return self
 
     def _load(self, memory_limit: int) -> Tensor | None:
@@ -179,7 +179,7 @@ class CropSource:
             )
             return None
         if self._masked:
-            self._stencils = torch.from_numpy(self._crops.masks(self._rows))
+            self._masks = torch.from_numpy(self._crops.masks(self._rows))
         pixels = np.empty(shape, self._signed)
         for start in range(0, len(self), _BLOCK):
             rows = self._rows[start : start + _BLOCK]

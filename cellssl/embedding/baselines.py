@@ -15,6 +15,7 @@ __all__ = [
     "STATISTICS",
     "baseline_names",
     "is_baseline",
+    "is_pretrained",
     "preprocess",
     "pretrained",
     "random",
@@ -34,6 +35,11 @@ def baseline_names() -> tuple[str, ...]:
 def is_baseline(model: str | Path) -> bool:
     """Tell a baseline's name (``random:vgg13_bn`` too) from the path of a run or checkpoint."""
     return isinstance(model, str) and (model in baseline_names() or model.startswith(f"{RANDOM}:"))
+
+
+def is_pretrained(model: str | Path) -> bool:
+    """Tell the name of a network that was trained on photographs: it takes weights and a size."""
+    return model in PRETRAINED
 
 
 def preprocess(

@@ -14,7 +14,7 @@ from cellssl.embedding.extractor import Extractor, Preprocessing, check_fit
 from cellssl.encoders import rebuild
 from cellssl.errors import ModelError, nearest
 from cellssl.files import sha256
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
 __all__ = ["trained"]
@@ -43,20 +43,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
     CropError
         When the crops lack a channel or are too small.
     """
-    if not path.exists():
-        names = baseline_names()
-        raise ModelError(
-            f"{path} is neither a run folder or checkpoint nor a model's name"
-            f"{nearest(path, names, listed=True) or '.'} Names: {', '.join(names)}."
-        )
-    saved = load_checkpoint(path)
-    file = checkpoint_file(path)
-    missing = [key for key in NEEDED if key not in saved]
-    if missing:
-        raise ModelError(
-            f"{file} does not say how crops were scaled and cut: it lacks {', '.join(missing)}. "
-            "Cells can be embedded by encoders that were trained on crops."
-        )
+    saved, file = _read(path)
     encoder = rebuild(saved["encoder"])
     load_state(encoder, saved["encoder_state"], source=str(file))
     network: nn.Module = encoder
@@ -87,6 +74,24 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             **_provenance(saved),
         },
     )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Path]:
+    """Read a checkpoint that knows how crops were scaled and cut; name its file."""
+    if not path.exists():
+        names = baseline_names()
+        raise ModelError(
+            f"{path} is neither a run folder or checkpoint nor a model's name"
+            f"{nearest(path, names, listed=True) or '.'} Names: {', '.join(names)}."
+        )
+    saved, file = load_checkpoint(path), checkpoint_file(path)
+    missing = [key for key in NEEDED if key not in saved]
+    if missing:
+        raise ModelError(
+            f"{file} does not say how crops were scaled and cut: it lacks {', '.join(missing)}. "
+            "Cells can be embedded by encoders that were trained on crops."
+        )
+    return saved, file
 
 
 def _provenance(saved: Mapping[str, Any]) -> dict[str, Any]:

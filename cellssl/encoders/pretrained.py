@@ -33,7 +33,7 @@ from cellssl.encoders.encoder import Encoder
 from cellssl.encoders.weights import published_weights, read_weights
 from cellssl.errors import ModelError
 from cellssl.files import sha256
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 
 __all__ = ["Mapping", "PretrainedEncoder", "load_pretrained"]
 

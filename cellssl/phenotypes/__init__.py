@@ -12,7 +12,6 @@ from cellssl.phenotypes.factors import fit_factors
 from cellssl.phenotypes.labels import choose_label, columns_there, require_label, usual_label
 from cellssl.phenotypes.measurement import Measurement
 from cellssl.phenotypes.measurements import Measurements, read_scores, seed_means
-from cellssl.phenotypes.measuring import measure_embeddings
 from cellssl.phenotypes.metrics import METRICS
 from cellssl.phenotypes.normalisation import (
     NORMALISATIONS,
@@ -21,6 +20,7 @@ from cellssl.phenotypes.normalisation import (
 )
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.reading import read_embedding
+from cellssl.phenotypes.scoring import measure_embeddings
 from cellssl.phenotypes.similarity import Similarity, similarity
 from cellssl.phenotypes.splits import held_out
 from cellssl.phenotypes.stability import choose_resolution, scan_resolutions

@@ -84,7 +84,9 @@ def dose_positions(
     EmbeddingError
         When a column, or the negative control, is missing, or of this alone no plate has two wells.
     """
-    kind = text_values(column(cells.obs, control, purpose="the controls"), control)
+    given = column(cells.obs, control, purpose="the controls")
+    control = str(given.name)
+    kind = text_values(given, control)
     wells = well_names(cells.obs)
     if wells is None:
         raise EmbeddingError(

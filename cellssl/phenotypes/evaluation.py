@@ -1,11 +1,11 @@
-"""Embeddings scored, as one tidy table."""
+"""`evaluate`: embeddings scored in one call, given back and saved as one tidy table."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cellssl.phenotypes.measuring import MOST_CELLS, Embeddings, measure_embeddings
+from cellssl.phenotypes.scoring import MOST_CELLS, Embeddings, measure_embeddings
 
 __all__ = ["evaluate"]
 

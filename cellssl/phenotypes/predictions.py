@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.measurements import Measurements
-from cellssl.phenotypes.measuring import measurement
 from cellssl.phenotypes.metrics import Score, class_confusions
+from cellssl.phenotypes.scoring import measurement
 from cellssl.phenotypes.tasks import Task
 from cellssl.scores import ami, balanced_accuracy_of
 

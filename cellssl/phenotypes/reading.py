@@ -48,33 +48,35 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     path = Path(embedding)
     if not path.exists():
         raise EmbeddingError(f"{path} does not exist: make it with `cellssl embed`.")
-    kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
-    if path.is_dir() and kind != "zarr" and not is_profile_folder(path):
-        raise EmbeddingError(_no_embedding(path))
-    if kind in ("h5ad", "zarr"):
-        cells = from_mantispy(_read_anndata(path, kind))
-    elif kind in ("csv", "parquet"):
-        table, record = read_profile_table(path, kind)
-        cells = from_table(table, record, path)
-        if not cells.n_vars:
-            raise EmbeddingError(no_features(str(path)))
-    elif is_profile_folder(path):
-        cells = read_profile_folder(path)
-    else:
-        raise EmbeddingError(
-            f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
-        )
-    stem = path.parent.name if path.stem == "embedding" else path.name.split(".")[0]
+    cells = _read_kind(path, path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1])
     record = cells.uns.get("cellssl", {})
     if not isinstance(record, Mapping):
         raise EmbeddingError(
             f'{path}: uns["cellssl"] holds {record!r:.60}, wanted keys and values as `cellssl embed` '
             "writes them: remove it."
         )
-    provenance = dict(record)
-    provenance.setdefault("name", stem)
-    cells.uns["cellssl"] = provenance
+    stem = path.parent.name if path.stem == "embedding" else path.name.split(".")[0]
+    cells.uns["cellssl"] = {"name": stem, **record}
     return _with_cells(cells, str(path))
+
+
+def _read_kind(path: Path, kind: str) -> ad.AnnData:
+    """Read a file or folder by its ending."""
+    if is_profile_folder(path):
+        return read_profile_folder(path)
+    if path.is_dir() and kind != "zarr":
+        raise EmbeddingError(_no_embedding(path))
+    if kind in ("h5ad", "zarr"):
+        return from_mantispy(_read_anndata(path, kind))
+    if kind not in ("csv", "parquet"):
+        raise EmbeddingError(
+            f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
+        )
+    table, record = read_profile_table(path, kind)
+    cells = from_table(table, record, path)
+    if not cells.n_vars:
+        raise EmbeddingError(no_features(str(path)))
+    return cells
 
 
 def _with_cells(cells: ad.AnnData, name: str) -> ad.AnnData:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import TEXTS, is_text
+from cellssl.nested import plain
 
 __all__ = ["CELL", "Record"]
 
@@ -44,10 +45,10 @@ class Record:
         """Describe an embedding whose columns are written under other names: file → own name."""
         described = {name: _describe(cells.obs[own], own) for name, own in obs.items()}
         var = {
-            str(name): {"values": _plain(list(cells.var[name])), **_describe(cells.var[name], name)}
+            str(name): {"values": plain(list(cells.var[name])), **_describe(cells.var[name], name)}
             for name in cells.var.columns
         }
-        return cls(described, dict(features), var, _plain(dict(cells.uns.get("cellssl", {}))))
+        return cls(described, dict(features), var, plain(dict(cells.uns.get("cellssl", {}))))
 
     def to_json(self) -> str:
         """Write it as one line."""
@@ -86,7 +87,7 @@ def _describe(column: pd.Series, own: str) -> dict[str, Any]:
     """Say a column's name, type and, of texts, where there is none."""
     about: dict[str, Any] = {"name": own, "type": str(column.dtype), "missing": []}
     if isinstance(column.dtype, pd.CategoricalDtype):
-        about["categories"] = _plain(list(column.cat.categories))
+        about["categories"] = plain(list(column.cat.categories))
         about["ordered"] = bool(column.cat.ordered)
     elif is_text(column):
         about["missing"] = [str(name) for name in column.index[column.isna()]]
@@ -121,19 +122,6 @@ def _typed(values: pd.Series, kind: str) -> pd.Series:
     if kind.startswith(("int", "uint")):
         return values.astype(dtype)
     return values.where(values != "", None).astype("string").astype(dtype)
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy's values into JSON's."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
 def _arrays(value: Any) -> Any:

@@ -147,7 +147,7 @@ def similarity(
     """
     adata = read_embedding(adata)
     if control not in (None, CONTROL):  # the usual one may be missing: nothing is a control then
-        column(adata.obs, control, purpose="the negative controls")
+        control = str(column(adata.obs, control, purpose="the negative controls").name)
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)

@@ -133,17 +133,17 @@ def run(
     """
     if sample < 1:
         raise CellsslError(f"scores need cells: got sample={sample}")
-    recipe = _choose_recipe(protocol, model, changes)
+    chosen = _choose_protocol(protocol, model, changes)
     check_orientations(orientations)
     planned = list(
-        plan_baselines(baselines, recipe, sample=sample, orientations=orientations, device=device)
+        plan_baselines(baselines, chosen, sample=sample, orientations=orientations, device=device)
     )
     segmenter = segmenter or ThresholdSegmenter()
-    size = crop_size or stored_size(recipe.crop.size)
+    size = crop_size or stored_size(chosen.crop.size)
     source = _open(plate)
     # Mistakes show now, not after hours.
-    label, dose = _check(source, recipe, size, label, dose, segmenter)
-    _refuse_used(source, recipe, model, label, held_out=held_out)
+    label, dose = _check(source, chosen, size, label, dose, segmenter)
+    _refuse_used(source, chosen, model, label, held_out=held_out)
 
     space = Workspace(make_folder(out), device, progress)
     if redo is not None:
@@ -166,8 +166,8 @@ def run(
             f"at least {FEWEST}"
         )
     if model is None:
-        _LOG.info("train: %s, %d epochs", recipe.name, recipe.training.epochs)
-        model = train(recipe, cells, space / "model", device=device, progress=progress)
+        _LOG.info("train: %s, %d epochs", chosen.name, chosen.training.epochs)
+        model = train(chosen, cells, space / "model", device=device, progress=progress)
     model = Path(model)
     embeddings, absent = embed_cells(
         space, cells.path, model, planned, orientations=orientations, download=download
@@ -178,7 +178,7 @@ def run(
         source if isinstance(source, PlateIndex) else None,
         cells,
         model,
-        recipe,
+        chosen,
         embeddings["cellssl"],
         scores,
         segmenter,
@@ -189,7 +189,7 @@ def run(
     return RunResult(report, cells.path, model, embeddings, scores)
 
 
-def _choose_recipe(
+def _choose_protocol(
     protocol: Protocol | str | Path | None,
     model: str | Path | None,
     changes: Mapping[str, Any] | None,
@@ -223,7 +223,7 @@ def _open(plate: PlateIndex | str | Path) -> PlateIndex | Crops:
 
 def _check(
     source: PlateIndex | Crops,
-    recipe: Protocol,
+    protocol: Protocol,
     size: int,
     label: str | None,
     dose: str | None,
@@ -234,7 +234,7 @@ def _check(
     # A segmenter that does not say whether it finds whole cells too may.
     to_come = ("nucleus", "cell") if getattr(segmenter, "cells", True) else ("nucleus",)
     require_fit(
-        recipe,
+        protocol,
         channels=source.channels,
         stored_size=source.size if isinstance(source, Crops) else size,
         masks=source.mask_names if isinstance(source, Crops) else to_come,
@@ -251,7 +251,7 @@ def _check(
 
 def _refuse_used(
     source: PlateIndex | Crops,
-    recipe: Protocol,
+    protocol: Protocol,
     model: str | Path | None,
     label: str | None,
     *,
@@ -260,14 +260,14 @@ def _refuse_used(
     """Make sure that something is left to score whose labels training does not use, or has not."""
     table = source.obs if isinstance(source, Crops) else source.fields
     if model is None:
-        refuse_told([recipe])
+        refuse_told([protocol])
     # A trained model has used those of the plates that it was trained on, not of these.
     trained = None if model is None else load_checkpoint(model)
-    weak = recipe.weak if trained is None else trained.get("weak", recipe.weak)
+    weak = protocol.weak if trained is None else trained.get("weak", protocol.weak)
     if label is None or not weak:
         return
-    labels = used_labels(recipe, table) if trained is None else trained.get("labels_used", {})
-    used = {recipe.name: UsedLabels.of(labels)}
+    labels = used_labels(protocol, table) if trained is None else trained.get("labels_used", {})
+    used = {protocol.name: UsedLabels.of(labels)}
     fair = fair_cells(table, label, used)
     if not (held_out and fair.any()):
         refuse_leaks(table, label, used)

@@ -41,7 +41,7 @@ def summarise(
     index: PlateIndex | None,
     crops: Crops,
     model: Path,
-    recipe: Protocol,
+    protocol: Protocol,
     embedding: Path,
     scores: pd.DataFrame,
     segmenter: Segmenter,
@@ -52,8 +52,8 @@ def summarise(
 ) -> Path:
     """Cluster the cells, ask which treatments look alike, and write ``report.html`` and ``explorer.html``."""
     report = space / "report.html"
-    fields, metrics = crops.path.parent / "fields.csv", model / "metrics.csv"
-    light = crops.path.parent / "illumination.npz"
+    fields, light = (crops.path.parent / name for name in ("fields.csv", "illumination.npz"))
+    metrics = model / "metrics.csv"
     channels = () if index is None else tuple(index.channels)
     job = Job(segmenter, channels, crops.size, masks=False, binning=binning)
     shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
@@ -80,7 +80,7 @@ def summarise(
             crops=crops,
             fields=pd.read_csv(fields) if index is not None else None,
             index=index,
-            protocol=recipe,
+            protocol=protocol,
             metrics=metrics if metrics.exists() else None,
             overlays=[] if index is None else _outline(index, job, shading, label),
             illumination=shading.maps,
@@ -100,7 +100,7 @@ def summarise(
         "illumination": fingerprint(light),
         "metrics": fingerprint(metrics),
         "problems": "" if index is None else index.problems.to_csv(),
-        "protocol": recipe.to_dict(),
+        "protocol": protocol.to_dict(),
         "question": {"label": label, "dose": dose},
         "version": cellssl.__version__,
     }

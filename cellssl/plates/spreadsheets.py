@@ -41,6 +41,23 @@ def read_spreadsheet(
         When the file is missing, is not a table, or has no rows unless it may be `empty`.
     """
     path = Path(path)
+    table, text, separator = _parted(path, rows)
+    names = [str(name).strip() for name in table.columns]
+    if not isinstance(table.index, pd.RangeIndex):
+        table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
+        table = table.iloc[:, : len(names)]
+    table.columns = names
+    # `taxol ` is no other compound
+    table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
+    if separator != "," and len(table):
+        table = table.apply(_with_points)
+    if table.empty and rows != 0 and not empty:
+        raise PlateError(f"{path} has no rows.")
+    return table
+
+
+def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
+    """Read the columns as they are written; give the whole text and the separator, too."""
     try:
         text, encoding = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
         if encoding == "cp1252" and rows is None:  # a first look need not say it too
@@ -61,24 +78,13 @@ def read_spreadsheet(
             skipinitialspace=True,
             nrows=rows,
         )
+        return table, text, separator
     except PlateError:
         raise
     except FileNotFoundError as error:
         raise PlateError(f"there is no metadata file {path}.") from error
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
-    names = [str(name).strip() for name in table.columns]
-    if not isinstance(table.index, pd.RangeIndex):
-        table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
-        table = table.iloc[:, : len(names)]
-    table.columns = names
-    # `taxol ` is no other compound
-    table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
-    if separator != "," and len(table):
-        table = table.apply(_with_points)
-    if table.empty and rows != 0 and not empty:
-        raise PlateError(f"{path} has no rows.")
-    return table
 
 
 def _decoded(raw: bytes, path: Path) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cellssl.augment import Operation, operation_named
+from cellssl.nested import dotted
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.describing import amplitude, value_text
 from cellssl.protocols.protocol import Protocol, ViewRecipe
@@ -61,7 +62,7 @@ def _flat(protocol: Protocol) -> dict[str, Any]:
         del values[key]
     values["positives"] = protocol.positives.model_dump(mode="json")
     values["groups"] = {name: _edits(edits) for name, edits in protocol.groups.items()}
-    return dict(_dotted(values))
+    return dict(dotted(values))
 
 
 def _edits(edits: Mapping[str, Any]) -> Mapping[str, Any] | str:
@@ -71,15 +72,6 @@ def _edits(edits: Mapping[str, Any]) -> Mapping[str, Any] | str:
     added = [next(iter(item.items())) for item in edits["add"]]
     written = [f"{name} {_whole(operation_named(name)(**(keys or {})))}" for name, keys in added]
     return {**edits, "add": written}
-
-
-def _dotted(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk over nested mappings."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{start}{key}.")
-        else:
-            yield start + key, value
 
 
 def _row(what: str, first: Any, second: Any, rule: Any = None) -> Iterator[_Row]:

@@ -1,6 +1,6 @@
 """Plain values → `Protocol`: everything that is wrong is found at once, each with its place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -142,17 +142,22 @@ def _sizes(protocol: Protocol, note: Note) -> None:
 
 def _channels(protocol: Protocol, views: list[Any], note: Note) -> None:
     """Make sure that operations name channels of the protocol only."""
+    for place, channels in _named_channels(protocol, views):
+        if protocol.channels == "any":
+            note(place, "an operation can name channels only where the protocol lists its own")
+            continue
+        for channel in channels:
+            if channel not in protocol.channels:
+                near = nearest(channel, protocol.channels)
+                note(place, f"channel {channel!r} is not one of the protocol's{near}")
+
+
+def _named_channels(
+    protocol: Protocol, views: list[Any]
+) -> Iterator[tuple[Place, tuple[str, ...]]]:
+    """Give the channels that operations name, and where they do."""
     for index, recipe in enumerate(protocol.views):
         inner: Place = ("operations",) if isinstance(views[index], Mapping) else ()
         for number, operation in enumerate(recipe.operations):
             for key, channels in operation.named_channels().items():
-                place = ("views", index, *inner, number, operation.name, key)
-                for channel in channels if protocol.channels != "any" else ():
-                    if channel not in protocol.channels:
-                        near = nearest(channel, protocol.channels)
-                        note(place, f"channel {channel!r} is not one of the protocol's{near}")
-                if protocol.channels == "any":
-                    note(
-                        place,
-                        "an operation can name channels only where the protocol lists its own",
-                    )
+                yield ("views", index, *inner, number, operation.name, key), channels

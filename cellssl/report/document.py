@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import cellssl
+from cellssl.columns import find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex
@@ -104,7 +105,7 @@ def write_report(
     CellsslError
         When the file cannot be written.
     """
-    column = _column(embedding.obs, label)
+    column = label and (find_column(embedding.obs, label) or label)
     parts: dict[str, Callable[[], Section | None]] = {
         "Look-alikes": lambda: answer_section(similarity),
         "Further": lambda: _more(figures),
@@ -125,12 +126,6 @@ def write_report(
         sections=[section for section in drawn if section is not None],
         footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
     )
-
-
-def _column(obs: pd.DataFrame, label: str | None) -> str | None:
-    """Name the label's column: ``MOA`` may stand for ``Metadata_MOA``."""
-    full = f"Metadata_{label}"
-    return full if label not in obs.columns and full in obs.columns else label
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

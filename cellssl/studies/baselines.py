@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cellssl.embedding import baseline_names, embed, is_baseline
+from cellssl.embedding import baseline_names, embed, is_baseline, is_pretrained
 from cellssl.errors import ModelError, nearest
 from cellssl.protocols import Protocol
 from cellssl.studies.experiment import scaling_rule
@@ -58,7 +58,7 @@ class Baseline:
     @property
     def pretrained(self) -> bool:
         """Whether it has weights."""
-        return self.model.startswith("resnet")
+        return is_pretrained(self.model)
 
     @property
     def drawn(self) -> bool:
@@ -145,7 +145,7 @@ def plan_baselines(
             near = nearest(model, baseline_names(), listed=True) or "."
             known = ", ".join(baseline_names())
             raise ModelError(f"no baseline is called {model!r}{near} There are: {known}.")
-        pretrained = model.startswith("resnet")
+        pretrained = is_pretrained(model)
         if weights is not None and not pretrained:
             raise ModelError(f"{model} has no weights to load, but was given {weights}")
         yield Baseline(model, weights, like, pixels if pretrained else None, sample, orientations)

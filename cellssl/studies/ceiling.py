@@ -20,9 +20,9 @@ from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
 from cellssl.phenotypes.predictions import choose_classes, measure_predictions
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
-from cellssl.studies.beside import Beside, differences_beside, read_beside
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import PLATE, Fold, plan_folds, plates_used
+from cellssl.studies.headroom import Beside, differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 
 __all__ = ["Ceiling", "ceiling"]

@@ -22,13 +22,15 @@ from cellssl.report import (
 from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.clusters_section import clusters_section
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
 from cellssl.studies.planning import plain
-from cellssl.studies.runs_section import runs_section
+from cellssl.studies.sections import (
+    clusters_section,
+    runs_section,
+    sweeps_section,
+    used_plates_section,
+)
 from cellssl.studies.study import Study
-from cellssl.studies.sweeps_section import sweeps_section
-from cellssl.studies.used_plates_section import used_plates_section
 
 __all__ = ["write_study_page"]
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cellssl import methods
 from cellssl.errors import ModelError, nearest
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 
 __all__ = ["PROJECTION", "head_names", "load_head"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import cellssl
 from cellssl.errors import TrainingError
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 from cellssl.training.checkpoint import CHECKPOINT, save_checkpoint
 from cellssl.training.collapse import warn_if_collapsed
 from cellssl.training.environment import write_environment

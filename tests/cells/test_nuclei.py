@@ -36,10 +36,10 @@ def test_touching_discs_are_cut_apart(angle):
     assert labels.max() == 4
 
 
-def test_an_image_without_noise_has_nuclei_at_a_threshold_of_0_too():
+def test_an_image_without_noise_has_nuclei_too():
     image = np.zeros((64, 64), np.uint16)
     image[10:25, 10:25] = image[35:50, 30:45] = 100
-    assert find_nuclei(image, threshold=0).max() == 2
+    assert find_nuclei(image).max() == 2
 
 
 def test_nothing_is_found_in_nothing():

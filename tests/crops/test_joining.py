@@ -55,7 +55,7 @@ def test_a_failed_append_changes_nothing(write, batch, monkeypatch):
     read = Crops.read
 
     def fail(self, rows=None):
-        if self.path == two and rows[0]:
+        if self.path == two and rows.start:
             raise KeyboardInterrupt
         return read(self, rows)
 

@@ -38,6 +38,11 @@ def test_wells_lie_in_the_order_of_their_doses(plate):
     assert found["wells"].to_dict() == {"A": 4, "B": 4, "all": 8}
 
 
+def test_the_column_of_controls_may_be_named_without_its_prefix(plate):
+    expected = dose_positions(plate, "Metadata_Dose")
+    assert dose_positions(plate, "Metadata_Dose", control="Control").equals(expected)
+
+
 def test_doses_are_compared_along_compounds_where_there_are_several(plate):
     column = plate.obs["Metadata_Well"].str[1:].astype(int)
     plate.obs["Metadata_Compound"] = np.where(column % 2, "odd", "even")

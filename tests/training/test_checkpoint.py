@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cellssl.errors import ModelError
-from cellssl.parameters import load_state
+from cellssl.state_dict import load_state
 from cellssl.training import load_checkpoint
 from cellssl.training.checkpoint import differences
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from cellssl.augment.masks import SELF, grown
 from cellssl.augment.operation import Masking
 from cellssl.augment.quantities import number
 from cellssl.augment.registry import register
-from cellssl.augment.stencils import SELF, grown
 
 
 @register

@@ -1,7 +1,7 @@
 """How the encoder was made: the protocol with its reasons, the training, the provenance."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import cellssl
 from cellssl.crops import Crops
 from cellssl.errors import TrainingError
+from cellssl.nested import dotted
 from cellssl.report.figures.training import training_curve
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import counted, number
@@ -123,28 +124,21 @@ def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequenc
 def _table(title: str, values: Mapping[str, Any]) -> Block:
     rows: list[list[str]] = []
     long: list[list[str]] = []
-    for key, value in _flat(values):
-        (rows if len(value) <= LONG else long).append([key, value])
+    for key, value in dotted(values):
+        text = _written(value)
+        (rows if len(text) <= LONG else long).append([key, text])
     table = Table(["", ""], rows, title)
     return (
         table if not long else Fold(f"{title}, in full", [Table(["", ""], [*rows, *long], title)])
     )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Write nested settings as ``outer.inner`` lines."""
-    lines = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            lines += _flat(value, f"{name}.")
-        elif isinstance(value, pd.DataFrame):
-            lines.append((name, f"table of {len(value)} rows"))
-        elif not isinstance(value, str) and hasattr(value, "__iter__"):
-            lines.append((name, ", ".join(_short(item) for item in value)))
-        else:
-            lines.append((name, _short(value)))
-    return lines
+def _written(value: object) -> str:
+    if isinstance(value, pd.DataFrame):
+        return f"table of {len(value)} rows"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(_short(item) for item in value)
+    return _short(value)
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,6 @@
 """The cells that an audit looks at, and how far an operation moves each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cellssl.augment import View, make_keys
+from cellssl.augment import Operation, View, make_keys
 from cellssl.columns import row_names
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
@@ -139,23 +139,26 @@ def cases_of(
 
     A protocol of several groups has the operations of all, and a whole view for each group.
     """
-    cases, seen = [], set()
     groups = expand_groups(protocol)
-    for group in groups.values():
-        for view in build_each(group, channels, masks):
-            for operation in view.operations:
-                for share in () if operation.idle else shares:
-                    weaker = at_share(operation, share)
-                    if (weaker, view.size) in seen:
-                        continue
-                    seen.add((weaker, view.size))
-                    smaller = f"{view.size} px" if view.size != group.crop.size else ""
-                    text = ", ".join(filter(None, [amplitude(weaker), f"p {weaker.p:g}", smaller]))
-                    cases.append(Case(operation.name, text, share, (view.made_of([weaker]),)))
-    for name, group in groups.items():
-        title = WHOLE if len(groups) == 1 else f"{WHOLE} of {name}"
-        cases.append(Case(title, "", 1.0, tuple(build_each(group, channels, masks))))
-    return cases
+    built = {name: build_each(group, channels, masks) for name, group in groups.items()}
+    cases: dict[tuple[Operation, int], Case] = {}
+    for name, views in built.items():
+        for view in views:
+            smaller = f"{view.size} px" if view.size != groups[name].crop.size else ""
+            for one, share in _weakened(view, shares):
+                text = ", ".join(filter(None, [amplitude(one), f"p {one.p:g}", smaller]))
+                case = Case(one.name, text, share, (view.made_of([one]),))
+                cases.setdefault((one, view.size), case)
+    titles = {name: WHOLE if len(groups) == 1 else f"{WHOLE} of {name}" for name in groups}
+    whole = [Case(titles[name], "", 1.0, tuple(views)) for name, views in built.items()]
+    return [*cases.values(), *whole]
+
+
+def _weakened(view: View, shares: Sequence[float]) -> Iterator[tuple[Operation, float]]:
+    """Give each operation of a view that does something, at each share of its amplitude."""
+    for operation in view.operations:
+        if not operation.idle:
+            yield from ((at_share(operation, share), share) for share in shares)
 
 
 def open_cells(

@@ -1,4 +1,4 @@
-"""A part of a study's page: what the clusters hold."""
+"""What the clusters hold, and what they follow."""
 
 from collections.abc import Callable
 

@@ -1,13 +1,14 @@
-"""Embeddings measured: the same cells, the same normalisation, the same draws for each."""
+"""Embeddings scored: the same cells, the same normalisation, the same draws for each."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
@@ -72,15 +73,15 @@ def measure_embeddings(
         `.scores`, `.per_class`, `.confusions`, `.differences()`, `.class_differences` and
         `.save(folder)`.
     """
-    check_normalisation(normalise)
     if used_plates and not held_out:
         raise EmbeddingError(
             "used_plates (--used-plates) shows scores that labels misled beside fair ones: it goes with "
             "held_out (--held-out)."
         )
-    choose_statistic(aggregate)
     if not seeds:
         raise EmbeddingError("no seed was given: clusters need at least one start.")
+    check_normalisation(normalise)
+    choose_statistic(aggregate)
     loaded = load_embeddings(embeddings)
     _say_orientations(loaded)
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
@@ -109,23 +110,14 @@ def measure_embeddings(
         loaded += _cell_count(loaded, obs)
     entries: list[Measurement] = []
     for one in track(loaded, "scoring", shown=progress):
-        X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
-        blocks = block_names(one.cells)
-        # One number a cell has nothing to be whitened or corrected.
-        rule = "standardise" if one.name == COUNT else normalise
-        for task in tasks:
-            Z = normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
+        normalised = _normalised(one, names, tasks, normalise, known)
+        for task, Z in zip(tasks, normalised, strict=True):
             scores = task_scores(Z, task, seeds, aggregate=aggregate)
             entries += [
                 measurement(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
                 for score in marked_scores(scores, task, one, obs, label)
             ]
-    entries += [
-        measurement(Score(metric, float("nan"), None, 0, reason), task, embedding=name)
-        for name, reason in (absent or {}).items()
-        for task in tasks
-        for metric in task_metrics(task)
-    ]
+    entries += _without_value(absent or {}, tasks)
     scored = names[tasks[0].rows[tasks[0].scored]]
     return Measurements(
         tuple(entries),
@@ -178,6 +170,32 @@ def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embeddin
     if reason:
         log.warning("no baseline of cell counts: %s.", reason)
     return [] if counted is None else [counted]
+
+
+def _normalised(
+    one: Embedding,
+    names: pd.Index,
+    tasks: Sequence[Task],
+    rule: str,
+    known: Mapping[str, Any],
+) -> Iterator[NDArray[np.float32]]:
+    """Give the features of each task's cells, normalised: (n, D)."""
+    X = features(one.cells)[one.cells.obs_names.get_indexer(names)]
+    if one.name == COUNT:
+        rule = "standardise"  # one number a cell has nothing to be whitened or corrected
+    blocks = block_names(one.cells)
+    for task in tasks:
+        yield normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
+
+
+def _without_value(absent: Mapping[str, str], tasks: Sequence[Task]) -> list[Measurement]:
+    """Give every score of the embeddings that could not be had a row that says why."""
+    return [
+        measurement(Score(metric, float("nan"), None, 0, reason), task, embedding=name)
+        for name, reason in absent.items()
+        for task in tasks
+        for metric in task_metrics(task)
+    ]
 
 
 def measurement(

@@ -1,4 +1,4 @@
-"""A part of a study's page: scores and classes over the values of a sweep."""
+"""Scores and classes over the values of a sweep."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""What a ceiling stands beside: scores of the same cells, and by how much it is better than each."""
+"""By how much a ceiling is better than other scores of the same cells."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A part of a study's page: how far weak labels mislead on the plates that they were taken from."""
+"""How far weak labels mislead on the plates that they were taken from."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A part of a study's page: what was run on which cells, where, when, and how to do it again."""
+"""What was run on which cells, where, when, and how to do it again."""
 
 import shlex
 from collections.abc import Mapping
