@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import protocols
-from cellssl.cli.options import CropFile, Head, Weights
+from cellssl.cli.options import CropFile, Head, Weights, existing
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted, listed, number
 
@@ -83,7 +83,14 @@ def audit(
 
 @command(protocols, "invariances")
 def invariances(
-    run: Annotated[Path, typer.Argument(help="A run folder or checkpoint.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder or checkpoint.",
+            show_default=False,
+            callback=existing("make it with `cellssl train`"),
+        ),
+    ],
     crops: CropFile,
     out: Folder = None,
     head: Head = None,

@@ -7,6 +7,7 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import (
+    MADE_BY_EMBED,
     Aggregation,
     Baselines,
     Controls,
@@ -32,11 +33,26 @@ from cellssl.cli.shell import command, say, shown
 if TYPE_CHECKING:
     from anndata import AnnData
 
+
+def _check_files(texts: list[str]) -> list[str]:
+    """Refuse embeddings that do not exist; what has a name in front, NAME=FILE, is asked for its file."""
+    for text in texts:
+        MADE_BY_EMBED(_name_and_file(text)[1])
+    return texts
+
+
+def _name_and_file(text: str) -> tuple[str, Path]:
+    """Part NAME=FILE; all else, and a file that is called so, is a path without a name."""
+    name, _, file = text.partition("=")
+    return ("", Path(text)) if not file or Path(text).exists() else (name, Path(file))
+
+
 Embeddings = Annotated[
     list[str],
     typer.Argument(
         help="Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder; NAME=FILE gives one a name of its own.",
         show_default=False,
+        callback=_check_files,
     ),
 ]
 
@@ -47,9 +63,9 @@ def _named(texts: list[str]) -> "list[AnnData | str | Path]":
 
     found: list[AnnData | str | Path] = []
     for text in texts:
-        name, _, file = text.partition("=")
-        if not file or Path(text).exists():
-            found.append(Path(text))
+        name, file = _name_and_file(text)
+        if not name:
+            found.append(file)
             continue
         cells = read_embedding(file)
         cells.uns["cellssl"] = {**cells.uns["cellssl"], "name": name}
@@ -125,6 +141,7 @@ def export(
         typer.Argument(
             help="An embedding: .h5ad, .zarr, .csv, .parquet, or an exported folder.",
             show_default=False,
+            callback=MADE_BY_EMBED,
         ),
     ],
     out: Annotated[

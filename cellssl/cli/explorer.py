@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import app
-from cellssl.cli.options import parse_pairs
+from cellssl.cli.options import MADE_BY_CROP, MADE_BY_EMBED, parse_pairs
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
@@ -18,10 +18,17 @@ _MEGABYTES = 60.0
 def explore(
     embedding: Annotated[
         Path,
-        typer.Argument(help="The embedding: .h5ad, .zarr, .csv or .parquet.", show_default=False),
+        typer.Argument(
+            help="The embedding: .h5ad, .zarr, .csv or .parquet.",
+            show_default=False,
+            callback=MADE_BY_EMBED,
+        ),
     ],
     crops: Annotated[
-        Path | None, typer.Option(help="The crop file (crops.h5ad) whose cells are shown.")
+        Path | None,
+        typer.Option(
+            help="The crop file (crops.h5ad) whose cells are shown.", callback=MADE_BY_CROP
+        ),
     ] = None,
     out: Annotated[
         Path | None,

@@ -1,15 +1,18 @@
 """Options that several commands share, said once; those that belong together are a dataclass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cellssl.cli.shell import refuse
 from cellssl.errors import CellsslError
 
 __all__ = [
+    "MADE_BY_CROP",
+    "MADE_BY_EMBED",
     "Aggregation",
     "Baselines",
     "Controls",
@@ -32,16 +35,38 @@ __all__ = [
     "Weights",
     "Where",
     "Workers",
+    "existing",
     "parse_baselines",
     "parse_lists",
     "parse_pairs",
 ]
 
+
+def existing(remedy: str) -> Callable[[Path | None], Path | None]:
+    """Refuse a path that does not exist as the command line is read, before seconds of imports.
+
+    `remedy` says how to get what is missing.
+    """
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and not path.exists():
+            refuse(f"{path} does not exist: {remedy}")
+        return path
+
+    return check
+
+
+MADE_BY_CROP = existing("make it with `cellssl crop`")
+MADE_BY_EMBED = existing("make it with `cellssl embed`")
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="The file that is written.")]
 OutFolder = Annotated[
     Path, typer.Option("--out", "-o", help="The folder that results are written to; it is made.")
 ]
-CropFile = Annotated[Path, typer.Argument(help="The crop file (crops.h5ad).", show_default=False)]
+CropFile = Annotated[
+    Path,
+    typer.Argument(help="The crop file (crops.h5ad).", show_default=False, callback=MADE_BY_CROP),
+]
 Head = Annotated[
     str | None,
     typer.Option(
@@ -98,7 +123,12 @@ Baselines = Annotated[
     ),
 ]
 EmbeddingFile = Annotated[
-    Path, typer.Argument(help="Cells or wells: .h5ad, .zarr, .csv or .parquet.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Cells or wells: .h5ad, .zarr, .csv or .parquet.",
+        show_default=False,
+        callback=MADE_BY_EMBED,
+    ),
 ]
 Normalisation = Annotated[
     str,
@@ -133,7 +163,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Local file with a pretrained model's weights; nothing is downloaded."),
+    typer.Option(
+        help="Local file with a pretrained model's weights; nothing is downloaded.",
+        callback=existing("download it first, or leave --weights out"),
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from cellssl.cli.options import (
     TrainingChanges,
     parse_baselines,
 )
-from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
+from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.results import show_scores
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.errors import CellsslError
@@ -29,6 +29,7 @@ def run(
         typer.Argument(
             help="A plate's folder, its saved index (.csv, .parquet) or crops (.h5ad).",
             show_default=False,
+            callback=PLATE_GIVEN,
         ),
     ],
     out: OutFolder,
@@ -72,8 +73,11 @@ def run(
 
     Finished stages are skipped; the same command after an interruption goes on where it stopped.
     """
-    import cellssl.pipeline
-
+    if (protocol is None) == (model is None):
+        raise CellsslError(
+            "give --protocol NAME (to train an encoder) or --model RUN (to use one)"
+            + (", not both" if model else "; `cellssl protocols list` shows the protocols")
+        )
     is_crops = plate.suffix == ".h5ad"
     if is_crops and (files, segmentation, cutting, crop_size) != (
         PlateFiles(),
@@ -84,6 +88,8 @@ def run(
         raise CellsslError(
             f"{plate} holds crops already: options of files, segmenter and crops do not apply"
         )
+    import cellssl.pipeline
+
     result = cellssl.pipeline.run(
         plate if is_crops else files.index(plate),
         out,

@@ -7,15 +7,20 @@ import typer
 
 from cellssl.cli.application import app, plates
 from cellssl.cli.options import Out, OutFolder
-from cellssl.cli.plate_options import Cutting, PlateFiles, Segmentation
+from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import texts_of
 
-Folder = Annotated[Path, typer.Argument(help="The plate's folder.", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(help="The plate's folder.", show_default=False, callback=PLATE_GIVEN),
+]
 Plate = Annotated[
     Path,
     typer.Argument(
-        help="The plate's folder, or its saved index (.csv, .parquet).", show_default=False
+        help="The plate's folder, or its saved index (.csv, .parquet).",
+        show_default=False,
+        callback=PLATE_GIVEN,
     ),
 ]
 

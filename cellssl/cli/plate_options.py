@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellssl.cli.options import Workers, parse_pairs
+from cellssl.cli.options import Workers, existing, parse_pairs
 from cellssl.errors import CellsslError
 from cellssl.framing import MOST_BINNED
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from cellssl.cells import Segmenter
     from cellssl.plates import PlateIndex
 
-__all__ = ["Cutting", "PlateFiles", "Segmentation"]
+__all__ = ["PLATE_GIVEN", "Cutting", "PlateFiles", "Segmentation"]
+
+PLATE_GIVEN = existing("name the folder of a plate's images, or what cellssl made of one")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import protocols
+from cellssl.cli.options import MADE_BY_CROP, CropFile
 from cellssl.cli.shell import command, say, show_table
 from cellssl.errors import ProtocolError
 
@@ -74,7 +75,10 @@ def show(
 def check(
     protocol: Name,
     crops: Annotated[
-        Path | None, typer.Argument(help="Crops to check it against.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="Crops to check it against.", show_default=False, callback=MADE_BY_CROP
+        ),
     ] = None,
 ) -> None:
     """Check a protocol's file, and whether it suits crops: its views are made of some of them."""
@@ -123,7 +127,7 @@ def schema() -> None:
 @command(protocols, "preview")
 def preview(
     protocol: Name,
-    crops: Annotated[Path, typer.Argument(help="The crop file.", show_default=False)],
+    crops: CropFile,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The picture: .png, .pdf or .svg.")
     ] = Path("preview.png"),

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import typer
 from rich import box
@@ -18,7 +18,7 @@ from rich.table import Table
 from cellssl.errors import CellsslError
 from cellssl.progress import console
 
-__all__ = ["command", "say", "show_table", "shown"]
+__all__ = ["command", "refuse", "say", "show_table", "shown"]
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bars, no messages; errors only.")
@@ -55,13 +55,11 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], C
             except typer.Exit:
                 raise
             except KeyboardInterrupt as stop:
-                _say_error(str(stop) or "interrupted; the same command again goes on from here")
-                raise typer.Exit(130) from None
+                refuse(str(stop) or "interrupted; the same command again goes on from here", 130)
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
                     console.print_exception()
-                _say_error(_describe(error))
-                raise typer.Exit(1) from None
+                refuse(_describe(error))
 
         parameters = [flat for parameter in own for flat in _flatten(parameter)]
         flags = [_option("quiet", Quiet, False), _option("debug", Debug, False)]
@@ -155,8 +153,10 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     page.print(table)
 
 
-def _say_error(text: str) -> None:
+def refuse(text: str, status: int = 1) -> NoReturn:
+    """End the program with one line that says what is wrong."""
     console.print(f"error: {text}", markup=False, style="red")
+    raise typer.Exit(status) from None
 
 
 def _describe(error: Exception) -> str:

@@ -14,6 +14,7 @@ from cellssl.cli.options import (
     OutFolder,
     UsedPlates,
     Weights,
+    existing,
     parse_baselines,
     parse_pairs,
 )
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(help="A study's name or file.", show_default=False)]
 Folder = Annotated[
-    Path, typer.Argument(help="The folder that `study run` wrote.", show_default=False)
+    Path,
+    typer.Argument(
+        help="The folder that `study run` wrote.",
+        show_default=False,
+        callback=existing("make it with `cellssl study run`"),
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -5,7 +5,7 @@ from cellssl.phenotypes.clustering import cluster
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.combining import combine
 from cellssl.phenotypes.differences import differences_between
-from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions
+from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions, dose_title
 from cellssl.phenotypes.evaluation import evaluate
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.factors import fit_factors
@@ -46,6 +46,7 @@ __all__ = [
     "correlate_doses",
     "differences_between",
     "dose_positions",
+    "dose_title",
     "evaluate",
     "export_embedding",
     "fit_factors",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import text_array
+from cellssl.columns import text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
 
 __all__ = [
@@ -39,8 +39,8 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
 
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:
-    """Give a column as text; None when it is absent."""
-    return text_array(obs[name].astype(str)) if name in obs else None
+    """Give a column as text, empty where nothing is known; None when it is absent."""
+    return text_array(texts_of(obs[name])) if name in obs else None
 
 
 def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
@@ -90,5 +90,5 @@ def column_codes(obs: pd.DataFrame, name: str) -> NDArray[np.int64] | None:
     """Turn a column into numbers; None when it is absent or empty."""
     if name not in obs.columns:
         return None
-    values = obs[name].astype(object).where(obs[name].notna(), "").astype(str)
+    values = texts_of(obs[name])
     return None if (values == "").all() else pd.factorize(values)[0].astype(np.int64)

@@ -1,14 +1,13 @@
 """What is no biology and may still be what clusters show: plate, batch, and the place on the plate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.errors import PlateError
 from cellssl.phenotypes.columns import column_codes, well_names
-from cellssl.wells import plate_format, well_place
+from cellssl.wells import is_well, plate_format, well_place
 
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
@@ -29,7 +28,7 @@ class Confounder:
     Attributes
     ----------
     codes : (m,) int64
-        Its value at each cell.
+        Its value at each cell, −1 where the cell does not say.
     groups : (m,) int64 or None
         What it is predicted across, so that no cell is told by its neighbours in the same well: plate
         and batch from other wells, the place on the plate from other plates where there are several.
@@ -40,6 +39,11 @@ class Confounder:
     codes: NDArray[np.int64]
     groups: NDArray[np.int64] | None
     split: str
+
+    def take(self, rows: NDArray[np.int64]) -> "Confounder":
+        """Restrict it to some of the cells."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, codes=self.codes[rows], groups=groups)
 
 
 def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
@@ -68,18 +72,20 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
 
 
 def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
-    """Read row, column and edge from the wells; None where one of them is no well."""
+    """Read row, column and edge from the wells, −1 where there is none; None where no cell names one."""
     if "Metadata_Well" not in obs.columns:
         return None
     codes, names = pd.factorize(obs["Metadata_Well"].astype(str))
-    try:
-        found = [well_place(name) for name in names]
-    except PlateError:
+    known = np.array([is_well(name) for name in names], dtype=bool)
+    if not known.any():
         return None
-    if not found:
-        return None
+    found = [well_place(name) for name in names[known]]
     rows, columns = np.array(found).T + 1
     height, width = plate_format(found)
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
-    places = {"row": rows, "column": columns, "edge": edge}
-    return {name: values[codes].astype(np.int64) for name, values in places.items()}
+    places = {}
+    for name, values in (("row", rows), ("column", columns), ("edge", edge)):
+        of_names = np.full(len(names), -1)
+        of_names[known] = values
+        places[name] = of_names[codes].astype(np.int64)
+    return places

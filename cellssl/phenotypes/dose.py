@@ -6,12 +6,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cellssl.columns import find_column
+from cellssl.columns import find_column, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
 
-__all__ = ["choose_dose", "correlate_doses", "dose_positions", "spearman"]
+__all__ = ["choose_dose", "correlate_doses", "dose_positions", "dose_title", "spearman"]
 
 FEWEST_DOSES = 4
 
@@ -42,6 +42,21 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
         if doses.nunique() >= FEWEST_DOSES and _make_a_series(doses, obs):
             return str(name)
     return None
+
+
+def dose_title(obs: pd.DataFrame, dose: str) -> str:
+    """Name doses with their unit, where the cells say one for all (``Metadata_ConcentrationUnit``).
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"Metadata_Concentration": [0.1], "Metadata_ConcentrationUnit": ["uM"]})
+    >>> dose_title(cells, "Metadata_Concentration")
+    'Concentration (µM)'
+    """
+    title = dose.removeprefix("Metadata_")
+    column = f"{dose}Unit"
+    units = set(texts_of(obs[column].drop_duplicates())) - {""} if column in obs.columns else set()
+    return title if len(units) != 1 else f"{title} ({units.pop().replace('u', 'µ')})"
 
 
 def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:

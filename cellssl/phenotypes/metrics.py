@@ -27,7 +27,7 @@ from cellssl.scores import (
     principal_components,
     silhouette,
 )
-from cellssl.words import listed
+from cellssl.words import counted, listed
 
 __all__ = [
     "CLASSIFIERS",
@@ -145,10 +145,10 @@ def task_scores(
         return
     components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
-    yield Score("ami_kmeans", *_agreement(task, truth, clusters), n, clusters=clusters[0])
+    yield Score("ami_kmeans", *_agreement(task.resamples, truth, clusters), n, clusters=clusters[0])
     if components.shape[1] > 1:
         found = _leiden_clusters(components, seeds)
-        yield Score("ami_leiden", *_agreement(task, truth, found), n)
+        yield Score("ami_leiden", *_agreement(task.resamples, truth, found), n)
         count = float(np.mean([len(np.unique(one)) for one in found]))
         # Nothing is clustered again in a resample: only training seeds widen its interval.
         yield Score("clusters_leiden", count, np.full(len(task.resamples.weights), count), n)
@@ -174,41 +174,59 @@ def _confounded(
     clusters: Sequence[NDArray[np.int64]],
     task: Task,
 ) -> Iterator[Score]:
-    """How far the clusters follow a confounder, and how well their components (n, d) tell it."""
-    n, reason = len(X), ""
+    """How far the clusters follow a confounder, and how well their components (n, d) tell it.
+
+    Cells that do not say what theirs is are left out, and counted in the note.
+    """
     if confounder is None:
         reason = f"of the {name} nothing is known, no column {CONFOUNDERS[name]}"
         if name not in ("plate", "batch"):
             reason += " that names wells as A01"
-    elif len(np.unique(confounder.codes)) < 2:
-        reason = "all wells lie at the edge, or none" if name == "edge" else f"one {name} only"
-    if confounder is None or reason:
-        for metric in ("ami", "linear"):
-            yield Score(f"{metric}_{name}", float("nan"), None, n, reason)
+        yield from _unknown(name, len(X), reason)
         return
-    classes = len(np.unique(confounder.codes))
-    yield Score(f"ami_{name}", *_agreement(task, confounder.codes, clusters), n, classes=classes)
-    yield _told(name, confounder, X, task)
+    rows = np.flatnonzero(confounder.codes >= 0)
+    known, resamples = confounder.take(rows), task.resamples.take(rows)
+    lost = len(X) - len(rows)
+    note = f"row, column and edge without {counted(lost, 'cell')} whose well is not named as A01"
+    note *= lost > 0
+    if resamples.leaves_none():
+        yield from _unknown(name, len(rows), f"{note}: those left are too few")
+    elif len(np.unique(known.codes)) < 2:
+        reason = "all wells lie at the edge, or none" if name == "edge" else f"one {name} only"
+        yield from _unknown(name, len(rows), reason)
+    else:
+        agreement = _agreement(resamples, known.codes, [found[rows] for found in clusters])
+        classes = len(np.unique(known.codes))
+        yield Score(f"ami_{name}", *agreement, len(rows), note, classes=classes)
+        yield _told(name, known, X[rows], resamples, note)
 
 
-def _told(name: str, confounder: Confounder, X: NDArray[np.float32], task: Task) -> Score:
+def _unknown(name: str, n: int, reason: str) -> Iterator[Score]:
+    """Say why neither score of a confounder can be had."""
+    for metric in ("ami", "linear"):
+        yield Score(f"{metric}_{name}", float("nan"), None, n, reason)
+
+
+def _told(
+    name: str, confounder: Confounder, X: NDArray[np.float32], resamples: Resamples, note: str
+) -> Score:
     """Balanced accuracy of a linear model that tells a confounder from cells of other groups.
 
     It sees the principal components that clusters are made of: with all features, some dozens of
     plates take longer than everything else.
     """
     metric = f"linear_{name}"
-    rows, note = _sample(len(X), CONFOUNDED_CELLS)
-    values = confounder.codes[rows]
-    classes = len(np.unique(values))
-    groups = None if confounder.groups is None else confounder.groups[rows]
-    if groups is None or len(np.unique(groups)) < 2 or classes < 2:
+    rows, sampled = _sample(len(X), CONFOUNDED_CELLS)
+    drawn = confounder.take(rows)
+    classes = len(np.unique(drawn.codes))
+    if drawn.groups is None or len(np.unique(drawn.groups)) < 2 or classes < 2:
         reason = "the cells name no two wells to keep apart"
         return Score(metric, float("nan"), None, len(rows), reason, classes=classes)
-    predictions = linear_predict(X[rows], values, groups=groups)
-    draws = task.resamples.take(rows).balanced_accuracy(values, predictions)
-    value = balanced_accuracy(values, predictions)
-    return Score(metric, value, draws, len(rows), note, classes=classes)
+    predictions = linear_predict(X[rows], drawn.codes, groups=drawn.groups)
+    draws = resamples.take(rows).balanced_accuracy(drawn.codes, predictions)
+    value = balanced_accuracy(drawn.codes, predictions)
+    notes = "; ".join(filter(None, [note, sampled]))
+    return Score(metric, value, draws, len(rows), notes, classes=classes)
 
 
 def _sample(count: int, most: int) -> tuple[NDArray[np.int64], str]:
@@ -234,11 +252,11 @@ def _matches(X: NDArray[np.float32], task: Task, statistic: str) -> Iterator[Sco
 
 
 def _agreement(
-    task: Task, values: NDArray, clusters: Sequence[NDArray[np.int64]]
+    resamples: Resamples, values: NDArray, clusters: Sequence[NDArray[np.int64]]
 ) -> tuple[float, NDArray[np.float64]]:
     """AMI of values and clusters: the mean over the starts, and its draws."""
     mean = float(np.mean([ami(values, found) for found in clusters]))
-    return mean, np.mean([task.resamples.ami(values, found) for found in clusters], axis=0)
+    return mean, np.mean([resamples.ami(values, found) for found in clusters], axis=0)
 
 
 def _leiden_clusters(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
 from cellssl.phenotypes.columns import text_column
@@ -26,7 +27,7 @@ from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.phenotypes.used_plates import marked_scores, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
-from cellssl.words import listed
+from cellssl.words import counted, listed
 
 __all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings", "measurement"]
 
@@ -87,6 +88,7 @@ def measure_embeddings(
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
+    _say_plateless(obs)
     negative = control_cells(obs, controls)
     used = {_title(one): one.used for one in loaded}
     fair = fair_cells(obs, label, used) if held_out else None
@@ -140,6 +142,20 @@ def _say_orientations(loaded: Sequence[Embedding]) -> None:
             "features are means over different numbers of orientations of a cell: %s. That alone moves scores: "
             "embed all, and what is combined of them, with the same --orientations",
             "; ".join(groups),
+        )
+
+
+def _say_plateless(obs: pd.DataFrame) -> None:
+    """Say how many cells name no plate where others do: together they stand for one."""
+    if "Metadata_Plate" not in obs.columns:
+        return
+    empty = int((texts_of(obs["Metadata_Plate"]) == "").sum())
+    if 0 < empty < len(obs):
+        log.warning(
+            "%s of %s name no plate (Metadata_Plate is empty) and count as one plate of their own, which "
+            "they may not be: fill the column, or leave these cells out",
+            f"{empty:,}",
+            counted(len(obs), "cell"),
         )
 
 

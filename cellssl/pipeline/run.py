@@ -195,14 +195,10 @@ def _choose_protocol(
     changes: Mapping[str, Any] | None,
 ) -> Protocol:
     """Take the protocol that is given, or the one that the given model was trained with."""
-    if model is None and protocol is None:
+    if (protocol is None) == (model is None):
         raise CellsslError(
-            "give --protocol NAME (to train an encoder) or --model RUN (to use one); "
-            "`cellssl protocols list` shows the protocols"
-        )
-    if protocol is not None and model is not None:
-        raise CellsslError(
-            "give --protocol (to train an encoder) or --model (to use one), not both"
+            "a run takes either a protocol, to train an encoder, or a model to use: got "
+            + ("none" if model is None else "both")
         )
     if protocol is not None:
         return resolve(protocol, changes)

@@ -19,6 +19,7 @@ from cellssl.phenotypes import (
     cluster,
     correlate_doses,
     dose_positions,
+    dose_title,
     read_embedding,
     similarity,
 )
@@ -149,7 +150,7 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     make_folder(folder)
     positions.to_csv(folder / "dose_positions.csv", index=False)
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
-    figure = position_curve(positions, dose=dose)
+    figure = position_curve(positions, dose=dose_title(cells.obs, dose))
     between = (
         "its profile is projected on the line from the negative (0) to the positive controls (1). The controls "
         "themselves are not drawn: the line is fitted to them"

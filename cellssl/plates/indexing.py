@@ -10,9 +10,11 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
+from cellssl.plates.addresses import Address
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
+from cellssl.plates.planes import refusal
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
 from cellssl.plates.stacks import choose_planes, first_time_point
 from cellssl.plates.tables import FIELD, as_numbers, join
@@ -139,10 +141,12 @@ def index(
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
     say_doubts(fields)
     complete = fields.pop("_Complete").astype(bool)
+    ordered = _ordered(fields[complete], listing.channels, images.folder)
+    unfit = _unfit(ordered, listing.channels)
     found = PlateIndex(
-        _ordered(fields[complete], listing.channels, images.folder),
+        ordered,
         listing.channels,
-        _problem_table([*problems, *listing.problems]),
+        _problem_table([*problems, *listing.problems, *unfit]),
         absent,
         (
             f"layout {chosen.name}: {reason}",
@@ -269,6 +273,19 @@ def _sort_into_fields(
     paths = paths.add_prefix("Path_").assign(_Complete=complete)
     about = files.drop(columns=["Channel", "Path"]).drop_duplicates(FIELD)
     return about.merge(paths.reset_index(), on=FIELD, how="left", validate="1:1"), problems
+
+
+def _unfit(fields: pd.DataFrame, channels: tuple[str, ...]) -> list[dict[str, str]]:
+    """Look into the files of the first field: where they are no grey planes, the others hardly are."""
+    if fields.empty:
+        return []
+    first = fields.iloc[0]
+    found = {name: refusal(Address.parse(first[f"Path_{name}"]).planes[0]) for name in channels}
+    told = {name: text for name, text in found.items() if text}
+    for name, text in told.items():
+        _LOG.warning("channel %s, of which only the first file was looked into: %s", name, text)
+    key = tuple(first[name] for name in FIELD)
+    return [_problem(key, "no grey plane", f"{name}: {text}") for name, text in told.items()]
 
 
 def _problem(key: Any, problem: str, detail: str) -> dict[str, str]:

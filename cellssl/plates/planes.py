@@ -14,7 +14,7 @@ from PIL import Image
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import Address, Plane
 
-__all__ = ["DAMAGE", "FieldError", "PlaneReader"]
+__all__ = ["DAMAGE", "FieldError", "PlaneReader", "refusal"]
 
 # What tifffile, Pillow, zarr and the codecs behind them raise on files that are damaged in one way
 # or another; the codecs' own errors (imagecodecs) are RuntimeErrors.
@@ -127,6 +127,22 @@ class PlaneReader:
         self._path, self._file = None, None
 
 
+def refusal(plane: Plane) -> str:
+    """Say, by its header alone, why a file is no grey plane; "" where it is, or where reading it says more."""
+    try:
+        if plane.at is None and plane.path.suffix.lower() == ".png":
+            with Image.open(plane.path, formats=["PNG"]) as picture:
+                _check_grey(picture, plane)
+        elif plane.at is None:
+            with tifffile.TiffFile(plane.path) as file:
+                _grey_page(file, plane)
+    except FieldError as error:
+        return str(error)
+    except DAMAGE:
+        return ""
+    return ""
+
+
 def _grey_page(file: tifffile.TiffFile, plane: Plane) -> tifffile.TiffPage:
     """Give the page that is meant, when it is grey and flat; without a number, the only one."""
     pages = len(file.pages)
@@ -187,12 +203,17 @@ def _from_png(plane: Plane) -> np.ndarray:
     if plane.page:
         raise FieldError(f"{plane} asks for page {plane.page}: a PNG holds one picture.")
     with Image.open(plane.path, formats=["PNG"]) as picture:
-        if picture.mode not in ("L", "I;16"):
-            raise FieldError(
-                f"{plane.path} is no grey PNG of 8 or 16 bits (Pillow calls it {picture.mode}); wanted one grey plane "
-                "per channel. Export every channel to a file of its own."
-            )
+        _check_grey(picture, plane)
         return np.array(picture)  # a copy of its own: a projection writes into it
+
+
+def _check_grey(picture: Image.Image, plane: Plane) -> None:
+    """Refuse a PNG of colours, or of another depth."""
+    if picture.mode not in ("L", "I;16"):
+        raise FieldError(
+            f"{plane.path} is no grey PNG of 8 or 16 bits (Pillow calls it {picture.mode}); wanted one grey plane "
+            "per channel. Export every channel to a file of its own."
+        )
 
 
 def _from_zarr(plane: Plane) -> np.ndarray:

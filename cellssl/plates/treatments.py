@@ -13,6 +13,8 @@ __all__ = ["recognise_treatments", "say_doubts"]
 _LOG = logging.getLogger(__name__)
 
 _COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
+# What a unit that was said became, beside the doses; mantispy calls the column so.
+_OF_DOSES = "Metadata_ConcentrationUnit"
 _MECHANISM, _CONTROL = "Metadata_MOA", "Metadata_Control"
 _WELL = ("Metadata_Plate", "Metadata_Well")
 # Other names of a column, the surest first, in small letters with spaces alone between the words.
@@ -40,7 +42,8 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     doses (``taxol 1 µM``); mechanisms what `Mechanism of action` says; doses what one called `Dose`, `Conc` or
     `Concentration` says, with or without its unit (`Dose_uM`, `Conc (nM)`). Those columns stay too. Where a unit is
     said, by the column's name, by texts such as ``500 nM`` or by a column `Unit` (which is then left out),
-    concentrations are in µM, so that plates of several units agree; numbers without one stay as they are.
+    concentrations are in µM, so that plates of several units agree, and ``Metadata_ConcentrationUnit`` says so;
+    numbers without one stay as they are.
 
     Parameters
     ----------
@@ -65,13 +68,19 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
-    numbers = _concentrations(table[source], texts_of(units), source)
-    if numbers is None:
+    if column == _OF_DOSES and set(texts_of(units)) <= {"uM", ""}:  # read before
         return table
+    found = _concentrations(table[source], texts_of(units), source)
+    if found is None:
+        return table
+    numbers, micromolar = found
     if source != _CONCENTRATION:
         _LOG.info("%s is taken from %s", _CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
-    return table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
+    table = table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
+    if micromolar:
+        table[_OF_DOSES] = "uM"
+    return table
 
 
 def say_doubts(table: pd.DataFrame) -> None:
@@ -156,10 +165,10 @@ def _unit_column(table: pd.DataFrame, named: dict[str, str]) -> str | None:
     return columns[0]
 
 
-def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series | None:
-    """Read doses, in µM where their units are said; None, with a warning, where they are none."""
+def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.Series, bool] | None:
+    """Read doses, in µM where their units are said, and say whether; None, with a warning, where they are none."""
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
-        return doses
+        return doses, False
     stripped = texts_of(doses)
     texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
     found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
@@ -179,10 +188,11 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> pd.Series 
     if wrong or not numbers:
         return None
     factors = {row: _MICROMOLAR.get(_plain(unit), 1.0) for row, unit in own.items()}
-    if any(_plain(unit) for unit in own.values()):
+    micromolar = any(_plain(unit) for unit in own.values())
+    if micromolar:
         _LOG.info("%s is read in µM", name)
     rounded = {row: float(f"{v * factors.get(row, 1.0):.9g}") for row, v in numbers.items()}
-    return pd.Series(rounded, dtype=float).reindex(doses.index)
+    return pd.Series(rounded, dtype=float).reindex(doses.index), micromolar
 
 
 def _plain(unit: str) -> str:

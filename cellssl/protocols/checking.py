@@ -100,6 +100,7 @@ def check(
                 Finding("warning", text)
                 for text in (
                     *_still(one),
+                    *_split(one),
                     *_framing(one, nucleus),
                     *_brevity(one, cells),
                     *warnings,
@@ -233,6 +234,21 @@ def _still(protocol: Protocol) -> list[str]:
     return [
         "all views of a cell are the same picture, and there is nothing that an encoder could learn to ignore: "
         "add what is no phenotype, such as rotate"
+    ]
+
+
+def _split(protocol: Protocol) -> list[str]:
+    """Say when two views have one operation each, another one: nested lists may have been meant as one."""
+    names = [
+        recipe.operations[0].name
+        for recipe in protocol.views
+        if len(recipe.operations) == recipe.count == 1
+    ]
+    if len(names) != 2 or len(protocol.views) != 2 or names[0] == names[1]:
+        return []
+    return [
+        f"the first view of a cell differs by {names[0]} alone and the second by {names[1]} alone; where every "
+        f"view should have both, they stand in one list: {names[0]} begins with '- - ', {names[1]} with '  - '"
     ]
 
 

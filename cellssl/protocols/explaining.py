@@ -1,12 +1,12 @@
 """What pydantic finds wrong, in a microscopist's words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from cellssl.documents import Place
-from cellssl.errors import nearest
+from cellssl.errors import likely, nearest
 from cellssl.protocols.protocol import Crop, LabelsUsed, Positives, Protocol, ScalingRule
 from cellssl.training.settings import TrainingSettings
 
@@ -33,16 +33,35 @@ _KINDS = {
 }
 
 
-def explain(item: ErrorDetails) -> tuple[Place, str]:
-    """Say what is wrong, and where: the place of the value, as near as it is known."""
+def explain(items: Sequence[ErrorDetails]) -> list[tuple[Place, str]]:
+    """Say what is wrong, and where: the place of each value, as near as it is known.
+
+    A key that is missing since it is misspelt is one mistake, and not two.
+    """
+    unknown = [tuple(item["loc"]) for item in items if item["type"] == "extra_forbidden"]
+    meant = {(*place[:-1], likely(place[-1], _keys(place[:-1]))) for place in unknown}
+    return [
+        _explain_one(item)
+        for item in items
+        if item["type"] != "missing" or tuple(item["loc"]) not in meant
+    ]
+
+
+def _keys(block: Place) -> list[str]:
+    """List the keys that a block of a file may have."""
+    fields = _MODELS[block].model_fields if block in _MODELS else {}
+    return [*fields, *(() if block else _ONLY_IN_FILES)]
+
+
+def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
+    """Say what is wrong with one value, and where."""
     place, kind = tuple(item["loc"]), item["type"]
     key = str(place[-1]) if place else ""
-    fields = _MODELS[place[:-1]].model_fields if place[:-1] in _MODELS and place else {}
     block = str(place[-2]) if len(place) > 1 else "a protocol"
     if kind == "extra_forbidden":
-        known = [*fields, *(_ONLY_IN_FILES if len(place) == 1 else ())]
-        return place, f"unknown key {key!r} of {block}{nearest(key, known)}"
+        return place, f"unknown key {key!r} of {block}{nearest(key, _keys(place[:-1]))}"
     if kind == "missing":
+        fields = _MODELS[place[:-1]].model_fields if place[:-1] in _MODELS else {}
         meaning = fields[key].description if key in fields else None
         return place, f"{block} needs the key {key!r}" + (f" ({meaning})" if meaning else "")
     got = shown(item["input"])

@@ -62,7 +62,10 @@ def inherit(
         if there in document.lines or (there[:1] in document.lines and there[0] not in _MERGED):
             document.add(there, message)
         else:
-            document.add(("extends",), f"{message} (inherited from {values['extends']})")
+            inherited = f"{message} (inherited from {values['extends']})"
+            if len(there) > 1 and there[0] == "groups":
+                inherited = f"group {there[1]}: {inherited}; write groups: anew to fit, or groups: {{}} for none"
+            document.add(("extends",), inherited)
 
     return merged, note
 

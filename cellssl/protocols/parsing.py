@@ -52,8 +52,7 @@ def parse(value: object, report: Note) -> Protocol | None:
     try:
         protocol = Protocol.model_validate(plain, strict=True)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            place, message = explain(item)
+        for place, message in explain(error.errors(include_url=False)):
             if place not in found:  # said already, and better
                 note(place, message)
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from cellssl.augment import Operation, catalogue
 from cellssl.documents import Note, Place
-from cellssl.errors import nearest
+from cellssl.errors import likely, nearest
 from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import MOST_VIEWS, ViewRecipe
@@ -90,16 +90,17 @@ def _read_entry(value: object, place: Place, note: Note) -> _Entry:
     if not isinstance(value, Mapping) or _is_operation(value):
         note(place, f"expected {_WANTED}, got {shown(value)}")
         return _Entry()
-    for key in value:
-        if key not in _KEYS:
-            note((*place, key), f"unknown key {key!r} of a view{nearest(key, _KEYS)}")
+    unknown = [key for key in value if key not in _KEYS]
+    for key in unknown:
+        note((*place, key), f"unknown key {key!r} of a view{nearest(key, _KEYS)}")
+    meant = {likely(key, _KEYS) for key in unknown}  # missing for that alone
     operations: tuple[Operation, ...] = ()
     inner = (*place, "operations")
-    if "operations" not in value:
+    if "operations" not in value and "operations" not in meant:
         note(place, f"a view needs the key 'operations' ({_KEYS['operations'].description})")
-    elif not isinstance(value["operations"], list):
+    elif not isinstance(value.get("operations", []), list):
         note(inner, f"operations: expected a list, got {shown(value['operations'])}")
-    else:
+    elif "operations" in value:
         operations = _read_operations(value["operations"], inner, note)
     count = _whole(value, "count", (1, MOST_VIEWS), place, note)
     return _Entry(operations, count, _whole(value, "size", (8, 1024), place, note))

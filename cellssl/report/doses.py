@@ -8,7 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_dose, dose_positions, read_embedding, require_label
+from cellssl.phenotypes import (
+    choose_dose,
+    dose_positions,
+    dose_title,
+    read_embedding,
+    require_label,
+)
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories
 
@@ -63,7 +69,7 @@ def dose_curve(
         raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
     positions = dose_positions(cells, column, control=control)
     lines = None if by is None else _well_values(cells.obs, positions, by)
-    return position_curve(positions, dose=column, lines=lines)
+    return position_curve(positions, dose=dose_title(cells.obs, column), lines=lines)
 
 
 def position_curve(
@@ -76,7 +82,7 @@ def position_curve(
     positions : DataFrame
         A row per well: line, dose, control, position, ….
     dose : str
-        What the doses are.
+        What the doses are, for the axis: see `cellssl.phenotypes.dose_title`.
     lines : Series, optional
         The line that each well belongs to, on the same index; that of `positions` when left out. Of
         more than twelve, those are drawn along which positions change most.
@@ -102,7 +108,7 @@ def position_curve(
         title=title if len(moves) > _LINES else "",
         controls=controls,
         y_name=y_name,
-        x_name=dose.removeprefix("Metadata_"),
+        x_name=dose,
     )
 
 

@@ -237,6 +237,8 @@ def _fit_predict(
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always", ConvergenceWarning)
+        # Labels are classes, few cells though each may have.
+        warnings.filterwarnings("ignore", ".*could represent a regression problem")
         model.fit(X[train], known)
         predictions: NDArray = model.predict(X[test])
     for warning in caught:

@@ -48,6 +48,10 @@ class Resamples:
         """Restrict the same draws to some of the cells."""
         return Resamples(self.units[rows], self.weights)
 
+    def leaves_none(self) -> bool:
+        """Say whether some draw holds none of the cells, so that a score has no interval."""
+        return bool((self.weights[:, np.unique(self.units)].sum(axis=1) == 0).any())
+
     def mark(self, names: ArrayLike) -> str:
         """Hash how often each cell is drawn, whatever the order of the cells.
 

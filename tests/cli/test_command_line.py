@@ -1,3 +1,4 @@
+import builtins
 import errno
 import subprocess
 import sys
@@ -50,22 +51,20 @@ def test_help_does_not_wait_for_torch_or_scanpy():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("crop", "{}/nowhere", "-o", "{}/out"), "nowhere"),
         (("crop", "{}", "-o", "{}/out"), "holds no TIFF or PNG files"),
         (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold, cellpose, labels"),
-        (("train", "{}/none.h5ad", "-p", "bbbc021-expert", "-o", "{}/out"), "none.h5ad"),
-        (("train", "{}/none.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
-        (("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"), "none.h5ad"),
+        (("crop", "{}/c.h5ad", "-o", "{}/out"), "is not a folder"),
+        (("train", "{}/c.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/c.h5ad", "-m", "random", "-o", "{}/e", "--orientations", "3"), "wanted 1 ("),
-        (("evaluate", "{}/none.h5ad", "-o", "{}/out"), "none.h5ad"),
-        (("evaluate", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
-        (("similarity", "{}/none.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
-        (("explore", "{}/none.h5ad", "-o", "{}"), "wanted a name ending in .html"),
+        (("evaluate", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
+        (("similarity", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
+        (("explore", "{}/c.h5ad", "-o", "{}"), "wanted a name ending in .html"),
         (("study", "audit", "x", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
         (("protocols", "audit", "natural-moco", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
-        (("protocols", "invariances", "x", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
+        (("protocols", "invariances", "{}", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
         (("protocols", "suggest", "{}/c.h5ad", "--label", "MOA", "-o", "{}"), "is a folder, but a"),
-        (("run", "{}/none.h5ad", "-o", "{}/out"), "--protocol"),
+        (("run", "{}/c.h5ad", "-o", "{}/out"), "--protocol"),
+        (("run", "{}/c.h5ad", "-o", "{}/out", "-p", "x", "-m", "y"), "not both"),
         (("protocols", "show", "natural"), "natural-moco"),
         (
             ("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "--diameter", "9"),
@@ -76,6 +75,8 @@ def test_help_does_not_wait_for_torch_or_scanpy():
     ],
 )
 def test_mistakes_end_in_one_line_and_a_failing_status(tmp_path, arguments, said):
+    for name in ("c.h5ad", "p.csv"):
+        (tmp_path / name).touch()
     result = _run(*(part.format(tmp_path) for part in arguments))
     assert result.exit_code == 1
     assert said in result.output.replace("\n", " ")
@@ -83,7 +84,44 @@ def test_mistakes_end_in_one_line_and_a_failing_status(tmp_path, arguments, said
     assert "fault of cellssl" not in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "{}/none", "-o", "{}/out", "-p", "natural-moco"),
+        ("run", "{}", "-o", "{}/out"),
+        ("crop", "{}/none", "-o", "{}/out"),
+        ("plates", "index", "{}/none"),
+        ("train", "{}/none.h5ad", "-p", "natural-moco", "-o", "{}/out"),
+        ("embed", "{}/none.h5ad", "-m", "random", "-o", "{}/e.h5ad"),
+        ("embed", "-m", "resnet18", "{}", "--weights", "{}/none.pth", "-o", "{}/e.h5ad"),
+        ("evaluate", "{}/none.h5ad", "-o", "{}/out"),
+        ("combine", "a={}/none.h5ad", "-o", "{}/e.h5ad"),
+        ("explore", "{}/none.h5ad"),
+        ("explore", "--crops", "{}/none.h5ad", "{}"),
+        ("study", "run", "bbbc021-methods", "{}/none.h5ad", "-o", "{}/out"),
+        ("study", "status", "{}/none"),
+        ("protocols", "check", "natural-moco", "{}/none.h5ad"),
+        ("protocols", "preview", "natural-moco", "{}/none.h5ad"),
+        ("protocols", "invariances", "{}/none", "{}"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_loaded(tmp_path, monkeypatch, arguments):
+    usual = builtins.__import__
+
+    def load(name, *others):
+        assert not name.startswith("cellssl."), f"{name} was loaded first"
+        return usual(name, *others)
+
+    monkeypatch.setattr(builtins, "__import__", load)
+    result = _run(*(part.format(tmp_path) for part in arguments))
+    assert result.exit_code == 1
+    told = " ".join(result.output.split())
+    assert told.startswith("error: ")
+    assert ("give --protocol NAME" if arguments[1] == "{}" else "does not exist") in told
+
+
 def test_debug_shows_the_traceback(tmp_path):
+    (tmp_path / "none.h5ad").touch()
     result = _run("embed", tmp_path / "none.h5ad", "-m", "random", "-o", tmp_path / "e", "--debug")
     assert result.exit_code == 1
     assert "Traceback" in result.output
@@ -175,6 +213,7 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", "out/map.h5ad")
 
     monkeypatch.setattr("cellssl.phenotypes.read_embedding", fill)
+    (tmp_path / "e.h5ad").touch()
     result = _run("cluster", tmp_path / "e.h5ad", "-o", tmp_path / "out")
     assert result.exit_code == 1
     said = " ".join(result.output.split())

@@ -88,8 +88,8 @@ def test_shipped_studies_are_listed() -> None:
         (("run", "{study}", "{crops}", "-o", "{none}", "--set", "epochs=3"), "training.KEY=VALUE"),
         (("run", "{study}", "{none}.h5ad", "-o", "{none}"), "none.h5ad"),
         (("plan", "bbbc021-weka", "{crops}"), "did you mean 'bbbc021-weak'"),
-        (("status", "{none}"), "holds no study"),
-        (("complement", "{none}", "{crops}"), "holds no study"),
+        (("status", "{empty}"), "holds no study"),
+        (("complement", "{empty}", "{crops}"), "holds no study"),
         (
             ("run", "{study}", "{crops}", "-o", "{none}", "--set", "training.epoch=3"),
             "tiny.yaml:5: training: unknown key 'epoch'",
@@ -100,7 +100,7 @@ def test_mistakes_end_in_one_line(
     files: tuple[Path, Path, Path], tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     study, crops, _ = files
-    given = {"study": study, "crops": crops, "none": tmp_path / "none"}
+    given = {"study": study, "crops": crops, "none": tmp_path / "none", "empty": tmp_path}
     done = run(*(part.format(**given) for part in arguments))
     assert done.exit_code == 1
     assert said in done.output.replace("\n", " ")

@@ -32,7 +32,34 @@ def test_places_are_read_from_wells():
     assert found["plate"] is None
     small = find_confounders(pd.DataFrame({"Metadata_Well": ["A01", "B02", "H12", "C11"]}))
     assert small["edge"].codes.tolist() == [1, 0, 1, 0]
-    assert find_confounders(pd.DataFrame({"Metadata_Well": ["A01", "well 2"]}))["row"] is None
+    assert find_confounders(pd.DataFrame({"Metadata_Well": ["slide", "well 2"]}))["row"] is None
+
+
+def test_cells_without_a_well_hide_no_other_ones_place(make_embedding):
+    found = find_confounders(pd.DataFrame({"Metadata_Well": ["A01", None, "slide 2", "B12"]}))
+    assert found["row"].codes.tolist() == [1, -1, -1, 2]
+    assert found["column"].codes.tolist() == [1, -1, -1, 12]
+    assert found["edge"].codes.tolist() == [1, -1, -1, 1]
+    cells = spread_out(make_embedding(signal=0, features=6))
+    cells.obs.loc[cells.obs_names[6:9], "Metadata_Well"] = None
+    table = evaluate([cells], **FEW)
+    for metric in ("ami_row", "linear_row", "linear_edge"):
+        one = row(table, metric, "sim")
+        assert one["low"] <= one["value"] <= one["high"]
+        assert one["n"] == row(table, "linear_plate", "sim")["n"] - 3
+        assert one["note"] == "row, column and edge without 3 cells whose well is not named as A01"
+    assert row(table, "linear_plate", "sim")["note"] == ""
+
+
+def test_places_of_too_few_cells_are_not_scored(make_embedding):
+    """Two wells are known: some draws of treatments hold neither."""
+    cells = spread_out(make_embedding(signal=0, features=6))
+    cells.obs.loc[cells.obs_names[12:], "Metadata_Well"] = None
+    found = row(evaluate([cells], **{**FEW, "resamples": 200}), "ami_column", "sim")
+    assert np.isnan(found["value"])
+    assert found["note"].endswith(
+        "132 cells whose well is not named as A01: those left are too few"
+    )
 
 
 def test_what_kept_apart_what(make_embedding):

@@ -285,3 +285,13 @@ def test_where_one_class_alone_lies_in_two_wells_nothing_is_scored_either(make_e
     found = value(score([cells]), "knn")
     assert np.isnan(found.value)
     assert found.note == "only DMSO lies in two wells: no other can be found"
+
+
+def test_cells_without_a_plate_are_said(make_embedding, caplog):
+    cells = make_embedding()
+    few = {"label": "MOA", "progress": False, "resamples": 5, "seeds": (0,)}
+    evaluate([cells], **few)
+    assert "name no plate" not in caplog.text
+    cells.obs.loc[cells.obs_names[:7], "Metadata_Plate"] = [None, "", " ", np.nan, "", None, ""]
+    evaluate([cells], **few)
+    assert "7 of 144 cells name no plate (Metadata_Plate is empty) and count as one" in caplog.text

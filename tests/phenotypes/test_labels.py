@@ -88,4 +88,4 @@ def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():
 
 def test_texts_beside_gaps_keep_all_their_letters():
     obs = pd.DataFrame({"Metadata_Plate": ["P1", "P1"], "Metadata_Well": ["A01", np.nan]})
-    assert well_names(obs).tolist() == ["P1/A01", "P1/nan"]
+    assert well_names(obs).tolist() == ["P1/A01", "P1/"]

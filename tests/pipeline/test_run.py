@@ -144,8 +144,8 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"protocol": None}, "--protocol"),
-        ({"model": "somewhere"}, "not both"),
+        ({"protocol": None}, "got none"),
+        ({"model": "somewhere"}, "got both"),
         ({"model": "somewhere", "protocol": None}, "cannot be changed"),
         ({"baselines": {"resnet500": None}}, "did you mean 'resnet50'"),
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),

@@ -3,8 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
+from PIL import Image
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index, read_field
@@ -291,3 +294,37 @@ def test_wells_of_a_table_of_ones_own_have_one_spelling(tmp_path: Path) -> None:
     fields = PlateIndex.load(tmp_path / "own.csv").fields
     assert fields["Metadata_Well"].tolist() == ["A01", "A01", "slide 3"]
     assert fields["Metadata_Site"].tolist() == ["1", "2", "x"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "told"),
+    [
+        ((8, 8, 3), {"photometric": "rgb"}, "(colour); wanted one grey plane"),
+        ((4, 8, 8), {"photometric": "minisblack"}, "holds 4 pages; wanted one grey plane"),
+    ],
+)
+def test_images_that_are_no_grey_planes_are_said_before_they_are_cropped(
+    write: Write, caplog: pytest.LogCaptureFixture, shape: Any, options: Any, told: str
+) -> None:
+    folder = _plate(write)
+    assert index(folder, pattern=PATTERN).problems.empty
+    for name in ("A1_s1_w2.tif", "B2_s1_w2.tif"):
+        tifffile.imwrite(folder / name, np.zeros(shape, np.uint8), **options)
+    found = index(folder, pattern=PATTERN)
+    (problem,) = found.problems.to_dict("records")
+    assert (problem["Metadata_Well"], problem["Problem"]) == ("A01", "no grey plane")
+    assert problem["Detail"].startswith("2: ")
+    assert told in problem["Detail"]
+    assert told in caplog.text
+    assert len(found.fields) == 2
+
+
+def test_a_colour_png_is_said_and_a_broken_file_is_left_to_the_reading(write: Write) -> None:
+    folder = write("notes/x.tif")
+    (folder / "notes" / "x.tif").unlink()
+    for well in ("A1", "B2"):
+        Image.new("RGB", (8, 8)).save(folder / f"{well}_s1_w1.png")
+    found = index(folder, pattern=PATTERN.replace("tif", "png"))
+    assert "no grey PNG" in found.problems["Detail"].iloc[0]
+    (folder / "A1_s1_w1.png").write_bytes(b"")
+    assert index(folder, pattern=PATTERN.replace("tif", "png")).problems.empty

@@ -120,6 +120,7 @@ def test_doses_with_units_are_in_micromolar(
     rows = "".join(f"{well},{dose}\n" for well, dose in zip(("A1", "A2", "B1"), doses, strict=True))
     fields = _index(write, f"Well,{column}\n{rows}").fields
     assert fields["Metadata_Concentration"].tolist() == micromolar
+    assert set(fields["Metadata_ConcentrationUnit"]) == {"uM"}
     assert "is read in µM" in caplog.text
 
 
@@ -128,7 +129,11 @@ def test_units_in_a_column_of_their_own_count_once(write: Write, tmp_path: Path)
     found = _index(write, text)
     assert found.fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
     again = PlateIndex.load(found.save(tmp_path / "plate.csv"))
-    assert again.fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+    for read in (found, again):
+        assert read.fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+        assert read.fields["Metadata_ConcentrationUnit"].tolist() == ["uM"] * 3
+    bare = _index(write, "Well,Dose\nA1,500\nA2,1\nB1,0\n")
+    assert "Metadata_ConcentrationUnit" not in bare.fields
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,19 @@ def test_views_that_are_all_alike_are_told() -> None:
     assert one.startswith("all views of a cell are the same picture")
     for more in ("positives: same_well\n", "training: {method: supervised}\n"):
         assert not check(loads(small("[[]]") + more), channels=CHANNELS, stored_size=24)
+
+
+def test_two_views_of_one_operation_each_may_be_one_list_that_was_meant() -> None:
+    def told(views: str) -> list[str]:
+        return messages(check(loads(small(views)), channels=CHANNELS, stored_size=40))
+
+    (said,) = told("[[rotate: {degrees: 180}], [flip: {}]]")
+    assert "differs by rotate alone and the second by flip alone" in said
+    assert "rotate begins with '- - ', flip with '  - '" in said
+    for meant in (
+        "[[flip: {}, rotate: {degrees: 180}]]",
+        "[[flip: {p: 0.2}], [flip: {p: 0.7}]]",
+        "[[flip: {}], [rotate: {degrees: 180}, flip: {}]]",
+        "[[flip: {}], []]",
+    ):
+        assert told(meant) == []

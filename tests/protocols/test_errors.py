@@ -46,7 +46,7 @@ WRONG = [
     ("channel twice", ("[DAPI, Actin]", "[Actin, Actin]"), 3, "expected every channel once"),
     ("missing name", ("name: mine\n", ""), 1, "a protocol needs the key 'name' (the protocol's name)"),
     ("missing crop size", ("size: 64, ", ""), 4, "crop needs the key 'size' (height and width of the view in pixels)"),
-    ("missing views", ("views:\n", "vews:\n"), 1, "a protocol needs the key 'views'"),
+    ("missing views", ("views:\n", "pictures:\n"), 1, "a protocol needs the key 'views'"),
     ("crop size as text", ("size: 64", "size: big"), 4, "size: expected a whole number, got 'big'"),
     ("crop size too small", ("size: 64", "size: 2"), 4, "size: expected greater than or equal to 8, got 2"),
     ("unknown transform", ("transform: sqrt", "transform: squrt"), 4, "transform: expected linear or sqrt or log, got 'squrt'; did you mean 'sqrt'?"),
@@ -135,6 +135,23 @@ def test_a_misspelt_key_is_one_mistake(key: str) -> None:
     assert str(caught.value) == (
         f"mine.yaml:7: unknown key {key!r} of rotate; did you mean 'degrees'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("swap", "told"),
+    [
+        (("channels: [D", "Chanels: [D"), "3: unknown key 'Chanels' of a protocol; did you mean 'channels'?"),
+        (("views:", "view:"), "6: unknown key 'view' of a protocol; did you mean 'views'?"),
+        (("name: mine", "nmae: mine"), "1: unknown key 'nmae' of a protocol; did you mean 'name'?"),
+        (("crop: {size", "crop: {siz"), "4: unknown key 'siz' of crop; did you mean 'size'?"),
+        (("  - - rotate", "  - operation:\n    - rotate"), "7: unknown key 'operation' of a view; did you mean 'operations'?"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_key_that_is_needed_is_one_mistake(swap: tuple[str, str], told: str) -> None:
+    assert swap[0] in RIGHT
+    with pytest.raises(ProtocolError) as caught:
+        loads(RIGHT.replace(*swap), source="mine.yaml")
+    assert str(caught.value) == f"mine.yaml:{told}"
 
 
 def test_the_right_file_is_right() -> None:

@@ -83,3 +83,16 @@ def test_groups_may_share_a_batch_between_them() -> None:
     protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.divide_batch": True})
     made = build_views(protocol, CHANNELS)(torch.rand(6, 3, 48, 48), 0, 0, torch.arange(6))
     assert [len(view) for view in made] == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("mended", ["groups: {}", "groups: {all: {}, still: {keep: [zoom]}}"])
+def test_an_inherited_group_that_fits_no_more_is_told_with_what_to_write(mended: str) -> None:
+    child = "version: 2\nname: mine\nextends: bbbc021-two-heads\nremove: [rotate]\n"
+    with pytest.raises(ProtocolError) as caught:
+        loads(child, source="mine.yaml")
+    told = str(caught.value)
+    assert told.startswith(
+        "mine.yaml:3: group geometry: keep: no inherited operation is called 'rotate'; there are flip"
+    )
+    assert told.endswith("write groups: anew to fit, or groups: {} for none")
+    assert loads(f"{child}{mended}\n").views

@@ -52,6 +52,19 @@ def test_lines_are_compounds_or_else_rows_of_the_plate(doses):
     assert set(lines(dose_curve(doses))) == {"A", "B"}
 
 
+def test_the_axis_of_doses_has_the_unit_that_the_cells_say(doses):
+    def axis():
+        return dose_curve(doses).axes[0].get_xlabel()
+
+    assert axis() == "Concentration"
+    doses.obs["Metadata_ConcentrationUnit"] = np.where(
+        doses.obs["Metadata_Control"] == "", "uM", ""
+    )
+    assert axis() == "Concentration (µM)"
+    doses.obs.loc[doses.obs_names[-1], "Metadata_ConcentrationUnit"] = "nM"
+    assert axis() == "Concentration"
+
+
 def test_of_many_lines_those_are_drawn_that_change_most():
     wells = [(str(line), dose) for line in range(20) for dose in (1, 2, 3)]
     table = pd.DataFrame(wells, columns=["line", "dose"]).assign(control="")

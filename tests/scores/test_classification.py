@@ -108,6 +108,14 @@ def test_a_false_alarm_of_the_matrix_product_is_not_passed_on(monkeypatch, caplo
     assert not caplog.messages
 
 
+def test_many_classes_of_few_cells_are_no_regression(caplog):
+    """Each of two plates has one cell of every one of thirty classes."""
+    labels = np.tile(np.arange(30), 2)
+    X = np.eye(30, dtype=np.float32)[labels]
+    assert (linear_predict(X, labels, groups=np.repeat([0, 1], 30)) == labels).all()
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("predict", [knn_predict, linear_predict])
 def test_one_group_is_refused(predict):
     X, labels, _ = cells(30)

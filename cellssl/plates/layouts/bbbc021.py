@@ -140,6 +140,7 @@ def _listed(
         "Metadata_Plate": plate,
         "Metadata_Compound": compound,
         "Metadata_Concentration": _numbers(concentration, path),
+        "Metadata_ConcentrationUnit": "uM",
         "Metadata_Control": np.where(compound.str.upper() == "DMSO", "negative", ""),
     }
     if "Replicate" in table:
