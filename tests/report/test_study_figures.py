@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cellssl.errors import EmbeddingError
 from cellssl.report import (
     class_change_figure,
     class_sweep_figure,
@@ -107,6 +108,14 @@ def test_gains_are_orange_and_losses_violet() -> None:
     gain, loss = (picture.cmap(picture.norm(value))[:3] for value in (0.4, -0.4))
     assert gain[0] > gain[2]  # more red than blue
     assert loss[2] > loss[0]
+
+
+def test_changes_need_a_scored_reference() -> None:
+    table = pd.DataFrame({"DMSO": [0.5, 0.9]}, index=["expert", "b"])
+    with pytest.raises(EmbeddingError, match="called 'exprt'; did you mean 'expert'"):
+        class_change_figure(table, reference="exprt")
+    with pytest.raises(EmbeddingError, match="no class could be scored"):
+        class_change_figure(table.iloc[:0, :0], reference="expert")
 
 
 def test_each_class_has_a_curve() -> None:

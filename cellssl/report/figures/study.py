@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
     GREY,
@@ -111,7 +112,20 @@ def class_change_figure(
         The setting whose accuracies are subtracted; it is shown as it is, below.
     apart : DataFrame (S, K), optional
         Which changes are told from none: they are framed.
+
+    Raises
+    ------
+    EmbeddingError
+        When no class was scored, or not in the reference.
     """
+    if table.empty:
+        raise EmbeddingError(
+            "no class could be scored, so that none gains or loses: the column note of the scores says why."
+        )
+    if reference not in table.index:
+        raise EmbeddingError(
+            f"no setting of the table is called {reference!r}{nearest(reference, table.index)}."
+        )
     base = table.loc[reference]
     change = table.drop(index=reference) - base
     figure = new_figure(10.1, 0.34 * len(change) + 2.3)
