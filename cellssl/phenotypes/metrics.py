@@ -344,7 +344,8 @@ def _undivided(task: Task) -> str:
     """
     if task.test is not None or task.split == "wells":
         return ""
-    if pd.Series(task.labels).groupby(task.groups).nunique().max() > 1:
+    held = pd.DataFrame({"label": task.labels, "group": task.groups})
+    if held.groupby("group")["label"].nunique().max() > 1:
         return ""
     return (
         f"apart by {task.split}, every group holds one class alone: what tells groups passes for the label, "
