@@ -45,11 +45,17 @@ _homes = {
     "verify_data": "datasets",
 }
 
+# After `import cellssl` alone, too: `cellssl.report.gallery(…)`.
+_rooms = (
+    *("augment", "cells", "crops", "datasets", "embedding", "encoders", "methods", "phenotypes"),
+    *("pipeline", "plates", "protocols", "report", "scores", "studies", "training"),
+)
+
 __all__ = [*_homes, "__version__"]  # noqa: PLE0604 - names of functions
 
 
-__getattr__ = at_first_use(__name__, _homes)
+__getattr__ = at_first_use(__name__, _homes, rooms=_rooms)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_rooms])

@@ -17,7 +17,7 @@ from cellssl.crops.foreign import described
 __all__ = ["check_crops", "clean_crops"]
 
 
-def check_crops(crops: Crops) -> pd.DataFrame:
+def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     """Measure the pictures of all cells, and say which are no good.
 
     What is usual is taken from each plate, or from all of them where plates have few cells; see
@@ -25,7 +25,7 @@ def check_crops(crops: Crops) -> pd.DataFrame:
 
     Parameters
     ----------
-    crops : Crops
+    crops : Crops or path
         N cells.
 
     Returns
@@ -36,9 +36,10 @@ def check_crops(crops: Crops) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = check_crops(Crops.open("crops.h5ad"))  # doctest: +SKIP
+    >>> table = check_crops("crops.h5ad")  # doctest: +SKIP
     >>> table["Quality_Reason"].value_counts()  # doctest: +SKIP
     """
+    crops = Crops.open(crops)
     known = crops.obs.get(AREA)
     areas = np.zeros(len(crops)) if known is None else known.to_numpy(float)
     rows = {
@@ -57,13 +58,13 @@ def check_crops(crops: Crops) -> pd.DataFrame:
 
 
 def clean_crops(
-    crops: Crops, table: pd.DataFrame, out: str | Path, *, keep: Sequence[str] = ()
+    crops: Crops | str | Path, table: pd.DataFrame, out: str | Path, *, keep: Sequence[str] = ()
 ) -> Path:
     """Write the good cells into a crop file of their own.
 
     Parameters
     ----------
-    crops : Crops
+    crops : Crops or path
         N cells.
     table : DataFrame
         What `check_crops` says of them; its columns join the cells' table.
@@ -73,6 +74,7 @@ def clean_crops(
         Reasons in spite of which a cell stays.
     """
     check_reasons(keep)
+    crops = Crops.open(crops)
     good = np.flatnonzero(table["Quality_Reason"].isin(["", *keep]))
     obs = crops.obs.drop(columns=table.columns, errors="ignore").join(table)
     about = {**described(crops), "checked": list(CELL_REASONS), "kept": sorted(keep)}

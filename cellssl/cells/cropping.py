@@ -42,7 +42,7 @@ Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, 
 
 
 def crop(
-    index: PlateIndex,
+    index: PlateIndex | str | Path,
     out: str | Path,
     *,
     segmenter: Segmenter | None = None,
@@ -75,8 +75,8 @@ def crop(
 
     Parameters
     ----------
-    index : PlateIndex
-        The fields.
+    index : PlateIndex or path
+        The fields, or their saved table.
     out : path
         The folder.
     segmenter : Segmenter, optional
@@ -114,6 +114,8 @@ def crop(
     >>> report.summary()  # doctest: +SKIP
     '21,878 cells found on 96 fields, 14,557 kept; dropped: 6,500 border, 821 fragment'
     """
+    if not isinstance(index, PlateIndex):
+        index = PlateIndex.load(index)
     segmenter = segmenter or ThresholdSegmenter()
     segmenter.check(index.channels)
     check_method(illumination)

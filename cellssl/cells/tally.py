@@ -32,6 +32,9 @@ class CropReport:
     table: Path
     fields: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"CropReport({self.crops}: {self.summary()})"
+
     @classmethod
     def read(cls, crops: Path, table: Path) -> "CropReport":
         """Read the outcome of a finished run."""

@@ -30,6 +30,7 @@ _HEADLINE = (
     "ami_plate",
     "linear_plate",
 )
+_DOUBTS = "cannot be found|passes for the label"  # of a score that is there
 _ANSWERS = ("ami_kmeans", "knn", "linear")  # a plate or a batch may well be one only
 
 
@@ -61,7 +62,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
-    """Say which classes cannot be found, and why a score of embeddings that have others is missing."""
+    """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])
@@ -75,7 +76,7 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     lost = own.groupby("note", sort=False)["head"].agg(
         lambda heads: ", ".join(dict.fromkeys(heads))
     )
-    found = notes[notes.str.contains("cannot be found") & scores["value"].notna()]
+    found = notes[notes.str.contains(_DOUBTS) & scores["value"].notna()]
     return [*dict.fromkeys(found), *(f"no {heads}: {note}" for note, heads in lost.items())]
 
 

@@ -293,7 +293,7 @@ def _accuracies(
     apart = {"groups": task.groups} if task.test is None else {"test": task.test}
     predictions = predict(Z, task.labels, **apart)
     found = class_confusions(truth, predictions, np.unique(task.labels), task.resamples)
-    note = _lonely(task)
+    note = "; ".join(filter(None, [_lonely(task), _undivided(task)]))
     yield Score(name, balanced_accuracy_of(found.table), found.draws.mean(axis=1), n, note, found)
     if task.test is not None:
         right = task.resamples.mean(truth == predictions)
@@ -353,6 +353,22 @@ def _lonely(task: Task) -> str:
         return _lost(alone, len(np.unique(task.truth)), "not in the training set")
     groups = _groups_of_classes(task)
     return _lost(groups.index[groups == 1].tolist(), len(groups), "in one group only")
+
+
+def _undivided(task: Task) -> str:
+    """Say when no group holds two classes: noise is then taken for what the other groups hold more of.
+
+    Of wells that is so by design, and there are many of each class.
+    """
+    if task.test is not None or task.split == "wells":
+        return ""
+    held = pd.DataFrame({"label": task.labels, "group": task.groups})
+    if held.groupby("group")["label"].nunique().max() > 1:
+        return ""
+    return (
+        f"apart by {task.split}, every group holds one class alone: what tells groups passes for the label, "
+        "and noise scores below chance"
+    )
 
 
 def _lost(alone: Sequence[str], classes: int, why: str) -> str:

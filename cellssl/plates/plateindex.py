@@ -51,6 +51,9 @@ class PlateIndex:
     absent: int = 0
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"PlateIndex({self.summary()})"
+
     def summary(self) -> str:
         """Say in a line what there is: `96 fields on 1 plate, 2 channels (GFP, DNA); …`."""
         kinds = self.problems["Problem"].value_counts()

@@ -1,5 +1,7 @@
 """Metadata tables: their columns recognised, joined to the fields."""
 
+import logging
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,10 +11,12 @@ import pandas as pd
 from cellssl.columns import bare_name, find_column, row_names, texts_of
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.wells import normalise_well, well_from
+from cellssl.wells import is_well, normalise_well, well_from
 from cellssl.words import listed
 
 __all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
+
+_LOG = logging.getLogger(__name__)
 
 # What names a field.
 FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
@@ -27,6 +31,8 @@ NAMES = {
     "Metadata_Control",
     "Metadata_Perturbation",
 }
+# Other names of the column of wells, in small letters without marks between the words.
+_WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
@@ -104,6 +110,8 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Name the columns and the keys of a metadata table; check that no key stands there twice."""
     used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]
     well, row, column, plate, site = used
+    if well is None and (row is None or column is None):
+        well = _other_wells(table)
     keys = {"Metadata_Well": _wells(table, well, row, column, path)}
     if plate:
         keys["Metadata_Plate"] = table[plate]
@@ -133,12 +141,33 @@ def _wells(
         raise PlateError(
             f"{path} does not say which well its rows are about: it needs a column Well (or "
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
+            f"{_maybe_wells(table)}"
         )
     try:
         wells = [parse(*values) for values in zip(*(table[name] for name in names), strict=True)]
     except PlateError as error:
         raise PlateError(f"{path}, column {' and '.join(names)}: {error}") from error
     return pd.Series(wells, index=table.index)
+
+
+def _other_wells(table: pd.DataFrame) -> str | None:
+    """Find the column of wells by another name that is usual for it; None where it holds no wells."""
+    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
+    there = [plain[name] for name in _WELLS if name in plain and _holds_wells(table[plain[name]])]
+    if there:
+        _LOG.info("Metadata_Well is taken from %s", there[0])
+    return there[0] if there else None
+
+
+def _holds_wells(column: pd.Series) -> bool:
+    values = [value for value in column.unique() if value != ""]
+    return bool(values) and all(map(is_well, values))
+
+
+def _maybe_wells(table: pd.DataFrame) -> str:
+    """Name the column that seems to hold wells."""
+    meant = [name for name in map(str, table) if _holds_wells(table[name])]
+    return f" {meant[0]!r} seems to hold them: call it Well." if meant else ""
 
 
 def standard(name: str) -> str:

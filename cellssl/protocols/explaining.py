@@ -20,7 +20,8 @@ _MODELS: dict[Place, type[BaseModel]] = {
     ("labels_used",): LabelsUsed,
     ("training",): TrainingSettings,
 }
-_ONLY_IN_FILES = ("extends", "change", "keep", "remove", "add")
+_EDITS = ("change", "keep", "remove", "add")  # how operations differ from those of `views`
+_ONLY_IN_FILES = ("extends", *_EDITS)
 _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -69,6 +70,9 @@ def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
         words = _words(item["ctx"]["expected"])
         near = nearest(item["input"], words, listed=True) if len(words) > 1 else ""
         return place, f"{key}: expected {' or '.join(words)}, got {got}{near}"
+    if place[:-1] == ("groups",) and kind in _KINDS:
+        edits = ", ".join(f"{edit}:" for edit in _EDITS)
+        return place, f"{key}: expected how this group differs from views ({edits}), got {got}"
     if kind in _KINDS:
         return place, f"{key}: expected {_KINDS[kind]}, got {got}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

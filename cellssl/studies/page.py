@@ -19,8 +19,9 @@ from cellssl.report import (
     save_figure,
     score_figure,
 )
-from cellssl.report.figures.scores import METRICS, WEAK_LABELS
+from cellssl.report.figures.scores import METRICS, WEAK_LABELS, summarise_scores
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
 from cellssl.studies.planning import plain
@@ -77,6 +78,7 @@ def _finding(study: Study, outcome: Outcome) -> Section:
     """Open with what was found: the best of each kind, and everything in numbers."""
     means = outcome.means
     blocks: list = [_best(outcome, means), _score_table(means[means["subset"] == "all"])]
+    blocks += score_notes(summarise_scores(outcome.scores))
     if study.seeds < 3:
         blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
     if any(len(set(parts)) < len(parts) for parts in study.combine.values()):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from cellssl.cells import CropReport, Labels, ThresholdSegmenter, crop
+from cellssl.cells import CropReport, Labels, ThresholdSegmenter, check_crops, crop
 from cellssl.cells.cropping import _check_alike, _check_size
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, CropError, PlateError
@@ -41,6 +41,18 @@ def test_every_cell_is_accounted_for(make_plate, tmp_path):
     assert anndata.read_h5ad(report.crops).n_obs == 16
     assert not (tmp_path / "out" / "parts").exists()
     assert "20 cells found on 4 fields, 16 kept" in report.summary()
+
+
+def test_a_saved_index_is_cropped_and_both_say_shortly_what_they_are(make_plate, tmp_path):
+    index = make_plate(4)
+    saved = index.save(tmp_path / "plate.csv")
+    report = run(str(saved), tmp_path / "out")
+    assert report.kept == 16
+    assert repr(index) == f"PlateIndex({index.summary()})"
+    assert repr(report) == f"CropReport({report.crops}: {report.summary()})"
+    assert len(check_crops(report.crops)) == 16
+    with pytest.raises(PlateError, match=r"is a folder: make an index of it first"):
+        run(tmp_path, tmp_path / "other")
 
 
 def test_fragments_are_judged_by_their_plate(make_plate, tmp_path):

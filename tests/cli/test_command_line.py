@@ -160,6 +160,18 @@ def test_weak_labels_are_marked_beside_the_scores(capsys: pytest.CaptureFixture[
     assert "† trained with other cells of the same well or treatment" in told
 
 
+def test_doubts_of_a_score_are_said_beneath(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"label": "Dose", "subset": "all", "metric": "knn", "value": 0.1, "low": 0.0, "high": 0.2}
+    note = (
+        "apart by plates, every group holds one class alone: what tells groups passes for the label"
+    )
+    table = [
+        {**row, "seed": "mean", "embedding": name, "weak": False, "note": note} for name in "ab"
+    ]
+    results.show_scores(pd.DataFrame(table))
+    assert " ".join(capsys.readouterr().out.split()).endswith(note)
+
+
 def test_a_score_that_is_missing_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"label": "MOA", "subset": "all", "low": 0.4, "high": 0.6, "seed": "mean", "weak": False}
     row |= {"embedding": "a", "note": "no class lies in two plates"}

@@ -81,3 +81,12 @@ def test_links_lead_to_notebooks(path: Path):
 def test_cells_have_stable_names(path: Path):
     names = [cell.id for cell in read(path).cells]
     assert names == [f"{path.stem[:2]}-{number:02d}" for number in range(1, len(names) + 1)]
+
+
+def test_gains_have_the_colours_of_the_figures():
+    """Those that `tests/report/test_study_figures.py` holds the figures to."""
+    words = " ".join(cell.source for path in NOTEBOOKS for cell in read(path).cells)
+    told = re.findall(r"(Orange|Violet) gains[^.]*, (\w+) loses", words)
+    assert told == [("Orange", "violet")] * 2
+    assert "negative correlation (violet)" in words
+    assert "An orange row would be a free lunch" in words

@@ -106,6 +106,18 @@ def test_a_class_on_one_plate_is_named(make_embedding):
     assert told == "1 of 4 classes count 0, cannot be found, in one group only: Rare"
 
 
+def test_a_label_that_goes_with_plates_is_told(make_embedding):
+    cells = make_embedding()
+    side = np.where(np.arange(cells.n_obs) % 2, "left", "right")
+    cells.obs["Metadata_Plate"] = cells.obs["Metadata_Plate"].astype(str) + side
+    cells.obs["Metadata_Side"] = side
+    told = "apart by plates, every group holds one class alone: what tells groups passes for"
+    sides = evaluate([cells], label="Side", progress=False, resamples=50, seeds=(0,))
+    for metric in ("knn", "linear"):
+        assert value(sides, metric).note.startswith(told)
+        assert value(score([cells]), metric).note == ""
+
+
 def test_where_no_class_lies_in_two_wells_nothing_scores_nothing(make_embedding):
     cells = make_embedding()
     cells.obs[LABEL] = cells.obs["Metadata_Plate"].astype(str) + cells.obs["Metadata_Well"].astype(

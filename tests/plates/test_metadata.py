@@ -30,6 +30,9 @@ def _index(write: Write, text: str, **options: str) -> PlateIndex:
         "\ufeffwell, Dose\nA1,1\nA2,2\nB1,3\n",
         "Row,Column,Site,Dose\n1.0,1.0,1.0,1\n1.0,2.0,1.0,2\n2.0,1.0,1.0,3\n",
         "Plate,Site,Well,Dose\nplate,01,A1,1\nplate,1,A2,2\nplate,1,B1,3\n",
+        "well_position\tDose\nA01\t1\nA02\t2\nB01\t3\n",
+        "Well ID,WellName,Dose\n1,A1,1\n2,A2,2\n3,B1,3\n",
+        "Metadata_well_id,Dose\nA1,1\nA2,2\nB1,3\n",
     ],
 )
 def test_wells_are_joined_however_written(write: Write, text: str) -> None:
@@ -37,6 +40,15 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert found.fields["Metadata_Dose"].tolist() == [1, 2, 3]
     assert found.problems.empty
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
+
+
+def test_a_column_that_seems_to_hold_wells_is_named(write: Write) -> None:
+    with pytest.raises(
+        PlateError, match=r"It has Position, Dose\. 'Position' seems to hold them: call"
+    ):
+        _index(write, "Position,Dose\nA1,1\nA2,2\nB1,3\n")
+    with pytest.raises(PlateError, match=r"It has Well ID, Dose\.$"):
+        _index(write, "Well ID,Dose\n1,1\n2,2\n3,3\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])

@@ -48,6 +48,10 @@ def test_a_protocol_with_groups_is_read_back_equal() -> None:
         ("{a/b: {}, c: {}}", r":4: groups: 'a/b' cannot name a group"),
         ("{a.b: {}, c: {}}", r":4: groups: 'a.b' cannot name a group"),
         ("{train: {}, b: {}}", r":4: groups: 'train' is torch's own word"),
+        (
+            "{a: {}, b: [[rotate: {degrees: 9}]]}",
+            r":4: b: expected how .* differs from views \(change",
+        ),
         ("[a, b]", r":4: groups: expected keys and values"),
         (
             "{a: {}, b: {}, c: {}}\ntraining: {divide_batch: true, batch_size: 256}",

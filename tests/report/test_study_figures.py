@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cellssl.errors import EmbeddingError
 from cellssl.report import (
     class_change_figure,
     class_sweep_figure,
@@ -107,6 +108,38 @@ def test_gains_are_orange_and_losses_violet() -> None:
     gain, loss = (picture.cmap(picture.norm(value))[:3] for value in (0.4, -0.4))
     assert gain[0] > gain[2]  # more red than blue
     assert loss[2] > loss[0]
+
+
+def test_of_many_classes_those_that_change_most_are_shown() -> None:
+    values = np.full((2, 150), 0.5)
+    values[1] += np.linspace(-0.1, 0.3, 150)
+    table = pd.DataFrame(values, index=["a", "b"], columns=[f"class {n:03d}" for n in range(150)])
+    figure = class_change_figure(table, reference="a", apart=table.iloc[1:] > 0.79)
+    heads = [label.get_text().split("\n")[0] for label in figure.axes[0].get_xticklabels()]
+    assert heads == [f"class {n:03d}" for n in range(134, 150)]
+    assert figure.axes[0].patches[-1].get_center()[0] == pytest.approx(15)
+    assert "the 16 of 150 that change most" in texts(figure)
+
+
+def test_of_many_classes_those_that_trade_off_most_are_shown() -> None:
+    rng = np.random.default_rng(0)
+    base = np.arange(6.0)
+    columns = {f"class {n:03d}": base + 0.1 * rng.random(6) for n in range(60)}
+    columns["loser"] = -base
+    figure = correlation_map(class_correlations(pd.DataFrame(columns), draws=99))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 40
+    assert "loser" in labels
+    assert "The 40 of 61 classes that trade off most" in texts(figure)
+    assert max(figure.get_size_inches()) < 25
+
+
+def test_changes_need_a_scored_reference() -> None:
+    table = pd.DataFrame({"DMSO": [0.5, 0.9]}, index=["expert", "b"])
+    with pytest.raises(EmbeddingError, match="called 'exprt'; did you mean 'expert'"):
+        class_change_figure(table, reference="exprt")
+    with pytest.raises(EmbeddingError, match="no class could be scored"):
+        class_change_figure(table.iloc[:0, :0], reference="expert")
 
 
 def test_each_class_has_a_curve() -> None:

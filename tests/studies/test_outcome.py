@@ -86,6 +86,16 @@ def test_the_page_opens_with_what_was_found(tiny: Study, outcome: Outcome) -> No
     assert (outcome.folder / "scores-all.png").stat().st_size > 10_000
 
 
+def test_the_page_says_why_scores_are_missing(tiny: Study, outcome: Outcome) -> None:
+    reason = "only DMSO lies in two wells: no other can be found"
+    scores = outcome.scores.copy()
+    scores.loc[scores["metric"] == "knn", ["value", "low", "high"]] = np.nan
+    scores.loc[scores["metric"] == "knn", "note"] = reason
+    page = write_study_page(tiny, replace(outcome, scores=scores)).read_text()
+    assert page.count(reason) == 1  # once for all
+    assert reason not in write_study_page(tiny, outcome).read_text()
+
+
 def test_the_page_says_what_was_run_on_what_where_and_when(
     tiny: Study, outcome: Outcome, cells: Path
 ) -> None:

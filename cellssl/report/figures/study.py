@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
+from cellssl.errors import EmbeddingError, nearest
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
     GREY,
@@ -27,6 +28,9 @@ __all__ = [
     "explanation_figure",
     "sweep_figure",
 ]
+
+_MOST_CHANGES = 16  # classes whose names and numbers are read beside each other
+_MOST_CORRELATED = 40
 
 
 @styled
@@ -103,6 +107,8 @@ def class_change_figure(
 ) -> Figure:
     """Draw what each class gains or loses against one setting: settings × classes.
 
+    Of more than 16 classes those that change most in any setting.
+
     Parameters
     ----------
     table : DataFrame (S, K)
@@ -111,9 +117,28 @@ def class_change_figure(
         The setting whose accuracies are subtracted; it is shown as it is, below.
     apart : DataFrame (S, K), optional
         Which changes are told from none: they are framed.
+
+    Raises
+    ------
+    EmbeddingError
+        When no class was scored, or not in the reference.
     """
+    if table.empty:
+        raise EmbeddingError(
+            "no class could be scored, so that none gains or loses: the column note of the scores says why."
+        )
+    if reference not in table.index:
+        raise EmbeddingError(
+            f"no setting of the table is called {reference!r}{nearest(reference, table.index)}."
+        )
     base = table.loc[reference]
     change = table.drop(index=reference) - base
+    title = f"Accuracy of each class, less that of {plain(reference)} (below each class)"
+    if (classes := change.shape[1]) > _MOST_CHANGES:
+        most_changed = change.abs().max().nlargest(_MOST_CHANGES).index
+        change = change.loc[:, change.columns.isin(most_changed)]
+        base = base[change.columns]
+        title += f": the {_MOST_CHANGES} of {classes} that change most"
     figure = new_figure(10.1, 0.34 * len(change) + 2.3)
     axes = figure.subplots()
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
@@ -127,7 +152,7 @@ def class_change_figure(
     firsts = base.to_numpy(dtype=float).tolist()
     heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
     axes.set_xticks(range(len(heads)), heads, **SLANTED)
-    axes.set_title(f"Accuracy of each class, less that of {plain(reference)} (below each class)")
+    axes.set_title(title)
     figure.colorbar(picture, ax=axes, label="gain or loss", shrink=0.8)
     return figure
 
@@ -135,6 +160,8 @@ def class_change_figure(
 @styled
 def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> Figure:
     """Draw correlations between classes, like with like; those with q < 0.05 are marked.
+
+    Of more than 40 classes those with the most negative ones, which trade off.
 
     Parameters
     ----------
@@ -150,6 +177,11 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
         a, b = place[row.class_a], place[row.class_b]
         matrix[a, b] = matrix[b, a] = getattr(row, value)
         sure[a, b] = sure[b, a] = getattr(row, f"q_{value}") < 0.05
+    if (classes := len(names)) > _MOST_CORRELATED:
+        against = np.nansum(np.minimum(matrix, 0), axis=0)
+        kept = np.sort(against.argsort(kind="stable")[:_MOST_CORRELATED])
+        names = [names[index] for index in kept]
+        matrix, sure = matrix[np.ix_(kept, kept)], sure[np.ix_(kept, kept)]
     near = np.nan_to_num(1 - matrix[np.triu_indices(len(names), 1)], nan=1.0)
     order = (
         leaves_list(linkage(near, "average", optimal_ordering=True)) if len(names) > 2 else [0, 1]
@@ -164,6 +196,8 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
     labels = [plain(names[index]) for index in order]
     axes.set_xticks(range(len(labels)), labels, **SLANTED)
     axes.set_yticks(range(len(labels)), labels)
+    if classes > len(names):
+        axes.set_title(f"The {len(names)} of {classes} classes that trade off most")
     figure.colorbar(picture, ax=axes, label=f"{value.capitalize()} correlation", shrink=0.8)
     return figure
 

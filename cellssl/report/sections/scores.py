@@ -17,7 +17,7 @@ from cellssl.report.figures.scores import (
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number
 
-__all__ = ["scores_section"]
+__all__ = ["score_notes", "scores_section"]
 
 MAIN = (
     "ami_kmeans",
@@ -56,7 +56,7 @@ def scores_section(
     subsets = sorted(dict.fromkeys(summary["subset"]), key=lambda subset: subset != "all")
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
-    blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *_notes(summary)]
+    blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
     blocks += _figure(own, subsets[0], drawn)
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += _confounders(summary, subsets[0])
@@ -113,8 +113,11 @@ def _cell(row: Any) -> str:
     return text
 
 
-def _notes(summary: pd.DataFrame) -> list[Block]:
-    """Say why a number is missing and how to get it; what holds for all embeddings is said once."""
+def score_notes(summary: pd.DataFrame) -> list[Block]:
+    """Say why a number is missing and how to get it; what holds for all embeddings is said once.
+
+    `summary` is what `summarise_scores` gives.
+    """
     said: dict[str, list[str]] = {}
     for name in _names(summary):
         own = summary[summary["embedding"] == name]
