@@ -189,6 +189,10 @@ def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[
     wanted = (len(batch.images), len(masks), *shape[1:])
     if batch.masks is not None and batch.masks.shape != wanted:
         raise CropError(f"masks have shape {batch.masks.shape}, wanted {wanted} for {list(masks)}")
+    if isinstance(batch.masks, np.ndarray) and batch.masks.dtype != np.uint8:
+        raise CropError(
+            f"masks are {batch.masks.dtype}, wanted uint8: 0 background, 1 this object, 2 others"
+        )
 
 
 def _check_alike(batch: CropBatch, first: CropBatch) -> None:

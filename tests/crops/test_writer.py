@@ -44,6 +44,8 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
         write(out, good, size=9)
     with pytest.raises(CropError, match="masks to all or none"):
         write(out, good, dataclasses.replace(batch(3, start=3), masks=None))
+    with pytest.raises(CropError, match="masks are int32, wanted uint8"):
+        write(out, dataclasses.replace(good, masks=good.masks.astype(np.int32)))
     stored = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
     with pytest.raises(CropError, match="give all as one or the other"):
         write(out, good, CropBatch(stored, good.masks[:0], good.obs[:0]))
