@@ -88,8 +88,12 @@ def copy_pixels(
             pool.submit(_copy, piece, path, own, each)
             for piece, own in zip(pieces, np.split(places, ends[:-1]), strict=True)
         ]
-        for share in shares:
-            share.result()
+        try:
+            for share in shares:
+                share.result()
+        except BaseException:  # a full disk, or Ctrl-C: nobody waits for the others
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:

@@ -1,8 +1,10 @@
+import time
+
 import numpy as np
 import pytest
 
 from cellssl.crops import CropBatch, Crops, placing, write_crops
-from cellssl.crops.placing import Piece, StoredPixels
+from cellssl.crops.placing import Piece, StoredPixels, copy_pixels
 
 SIDES = (2, 8, 8)
 EACH = 2 * 2 * 8 * 8  # bytes of a cell
@@ -55,3 +57,20 @@ def test_a_file_that_has_become_shorter_is_no_cells(tmp_path, batch, stored):
     with pytest.raises(OSError, match="two ends within a cell"):
         write(tmp_path / "crops.h5ad", batch, pixels)
     assert not (tmp_path / "crops.h5ad").exists()
+
+
+def test_nothing_more_is_copied_once_a_copy_has_failed(tmp_path, monkeypatch):
+    copied = []
+
+    def copy(piece, *_):
+        if not piece.start:
+            raise OSError("no space left")
+        time.sleep(0.01)
+        copied.append(piece.start)
+
+    monkeypatch.setattr(placing, "_copy", copy)
+    pieces = tuple(Piece(tmp_path / "one", start, np.ones(1, bool)) for start in range(50))
+    stored = [StoredPixels(pieces, SIDES, np.dtype(np.uint16))]
+    with pytest.raises(OSError, match="no space left"):
+        copy_pixels(stored, tmp_path / "crops.h5ad", np.arange(50), threads=1)
+    assert len(copied) < 10
