@@ -1,5 +1,7 @@
 """How far wells are from the negative control, or on the way to the positive one, against their dose."""
 
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_prof
 __all__ = ["choose_dose", "correlate_doses", "dose_positions", "dose_title", "spearman"]
 
 FEWEST_DOSES = 4
+_MICRO = re.compile(r"^u(?=([mM]|mol|g|[lL])\b)")
 
 
 def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
@@ -56,7 +59,7 @@ def dose_title(obs: pd.DataFrame, dose: str) -> str:
     title = dose.removeprefix("Metadata_")
     column = f"{dose}Unit"
     units = set(texts_of(obs[column].drop_duplicates())) - {""} if column in obs.columns else set()
-    return title if len(units) != 1 else f"{title} ({units.pop().replace('u', 'µ')})"
+    return title if len(units) != 1 else f"{title} ({_MICRO.sub('µ', units.pop())})"
 
 
 def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:

@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_dose, correlate_doses, dose_positions, well_profiles
+from cellssl.phenotypes import (
+    choose_dose,
+    correlate_doses,
+    dose_positions,
+    dose_title,
+    well_profiles,
+)
 
 
 @pytest.fixture
@@ -100,3 +106,12 @@ def test_doses_need_negative_controls_two_on_some_plate(plate):
     plate.obs["Metadata_Control"] = np.where(plate.obs["Metadata_Well"] == "A01", "negative", "")
     with pytest.raises(EmbeddingError, match="no plate has two wells of negative controls"):
         dose_positions(plate, "Metadata_Dose")
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown"),
+    [("uM", "µM"), ("ug/mL", "µg/mL"), ("umol", "µmol"), ("hours", "hours"), ("units", "units")],
+)
+def test_a_letter_u_is_micro_before_a_unit_alone(unit, shown):
+    cells = pd.DataFrame({"Metadata_Dose": [1.0], "Metadata_DoseUnit": [unit]})
+    assert dose_title(cells, "Metadata_Dose") == f"Dose ({shown})"
