@@ -91,7 +91,8 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     """
     table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
-    kept = [str(name) for name in fields if name not in added]
+    replaced = {*added, *(f"{name}Unit" for name in added)}  # a unit is about doses as they were
+    kept = [str(name) for name in fields if name not in replaced]
     joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")
     lone = (joined.pop("_merge") == "left_only").to_numpy()
     if lone.all():

@@ -68,7 +68,8 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
-    if column == _OF_DOSES and set(texts_of(units)) <= {"uM", ""}:  # read before
+    read = source == _CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
+    if read and column == _OF_DOSES and set(texts_of(units)) <= {"uM", ""}:
         return table
     found = _concentrations(table[source], texts_of(units), source)
     if found is None:

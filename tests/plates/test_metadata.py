@@ -7,6 +7,7 @@ import pytest
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
 from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.plates.tables import join
 from cellssl.plates.treatments import say_doubts
 
 Write = Callable[..., Path]
@@ -146,6 +147,26 @@ def test_units_in_a_column_of_their_own_count_once(write: Write, tmp_path: Path)
         assert read.fields["Metadata_ConcentrationUnit"].tolist() == ["uM"] * 3
     bare = _index(write, "Well,Dose\nA1,500\nA2,1\nB1,0\n")
     assert "Metadata_ConcentrationUnit" not in bare.fields
+
+
+def test_a_column_of_micromolar_leaves_doses_by_other_names_to_be_read(write: Write) -> None:
+    fields = _index(write, "Well,Dose,ConcentrationUnit\nA1,0.5,uM\nA2,1,uM\nB1,0,uM\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+    fields = _index(
+        write, "Well,Concentration,ConcentrationUnit\nA1,0.5 uM,uM\nA2,1 uM,uM\nB1,0,uM\n"
+    ).fields
+    assert fields["Metadata_Concentration"].tolist() == [0.5, 1, 0]
+    assert set(fields["Metadata_ConcentrationUnit"]) == {"uM"}
+
+
+def test_doses_of_a_table_do_not_have_the_unit_of_those_that_they_replace(tmp_path: Path) -> None:
+    names = {"Metadata_Plate": "p", "Metadata_Well": "A01", "Metadata_Site": "1"}
+    doses = {"Metadata_Concentration": 0.5, "Metadata_ConcentrationUnit": "uM"}
+    table = tmp_path / "wells.csv"
+    table.write_text("Well,Concentration\nA1,7\n")
+    joined, _, _ = join(pd.DataFrame([names | doses]), table)
+    assert joined["Metadata_Concentration"].tolist() == [7]
+    assert "Metadata_ConcentrationUnit" not in joined
 
 
 @pytest.mark.parametrize(
