@@ -66,8 +66,14 @@ def chunk_places(dataset: h5py.Dataset) -> np.ndarray:
     def note(chunk: h5py.h5d.StoreInfo) -> None:
         places[chunk.chunk_offset[0]] = chunk.byte_offset
 
-    if len(dataset):
+    if not len(dataset):
+        return places
+    if hasattr(dataset.id, "chunk_iter"):  # HDF5 ≥ 1.14
         dataset.id.chunk_iter(note)
+    else:
+        corner = (0,) * (dataset.ndim - 1)
+        for row in range(len(dataset)):
+            note(dataset.id.get_chunk_info_by_coord((row, *corner)))
     return places
 
 

@@ -1,10 +1,11 @@
 import time
 
+import h5py
 import numpy as np
 import pytest
 
 from cellssl.crops import CropBatch, Crops, placing, write_crops
-from cellssl.crops.placing import Piece, StoredPixels, copy_pixels
+from cellssl.crops.placing import Piece, StoredPixels, chunk_places, copy_pixels
 
 SIDES = (2, 8, 8)
 EACH = 2 * 2 * 8 * 8  # bytes of a cell
@@ -74,3 +75,23 @@ def test_nothing_more_is_copied_once_a_copy_has_failed(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         copy_pixels(stored, tmp_path / "crops.h5ad", np.arange(50), threads=1)
     assert len(copied) < 10
+
+
+def test_places_are_the_same_where_hdf5_cannot_list_chunks(tmp_path, batch, stored):
+    class Old:
+        def __init__(self, own):
+            self.get_chunk_info_by_coord = own.get_chunk_info_by_coord
+
+    class Dataset:
+        ndim = 4
+
+        def __init__(self, own):
+            self.id, self._cells = Old(own.id), len(own)
+
+        def __len__(self):
+            return self._cells
+
+    with h5py.File(write(tmp_path / "crops.h5ad", batch, stored[1])) as file:
+        found = chunk_places(file["obsm/crops"])
+        np.testing.assert_array_equal(chunk_places(Dataset(file["obsm/crops"])), found)
+    assert len(set(found)) == 7
