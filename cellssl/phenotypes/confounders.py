@@ -28,7 +28,8 @@ class Confounder:
     Attributes
     ----------
     codes : (m,) int64
-        Its value at each cell, −1 where the cell does not say.
+        Its value at each cell; of row, column and edge −1 where the well is not named as A01. Cells
+        without plate or batch count as one of their own.
     groups : (m,) int64 or None
         What it is predicted across, so that no cell is told by its neighbours in the same well: plate
         and batch from other wells, the place on the plate from other plates where there are several.
