@@ -46,12 +46,13 @@ def to_mantispy(
         Its features.
     unit : str, optional
         Of `Metadata_Concentration`: "M", "mM", "uM", "nM" or "pM". The schema allows no
-        concentration without a unit.
+        concentration without a unit; where the cells say theirs, it may be left out.
 
     Raises
     ------
     EmbeddingError
-        When the unit is not known, a well is none, or a control is neither negative nor positive.
+        When the unit is not known or another than the cells say, a well is none, or a control is
+        neither negative nor positive.
     """
     obs = cells.obs.copy()
     by_well = {PLATE, WELL} <= set(obs) and not {SITE, LABEL} & set(obs)
@@ -66,6 +67,7 @@ def to_mantispy(
         _change(obs, DOSE, _doses(obs[DOSE]))
         if UNIT not in obs:
             obs[UNIT] = _checked_unit(unit)
+        _refuse_other_unit(obs[UNIT], unit)
     names = treatment_names(cells.obs)
     if names is not None and "Metadata_Perturbation" not in obs:
         obs["Metadata_Perturbation"] = names.astype(object)
@@ -164,6 +166,16 @@ def _checked_unit(unit: str | None) -> str:
             f"{', '.join(UNITS)}."
         )
     return unit
+
+
+def _refuse_other_unit(units: pd.Series, unit: str | None) -> None:
+    """Make sure that the unit that is given is the one that the cells say."""
+    other = sorted(set(texts_of(units.drop_duplicates())) - {"", unit})
+    if unit is not None and other:
+        raise EmbeddingError(
+            f"{UNIT} says {other[0]}, and the unit that is given is {unit}: leave unit= (--unit) out, or "
+            "drop that column where it is wrong."
+        )
 
 
 def _identify(obs: pd.DataFrame, names: pd.Index) -> None:

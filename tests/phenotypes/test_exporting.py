@@ -197,6 +197,16 @@ def test_mantispy_gets_its_schema_for_cells(cells, tmp_path):
     same(read_embedding(tmp_path / "mine.h5ad"), cells)
 
 
+def test_a_unit_that_the_cells_say_is_not_contradicted(cells, tmp_path):
+    cells.obs["Metadata_ConcentrationUnit"] = "uM"
+    for unit in (None, "uM"):
+        export_embedding(cells, tmp_path / "mine.h5ad", unit=unit)
+        theirs = ad.read_h5ad(tmp_path / "mine.h5ad")
+        assert set(theirs.obs["Metadata_ConcentrationUnit"]) == {"uM"}
+    with pytest.raises(EmbeddingError, match="says uM, and the unit that is given is nM"):
+        export_embedding(cells, tmp_path / "mine.h5ad", unit="nM")
+
+
 def test_mantispy_gets_its_schema_for_wells_and_for_pictures(make_embedding, tmp_path):
     cells = make_embedding()
     wells = cells[::6].copy()
