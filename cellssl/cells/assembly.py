@@ -90,6 +90,7 @@ class Assembly:
                 provenance={name: self._settings[name] for name in _PROVENANCE},
                 masks=_MASKS[: self._objects] if self._settings["masks"] else (),
                 threads=workers.number,
+                progress=shown,
             )
 
     def _survey(self) -> dict[int, np.ndarray]:

@@ -79,7 +79,7 @@ def segmenter_for(
     return segmenter, ()
 
 
-def find_nucleus_channel(channels: Sequence[str], wanted: str | None) -> int:
+def find_nucleus_channel(channels: Sequence[str], wanted: str | None = None) -> int:
     """Find the channel that shows nuclei: the one named, else the first whose name means DNA.
 
     Raises
@@ -89,7 +89,7 @@ def find_nucleus_channel(channels: Sequence[str], wanted: str | None) -> int:
 
     Examples
     --------
-    >>> find_nucleus_channel(["GFP", "DNA"], None)
+    >>> find_nucleus_channel(["GFP", "DNA"])
     1
     """
     if wanted is not None:

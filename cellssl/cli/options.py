@@ -160,7 +160,7 @@ Aggregation = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that segment and judge fields.")]
 Weights = Annotated[
     Path | None,
     typer.Option(

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
+
+if TYPE_CHECKING:  # workers that cut fields wait neither for HDF5 nor for bars
+    import h5py
 
 __all__ = ["Piece", "StoredPixels", "chunk_places", "copy_pixels"]
 
@@ -59,11 +62,11 @@ class StoredPixels:
         return (len(self), *self.sides)
 
 
-def chunk_places(dataset: h5py.Dataset) -> np.ndarray:
+def chunk_places(dataset: "h5py.Dataset") -> np.ndarray:
     """Give the byte at which each row's chunk begins (N,) int64; -1 for one that has no place."""
     places = np.full(len(dataset), -1, np.int64)
 
-    def note(chunk: h5py.h5d.StoreInfo) -> None:
+    def note(chunk: "h5py.h5d.StoreInfo") -> None:
         places[chunk.chunk_offset[0]] = chunk.byte_offset
 
     if not len(dataset):
@@ -78,12 +81,19 @@ def chunk_places(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def copy_pixels(
-    stored: Sequence[StoredPixels], path: Path, places: np.ndarray, *, threads: int
+    stored: Sequence[StoredPixels],
+    path: Path,
+    places: np.ndarray,
+    *,
+    threads: int,
+    shown: bool = False,
 ) -> None:
     """Copy the pixels of N cells to their places (N,) in a file that HDF5 has closed.
 
     Threads share the pieces among them: the system copies, and none waits for another's Python.
     """
+    from cellssl.progress import track
+
     pieces = [piece for pixels in stored for piece in pixels.pieces]
     if not pieces:
         return
@@ -95,7 +105,7 @@ def copy_pixels(
             for piece, own in zip(pieces, np.split(places, ends[:-1]), strict=True)
         ]
         try:
-            for share in shares:
+            for share in track(shares, "copying pixels", shown=shown):
                 share.result()
         except BaseException:  # a full disk, or Ctrl-C: nobody waits for the others
             pool.shutdown(cancel_futures=True)

@@ -55,6 +55,7 @@ def write_crops(
     provenance: Mapping[str, Any],
     masks: Sequence[str] = ("nucleus",),
     threads: int = 1,
+    progress: bool = False,
 ) -> Path:
     """Write crops as they come; memory holds one batch, however many there are.
 
@@ -79,6 +80,8 @@ def write_crops(
         M names of the masks, where the batches have some.
     threads : int
         That copy stored pixels.
+    progress : bool
+        Whether to show a progress bar while they do.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def write_crops(
                 "version": cellssl.__version__,
             }
         if places is not None:
-            copy_pixels(stored, part, places, threads=threads)
+            copy_pixels(stored, part, places, threads=threads, shown=progress)
         percentiles = _measure(part, places, plates, len(channels))
         with h5py.File(part, "r+") as file:
             stored_about = {**_storable(about), "percentiles": percentiles.to_uns()}
