@@ -23,9 +23,8 @@ _GRAIN = 0.045  # of the light above background: more noise than that is smoothe
 _WHITE = 2 * np.sqrt(np.pi)  # a Gaussian leaves 1 / (2 √π sigma) of white noise
 _THRESHOLD = 0.7  # of the way from the background to Li's threshold, that a pixel must reach
 _SIGNAL = 3.0  # times the noise: what is dimmer is background
-_SURROUND = (
-    0.5  # diameters: sigma of the surrounding whose mean a pixel must exceed; parts crowded nuclei
-)
+# Diameters: sigma of the surrounding whose mean a pixel must exceed; it parts crowded nuclei.
+_SURROUND = 0.5
 _FINE = 14  # px: nuclei are never looked at with more than twice so many pixels across
 _SETTLED = 0.95  # a round of carving is the last when it leaves that much of the diameter
 _ACROSS = 6  # a field is at least so many nuclei wide

@@ -140,14 +140,7 @@ def crop(
     spreading = _spreading(min(workers, len(index.fields)), scheduler)
     with locked(out):
         try:
-            return _crop(
-                index,
-                CropFolder(out),
-                job,
-                settings,
-                spreading=spreading,
-                shown=progress,
-            )
+            return _crop(index, CropFolder(out), job, settings, spreading=spreading, shown=progress)
         except OSError as error:
             raise CropError(
                 f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "

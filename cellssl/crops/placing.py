@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,17 +100,12 @@ def copy_pixels(
         return
     each = int(np.prod(stored[0].sides)) * stored[0].dtype.itemsize
     ends = np.cumsum([piece.chosen.sum() for piece in pieces])
+    targets = np.split(places, ends[:-1])
     with ThreadPoolExecutor(threads, "copy") as pool:
-        shares = [
-            pool.submit(_copy, piece, path, own, each)
-            for piece, own in zip(pieces, np.split(places, ends[:-1]), strict=True)
-        ]
-        try:
-            for share in track(shares, "copying pixels", shown=shown):
-                share.result()
-        except BaseException:  # a full disk, or Ctrl-C: nobody waits for the others
-            pool.shutdown(cancel_futures=True)
-            raise
+        copied = pool.map(_copy, pieces, repeat(path), targets, repeat(each))
+        # When one fails, or on Ctrl-C, `map` gives up those that wait.
+        for _ in track(copied, "copying pixels", total=len(pieces), shown=shown):
+            pass
 
 
 def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:
