@@ -94,7 +94,7 @@ def cut_cells(
     within = middle(size)
     return FieldCells(
         images=_cut(field, places, size),
-        masks=_stencils(stack[: len(stack) if masks else 0], kept, places, size),
+        masks=_cut_masks(stack[: len(stack) if masks else 0], kept, places, size),
         labels=kept.astype(np.int32),
         centers=centers[inside],
         areas=np.stack([count[kept] for count in counts], axis=1),
@@ -125,14 +125,14 @@ def _cut(field: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
     return images
 
 
-def _stencils(
+def _cut_masks(
     stack: list[np.ndarray], numbers: np.ndarray, corners: np.ndarray, size: int
 ) -> np.ndarray:
     """Cut label images (Y, X) into masks (n, M, size, size): this object, others, background."""
-    stencils = np.empty((len(numbers), len(stack), size, size), np.uint8)
+    masks = np.empty((len(numbers), len(stack), size, size), np.uint8)
     for layer, image in enumerate(stack):
         objects = OTHER * (image > 0).view(np.uint8)
         for row, (number, (y, x)) in enumerate(zip(numbers, corners, strict=True)):
             window = np.s_[y : y + size, x : x + size]
-            np.subtract(objects[window], image[window] == number, out=stencils[row, layer])
-    return stencils
+            np.subtract(objects[window], image[window] == number, out=masks[row, layer])
+    return masks

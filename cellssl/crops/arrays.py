@@ -36,12 +36,12 @@ def open_arrays(
         cells, names = sidecar.read_table(table), {}
     masked = bool(sidecar and sidecar.masks)
     chosen = _PIXELS if masked and dataset is None else dataset
-    with _open(pixels, chosen) as array, _open_masks(pixels, wanted=masked) as stencils:
+    with _open(pixels, chosen) as array, _open_masks(pixels, wanted=masked) as masks:
         yield Foreign(
             path=pixels,
             shape=array.shape,
             dtype=array.dtype,
-            read=_reads(array, stencils),
+            read=_reads(array, masks),
             table=cells,
             names=names,
             channels=sidecar.channels if sidecar else (),
@@ -55,7 +55,7 @@ def write_npy(crops: Crops, out: Path, *, shown: bool = False) -> None:
     _forget(out)
     for path, shape, dtype, read in (
         (out, crops.shape, crops.dtype, crops.read),
-        (_masks_beside(out), _stencil_shape(crops), np.uint8, crops.masks),
+        (_masks_beside(out), _masks_shape(crops), np.uint8, crops.masks),
     ):
         if not shape[1]:
             continue
@@ -73,7 +73,7 @@ def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
     with atomic(out) as part, h5py.File(part, "w") as file:
         file.create_dataset(_PIXELS, crops.shape, crops.dtype)
         if crops.mask_names:
-            shape = _stencil_shape(crops)
+            shape = _masks_shape(crops)
             chunk = (1, *shape[1:]) if len(crops) else None
             file.create_dataset(
                 _MASKS, shape, np.uint8, chunks=chunk, compression="gzip" if chunk else None
@@ -109,7 +109,7 @@ def _write_tables(crops: Crops, out: Path) -> None:
     Sidecar.of(crops).write(out.with_suffix(".json"))
 
 
-def _stencil_shape(crops: Crops) -> tuple[int, int, int, int]:
+def _masks_shape(crops: Crops) -> tuple[int, int, int, int]:
     return (len(crops), len(crops.mask_names), crops.size, crops.size)
 
 
@@ -117,9 +117,9 @@ def _masks_beside(pixels: Path) -> Path:
     return pixels.with_name(f"{pixels.stem}_masks{pixels.suffix}")
 
 
-def _reads(array: Array, stencils: Array | None) -> Callable[[slice], Images]:
+def _reads(array: Array, masks: Array | None) -> Callable[[slice], Images]:
     def read(rows: slice) -> Images:
-        return np.asarray(array[rows]), None if stencils is None else np.asarray(stencils[rows])
+        return np.asarray(array[rows]), None if masks is None else np.asarray(masks[rows])
 
     return read
 

@@ -83,9 +83,9 @@ def _whole_folder(out: Path) -> Iterator[Path]:
 def _tape(crops: Crops, row: int) -> np.ndarray:
     """Lay channels, then masks, side by side: (H, (C + M)·W)."""
     tiles = list(crops.read(row)[0])
-    stencils = crops.masks(row)
-    if stencils is not None:
-        tiles += list(_PAINT[stencils[0]].astype(crops.dtype))
+    masks = crops.masks(row)
+    if masks is not None:
+        tiles += list(_PAINT[masks[0]].astype(crops.dtype))
     return np.hstack(tiles)
 
 
@@ -262,14 +262,13 @@ def _reads(
             tapes.append(tape)
         size = first.shape[0]
         stack = np.stack(tapes).reshape(len(tapes), size, tiles, size).swapaxes(1, 2)
-        return stack[:, :channels].copy(), _stencils(
-            stack[:, channels:]
-        ) if tiles > channels else None
+        masks = _unpainted(stack[:, channels:]) if tiles > channels else None
+        return stack[:, :channels].copy(), masks
 
     return read
 
 
-def _stencils(painted: np.ndarray) -> np.ndarray:
+def _unpainted(painted: np.ndarray) -> np.ndarray:
     """Turn painted tiles into 0 background, 1 this cell, 2 others."""
     return np.where(painted > 127, 1, np.where(painted == _PAINT[2], 2, 0)).astype(np.uint8)
 

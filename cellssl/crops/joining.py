@@ -76,7 +76,7 @@ def join_crops(
         raise CropError("there is no crop file to join: name at least one")
     _check_alike(opened)
     wanted = tuple(channels) if channels is not None else _common_channels(opened)
-    stencils = _common_masks(opened) if masks else ()
+    mask_names = _common_masks(opened) if masks else ()
     for crops in opened:
         channel_numbers(wanted, crops.channels, owner=crops.path)
     _check_names(opened)
@@ -84,11 +84,11 @@ def join_crops(
     _tell_alike_names(opened)
     return write_crops(
         out,
-        _batches(opened, wanted, stencils, shown=progress),
+        _batches(opened, wanted, mask_names, shown=progress),
         channels=wanted,
         size=opened[0].size,
         provenance=_provenance(opened),
-        masks=stencils,
+        masks=mask_names,
     )
 
 
@@ -179,15 +179,15 @@ def _tell_alike_names(opened: Sequence[Crops]) -> None:
 
 
 def _batches(
-    opened: Sequence[Crops], channels: Sequence[str], masks: Sequence[str], *, shown: bool
+    opened: Sequence[Crops], channels: Sequence[str], mask_names: Sequence[str], *, shown: bool
 ) -> Iterator[CropBatch]:
     blocks = [(crops, rows) for crops in opened for rows in batches(max(len(crops), 1))]
     for crops, rows in track(blocks, "joining", shown=shown):
         images = crops.read(rows)[:, channel_numbers(channels, crops.channels, owner=crops.path)]
-        stencils = crops.masks(rows) if masks else None
-        if stencils is not None:
-            stencils = stencils[:, channel_numbers(masks, crops.mask_names, owner=crops.path)]
-        yield CropBatch(images=images, masks=stencils, obs=crops.obs.iloc[rows])
+        masks = crops.masks(rows) if mask_names else None
+        if masks is not None:
+            masks = masks[:, channel_numbers(mask_names, crops.mask_names, owner=crops.path)]
+        yield CropBatch(images=images, masks=masks, obs=crops.obs.iloc[rows])
 
 
 def _provenance(opened: Sequence[Crops]) -> dict[str, Any]:

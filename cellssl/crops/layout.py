@@ -42,10 +42,10 @@ import numpy as np
 
 from cellssl.crops.packing import LEVEL, PackedMasks
 
-__all__ = ["PIXELS", "STENCILS", "create_file", "create_masks", "create_pixels", "encode"]
+__all__ = ["MASKS", "PIXELS", "create_file", "create_masks", "create_pixels", "encode"]
 
 PIXELS = "obsm/crops"
-STENCILS = "obsm/masks"
+MASKS = "obsm/masks"
 
 
 def create_file(path: str) -> h5py.File:
@@ -80,7 +80,7 @@ def create_pixels(
 def create_masks(file: h5py.File, masks: np.ndarray | PackedMasks) -> None:
     """Add the empty, growing array for masks, shaped as the first batch."""
     file.create_dataset(
-        STENCILS,
+        MASKS,
         shape=(0, *masks.shape[1:]),
         maxshape=(None, *masks.shape[1:]),
         chunks=(1, *masks.shape[1:]),
@@ -88,7 +88,7 @@ def create_masks(file: h5py.File, masks: np.ndarray | PackedMasks) -> None:
         compression="gzip",
         compression_opts=LEVEL,
     )
-    encode(file[STENCILS], "array", "0.2.0")
+    encode(file[MASKS], "array", "0.2.0")
 
 
 def encode(target: Any, kind: str, version: str) -> None:

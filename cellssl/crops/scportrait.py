@@ -19,7 +19,7 @@ from anndata.io import read_elem, write_elem
 
 from cellssl.crops.batches import batches
 from cellssl.crops.foreign import NAME, Foreign, Images, named_table
-from cellssl.crops.layout import STENCILS, create_file, create_masks
+from cellssl.crops.layout import MASKS, create_file, create_masks
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import name_columns
 from cellssl.errors import CropError
@@ -43,8 +43,8 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
     know this cell only, not its neighbours).
     """
     divisors = _divisors(crops)
-    masks, dtype = len(crops.mask_names), crops.dtype
-    shape = (len(crops), masks + len(crops.channels), crops.size, crops.size)
+    layers, dtype = len(crops.mask_names), crops.dtype
+    shape = (len(crops), layers + len(crops.channels), crops.size, crops.size)
     rounded, worst = 0, 0.0
     with atomic(out) as part, create_file(str(part)) as file:
         images = file.create_dataset(
@@ -56,18 +56,18 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
             compression="gzip",
             compression_opts=1,
         )
-        if masks:
-            create_masks(file, np.empty((0, masks, *shape[2:]), np.uint8))
-            file[STENCILS].resize(len(crops), axis=0)
+        if layers:
+            create_masks(file, np.empty((0, layers, *shape[2:]), np.uint8))
+            file[MASKS].resize(len(crops), axis=0)
         for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
-            pixels, stencils = crops.read(rows), crops.masks(rows)
+            pixels, masks = crops.read(rows), crops.masks(rows)
             halves = _halved(pixels, divisors)
             off = np.abs(_restored(halves, divisors, dtype).astype(np.float64) - pixels)
             rounded, worst = rounded + int(np.count_nonzero(off)), max(worst, float(off.max()))
-            images[rows, masks:] = halves
-            if stencils is not None:
-                images[rows, :masks] = stencils == 1
-                file[STENCILS][rows] = stencils
+            images[rows, layers:] = halves
+            if masks is not None:
+                images[rows, :layers] = masks == 1
+                file[MASKS][rows] = masks
         _describe(file, crops, {"dtype": str(dtype), "divisors": divisors})
     _say_what_is_lost(out, rounded, math.prod(crops.shape), worst)
 
@@ -160,20 +160,20 @@ def open_h5sc(path: Path, *, columns: dict[str, str]) -> Iterator[Foreign]:
 def _foreign(file: h5py.File, path: Path, columns: dict[str, str]) -> Foreign:
     images, obs = file[_IMAGES], read_elem(file["obs"])
     names, mapping = _texts(file, "channel_names"), _texts(file, "channel_mapping")
-    masks = mapping.count(_MASK)
-    ordered = mapping == [_MASK] * masks + [_IMAGE] * (len(names) - masks)
+    layers = mapping.count(_MASK)
+    ordered = mapping == [_MASK] * layers + [_IMAGE] * (len(names) - layers)
     if images.ndim != 4 or images.shape[:2] != (len(obs), len(names)) or not ordered:
         raise ValueError(
             f"images of shape {images.shape}, {len(obs)} rows of cells, channels {names}: {mapping}"
         )
     foreign = Foreign(
         path=path,
-        shape=(len(images), len(names) - masks, *images.shape[2:]),
+        shape=(len(images), len(names) - layers, *images.shape[2:]),
         dtype=images.dtype,
-        read=_soft_masks(images, masks, path),
+        read=_soft_masks(images, layers, path),
         table=obs,
-        channels=tuple(names[masks:]),
-        masks=tuple(names[:masks]),
+        channels=tuple(names[layers:]),
+        masks=tuple(names[:layers]),
     )
     if NAME in obs and _OURS in file:
         return _restoring(foreign, file)
@@ -187,35 +187,35 @@ def _restoring(foreign: Foreign, file: h5py.File) -> Foreign:
     divisors, dtype = np.asarray(coding["divisors"]), np.dtype(str(coding["dtype"]))
     if dtype.kind not in "uif" or divisors.shape != (len(foreign.channels),):
         raise ValueError(f"divisors {divisors.tolist()} of {dtype} for {foreign.channels}")
-    masks, images = len(foreign.masks), file[_IMAGES]
-    stencils = file[STENCILS] if masks and STENCILS in file else None
-    if masks and stencils is None:
+    layers, images = len(foreign.masks), file[_IMAGES]
+    masks = file[MASKS] if layers and MASKS in file else None
+    if layers and masks is None:
         # Written again by scPortrait, which leaves out what it has no use for.
         _LOG.warning("%s: its masks know the cells, and no longer their neighbours", foreign.path)
-    if stencils is not None and stencils.shape != (len(images), masks, *images.shape[2:]):
-        raise ValueError(f"masks of shape {stencils.shape} for images of shape {images.shape}")
+    if masks is not None and masks.shape != (len(images), layers, *images.shape[2:]):
+        raise ValueError(f"masks of shape {masks.shape} for images of shape {images.shape}")
 
     def read(rows: slice) -> Images:
         halves, plain = foreign.read(rows)
-        return _restored(halves, divisors, dtype), plain if stencils is None else stencils[rows]
+        return _restored(halves, divisors, dtype), plain if masks is None else masks[rows]
 
     table = foreign.table.drop(columns=_ID)
     return replace(foreign, read=read, dtype=dtype, table=table, about=ours)
 
 
-def _soft_masks(images: h5py.Dataset, masks: int, path: Path) -> Callable[[slice], Images]:
+def _soft_masks(images: h5py.Dataset, layers: int, path: Path) -> Callable[[slice], Images]:
     """Read scPortrait's own: its masks have blurred edges, ours are cut at a half."""
     told = False
 
     def read(rows: slice) -> Images:
         nonlocal told
         block = images[rows]
-        stencils = block[:, :masks]
-        soft = not np.isin(stencils, (0, 1)).all()
+        masks = block[:, :layers]
+        soft = not np.isin(masks, (0, 1)).all()
         if soft and not told:
             _LOG.warning("%s: its masks have soft edges; they are cut at one half", path)
             told = True
-        return block[:, masks:], (stencils > 0.5).astype(np.uint8) if masks else None
+        return block[:, layers:], (masks > 0.5).astype(np.uint8) if layers else None
 
     return read
 

@@ -13,7 +13,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from cellssl.columns import AREA
-from cellssl.crops.layout import PIXELS, STENCILS
+from cellssl.crops.layout import MASKS, PIXELS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
@@ -132,12 +132,12 @@ class Crops:
         file = self._open()
         names = file["obs"][file["obs"].attrs["_index"]]
         cells = len(names["values"] if isinstance(names, h5py.Group) else names)  # anndata has both
-        stencils = file[STENCILS].shape if STENCILS in file else None
+        masks = file[MASKS].shape if MASKS in file else None
         fitting = (len(self), len(self.mask_names), *self.shape[2:])
-        if cells != len(self) or stencils not in (None, fitting):
+        if cells != len(self) or masks not in (None, fitting):
             raise CropError(
                 f"{self.path} is damaged: {cells} rows of cells, pixels of shape {self.shape}, masks "
-                f"of shape {stencils} for {list(self.mask_names)}; make it anew with `cellssl crop` "
+                f"of shape {masks} for {list(self.mask_names)}; make it anew with `cellssl crop` "
                 "or `cellssl crops import`"
             )
 
@@ -239,6 +239,6 @@ class Crops:
 
     def masks(self, rows: Rows | None = None) -> np.ndarray | None:
         """Read masks: (n, M, H, W) uint8 (0 background, 1 this object, 2 others), or None."""
-        if STENCILS not in self._open():
+        if MASKS not in self._open():
             return None
-        return self._reader(STENCILS).read(row_numbers(rows, len(self)))
+        return self._reader(MASKS).read(row_numbers(rows, len(self)))

@@ -12,7 +12,7 @@ from anndata.io import write_elem
 
 import cellssl
 from cellssl.crops.growing import GrowingTable
-from cellssl.crops.layout import PIXELS, STENCILS, create_file, create_masks, create_pixels
+from cellssl.crops.layout import MASKS, PIXELS, create_file, create_masks, create_pixels
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.percentiles import PercentileTable, measure
 from cellssl.crops.placing import StoredPixels, chunk_places, copy_pixels
@@ -105,7 +105,7 @@ def write_crops(
                 **provenance,
                 "channels": list(channels),
                 "crop_size": size,
-                "masks": list(masks) if STENCILS in file else [],
+                "masks": list(masks) if MASKS in file else [],
                 "version": cellssl.__version__,
             }
         if places is not None:
@@ -165,10 +165,10 @@ def _append_masks(file: h5py.File, masks: np.ndarray | PackedMasks | None) -> No
     """Append masks as they are packed."""
     if masks is None:
         return
-    if STENCILS not in file:
+    if MASKS not in file:
         create_masks(file, masks)
     packed = masks if isinstance(masks, PackedMasks) else PackedMasks.of(masks)
-    _append(file[STENCILS], packed.streams)
+    _append(file[MASKS], packed.streams)
 
 
 def _check_table(obs: GrowingTable) -> None:

@@ -44,7 +44,7 @@ def check(
     cells: int | None = None,
     columns: Collection[str] | None = None,
     images: Any = None,
-    stencils: Any = None,
+    image_masks: Any = None,
 ) -> list[Finding]:
     """Hold a protocol against crops.
 
@@ -68,7 +68,7 @@ def check(
         (N, C, S, S) array or tensor of some crops, scaled to [0, 1], with the protocol's channels
         in order: every view is made of them, to see what it drives to white or black. None leaves
         that out.
-    stencils
+    image_masks
         (N, M, S, S) uint8 masks of the images, where there are any.
 
     Returns
@@ -84,7 +84,7 @@ def check(
     "channel 'Actin' is not in the data, which have DAPI, Tubulin, ER"
     """
     pictures = None if images is None else torch.as_tensor(images)
-    hidden = None if stencils is None else torch.as_tensor(stencils)
+    hidden = None if image_masks is None else torch.as_tensor(image_masks)
     found = {}
     for name, one in expand_groups(protocol).items():
         errors = [
@@ -116,7 +116,7 @@ def _warnings(
     stored_size: int,
     masks: Sequence[str],
     images: Tensor | None,
-    stencils: Tensor | None,
+    image_masks: Tensor | None,
 ) -> list[str]:
     """Say what one should know of each view of a protocol that fits; the arguments are those of `check`."""
     chosen = choose_channels(protocol, channels)
@@ -128,8 +128,10 @@ def _warnings(
         where = f"{name}: " if len(views) > 1 else ""
         told += [where + text for text in _caveats(view, len(chosen))]
         told += [where + text for text in _border(view, stored_size)]
-        if images is not None and (stencils is not None or not view.needs_masks):
-            told += clipped(view, images, masks=stencils, channels=chosen, number=first, name=name)
+        if images is not None and (image_masks is not None or not view.needs_masks):
+            told += clipped(
+                view, images, masks=image_masks, channels=chosen, number=first, name=name
+            )
         first += recipe.count
     return told
 

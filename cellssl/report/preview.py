@@ -111,11 +111,12 @@ class _Batch:
         from cellssl.protocols.building import build_each
         from cellssl.protocols.describing import view_labels
 
-        masks = crops.mask_names
-        require_fit(protocol, channels=crops.channels, stored_size=crops.size, masks=masks)
+        require_fit(
+            protocol, channels=crops.channels, stored_size=crops.size, masks=crops.mask_names
+        )
         self.protocol, self.seed = protocol, seed
         self.channels = choose_channels(protocol, crops.channels)
-        each = build_each(protocol, self.channels, masks)
+        each = build_each(protocol, self.channels, crops.mask_names)
         first = np.cumsum([0, *(recipe.count for recipe in protocol.views)])  # as training counts
         self.views = [
             (view, label, int(number))
@@ -124,8 +125,8 @@ class _Batch:
         rule = protocol.crop.scaling
         fitted = fit_scaling(crops, Scaling(rule.per, rule.percentiles, rule.transform))
         self.images = torch.from_numpy(fitted.read(crops, rows, channels=self.channels))
-        stencils = crops.masks(rows)
-        self.masks = None if stencils is None else torch.from_numpy(stencils)
+        masks = crops.masks(rows)
+        self.masks = None if masks is None else torch.from_numpy(masks)
         self.samples = torch.arange(len(rows))
 
     def unchanged(self) -> PreviewGroup:

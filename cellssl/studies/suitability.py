@@ -50,7 +50,7 @@ def check_crops(
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     source = CropSource(crops, scaling, rows=rows, channels=channels)
-    return hold(images=source.gather(torch.arange(len(source))), stencils=crops.masks(rows))
+    return hold(images=source.gather(torch.arange(len(source))), image_masks=crops.masks(rows))
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:

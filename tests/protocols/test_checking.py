@@ -185,7 +185,7 @@ def test_views_on_masks_are_made_with_them() -> None:
         stored_size=24,
         masks=["nucleus"],
         images=bright(),
-        stencils=masks.numpy(),
+        image_masks=masks.numpy(),
     )
     assert [text.split("%")[0] for text in messages(found)] == ["75.0", "75.0"]
 
