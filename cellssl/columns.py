@@ -1,4 +1,4 @@
-"""A cells' table: its columns of areas and treatments, and columns found by the name that a person gives them."""
+"""A cells' table: columns of places, areas and treatments, and columns found by the name that a person gives them."""
 
 import re
 from collections import Counter
@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AREA",
+    "CENTRE",
+    "CONCENTRATION",
+    "FIELD",
+    "PLATE",
+    "SITE",
     "TEXTS",
     "TREATMENTS",
+    "WELL",
     "agent_column",
     "alike_names",
     "bare_name",
@@ -22,13 +28,18 @@ __all__ = [
     "row_names",
     "text_array",
     "texts_of",
+    "unit_column",
 ]
 
+PLATE, WELL, SITE = "Metadata_Plate", "Metadata_Well", "Metadata_Site"
+FIELD = [PLATE, WELL, SITE]  # what names a field
+CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]  # of a cell in its field, in pixels
 AREA = "Area_Nucleus"  # in pixels of the crops
+CONCENTRATION = "Metadata_Concentration"
 
 # What acts on the cells, and what its treatments differ in; the first that the cells name.
 TREATMENTS = (
-    ("Metadata_Compound", "Metadata_Concentration"),
+    ("Metadata_Compound", CONCENTRATION),
     ("Metadata_Gene", "Metadata_Guide"),
 )
 
@@ -85,6 +96,17 @@ def row_names(table: "pd.DataFrame") -> list[str]:
     """
     parts = [text_array(table[name]).tolist() for name in table]
     return ["/".join(row) for row in zip(*parts, strict=True)]
+
+
+def unit_column(doses: str) -> str:
+    """Name the column that says in what unit doses are, as mantispy calls it.
+
+    Examples
+    --------
+    >>> unit_column("Metadata_Concentration")
+    'Metadata_ConcentrationUnit'
+    """
+    return f"{doses}Unit"
 
 
 def agent_column(obs: "pd.DataFrame") -> str | None:

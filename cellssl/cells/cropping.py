@@ -21,13 +21,13 @@ from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.threshold import ThresholdSegmenter
+from cellssl.columns import FIELD
 from cellssl.crops import say_unlike
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
 from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
-from cellssl.plates.tables import FIELD
 from cellssl.progress import track
 
 __all__ = ["crop", "stored_size"]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
-from cellssl.columns import is_text, row_names
+from cellssl.columns import CENTRE, FIELD, is_text, row_names
 from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import complete, read_cell_table
@@ -26,8 +26,6 @@ __all__ = ["import_features"]
 
 _LOG = logging.getLogger(__name__)
 _NEAR = 1.0  # pixels between a location and the centre of the crop that it belongs to
-_PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-_CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]
 
 
 def import_features(
@@ -98,10 +96,10 @@ def _read_all(files: list[Path]) -> tuple[np.ndarray, pd.DataFrame]:
                 "they are of different models; give each its own folder"
             )
         plate, well, site = path.parts[-3], path.parts[-2], path.stem
-        table = pd.DataFrame(places, columns=_CENTRE)
+        table = pd.DataFrame(places, columns=CENTRE)
         table.insert(0, "Metadata_Label", np.arange(1, len(table) + 1))
         blocks.append(features)
-        tables.append(table.assign(**dict(zip(_PLACE, (plate, well, site), strict=True))))
+        tables.append(table.assign(**dict(zip(FIELD, (plate, well, site), strict=True))))
     features, cells = np.concatenate(blocks), pd.concat(tables, ignore_index=True)
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
@@ -133,18 +131,18 @@ def _numbers(stored: Any, key: str, shape: tuple[int, int]) -> np.ndarray:
 
 def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
     """Find the crop of each cell: which cells have one, and which it is."""
-    if not set(_CENTRE) <= set(crops.obs):
+    if not set(CENTRE) <= set(crops.obs):
         raise CropError(
-            f"{crops.path} does not know the centres of its cells ({', '.join(_CENTRE)}): "
+            f"{crops.path} does not know the centres of its cells ({', '.join(CENTRE)}): "
             "features cannot be matched; leave out crops= (--crops) and give index= (--index)"
         )
     theirs = pd.Series(place_keys(cells), index=cells.index)
     groups = pd.Series(range(len(crops))).groupby(place_keys(crops.obs)).indices
-    centres = crops.obs[_CENTRE].to_numpy(np.float64)
+    centres = crops.obs[CENTRE].to_numpy(np.float64)
     rows = np.full(len(cells), -1)
     for key, members in theirs.groupby(theirs).indices.items():
         mine = groups.get(key)
-        places = cells[_CENTRE].to_numpy(np.float64)[members]
+        places = cells[CENTRE].to_numpy(np.float64)[members]
         known = np.isfinite(places).all(axis=1)
         if mine is None or not known.any():
             continue
@@ -165,16 +163,16 @@ def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
 
 def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
     """Join DeepProfiler's index.csv, a row per field, by plate, well and site."""
-    names = row_names(cells[[*_PLACE, "Metadata_Label"]])
+    names = row_names(cells[[*FIELD, "Metadata_Label"]])
     if index is not None:
         table, columns = read_cell_table(index, {})
         fields = table.rename(columns=columns)
-        missing = [name for name in _PLACE if name not in fields]
+        missing = [name for name in FIELD if name not in fields]
         if missing:
             raise CropError(f"{index} has no column {', '.join(missing)}")
         described = [column for column in fields if str(column).startswith("Metadata_")]
-        fields = fields[described].drop_duplicates(_PLACE)
-        cells = cells.merge(fields, on=_PLACE, how="left", validate="many_to_one")
+        fields = fields[described].drop_duplicates(FIELD)
+        cells = cells.merge(fields, on=FIELD, how="left", validate="many_to_one")
     complete(cells, "DMSO", r"Week\d+")
     for name in cells.columns:
         if is_text(cells[name]):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import bare_name, row_names
+from cellssl.columns import FIELD, bare_name, row_names
 from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
@@ -147,7 +147,7 @@ def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> lis
         plain = {_plain(name): name for name in reversed(obs.columns)}
         label = next((plain[name] for name in _LABELS if name in plain), None)
     labels = table[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
-    places = [name for name in ("Metadata_Plate", "Metadata_Well", "Metadata_Site") if name in obs]
+    places = [name for name in FIELD if name in obs]
     names = pd.Series(row_names(obs[places].assign(Label=labels.to_numpy())))
     twice = names[names.duplicated()]
     if len(twice):

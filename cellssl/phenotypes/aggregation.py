@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import row_names
+from cellssl.columns import CENTRE, FIELD, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
@@ -24,11 +24,10 @@ log = logging.getLogger(__name__)
 
 LEVELS = ("field", "well", "treatment")
 
-PLACE = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
 # How much of a place each level keeps.
 DEPTH = {"field": 3, "well": 2, "treatment": 0}
 # What tells cells of one field apart.
-OF_CELLS = ("Metadata_Label", "Metadata_Center_Y", "Metadata_Center_X")
+OF_CELLS = ("Metadata_Label", *CENTRE)
 COUNTS = ("Metadata_Cells", "Metadata_Fields", "Metadata_Wells", "Metadata_Plates")
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".h5ad")
@@ -119,10 +118,10 @@ def _keys(
     obs: pd.DataFrame, level: str, by: str | Sequence[str] | None, control: str | None
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Say where each row lies, and its treatment where that is the level; which rows are taken."""
-    for name in PLACE[1 : DEPTH[level]]:
+    for name in FIELD[1 : DEPTH[level]]:
         column(obs, name, purpose=f"a {level}")
     keys = pd.DataFrame(
-        {name: text_values(obs[name], name) for name in PLACE if name in obs.columns},
+        {name: text_values(obs[name], name) for name in FIELD if name in obs.columns},
         index=range(len(obs)),
     )
     rows = np.arange(len(obs))
@@ -138,15 +137,15 @@ def _keys(
 
 def _steps(keys: pd.DataFrame, level: str, *, through_fields: bool) -> list[list[str]]:
     """Name the columns that each step groups by, from fields up."""
-    if through_fields and PLACE[2] not in keys:
+    if through_fields and SITE not in keys:
         raise EmbeddingError(
             "no column Metadata_Site: without it there are no fields to go through."
         )
     own = ["treatment"] if level == "treatment" else []
-    place = [name for name in PLACE if name in keys]
-    well = [name for name in place if name != PLACE[2]]
+    place = [name for name in FIELD if name in keys]
+    well = [name for name in place if name != SITE]
     steps = [own + place] if level == "field" or through_fields else []
-    if level != "field" and PLACE[1] in keys:
+    if level != "field" and WELL in keys:
         steps.append(own + well)
     return [*steps, own] if own else steps
 
@@ -155,7 +154,7 @@ def _describe(
     obs: pd.DataFrame, keys: pd.DataFrame, groups: NDArray[np.int64], level: str
 ) -> pd.DataFrame:
     """Carry over what all rows of a group agree on, and count what stands behind it."""
-    left_out = {*PLACE[DEPTH[level] :], *OF_CELLS, *COUNTS}
+    left_out = {*FIELD[DEPTH[level] :], *OF_CELLS, *COUNTS}
     firsts = np.unique(groups, return_index=True)[1]
     table = {}
     for name in [name for name in obs.columns if name not in left_out]:
@@ -166,7 +165,7 @@ def _describe(
     made = pd.DataFrame(table, index=range(groups.max() + 1))
     made["Metadata_Cells"] = np.bincount(groups, cell_counts(obs)).astype(np.int64)
     for depth, name in zip((3, 2, 1), COUNTS[1:], strict=True):
-        place = list(PLACE[:depth])
+        place = FIELD[:depth]
         if depth > DEPTH[level] and place[-1] in keys:
             known = pd.Series(row_names(keys[[one for one in place if one in keys]]))
             made[name] = known.groupby(groups).nunique()

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import CENTRE, FIELD, PLATE, SITE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
 from cellssl.phenotypes.profile_tables import described_table, read_profile_table, write_parquet
@@ -26,8 +27,6 @@ from cellssl.phenotypes.record import CELL
 __all__ = ["is_profile_folder", "read_profile_folder", "write_profile_folder"]
 
 CELLS, INDEX, FEATURES = "cells.parquet", "index.csv", "features"
-PLACE = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
-CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]
 
 
 def write_profile_folder(cells: ad.AnnData, X: NDArray[np.float32], out: Path) -> None:
@@ -38,7 +37,7 @@ def write_profile_folder(cells: ad.AnnData, X: NDArray[np.float32], out: Path) -
     if set(CENTRE) <= set(table.columns):
         centres = table[CENTRE].to_numpy(dtype=np.float64)
     with _whole_folder(out) as part:
-        for place, rows in places.groupby(PLACE, sort=True).indices.items():
+        for place, rows in places.groupby(FIELD, sort=True).indices.items():
             path = _file(part, place)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(path, features=X[rows], locations=centres[rows])
@@ -62,7 +61,7 @@ def read_profile_folder(path: Path) -> ad.AnnData:
         else pd.DataFrame(index=pd.Index(table[CELL].astype(str)).rename(None))
     )
     X = np.empty((len(table), len(record.features)), dtype=np.float32)
-    for place, rows in _places(obs).groupby(PLACE, sort=True).indices.items():
+    for place, rows in _places(obs).groupby(FIELD, sort=True).indices.items():
         X[rows] = _read_field(_file(path, place), (len(rows), X.shape[1]))
     return ad.AnnData(X, obs=obs, var=record.restore_var(), uns={"cellssl": record.uns()})
 
@@ -75,17 +74,17 @@ def _columns(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
 
 def _places(obs: pd.DataFrame) -> pd.DataFrame:
     """Give plate, well and site of each cell as text; they name folders and files."""
-    missing = [name for name in PLACE[:2] if name not in obs.columns]
+    missing = [name for name in (PLATE, WELL) if name not in obs.columns]
     if missing:
         raise EmbeddingError(
             f"DeepProfiler keeps features by plate, well and site: the cells have no {', '.join(missing)}. "
             "Take .parquet or .csv."
         )
-    site = obs[PLACE[2]].astype(str) if PLACE[2] in obs.columns else "1"
-    places = pd.DataFrame({name: obs[name].astype(str) for name in PLACE[:2]}).assign(
-        **{PLACE[2]: site}
+    site = obs[SITE].astype(str) if SITE in obs.columns else "1"
+    places = pd.DataFrame({name: obs[name].astype(str) for name in (PLATE, WELL)}).assign(
+        **{SITE: site}
     )
-    for name in PLACE:
+    for name in FIELD:
         odd = [text for text in places[name].unique() if Path(text).name != text or "\\" in text]
         if odd:
             raise EmbeddingError(
@@ -102,8 +101,8 @@ def _file(folder: Path, place: Any) -> Path:
 
 def _index(table: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
     """List the fields, with the columns whose value is one and the same in each field."""
-    others = table.drop(columns=[CELL, *(name for name in PLACE if name in table.columns)])
-    grouped = others.reset_index(drop=True).groupby([places[name] for name in PLACE], sort=True)
+    others = table.drop(columns=[CELL, *(name for name in FIELD if name in table.columns)])
+    grouped = others.reset_index(drop=True).groupby([places[name] for name in FIELD], sort=True)
     alike = grouped.nunique(dropna=False).le(1).all()
     return grouped.first()[alike.index[alike]].reset_index()
 

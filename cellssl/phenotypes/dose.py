@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cellssl.columns import find_column, texts_of
+from cellssl.columns import find_column, texts_of, unit_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
@@ -57,7 +57,7 @@ def dose_title(obs: pd.DataFrame, dose: str) -> str:
     'Concentration (µM)'
     """
     title = dose.removeprefix("Metadata_")
-    column = f"{dose}Unit"
+    column = unit_column(dose)
     units = set(texts_of(obs[column].drop_duplicates())) - {""} if column in obs.columns else set()
     return title if len(units) != 1 else f"{title} ({_MICRO.sub('µ', units.pop())})"
 

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import text_array, texts_of
+from cellssl.columns import PLATE, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
 
 __all__ = ["USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
 
-PLATE = "Metadata_Plate"
 USED_PLATES = "used plates"  # the subset of cells whose labels a training used
 
 # A label follows from the columns that training used when it is the same for all cells of so many of

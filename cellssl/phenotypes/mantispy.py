@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import texts_of
+from cellssl.columns import CONCENTRATION, PLATE, SITE, WELL, texts_of, unit_column
 from cellssl.errors import EmbeddingError, PlateError
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.naming import treatment_names
@@ -26,8 +26,7 @@ CONTROLS = {"negative": "negcon", "positive": "poscon", "": "treatment"}
 # Models whose features are measurements with a meaning, not dimensions that were learnt.
 MEASURED = ("simple-features", "intensity-features")
 
-PLATE, WELL, SITE, LABEL = (f"Metadata_{n}" for n in ("Plate", "Well", "Site", "Label"))
-DOSE, UNIT = "Metadata_Concentration", "Metadata_ConcentrationUnit"
+LABEL, UNIT = "Metadata_Label", unit_column(CONCENTRATION)
 CONTROL, CONTROL_TYPE = "Metadata_Control", "Metadata_Control_Type"
 # In front of a column whose values the schema wants otherwise: what they were.
 KEPT = "cellssl_"
@@ -63,8 +62,8 @@ def to_mantispy(
         kinds = _control_types(obs[CONTROL])
         obs[CONTROL_TYPE] = kinds
         _change(obs, CONTROL, kinds != "treatment")
-    if DOSE in obs:
-        _change(obs, DOSE, _doses(obs[DOSE]))
+    if CONCENTRATION in obs:
+        _change(obs, CONCENTRATION, _doses(obs[CONCENTRATION]))
         if UNIT not in obs:
             obs[UNIT] = _checked_unit(unit)
         _refuse_other_unit(obs[UNIT], unit)
@@ -153,7 +152,7 @@ def _doses(column: pd.Series) -> NDArray[np.float64]:
     odd = texts[numbers.isna() & ~texts.str.lower().isin(["", "nan"])]
     if len(odd):
         raise EmbeddingError(
-            f"{DOSE} {odd.iloc[0]!r} is no number: mantispy's schema wants numbers, and their unit apart."
+            f"{CONCENTRATION} {odd.iloc[0]!r} is no number: mantispy's schema wants numbers, and their unit apart."
         )
     return numbers.to_numpy(dtype=np.float64)
 
@@ -162,7 +161,7 @@ def _checked_unit(unit: str | None) -> str:
     if unit not in UNITS:
         got = "none was given" if unit is None else f"got {unit!r}"
         raise EmbeddingError(
-            f"mantispy's schema wants the unit of {DOSE}, and {got}: name it with unit= (--unit), one of "
+            f"mantispy's schema wants the unit of {CONCENTRATION}, and {got}: name it with unit= (--unit), one of "
             f"{', '.join(UNITS)}."
         )
     return unit

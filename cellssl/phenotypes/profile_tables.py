@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cellssl.columns import row_names
+from cellssl.columns import FIELD, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
@@ -29,7 +29,7 @@ _NAMELESS = "Unnamed: "  # as pandas calls a column without a name
 # What cellssl itself writes about cells: never features.
 OWN_COLUMNS = ("leiden", "kmeans")
 OWN_PREFIXES = ("Metadata_", "Quality_", "Area_")
-IDENTITY = ("Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Label")
+IDENTITY = [*FIELD, "Metadata_Label"]
 
 METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
@@ -203,7 +203,7 @@ def _cell_names(table: pd.DataFrame) -> pd.Index:
     if not isinstance(table.index, pd.RangeIndex) and table.index.is_unique:
         return table.index.astype(str).rename(None)
     if all(name in table.columns for name in IDENTITY):
-        joined = pd.Index(row_names(table[list(IDENTITY)]))
+        joined = pd.Index(row_names(table[IDENTITY]))
         if joined.is_unique:
             return joined
     return pd.Index([str(number) for number in range(len(table))])

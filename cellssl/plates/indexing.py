@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.addresses import Address
@@ -17,7 +18,7 @@ from cellssl.plates.looking import look
 from cellssl.plates.planes import refusal
 from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
 from cellssl.plates.stacks import choose_planes, first_time_point
-from cellssl.plates.tables import FIELD, as_numbers, join
+from cellssl.plates.tables import as_numbers, join
 from cellssl.plates.treatments import recognise_treatments, say_doubts
 
 __all__ = ["index"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import FIELD, NAMES, as_numbers, as_site
+from cellssl.plates.tables import NAMES, as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_or_name
 from cellssl.words import counted

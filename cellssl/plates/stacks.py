@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cellssl.columns import row_names
+from cellssl.columns import FIELD, row_names
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
-from cellssl.plates.tables import FIELD
 from cellssl.words import counted
 
 __all__ = ["choose_planes", "first_time_point"]

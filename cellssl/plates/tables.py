@@ -8,18 +8,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import bare_name, find_column, row_names, texts_of
+from cellssl.columns import (
+    CONCENTRATION,
+    FIELD,
+    bare_name,
+    find_column,
+    row_names,
+    texts_of,
+    unit_column,
+)
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.wells import is_well, normalise_well, well_from
 from cellssl.words import listed
 
-__all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
+__all__ = ["NAMES", "as_numbers", "as_site", "join", "standard"]
 
 _LOG = logging.getLogger(__name__)
 
-# What names a field.
-FIELD = ["Metadata_Plate", "Metadata_Well", "Metadata_Site"]
 # Names, even where they are made of digits: plate 1049 is no quantity.
 NAMES = {
     *FIELD,
@@ -34,7 +40,7 @@ NAMES = {
 # Other names of the column of wells, in small letters without marks between the words.
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
-    "concentration": "Metadata_Concentration"
+    "concentration": CONCENTRATION
 }
 
 
@@ -91,7 +97,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     """
     table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
-    replaced = {*added, *(f"{name}Unit" for name in added)}  # a unit is about doses as they were
+    replaced = {*added, *map(unit_column, added)}  # a unit is about doses as they were
     kept = [str(name) for name in fields if name not in replaced]
     joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")
     lone = (joined.pop("_merge") == "left_only").to_numpy()

@@ -5,18 +5,15 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import alike_names, texts_of
+from cellssl.columns import CONCENTRATION, PLATE, WELL, alike_names, texts_of, unit_column
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
 
 _LOG = logging.getLogger(__name__)
 
-_COMPOUND, _CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
-# What a unit that was said became, beside the doses; mantispy calls the column so.
-_OF_DOSES = "Metadata_ConcentrationUnit"
-_MECHANISM, _CONTROL = "Metadata_MOA", "Metadata_Control"
-_WELL = ("Metadata_Plate", "Metadata_Well")
+_COMPOUND, _MECHANISM, _CONTROL = "Metadata_Compound", "Metadata_MOA", "Metadata_Control"
+_UNITS = unit_column(CONCENTRATION)  # what a unit that was said became
 # Other names of a column, the surest first, in small letters with spaces alone between the words.
 _COMPOUNDS = ("compound name", "treatment", "treatment name", "drug", "drug name")
 _MECHANISMS = ("mechanism of action", "mechanism")
@@ -57,8 +54,8 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
         table = _with_mechanisms(table, named)
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
-    if _CONCENTRATION in doses:
-        doses = {_CONCENTRATION: None}
+    if CONCENTRATION in doses:
+        doses = {CONCENTRATION: None}
     if len(doses) > 1:
         _LOG.warning(
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
@@ -68,19 +65,19 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
-    read = source == _CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
-    if read and column == _OF_DOSES and set(texts_of(units)) <= {"uM", ""}:
+    read = source == CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
+    if read and column == _UNITS and set(texts_of(units)) <= {"uM", ""}:
         return table
     found = _concentrations(table[source], texts_of(units), source)
     if found is None:
         return table
     numbers, micromolar = found
-    if source != _CONCENTRATION:
-        _LOG.info("%s is taken from %s", _CONCENTRATION, source)
+    if source != CONCENTRATION:
+        _LOG.info("%s is taken from %s", CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
-    table = table.drop(columns=column or []).assign(**{_CONCENTRATION: numbers})
+    table = table.drop(columns=column or []).assign(**{CONCENTRATION: numbers})
     if micromolar:
-        table[_OF_DOSES] = "uM"
+        table[_UNITS] = "uM"
     return table
 
 
@@ -141,7 +138,7 @@ def _say_alike(names: pd.Series) -> None:
 
 def _say_empty(table: pd.DataFrame, column: str) -> None:
     """Say how many wells a column leaves open, as merged cells of a spreadsheet do."""
-    known = [name for name in _WELL if name in table]
+    known = [name for name in (PLATE, WELL) if name in table]
     wells = table.drop_duplicates(known) if known else table
     # As objects: the categories of a Parquet table take no other value.
     empty = texts_of(wells[column]).eq("")

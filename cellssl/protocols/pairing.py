@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import TREATMENTS, agent_column, texts_of
+from cellssl.columns import CONCENTRATION, PLATE, TREATMENTS, WELL, agent_column, texts_of
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
@@ -13,8 +13,6 @@ from cellssl.training import Partners
 __all__ = ["build_partners", "missing_columns", "used_labels"]
 
 _PREFIX = "Metadata_"
-_PLATE, _WELL = "Metadata_Plate", "Metadata_Well"
-_DOSE = "Metadata_Concentration"
 _AGENTS = dict(TREATMENTS)
 
 
@@ -58,7 +56,7 @@ def build_partners(protocol: Protocol, obs: pd.DataFrame) -> Partners | None:
     # A cell whose plate's labels are not used stands alone.
     alone = np.flatnonzero(~_used_rows(protocol, obs))
     groups[alone] = groups.max(initial=0) + 1 + np.arange(len(alone))
-    return Partners(groups, _codes(obs[_PLATE]) if positives.another_plate else None)
+    return Partners(groups, _codes(obs[PLATE]) if positives.another_plate else None)
 
 
 def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
@@ -95,8 +93,8 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
         looked_at |= _used_rows(protocol, obs)
     chosen = protocol.labels_used
     plates: set[str] = set()
-    if _PLATE in obs.columns:
-        plates.update(texts_of(obs[_PLATE])[looked_at])
+    if PLATE in obs.columns:
+        plates.update(texts_of(obs[PLATE])[looked_at])
     if chosen is not None:
         columns += [_PREFIX + name for name in chosen.columns]
         # Amplitudes may have been chosen on plates that are not trained on.
@@ -107,7 +105,7 @@ def used_labels(protocol: Protocol, obs: pd.DataFrame) -> dict[str, list[str]]:
 def _label_columns(protocol: Protocol, obs: pd.DataFrame) -> tuple[str, ...]:
     """Name the columns that tell which cells are positives of one another."""
     if protocol.positives.kind == "same_well":
-        return (_PLATE, _WELL)
+        return (PLATE, WELL)
     if protocol.positives.columns:
         return tuple(_PREFIX + name for name in protocol.positives.columns)
     agent = agent_column(obs) or _agent_among(obs.columns)
@@ -127,7 +125,7 @@ def _used_rows(protocol: Protocol, obs: pd.DataFrame) -> np.ndarray:
     named = positives.plates or positives.exclude_plates
     if not named:
         return np.ones(len(obs), dtype=bool)
-    plates = texts_of(obs[_PLATE])
+    plates = texts_of(obs[PLATE])
     there = sorted(set(plates))
     for name in named:
         if name not in there:
@@ -152,12 +150,12 @@ def missing_columns(protocol: Protocol, columns: Collection[str]) -> list[str]:
     if not positives.weak:
         return []
     if positives.kind == "same_well":
-        needed: tuple[str, ...] = (_PLATE, _WELL)
+        needed: tuple[str, ...] = (PLATE, WELL)
     else:
         own = tuple(_PREFIX + name for name in positives.columns or ())
         needed = own or (_agent_among(columns),)
         by_plate = positives.another_plate or positives.plates or positives.exclude_plates
-        needed += (_PLATE,) if by_plate else ()
+        needed += (PLATE,) if by_plate else ()
     there = [name for name in columns if name.startswith(_PREFIX)]
     have = ", ".join(there) or "no Metadata_ columns"
     return [
@@ -194,7 +192,7 @@ def _codes(column: pd.Series) -> np.ndarray:
     """Give equal values equal numbers (N,), −1 where there is nothing."""
     values = texts_of(column)
     values = values.where(values != "", None)
-    if column.name == _DOSE:
+    if column.name == CONCENTRATION:
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().equals(values.notna()):  # text that holds numbers: 0.10 is 0.1
             values = numbers

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import PLATE
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
 from cellssl.errors import StudyError
@@ -21,7 +22,7 @@ from cellssl.phenotypes.predictions import choose_classes, measure_predictions
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
 from cellssl.studies.experiment import train
-from cellssl.studies.folds import PLATE, Fold, plan_folds, plates_used
+from cellssl.studies.folds import Fold, plan_folds, plates_used
 from cellssl.studies.headroom import Beside, differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from cellssl.columns import text_array
+from cellssl.columns import PLATE, text_array
 from cellssl.errors import StudyError
 from cellssl.phenotypes import text_values
 from cellssl.phenotypes.leakage import UsedLabels
@@ -16,9 +16,7 @@ from cellssl.phenotypes.tasks import Task
 from cellssl.protocols import Protocol, used_labels
 from cellssl.sampling import chosen_cells
 
-__all__ = ["PLATE", "Fold", "plan_folds", "plates_used"]
-
-PLATE = "Metadata_Plate"
+__all__ = ["Fold", "plan_folds", "plates_used"]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import FIELD, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Images, Listing, readable
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import FIELD, as_site, standard
+from cellssl.plates.tables import as_site, standard
 from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]

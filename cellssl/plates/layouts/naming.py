@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
-from cellssl.plates.tables import FIELD
 from cellssl.words import natural_key
 
 __all__ = [

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cellssl.columns import FIELD
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
 from cellssl.wells import is_well
@@ -169,9 +170,8 @@ def _bad_fields(fields: pd.DataFrame) -> list[Block]:
 
 
 def _place(row: pd.Series) -> str:
-    keys = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
     return " / ".join(
-        str(row[key]) for key in keys if key in row and str(row[key]) not in ("", "nan")
+        str(row[key]) for key in FIELD if key in row and str(row[key]) not in ("", "nan")
     )
 
 
