@@ -8,7 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.repetitions import Estimate, Repetitions
-from cellssl.scores import class_accuracies_of, joint_intervals, pairs_of
+from cellssl.scores import (
+    Resamples,
+    balanced_accuracy_of,
+    class_accuracies_of,
+    confusion,
+    joint_intervals,
+    pairs_of,
+)
 
 __all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
 
@@ -33,6 +40,22 @@ class Confusions:
     table: NDArray[np.int64]
     draws: NDArray[np.float64]
     units: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        truth: NDArray[np.str_],
+        predictions: NDArray[np.str_],
+        classes: NDArray[np.str_],
+        resamples: Resamples,
+    ) -> "Confusions":
+        """Count which class was taken for which, with the draws of each class's accuracy."""
+        draws, units = resamples.class_accuracies(truth, predictions), resamples.class_units(truth)
+        return cls(classes, confusion(truth, predictions, classes), draws, units)
+
+    def balanced_accuracy(self) -> tuple[float, NDArray[np.float64]]:
+        """Give the mean accuracy of the classes, and its draws."""
+        return balanced_accuracy_of(self.table), self.draws.mean(axis=1)
 
     @property
     def scored(self) -> NDArray[np.bool_]:

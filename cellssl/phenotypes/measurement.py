@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cellssl.files import atomic
 from cellssl.phenotypes.confusions import Confusions
+from cellssl.phenotypes.metrics import Score, split_of
+from cellssl.phenotypes.tasks import Task
 
 __all__ = ["Measurement", "read_draws", "save_draws"]
 
@@ -57,6 +59,28 @@ class Measurement:
     confusions: Confusions | None = None
     clusters: NDArray[np.int64] | None = None
     drawn: str = ""
+
+    @classmethod
+    def of(
+        cls, score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
+    ) -> "Measurement":
+        """Give a score its place in the table."""
+        return cls(
+            embedding=embedding,
+            seed=seed,
+            subset=task.subset,
+            split=split_of(score.metric, task),
+            metric=score.metric,
+            weak=weak,
+            value=score.value,
+            draws=score.draws,
+            drawn=task.drawn,
+            n=score.n,
+            classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
+            note=score.note,
+            confusions=score.confusions,
+            clusters=score.clusters,
+        )
 
 
 def save_draws(entries: Iterable[Measurement], folder: Path) -> None:

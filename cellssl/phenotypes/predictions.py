@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cellssl.phenotypes.confusions import Confusions
+from cellssl.phenotypes.measurement import Measurement
 from cellssl.phenotypes.measurements import Measurements
-from cellssl.phenotypes.metrics import Score, class_confusions
-from cellssl.phenotypes.scoring import measurement
+from cellssl.phenotypes.metrics import Score
 from cellssl.phenotypes.tasks import Task
-from cellssl.scores import ami, balanced_accuracy_of
+from cellssl.scores import ami
 
 __all__ = ["choose_classes", "measure_predictions"]
 
@@ -53,7 +54,7 @@ def measure_predictions(
     known = np.asarray(classes)
     entries = [
         replace(
-            measurement(score, task, embedding=name, seed=seed, weak=True),
+            Measurement.of(score, task, embedding=name, seed=seed, weak=True),
             split=task.split,
             note="; ".join(filter(None, [note, score.note])),
         )
@@ -72,9 +73,8 @@ def _scores(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) 
     found, draws = ami(task.labels, chosen), task.resamples.ami(task.labels, chosen)
     yield Score("ami_predictions", found, draws, len(chosen), note)
     there = np.unique(np.concatenate([task.labels, chosen]))
-    told = class_confusions(task.labels, chosen, there, task.resamples)
-    value, draws = balanced_accuracy_of(told.table), told.draws.mean(axis=1)
-    yield Score("predictions", value, draws, len(chosen), note, told)
+    told = Confusions.of(task.labels, chosen, there, task.resamples)
+    yield Score("predictions", *told.balanced_accuracy(), len(chosen), note, told)
 
 
 def choose_classes(

@@ -21,15 +21,16 @@ from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.measurement import Measurement
 from cellssl.phenotypes.measurements import Measurements
-from cellssl.phenotypes.metrics import Score, split_of, task_metrics, task_scores
+from cellssl.phenotypes.metrics import Score, task_metrics
 from cellssl.phenotypes.normalisation import check_normalisation, normalise_features
+from cellssl.phenotypes.task_scores import task_scores
 from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.phenotypes.used_plates import marked_scores, used_task
 from cellssl.progress import track
 from cellssl.scores import choose_statistic
 from cellssl.words import counted, listed
 
-__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings", "measurement"]
+__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings"]
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def measure_embeddings(
         for task, Z in zip(tasks, normalised, strict=True):
             scores = task_scores(Z, task, seeds, aggregate=aggregate)
             entries += [
-                measurement(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
+                Measurement.of(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
                 for score in marked_scores(scores, task, one, obs, label)
             ]
     entries += _without_value(absent or {}, tasks)
@@ -207,30 +208,8 @@ def _normalised(
 def _without_value(absent: Mapping[str, str], tasks: Sequence[Task]) -> list[Measurement]:
     """Give every score of the embeddings that could not be had a row that says why."""
     return [
-        measurement(Score(metric, float("nan"), None, 0, reason), task, embedding=name)
+        Measurement.of(Score.missing(metric, 0, reason), task, embedding=name)
         for name, reason in absent.items()
         for task in tasks
         for metric in task_metrics(task)
     ]
-
-
-def measurement(
-    score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
-) -> Measurement:
-    """Give a score its place in the table."""
-    return Measurement(
-        embedding=embedding,
-        seed=seed,
-        subset=task.subset,
-        split=split_of(score.metric, task),
-        metric=score.metric,
-        weak=weak,
-        value=score.value,
-        draws=score.draws,
-        drawn=task.drawn,
-        n=score.n,
-        classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
-        note=score.note,
-        confusions=score.confusions,
-        clusters=score.clusters,
-    )
