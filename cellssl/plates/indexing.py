@@ -4,37 +4,29 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
-from cellssl.plates.addresses import Address
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
-from cellssl.plates.planes import refusal
-from cellssl.plates.plateindex import PROBLEM_COLUMNS, PlateIndex
-from cellssl.plates.stacks import choose_planes, first_time_point
+from cellssl.plates.plateindex import PlateIndex
+from cellssl.plates.sorting import (
+    find_unfit,
+    order_fields,
+    problem_row,
+    problem_table,
+    sort_into_fields,
+)
+from cellssl.plates.stacks import first_time_point
 from cellssl.plates.tables import as_numbers, join
 from cellssl.plates.treatments import recognise_treatments, say_doubts
 
 __all__ = ["index"]
 
 _LOG = logging.getLogger(__name__)
-
-_FIRST = [
-    *FIELD,
-    "Metadata_Batch",
-    "Metadata_Compound",
-    "Metadata_Concentration",
-    "Metadata_Gene",
-    "Metadata_Guide",
-    "Metadata_MOA",
-    "Metadata_Control",
-]
 
 
 def index(
@@ -131,23 +123,23 @@ def index(
     listing = chosen.find(images)
     files, late = first_time_point(listing.files)
     listing = _rename(replace(listing, files=files), channels)
-    fields, problems = _sort_into_fields(listing, z)
+    fields, problems = sort_into_fields(listing, z)
     absent = listing.absent
     if listing.metadata is not None:
         fields, lone, missing = join(fields, listing.metadata)
         detail = f"not in {listing.metadata.name}"
-        problems += [_problem(key, "no metadata", detail) for key in lone.to_numpy()]
+        problems += [problem_row(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))
     fields = mark_controls(fields, control_column, negative=negative, positive=positive)
     say_doubts(fields)
     complete = fields.pop("_Complete").astype(bool)
-    ordered = _ordered(fields[complete], listing.channels, images.folder)
-    unfit = _unfit(ordered, listing.channels)
+    ordered = order_fields(fields[complete], listing.channels, images.folder)
+    problems += [*listing.problems, *find_unfit(ordered, listing.channels)]
     found = PlateIndex(
         ordered,
         listing.channels,
-        _problem_table([*problems, *listing.problems, *unfit]),
+        problem_table(problems),
         absent,
         (
             f"layout {chosen.name}: {reason}",
@@ -246,75 +238,3 @@ def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
     return replace(
         listing, files=files.assign(Channel=files["Channel"].map(wanted)), channels=tuple(new)
     )
-
-
-def _sort_into_fields(
-    listing: Listing, z: str | int | None
-) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Put the channels of each field side by side; `_Complete` marks those that lack nothing."""
-    files = listing.files
-    image = [*FIELD, "Channel", *(["Plane"] if "Plane" in files else [])]
-    twice = files.duplicated(image, keep=False)
-    groups = files[twice].groupby(image)["Path"]
-    problems = [
-        _problem(key[:3], "duplicate", f"{key[3]}: {', '.join(sorted(paths))}")
-        for key, paths in ((tuple(map(str, key)), paths) for key, paths in groups)
-    ]
-    doubled = pd.MultiIndex.from_frame(files.loc[twice, FIELD])
-    files, planes = choose_planes(files.drop_duplicates(image), z, projected=listing.projected)
-    paths = files.pivot_table(index=FIELD, columns="Channel", values="Path", aggfunc="first")
-    paths = paths.reindex(columns=list(listing.channels)).fillna("")
-    lacking = paths == ""
-    for key, row in lacking[lacking.any(axis=1)].iterrows():
-        field = tuple(map(str, cast("tuple[str, ...]", key)))
-        which = {str(name): planes.get((*field, str(name)), "") for name in row.index[row]}
-        shown = (f"{name} ({number})" if number else name for name, number in which.items())
-        problems.append(_problem(field, "incomplete", f"lacks {', '.join(shown)}"))
-    complete = ~lacking.any(axis=1) & ~paths.index.isin(doubled)
-    paths = paths.add_prefix("Path_").assign(_Complete=complete)
-    about = files.drop(columns=["Channel", "Path"]).drop_duplicates(FIELD)
-    return about.merge(paths.reset_index(), on=FIELD, how="left", validate="1:1"), problems
-
-
-def _unfit(fields: pd.DataFrame, channels: tuple[str, ...]) -> list[dict[str, str]]:
-    """Look into the files of the first field: where they are no grey planes, the others hardly are."""
-    if fields.empty:
-        return []
-    first = fields.iloc[0]
-    found = {name: refusal(Address.parse(first[f"Path_{name}"]).planes[0]) for name in channels}
-    told = {name: text for name, text in found.items() if text}
-    for name, text in told.items():
-        _LOG.warning("channel %s, of which only the first file was looked into: %s", name, text)
-    key = tuple(first[name] for name in FIELD)
-    return [_problem(key, "no grey plane", f"{name}: {text}") for name, text in told.items()]
-
-
-def _problem(key: Any, problem: str, detail: str) -> dict[str, str]:
-    """Make a row of the problems; `key` is plate, well and site."""
-    return dict(zip(FIELD, key, strict=True)) | {"Problem": problem, "Detail": detail}
-
-
-def _ordered(fields: pd.DataFrame, channels: tuple[str, ...], folder: Path) -> pd.DataFrame:
-    """Sort rows and columns, make paths whole."""
-    paths = [f"Path_{channel}" for channel in channels]
-    first = [name for name in _FIRST if name in fields]
-    others = [name for name in fields if name not in {*first, *paths}]
-    base = folder.resolve()
-    fields = fields[[*first, *others, *paths]].copy()
-    for name in paths:
-        fields[name] = [str(base / path) for path in fields[name]]
-    return fields.sort_values(FIELD, key=_sort_key, ignore_index=True)
-
-
-def _sort_key(column: pd.Series) -> pd.Series:
-    """Sort rows A, B, …, Z, AA and sites 1, 2, …, 10 as people do."""
-    if column.name == "Metadata_Well":
-        return column.str.extract(r"(\D+)")[0].str.len().astype(str) + column
-    if column.name == "Metadata_Site":
-        return column.str.zfill(9)
-    return column
-
-
-def _problem_table(problems: list[dict[str, str]]) -> pd.DataFrame:
-    table = pd.DataFrame(problems, columns=PROBLEM_COLUMNS, dtype=object).fillna("")
-    return table.sort_values(PROBLEM_COLUMNS, ignore_index=True)
