@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["dotted", "plain"]
+__all__ = ["as_json", "dotted"]
 
 
 def dotted(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -23,20 +23,20 @@ def dotted(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield f"{above}{key}", value
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Turn what ``uns`` holds into what JSON holds: no arrays, tuples or NumPy numbers.
 
     Examples
     --------
-    >>> plain({"percentiles": np.array([1, 99.5]), "seed": np.int64(3), "path": b"a"})
+    >>> as_json({"percentiles": np.array([1, 99.5]), "seed": np.int64(3), "path": b"a"})
     {'percentiles': [1.0, 99.5], 'seed': 3, 'path': 'a'}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): as_json(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return as_json(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [as_json(inner) for inner in value]
     if isinstance(value, bytes):
         return value.decode()
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -12,7 +12,7 @@ from cellssl.crops.foreign import NAME, described
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import atomic
-from cellssl.nested import plain
+from cellssl.nested import as_json
 
 __all__ = ["Sidecar"]
 
@@ -42,7 +42,7 @@ class Sidecar:
     def of(cls, crops: Crops) -> "Sidecar":
         """Describe a crop file."""
         columns = {str(name): str(dtype) for name, dtype in crops.obs.dtypes.items()}
-        return cls(crops.channels, crops.mask_names, columns, plain(described(crops)))
+        return cls(crops.channels, crops.mask_names, columns, as_json(described(crops)))
 
     @classmethod
     def read(cls, path: Path) -> "Sidecar | None":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import TEXTS, is_text
-from cellssl.nested import plain
+from cellssl.nested import as_json
 
 __all__ = ["CELL", "Record"]
 
@@ -45,10 +45,13 @@ class Record:
         """Describe an embedding whose columns are written under other names: file → own name."""
         described = {name: _describe(cells.obs[own], own) for name, own in obs.items()}
         var = {
-            str(name): {"values": plain(list(cells.var[name])), **_describe(cells.var[name], name)}
+            str(name): {
+                "values": as_json(list(cells.var[name])),
+                **_describe(cells.var[name], name),
+            }
             for name in cells.var.columns
         }
-        return cls(described, dict(features), var, plain(dict(cells.uns.get("cellssl", {}))))
+        return cls(described, dict(features), var, as_json(dict(cells.uns.get("cellssl", {}))))
 
     def to_json(self) -> str:
         """Write it as one line."""
@@ -87,7 +90,7 @@ def _describe(column: pd.Series, own: str) -> dict[str, Any]:
     """Say a column's name, type and, of texts, where there is none."""
     about: dict[str, Any] = {"name": own, "type": str(column.dtype), "missing": []}
     if isinstance(column.dtype, pd.CategoricalDtype):
-        about["categories"] = plain(list(column.cat.categories))
+        about["categories"] = as_json(list(column.cat.categories))
         about["ordered"] = bool(column.cat.ordered)
     elif is_text(column):
         about["missing"] = [str(name) for name in column.index[column.isna()]]

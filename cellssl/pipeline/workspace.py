@@ -94,9 +94,5 @@ class Workspace:
             Does it.
         """
         ledger = Ledger(self / _LEDGER)
-        if ledger.holds(name, inputs):
-            _LOG.info("%s: kept, nothing changed", name)
-            return
-        _LOG.info("%s", name)
-        work()
-        ledger.record(name, inputs, [output])
+        _LOG.info("%s: kept, nothing changed" if ledger.holds(name, inputs) else "%s", name)
+        ledger.finish(name, inputs, output, work)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,9 @@ def embed_baselines(
             seeded = replace(baseline, seed=seed if baseline.drawn else 0)
             path = folder / seeded.file
             inputs = {**seeded.inputs(crops), "where": where}
+            work = partial(seeded.embed, crops, path, where=where, device=device, progress=progress)
             try:
-                if not ledger.holds(path.name, inputs):
-                    seeded.embed(crops, path, where=where, device=device, progress=progress)
-                    ledger.record(path.name, inputs, [path])
+                ledger.finish(path.name, inputs, path, work)
             except ModelError as error:
                 _LOG.warning("%s", error)
                 absent[baseline.model] = str(error)

@@ -4,6 +4,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,17 +233,17 @@ def _train_and_embed(
             "sample": sample,
             **orientation_inputs(orientations),
         }
-        if not ledger.holds(path.name, inputs):
-            embed(
-                crops,
-                run,
-                path,
-                name=protocol.name,
-                sample=sample,
-                orientations=orientations,
-                device=device,
-                progress=progress,
-            )
-            ledger.record(path.name, inputs, [path])
+        work = partial(
+            embed,
+            crops,
+            run,
+            path,
+            name=protocol.name,
+            sample=sample,
+            orientations=orientations,
+            device=device,
+            progress=progress,
+        )
+        ledger.finish(path.name, inputs, path, work)
         there[protocol.name, seed] = path
     return there

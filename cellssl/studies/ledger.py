@@ -1,7 +1,7 @@
 """Which results are finished, and from which inputs: what lets a command be run again for free."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,8 @@ class Ledger:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "scores.csv").write_text("metric,value")
-    >>> ledger = Ledger(folder / "finished.json")
-    >>> ledger.record("evaluate", {"label": "MOA"}, [folder / "scores.csv"])
+    >>> ledger, table = Ledger(folder / "finished.json"), folder / "scores.csv"
+    >>> ledger.finish("evaluate", {"label": "MOA"}, table, lambda: table.write_text("metric,value"))
     >>> ledger.holds("evaluate", {"label": "MOA"}), ledger.holds("evaluate", {"label": "Dose"})
     (True, False)
     """
@@ -53,15 +52,17 @@ class Ledger:
         folder, outputs = self.path.parent, entry["outputs"]
         return all(fingerprint(folder / output) == seen for output, seen in outputs.items())
 
-    def record(self, name: str, inputs: Mapping[str, Any], outputs: Iterable[Path]) -> None:
-        """Write down that `name` is finished."""
+    def finish(
+        self, name: str, inputs: Mapping[str, Any], output: Path, work: Callable[[], object]
+    ) -> None:
+        """Do a piece of work, which makes a file, unless its result for the same inputs is there."""
+        if self.holds(name, inputs):
+            return
+        work()
         entries = self._entries()
         entries[name] = {
             "inputs": _plain(inputs),
-            "outputs": {
-                str(Path(output).relative_to(self.path.parent)): fingerprint(output)
-                for output in outputs
-            },
+            "outputs": {str(output.relative_to(self.path.parent)): fingerprint(output)},
         }
         with atomic(self.path) as part:
             part.write_text(json.dumps(entries, indent=1))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
-from cellssl.studies.planning import base_protocol, plain, plan_runs
+from cellssl.studies.planning import base_protocol, plan_runs, safe_name
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
@@ -195,19 +196,23 @@ def put_together(
             if not all(key in there for key in chosen):
                 continue
             files = [there[key] for key in chosen]
-            path = ledger.path.parent / f"{plain(name)}-seed{seed}.combined.h5ad"
+            path = ledger.path.parent / f"{safe_name(name)}-seed{seed}.combined.h5ad"
             inputs = {
                 "name": name,
                 "seed": seed,
                 "files": [{"run": file.parent.name, **fingerprint(file)} for file in files],
             }
-            if not ledger.holds(path.name, inputs):
-                joined = combine(files, name=name)
-                joined.uns["cellssl"]["seed"] = seed
-                with atomic(path) as part:
-                    joined.write_h5ad(part)
-                ledger.record(path.name, inputs, [path])
+            work = partial(_combine_into, path, files, name, seed)
+            ledger.finish(path.name, inputs, path, work)
             yield path
+
+
+def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> None:
+    """Write embeddings side by side into one file."""
+    joined = combine(files, name=name)
+    joined.uns["cellssl"]["seed"] = seed
+    with atomic(path) as part:
+        joined.write_h5ad(part)
 
 
 def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]]:

@@ -24,7 +24,7 @@ from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, wr
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
-from cellssl.studies.planning import plain
+from cellssl.studies.planning import safe_name
 from cellssl.studies.sections import (
     clusters_section,
     runs_section,
@@ -146,7 +146,7 @@ def _scores(outcome: Outcome) -> Section:
             "plate or batch, where there are several."
         )
         alt = f"Scores of every combination, {subset}"
-        blocks.append(_picture(outcome, f"scores-{plain(subset)}", figure, caption, alt))
+        blocks.append(_picture(outcome, f"scores-{safe_name(subset)}", figure, caption, alt))
     blocks += _apart(outcome)
     return Section("scores", "Scores", "Which protocol tells most", blocks)
 

@@ -11,7 +11,7 @@ from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plain", "plan_runs", "twins"]
+__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plan_runs", "safe_name", "twins"]
 
 _SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
@@ -40,7 +40,7 @@ class PlannedRun:
     @property
     def folder(self) -> str:
         """What the run's folder is called."""
-        return f"{plain(self.combination)}-seed{self.seed}"
+        return f"{safe_name(self.combination)}-seed{self.seed}"
 
 
 def plan_runs(study: Study) -> list[PlannedRun]:
@@ -103,7 +103,7 @@ def _combinations(study: Study) -> dict[str, tuple[dict[str, str], Protocol]]:
             protocol = _laid_over(protocol, one, study)
         if protocol.training.seed != base.training.seed:
             raise StudyError(f"{study.locate('axes')}: {name}: a seed is no setting; {_SEEDS}")
-        twin = folders.setdefault(plain(name).casefold(), name)
+        twin = folders.setdefault(safe_name(name).casefold(), name)
         if name in found or twin != name:
             raise StudyError(
                 f"{study.locate('axes')}: the combinations {twin!r} and {name!r} would have the same "
@@ -128,8 +128,8 @@ def base_protocol(study: Study) -> Protocol:
     return base
 
 
-def plain(name: str) -> str:
-    """Make a folder's name of it."""
+def safe_name(name: str) -> str:
+    """Leave of a name what a folder or a file may be called everywhere."""
     return re.sub(r"[^\w.+-]+", "-", name)
 
 
@@ -229,7 +229,7 @@ def combination_faults(
     for name, parts in combine.items():
         unknown = next((part for part in parts if part not in known), None)
         most = max(map(parts.count, parts), default=0)
-        twin = files.setdefault(plain(name).casefold(), name)
+        twin = files.setdefault(safe_name(name).casefold(), name)
         if name in known:
             yield name, "one of its possible parts is called so already; rename it"
         elif unknown is not None:

@@ -3,9 +3,9 @@ from cellssl.studies import Ledger
 
 def _finished(tmp_path):
     output = tmp_path / "scores.csv"
-    output.write_text("metric,value\n")
     ledger = Ledger(tmp_path / "finished.json")
-    ledger.record("evaluate", {"label": "MOA", "seeds": (0, 1)}, [output])
+    inputs = {"label": "MOA", "seeds": (0, 1)}
+    ledger.finish("evaluate", inputs, output, lambda: output.write_text("metric,value\n"))
     return ledger, output
 
 
@@ -13,6 +13,14 @@ def test_holds_what_was_recorded_from_the_same_inputs(tmp_path):
     ledger, _ = _finished(tmp_path)
     assert ledger.holds("evaluate", {"seeds": [0, 1], "label": "MOA"})
     assert Ledger(ledger.path).holds("evaluate", {"label": "MOA", "seeds": (0, 1)})
+
+
+def test_work_that_is_finished_is_not_done_again(tmp_path):
+    ledger, output = _finished(tmp_path)
+    ledger.finish("evaluate", {"label": "MOA", "seeds": (0, 1)}, output, output.unlink)
+    assert output.exists()
+    ledger.finish("evaluate", {"label": "Dose"}, output, lambda: output.write_text("anew"))
+    assert output.read_text() == "anew"
 
 
 def test_does_not_hold_other_inputs_or_names(tmp_path):

@@ -9,8 +9,8 @@ from matplotlib.image import AxesImage
 from cellssl.report.figures.style import (
     OKABE_ITO,
     SLANTED,
+    literal,
     new_figure,
-    plain,
     styled,
     write_values,
 )
@@ -71,9 +71,9 @@ def audit_figure(
         good = name == "What should go"
         picture = _draw(axes, one, name, colours="Greens" if good else "OrRd")
         axes.set_xticks([])
-    panels[-1].set_xticks(range(len(names)), [plain(n) for n in names], **SLANTED)
+    panels[-1].set_xticks(range(len(names)), [literal(n) for n in names], **SLANTED)
     figure.colorbar(picture, ax=panels, label="share erased (green: bridged)", shrink=0.5)
-    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(literal(title), x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -81,7 +81,7 @@ def _nothing(title: str) -> Figure:
     """Say that there is nothing to draw."""
     figure = new_figure(6.4, 1.2)
     figure.text(0.01, 0.4, "No contrast is seen in these cells, and no nuisance: nothing to draw.")
-    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(literal(title), x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -116,7 +116,7 @@ def _draw(axes: Axes, shares: pd.DataFrame, title: str, *, colours: str) -> Axes
     """Draw one map, with percentages from 5 % on."""
     picture = axes.imshow(shares.to_numpy(float), cmap=colours, vmin=0, vmax=1, aspect="auto")
     write_values(axes, 100 * shares.to_numpy(float), "{:.0f}", white=60, least=5)
-    axes.set_yticks(range(len(shares)), [plain(name) for name in shares.index])
+    axes.set_yticks(range(len(shares)), [literal(name) for name in shares.index])
     axes.set_title(title)
     return picture
 
@@ -139,7 +139,7 @@ def invariance_figure(operations: pd.DataFrame, contrasts: pd.DataFrame, *, titl
     for shift, name, colour in ((0.2, "reference", OKABE_ITO[5]), (-0.2, "encoder", OKABE_ITO[1])):
         label = "reference, before training" if name == "reference" else "trained encoder"
         axes[0].barh(places + shift, operations[f"moved_{name}"], 0.38, color=colour, label=label)
-    axes[0].set_yticks(places, [plain(n) for n in _case_names(operations)])
+    axes[0].set_yticks(places, [literal(n) for n in _case_names(operations)])
     axes[0].set_xlabel("moved (two cells lie 1 apart)")
     axes[0].set_title("How far a view moves a cell")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
@@ -150,5 +150,5 @@ def invariance_figure(operations: pd.DataFrame, contrasts: pd.DataFrame, *, titl
         for along, name in (("x", "predicted"), ("y", "encoder")):  # from 0: one pair spans nothing
             axes[1].set(**{f"{along}lim": (-0.05, 1.1 * max(1.0, contrasts[name].max()))})
         axes[1].set_title("Contrasts between two classes")
-    figure.suptitle(plain(title), x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(literal(title), x=0.01, ha="left", fontweight="bold")
     return figure

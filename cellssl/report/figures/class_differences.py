@@ -17,9 +17,9 @@ from cellssl.report.figures.style import (
     OKABE_ITO,
     WIDEST,
     brief,
+    literal,
     natural_order,
     new_panels,
-    plain,
     styled,
 )
 
@@ -71,14 +71,14 @@ def class_difference_figure(
     figure, panels = new_panels(len(tables), COLUMNS, size=size, above=0.4, share=True)
     for axes, (name, table) in zip(panels, tables.items(), strict=True):
         _panel(axes, table.loc[classes])
-        axes.set_title(f"against {plain(name)}")
+        axes.set_title(f"against {literal(name)}")
     panels[0].set_yticks(range(len(classes)), [brief(name) for name in classes])
     panels[0].set_ylim(len(classes) - 0.5, -0.5)
-    title = f"Share of each class found by {METRICS[classifier]}: {plain(one)} less another"
+    title = f"Share of each class found by {METRICS[classifier]}: {literal(one)} less another"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     marks = [
-        Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{plain(one)} finds more"),
-        Line2D([], [], marker="o", ls="", color=OKABE_ITO[1], label=f"{plain(one)} finds less"),
+        Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{literal(one)} finds more"),
+        Line2D([], [], marker="o", ls="", color=OKABE_ITO[1], label=f"{literal(one)} finds less"),
         Line2D([], [], marker="o", ls="", mfc="white", color=GREY, label="cannot be told apart"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=3)

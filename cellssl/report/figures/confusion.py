@@ -10,9 +10,9 @@ from cellssl.errors import EmbeddingError
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
     brief,
+    literal,
     natural_order,
     new_figure,
-    plain,
     styled,
     write_values,
 )
@@ -66,7 +66,7 @@ def confusion_figure(
         axes.set_title(METRICS.get(name, name))
         axes.set_xlabel("predicted")
     grid[0].set_ylabel("true class (its number)" if columns <= NAMED else "true class")
-    figure.suptitle(plain(embedding), x=0.01, ha="left", fontsize=10.5)
+    figure.suptitle(literal(embedding), x=0.01, ha="left", fontsize=10.5)
     bar = figure.colorbar(image, ax=list(grid), fraction=0.03, aspect=25, pad=0.02)
     bar.set_label("share of the true class, %")
     return figure

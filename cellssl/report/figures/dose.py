@@ -15,9 +15,9 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     brief,
+    literal,
     natural_order,
     new_figure,
-    plain,
     styled,
 )
 from cellssl.words import number
@@ -54,18 +54,18 @@ def dose_figure(
         axes.text(
             1.0,
             value,
-            plain(f" {control}"),
+            literal(f" {control}"),
             va="bottom",
             ha="right",
             fontsize=8,
             transform=blended_transform_factory(axes.transAxes, axes.transData),
         )
     _scale_doses(axes, table["dose"])
-    axes.set_xlabel(plain(x_name))
+    axes.set_xlabel(literal(x_name))
     axes.set_ylabel(y_name)
     axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     axes.set_title(
-        plain(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
+        literal(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
     )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -16,7 +16,7 @@ from cellssl.report.figures.composite import (
     composite,
     scale_bar,
 )
-from cellssl.report.figures.style import WIDEST, bare, new_figure, new_panels, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, new_panels, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
 
@@ -89,7 +89,7 @@ def crop_gallery(
         _paste(canvas, pictures, i * step, 0)
         if alone:
             _paste(canvas, _grey(row.images), i * step, most * step + 4 * GAP)
-    names = [plain("\n".join([row.name, *row.details])) for row in rows]
+    names = [literal("\n".join([row.name, *row.details])) for row in rows]
     margin = 0.45 + LETTER * max(len(line) for name in names for line in name.splitlines())
     tile = min((WIDEST - margin) * step / width, 0.85)
     heads = [fill(name, max(int(tile / LETTER) - 1, 5)) for name in channels[:alone]]
@@ -103,7 +103,7 @@ def crop_gallery(
     axes.tick_params(length=0)
     for i, head in enumerate(heads):
         place = (most + i) * step + 4 * GAP + size / 2
-        axes.text(place, -3, plain(head), ha="center", va="bottom", fontsize=7.5)
+        axes.text(place, -3, literal(head), ha="center", va="bottom", fontsize=7.5)
     scale_bar(axes, (size, size), micrometres_per_pixel=micrometres_per_pixel)
     channel_legend(figure, colours, loc="outside lower center")
     return figure
@@ -149,7 +149,7 @@ def field_montage(
             composite(_reduce(pixels, step), [colours[name] for name in channels]),
             extent=(0, pixels.shape[2], pixels.shape[1], 0),
         )
-        axes.set_title(plain(title), fontsize=8.5, weight="normal")
+        axes.set_title(literal(title), fontsize=8.5, weight="normal")
         scale_bar(axes, pixels.shape[1:], micrometres_per_pixel=micrometres_per_pixel)
         bare(axes)
     channel_legend(figure, colours, loc="outside lower center")
@@ -211,7 +211,9 @@ def _outline(axes: Axes, title: str, image: np.ndarray, labels: np.ndarray) -> N
     picture[edges] = np.array([1.0, 0.62, 0.0])
     axes.imshow(picture, interpolation="nearest")
     whole = len(np.unique(labels[labels > 0]))
-    axes.set_title(plain(f"{title}: {whole:,} objects in the field"), fontsize=8.5, weight="normal")
+    axes.set_title(
+        literal(f"{title}: {whole:,} objects in the field"), fontsize=8.5, weight="normal"
+    )
 
 
 def _typical_part(labels: np.ndarray) -> tuple[slice, slice]:

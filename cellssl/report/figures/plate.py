@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cellssl.errors import EmbeddingError
-from cellssl.report.figures.style import INK, new_figure, plain, styled
+from cellssl.report.figures.style import INK, literal, new_figure, styled
 from cellssl.wells import ROWS, is_well, plate_format, well_place
 
 __all__ = ["control_marks", "plate_map", "shape_of"]
@@ -79,8 +79,8 @@ def plate_map(
         dark = grid[row, column] <= (low + high) / 2  # not so where there is no number
         sign = axes.text(column + 0.46, row - 0.46, SIGNS[mark], ha="right", va="top")
         sign.set(fontsize=7.5, weight="bold", color="white" if dark else "black")
-    axes.set_title(plain(title))
-    figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(plain(unit))
+    axes.set_title(literal(title))
+    figure.colorbar(image, ax=axes, shrink=0.85, pad=0.015).set_label(literal(unit))
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellssl.report.figures.composite import channel_colours, channel_legend, composite
-from cellssl.report.figures.style import WIDEST, bare, new_figure, plain, styled
+from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, styled
 
 __all__ = ["PreviewGroup", "preview_figure"]
 
@@ -72,7 +72,7 @@ def preview_figure(
         _draw_band(axes, band, rows, [colours[name] for name in channels], size, width, tile)
     if title:
         above = -size * LINE / tile * (heads[0] + 1)
-        grid[0].text(0, above, plain(title), va="bottom", fontsize=10.5, weight="bold")
+        grid[0].text(0, above, literal(title), va="bottom", fontsize=10.5, weight="bold")
     channel_legend(figure, colours, loc="outside lower center")
     return figure
 
@@ -139,19 +139,19 @@ def _draw_band(
             for row, picture in enumerate(composite(images, colours)):
                 top = row * step + inset
                 canvas[top : top + side, left + inset : left + inset + side] = picture
-            axes.text(left + size / 2, -gap, plain(name), ha="center", va="bottom", fontsize=7)
+            axes.text(left + size / 2, -gap, literal(name), ha="center", va="bottom", fontsize=7)
             left += step
         title, details = _wrapped(group, tile)
         line = size * LINE / tile
         above = -gap - line
         if details:
-            axes.text(start, above, plain(details), va="bottom", fontsize=7, color="#52606D")
+            axes.text(start, above, literal(details), va="bottom", fontsize=7, color="#52606D")
             above -= line * (details.count("\n") + 1)
-        axes.text(start, above, plain(title), va="bottom", fontsize=7.5, weight="bold")
+        axes.text(start, above, literal(title), va="bottom", fontsize=7.5, weight="bold")
         left += between
     axes.images[0].set_data(canvas)
     axes.set_anchor("SW")  # all room that is left is above, where the titles are
     bare(axes)
-    names = [textwrap.fill(plain(name), 18) for name in rows]
+    names = [textwrap.fill(literal(name), 18) for name in rows]
     axes.set_yticks([row * step + size / 2 for row in range(len(rows))], names, fontsize=7.5)
     axes.tick_params(length=0)

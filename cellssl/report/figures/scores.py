@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cellssl.phenotypes import seed_means
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, new_figure, plain, styled
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
 
 __all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
@@ -157,7 +157,7 @@ def score_figure(
             axes.set_visible(False)
     weak = set(summary.loc[summary["weak"], "embedding"])
     grid[0, 0].set_yticks(
-        range(len(names)), [plain(name) + (" †" if name in weak else "") for name in names]
+        range(len(names)), [literal(name) + (" †" if name in weak else "") for name in names]
     )
     grid[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
     handles = [

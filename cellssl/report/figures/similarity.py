@@ -20,8 +20,8 @@ from cellssl.report.figures.style import (
     brief,
     category_colours,
     ends_of,
+    literal,
     new_figure,
-    plain,
     styled,
 )
 
@@ -86,7 +86,7 @@ def similarity_heatmap(
         _tree(figure.add_subplot(grid[0]), drawn, count)
     heat = figure.add_subplot(grid[2])
     _heat(figure, heat, ordered, names, font)
-    heat.set_title(plain(title))
+    heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
         _strip(figure, strip, names, shown, label_name, font)
@@ -166,7 +166,7 @@ def _strip(
         for label in labels
     ]
     where: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
-    figure.legend(handles=handles, title=plain(label_name), ncols=3, fontsize=8, **where)
+    figure.legend(handles=handles, title=literal(label_name), ncols=3, fontsize=8, **where)
 
 
 def _ink(colour: str) -> str:

@@ -15,8 +15,8 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     SLANTED,
+    literal,
     new_figure,
-    plain,
     styled,
     write_values,
 )
@@ -58,12 +58,14 @@ def sweep_figure(
         for number, (name, rows) in enumerate(own.groupby("series", sort=False)):
             ordered = rows.sort_values(axis)
             colour = OKABE_ITO[number % len(OKABE_ITO)]
-            axes.plot(ordered[axis], ordered["value"], "o-", color=colour, label=plain(name), ms=4)
+            axes.plot(
+                ordered[axis], ordered["value"], "o-", color=colour, label=literal(name), ms=4
+            )
             axes.fill_between(
                 ordered[axis], ordered["low"], ordered["high"], color=colour, alpha=0.15, lw=0
             )
         axes.set_title(METRICS.get(metric, metric))
-        axes.set_xlabel(plain(axis))
+        axes.set_xlabel(literal(axis))
         axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     if len(scores["series"].unique()) > 1:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -91,10 +93,10 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
             rows = own[own["class"] == name].sort_values(axis)
             colour = OKABE_ITO[number % len(OKABE_ITO)]
             dashes = ("-", "--", ":", "-.")[number // len(OKABE_ITO) % 4]
-            look = {"color": colour, "ls": dashes, "marker": "o", "ms": 3, "label": plain(name)}
+            look = {"color": colour, "ls": dashes, "marker": "o", "ms": 3, "label": literal(name)}
             axes.plot(rows[axis], rows["accuracy"], **look)
         axes.set_title(METRICS.get(classifier, classifier))
-        axes.set_xlabel(plain(axis))
+        axes.set_xlabel(literal(axis))
         axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
     panels[0].set_ylabel("accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
@@ -133,7 +135,7 @@ def class_change_figure(
         )
     base = table.loc[reference]
     change = table.drop(index=reference) - base
-    title = f"Accuracy of each class, less that of {plain(reference)} (below each class)"
+    title = f"Accuracy of each class, less that of {literal(reference)} (below each class)"
     if (classes := change.shape[1]) > _MOST_CHANGES:
         most_changed = change.abs().max().nlargest(_MOST_CHANGES).index
         change = change.loc[:, change.columns.isin(most_changed)]
@@ -148,9 +150,9 @@ def class_change_figure(
     for row, column in [] if sure is None else np.argwhere(sure).tolist():
         corner = (column - 0.48, row - 0.46)
         axes.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=INK, lw=1.3))
-    axes.set_yticks(range(len(change)), [plain(name) for name in change.index])
+    axes.set_yticks(range(len(change)), [literal(name) for name in change.index])
     firsts = base.to_numpy(dtype=float).tolist()
-    heads = [f"{plain(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
+    heads = [f"{literal(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
     axes.set_xticks(range(len(heads)), heads, **SLANTED)
     axes.set_title(title)
     figure.colorbar(picture, ax=axes, label="gain or loss", shrink=0.8)
@@ -193,7 +195,7 @@ def correlation_map(correlations: pd.DataFrame, *, value: str = "spearman") -> F
     for row, column in zip(*np.nonzero(sure[np.ix_(order, order)]), strict=True):
         shade = "white" if abs(shown[row, column]) > 0.6 else "black"
         axes.text(column, row, "•", ha="center", va="center", color=shade)
-    labels = [plain(names[index]) for index in order]
+    labels = [literal(names[index]) for index in order]
     axes.set_xticks(range(len(labels)), labels, **SLANTED)
     axes.set_yticks(range(len(labels)), labels)
     if classes > len(names):
@@ -225,7 +227,7 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
         most = max(float(np.nanmax(values, initial=0.0)), 0.05)
         axes.imshow(values, cmap="Purples", vmin=0, vmax=most, aspect="auto")
         write_values(axes, values, "{:.2f}", white=0.6 * most)
-        axes.set_xticks(range(shown.shape[1]), [plain(head) for head in shown], **SLANTED)
-        axes.set_yticks(range(len(names)), [plain(name) for name in names])
+        axes.set_xticks(range(shown.shape[1]), [literal(head) for head in shown], **SLANTED)
+        axes.set_yticks(range(len(names)), [literal(name) for name in names])
         axes.set_title(title)
     return figure

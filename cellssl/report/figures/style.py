@@ -32,10 +32,10 @@ __all__ = [
     "control_names",
     "drawn_names",
     "ends_of",
+    "literal",
     "natural_order",
     "new_figure",
     "new_panels",
-    "plain",
     "save_figure",
     "styled",
     "write_values",
@@ -140,7 +140,7 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     return path
 
 
-def plain(text: object) -> str:
+def literal(text: object) -> str:
     """Keep matplotlib from reading a ``$`` in somebody's compound name as mathematics."""
     return str(text).replace("$", r"\$")
 
@@ -148,7 +148,7 @@ def plain(text: object) -> str:
 def brief(name: object) -> str:
     """Write a name beside an axis: of one longer than 40 letters the beginning and the end, where names differ."""
     text = str(name)
-    return plain(text if len(text) <= LONGEST else f"{text[:24]}…{text[-15:]}")
+    return literal(text if len(text) <= LONGEST else f"{text[:24]}…{text[-15:]}")
 
 
 def bare(axes: Axes) -> None:

@@ -19,10 +19,10 @@ from cellssl.report.figures.style import (
     category_colours,
     control_names,
     drawn_names,
+    literal,
     natural_order,
     new_figure,
     new_panels,
-    plain,
     styled,
 )
 
@@ -77,7 +77,7 @@ def umap_figure(
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
     order = natural_order(list(names))
-    title = plain(title or colour.removeprefix("Metadata_"))
+    title = literal(title or colour.removeprefix("Metadata_"))
     one = numbered or len(order) <= ONE_MAP + len(grey)
     if not one and len(order) <= MANY_MAPS:
         return _many_maps(points, names, order, title)
@@ -123,7 +123,7 @@ def _colour_names(
             axes, points[chosen], names.iloc[chosen].map(colours).to_list(), size=size, alpha=0.8
         )
     counts = names.value_counts()
-    labels = {name: plain(f"{name} ({counts[name]:,})") for name in order}
+    labels = {name: literal(f"{name} ({counts[name]:,})") for name in order}
     handles = [
         Line2D([], [], ls="", marker="o", ms=7, color=colours[name], label=labels[name])
         for name in order
@@ -141,7 +141,7 @@ def _number_clusters(
     for name in order:
         own = points[(names == name).to_numpy()]
         x, y = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))].tolist()
-        text = axes.text(x, y, plain(name), ha="center", va="center", fontsize=8.5, weight="bold")
+        text = axes.text(x, y, literal(name), ha="center", va="center", fontsize=8.5, weight="bold")
         text.set_bbox({**BADGE, "ec": colours[name]})
 
 
@@ -154,7 +154,7 @@ def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: st
         own = (names == name).to_numpy()
         _scatter(axes, points[~own], "#E1E5E9", size=size * 0.7)
         _scatter(axes, points[own], OKABE_ITO[0], size=size * 1.6, alpha=0.85)
-        label = plain(name if len(name) <= 26 else name[:25] + "…")
+        label = literal(name if len(name) <= 26 else name[:25] + "…")
         axes.set_title(f"{label}\n{own.sum():,} cells", fontsize=8, weight="normal", color=INK)
         bare(axes)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, weight="bold")
@@ -181,5 +181,5 @@ def _colour_scale(
     drawn = _scatter(axes, points[known], values[known], size=size, cmap="cividis", alpha=0.85)
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)
     if named:
-        bar.set_ticks([0, len(order) - 1], labels=[plain(order[0]), plain(order[-1])])
+        bar.set_ticks([0, len(order) - 1], labels=[literal(order[0]), literal(order[-1])])
         bar.set_label(f"{len(order)} names in their order")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from cellssl.report import crop_gallery, explanation_figure
 from cellssl.report.page import Picture, Section, Table, Text
 from cellssl.studies.contents import Contents
-from cellssl.studies.planning import plain
+from cellssl.studies.planning import safe_name
 
 __all__ = ["clusters_section"]
 
@@ -51,7 +51,7 @@ def clusters_section(
         )
         figure = crop_gallery(rows, contents.channels)
         alt = f"Members of the clusters of {name}"
-        blocks.append(picture(f"gallery-{plain(name)}", figure, caption, alt))
+        blocks.append(picture(f"gallery-{safe_name(name)}", figure, caption, alt))
     return Section("clusters", "Clusters", "What the clusters hold", blocks)
 
 
