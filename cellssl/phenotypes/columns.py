@@ -11,6 +11,7 @@ __all__ = [
     "cell_counts",
     "column",
     "column_codes",
+    "number_texts",
     "text_column",
     "text_values",
     "well_names",
@@ -51,19 +52,21 @@ def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
     EmbeddingError
         When the column holds measurements rather than names.
     """
-    missing = values.isna().to_numpy()
-    if pd.api.types.is_float_dtype(values):
-        present = values[~missing]
-        fractional = (present % 1 != 0).any()
-        if fractional and present.nunique() > MOST_NUMBERS:
-            raise EmbeddingError(
-                f"{name} holds {present.nunique()} different numbers, wanted names of classes: "
-                "bin it into a new column first (of crops: `cellssl crops label`)."
-            )
-        text = values.map("{:g}".format, na_action="ignore")
-    else:
-        text = values.astype(object).astype(str)
-    return np.char.strip(text.astype(object).where(~missing, "").to_numpy().astype(str))
+    if not pd.api.types.is_float_dtype(values):
+        return text_array(texts_of(values))
+    present = values.dropna()
+    if (present % 1 != 0).any() and present.nunique() > MOST_NUMBERS:
+        raise EmbeddingError(
+            f"{name} holds {present.nunique()} different numbers, wanted names of classes: "
+            "bin it into a new column first (of crops: `cellssl crops label`)."
+        )
+    return number_texts(values)
+
+
+def number_texts(numbers: pd.Series) -> NDArray[np.str_]:
+    """Write numbers as texts, 1.0 as "1" and a gap as the empty one."""
+    texts = numbers.map("{:g}".format, na_action="ignore").astype(object)
+    return text_array(texts.where(numbers.notna(), ""))
 
 
 def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import TREATMENTS, agent_column, text_array
+from cellssl.columns import TREATMENTS, agent_column
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
 __all__ = [
@@ -114,7 +114,13 @@ def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
         wells = well_names(obs)
         if wells is not None and len(columns) <= 2:
             return wells
-    parts = [_text(obs[name], name) for name in columns]
+    # Concentrations may be many different numbers, names of all else may not.
+    parts = [
+        number_texts(obs[name])
+        if pd.api.types.is_float_dtype(obs[name])
+        else text_values(obs[name], name)
+        for name in columns
+    ]
     if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
         plain = columns[0].removeprefix("Metadata_")
         parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
@@ -142,11 +148,3 @@ def _named_once(
     return (
         pd.Series(joined).map(dict(zip(pairs["long"], pairs["short"], strict=True))).to_numpy(str)
     )
-
-
-def _text(values: pd.Series, name: str) -> NDArray[np.str_]:
-    """Turn concentrations into text however many there are; other columns must be names."""
-    if pd.api.types.is_float_dtype(values):
-        text = values.map("{:g}".format, na_action="ignore").astype(object)
-        return text_array(text.where(values.notna(), ""))
-    return text_values(values, name)
