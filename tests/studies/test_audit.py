@@ -20,8 +20,8 @@ from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, use
 from cellssl.report import audit_figure
 from cellssl.studies import audit
 from cellssl.studies.audit import at_share
-from cellssl.studies.audit.confounding import told_by
 from cellssl.studies.audit.measures import CellMeasures, measure_names
+from cellssl.studies.audit.nuisances import told_by
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
 from cellssl.studies.audit.trained import Invariances

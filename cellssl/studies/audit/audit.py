@@ -1,10 +1,9 @@
 """What a protocol will make an encoder blind to, said before anything is trained."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,25 +11,24 @@ from matplotlib.figure import Figure
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, check_folder, make_folder, write_csv
-from cellssl.phenotypes import choose_label
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures import audit_figure, save_figure
-from cellssl.studies.audit.cells import WHOLE, Case, cases_of, left_out, open_cells
+from cellssl.studies.audit.cells import cases_of, left_out, open_cells
+from cellssl.studies.audit.findings import TABLES, Findings
+from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import (
     USUAL,
-    property_named,
     reference_named,
     references_named,
 )
-from cellssl.studies.audit.standing import Moved, Standing, losses
+from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
 
-__all__ = ["Audit", "audit", "nuisance_columns"]
+__all__ = ["Audit", "audit"]
 
 SHARES = (0.5, 1.0)
-_USUAL_NUISANCES = ("Metadata_Plate", "Metadata_Batch")
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class Audit:
     def save(self, folder: str | Path) -> Path:
         """Write the tables that have rows, the verdict and the figure into a folder."""
         folder = make_folder(folder)
-        for name in _TABLES:
+        for name in TABLES:
             table, path = getattr(self, name), folder / f"{name}.csv"
             path.unlink(missing_ok=True)  # of an earlier audit
             if len(table):
@@ -112,12 +110,6 @@ class Audit:
             part.write_text("\n".join(self.verdict) + "\n", encoding="utf-8")
         save_figure(self.figure(), folder / "audit.png")
         return folder
-
-
-_TABLES = (
-    *("operations", "contrasts", "classes", "properties"),
-    *("nuisances", "outlook", "unseen", "absent", "plates"),
-)
 
 
 def audit(
@@ -206,7 +198,7 @@ def audit(
     cases = cases_of(protocol, sample.channels, crops.mask_names, sorted({1.0, *shares}))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
-    found = _Findings(protocol.name, column)
+    found = Findings()
     features = {one.name: sample.unchanged(view, one) for one in used}
     standings = [
         Together(space, features, sample.obs, label=column, nuisances=named) for space in spaces
@@ -228,21 +220,10 @@ def audit(
     else:
         of_plates = standings[0].shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
-    result = found.tables(sample.channels)
+    result = Audit(protocol.name, column, **found.tables(sample.channels))
     if out is not None:
         result.save(out)
     return result
-
-
-def nuisance_columns(
-    obs: pd.DataFrame, names: Sequence[str] | None, *, but: str | None
-) -> dict[str, str]:
-    """Map the short names of nuisances to columns: those asked for, or plate and batch."""
-    if names is None:
-        columns = [c for c in _USUAL_NUISANCES if c in obs and len(set(obs[c].astype(str))) > 1]
-    else:
-        columns = [str(choose_label(obs, name)) for name in names]
-    return {c.removeprefix("Metadata_"): c for c in columns if c != but}
 
 
 def _require_contrast(standing: Together) -> None:
@@ -253,98 +234,3 @@ def _require_contrast(standing: Together) -> None:
             "nothing is there that an operation could erase or bridge: the cells name no two wells, "
             "plates or batches. Name the column of their classes with --label"
         )
-
-
-class _Findings:
-    """Rows of the tables, as they come."""
-
-    def __init__(self, protocol: str, label: str | None) -> None:
-        self.protocol, self.label = protocol, label
-        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
-
-    def stands(self, standing: Together) -> None:
-        """Note how far apart nuisances are before anything is done."""
-        for name, (_, groups) in standing.nuisances.items():
-            self.rows["nuisances"].append(
-                {
-                    "reference": standing.name,
-                    "nuisance": name,
-                    "values": len(groups.names),
-                    "separation": standing.nuisance_separation(name),
-                    "alone": standing.alone(name),
-                }
-            )
-        if standing.label is not None:
-            self.rows["unseen"] += [
-                {"reference": standing.name, "class_a": a, "class_b": b, "before": apart}
-                for a, b, apart in standing.unseen()
-            ]
-
-    def moves(self, standing: Together, case: Case, moved: list[Moved], *, kept: float) -> None:
-        """Note what a case costs and bridges."""
-        which = {
-            "reference": standing.name,
-            "operation": case.operation,
-            "amplitude": case.amplitude,  # two of one operation differ by it
-            "share": case.share,
-        }
-        bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
-        row = {**which, "moved": standing.relative(moved), "cost": standing.cost(moved)}
-        row |= {"kept": kept}
-        self.rows["operations"].append({**row, **bridged})
-        self._pairs(standing, which, moved)
-        self.rows["properties"] += [
-            {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()
-        ]
-        if case.operation.startswith(WHOLE):
-            self.rows["outlook"].append(
-                {**which, "before": standing.accuracy(), "after": standing.accuracy(moved)}
-            )
-
-    def _pairs(self, standing: Together, which: Mapping[str, Any], moved: list[Moved]) -> None:
-        """Note the visible contrasts, and the mean loss of each class."""
-        if standing.label is None:
-            return
-        after, names = standing.separations(moved), standing.groups.names
-        pairs, shares = losses(standing.pairs, after, standing.least)
-        of_class: dict[str, list[float]] = {}
-        for (a, b), share in zip(pairs.tolist(), shares.tolist(), strict=True):
-            for name in (names[a], names[b]):
-                of_class.setdefault(name, []).append(share)
-            self.rows["contrasts"].append(
-                {
-                    **which,
-                    "class_a": names[a],
-                    "class_b": names[b],
-                    "before": standing.pairs[a, b],
-                    "after": after[a, b],
-                    "lost": share,
-                    "through": standing.carrier(a, b, moved),
-                    "apart": ", ".join(standing.told_by(a, b)),
-                }
-            )
-        self.rows["classes"] += [
-            {**which, "class": name, "lost": sum(some) / len(some)}
-            for name, some in of_class.items()
-        ]
-
-    def compare(self, intensity: float) -> None:
-        """Note what intensity statistics alone tell."""
-        for row in self.rows["outlook"]:
-            row["intensity"] = intensity
-
-    def tables(self, channels: Sequence[str]) -> Audit:
-        """Make tables of the rows."""
-        tables = {name: pd.DataFrame(rows) for name, rows in self.rows.items()}
-        for name, column in (("contrasts", "through"), ("properties", "measure")):
-            if not tables[name].empty:
-                words = tables[name][column].map(
-                    lambda text: property_named(text, channels) if text else ""
-                )
-                tables[name][column] = words
-        properties = tables["properties"]
-        if not properties.empty:  # several measures of one property: the most erased counts
-            keys = ["reference", "operation", "amplitude", "share", "measure"]
-            most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
-            tables["properties"] = most.rename(columns={"measure": "property"})
-        return Audit(self.protocol, self.label, **tables)

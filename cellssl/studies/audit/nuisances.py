@@ -1,11 +1,28 @@
-"""Classes that a nuisance tells apart as well: two that share no plate, say."""
+"""Nuisances: their columns, and the classes that one tells apart as well, two that share no plate, say."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
-__all__ = ["alone", "told_by"]
+__all__ = ["alone", "nuisance_columns", "told_by"]
+
+_USUAL = ("Metadata_Plate", "Metadata_Batch")
+
+
+def nuisance_columns(
+    obs: pd.DataFrame, names: Sequence[str] | None, *, but: str | None
+) -> dict[str, str]:
+    """Map the short names of nuisances to columns: those asked for, or plate and batch."""
+    if names is None:
+        columns = [c for c in _USUAL if c in obs and len(set(obs[c].astype(str))) > 1]
+    else:
+        columns = [str(choose_label(obs, name)) for name in names]
+    return {c.removeprefix("Metadata_"): c for c in columns if c != but}
 
 
 def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
-from cellssl.columns import text_array
+from cellssl.columns import text_array, texts_of
 from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
@@ -263,9 +263,9 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     wells = Groups.of(wells_of(obs))
     if "Metadata_Plate" not in obs:
         return wells, np.zeros(len(wells.names), np.int64)
-    plates = text_values(obs["Metadata_Plate"].astype(object), "Metadata_Plate")
+    plates = texts_of(obs["Metadata_Plate"])
     names = np.array(["", *wells.names])[wells.codes + 1]  # empty for a cell of a well of one cell
-    plate = pd.Series(plates).groupby(names).first().drop("", errors="ignore")
+    plate = plates.groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]
     kept = Groups.of(np.where(np.isin(names, plate.index), names, ""))
     plate = plate[list(kept.names)]  # which are in an order of their own
@@ -280,7 +280,7 @@ def _nuisance(
     Classes that lie on one plate alone cannot say how plates differ and are left out. Without
     classes, negative controls alone are compared, where they are marked and on several plates.
     """
-    values = text_values(obs[column].astype(object), column)
+    values = text_array(texts_of(obs[column]))
     if classes is None:
         control = obs.get("Metadata_Control")
         if control is not None:

@@ -1,23 +1,22 @@
 """Amplitudes that keep what classes differ by and bridge what plates differ by, from some labels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cellssl.augment import Operation
+from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import atomic, check_file, make_folder
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
-from cellssl.protocols.describing import amplitude
-from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
-from cellssl.studies.audit.audit import nuisance_columns
-from cellssl.studies.audit.cells import WHOLE, Case, cases_of, open_cells
+from cellssl.studies.audit.cells import WHOLE, cases_of, open_cells
+from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, references_named
+from cellssl.studies.audit.scanning import Scan, candidates
 from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.verdict import LOST
 from cellssl.studies.experiment import trainable
@@ -25,12 +24,6 @@ from cellssl.training import TrainingSettings, long_enough, steps
 from cellssl.words import counted
 
 __all__ = ["Suggestion", "suggest"]
-
-# Pixels that a nucleus is located to, at most and at least. No contrast tells when a shift is too far: on BBBC021 8 px,
-# of which 6 lay beyond the stored crops, cost 0.03 in kNN beside 2 (protocols/studies/results/bbbc021-suggested).
-_MOST_SHIFT, _LEAST_SHIFT = 4.0, 2.0
-_STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
-_BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ def suggest(
     base = resolve(base)
     trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)
-    start = _candidates(base.model_copy(update={"training": training}), crops, name)
+    start = candidates(base.model_copy(update={"training": training}), crops, name)
     sample, column = open_cells(start, crops, label=label, cells=cells, where=where, plates=plates)
     named = nuisance_columns(sample.obs, nuisances, but=column)
     spaces = references_named(reference, sample.channels, weights=weights, seed=seed)
@@ -158,24 +151,27 @@ def suggest(
     stakes = Stakes(sample, spaces, view, label=str(column), nuisances=named, seed=seed)
     if stakes.only:
         stakes.watch(open_cells(start, crops, cells=cells, plates=plates)[0])
-    scan = _Scan(start, stakes)
+    scan = Scan(stakes)
     for operation in track(start.views[0].operations, "scan amplitudes", shown=progress):
         scan.choose(operation, budget=budget, draws=draws)
-    used: dict[str, Any] = {"columns": [str(column)]}
-    if stakes.watched:  # as positives of one well: who knows the well mostly knows its treatment
-        used["columns"] += [
-            name for name in ("Metadata_Plate", "Metadata_Well") if name in crops.obs
-        ]
-    if "Metadata_Plate" in sample.obs:
-        # All of the cells that were to choose from, also those that the sample left out.
-        looked = plates or sorted(set(crops.obs["Metadata_Plate"].astype(str)))
-        used["plates"] = list(looked)
-    result = replace(
-        scan.result(used, draws), training=_lengthened(trained_on, base.training, training)
-    )
+    used = _labels_used(crops, str(column), plates, by_well=stakes.watched)
+    lengthened = _lengthened(trained_on, base.training, training)
+    result = _suggestion(start, scan, used=used, draws=draws, training=lengthened)
     if out is not None:
         result.save(out)
     return result
+
+
+def _labels_used(
+    crops: Crops, column: str, plates: Sequence[str] | None, *, by_well: bool
+) -> dict[str, list[str]]:
+    """Say which labels of which plates were looked at, of all cells that were to choose from."""
+    # As positives of one well: who knows the well mostly knows its treatment.
+    wells = [name for name in (PLATE, WELL) if by_well and name in crops.obs]
+    used = {"columns": [column, *wells]}
+    if PLATE in crops.obs:
+        used["plates"] = list(plates or sorted(set(crops.obs[PLATE].astype(str))))
+    return used
 
 
 def _lengthened(cells: int, before: TrainingSettings, after: TrainingSettings) -> str:
@@ -191,118 +187,39 @@ def _lengthened(cells: int, before: TrainingSettings, after: TrainingSettings) -
     )
 
 
-def _candidates(base: Protocol, crops: Crops, name: str) -> Protocol:
-    """Give the base with all candidates for views, its channels spelt out.
-
-    A cell is shifted no further than the stored crops go on beyond the view, or by what a nucleus is located to.
-    """
-    values = base.to_dict()
-    values.pop("groups", None)
-    shift = min(_MOST_SHIFT, max(_LEAST_SHIFT, (crops.size - base.crop.size) / 2))
-    channels = list(crops.channels) if base.channels == "any" else list(base.channels)
-    return from_dict(
-        {
-            **values,
-            "name": name,
-            "description": "Amplitudes scanned on labelled cells: to be edited",
-            "channels": channels,
-            "views": [_scanned(shift)],
-        }
+def _suggestion(
+    start: Protocol, scan: Scan, *, used: dict[str, list[str]], draws: int, training: str
+) -> Suggestion:
+    """Make the protocol, and measure all that was kept together."""
+    if not scan.kept:
+        raise StudyError("every operation costs more than the budget: raise it with --budget")
+    whole = scan.measure(scan.kept, WHOLE, "", 1.0, draws)
+    recipe = start.views[0].model_copy(update={"operations": tuple(scan.kept)})
+    protocol = start.model_copy(update={"views": (recipe,)}).to_dict()
+    warnings = tuple(filter(None, (_one_contrast(scan.stakes), _adding_up(whole))))
+    return Suggestion(
+        from_dict({**protocol, "labels_used": used}),
+        pd.DataFrame(scan.rows),
+        scan.dropped,
+        scan.told(whole),
+        warnings,
+        training,
     )
 
 
-def _scanned(shift: float) -> list[dict[str, Any]]:
-    """List the candidates, each at more than anybody should want: the scan goes down from here."""
-    return [
-        {"rotate": {"degrees": 180.0}},
-        {"flip": {"p": 0.5}},
-        {"shift": {"pixels": shift}},
-        {"zoom": {"area": [0.4, 1.6]}},
-        {"stain_gain": {"amplitude": 0.6}},
-        {"stain_offset": {"amplitude": 0.12}},
-        {"gamma": {"amplitude": 0.4}},
-        {"defocus": {"sigma": [0.0, 3.0], "p": 0.5}},
-        {"read_noise": {"sigma": [0.0, 0.12], "p": 0.5}},
-    ]
-
-
-class _Scan:
-    """The candidates in turn, and what is kept of them."""
-
-    def __init__(self, start: Protocol, stakes: Stakes) -> None:
-        self.start, self.stakes = start, stakes
-        self.rows: list[dict[str, Any]] = []
-        self.kept: list[Operation] = []
-        self.dropped: dict[str, str] = {}
-
-    def choose(self, operation: Operation, *, budget: float, draws: int) -> None:
-        """Go down until no contrast loses too much; keep what bridges something."""
-        for share in _STEPS if has_amplitude(operation) else (1.0,):
-            weaker = at_share(operation, share)
-            row = self._try([weaker], operation.name, amplitude(weaker), share, draws)
-            if row["cost"] <= budget:
-                self._keep(weaker, row)
-                return
-        least = amplitude(weaker) or f"p {weaker.p:g}"
-        self.dropped[operation.name] = (
-            f"which even at {least} takes {row['cost']:.0%} of {row['contrast']}"
-        )
-
-    def _try(
-        self, operations: Sequence[Operation], name: str, amplitude: str, share: float, draws: int
-    ) -> dict[str, Any]:
-        """Measure one amplitude of an operation, or several operations."""
-        case = Case(name, "", share, (self.stakes.view.made_of(operations),))
-        effect = self.stakes.measure(case, draws=draws)
-        row = {"operation": name, "amplitude": amplitude, "share": share, **asdict(effect)}
-        self.rows.append({**row, "chosen": False})
-        return self.rows[-1]
-
-    def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
-        """Keep an operation with its reason, or say why not."""
-        told = self._told(row)
-        if operation.name in LYING:
-            told = f"how a cell lies is no phenotype; {told}"
-        elif row["bridged"] < max(_BRIDGES, row["mean_cost"]):
-            self.dropped[operation.name] = f"which at {amplitude(operation)} {told}"
-            return
-        row["chosen"] = True
-        self.kept.append(replace(operation, because=told))
-
-    def _told(self, row: Mapping[str, Any]) -> str:
-        """Say what an amplitude, or all of them together, bridges and takes."""
+def _one_contrast(stakes: Stakes) -> str:
+    """Say that one contrast, of two controls say, does not speak for other phenotypes."""
+    if not stakes.only:
+        return ""
+    if stakes.watched:
         return (
-            f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.stakes.nuisances)} differs by, and "
-            f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
-            f"{row['contrast']} at most"
+            f"labels show one contrast, {stakes.only}: for all other phenotypes speaks what wells of a "
+            "plate differ by, and what no well here shows may be erased"
         )
-
-    def result(self, used: dict[str, Any], draws: int) -> Suggestion:
-        """Make the protocol, and measure all that was kept together."""
-        if not self.kept:
-            raise StudyError("every operation costs more than the budget: raise it with --budget")
-        whole = self._try(self.kept, WHOLE, "", 1.0, draws)
-        values = self.start.to_dict()
-        recipe = self.start.views[0].model_copy(update={"operations": tuple(self.kept)})
-        views = self.start.model_copy(update={"views": (recipe,)}).to_dict()["views"]
-        protocol = from_dict({**values, "views": views, "labels_used": used})
-        warnings = tuple(filter(None, (self._one_contrast(), _adding_up(whole))))
-        scan = pd.DataFrame(self.rows)
-        return Suggestion(protocol, scan, self.dropped, self._told(whole), warnings)
-
-    def _one_contrast(self) -> str:
-        """Say that one contrast, of two controls say, does not speak for other phenotypes."""
-        if not self.stakes.only:
-            return ""
-        if self.stakes.watched:
-            return (
-                f"labels show one contrast, {self.stakes.only}: for all other phenotypes speaks what wells of a "
-                "plate differ by, and what no well here shows may be erased"
-            )
-        return (
-            f"one contrast chose, {self.stakes.only}, and what tells any other class may be erased: look at "
-            "more classes, or lower the budget"
-        )
+    return (
+        f"one contrast chose, {stakes.only}, and what tells any other class may be erased: look at "
+        "more classes, or lower the budget"
+    )
 
 
 def _adding_up(whole: Mapping[str, Any]) -> str:

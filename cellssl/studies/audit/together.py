@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.columns import text_values
-from cellssl.studies.audit.confounding import alone, told_by
+from cellssl.columns import text_array, texts_of
+from cellssl.studies.audit.nuisances import alone, told_by
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_pairs
@@ -65,7 +65,7 @@ class Together:
         self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
         self._alone = dict.fromkeys(nuisances, 0)
         for name, column in nuisances.items() if label is not None else ():
-            values = text_values(obs[column].astype(object), column)
+            values = text_array(texts_of(obs[column]))
             self._told[name] = told_by(self.groups, values)
             self._alone[name] = alone(self.groups, values)
 

@@ -1,0 +1,111 @@
+"""What an audit notes, case by case, and the tables that it becomes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cellssl.studies.audit.cells import WHOLE, Case
+from cellssl.studies.audit.references import property_named
+from cellssl.studies.audit.standing import Moved, losses
+from cellssl.studies.audit.together import Together
+
+__all__ = ["TABLES", "Findings"]
+
+TABLES = (
+    *("operations", "contrasts", "classes", "properties"),
+    *("nuisances", "outlook", "unseen", "absent", "plates"),
+)
+
+
+class Findings:
+    """Rows of the tables, as they come."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+
+    def stands(self, standing: Together) -> None:
+        """Note how far apart nuisances are before anything is done."""
+        for name, (_, groups) in standing.nuisances.items():
+            self.rows["nuisances"].append(
+                {
+                    "reference": standing.name,
+                    "nuisance": name,
+                    "values": len(groups.names),
+                    "separation": standing.nuisance_separation(name),
+                    "alone": standing.alone(name),
+                }
+            )
+        if standing.label is not None:
+            self.rows["unseen"] += [
+                {"reference": standing.name, "class_a": a, "class_b": b, "before": apart}
+                for a, b, apart in standing.unseen()
+            ]
+
+    def moves(self, standing: Together, case: Case, moved: list[Moved], *, kept: float) -> None:
+        """Note what a case costs and bridges."""
+        which = {
+            "reference": standing.name,
+            "operation": case.operation,
+            "amplitude": case.amplitude,  # two of one operation differ by it
+            "share": case.share,
+        }
+        bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
+        costs = {"moved": standing.relative(moved), "cost": standing.cost(moved), "kept": kept}
+        self.rows["operations"].append({**which, **costs, **bridged})
+        self._pairs(standing, which, moved)
+        self.rows["properties"] += [
+            {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()
+        ]
+        if case.operation.startswith(WHOLE):
+            self.rows["outlook"].append(
+                {**which, "before": standing.accuracy(), "after": standing.accuracy(moved)}
+            )
+
+    def _pairs(self, standing: Together, which: Mapping[str, Any], moved: list[Moved]) -> None:
+        """Note the visible contrasts, and the mean loss of each class."""
+        if standing.label is None:
+            return
+        after, names = standing.separations(moved), standing.groups.names
+        pairs, shares = losses(standing.pairs, after, standing.least)
+        of_class: dict[str, list[float]] = {}
+        for (a, b), share in zip(pairs.tolist(), shares.tolist(), strict=True):
+            for name in (names[a], names[b]):
+                of_class.setdefault(name, []).append(share)
+            self.rows["contrasts"].append(
+                {
+                    **which,
+                    "class_a": names[a],
+                    "class_b": names[b],
+                    "before": standing.pairs[a, b],
+                    "after": after[a, b],
+                    "lost": share,
+                    "through": standing.carrier(a, b, moved),
+                    "apart": ", ".join(standing.told_by(a, b)),
+                }
+            )
+        self.rows["classes"] += [
+            {**which, "class": name, "lost": sum(some) / len(some)}
+            for name, some in of_class.items()
+        ]
+
+    def compare(self, intensity: float) -> None:
+        """Note what intensity statistics alone tell."""
+        for row in self.rows["outlook"]:
+            row["intensity"] = intensity
+
+    def tables(self, channels: Sequence[str]) -> dict[str, pd.DataFrame]:
+        """Make tables of the rows; properties are called as people call them."""
+        tables = {name: pd.DataFrame(rows) for name, rows in self.rows.items()}
+        for name, column in (("contrasts", "through"), ("properties", "measure")):
+            if not tables[name].empty:
+                words = tables[name][column].map(
+                    lambda text: property_named(text, channels) if text else ""
+                )
+                tables[name][column] = words
+        properties = tables["properties"]
+        if not properties.empty:  # several measures of one property: the most erased counts
+            keys = ["reference", "operation", "amplitude", "share", "measure"]
+            most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
+            tables["properties"] = most.rename(columns={"measure": "property"})
+        return tables
