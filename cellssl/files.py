@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ __all__ = [
     "check_folder",
     "locked",
     "make_folder",
+    "new_folder",
     "sha256",
     "write_csv",
 ]
@@ -72,6 +74,28 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path, *, error: type[CellsslError] = CellsslError) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, which takes its name when the block ends without error.
+
+    Raises
+    ------
+    CellsslError
+        When something is there already; of the kind `error`.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise error(f"{path} is there already and not empty: choose another folder with --out.")
+    parent = make_folder(path.absolute().parent)
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    try:
+        yield part
+        part.chmod(parent.stat().st_mode & 0o777)
+        part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_csv(table: "pd.DataFrame", path: str | Path) -> None:

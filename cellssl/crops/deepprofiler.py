@@ -7,8 +7,6 @@ reads them (https://github.com/cytomining/DeepProfiler: ``dataset/sampling.py``,
 
 import logging
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +22,7 @@ from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import name_columns, read_cell_table
 from cellssl.errors import CropError
-from cellssl.files import make_folder
+from cellssl.files import new_folder
 from cellssl.progress import track
 
 __all__ = ["TABLE", "open_singlecells", "place_keys", "write_singlecells"]
@@ -54,7 +52,7 @@ def write_singlecells(crops: Crops, out: Path, *, shown: bool = False) -> None:
             "export to .h5sc, .npy or .h5 instead"
         )
     table = _table(crops)
-    with _whole_folder(out) as part:
+    with new_folder(out, error=CropError) as part:
         for row in track(range(len(crops)), f"writing {out.name}", shown=shown):
             path = part / table[_FILE].iloc[row]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,21 +61,6 @@ def write_singlecells(crops: Crops, out: Path, *, shown: bool = False) -> None:
             _write_locations(table, part / _LOCATIONS)
         table.to_csv(part / TABLE, index=False)
         Sidecar.of(crops).write(part / _SIDECAR)
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its name when the block ends without error."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CropError(f"{out} is there already and not empty: choose another folder with --out")
-    make_folder(out.parent)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield part
-        part.chmod(out.parent.stat().st_mode & 0o777)
-        part.replace(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _tape(crops: Crops, row: int) -> np.ndarray:

@@ -30,8 +30,10 @@ def crop_file(out: str | Path) -> Path:
     return path if path.suffix == ".h5ad" else path / FILE_NAME
 
 
-def channel_numbers(wanted: Sequence[str], there: Sequence[str], *, owner: object) -> list[int]:
-    """Find channels, or masks, by their names among those that `owner` has.
+def channel_numbers(
+    wanted: Sequence[str], there: Sequence[str], *, owner: object, mend: str = ""
+) -> list[int]:
+    """Find channels, or masks, by their names among those that `owner` has; `mend` tells what to do where one lacks.
 
     Raises
     ------
@@ -40,7 +42,8 @@ def channel_numbers(wanted: Sequence[str], there: Sequence[str], *, owner: objec
     """
     missing = [name for name in wanted if name not in there]
     if missing:
-        raise CropError(f"{owner} has no channel {', '.join(missing)}; it has {', '.join(there)}")
+        told = f"{owner} has no channel {', '.join(missing)}; it has {', '.join(there)}"
+        raise CropError(f"{told}. {mend}" if mend else told)
     return [list(there).index(name) for name in wanted]
 
 

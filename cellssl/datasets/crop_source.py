@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from cellssl.crops import Crops, FittedScaling, scale
+from cellssl.crops.store import channel_numbers
 from cellssl.errors import CropError
 
 __all__ = ["CropSource"]
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 1024  # crops read at once while a source is loaded
+_OTHER_CHANNELS = "Rename channels when indexing the plate, or change `channels:` in the protocol."
 
 # torch cannot gather unsigned integers of more than 8 bits: they are held as the signed integers of
 # the same bits, and read back by masking those bits out of a wider integer.
@@ -72,7 +74,9 @@ class CropSource:
         self._crops = crops
         self.channels = tuple(crops.channels if channels is None else channels)
         self.size = crops.size
-        self._columns = _positions(self.channels, crops)
+        self._columns = channel_numbers(
+            self.channels, crops.channels, owner=crops.path, mend=_OTHER_CHANNELS
+        )
         self._rows = _row_numbers(rows, len(crops))
         if not len(self._rows):
             raise CropError(f"no cell is left of the {len(crops)} in {crops.path}")
@@ -197,18 +201,6 @@ class CropSource:
         if self.channels != self._crops.channels:
             pixels = np.ascontiguousarray(pixels[:, self._columns])
         return pixels.view(self._signed)
-
-
-def _positions(wanted: Sequence[str], crops: Crops) -> list[int]:
-    """Find channels by name."""
-    missing = [name for name in wanted if name not in crops.channels]
-    if missing:
-        raise CropError(
-            f"{crops.path} has no channel {', '.join(missing)}; it has "
-            f"{', '.join(crops.channels)}. Rename channels when indexing the plate, or change "
-            "`channels:` in the protocol."
-        )
-    return [crops.channels.index(name) for name in wanted]
 
 
 def _row_numbers(rows: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray:

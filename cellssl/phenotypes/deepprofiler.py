@@ -5,11 +5,8 @@ Each ``.npz`` holds ``features`` (n, D) and ``locations`` (n, 2: x, y). DeepProf
 each cell in ``cells.parquet``, which the other programs need not look at.
 """
 
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import CENTRE, FIELD, PLATE, SITE, WELL
 from cellssl.errors import EmbeddingError
-from cellssl.files import make_folder
+from cellssl.files import new_folder
 from cellssl.phenotypes.profile_tables import described_table, read_profile_table, write_parquet
 from cellssl.phenotypes.record import CELL
 
@@ -36,7 +33,7 @@ def write_profile_folder(cells: ad.AnnData, X: NDArray[np.float32], out: Path) -
     centres = np.full((len(table), 2), np.nan)
     if set(CENTRE) <= set(table.columns):
         centres = table[CENTRE].to_numpy(dtype=np.float64)
-    with _whole_folder(out) as part:
+    with new_folder(out, error=EmbeddingError) as part:
         for place, rows in places.groupby(FIELD, sort=True).indices.items():
             path = _file(part, place)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,20 +114,3 @@ def _read_field(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     if features.shape != shape:
         raise EmbeddingError(f"{path} holds features {features.shape}, {CELLS} says {shape}.")
     return features
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its name when the block ends without error."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EmbeddingError(
-            f"{out} is there already and not empty: choose another folder with --out."
-        )
-    make_folder(out.absolute().parent)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
-    try:
-        yield part
-        part.chmod(out.absolute().parent.stat().st_mode & 0o777)
-        part.replace(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
