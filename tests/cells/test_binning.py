@@ -11,11 +11,13 @@ from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.plates import read_field
 
+from . import examples
+
 KEYS = ["Metadata_Center_Y", "Metadata_Center_X"]
 
 
 def run(index, out, **arguments):
-    return Crops.open(crop(index, out, **{"size": 32, "progress": False, **arguments}).crops)
+    return Crops.open(examples.run(index, out, **arguments).crops)
 
 
 def enlarge(index, labels=None):

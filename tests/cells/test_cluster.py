@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cellssl.cells import cluster, crop
+from cellssl.cells import cluster
 from cellssl.errors import CropError
 from cellssl.files import sha256
+
+from .examples import run
 
 
 @pytest.fixture
@@ -54,10 +56,6 @@ def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         for process in started:
             os.killpg(process.pid, signal.SIGKILL)  # nannies and their workers too
             process.wait(20)
-
-
-def run(index, out, **arguments):
-    return crop(index, out, **{"size": 32, "progress": False, **arguments})
 
 
 def test_a_cluster_gives_the_same_crops_though_a_worker_is_killed(

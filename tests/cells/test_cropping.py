@@ -14,9 +14,7 @@ from cellssl.errors import CellsslError, CropError, PlateError
 from cellssl.files import sha256
 from cellssl.plates import read_field
 
-
-def run(index, out, **arguments):
-    return crop(index, out, **{"size": 32, "progress": False, **arguments})
+from .examples import run
 
 
 def test_every_cell_is_accounted_for(make_plate, tmp_path):

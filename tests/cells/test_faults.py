@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellssl.cells import ThresholdSegmenter, crop, cropping, folder, job
+from cellssl.cells import ThresholdSegmenter, cropping, folder, job
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import locked, sha256
 from cellssl.plates import FieldError, PlateIndex
+
+from .examples import run
 
 SLOW_CROP = """
 import sys, time
@@ -31,10 +33,6 @@ if __name__ == "__main__":
     plate, out, workers = sys.argv[1:]
     crop(PlateIndex.load(plate), out, segmenter=Slow(), size=32, workers=int(workers), progress=False)
 """
-
-
-def run(index, out, **arguments):
-    return crop(index, out, **{"size": 32, "progress": False, **arguments})
 
 
 def break_truncated(path: Path) -> None:

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 import tifffile
 
-from cellssl.cells import Shading, crop
+from cellssl.cells import Shading
 from cellssl.crops import Crops
 from cellssl.errors import CropError, PlateError
 from cellssl.plates import PlateIndex
+
+from .examples import run
 
 
 def darken(index: PlateIndex) -> np.ndarray:
@@ -21,10 +23,6 @@ def darken(index: PlateIndex) -> np.ndarray:
         for path in index.fields[name]:
             tifffile.imwrite(path, (tifffile.imread(path) * lamp).astype(np.uint16))
     return lamp
-
-
-def run(index, out, **arguments):
-    return crop(index, out, **{"size": 32, "progress": False, **arguments})
 
 
 def test_it_is_estimated_saved_and_divided_out(make_plate, tmp_path):

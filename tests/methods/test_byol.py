@@ -7,6 +7,8 @@ from torch import Tensor
 from cellssl import encoders, methods
 from cellssl.methods import BYOL, byol_loss
 
+from .examples import batch_of
+
 
 def make_byol(**options: object) -> BYOL:
     torch.manual_seed(0)
@@ -15,11 +17,6 @@ def make_byol(**options: object) -> BYOL:
     method = methods.build("byol", encoder, **options)
     assert isinstance(method, BYOL)
     return method
-
-
-def batch_of(cells: int) -> tuple[Tensor, Tensor]:
-    views = torch.rand(2, cells, 2, 32, 32, generator=torch.Generator().manual_seed(0))
-    return views[0], views[1]
 
 
 def test_worked_by_hand() -> None:

@@ -15,6 +15,8 @@ from cellssl.methods import (
     vicreg_loss,
 )
 
+from .examples import batch_of
+
 SMALL = {
     "simclr": {"hidden": 16, "dim": 8},
     "moco": {"hidden": 16, "dim": 8, "queue": 32},
@@ -28,11 +30,6 @@ def make(name: str, *, stem: str = "imagenet", **options: object) -> Method:
     torch.manual_seed(0)
     encoder = encoders.build("resnet18", 2, width=0.125, stem=stem)
     return methods.build(name, encoder, **{**SMALL[name], **options})
-
-
-def batch_of(cells: int) -> tuple[Tensor, Tensor]:
-    views = torch.rand(2, cells, 2, 32, 32, generator=torch.Generator().manual_seed(0))
-    return views[0], views[1]
 
 
 def half_variance(z1: Tensor, z2: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from cellssl.errors import TrainingError
 from cellssl.methods import MoCo, info_nce_loss
 from cellssl.methods.averaging import momentum_at
 
+from .examples import batch_of
+
 
 def naive_info_nce(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> Tensor:
     """Equation 1 of He et al., term by term."""
@@ -31,11 +33,6 @@ def make_moco(**options: object) -> MoCo:
     method = methods.build("moco", encoder, **{"hidden": 16, "dim": 8, "queue": 32, **options})
     assert isinstance(method, MoCo)
     return method
-
-
-def batch_of(cells: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    views = torch.rand(2, cells, 2, 32, 32, generator=torch.Generator().manual_seed(seed))
-    return views[0], views[1]
 
 
 def test_worked_by_hand() -> None:

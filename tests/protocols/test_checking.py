@@ -6,11 +6,9 @@ import torch
 from cellssl.errors import ProtocolError
 from cellssl.protocols import Finding, build_views, check, load, loads, require_fit, resolve
 
+from .examples import small
+
 CHANNELS = ("DAPI", "Actin")
-
-
-def small(views: str, *, channels: str = "[DAPI, Actin]", size: int = 16) -> str:
-    return f"name: small\nchannels: {channels}\ncrop: {{size: {size}}}\nviews: {views}\n"
 
 
 def messages(found: list[Finding]) -> list[str]:

@@ -15,9 +15,7 @@ from cellssl.protocols import (
     summarise,
 )
 
-
-def small(views: str, *, channels: str = "[DAPI, Actin]", size: int = 16) -> str:
-    return f"name: small\nchannels: {channels}\ncrop: {{size: {size}}}\nviews: {views}\n"
+from .examples import small
 
 
 def test_numbers_and_words_mean_what_they_look_like() -> None:

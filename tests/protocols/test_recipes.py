@@ -5,9 +5,11 @@ import torch
 
 from cellssl.protocols import Protocol, build_views, dump, loads
 
+from .examples import small
+
 
 def with_views(views: str) -> Protocol:
-    return loads(f"name: small\nchannels: any\ncrop: {{size: 16}}\nviews: {views}\n")
+    return loads(small(views, channels="any"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from cellssl import report
@@ -39,11 +38,7 @@ from cellssl.report.figures.style import (
 )
 from cellssl.wells import well_place
 
-
-def texts(figure: Figure) -> str:
-    """All that is written on a figure."""
-    figure.draw_without_rendering()
-    return "\n".join(item.get_text() for item in figure.findobj(mpl.text.Text))
+from .examples import texts
 
 
 def test_figures_leave_global_settings_alone(embedding):

@@ -2,11 +2,9 @@
 
 import itertools
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from cellssl.errors import EmbeddingError
@@ -19,10 +17,7 @@ from cellssl.report import (
 )
 from cellssl.studies.bias import class_correlations
 
-
-def texts(figure: Figure) -> str:
-    figure.draw_without_rendering()
-    return "\n".join(item.get_text() for item in figure.findobj(mpl.text.Text))
+from .examples import texts
 
 
 @pytest.fixture
