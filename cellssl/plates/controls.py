@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import find_column, texts_of
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
 
@@ -70,7 +70,7 @@ def mark_controls(
 def _tidy(fields: pd.DataFrame) -> pd.Series:
     if "Metadata_Control" not in fields:
         return pd.Series("", index=fields.index)
-    values = fields["Metadata_Control"].fillna("").astype(str).str.strip().str.lower()
+    values = texts_of(fields["Metadata_Control"]).str.lower()
     foreign = sorted(set(values) - set(_SPELLINGS))
     if foreign:
         _LOG.warning(

@@ -9,6 +9,7 @@ __all__ = ["Tissue", "grow"]
 
 _ANGLES = 256
 _REACH = 96  # no outline goes further from its centre, in pixels
+_DARTS = 40  # tries to place a nucleus
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def grow(
 
 
 def _place(
-    radii: np.ndarray, shape: tuple[int, int], rng: np.random.Generator, tries: int = 40
+    radii: np.ndarray, shape: tuple[int, int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Throw darts: islands where a smooth random field is high, nuclei at most just touching."""
     coarse = (shape[0] // 8 + 1, shape[1] // 8 + 1)
@@ -68,8 +69,8 @@ def _place(
     centres: list[np.ndarray] = []
     placed: list[int] = []
     for number, radius in enumerate(radii):
-        darts = rng.integers((0, 0), shape, (tries, 2))
-        fits = rng.random(tries) < islands[darts[:, 0] // 8, darts[:, 1] // 8]
+        darts = rng.integers((0, 0), shape, (_DARTS, 2))
+        fits = rng.random(_DARTS) < islands[darts[:, 0] // 8, darts[:, 1] // 8]
         if centres:
             apart = np.linalg.norm(darts[:, None] - np.array(centres)[None], axis=2)
             fits &= (apart > 0.93 * (radius + radii[placed])[None]).all(axis=1)

@@ -35,7 +35,6 @@ def class_difference_figure(
     others: Sequence[str],
     *,
     classifier: str = "knn",
-    subset: str = "all",
 ) -> Figure:
     """Draw how much more or less of each class one embedding finds than each of the others.
 
@@ -55,7 +54,7 @@ def class_difference_figure(
     EmbeddingError
         When the table holds none of them.
     """
-    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == subset)]
+    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
     tables = {name: differences_between(own, one, name) for name in others}
     tables = {
         name: table.set_index(table["class"].astype(str))
@@ -64,7 +63,7 @@ def class_difference_figure(
     }
     if not tables:
         raise EmbeddingError(
-            f"no class differences of {one!r} with {', '.join(others)} by {classifier}, subset {subset}."
+            f"no class differences of {one!r} with {', '.join(others)} by {classifier}, of all classes."
         )
     classes = natural_order([str(name) for name in next(iter(tables.values())).index])
     size = (WIDEST / min(len(tables), COLUMNS), 0.2 * max(len(classes), 4) + 0.75)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
@@ -107,10 +108,10 @@ def _completed(scores: pd.DataFrame) -> pd.DataFrame:
     if "replicates" not in table:
         keys = ["embedding", "subset", "metric"]
         table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
-    table["subset"] = table["subset"].astype("string").fillna("all").replace("", "all").astype(str)
-    table["note"] = table["note"].astype("string").fillna("").astype(str)
+    table["subset"] = texts_of(table["subset"]).replace("", "all")
+    table["note"] = texts_of(table["note"])
     table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
-    table["metric"] = table["metric"].astype("string").fillna("").astype(str)
+    table["metric"] = texts_of(table["metric"])
     return table
 
 

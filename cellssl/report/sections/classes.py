@@ -54,7 +54,7 @@ def classes_section(
 
 
 def class_statements(
-    differences: pd.DataFrame, one: str, others: Sequence[str], *, subset: str = "all"
+    differences: pd.DataFrame, one: str, others: Sequence[str]
 ) -> list[tuple[str, str]]:
     """Say in words what one embedding gains and loses against each of the others.
 
@@ -70,7 +70,7 @@ def class_statements(
     list of (str, str)
         What is compared by which classifier, and what was found.
     """
-    own = differences[differences["subset"] == subset]
+    own = differences[differences["subset"] == "all"]
     said = []
     for other in others:
         for classifier, table in differences_between(own, one, other).groupby(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import FIELD
+from cellssl.columns import FIELD, texts_of
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
 from cellssl.wells import is_well
@@ -77,7 +77,7 @@ def _lead(fields: pd.DataFrame) -> str:
 def _problems(fields: pd.DataFrame) -> "pd.Series[str]":
     if "Problem" not in fields:
         return pd.Series("", fields.index)
-    return fields["Problem"].astype("string").fillna("").astype(str)
+    return texts_of(fields["Problem"])
 
 
 def _reasons(fields: pd.DataFrame) -> list[Block]:

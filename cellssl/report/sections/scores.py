@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.columns import texts_of
 from cellssl.report.figures.scores import (
     METRICS,
     WEAK_LABELS,
@@ -73,7 +74,7 @@ def _of_label(scores: pd.DataFrame, label: str | None) -> pd.DataFrame:
     """Keep the rows of this label, and those of baselines that have no scores at all."""
     if "label" not in scores or label is None:
         return scores
-    text = scores["label"].astype("string").fillna("")
+    text = texts_of(scores["label"])
     name = label.removeprefix("Metadata_")
     matching = text.isin([name, f"Metadata_{name}"])
     return scores[matching | (text == "")] if matching.any() else scores
@@ -152,9 +153,7 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
     several = "metric" in scores and (scores["metric"] == "knn_batches").any()
     if "metric" in scores:
         scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
-    splits = (
-        scores["split"].astype("string").fillna("") if "split" in scores else pd.Series(dtype=str)
-    )
+    splits = texts_of(scores["split"]) if "split" in scores else pd.Series(dtype=str)
     apart = listed([text for text in splits.unique() if text not in ("", "none")])
     source = f"cells on other {apart}" if apart != "none" else "other cells"
     if apart in ("test set", "validation set"):
