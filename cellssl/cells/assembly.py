@@ -17,13 +17,12 @@ from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality import quality_columns
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.trials import Judged, Trial, judge
-from cellssl.columns import AREA, row_names
+from cellssl.columns import AREA, FIELD, row_names
 from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.placing import StoredPixels
 from cellssl.files import atomic
 from cellssl.framing import diameter_of
-from cellssl.plates.tables import FIELD
 from cellssl.progress import track
 from cellssl.words import listed
 
