@@ -6,6 +6,7 @@ import re
 import pandas as pd
 
 from cellssl.columns import alike_names, texts_of
+from cellssl.punctuation import doubtful_points
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
@@ -26,13 +27,21 @@ _DOSE_NAME = re.compile(
     rf"(?:conc\.?|concentration|dose)(?:[ _,(\[]+(?P<unit>{_UNIT})[)\]]?)?", re.IGNORECASE
 )
 _UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IGNORECASE)
+_MAYBE_DOSES = re.compile(r"(?<![a-z])(?:conc(?![a-z])|concentration|dose)", re.IGNORECASE)
 # A decimal comma is read where it cannot part thousands.
-_NUMBER = r"[+-]?(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_DOSE = re.compile(rf"(?P<number>{_NUMBER}) *(?P<unit>{_UNIT})?", re.IGNORECASE)
+_WITH_COMMA = r"(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+)"
+_NUMBER = rf"[+-]?(?:{_WITH_COMMA}|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_DOSE = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>{_UNIT})?", re.IGNORECASE)
+# Where one comma of a column is a decimal one, all are, and a point may part thousands.
+_DECIMAL_COMMA = re.compile(rf"[+-]?{_WITH_COMMA}(?!\d).*", re.IGNORECASE | re.DOTALL)
+_COMMA_DOSE = re.compile(
+    rf"(?P<number>[+-]?(?:\d*,\d+|\d+|\d*\.(?!\d{{3}}(?!\d))\d+)(?:e[+-]?\d+)?)\s*(?P<unit>{_UNIT})?",
+    re.IGNORECASE,
+)
 _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
-_EMPTY = ("", "nan", "NaN", "NA")
+_EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
 
 
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +73,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
         )
     if len(doses) != 1:
+        _say_maybe_doses(table, doses)
         return table
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
@@ -127,6 +137,22 @@ def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((plain[name] for name in names if name in plain), None)
 
 
+def _say_maybe_doses(table: pd.DataFrame, known: dict[str, str | None]) -> None:
+    """Name the columns that may hold doses where none is called so that they are read."""
+    meant = [
+        str(name)
+        for name in table
+        if not known and _MAYBE_DOSES.search(str(name)) and name != _OF_DOSES
+        if texts_of(table[name]).str.contains(r"\d").any()
+    ]
+    if meant:
+        _LOG.warning(
+            "no doses are read: %s may hold them. Call the column Concentration, or with its unit Dose (nM), "
+            "say",
+            listed(meant),
+        )
+
+
 def _say_alike(names: pd.Series) -> None:
     """Say which names differ in upper and lower case alone: whether they are one is not known."""
     alike = alike_names(names)
@@ -171,12 +197,16 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
         return doses, False
     stripped = texts_of(doses)
-    texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
-    found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
+    texts, said = stripped[~stripped.str.lower().isin(_EMPTY)].to_dict(), units.to_dict()
+    commas = any(_DECIMAL_COMMA.fullmatch(text) for text in texts.values())
+    form = _COMMA_DOSE if commas else _DOSE
+    found = {row: form.fullmatch(text) for row, text in texts.items()}
     numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}
     # The dose 0 is 0 in every unit.
     own = {row: m["unit"] or said[row] for row, m in found.items() if m and numbers[row]}
     wrong = [texts[row] for row, match in found.items() if match is None]
+    parted = doubtful_points([match["number"] for match in found.values() if match])
+    wrong += [text for text in texts.values() if parted is not None and text.startswith(parted)]
     if len(set(own.values())) > 1:
         wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
     if wrong:

@@ -245,6 +245,47 @@ def test_thousands_are_not_taken_for_decimals(
     assert "column Dose: 1,500 may be thousands or decimals" in caplog.text
 
 
+def test_points_between_thousands_are_not_taken_for_decimals(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(PlateError, match=r"column Dose_nM: 1\.000 seems .* Write 1000, or.* 1\.$"):
+        _index(write, "Well;Dose_nM\nA1;1.000\nA2;300\nB1;0\n")
+    for doses in ("1.000 nM\nA2;300 nM", "1.000 nM\nA2;0,3 nM"):
+        assert "Metadata_Concentration" not in _index(write, f"Well;Dose\nA1;{doses}\n").fields
+    assert caplog.text.count("holds '1.000 nM', so that") == 2
+    # Written to three decimals, or with one that is no thousand: these are decimals.
+    for doses in ("1.000;3.000;0", "1.000;3;0.300", "1.125;3;9"):
+        own = doses.split(";")
+        rows = "".join(
+            f"{well};{dose}\n" for well, dose in zip(("A1", "A2", "B1"), own, strict=True)
+        )
+        found = _index(write, f"Well;Dose\n{rows}").fields["Metadata_Concentration"]
+        assert found.tolist() == [float(dose) for dose in own]
+
+
+def test_one_decimal_comma_says_what_all_commas_of_the_doses_are(write: Write) -> None:
+    text = "Well;Dose\nA1;0,3 µM\nA2;1,125 µM\nB1;300 nM\n"
+    assert _index(write, text).fields["Metadata_Concentration"].tolist() == [0.3, 1.125, 0.3]
+
+
+@pytest.mark.parametrize("blank", ["", "n/a", "-", "NONE"])
+def test_doses_beside_blanks_and_after_spaces_that_do_not_break(write: Write, blank: str) -> None:
+    text = f"Well,Dose\nA1,10\u00a0µM\nA2,300\u202fnM\nB1,{blank}\n"
+    found = _index(write, text).fields["Metadata_Concentration"]
+    assert found[:2].tolist() == [10, 0.3]
+    assert found.isna().tolist() == [False, False, True]
+
+
+def test_a_column_that_may_hold_doses_is_named_where_none_are_read(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    _index(write, "Well,Final conc. [µM],Concept\nA1,1,1\nA2,2,1\nB1,3,1\n")
+    assert "no doses are read: Metadata_Final conc. [µM] may hold them" in caplog.text
+    caplog.clear()
+    _index(write, "Well,Dose,Dose group\nA1,1,1\nA2,2,1\nB1,3,1\n")
+    assert not caplog.records
+
+
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
     found = _index(write, "Well,Compound\nA1,x\nA2,y\nC7,z\nC8,z\n")
     assert found.fields["Metadata_Compound"].tolist() == ["x", "y", ""]
