@@ -31,8 +31,10 @@ NAMES = {
     "Metadata_Control",
     "Metadata_Perturbation",
 }
-# Other names of the column of wells, in small letters without marks between the words.
+# Other names of the columns of wells, in small letters without marks between the words.
+_ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
+_TITLES = 9  # rows that may stand above the columns' names
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": "Metadata_Concentration"
 }
@@ -113,12 +115,13 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
         well = _other_wells(table)
+        row, column = row or _called(table, _ROWS), column or _called(table, _COLUMNS)
     keys = {"Metadata_Well": _wells(table, well, row, column, path)}
     if plate:
         keys["Metadata_Plate"] = table[plate]
     if site:
         keys["Metadata_Site"] = table[site].map(as_site)
-    own = set(used) if well is None else {well, plate, site}
+    own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
     named = as_numbers(pd.DataFrame(keys | others))
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
@@ -142,19 +145,34 @@ def _wells(
         raise PlateError(
             f"{path} does not say which well its rows are about: it needs a column Well (or "
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
-            f"{_maybe_wells(table)}"
+            f"{_maybe_wells(table)}{_maybe_names(table)}"
         )
-    try:
-        wells = [parse(*values) for values in zip(*(table[name] for name in names), strict=True)]
-    except PlateError as error:
-        raise PlateError(f"{path}, column {' and '.join(names)}: {error}") from error
-    return pd.Series(wells, index=table.index)
+    wells, wrong = {}, {}
+    for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
+        try:
+            wells[number] = parse(*values)
+        except PlateError as error:
+            wrong[number] = str(error)
+    if wrong:
+        first = min(wrong)
+        raise PlateError(
+            f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
+            f"first in row {first} below the names: take out what is no row of a well, such as units and remarks."
+        )
+    return pd.Series([*wells.values()], index=table.index)
+
+
+def _called(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
+    """Find a column by another name that is usual for it."""
+    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
+    return next((plain[name] for name in names if name in plain), None)
 
 
 def _other_wells(table: pd.DataFrame) -> str | None:
     """Find the column of wells by another name that is usual for it; None where it holds no wells."""
-    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
-    there = [plain[name] for name in _WELLS if name in plain and _holds_wells(table[plain[name]])]
+    there = [
+        name for one in _WELLS if (name := _called(table, (one,))) and _holds_wells(table[name])
+    ]
     if there:
         _LOG.info("Metadata_Well is taken from %s", there[0])
     return there[0] if there else None
@@ -169,6 +187,16 @@ def _maybe_wells(table: pd.DataFrame) -> str:
     """Name the column that seems to hold wells."""
     meant = [name for name in map(str, table) if _holds_wells(table[name])]
     return f" {meant[0]!r} seems to hold them: call it Well." if meant else ""
+
+
+def _maybe_names(table: pd.DataFrame) -> str:
+    """Name the row that seems to hold the columns' names, below a title."""
+    for number, row in enumerate(table.head(_TITLES).to_numpy().tolist(), start=1):
+        if find_column(row, "Well") or {find_column(row, "Row"), find_column(row, "Column")} > {
+            None
+        }:
+            return f" Row {number} below seems to hold the names of the columns: take out what stands above it."
+    return ""
 
 
 def standard(name: str) -> str:

@@ -43,6 +43,13 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
 
 
+@pytest.mark.parametrize("names", ["Row,Col", "Well row,Well_col"])
+def test_rows_and_columns_by_other_names(write: Write, names: str) -> None:
+    fields = _index(write, f"{names},Compound\n1,1,x\n1,2,y\n2,1,z\n").fields
+    assert fields["Metadata_Well"].tolist() == ["A01", "A02", "B01"]
+    assert fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+
+
 def test_a_column_that_seems_to_hold_wells_is_named(write: Write) -> None:
     with pytest.raises(
         PlateError, match=r"It has Position, Dose\. 'Position' seems to hold them: call"
@@ -305,6 +312,9 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
+        ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
+        ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
+        ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
