@@ -322,6 +322,20 @@ def test_guids_of_imagexpress_in_brackets(write: Callable[..., Path]) -> None:
 # Opera Phenix
 
 
+@pytest.mark.parametrize(("pixels", "said"), [(100, True), (80, False)])
+def test_fields_that_overlap_are_said(tmp_path: Path, pixels: int, said: bool) -> None:
+    """Sites are 100 µm apart: fields of 125 µm have a fifth in common, those of 100 µm their edge."""
+    path = microscopes.phenix_xml(tmp_path, shoot())
+    sides = "".join(
+        f'<ImageSize{axis}>{pixels}</ImageSize{axis}><ImageResolution{axis} Unit="m">1.25E-06</ImageResolution{axis}>'
+        for axis in "XY"
+    )
+    path.write_text(path.read_text("utf-8-sig").replace("<FlimID>", f"{sides}<FlimID>"))
+    notes = [note for note in index(tmp_path).notes if "fields of a well overlap, by" in note]
+    assert len(notes) == said
+    assert all("by 20% of their area" in note for note in notes)
+
+
 def test_index_xml_gives_names_and_positions(tmp_path: Path) -> None:
     microscopes.phenix_xml(tmp_path, shoot())
     found = index(tmp_path, channels={"2": "actin", "1": "DNA"})
