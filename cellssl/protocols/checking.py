@@ -126,7 +126,7 @@ def _warnings(
     for view, recipe, label in zip(views, protocol.views, view_labels(protocol), strict=True):
         name = "view 1" if label == "both" else f"view{'s' * (recipe.count > 1)} {label}"
         where = f"{name}: " if len(views) > 1 else ""
-        told += [where + text for text in _caveats(view, len(chosen))]
+        told += [where + text for text in (*_repeated(view), *_caveats(view, len(chosen)))]
         told += [where + text for text in _border(view, stored_size)]
         if images is not None and (stencils is not None or not view.needs_masks):
             told += clipped(view, images, masks=stencils, channels=chosen, number=first, name=name)
@@ -290,6 +290,22 @@ def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:
                     f"{', '.join(masks)}: cut them with that mask, or write mask: auto"
                 )
     return list(dict.fromkeys(found))
+
+
+def _repeated(view: View) -> list[str]:
+    """Name the operations that stand several times in one list and meet in some channel."""
+    seen: dict[str, list[Collection[str] | None]] = {}
+    told = []
+    for operation in view.operations:
+        chosen = operation.chosen() if isinstance(operation, Pixel) else None
+        others = seen.setdefault(operation.name, [])
+        if any(one is None or chosen is None or set(one) & set(chosen) for one in others):
+            told.append(
+                f"{operation.name} stands more than once in the list, and acts as often on the same view, one after "
+                "the other: keep one, or give each channels of its own"
+            )
+        others.append(chosen)
+    return list(dict.fromkeys(told))
 
 
 def _caveats(view: View, channels: int) -> list[str]:
