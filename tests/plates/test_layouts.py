@@ -214,6 +214,26 @@ def test_thumbnails_are_counted(tmp_path: Path) -> None:
     assert "8 thumbnails (_thumb) left out" in index(tmp_path).notes
 
 
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("exp_{}_s1_w1.tif", "imagexpress"), ("P1_{}_T0001F001L01A01Z01C01.tif", "yokogawa")],
+)
+def test_all_rows_of_a_plate_of_1536_wells(
+    write: Callable[..., Path], name: str, layout: str
+) -> None:
+    rows = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "AA", "AF"]
+    wells = [f"{row}48" for row in rows]
+    found = index(write(*(name.format(well) for well in wells)), layout=layout)
+    assert found.fields["Metadata_Well"].tolist() == wells
+    assert found.problems.empty
+
+
+def test_a_plane_behind_the_well_is_no_well_of_imagexpress(write: Callable[..., Path]) -> None:
+    found = index(write("e_A01_s1_w1.tif", "e_B02_Z01_s1_w1.tif"), layout="imagexpress")
+    assert found.fields["Metadata_Well"].tolist() == ["A01"]
+    assert found.problems["Problem"].tolist() == ["unmatched"]
+
+
 def test_plates_of_imagexpress_are_folders(write: Callable[..., Path]) -> None:
     guid = "00000000-0000-0000-0000-000000000000"
     folder = write(
