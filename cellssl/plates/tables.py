@@ -11,7 +11,7 @@ import pandas as pd
 from cellssl.columns import bare_name, find_column, row_names, texts_of
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.wells import is_well, normalise_well, well_from
+from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import listed
 
 __all__ = ["FIELD", "NAMES", "as_numbers", "as_site", "join", "standard"]
@@ -145,7 +145,7 @@ def _wells(
         raise PlateError(
             f"{path} does not say which well its rows are about: it needs a column Well (or "
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
-            f"{_maybe_wells(table)}{_maybe_names(table)}"
+            f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
         )
     wells, wrong = {}, {}
     for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
@@ -187,6 +187,15 @@ def _maybe_wells(table: pd.DataFrame) -> str:
     """Name the column that seems to hold wells."""
     meant = [name for name in map(str, table) if _holds_wells(table[name])]
     return f" {meant[0]!r} seems to hold them: call it Well." if meant else ""
+
+
+def _maybe_layout(table: pd.DataFrame) -> str:
+    """Tell the picture of a plate, whose rows are its rows."""
+    names = [str(name).removesuffix(".0") for name in table.columns]
+    drawn = len(names) > 1 and all(map(str.isdecimal, names[1:]))
+    if not drawn or not set(table.iloc[:, 0].str.upper()) <= set(ROWS):
+        return ""
+    return " It seems to be drawn as the plate lies: write a row for each well instead."
 
 
 def _maybe_names(table: pd.DataFrame) -> str:

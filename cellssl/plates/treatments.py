@@ -100,6 +100,13 @@ def say_doubts(table: pd.DataFrame) -> None:
         if about in table:
             _say_alike(table[about])
             _say_empty(table, about)
+    if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
+        _LOG.warning(
+            "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "
+            "doses into a column Concentration",
+            _COMPOUND,
+            dosed,
+        )
 
 
 def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
@@ -107,19 +114,25 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     source = _called(named, _COMPOUNDS)
     if source is None:
         return table
-    names = pd.Series(texts_of(table[source]).unique())
-    bare = names.str.replace(_AMOUNT, "", regex=True)
-    several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
-    if len(several):  # two doses would pass for two compounds that agree
+    dosed = _with_dose(table[source])
+    if dosed is not None:  # two doses would pass for two compounds that agree
         _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
             "Concentration",
             source,
-            several.iloc[0],
+            dosed,
         )
         return table
     _LOG.info("%s is taken from %s", _COMPOUND, source)
     return table.assign(**{_COMPOUND: table[source].astype(object)})
+
+
+def _with_dose(column: pd.Series) -> str | None:
+    """Give a name that holds a dose, where the column has one name at several; None where it has not."""
+    names = pd.Series(texts_of(column).unique(), dtype=object)
+    bare = names.str.replace(_AMOUNT, "", regex=True)
+    several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
+    return str(several.iloc[0]) if len(several) else None
 
 
 def _with_mechanisms(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:

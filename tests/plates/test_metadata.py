@@ -221,6 +221,17 @@ def test_a_column_of_treatments_with_doses_makes_no_compounds(
     assert f"names doses too, such as '{names[0]}'" in caplog.text
 
 
+def test_compounds_that_name_doses_are_said_to_count_as_several(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,taxol 1 µM\nB1,DMSO\n").fields
+    assert fields["Metadata_Compound"].iloc[0] == "taxol 10 µM"
+    assert "such as 'taxol 10 µM': two doses count as two compounds" in caplog.text
+    caplog.clear()
+    _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,noco 1 µM\nB1,IL-2\n")
+    assert not caplog.records
+
+
 def test_treatments_at_one_dose_each_are_compounds(write: Write) -> None:
     single = "Well,Treatment\nA1,DMSO 0.1 %\nA2,siRNA 1\nB1,siRNA 2\n"
     fields = _index(write, single, negative="DMSO 0.1 %").fields
@@ -314,6 +325,7 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
         ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
+        (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
         ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
