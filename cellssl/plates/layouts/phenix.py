@@ -190,7 +190,7 @@ def _joined(images: Images, indexes: list[_Index]) -> Listing:
     channels = tuple(dict.fromkeys(channel for _, channel in ordered))
     files = files.drop(columns="Number")
     overlap = max(index.overlap for index in indexes)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if overlap > _SEAM:
         notes = (
             f"fields of a well overlap, by {overlap:.0%} of their area at most: a cell there is found in each "
