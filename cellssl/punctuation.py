@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-__all__ = ["BLANKS", "LOOKED_AT", "THOUSANDS", "parted_by_blanks", "punctuation_of", "separator_of"]
+__all__ = [
+    "BLANKS",
+    "LOOKED_AT",
+    "THOUSANDS",
+    "doubtful_points",
+    "parted_by_blanks",
+    "punctuation_of",
+    "separator_of",
+]
 
 BLANKS = (
     "its columns are parted by blanks: wanted commas, semicolons or tabs. In R, write.csv writes them, and "
@@ -19,6 +27,7 @@ THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"  # 1,500 is 1500 in one country, 1.5 in a
 _SEPARATORS = ("\t", ";", ",")
 _QUOTED = re.compile(r'"[^"]*"')
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_POINTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")  # 1.500 is 1500 in the other country
 _POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
 
@@ -42,6 +51,25 @@ def punctuation_of(path: Path) -> tuple[str, str]:
     points = any(_POINT.fullmatch(value) for value in values)
     thousands = all(re.fullmatch(THOUSANDS, value) for value in commas)
     return separator, "." if points or thousands else ","
+
+
+def doubtful_points(numbers: Sequence[str]) -> str | None:
+    """Give a number whose point parts thousands, by all that is seen of its column; None where points are decimal.
+
+    A decimal point has other than three digits behind it somewhere, or all numbers are written to three; of
+    those written as short as can be none ends with 0.
+
+    Examples
+    --------
+    >>> doubtful_points(["1.000", "300", "30"]), doubtful_points(["1.000", "0.300"])
+    ('1.000', None)
+    """
+    filled = [number for number in numbers if number]
+    points = [number for number in filled if "." in number]
+    doubtful = [number for number in points if number.endswith("0")]
+    whole = [number for number in filled if number not in points and number.strip("+-0")]
+    parted = all(_POINTED.fullmatch(number) for number in points)
+    return doubtful[0] if doubtful and whole and parted else None
 
 
 def parted_by_blanks(lines: Sequence[str]) -> bool:

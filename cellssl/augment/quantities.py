@@ -113,7 +113,9 @@ class Number:
         fits = _is_whole(value) if self.whole else _is_number(value)
         if fits and self.low <= value <= self.high:  # type: ignore[operator]
             return None
-        return f"expected {self.wanted}, got {value!r}{_written(value)}"
+        percent = fits and self.high <= 1 and self.low <= value / 100 <= self.high  # type: ignore[operator]
+        meant = f"; {value} % is {value / 100:g}" if percent else ""  # type: ignore[operator]
+        return f"expected {self.wanted}, got {value!r}{_written(value)}{meant}"
 
 
 @dataclass(frozen=True)

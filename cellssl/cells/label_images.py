@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -18,6 +19,7 @@ from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
 from cellssl.plates.addresses import Address
+from cellssl.plates.planes import DAMAGE
 
 __all__ = ["LabelImages"]
 
@@ -236,18 +238,14 @@ def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
     """Read the label image at an address that fits a field, both binned: (Y, X) int32."""
     inside = Address.parse(path).planes[0].at is not None
     whole = read_labels(path) if inside else _load(Path(path))
-    labels = bin_labels(whole, binning) if whole.ndim == len(shape) else whole
+    numbers = _whole_numbers(whole, path)
+    labels = bin_labels(numbers, binning) if whole.ndim == len(shape) else numbers
     if labels.shape != shape:
         size, wanted = (" × ".join(map(str, one)) for one in (whole.shape, shape))
         binned = f" once it is binned by {binning}" if binning > 1 else ""
         raise FieldError(
             f"{path} is {size} pixels, its field {wanted}{binned}: make it of the image as it is, or "
             "resize it without interpolation"
-        )
-    if labels.dtype.kind not in "iu":
-        raise FieldError(
-            f"{path} holds {labels.dtype}: wanted whole numbers, 0 for the background and one number "
-            "per object"
         )
     if labels.min(initial=0) < 0 or labels.max(initial=0) > _MOST:
         raise FieldError(
@@ -263,13 +261,28 @@ def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
     return numbers
 
 
+def _whole_numbers(labels: np.ndarray, path: str) -> np.ndarray:
+    """Give labels as integers; as floats, such as ImageJ's of 32 bits, they must be whole numbers too."""
+    if labels.dtype.kind in "iu":
+        return labels
+    # What float32 holds beyond 2^24 may have been another whole number.
+    if labels.dtype.kind == "f" and np.abs(labels).max(initial=0) <= _MOST:
+        whole = labels.astype(np.int64)
+        if np.array_equal(whole, labels):
+            return whole
+    raise FieldError(
+        f"{path} holds {labels.dtype} of which not all are whole: wanted 0 for the background and one whole "
+        "number per object, not interpolated and not scaled to 1"
+    )
+
+
 def _load(path: Path) -> np.ndarray:
     """Read a file's array; what is wrong with it is said with its name."""
     kind = path.suffix.lower()
     if kind not in _ENDINGS:
         raise FieldError(f"{path} is no label image: wanted {', '.join(_ENDINGS)}")
     if kind in (".tif", ".tiff"):
-        return read_field([path])[0]
+        return _read_tiff(path)
     try:
         if kind == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
@@ -279,3 +292,19 @@ def _load(path: Path) -> np.ndarray:
         raise FieldError(f"{path} is not there") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise FieldError(f"{path} cannot be read ({error})") from error
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    """Read the one plane of a TIFF; what is said of images of channels helps nobody with labels."""
+    if not path.is_file():
+        raise FieldError(f"{path} is not there")
+    try:
+        with tifffile.TiffFile(path) as file:
+            shape = file.series[0].shape
+    except DAMAGE:
+        shape = (0, 0)  # reading says more
+    if len(shape) != 2:
+        raise FieldError(
+            f"{path} has shape {shape}: wanted one plane (Y, X) of numbers, not the colours or the stack made of it"
+        )
+    return read_field([path])[0]

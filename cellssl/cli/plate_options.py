@@ -80,11 +80,12 @@ class PlateFiles:
         from cellssl.plates import PlateIndex, index
 
         if folder.suffix in (".csv", ".parquet"):
+            loaded = PlateIndex.load(folder)  # a table of another kind says so first
             if self != PlateFiles():
                 raise CellsslError(
                     f"{folder} is an index already: options that read a folder belong to `plates index`"
                 )
-            return PlateIndex.load(folder)
+            return loaded
         return index(
             folder,
             layout="pattern" if self.pattern and self.layout == "auto" else self.layout,

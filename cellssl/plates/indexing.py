@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
@@ -23,10 +24,18 @@ from cellssl.plates.sorting import (
 from cellssl.plates.stacks import first_time_point
 from cellssl.plates.tables import as_numbers, join
 from cellssl.plates.treatments import recognise_treatments, say_doubts
+from cellssl.words import counted
 
 __all__ = ["index"]
 
 _LOG = logging.getLogger(__name__)
+
+
+_TWICE = (
+    "several images have one plate, well, site and channel: say with --pattern what else tells them apart "
+    "(plate, site, z, time), take the copies out, or, where a plate was taken twice, index each folder by "
+    "itself with a --plate-name of its own"
+)
 
 
 def index(
@@ -150,6 +159,8 @@ def index(
     )
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
+    else:
+        _say_duplicates(found)
     for note in found.notes:
         _LOG.info("%s", note)
     _LOG.info("%s: %s", folder, found.summary())
@@ -183,6 +194,13 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
     )
 
 
+def _say_duplicates(found: PlateIndex) -> None:
+    """Say how fields are brought back that some only have several images for a channel."""
+    twice = found.problems.loc[found.problems["Problem"] == "duplicate", FIELD].drop_duplicates()
+    if len(twice):
+        _LOG.warning("%s left out: %s", counted(len(twice), "field is", "fields are"), _TWICE)
+
+
 def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
     on_plates = files.groupby("Metadata_Plate")["Channel"].nunique()
@@ -191,9 +209,7 @@ def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     kind = str((faults if len(faults) else kinds).mode().iloc[0])
     example = found.problems.loc[kinds == kind, "Detail"].iloc[0]
     mend = {
-        "duplicate": "several images have one plate, well, site and channel: say with --pattern what "
-        "else tells them apart (plate, site, z, time), take the copies out, or, where a plate was taken "
-        "twice, index each folder by itself with a --plate-name of its own",
+        "duplicate": _TWICE,
         "incomplete": "no field has all channels: leave channels out by naming the others with "
         "--channel, or check that names of one field agree in plate, well and site",
     }.get(kind, "no image could be placed")

@@ -1,12 +1,13 @@
 """The table of a plate's fields: what every later step starts from."""
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import FIELD
+from cellssl.columns import FIELD, bare_name
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
@@ -21,6 +22,9 @@ __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 _LOG = logging.getLogger(__name__)
 
 PROBLEM_COLUMNS = [*FIELD, "Problem", "Detail"]
+# By these each cell's own number and place are called.
+_OF_CELLS = ("Metadata_Label", "Metadata_Center_Y", "Metadata_Center_X")
+_LISTS_IMAGES = re.compile(r"(?:Image_)?(?:FileName|URL)_.+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class PlateIndex:
         Fields (or wells) that the metadata list while none of their files is there.
     notes
         How the plate was read: its layout and why, what was left out or taken for granted.
+
+    Raises
+    ------
+    PlateError
+        When a column is called as each cell's own number or place, which would replace it.
     """
 
     fields: pd.DataFrame
@@ -51,6 +60,16 @@ class PlateIndex:
     problems: pd.DataFrame
     absent: int = 0
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep the user's columns from being replaced."""
+        for name in _OF_CELLS:
+            if name in self.fields:
+                bare = bare_name(name)
+                raise PlateError(
+                    f"the metadata have a column {bare}, which is what the number or place of each cell is "
+                    f"called: give it another name, such as {'Class' if bare == 'Label' else f'Field_{bare}'}."
+                )
 
     def __repr__(self) -> str:
         return f"PlateIndex({self.summary()})"
@@ -127,7 +146,7 @@ class PlateIndex:
         if lacking or not channels:
             raise PlateError(
                 f"{path} is not an index of fields: it lacks "
-                f"{', '.join(lacking) or 'a Path_<channel> column'}."
+                f"{', '.join(lacking) or 'a Path_<channel> column'}.{_of_cellprofiler(fields, path)}"
             )
         fields = fields.assign(
             Metadata_Well=fields["Metadata_Well"].map(well_or_name),
@@ -141,6 +160,16 @@ class PlateIndex:
             problems = pd.concat([problems, _incomplete(fields, lacks)], ignore_index=True)
             fields = fields[~lacks.any(axis=1)].reset_index(drop=True)
         return cls(fields, channels, problems, absent, notes)
+
+
+def _of_cellprofiler(table: pd.DataFrame, path: Path) -> str:
+    """Say how a table is given that lists images as CellProfiler's LoadData does."""
+    if not any(_LISTS_IMAGES.fullmatch(str(name)) for name in table):
+        return ""
+    return (
+        " It lists images for CellProfiler's LoadData: give the folder of the images in its place, and the "
+        f"table by --metadata {path}."
+    )
 
 
 def _check_suffix(path: Path) -> None:

@@ -11,7 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.punctuation import BLANKS, LOOKED_AT, THOUSANDS, parted_by_blanks, separator_of
+from cellssl.punctuation import (
+    BLANKS,
+    LOOKED_AT,
+    THOUSANDS,
+    doubtful_points,
+    parted_by_blanks,
+    separator_of,
+)
 
 __all__ = ["read_spreadsheet"]
 
@@ -20,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows
 _UNNAMED = "Unnamed: "  # as pandas calls a column without a name
 _NUMBERED = re.compile(r'[^\n\r]*[\n\r]+ *"\d+"')  # the first row begins with a number in quotes
+_POINT_NUMBER = r"[+-]?\d+(?:\.\d+)*"
 _DECIMAL = r"[+-]?\d*(?:,\d+|\d)(?:[eE][+-]?\d+)?"  # 0,5 and 5, no 1.5
 
 
@@ -30,7 +38,8 @@ def read_spreadsheet(
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
     whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
-    unless all may be thousands (``1,500``). The text is UTF-8, UTF-16 (Excel's Unicode text), or
+    unless all may be thousands (``1,500``), and points that seem to part thousands (``1.000`` beside
+    ``300``) are refused. The text is UTF-8, UTF-16 (Excel's Unicode text), or
     else Windows-1252. Empty rows, and empty columns without a name, are left out.
 
     `rows` limits how many are read; 0 gives the columns alone.
@@ -38,7 +47,8 @@ def read_spreadsheet(
     Raises
     ------
     PlateError
-        When the file is missing, is not a table, or has no rows unless it may be `empty`.
+        When the file is missing, is not a table, or has no rows unless it may be `empty`; when points
+        seem to part thousands.
     """
     path = Path(path)
     table, text, separator = _parted(path, rows)
@@ -50,6 +60,7 @@ def read_spreadsheet(
     # `taxol ` is no other compound
     table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
     if separator != "," and len(table):
+        _refuse_thousands(table, path)
         table = table.apply(_with_points)
     if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
@@ -145,6 +156,18 @@ def _says_nothing(column: pd.Series) -> bool:
         return False
     numbers = column.str.fullmatch(r"\d+").all() and column.is_unique
     return bool((numbers and column.name == f"{_UNNAMED}0") or column.eq("").all())
+
+
+def _refuse_thousands(table: pd.DataFrame, path: Path) -> None:
+    """Refuse numbers whose points part thousands, as those of countries with a decimal comma do."""
+    for name, column in table.items():
+        numbers = column[column != ""]
+        if numbers.str.fullmatch(_POINT_NUMBER).all() and (doubtful := doubtful_points([*numbers])):
+            raise PlateError(
+                f"{path}, column {name}: {doubtful} seems to hold a point between thousands, since other numbers "
+                f"have none. Write {doubtful.replace('.', '')}, or, where it is a decimal point, "
+                f"{doubtful.rstrip('0').rstrip('.')}."
+            )
 
 
 def _with_points(column: pd.Series) -> pd.Series:

@@ -19,7 +19,7 @@ from cellssl.columns import (
 )
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.wells import is_well, normalise_well, well_from
+from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import listed
 
 __all__ = ["NAMES", "as_numbers", "as_site", "join", "standard"]
@@ -37,8 +37,10 @@ NAMES = {
     "Metadata_Control",
     "Metadata_Perturbation",
 }
-# Other names of the column of wells, in small letters without marks between the words.
+# Other names of the columns of wells, in small letters without marks between the words.
+_ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
+_TITLES = 9  # rows that may stand above the columns' names
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
     "concentration": CONCENTRATION
 }
@@ -119,12 +121,13 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
         well = _other_wells(table)
+        row, column = row or _called(table, _ROWS), column or _called(table, _COLUMNS)
     keys = {"Metadata_Well": _wells(table, well, row, column, path)}
     if plate:
         keys["Metadata_Plate"] = table[plate]
     if site:
         keys["Metadata_Site"] = table[site].map(as_site)
-    own = set(used) if well is None else {well, plate, site}
+    own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
     named = as_numbers(pd.DataFrame(keys | others))
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
@@ -148,19 +151,34 @@ def _wells(
         raise PlateError(
             f"{path} does not say which well its rows are about: it needs a column Well (or "
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
-            f"{_maybe_wells(table)}"
+            f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
         )
-    try:
-        wells = [parse(*values) for values in zip(*(table[name] for name in names), strict=True)]
-    except PlateError as error:
-        raise PlateError(f"{path}, column {' and '.join(names)}: {error}") from error
-    return pd.Series(wells, index=table.index)
+    wells, wrong = {}, {}
+    for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
+        try:
+            wells[number] = parse(*values)
+        except PlateError as error:
+            wrong[number] = str(error)
+    if wrong:
+        first = min(wrong)
+        raise PlateError(
+            f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
+            f"first in row {first} below the names: take out what is no row of a well, such as units and remarks."
+        )
+    return pd.Series([*wells.values()], index=table.index)
+
+
+def _called(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
+    """Find a column by another name that is usual for it."""
+    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
+    return next((plain[name] for name in names if name in plain), None)
 
 
 def _other_wells(table: pd.DataFrame) -> str | None:
     """Find the column of wells by another name that is usual for it; None where it holds no wells."""
-    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
-    there = [plain[name] for name in _WELLS if name in plain and _holds_wells(table[plain[name]])]
+    there = [
+        name for one in _WELLS if (name := _called(table, (one,))) and _holds_wells(table[name])
+    ]
     if there:
         _LOG.info("Metadata_Well is taken from %s", there[0])
     return there[0] if there else None
@@ -175,6 +193,25 @@ def _maybe_wells(table: pd.DataFrame) -> str:
     """Name the column that seems to hold wells."""
     meant = [name for name in map(str, table) if _holds_wells(table[name])]
     return f" {meant[0]!r} seems to hold them: call it Well." if meant else ""
+
+
+def _maybe_layout(table: pd.DataFrame) -> str:
+    """Tell the picture of a plate, whose rows are its rows."""
+    names = [str(name).removesuffix(".0") for name in table.columns]
+    drawn = len(names) > 1 and all(map(str.isdecimal, names[1:]))
+    if not drawn or not set(table.iloc[:, 0].str.upper()) <= set(ROWS):
+        return ""
+    return " It seems to be drawn as the plate lies: write a row for each well instead."
+
+
+def _maybe_names(table: pd.DataFrame) -> str:
+    """Name the row that seems to hold the columns' names, below a title."""
+    for number, row in enumerate(table.head(_TITLES).to_numpy().tolist(), start=1):
+        if find_column(row, "Well") or {find_column(row, "Row"), find_column(row, "Column")} > {
+            None
+        }:
+            return f" Row {number} below seems to hold the names of the columns: take out what stands above it."
+    return ""
 
 
 def standard(name: str) -> str:

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 
 from cellssl.columns import CONCENTRATION, PLATE, WELL, alike_names, texts_of, unit_column
+from cellssl.punctuation import doubtful_points
 from cellssl.words import listed
 
 __all__ = ["recognise_treatments", "say_doubts"]
@@ -23,13 +24,21 @@ _DOSE_NAME = re.compile(
     rf"(?:conc\.?|concentration|dose)(?:[ _,(\[]+(?P<unit>{_UNIT})[)\]]?)?", re.IGNORECASE
 )
 _UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IGNORECASE)
+_MAYBE_DOSES = re.compile(r"(?<![a-z])(?:conc(?![a-z])|concentration|dose)", re.IGNORECASE)
 # A decimal comma is read where it cannot part thousands.
-_NUMBER = r"[+-]?(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_DOSE = re.compile(rf"(?P<number>{_NUMBER}) *(?P<unit>{_UNIT})?", re.IGNORECASE)
+_WITH_COMMA = r"(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+)"
+_NUMBER = rf"[+-]?(?:{_WITH_COMMA}|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_DOSE = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>{_UNIT})?", re.IGNORECASE)
+# Where one comma of a column is a decimal one, all are, and a point may part thousands.
+_DECIMAL_COMMA = re.compile(rf"[+-]?{_WITH_COMMA}(?!\d).*", re.IGNORECASE | re.DOTALL)
+_COMMA_DOSE = re.compile(
+    rf"(?P<number>[+-]?(?:\d*,\d+|\d+|\d*\.(?!\d{{3}}(?!\d))\d+)(?:e[+-]?\d+)?)\s*(?P<unit>{_UNIT})?",
+    re.IGNORECASE,
+)
 _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
-_EMPTY = ("", "nan", "NaN", "NA")
+_EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
 
 
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
@@ -61,6 +70,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
         )
     if len(doses) != 1:
+        _say_maybe_doses(table, doses)
         return table
     source, unit = next(iter(doses.items()))
     column = None if unit else _unit_column(table, named)
@@ -87,6 +97,13 @@ def say_doubts(table: pd.DataFrame) -> None:
         if about in table:
             _say_alike(table[about])
             _say_empty(table, about)
+    if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
+        _LOG.warning(
+            "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "
+            "doses into a column Concentration",
+            _COMPOUND,
+            dosed,
+        )
 
 
 def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
@@ -94,19 +111,25 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
     source = _called(named, _COMPOUNDS)
     if source is None:
         return table
-    names = pd.Series(texts_of(table[source]).unique())
-    bare = names.str.replace(_AMOUNT, "", regex=True)
-    several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
-    if len(several):  # two doses would pass for two compounds that agree
+    dosed = _with_dose(table[source])
+    if dosed is not None:  # two doses would pass for two compounds that agree
         _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
             "Concentration",
             source,
-            several.iloc[0],
+            dosed,
         )
         return table
     _LOG.info("%s is taken from %s", _COMPOUND, source)
     return table.assign(**{_COMPOUND: table[source].astype(object)})
+
+
+def _with_dose(column: pd.Series) -> str | None:
+    """Give a name that holds a dose, where the column has one name at several; None where it has not."""
+    names = pd.Series(texts_of(column).unique(), dtype=object)
+    bare = names.str.replace(_AMOUNT, "", regex=True)
+    several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
+    return str(several.iloc[0]) if len(several) else None
 
 
 def _with_mechanisms(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
@@ -122,6 +145,22 @@ def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
     """Find the column that has the first of some names, in any case and with any mark between words."""
     plain = {re.sub(r"[\W_]+", " ", name).strip().lower(): column for name, column in named.items()}
     return next((plain[name] for name in names if name in plain), None)
+
+
+def _say_maybe_doses(table: pd.DataFrame, known: dict[str, str | None]) -> None:
+    """Name the columns that may hold doses where none is called so that they are read."""
+    meant = [
+        str(name)
+        for name in table
+        if not known and _MAYBE_DOSES.search(str(name)) and name != _UNITS
+        if texts_of(table[name]).str.contains(r"\d").any()
+    ]
+    if meant:
+        _LOG.warning(
+            "no doses are read: %s may hold them. Call the column Concentration, or with its unit Dose (nM), "
+            "say",
+            listed(meant),
+        )
 
 
 def _say_alike(names: pd.Series) -> None:
@@ -168,12 +207,16 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
     if pd.api.types.is_numeric_dtype(doses) and not units.any():
         return doses, False
     stripped = texts_of(doses)
-    texts, said = stripped[~stripped.isin(_EMPTY)].to_dict(), units.to_dict()
-    found = {row: _DOSE.fullmatch(text) for row, text in texts.items()}
+    texts, said = stripped[~stripped.str.lower().isin(_EMPTY)].to_dict(), units.to_dict()
+    commas = any(_DECIMAL_COMMA.fullmatch(text) for text in texts.values())
+    form = _COMMA_DOSE if commas else _DOSE
+    found = {row: form.fullmatch(text) for row, text in texts.items()}
     numbers = {row: float(m["number"].replace(",", ".")) for row, m in found.items() if m}
     # The dose 0 is 0 in every unit.
     own = {row: m["unit"] or said[row] for row, m in found.items() if m and numbers[row]}
     wrong = [texts[row] for row, match in found.items() if match is None]
+    parted = doubtful_points([match["number"] for match in found.values() if match])
+    wrong += [text for text in texts.values() if parted is not None and text.startswith(parted)]
     if len(set(own.values())) > 1:
         wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
     if wrong:

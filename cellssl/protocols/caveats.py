@@ -1,6 +1,6 @@
 """What one should know of a protocol before training with it, though nothing makes it impossible."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from torch import Tensor
 
@@ -47,7 +47,7 @@ def view_caveats(
     for view, recipe, label in zip(views, protocol.views, view_labels(protocol), strict=True):
         name = "view 1" if label == "both" else f"view{'s' * (recipe.count > 1)} {label}"
         where = f"{name}: " if len(views) > 1 else ""
-        told += [where + text for text in _of_operations(view, len(chosen))]
+        told += [where + text for text in (*_repeated(view), *_of_operations(view, len(chosen)))]
         told += [where + text for text in _border(view, stored_size)]
         if images is not None and (image_masks is not None or not view.needs_masks):
             told += clipped(
@@ -55,6 +55,22 @@ def view_caveats(
             )
         first += recipe.count
     return told
+
+
+def _repeated(view: View) -> list[str]:
+    """Name the operations that stand several times in one list and meet in some channel."""
+    seen: dict[str, list[Collection[str] | None]] = {}
+    told = []
+    for operation in view.operations:
+        chosen = operation.chosen() if isinstance(operation, Pixel) else None
+        others = seen.setdefault(operation.name, [])
+        if any(one is None or chosen is None or set(one) & set(chosen) for one in others):
+            told.append(
+                f"{operation.name} stands more than once in the list, and acts as often on the same view, one after "
+                "the other: keep one, or give each channels of its own"
+            )
+        others.append(chosen)
+    return list(dict.fromkeys(told))
 
 
 def _of_operations(view: View, channels: int) -> list[str]:

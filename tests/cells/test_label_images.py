@@ -103,7 +103,13 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
     ("array", "ending", "said"),
     [
         (NUCLEI[:, :20], "tif", r"30 × 20 pixels, its field 30 × 40"),
-        (NUCLEI.astype(np.float32), "tif", "holds float32: wanted whole numbers"),
+        (NUCLEI / np.float32(255), "tif", "holds float32 of which not all are whole: wanted"),
+        (np.where(NUCLEI > 0, NUCLEI, np.nan), "npy", "holds float64 of which not all"),
+        (
+            np.stack([NUCLEI.astype(np.uint8)] * 3, axis=-1),
+            "tif",
+            r"has shape \(30, 40, 3\): wanted",
+        ),
         (NUCLEI > 0, "npy", "holds bool"),
         (NUCLEI.astype(np.int32) - 1, "npy", "from -1 to 16"),
         (NUCLEI.astype(np.int64) * 10**9, "npy", "wanted 0 to 10,000,000"),
@@ -115,6 +121,18 @@ def test_what_does_not_fit_is_the_fields_problem(tmp_path, array, ending, said):
     save(tmp_path / f"B02.{ending}", array)
     with pytest.raises(FieldError, match=rf"B02\.{ending} .*{said}"):
         segment(LabelImages(f"{tmp_path}/{{well}}.{ending}"))
+
+
+@pytest.mark.parametrize("binning", [1, 2])
+def test_whole_numbers_may_be_stored_as_floats(tmp_path, binning):
+    """ImageJ writes labels beyond 8 bits as floats of 32 bits."""
+    found = []
+    for kind in (np.uint16, np.float32):
+        save(tmp_path / f"{np.dtype(kind)}/B02.tif", NUCLEI.astype(kind))
+        one = LabelImages(f"{tmp_path}/{np.dtype(kind)}/{{well}}.tif").for_field(row(), binning)
+        found.append(one.segment(FIELD[:, ::binning, ::binning], ["GFP", "DNA"]).nuclei)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert found[1].max() == 17
 
 
 def test_labels_of_a_binned_field_are_named_by_their_own_size(tmp_path):
@@ -130,7 +148,7 @@ def test_labels_of_a_binned_field_are_named_by_their_own_size(tmp_path):
 def test_missing_and_damaged_files_are_the_fields_problem(tmp_path, ending):
     path = tmp_path / f"B02.{ending}"
     segmenter = LabelImages(f"{tmp_path}/{{well}}.{ending}")
-    with pytest.raises(FieldError, match=path.name):
+    with pytest.raises(FieldError, match=rf"{path.name} is not there$"):
         segment(segmenter)
     path.write_bytes(b"no image")
     with pytest.raises(FieldError, match=path.name):

@@ -75,8 +75,8 @@ def test_help_does_not_wait_for_torch_or_scanpy():
     ],
 )
 def test_mistakes_end_in_one_line_and_a_failing_status(tmp_path, arguments, said):
-    for name in ("c.h5ad", "p.csv"):
-        (tmp_path / name).touch()
+    (tmp_path / "c.h5ad").touch()
+    (tmp_path / "p.csv").write_text("Metadata_Plate,Metadata_Well,Metadata_Site,Path_DNA\n")
     result = _run(*(part.format(tmp_path) for part in arguments))
     assert result.exit_code == 1
     assert said in result.output.replace("\n", " ")

@@ -118,7 +118,9 @@ def test_missing_channel_is_incomplete(write: Write) -> None:
     assert found.summary() == ("1 field on 1 plate, 2 channels (GFP, DNA); 1 incomplete; 0 absent")
 
 
-def test_two_files_for_one_channel_are_a_duplicate(write: Write) -> None:
+def test_two_files_for_one_channel_are_a_duplicate(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = _plate(write)
     write("copy/A1_s1_w2.tif")
     found = index(folder, pattern=PATTERN)
@@ -127,6 +129,7 @@ def test_two_files_for_one_channel_are_a_duplicate(write: Write) -> None:
     assert row["Problem"] == "duplicate"
     assert row["Detail"] == "2: A1_s1_w2.tif, copy/A1_s1_w2.tif"
     assert "1 duplicate" in found.summary()
+    assert "1 field is left out: several images have one plate, well, site and" in caplog.text
 
 
 def test_nothing_complete_is_no_exception(write: Write) -> None:

@@ -214,6 +214,26 @@ def test_thumbnails_are_counted(tmp_path: Path) -> None:
     assert "8 thumbnails (_thumb) left out" in index(tmp_path).notes
 
 
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("exp_{}_s1_w1.tif", "imagexpress"), ("P1_{}_T0001F001L01A01Z01C01.tif", "yokogawa")],
+)
+def test_all_rows_of_a_plate_of_1536_wells(
+    write: Callable[..., Path], name: str, layout: str
+) -> None:
+    rows = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "AA", "AF"]
+    wells = [f"{row}48" for row in rows]
+    found = index(write(*(name.format(well) for well in wells)), layout=layout)
+    assert found.fields["Metadata_Well"].tolist() == wells
+    assert found.problems.empty
+
+
+def test_a_plane_behind_the_well_is_no_well_of_imagexpress(write: Callable[..., Path]) -> None:
+    found = index(write("e_A01_s1_w1.tif", "e_B02_Z01_s1_w1.tif"), layout="imagexpress")
+    assert found.fields["Metadata_Well"].tolist() == ["A01"]
+    assert found.problems["Problem"].tolist() == ["unmatched"]
+
+
 def test_plates_of_imagexpress_are_folders(write: Callable[..., Path]) -> None:
     guid = "00000000-0000-0000-0000-000000000000"
     folder = write(
@@ -320,6 +340,20 @@ def test_guids_of_imagexpress_in_brackets(write: Callable[..., Path]) -> None:
 
 
 # Opera Phenix
+
+
+@pytest.mark.parametrize(("pixels", "said"), [(100, True), (80, False)])
+def test_fields_that_overlap_are_said(tmp_path: Path, pixels: int, said: bool) -> None:
+    """Sites are 100 µm apart: fields of 125 µm have a fifth in common, those of 100 µm their edge."""
+    path = microscopes.phenix_xml(tmp_path, shoot())
+    sides = "".join(
+        f'<ImageSize{axis}>{pixels}</ImageSize{axis}><ImageResolution{axis} Unit="m">1.25E-06</ImageResolution{axis}>'
+        for axis in "XY"
+    )
+    path.write_text(path.read_text("utf-8-sig").replace("<FlimID>", f"{sides}<FlimID>"))
+    notes = [note for note in index(tmp_path).notes if "fields of a well overlap, by" in note]
+    assert len(notes) == said
+    assert all("by 20% of their area" in note for note in notes)
 
 
 def test_index_xml_gives_names_and_positions(tmp_path: Path) -> None:

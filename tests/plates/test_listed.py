@@ -1,5 +1,6 @@
 """Tables that list images: CellProfiler's LoadData and DeepProfiler's index.csv."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
@@ -109,6 +110,47 @@ def test_a_name_is_not_enough_where_it_is_not_alone(write: Write) -> None:
         "P2/b.tif: load_data.csv lists it for 2 images; which one it is cannot be told"
     ]
     assert found.absent == 2
+
+
+def test_names_from_systems_that_tell_fewer_letters_apart(tmp_path: Path) -> None:
+    """Windows tells no capitals, and a Mac writes umlauts in two characters."""
+    pixels = {name: np.full((4, 4), n, np.uint8) for n, name in enumerate(("A01", "B01"), start=1)}
+    for well, plane in pixels.items():
+        folder = tmp_path / unicodedata.normalize("NFD", "Plätte")
+        folder.mkdir(exist_ok=True)
+        tifffile.imwrite(folder / unicodedata.normalize("NFD", f"Größe_{well}.tif"), plane)
+    rows: list[dict[str, object]] = [
+        {"Metadata_Well": well, "PathName": "D:\\Plätte", "FileName_DNA": f"GRÖßE_{well}.TIF"}
+        for well in pixels
+    ]
+    _table(tmp_path / "load_data.csv", rows)
+    found = index(tmp_path)
+    assert found.fields["Metadata_Well"].tolist() == ["A01", "B01"]
+    for number, plane in enumerate(pixels.values()):
+        field = read_field(found.fields.iloc[number], found.channels)
+        np.testing.assert_array_equal(field[0], plane)
+
+
+def test_files_that_differ_in_capitals_alone_stay_apart(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = []
+    for number, name in enumerate(("dna.tif", "DNA.tif")):
+        tifffile.imwrite(tmp_path / name, np.full((4, 4), number, np.uint8))
+        rows.append({"Metadata_Well": f"A0{number + 1}", "PathName": "/x", "FileName_DNA": name})
+    if len([*tmp_path.glob("*.tif")]) < 2:
+        pytest.skip("this file system tells no capitals")
+    _table(tmp_path / "load_data.csv", rows)
+    found = index(tmp_path)
+    assert [Path(path).name for path in found.fields["Path_DNA"]] == ["dna.tif", "DNA.tif"]
+
+
+def test_a_table_of_load_data_in_place_of_its_images_folder(tmp_path: Path) -> None:
+    table = _table(
+        tmp_path / "load_data.csv", [{"Metadata_Well": "A01", "URL_DNA": "file:///x.tif"}]
+    )
+    with pytest.raises(
+        PlateError, match=r"LoadData: give the folder .* --metadata .*load_data\.csv"
+    ):
+        PlateIndex.load(table)
 
 
 def test_a_listed_path_beats_a_name(write: Write) -> None:

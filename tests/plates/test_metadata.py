@@ -43,6 +43,13 @@ def test_wells_are_joined_however_written(write: Write, text: str) -> None:
     assert not set(found.fields) & {"Metadata_Row", "Metadata_Column", "Metadata_ROW"}
 
 
+@pytest.mark.parametrize("names", ["Row,Col", "Well row,Well_col"])
+def test_rows_and_columns_by_other_names(write: Write, names: str) -> None:
+    fields = _index(write, f"{names},Compound\n1,1,x\n1,2,y\n2,1,z\n").fields
+    assert fields["Metadata_Well"].tolist() == ["A01", "A02", "B01"]
+    assert fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+
+
 def test_a_column_that_seems_to_hold_wells_is_named(write: Write) -> None:
     with pytest.raises(
         PlateError, match=r"It has Position, Dose\. 'Position' seems to hold them: call"
@@ -214,6 +221,17 @@ def test_a_column_of_treatments_with_doses_makes_no_compounds(
     assert f"names doses too, such as '{names[0]}'" in caplog.text
 
 
+def test_compounds_that_name_doses_are_said_to_count_as_several(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,taxol 1 µM\nB1,DMSO\n").fields
+    assert fields["Metadata_Compound"].iloc[0] == "taxol 10 µM"
+    assert "such as 'taxol 10 µM': two doses count as two compounds" in caplog.text
+    caplog.clear()
+    _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,noco 1 µM\nB1,IL-2\n")
+    assert not caplog.records
+
+
 def test_treatments_at_one_dose_each_are_compounds(write: Write) -> None:
     single = "Well,Treatment\nA1,DMSO 0.1 %\nA2,siRNA 1\nB1,siRNA 2\n"
     fields = _index(write, single, negative="DMSO 0.1 %").fields
@@ -245,6 +263,47 @@ def test_thousands_are_not_taken_for_decimals(
     assert "column Dose: 1,500 may be thousands or decimals" in caplog.text
 
 
+def test_points_between_thousands_are_not_taken_for_decimals(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(PlateError, match=r"column Dose_nM: 1\.000 seems .* Write 1000, or.* 1\.$"):
+        _index(write, "Well;Dose_nM\nA1;1.000\nA2;300\nB1;0\n")
+    for doses in ("1.000 nM\nA2;300 nM", "1.000 nM\nA2;0,3 nM"):
+        assert "Metadata_Concentration" not in _index(write, f"Well;Dose\nA1;{doses}\n").fields
+    assert caplog.text.count("holds '1.000 nM', so that") == 2
+    # Written to three decimals, or with one that is no thousand: these are decimals.
+    for doses in ("1.000;3.000;0", "1.000;3;0.300", "1.125;3;9"):
+        own = doses.split(";")
+        rows = "".join(
+            f"{well};{dose}\n" for well, dose in zip(("A1", "A2", "B1"), own, strict=True)
+        )
+        found = _index(write, f"Well;Dose\n{rows}").fields["Metadata_Concentration"]
+        assert found.tolist() == [float(dose) for dose in own]
+
+
+def test_one_decimal_comma_says_what_all_commas_of_the_doses_are(write: Write) -> None:
+    text = "Well;Dose\nA1;0,3 µM\nA2;1,125 µM\nB1;300 nM\n"
+    assert _index(write, text).fields["Metadata_Concentration"].tolist() == [0.3, 1.125, 0.3]
+
+
+@pytest.mark.parametrize("blank", ["", "n/a", "-", "NONE"])
+def test_doses_beside_blanks_and_after_spaces_that_do_not_break(write: Write, blank: str) -> None:
+    text = f"Well,Dose\nA1,10\u00a0µM\nA2,300\u202fnM\nB1,{blank}\n"
+    found = _index(write, text).fields["Metadata_Concentration"]
+    assert found[:2].tolist() == [10, 0.3]
+    assert found.isna().tolist() == [False, False, True]
+
+
+def test_a_column_that_may_hold_doses_is_named_where_none_are_read(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    _index(write, "Well,Final conc. [µM],Concept\nA1,1,1\nA2,2,1\nB1,3,1\n")
+    assert "no doses are read: Metadata_Final conc. [µM] may hold them" in caplog.text
+    caplog.clear()
+    _index(write, "Well,Dose,Dose group\nA1,1,1\nA2,2,1\nB1,3,1\n")
+    assert not caplog.records
+
+
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
     found = _index(write, "Well,Compound\nA1,x\nA2,y\nC7,z\nC8,z\n")
     assert found.fields["Metadata_Compound"].tolist() == ["x", "y", ""]
@@ -264,6 +323,10 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
+        ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
+        ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
+        (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
+        ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),

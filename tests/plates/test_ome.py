@@ -232,6 +232,22 @@ def test_a_plate_of_0_5_without_a_version_of_its_own(tmp_path: Path) -> None:
     assert len(index(plate).fields) == 4  # and no warning, which would fail this test
 
 
+def test_metadata_that_lack_something_are_told_by_its_name(tmp_path: Path) -> None:
+    pytest.importorskip("ngio")
+    plate = microscopes.ome_zarr(tmp_path, shoot(wells=("B02",)), "0.4")
+    for metadata in plate.glob("B/02/*/.zattrs"):
+        attributes = json.loads(metadata.read_text())
+        for channel in attributes["omero"]["channels"]:
+            del channel["color"]
+        metadata.write_text(json.dumps(attributes))
+    said = (
+        r"or can be read, such as B/02/1: in its metadata omero\.channels\.0\.color: Field required"
+    )
+    with pytest.raises(PlateError, match=said) as error:
+        index(plate)
+    assert "\n" not in str(error.value)
+
+
 def test_only_one_acquisition_is_taken(tmp_path: Path) -> None:
     ngio = pytest.importorskip("ngio")
     pixels = _pixels(2)

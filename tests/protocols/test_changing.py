@@ -42,7 +42,7 @@ def test_a_wrong_value_is_told_once_for_all_views() -> None:
     with pytest.raises(ProtocolError) as caught:
         resolve(two, {"blur.p": 7})
     assert str(caught.value) == (
-        "natural-moco with blur.p: blur.p: p: expected a number from 0 to 1, got 7"
+        "natural-moco with blur.p: blur.p: p: expected a number from 0 to 1, got 7; 7 % is 0.07"
     )
 
 

@@ -201,11 +201,30 @@ def test_an_operation_is_told_what_its_own_channels_cannot_do() -> None:
     assert told("channel_dropout: {channels: [B]}") == ["channel_dropout always blanks B"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("", "", True),
+        ("channels: [DAPI], ", "", True),
+        ("channels: [DAPI], ", "channels: [Actin], ", False),
+    ],
+)
+def test_an_operation_that_stands_twice_is_told(first: str, second: str, told: bool) -> None:
+    one, other = (f"stain_gain: {{{channels}amplitude: 0.1}}" for channels in (first, second))
+    protocol = loads(small(f"[[{one}, flip: {{}}, {other}]]"))
+    found = messages(check(protocol, channels=CHANNELS, stored_size=16))
+    assert [text.startswith("stain_gain stands more than once in the list") for text in found] == (
+        [True] if told else []
+    )
+
+
 def test_what_is_left_out_leaves_the_draws_of_the_others() -> None:
     gains = "[{stain_gain: {amplitude: 2}}, {stain_gain: {amplitude: 0.001}}]"
     protocol = loads(f"name: n\nchannels: any\ncrop: {{size: 16}}\nviews: [{gains}]\n")
     images = torch.full((64, 1, 16, 16), 0.5)
-    (told,) = check(protocol, channels=["DNA"], stored_size=16, images=images)
+    _, told = check(
+        protocol, channels=["DNA"], stored_size=16, images=images
+    )  # the first: it stands twice
     assert "0.0% without stain_gain): lower stain_gain" in told.message
 
 

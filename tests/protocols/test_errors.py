@@ -55,6 +55,7 @@ WRONG = [
     ("decimal comma", ("amplitude: 0.1", "amplitude: 0,1"), 8, "unknown key '1' of stain_gain; a decimal comma? Numbers have a point: 0.1"),
     ("decimal comma in quotes", ("amplitude: 0.1", "amplitude: '0,1'"), 8, "amplitude: expected a number from 0 to 3 ln(factor), got '0,1'; write 0.1"),
     ("small number in quotes", ("amplitude: 0.1", "amplitude: '1e-3'"), 8, "got '1e-3'; write 1e-3"),
+    ("percent without its sign", ("p: 0.5", "p: 50"), 9, "p: expected a number from 0 to 1, got 50; 50 % is 0.5"),
     ("percent", ("p: 0.5", "p: 50%"), 9, "p: expected a number from 0 to 1, got '50%'; write 0.5"),
     ("unit", ("degrees: 180", "degrees: 180°"), 7, "got '180°'; write 180, the number alone"),
     ("decimal commas in a range", ("[0.1, 1.5]", "[0,1, 1,5]"), 9, "got [0, 1, 1, 5]; decimal commas? Numbers have a point: [0.1, 1.5]"),

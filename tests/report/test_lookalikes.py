@@ -46,6 +46,13 @@ def test_the_headline_in_words(similarity):
     assert "same MOA for 5 of 5 treatments" in words
 
 
+def test_wells_that_stand_for_treatments_are_said_to(similarity):
+    texts = [block.text for block in answer_section(similarity).blocks if block.kind == "text"]
+    assert not any("each well counts as one" in text for text in texts)
+    similarity.treatments["Metadata_Well"] = "B02"
+    assert "each well counts as one" in answer_section(similarity).blocks[0].text
+
+
 def test_without_control_wells_nothing_is_called_active(similarity):
     similarity.treatments["p_value"] = np.nan
     section = answer_section(similarity)

@@ -1,5 +1,6 @@
 """Images that a table lists, one row per field: the tables of CellProfiler and DeepProfiler."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -109,14 +110,16 @@ class _ImageFinder:
     """Finds a listed image on this machine, wherever the table was written.
 
     The path is taken as it stands, then below each of the folders where it may begin; failing that,
-    the longest end of it that is the end of just one of the images below the plate's folder.
+    the longest end of it that is the end of just one of the images below the plate's folder. A system
+    that tells small from capital letters, or an umlaut from a letter with two dots, has been told those
+    by one that does not: where no name is the same, they do not count.
     """
 
     def __init__(self, images: Images) -> None:
         self._folder = images.folder.resolve()
         self._named: dict[str, list[str]] = {}
         for path in images.paths:
-            self._named.setdefault(PurePosixPath(path).name, []).append(path)
+            self._named.setdefault(_plain(PurePosixPath(path).name), []).append(path)
 
     def find(self, listed: str, roots: Iterable[Path]) -> tuple[str | None, bool]:
         """Give the path below the plate's folder, or the whole one, and whether just that was listed.
@@ -129,15 +132,26 @@ class _ImageFinder:
                 whole = path.resolve()
                 inside = whole.is_relative_to(self._folder)
                 return (whole.relative_to(self._folder) if inside else whole).as_posix(), True
-        return self._by_end(PurePosixPath(listed)), False
+        end = PurePosixPath(listed)
+        return self._by_end(end, str) or self._by_end(end, _plain), False
 
-    def _by_end(self, listed: PurePosixPath) -> str | None:
-        found = self._named.get(listed.name, [])
-        for count in range(2, len(listed.parts) + 1):
-            if len(found) > 1:
-                end = listed.parts[-count:]
-                found = [path for path in found if PurePosixPath(path).parts[-count:] == end]
+    def _by_end(self, listed: PurePosixPath, spelt: Callable[[str], str]) -> str | None:
+        """Find the one image whose path ends as the listed one, both spelt in some way."""
+
+        def ends(path: PurePosixPath, count: int) -> list[str]:
+            return [spelt(part) for part in path.parts[-count:]]
+
+        found = self._named.get(_plain(listed.name), [])
+        for count in range(1, len(listed.parts) + 1):
+            if count == 1 or len(found) > 1:
+                wanted = ends(listed, count)
+                found = [path for path in found if ends(PurePosixPath(path), count) == wanted]
         return found[0] if len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """Spell a name as systems do that tell neither capitals nor composed letters apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def listing_of(

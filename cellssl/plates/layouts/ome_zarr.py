@@ -4,6 +4,7 @@ The plate is a folder such as ``plate.zarr``; it may also be given itself. A fie
 well. Install with ``pip install 'cellssl[ome-zarr]'``. See https://ngff.openmicroscopy.org.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +21,15 @@ from cellssl.plates.layouts.naming import no_pattern, unmatched
 from cellssl.plates.ome_labels import group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     from ngio import OmeZarrContainer, OmeZarrPlate
 
 __all__ = ["OmeZarr"]
+
+# `omero.channels.0.color`, and in the next line what is wrong with it.
+_WRONG = re.compile(r"^(\w+(?:\.\w+)+)\n +([^\n\[]+?) \[type=", re.MULTILINE)
 
 
 @layout
@@ -52,7 +57,11 @@ class OmeZarr(Layout):
         found = [_OnePlate(images, group) for group in groups]
         rows = [row for plate in found for row in plate.rows]
         if not rows:
-            raise PlateError(f"no image of {_shown(images, groups[0])} is there or can be read.")
+            reasons = [one["Detail"] for plate in found for one in plate.problems]
+            raise PlateError(
+                f"no image of {_shown(images, groups[0])} is there or can be read"
+                f"{f', such as {reasons[0]}' if reasons else ''}."
+            )
         files = pd.DataFrame(rows)
         return Listing(
             files,
@@ -86,6 +95,15 @@ def _open(folder: Path) -> "OmeZarrPlate":
             return open_ome_zarr_plate(folder, mode="r")
     except (NgioError, *DAMAGE) as error:
         raise PlateError(f"{folder} cannot be read as an OME-Zarr plate ({error}).") from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """Shorten what is said of metadata that are not as they should be to the fields that it is about."""
+    text = str(error)
+    fields = dict.fromkeys(_WRONG.findall(text))
+    return (
+        f"in its metadata {listed([': '.join(one) for one in fields], most=4)}" if fields else text
+    )
 
 
 class _OnePlate:
@@ -136,7 +154,7 @@ class _OnePlate:
         try:
             yield
         except (NgioError, PlateError, *DAMAGE) as error:
-            self.problems.append(unmatched(str(PurePosixPath(self.group, path)), str(error)))
+            self.problems.append(unmatched(str(PurePosixPath(self.group, path)), _in_a_line(error)))
 
     def _image(self, path: str, image: "OmeZarrContainer") -> Iterator[dict[str, Any]]:
         """Give a row for each channel and plane of the first time point."""

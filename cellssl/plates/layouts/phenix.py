@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cellssl.errors import PlateError
@@ -33,6 +34,7 @@ _NAME = re.compile(
     r"-ch(?P<channel>\d{1,2})(?:sk(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
+_SEAM = 0.02  # of a field's area: less is the stage's inaccuracy, and hardly a cell
 _INDEX = ("index.xml", "index.idx.xml")  # the first is preferred
 
 
@@ -103,15 +105,19 @@ class _Index:
         plate = ""
         names: dict[str, str] = {}
         rows: list[dict[str, Any]] = []
+        sizes: dict[str, float] = {}
         for record in records(images.folder / path, "Plate", "Entry", "Image"):
             if record.name == "Plate":
                 plate = plate or record.get("Name") or record.get("PlateID")
             elif record.name == "Entry" and record.get("ChannelName"):
                 names.setdefault(record.get("ChannelID"), record["ChannelName"])
+                sizes = sizes or _sides(record)
             elif record.name == "Image" and record.get("URL"):
                 rows.append(self._row(record, below))
+                sizes = sizes or _sides(record)
         if not rows:
             raise MarkupError(f"{images.folder / path} lists no images.")
+        self.overlap = _overlap(pd.DataFrame(rows), sizes)
         folder = below.parent.name if below.name.lower() == "images" else below.name
         table = pd.DataFrame(rows)
         channels = table["Channel"].map(names).fillna(table.pop("_Named"))
@@ -145,6 +151,33 @@ class _Index:
         return row
 
 
+def _sides(record: Record) -> dict[str, float]:
+    """Give the sides of a field in µm; Harmony says pixels and their size of a channel, or of each image."""
+    try:
+        return {
+            axis: float(record[f"ImageSize{axis}"]) * float(record[f"ImageResolution{axis}"]) * 1e6
+            for axis in ("Y", "X")
+        }
+    except (KeyError, ValueError):
+        return {}
+
+
+def _overlap(table: pd.DataFrame, sides: dict[str, float]) -> float:
+    """Say what share of a field lies in another of the same well, at most; 0 where it is not known."""
+    columns = [f"Metadata_Position_{axis}" for axis in sides]
+    if not columns or not set(columns) <= set(table) or min(sides.values()) <= 0:
+        return 0.0
+    fields = table.drop_duplicates(["Metadata_Well", "Metadata_Site"])
+    largest = 0.0
+    for _, own in fields.groupby("Metadata_Well"):
+        places = own[columns].to_numpy() / np.array([*sides.values()])  # (fields, Y and X) in sides
+        apart = np.abs(places[:, None] - places)
+        common = np.clip(1 - apart, 0, None).prod(axis=-1)
+        np.fill_diagonal(common, 0)
+        largest = max(largest, float(np.nan_to_num(common).max()))
+    return largest
+
+
 def _joined(images: Images, indexes: list[_Index]) -> Listing:
     """Put the plates together; what is listed and not there is missing, what is there and not listed is a problem."""
     table = pd.concat([index.table for index in indexes], ignore_index=True)
@@ -156,7 +189,14 @@ def _joined(images: Images, indexes: list[_Index]) -> Listing:
     aliases = dict(ordered) if pairs["Number"].is_unique else {}
     channels = tuple(dict.fromkeys(channel for _, channel in ordered))
     files = files.drop(columns="Number")
-    return Listing(files, channels, problems, absent, aliases, images.metadata)
+    overlap = max(index.overlap for index in indexes)
+    notes: tuple[str, ...] = ()
+    if overlap > _SEAM:
+        notes = (
+            f"fields of a well overlap, by {overlap:.0%} of their area at most: a cell there is found in each "
+            "of them, and counts as several",
+        )
+    return Listing(files, channels, problems, absent, aliases, images.metadata, notes=notes)
 
 
 def _by_names(images: Images) -> Listing:

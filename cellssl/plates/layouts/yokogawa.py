@@ -34,7 +34,7 @@ __all__ = ["Yokogawa"]
 
 _KIND = "Yokogawa (<plate>_A01_T0001F001L01A01Z01C01.tif or W0001F0001T0001Z001C1.tif)"
 _NAME = re.compile(
-    r"(?:(?P<plate>.+)_(?P<well>[A-P]\d{2}|A[A-F]\d{2})_T(?P<time>\d{4})F(?P<site>\d{3,4})"
+    r"(?:(?P<plate>.+)_(?P<well>[A-Z]\d{2}|A[A-F]\d{2})_T(?P<time>\d{4})F(?P<site>\d{3,4})"
     r"L\d{2}A\d{2}Z(?P<plane>\d{2,3})C(?P<channel>\d{2})"
     r"|W(?P<number>\d{4})F(?P<site2>\d{4})T(?P<time2>\d{4})Z(?P<plane2>\d{3})C(?P<channel2>\d{1,2}))"
     r"\.(?:tiff?|png)",

@@ -26,6 +26,10 @@ __all__ = ["answer_section"]
 
 TITLE = "Treatments that look alike"
 SHOWN = 5
+_WELLS_ALONE = (
+    "Nothing is known of these wells' treatments, so that each well counts as one: wells of one treatment are not "
+    "put together. Index the plate with --metadata, a table of wells with a column Compound (or Gene), for that."
+)
 
 
 def answer_section(similarity: "Similarity | None") -> Section:
@@ -45,6 +49,8 @@ def answer_section(similarity: "Similarity | None") -> Section:
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
     blocks: list[Block] = [Bullets(_statements(answer, label))]
+    if "Metadata_Well" in similarity.treatments:  # it names them
+        blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
     blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
 

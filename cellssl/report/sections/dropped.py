@@ -36,6 +36,7 @@ PROBLEMS = {
 }
 MOST_PLATES = 4
 MOST_ROWS = 50
+_BESIDE = 12  # columns of plates that stand side by side
 
 
 def dropped_section(fields: pd.DataFrame | None, index: "PlateIndex | None") -> Section | None:
@@ -124,7 +125,9 @@ def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
         if not own.empty:
             wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
             marks = control_marks(known[known["Metadata_Plate"].astype(str) == plate])
-            blocks.append(Row(_plate_pictures(plate, wells, marks, shape)))
+            pictures = _plate_pictures(plate, wells, marks, shape)
+            # Side by side, the last columns of larger plates lie beyond the page's edge.
+            blocks += [Row(pictures)] if shape[1] <= _BESIDE else pictures
     if len(plates) > MOST_PLATES:
         sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
         rows = [
