@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from cellssl.columns import find_column, texts_of
+from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
@@ -104,7 +105,7 @@ def dose_positions(
     """
     given = column(cells.obs, control, purpose="the controls")
     control = str(given.name)
-    kind = text_values(given, control)
+    kind = control_kinds(given)
     wells = well_names(cells.obs)
     if wells is None:
         raise EmbeddingError(

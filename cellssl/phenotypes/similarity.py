@@ -18,7 +18,8 @@ from cellssl.phenotypes.activity import (
     consistency,
     replicates,
 )
-from cellssl.phenotypes.columns import column, text_values
+from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.controls import CONTROL, control_column
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
@@ -29,7 +30,6 @@ from cellssl.words import natural_key
 
 __all__ = ["Similarity", "similarity"]
 
-CONTROL = "Metadata_Control"
 AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 
@@ -146,8 +146,7 @@ def similarity(
         When a column does not exist, or fewer than two treatments are left.
     """
     adata = read_embedding(adata)
-    if control not in (None, CONTROL):  # the usual one may be missing: nothing is a control then
-        control = str(column(adata.obs, control, purpose="the negative controls").name)
+    control = control_column(adata.obs, control)
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)
