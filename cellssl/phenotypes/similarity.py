@@ -26,7 +26,7 @@ from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.reading import read_embedding
 from cellssl.scores import aggregate as sum_up
-from cellssl.words import natural_key
+from cellssl.words import counted, natural_key
 
 __all__ = ["Similarity", "similarity"]
 
@@ -76,6 +76,13 @@ class Similarity:
     profiles: pd.DataFrame
     centred: str
     label: str | None = None
+
+    def __repr__(self) -> str:
+        treatments, wells = len(self.treatments), int(self.treatments["wells"].sum())
+        return (
+            f"Similarity({counted(treatments, 'treatment')} of {counted(wells, 'well')}, measured from "
+            f"{self.centred})"
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from cellssl.arguments import one_path
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.addresses import Address
@@ -115,7 +116,7 @@ def index(
         )
     """
     images = look(
-        Path(folder),
+        one_path(folder, "one folder, of a plate or of several", error=PlateError),
         plate=plate,
         pattern=pattern,
         metadata=_file(metadata, "--metadata"),

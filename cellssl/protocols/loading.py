@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from cellssl.arguments import one_path
 from cellssl.documents import Document, Dumper, Note, read_yaml
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.inheriting import inherit
@@ -79,7 +80,9 @@ def _load(path: Path, chain: Sequence[Path]) -> Protocol:
 
 def _find(name: str | Path, folder: Path | None = None) -> Path:
     """Tell a path from a name: an existing file, or anything that looks like a path, is a path."""
-    path = Path(name) if folder is None else folder / name
+    path = (folder or Path()) / one_path(
+        name, "a protocol, its name or its file", error=ProtocolError
+    )
     if path.is_file():
         return path
     looks_like_path = path.suffix in (".yaml", ".yml") or os.sep in str(name)

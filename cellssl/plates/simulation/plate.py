@@ -24,6 +24,7 @@ from cellssl.plates.simulation.phenotypes import (
 from cellssl.plates.simulation.tissue import Tissue, grow
 from cellssl.progress import track
 from cellssl.wells import well_from
+from cellssl.words import counted
 
 __all__ = ["SimulatedPlate", "simulate"]
 
@@ -52,6 +53,9 @@ class SimulatedPlate:
     image_csv: Path
     moa_csv: Path
     truth: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"SimulatedPlate({counted(len(self.truth), 'field')}, {self.folder})"
 
     def labels(self, plate: str, well: str, *, site: str = "1") -> tuple[np.ndarray, np.ndarray]:
         """Read the true nuclei and cells of a field: (Y, X) uint16, one number per cell."""

@@ -21,6 +21,7 @@ from cellssl.studies.audit.references import USUAL, Reference, references_named
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 from cellssl.training import load_checkpoint
+from cellssl.words import counted
 
 __all__ = ["Invariances", "invariances"]
 
@@ -45,6 +46,12 @@ class Invariances:
     run: str
     operations: pd.DataFrame
     contrasts: pd.DataFrame
+
+    def __repr__(self) -> str:
+        rows, pairs = len(self.operations), len(self.contrasts)
+        return (
+            f"Invariances({self.run}, {counted(rows, 'operation')}, {counted(pairs, 'contrast')})"
+        )
 
     @property
     def agreement(self) -> float:
