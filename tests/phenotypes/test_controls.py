@@ -35,3 +35,11 @@ def test_a_column_of_controls_that_calls_none_negative_is_said(make_embedding):
         similarity(cells, control="Compound")
     with pytest.raises(EmbeddingError, match=said):
         aggregate_profiles(cells, "treatment", control="Compound")
+
+
+def test_columns_are_found_in_any_case(make_embedding):
+    cells = make_embedding()
+    expected = similarity(cells, by=["Metadata_Compound", "Metadata_Concentration"]).treatments
+    found = similarity(cells, by=["compound", "CONCENTRATION"], control="control").treatments
+    assert found.equals(expected)
+    assert control_cells(cells.obs, "compound=dmso").sum() == 36
