@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellssl.arguments import one_path
 from cellssl.errors import CellsslError
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def make_folder(path: str | Path) -> Path:
     CellsslError
         When it is a file, or called like one, cannot be made, or is not writable.
     """
-    path = Path(path)
+    path = one_path(path, "the folder to write to")
     check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

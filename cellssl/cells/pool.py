@@ -2,12 +2,15 @@
 
 import logging
 import os
+import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import Pipe, get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Self, TypeVar
 
@@ -55,11 +58,14 @@ class Workers:
     def __init__(self, number: int) -> None:
         self.number = number
         self._pool: ProcessPoolExecutor | None = None
+        self._leash: Connection | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is KeyboardInterrupt and self._leash is not None:
+            self._leash.close()  # nobody waits for fields that are half done
         self._stop()
 
     def spread(
@@ -115,14 +121,13 @@ class Workers:
     ) -> Generator[tuple[Task, Result | Died], None, list[int]]:
         """Empty a queue of tasks' numbers; give back those on their way when a worker died."""
         running: dict[Future[Result], tuple[int, Task]] = {}
-        pool = self._pool = self._pool or ProcessPoolExecutor(
-            self.number, mp_context=get_context("spawn"), initializer=_watch_parent
-        )
+        pool = self._pool = self._pool or self._start()
         try:
             while queue or running:
                 while queue and len(running) < ahead:
                     task = tasks[queue[0]]
-                    future = pool.submit(work, task)
+                    with _deaf_to_ctrl_c():  # starts a process where there are too few
+                        future = pool.submit(work, task)
                     running[future] = (queue.popleft(), task)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -132,17 +137,45 @@ class Workers:
             return [number for number, _ in running.values()]
         return []
 
+    def _start(self) -> ProcessPoolExecutor:
+        """Make the processes, which end with this one, or as soon as it lets go of their leash."""
+        held, self._leash = Pipe(duplex=False)
+        return ProcessPoolExecutor(
+            self.number,
+            mp_context=get_context("spawn"),
+            initializer=_watch_parent,
+            initargs=(held,),
+        )
+
     def _stop(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
 
-def _watch_parent() -> None:
-    """End this worker when its parent is gone: a killed parent cannot tell it to."""
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are started here never hear Ctrl-C, not even before they can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whose own start, if it came later, would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _watch_parent(leash: Connection) -> None:
+    """End this worker when its parent is gone, since a killed parent cannot tell it to, or has let go of it.
+
+    Ctrl-C, which a terminal sends to all, is left to the parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch(sentinel: int) -> None:
-        wait_for([sentinel])
+        wait_for([sentinel, leash])
         os._exit(1)
 
     parent = parent_process()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import protocols
-from cellssl.cli.options import CropFile, Head, Weights, existing
+from cellssl.cli.options import CropFile, Head, ProtocolName, Weights, existing, known_protocols
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted, listed, number
 
@@ -40,11 +40,14 @@ Plates = Annotated[
 Folder = Annotated[
     Path | None, typer.Option("--out", "-o", help="A folder for tables, words and the figure.")
 ]
+TablesAndFigure = Annotated[
+    Path | None, typer.Option("--out", "-o", help="A folder for tables and the figure.")
+]
 
 
 @command(protocols, "audit")
 def audit(
-    protocol: Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)],
+    protocol: ProtocolName,
     crops: CropFile,
     out: Folder = None,
     label: Label = None,
@@ -92,7 +95,7 @@ def invariances(
         ),
     ],
     crops: CropFile,
-    out: Folder = None,
+    out: TablesAndFigure = None,
     head: Head = None,
     label: Label = None,
     reference: Annotated[
@@ -120,13 +123,15 @@ def invariances(
         progress=shown(),
     )
     table = found.operations
+    texts = ["operation", "amplitude"]
+    texts += ["groups"] if (table["groups"] != "").any() else []
     names = ["moved_reference", "moved_encoder", "cost_reference", "cost_encoder"]
     rows = [
-        [operation, amplitude, *map(number, values)]
-        for operation, amplitude, *values in table[["operation", "amplitude", *names]].to_numpy()
+        [*said, *map(number, values)]
+        for said, values in zip(table[texts].to_numpy(), table[names].to_numpy(), strict=True)
     ]
     heads = ["moved: reference", "encoder", "contrast lost: reference", "encoder"]
-    show_table(f"What moves a cell in {found.run}", ["operation", "amplitude", *heads], rows)
+    show_table(f"What moves a cell in {found.run}", [*texts, *heads], rows)
     if found.forgotten:
         say(
             f"of {counted(len(found.contrasts), 'contrast')} that {reference} tells, the encoder tells "
@@ -151,7 +156,11 @@ def suggest(
     ] = Path("suggested.yaml"),
     nuisance: Nuisances = None,
     protocol: Annotated[
-        str, typer.Option(help="Whose crop, scaling and training are taken; not its views.")
+        str,
+        typer.Option(
+            help="Whose crop, scaling and training are taken; not its views.",
+            callback=known_protocols,
+        ),
     ] = "natural-simclr",
     budget: Annotated[
         float, typer.Option(help="The largest share of a contrast that an operation may take.")

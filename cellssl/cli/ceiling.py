@@ -15,6 +15,7 @@ from cellssl.cli.options import (
     Subsets,
     TrainingChanges,
     Where,
+    known_protocols,
     parse_lists,
 )
 from cellssl.cli.results import show_gains, show_scores
@@ -36,6 +37,7 @@ def ceiling(
             "-p",
             help="A protocol's name or file: its views and settings. One whose positives take the labels of "
             "some plates only has these told and the others predicted, in place of folds.",
+            callback=known_protocols,
         ),
     ],
     out: OutFolder,

@@ -24,6 +24,7 @@ from cellssl.cli.options import (
     TrainingChanges,
     UsedPlates,
     Where,
+    known_protocols,
     parse_baselines,
     parse_lists,
 )
@@ -169,7 +170,13 @@ def compare(
     crops: CropFile,
     out: OutFolder,
     protocol: Annotated[
-        list[str], typer.Option("--protocol", "-p", help="A protocol's name or file; repeated.")
+        list[str],
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="A protocol's name or file; repeated.",
+            callback=known_protocols,
+        ),
     ],
     changes: TrainingChanges,
     baseline: Baselines = None,

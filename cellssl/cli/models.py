@@ -15,6 +15,7 @@ from cellssl.cli.options import (
     OutFolder,
     TrainingChanges,
     Weights,
+    known_protocols,
 )
 from cellssl.cli.results import say_combined
 from cellssl.cli.shell import command, say, shown
@@ -24,7 +25,12 @@ from cellssl.errors import CellsslError
 @command(app, "train")
 def train(
     crops: CropFile,
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="A protocol's name or file.")],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol", "-p", help="A protocol's name or file.", callback=known_protocols
+        ),
+    ],
     out: OutFolder,
     changes: TrainingChanges,
     many: ManyDevices,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cellssl.cli.shell import refuse
-from cellssl.errors import CellsslError
+from cellssl.errors import CellsslError, ProtocolError
+from cellssl.shipped import protocol_file
 
 __all__ = [
     "MADE_BY_CROP",
@@ -28,6 +29,7 @@ __all__ = [
     "Orientations",
     "Out",
     "OutFolder",
+    "ProtocolName",
     "Seed",
     "Subsets",
     "TrainingChanges",
@@ -36,6 +38,7 @@ __all__ = [
     "Where",
     "Workers",
     "existing",
+    "known_protocols",
     "parse_baselines",
     "parse_lists",
     "parse_pairs",
@@ -56,6 +59,16 @@ def existing(remedy: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
+def known_protocols(given: str | list[str] | None) -> str | list[str] | None:
+    """Refuse protocols that are not there as the command line is read, before seconds of imports."""
+    for name in [given] if isinstance(given, str) else given or []:
+        try:
+            protocol_file(name)
+        except ProtocolError as error:
+            refuse(str(error))
+    return given
+
+
 MADE_BY_CROP = existing("make it with `cellssl crop`")
 MADE_BY_EMBED = existing("make it with `cellssl embed`")
 
@@ -66,6 +79,10 @@ OutFolder = Annotated[
 CropFile = Annotated[
     Path,
     typer.Argument(help="The crop file (crops.h5ad).", show_default=False, callback=MADE_BY_CROP),
+]
+ProtocolName = Annotated[
+    str,
+    typer.Argument(help="A protocol's name or file.", show_default=False, callback=known_protocols),
 ]
 Head = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from cellssl.cli.options import (
     Orientations,
     OutFolder,
     TrainingChanges,
+    known_protocols,
     parse_baselines,
 )
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
@@ -39,7 +40,12 @@ def run(
     changes: TrainingChanges,
     protocol: Annotated[
         str | None,
-        typer.Option("--protocol", "-p", help="The protocol to train an encoder with."),
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="The protocol to train an encoder with.",
+            callback=known_protocols,
+        ),
     ] = None,
     model: Annotated[
         str | None,

@@ -43,10 +43,15 @@ class PlateFiles:
             help="CSV of wells: Well (or Row and Column) and any columns, such as Compound, MOA, and Concentration "
             "(also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
             "deepprofiler).",
+            callback=existing("name the table of wells, or leave --metadata out"),
         ),
     ] = None
     moa: Annotated[
-        Path | None, typer.Option(help="CSV with compound, concentration, moa (bbbc021).")
+        Path | None,
+        typer.Option(
+            help="CSV with compound, concentration, moa (bbbc021).",
+            callback=existing("name the table of mechanisms, or leave --moa out"),
+        ),
     ] = None
     channel: Annotated[
         list[str] | None,

@@ -23,7 +23,10 @@ By = Annotated[
     ),
 ]
 ControlColumn = Annotated[
-    str, typer.Option(help="The column that says 'negative' for the negative control.")
+    str,
+    typer.Option(
+        help="The column that says 'negative' (or 'negcon') for the negative control, in any case."
+    ),
 ]
 SHOWN = 15  # rows of a table on the screen; files hold all
 

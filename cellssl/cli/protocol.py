@@ -6,11 +6,9 @@ from typing import Annotated
 import typer
 
 from cellssl.cli.application import protocols
-from cellssl.cli.options import MADE_BY_CROP, CropFile
+from cellssl.cli.options import MADE_BY_CROP, CropFile, ProtocolName, known_protocols
 from cellssl.cli.shell import command, say, show_table
 from cellssl.errors import ProtocolError
-
-Name = Annotated[str, typer.Argument(help="A protocol's name or file.", show_default=False)]
 
 
 @command(protocols, "list")
@@ -52,7 +50,7 @@ def operations(
 
 @command(protocols, "show")
 def show(
-    protocol: Name,
+    protocol: ProtocolName,
     resolved: Annotated[
         bool, typer.Option("--yaml", help="Print the resolved file instead.")
     ] = False,
@@ -73,7 +71,7 @@ def show(
 
 @command(protocols, "check")
 def check(
-    protocol: Name,
+    protocol: ProtocolName,
     crops: Annotated[
         Path | None,
         typer.Argument(
@@ -101,7 +99,7 @@ def check(
 
 
 @command(protocols, "diff")
-def diff(first: Name, second: Name) -> None:
+def diff(first: ProtocolName, second: ProtocolName) -> None:
     """Show what differs between two protocols."""
     import cellssl.protocols
 
@@ -126,13 +124,16 @@ def schema() -> None:
 
 @command(protocols, "preview")
 def preview(
-    protocol: Name,
+    protocol: ProtocolName,
     crops: CropFile,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The picture: .png, .pdf or .svg.")
     ] = Path("preview.png"),
     beside: Annotated[
-        str | None, typer.Option(help="A second protocol: whole views of both are drawn.")
+        str | None,
+        typer.Option(
+            help="A second protocol: whole views of both are drawn.", callback=known_protocols
+        ),
     ] = None,
     label: Annotated[
         str | None,

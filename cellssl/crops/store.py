@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
+from cellssl.arguments import one_path
 from cellssl.columns import AREA
 from cellssl.crops.layout import MASKS, PIXELS
 from cellssl.crops.percentiles import PercentileTable
@@ -111,7 +112,8 @@ class Crops:
         """
         if isinstance(path, Crops):
             return path
-        path = Path(path).absolute()
+        wanted = "one crop file (of several `cellssl.join_crops` makes one)"
+        path = one_path(path, wanted, error=CropError).absolute()
         if path.is_dir():
             path = path / FILE_NAME
         if not path.is_file():

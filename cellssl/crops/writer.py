@@ -45,6 +45,9 @@ class CropBatch:
     masks: np.ndarray | PackedMasks | None
     obs: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"CropBatch({len(self.obs)} cells, {self.images.shape[1:]})"
+
 
 def write_crops(
     path: str | Path,

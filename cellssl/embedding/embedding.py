@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cellssl.arguments import one_path
 from cellssl.crops import Crops, Scaling, scale
 from cellssl.embedding.baselines import (
     RANDOM,
@@ -189,6 +190,7 @@ def _find(model: str | Path, crops: Crops, given: dict[str, Any], *, seed: int) 
     """Find the trained encoder, or the baseline of that name; arguments that it would ignore are refused."""
     name = str(model)
     if not is_baseline(model):
+        one_path(model, "a run folder, a checkpoint or a baseline's name", error=ModelError)
         _refuse(name, given, but=("head",), why="a trained encoder brings its own")
         return trained(Path(model), crops, **given)
     seeing = {key: given[key] for key in SEEING if key in given}

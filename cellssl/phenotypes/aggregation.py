@@ -13,6 +13,7 @@ from cellssl.columns import CENTRE, FIELD, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
+from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.exporting import export_embedding, write_embedding
 from cellssl.phenotypes.naming import name_treatments
@@ -126,6 +127,7 @@ def _keys(
     )
     rows = np.arange(len(obs))
     if level == "treatment":
+        control = control_column(obs, control)
         keys["treatment"], _ = name_treatments(obs, by, control=control)
         rows = np.flatnonzero(keys["treatment"] != "")
         if len(rows) < len(obs):

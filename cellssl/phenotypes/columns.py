@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import text_array, texts_of
+from cellssl.columns import find_column, text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
 
 __all__ = [
@@ -22,14 +22,16 @@ MOST_NUMBERS = 50
 
 
 def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
-    """Return a column of obs, named with or without ``Metadata_``, or say which exist.
+    """Return a column of obs, or say which exist; without ``Metadata_`` in front it is found in any case.
 
     Raises
     ------
     EmbeddingError
         With the nearest name.
     """
-    for known in (name, f"Metadata_{name}"):
+    # With it a name is the contract's own, which other code goes on to ask for as it is written.
+    alike = None if name.startswith("Metadata_") else find_column(obs.columns, name)
+    for known in (name, f"Metadata_{name}", alike):
         if known in obs.columns:
             return obs[known]
     there = ", ".join(map(str, obs.columns)) or "no columns"

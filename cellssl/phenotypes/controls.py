@@ -4,20 +4,43 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.controls import control_kinds, rows_with
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values
 from cellssl.words import listed
 
-__all__ = ["control_cells", "is_negative"]
+__all__ = ["control_cells", "control_column", "is_negative"]
 
-CONTROLS = "Metadata_Control=negative"
+CONTROL = "Metadata_Control"
+CONTROLS = f"{CONTROL}=negative"
+
+
+def control_column(obs: pd.DataFrame, control: str | None) -> str | None:
+    """Find the column of controls that is meant; the usual one may be missing: nothing is a control then.
+
+    Raises
+    ------
+    EmbeddingError
+        When another one was named, and is not there or calls no cell negative.
+    """
+    if control in (None, CONTROL):
+        return control
+    given = column(obs, str(control), purpose="the negative controls")
+    name = str(given.name)
+    if not is_negative(obs, name).any():
+        there = np.unique(text_values(given, name)).tolist()
+        raise EmbeddingError(
+            f"{name} calls no cell 'negative' (or 'negcon'); there are {listed(there, most=8)}: name the "
+            "column that does."
+        )
+    return name
 
 
 def is_negative(obs: pd.DataFrame, control: str | None) -> NDArray[np.bool_]:
-    """Say of each cell whether it is a negative control."""
+    """Say of each cell whether it is a negative control, as `control_kinds` reads the column."""
     if not control or control not in obs.columns:
         return np.zeros(len(obs), dtype=bool)
-    return text_values(obs[control], control) == "negative"
+    return control_kinds(obs[control]) == "negative"
 
 
 def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.bool_] | None:
@@ -27,7 +50,8 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
     ----------
     obs : DataFrame (N rows)
     controls : str, optional
-        COLUMN=VALUE that they have; Metadata_Control=negative when left out.
+        COLUMN=VALUE that they have; Metadata_Control=negative when left out. Capitals do not count where no
+        cell has the value as it is written.
 
     Returns
     -------
@@ -44,10 +68,10 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
         return None
     if not sign or not value:
         raise EmbeddingError(f"controls {controls!r}: wanted COLUMN=VALUE, {CONTROLS} say.")
-    values = text_values(column(obs, name, purpose="the negative controls"), name)
-    found = values == value
+    given = column(obs, name, purpose="the negative controls")
+    found = rows_with(given, value)
     if controls is not None and not found.any():
-        there = np.unique(values).tolist()
+        there = np.unique(text_values(given, name)).tolist()
         raise EmbeddingError(
             f"no cell has {name} {value!r}; there are {listed(there, most=8)}"
             f"{nearest(value, there, listed=True)}"

@@ -6,7 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from cellssl.phenotypes.columns import well_names
+from cellssl.phenotypes.columns import text_column, well_names
 from cellssl.phenotypes.embeddings import Embedding
 
 __all__ = ["COUNT", "count_cells"]
@@ -37,10 +37,10 @@ def count_cells(
         equally many.
     """
     known = next((name for name in COLUMNS if name in obs.columns), None)
-    wells = well_names(obs)
+    wells, places = well_names(obs), text_column(obs, "Metadata_Well")
     if known is not None:
         counts = pd.to_numeric(obs[known], errors="coerce").to_numpy(dtype=np.float64)
-    elif wells is None:
+    elif wells is None or places is None or not (places != "").any():
         return None, ""
     else:
         fullest = max(embeddings, key=lambda cells: cells.n_obs)
@@ -51,6 +51,7 @@ def count_cells(
             )
         counted = pd.Series(well_names(fullest.obs)).value_counts()
         counts = counted.reindex(wells).to_numpy(dtype=np.float64)
+        counts[places == ""] = np.nan  # cells that name no well are not those of one
     if not np.isfinite(counts).all():
         return None, f"{int((~np.isfinite(counts)).sum())} cells do not say how many their well has"
     if len(np.unique(counts)) < 2:

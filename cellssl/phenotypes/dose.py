@@ -1,5 +1,6 @@
 """How far wells are from the negative control, or on the way to the positive one, against their dose."""
 
+import logging
 import re
 
 import anndata as ad
@@ -9,11 +10,16 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from cellssl.columns import find_column, texts_of, unit_column
+from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.controls import CONTROL
 from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
+from cellssl.words import listed
 
 __all__ = ["choose_dose", "correlate_doses", "dose_positions", "dose_title", "spearman"]
+
+_LOG = logging.getLogger(__name__)
 
 FEWEST_DOSES = 4
 _MICRO = re.compile(r"^u(?=([mM]|mol|g|[lL])\b)")
@@ -50,6 +56,9 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
 def dose_title(obs: pd.DataFrame, dose: str) -> str:
     """Name doses with their unit, where the cells say one for all (``Metadata_ConcentrationUnit``).
 
+    Of plates that were joined, some may name another unit, or none, which is said: then no unit is shown. A dose of 0,
+    and that of a control, needs none.
+
     Examples
     --------
     >>> cells = pd.DataFrame({"Metadata_Concentration": [0.1], "Metadata_ConcentrationUnit": ["uM"]})
@@ -58,8 +67,17 @@ def dose_title(obs: pd.DataFrame, dose: str) -> str:
     """
     title = dose.removeprefix("Metadata_")
     column = unit_column(dose)
-    units = set(texts_of(obs[column].drop_duplicates())) - {""} if column in obs.columns else set()
-    return title if len(units) != 1 else f"{title} ({_MICRO.sub('µ', units.pop())})"
+    if column not in obs.columns:
+        return title
+    doses = pd.to_numeric(obs[dose], errors="coerce")
+    drawn = doses.notna() & (doses != 0)
+    if CONTROL in obs.columns:
+        drawn &= control_kinds(obs[CONTROL]) == ""
+    units = sorted(set(texts_of(obs.loc[drawn, column].drop_duplicates())))
+    if len(units) > 1:
+        said = [_MICRO.sub("µ", unit) or "no unit" for unit in units]
+        _LOG.warning("some doses in %s are said in %s: the axis names no unit", title, listed(said))
+    return title if len(units) != 1 or not units[0] else f"{title} ({_MICRO.sub('µ', units[0])})"
 
 
 def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:
@@ -104,7 +122,7 @@ def dose_positions(
     """
     given = column(cells.obs, control, purpose="the controls")
     control = str(given.name)
-    kind = text_values(given, control)
+    kind = control_kinds(given)
     wells = well_names(cells.obs)
     if wells is None:
         raise EmbeddingError(

@@ -17,7 +17,7 @@ def evaluate(
     out: str | Path | None = None,
     subsets: Mapping[str, Sequence[str]] | None = None,
     groups: str = "auto",
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: int | Sequence[int] = (0, 1, 2),
     normalise: str = "standardise",
     controls: str | None = None,
     aggregate: str = "median",
@@ -67,8 +67,8 @@ def evaluate(
         What kNN and linear are kept apart by: `auto` (the test set where Metadata_Split tells train
         from test, or from val when there is no test; else plates; else wells), `split`, `plate`,
         `well` or a column, Metadata_Compound say.
-    seeds : sequence of int
-        Starts of k-means and Leiden.
+    seeds : int or sequence of int
+        Starts of k-means and Leiden: how many (seeded 0, 1, …), or which.
     normalise : str
         `standardise`, `plate-standardise`, `control-percentile`, `tvn`, … or several joined by
         ``+``: see `normalise_features`.

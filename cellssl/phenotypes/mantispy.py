@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.columns import CONCENTRATION, PLATE, SITE, WELL, texts_of, unit_column
+from cellssl.controls import control_kinds, foreign_kinds
 from cellssl.errors import EmbeddingError, PlateError
-from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.profile_tables import COMPARTMENTS
 from cellssl.wells import normalise_well
@@ -135,14 +135,13 @@ def _wells(column: pd.Series) -> NDArray[np.object_]:
 
 def _control_types(column: pd.Series) -> NDArray[np.object_]:
     """Turn negative, positive and nothing into the schema's words."""
-    texts = pd.Series(text_values(column, CONTROL))
-    odd = sorted(set(texts) - set(CONTROLS))
+    odd = foreign_kinds(column)
     if odd:
         raise EmbeddingError(
             f"{CONTROL} {odd[0]!r}: mantispy's schema knows negative and positive controls; write "
             "'negative', 'positive' or nothing."
         )
-    return texts.map(CONTROLS).to_numpy(dtype=object)
+    return pd.Series(control_kinds(column)).map(CONTROLS).to_numpy(dtype=object)
 
 
 def _doses(column: pd.Series) -> NDArray[np.float64]:

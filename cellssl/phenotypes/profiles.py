@@ -52,6 +52,9 @@ class WellProfiles:
     null: NDArray[np.float64]
     centred: str
 
+    def __repr__(self) -> str:
+        return f"WellProfiles({self.profiles.shape} of wells and features, from {self.centred})"
+
 
 def well_profiles(
     adata: ad.AnnData,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import seed_numbers
 from cellssl.columns import texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
@@ -46,7 +47,7 @@ def measure_embeddings(
     label: str | None = None,
     subsets: Mapping[str, Sequence[str]] | None = None,
     groups: str = "auto",
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: int | Sequence[int] = (0, 1, 2),
     normalise: str = "standardise",
     controls: str | None = None,
     aggregate: str = "median",
@@ -80,8 +81,7 @@ def measure_embeddings(
             "used_plates (--used-plates) shows scores that labels misled beside fair ones: it goes with "
             "held_out (--held-out)."
         )
-    if not seeds:
-        raise EmbeddingError("no seed was given: clusters need at least one start.")
+    starts = seed_numbers(seeds, error=EmbeddingError)
     check_normalisation(normalise)
     choose_statistic(aggregate)
     loaded = load_embeddings(embeddings)
@@ -115,7 +115,7 @@ def measure_embeddings(
     for one in track(loaded, "scoring", shown=progress):
         normalised = _normalised(one, names, tasks, normalise, known)
         for task, Z in zip(tasks, normalised, strict=True):
-            scores = task_scores(Z, task, seeds, aggregate=aggregate)
+            scores = task_scores(Z, task, starts, aggregate=aggregate)
             entries += [
                 Measurement.of(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
                 for score in marked_scores(scores, task, one, obs, label)

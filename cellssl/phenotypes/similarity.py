@@ -18,18 +18,18 @@ from cellssl.phenotypes.activity import (
     consistency,
     replicates,
 )
-from cellssl.phenotypes.columns import column, text_values
+from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.controls import CONTROL, control_column
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.reading import read_embedding
 from cellssl.scores import aggregate as sum_up
-from cellssl.words import natural_key
+from cellssl.words import counted, natural_key
 
 __all__ = ["Similarity", "similarity"]
 
-CONTROL = "Metadata_Control"
 AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 
@@ -76,6 +76,13 @@ class Similarity:
     profiles: pd.DataFrame
     centred: str
     label: str | None = None
+
+    def __repr__(self) -> str:
+        treatments, wells = len(self.treatments), int(self.treatments["wells"].sum())
+        return (
+            f"Similarity({counted(treatments, 'treatment')} of {counted(wells, 'well')}, measured from "
+            f"{self.centred})"
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
@@ -146,8 +153,7 @@ def similarity(
         When a column does not exist, or fewer than two treatments are left.
     """
     adata = read_embedding(adata)
-    if control not in (None, CONTROL):  # the usual one may be missing: nothing is a control then
-        control = str(column(adata.obs, control, purpose="the negative controls").name)
+    control = control_column(adata.obs, control)
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)

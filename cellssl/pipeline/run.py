@@ -26,7 +26,7 @@ from cellssl.protocols import Protocol, from_dict, require_fit, resolve, used_la
 from cellssl.studies import plan_baselines, train
 from cellssl.studies.readiness import refuse_told
 from cellssl.training import load_checkpoint
-from cellssl.words import counted
+from cellssl.words import counted, listed
 
 __all__ = ["RunResult", "run"]
 
@@ -54,6 +54,9 @@ class RunResult:
     model: Path
     embeddings: dict[str, Path]
     scores: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"RunResult({self.report}, {listed(list(self.embeddings), most=6)})"
 
 
 def run(

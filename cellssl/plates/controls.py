@@ -4,16 +4,14 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import find_column, texts_of
+from cellssl.columns import find_column
+from cellssl.controls import control_kinds, foreign_kinds, rows_with
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
 
 __all__ = ["mark_controls"]
 
 _LOG = logging.getLogger(__name__)
-
-_SPELLINGS = {"negative": "negative", "negcon": "negative", "positive": "positive"}
-_SPELLINGS |= {"poscon": "positive", "": "", "nan": ""}
 
 
 def mark_controls(
@@ -32,7 +30,8 @@ def mark_controls(
     column
         The column to look at (any case, with or without ``Metadata_``); by default the compound.
     negative, positive
-        Its values for the two kinds of control; numbers compare as numbers, so `-1` is `-1.0`.
+        Its values for the two kinds of control; numbers compare as numbers, so `-1` is `-1.0`, and
+        capitals do not count where no well has the value as it is written.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def mark_controls(
     for kind, value in (("positive", positive), ("negative", negative)):
         if value is None:
             continue
-        hit = _equal(fields[name], value)
+        hit = rows_with(fields[name], value)
         if not hit.any():
             values = sorted(map(str, fields[name].unique()))
             raise PlateError(
@@ -70,18 +69,11 @@ def mark_controls(
 def _tidy(fields: pd.DataFrame) -> pd.Series:
     if "Metadata_Control" not in fields:
         return pd.Series("", index=fields.index)
-    values = texts_of(fields["Metadata_Control"]).str.lower()
-    foreign = sorted(set(values) - set(_SPELLINGS))
+    column = fields["Metadata_Control"]
+    foreign = foreign_kinds(column)
     if foreign:
         _LOG.warning(
             "Metadata_Control has %s: only negative and positive (or negcon, poscon) mark controls",
             foreign,
         )
-    return values.map(_SPELLINGS).fillna("")
-
-
-def _equal(values: pd.Series, wanted: str) -> pd.Series:
-    wanted = str(wanted).strip()
-    number = pd.to_numeric(pd.Series([wanted]), errors="coerce").iloc[0]
-    same = values.astype(str).str.strip() == wanted
-    return same if pd.isna(number) else same | (pd.to_numeric(values, errors="coerce") == number)
+    return pd.Series(control_kinds(column), index=fields.index)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.arguments import one_path
 from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
@@ -117,7 +118,7 @@ def index(
         )
     """
     images = look(
-        Path(folder),
+        one_path(folder, "one folder, of a plate or of several", error=PlateError),
         plate=plate,
         pattern=pattern,
         metadata=_file(metadata, "--metadata"),

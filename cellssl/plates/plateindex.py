@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.arguments import one_path
 from cellssl.columns import FIELD, bare_name
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
@@ -130,7 +131,7 @@ class PlateIndex:
             When the file is missing, or lacks ``Metadata_Plate``, ``Metadata_Well`` or any
             ``Path_<channel>``.
         """
-        path = Path(path)
+        path = one_path(path, "an index of plates, or the path of its table", error=PlateError)
         if path.is_dir():
             raise PlateError(f"{path} is a folder: make an index of it first, by `cellssl.index`.")
         _check_suffix(path)

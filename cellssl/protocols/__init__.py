@@ -11,7 +11,7 @@ from cellssl.protocols.changing import parse_value, resolve
 from cellssl.protocols.checking import Finding, check, require_fit
 from cellssl.protocols.comparing import diff
 from cellssl.protocols.describing import describe, summarise
-from cellssl.protocols.loading import dump, extend, from_dict, load, loads, names
+from cellssl.protocols.loading import dump, extend, from_dict, load, loads
 from cellssl.protocols.pairing import build_partners, used_labels
 from cellssl.protocols.protocol import (
     Crop,
@@ -23,6 +23,7 @@ from cellssl.protocols.protocol import (
 )
 from cellssl.protocols.schema import schema
 from cellssl.protocols.vocabulary import explain_operation, operations
+from cellssl.shipped import protocol_names as names
 
 __all__ = [
     "Crop",

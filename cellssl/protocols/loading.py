@@ -1,7 +1,6 @@
 """Protocol files: found by name or path, read, and written back fully resolved."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,32 +8,16 @@ from typing import Any
 import yaml
 
 from cellssl.documents import Document, Dumper, Note, read_yaml
-from cellssl.errors import ProtocolError, nearest
+from cellssl.errors import ProtocolError
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
+from cellssl.shipped import protocol_file
 
-__all__ = ["dump", "extend", "from_dict", "load", "loads", "names", "shipped_folder"]
+__all__ = ["dump", "extend", "from_dict", "load", "loads"]
 
 _LOG = logging.getLogger(__name__)
-
-
-def shipped_folder() -> Path:
-    """Find the shipped protocols: inside an installed package, or at the root of a checkout."""
-    shipped = Path(__file__).parent / "shipped"
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "protocols"
-
-
-def names() -> list[str]:
-    """List the names of the protocols that come with cellssl.
-
-    Examples
-    --------
-    >>> "bbbc021-expert" in names()
-    True
-    """
-    return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
 
 
 def load(name: str | Path) -> Protocol:
@@ -50,7 +33,7 @@ def load(name: str | Path) -> Protocol:
     >>> load("natural-simclr").training.method
     'simclr'
     """
-    return _load(_find(name), ())
+    return _load(protocol_file(name), ())
 
 
 def loads(text: str, *, source: str = "protocol") -> Protocol:
@@ -75,27 +58,6 @@ def _load(path: Path, chain: Sequence[Path]) -> Protocol:
     except UnicodeDecodeError as error:
         raise ProtocolError(f"{path}:1: not a text file in UTF-8; is it a protocol?") from error
     return _read(text, str(path), path.parent, (*chain, path))
-
-
-def _find(name: str | Path, folder: Path | None = None) -> Path:
-    """Tell a path from a name: an existing file, or anything that looks like a path, is a path."""
-    path = Path(name) if folder is None else folder / name
-    if path.is_file():
-        return path
-    looks_like_path = path.suffix in (".yaml", ".yml") or os.sep in str(name)
-    if isinstance(name, str) and not looks_like_path:
-        shipped = shipped_folder() / f"{name}.yaml"
-        if shipped.is_file():
-            return shipped
-        raise ProtocolError(
-            f"no protocol is called {name!r}{nearest(name, names(), listed=True)} "
-            f"(shipped: {', '.join(names())}; or give the path of a .yaml file)"
-        )
-    if path.is_dir():
-        raise ProtocolError(f"{path} is a folder; give the protocol file in it")
-    raise ProtocolError(
-        f"{path} does not exist; give a .yaml file, or one of: {', '.join(names())}"
-    )
 
 
 def _read(text: str, source: str, folder: Path, chain: Sequence[Path]) -> Protocol:
@@ -139,7 +101,7 @@ def _base(name: object, document: Document, folder: Path, chain: Sequence[Path])
         document.add(("extends",), message)
         return None
     try:
-        path = _find(name, folder)
+        path = protocol_file(name, folder)
     except ProtocolError as error:
         document.add(("extends",), f"extends: {error}")
         return None

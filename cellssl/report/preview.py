@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.controls import control_kinds
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
@@ -208,7 +209,8 @@ def _choose(crops: Crops, label: str | None, cells: int, seed: int) -> tuple[np.
         raise CellsslError(f"{column} is empty for all cells; choose another column with --label")
     labels = natural_order(list(known))
     if "Metadata_Control" in crops.obs:  # what nothing was done to comes first
-        untouched = set(known[crops.obs.loc[known.index, "Metadata_Control"] == "negative"])
+        kinds = control_kinds(crops.obs.loc[known.index, "Metadata_Control"])
+        untouched = set(known[kinds == "negative"])
         labels.sort(key=lambda name: name not in untouched)
     spread = np.linspace(0, len(labels) - 1, min(cells, len(labels))).round().astype(int)
     chosen = [labels[place] for place in spread]

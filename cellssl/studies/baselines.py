@@ -158,7 +158,7 @@ def embed_baselines(
     folder: Path,
     ledger: Ledger,
     *,
-    seeds: int,
+    seeds: Iterable[int],
     where: str | None = None,
     device: str,
     progress: bool,
@@ -174,7 +174,7 @@ def embed_baselines(
     there: dict[tuple[str, int], Path] = {}
     absent: dict[str, str] = {}
     for baseline in baselines:
-        for seed in range(seeds):
+        for seed in seeds:
             seeded = replace(baseline, seed=seed if baseline.drawn else 0)
             path = folder / seeded.file
             inputs = {**seeded.inputs(crops), "where": where}

@@ -25,6 +25,7 @@ from cellssl.studies.experiment import train
 from cellssl.studies.folds import Fold, plan_folds, plates_used
 from cellssl.studies.headroom import Beside, differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
+from cellssl.words import counted
 
 __all__ = ["Ceiling", "ceiling"]
 
@@ -58,6 +59,10 @@ class Ceiling:
     scores: pd.DataFrame
     differences: pd.DataFrame
     folder: Path
+
+    def __repr__(self) -> str:
+        cells, folds = self.predictions["cell"].nunique(), self.predictions["fold"].nunique()
+        return f"Ceiling({counted(cells, 'cell')}, {counted(folds, 'fold')}, {self.folder})"
 
 
 def ceiling(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.arguments import seed_numbers
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
 from cellssl.errors import ProtocolError
@@ -25,6 +26,7 @@ from cellssl.studies.planning import combination_faults
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
+from cellssl.words import listed
 
 __all__ = ["Comparison", "compare"]
 
@@ -54,16 +56,20 @@ class Comparison:
     class_differences: pd.DataFrame
     folder: Path
 
+    def __repr__(self) -> str:
+        names = list(self.scores["embedding"].unique())
+        return f"Comparison({listed(names, most=6)}, {self.folder / 'comparison.html'})"
+
 
 def compare(
     crops: str | Path,
-    protocols: Sequence[Protocol | str | Path],
+    protocols: Sequence[Protocol | str | Path] | Protocol | str | Path,
     out: str | Path,
     *,
     label: str | None = None,
     baselines: Mapping[str, Path | None] | None = None,
     combine: Mapping[str, Sequence[str]] | None = None,
-    seeds: int = 3,
+    seeds: int | Sequence[int] = 3,
     sample: int | None = None,
     orientations: int = 1,
     where: str | None = None,
@@ -97,7 +103,7 @@ def compare(
         Embeddings put side by side, seed by seed: a name for each → protocols and baselines among those above. One
         that comes twice gives two seeds.
     seeds
-        Trainings per protocol, seeded 0, 1, …; a claim needs at least three.
+        Trainings per protocol: how many (seeded 0, 1, …), or their seeds; a claim needs at least three.
     sample
         Embed only so many cells, evenly over the wells; all when left out.
     orientations
@@ -126,11 +132,12 @@ def compare(
     some: dict[str, Any] = {"sample": sample, "orientations": orientations}
     planned = list(plan_baselines(baselines, loaded[0], **some, device=device))
     combine = dict(combine or {})
-    _check_combined(combine, loaded, planned, seeds)
+    numbers = seed_numbers(seeds, error=ProtocolError)
+    _check_combined(combine, loaded, planned, len(numbers))
     out = make_folder(out)
     ledger = Ledger(out / "finished.json")
     folder = make_folder(out / "embeddings")
-    how: dict[str, Any] = {"seeds": seeds, "device": device, "progress": progress}
+    how: dict[str, Any] = {"seeds": numbers, "device": device, "progress": progress}
     there = _train_and_embed(loaded, opened.path, out, ledger, **some, **how)
     trained = list(there.values())
     environments = read_environments({path.stem: out / "runs" / path.stem for path in trained})
@@ -144,7 +151,7 @@ def compare(
     }
     if combine:
         shelf = Ledger(make_folder(out / "combined") / "finished.json")
-        trained += put_together(combine, seeds, there, shelf)
+        trained += put_together(combine, numbers, there, shelf)
     measured = measure_embeddings(
         [*trained, *dict.fromkeys(beside.values())],
         label=label,
@@ -164,7 +171,7 @@ def compare(
         environments=environments,
         first=loaded[0].name,
         trained={protocol.name: protocol.description for protocol in loaded},
-        seeds=seeds,
+        seeds=len(numbers),
         orientations=orientations,
         combined=combine,
     )
@@ -172,11 +179,15 @@ def compare(
 
 
 def _resolve_all(
-    protocols: Sequence[Protocol | str | Path], changes: Mapping[str, Any]
+    protocols: Sequence[Protocol | str | Path] | Protocol | str | Path, changes: Mapping[str, Any]
 ) -> list[Protocol]:
     """Read the protocols; make sure that each has a name of its own, which folders can bear."""
     if "training.seed" in changes:
-        raise ProtocolError("a comparison trains with seeds 0, 1, …: `seeds` says how many")
+        raise ProtocolError(
+            "a comparison trains each protocol with several seeds: `seeds` says how many, or which"
+        )
+    if isinstance(protocols, Protocol | str | Path):
+        protocols = [protocols]
     loaded = [resolve(protocol, changes) for protocol in protocols]
     names = [protocol.name for protocol in loaded]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -208,7 +219,7 @@ def _train_and_embed(
     out: Path,
     ledger: Ledger,
     *,
-    seeds: int,
+    seeds: Sequence[int],
     sample: int | None,
     orientations: int,
     device: str,
@@ -216,7 +227,7 @@ def _train_and_embed(
 ) -> dict[tuple[str, int], Path]:
     """Train protocols with each seed and embed the cells, unless it is done: name and seed → embedding."""
     there: dict[tuple[str, int], Path] = {}
-    for protocol, seed in itertools.product(protocols, range(seeds)):
+    for protocol, seed in itertools.product(protocols, seeds):
         name = f"{protocol.name}-seed{seed}"
         _LOG.info("%s", name)
         run = train(

@@ -16,6 +16,7 @@ from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
+from cellssl.words import counted
 
 __all__ = ["PAIR", "Complement", "complement", "pair_name"]
 
@@ -42,6 +43,10 @@ class Complement:
     gains: pd.DataFrame
     classes: pd.DataFrame
     folder: Path
+
+    def __repr__(self) -> str:
+        pairs = len(self.gains[PAIR].drop_duplicates())
+        return f"Complement({counted(pairs, 'pair')}, {self.folder})"
 
     @property
     def best(self) -> tuple[str, str]:
@@ -121,7 +126,7 @@ def _measure(
         for name in dict.fromkeys(name for name, _ in there)
     ]
     for name, parts in pairs.items():
-        joined = put_together({name: list(parts)}, study.seeds, there, ledger)
+        joined = put_together({name: list(parts)}, range(study.seeds), there, ledger)
         groups.append(list(joined))
     if study.held_out:  # which cells are scored follows from all trainings: score them at once
         groups = [[path for group in groups for path in group]]

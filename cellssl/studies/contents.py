@@ -16,6 +16,7 @@ from cellssl.protocols import Protocol, choose_channels
 from cellssl.report import GalleryRow
 from cellssl.scores import ami, explained_variance, property_ami
 from cellssl.studies.experiment import scaling_rule
+from cellssl.words import counted, listed
 
 __all__ = ["Contents", "cluster_contents"]
 
@@ -52,6 +53,9 @@ class Contents:
     rows: Mapping[str, list[GalleryRow]]
     channels: tuple[str, ...]
     missing: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Contents({counted(len(self.clusters), 'cluster')} of {listed(list(self.rows), most=6)})"
 
 
 @dataclass(frozen=True)

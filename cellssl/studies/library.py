@@ -12,7 +12,7 @@ from cellssl.errors import StudyError, nearest
 from cellssl.protocols import Protocol
 from cellssl.protocols import names as protocol_names
 from cellssl.protocols.edits import EDITS
-from cellssl.protocols.loading import shipped_folder
+from cellssl.shipped import shipped_folder
 from cellssl.studies.study import SAVED, Study, Sweep
 from cellssl.words import listed
 

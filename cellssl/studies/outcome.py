@@ -27,6 +27,7 @@ from cellssl.studies.planning import base_protocol, plan_runs, safe_name
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
+from cellssl.words import counted
 
 __all__ = [
     "Outcome",
@@ -77,6 +78,12 @@ class Outcome:
     folder: Path
     contents: Contents | None = None
 
+    def __repr__(self) -> str:
+        names = self.scores["embedding"].nunique()
+        return (
+            f"Outcome({counted(names, 'embedding')}, {len(self.missing)} unfinished, {self.folder})"
+        )
+
     @property
     def means(self) -> pd.DataFrame:
         """The scores that have a value, each the mean over its trainings."""
@@ -115,7 +122,7 @@ def score_study(
     crops = opened.path
     there = embedded_runs(study, crops, out)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
-    paths = [*there.values(), *put_together(study.combine, study.seeds, there, ledger)]
+    paths = [*there.values(), *put_together(study.combine, range(study.seeds), there, ledger)]
     beside, absent = embed_baselines(
         plan_baselines(
             study.weights, base_protocol(study), orientations=study.orientations, device=device
@@ -123,7 +130,7 @@ def score_study(
         crops,
         ledger.path.parent,
         ledger,
-        seeds=study.seeds,
+        seeds=range(study.seeds),
         where=study.where,
         device=device,
         progress=progress,
@@ -186,13 +193,13 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
 
 def put_together(
     wanted: Mapping[str, Sequence[str]],
-    seeds: int,
+    seeds: Sequence[int],
     there: Mapping[tuple[str, int], Path],
     ledger: Ledger,
 ) -> Iterator[Path]:
     """Put embeddings side by side, seed by seed, where all of them are there; give the files."""
     for name, parts in wanted.items():
-        for seed, chosen in enumerate(seed_by_seed(parts, seeds)):
+        for seed, chosen in zip(seeds, seed_by_seed(parts, seeds), strict=False):
             if not all(key in there for key in chosen):
                 continue
             files = [there[key] for key in chosen]
@@ -215,7 +222,7 @@ def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> No
         joined.write_h5ad(part)
 
 
-def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]]:
+def seed_by_seed(parts: Sequence[str], seeds: Sequence[int]) -> list[list[tuple[str, int]]]:
     """Say which seed of each part goes into each repetition of a combination.
 
     The second time that a part is named it gives its next seed, and so on in a circle. The same
@@ -223,15 +230,16 @@ def seed_by_seed(parts: Sequence[str], seeds: int) -> list[list[tuple[str, int]]
 
     Examples
     --------
-    >>> seed_by_seed(["a", "b"], 2)
+    >>> seed_by_seed(["a", "b"], range(2))
     [[('a', 0), ('b', 0)], [('a', 1), ('b', 1)]]
-    >>> seed_by_seed(["a", "a"], 2)
+    >>> seed_by_seed(["a", "a"], range(2))
     [[('a', 0), ('a', 1)]]
     """
     found: dict[frozenset[tuple[str, int]], list[tuple[str, int]]] = {}
-    for seed in range(seeds):
+    for first in range(len(seeds)):
+        places = [first + parts[:place].count(part) for place, part in enumerate(parts)]
         chosen = [
-            (part, (seed + parts[:place].count(part)) % seeds) for place, part in enumerate(parts)
+            (part, seeds[place % len(seeds)]) for part, place in zip(parts, places, strict=True)
         ]
         found.setdefault(frozenset(chosen), chosen)
     return list(found.values())

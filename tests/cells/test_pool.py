@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,29 @@ def test_workers_are_kept_for_what_follows(work):
         before = set(workers._pool._processes)
         assert len(list(workers.spread(work, tasks))) == 4
         assert set(workers._pool._processes) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C is sent otherwise there")
+def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import time\n"
+        "from cellssl.cells.pool import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(2) as workers:\n"
+        "        for task, _ in workers.spread(time.sleep, [0.1, *[100] * 6]):\n"
+        "            print('begun', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, said = process.communicate(timeout=60)
+    assert said.splitlines()[-1] == "KeyboardInterrupt"
+    assert said.count("Traceback") == 1  # the parent's own
+    assert "died" not in said

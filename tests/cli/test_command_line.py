@@ -232,3 +232,29 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch):
     assert (
         "no space is left on the disk for out/map.h5ad. What is finished is kept: make room" in said
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["protocols", "show", "bbbc021-expart"], "did you mean 'bbbc021-expert'?"),
+        (["train", "{}", "-p", "nosuch", "-o", "run"], "no protocol is called 'nosuch'"),
+        (["compare", "{}", "-p", "natural-moco", "-p", "x.yaml", "-o", "o"], "x.yaml does not"),
+        (["plates", "index", ".", "--metadata", "no.csv", "-o", "p.csv"], "no.csv does not exist"),
+        (["run", ".", "--moa", "no.csv", "-o", "out"], "no.csv does not exist"),
+    ],
+)
+def test_names_that_are_not_there_are_told_before_anything_is_loaded(arguments, message, tmp_path):
+    crops = tmp_path / "crops.h5ad"
+    crops.touch()
+    code = (
+        "import sys; from typer.testing import CliRunner; from cellssl.cli.application import app; "
+        "told = CliRunner().invoke(app, sys.argv[1:]).output; "
+        "print(' '.join(told.split()), {'torch', 'pandas', 'anndata'} & set(sys.modules))"
+    )
+    given = [argument.format(crops) for argument in arguments]
+    said = subprocess.run(
+        [sys.executable, "-c", code, *given], capture_output=True, text=True, check=True
+    ).stdout
+    assert message in said
+    assert said.strip().endswith("set()")

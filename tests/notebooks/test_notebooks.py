@@ -71,6 +71,17 @@ def test_is_kept_without_outputs(path: Path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_another_plate_changes_stands_in_the_first_cell_alone(path: Path):
+    first, *others = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    named = dict(re.findall(r"^(\w+) = (.+?)  #", first, re.MULTILINE))
+    assert {"images", "layout", "metadata", "label", "protocol_name"} <= set(named)
+    rest = "\n".join([first.rpartition("  #")[2], *others])
+    for name in ("layout", "label", "protocol_name"):
+        assert name in rest
+        assert named[name] not in rest
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_links_lead_to_notebooks(path: Path):
     text = path.read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)]+\.ipynb)\)", text)

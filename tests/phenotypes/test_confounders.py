@@ -146,3 +146,13 @@ def test_the_number_of_cells_is_a_baseline_of_its_own(make_embedding, caplog):
     )
     # Where all wells have equally many there is nothing to show.
     assert list(evaluate([whole], **FEW)["embedding"].unique()) == ["sim"]
+
+
+def test_cells_that_name_no_well_are_not_counted_as_one(make_embedding, caplog):
+    cells = make_embedding()
+    names = cells.obs["Metadata_Well"].astype(object)
+    cells.obs["Metadata_Well"] = names.where(names != "A08", "")
+    assert list(evaluate([cells], **FEW)["embedding"].unique()) == ["sim"]
+    assert "18 cells do not say how many their well has" in caplog.text
+    cells.obs["Metadata_Well"] = ""  # as if there were no such column
+    assert list(evaluate([cells], **FEW)["embedding"].unique()) == ["sim"]

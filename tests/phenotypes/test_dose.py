@@ -115,3 +115,11 @@ def test_doses_need_negative_controls_two_on_some_plate(plate):
 def test_a_letter_u_is_micro_before_a_unit_alone(unit, shown):
     cells = pd.DataFrame({"Metadata_Dose": [1.0], "Metadata_DoseUnit": [unit]})
     assert dose_title(cells, "Metadata_Dose") == f"Dose ({shown})"
+
+
+def test_a_unit_that_not_all_doses_name_is_not_shown_for_all(caplog):
+    cells = pd.DataFrame({"Metadata_Dose": [0.0, 1.0, 2.0], "Metadata_DoseUnit": ["", "uM", "uM"]})
+    assert dose_title(cells, "Metadata_Dose") == "Dose (µM)"
+    joined = pd.concat([cells, cells.assign(Metadata_DoseUnit="")])
+    assert dose_title(joined, "Metadata_Dose") == "Dose"
+    assert "some doses in Dose are said in no unit and µM" in caplog.text

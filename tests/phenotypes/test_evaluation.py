@@ -141,6 +141,14 @@ def test_any_column_may_keep_apart(make_embedding):
     assert value(table, "knn").split == "Metadata_Compound"
 
 
+def test_starts_are_how_many_or_which(make_embedding):
+    some = {"label": LABEL, "progress": False, "resamples": 20}
+    two = evaluate(make_embedding(), seeds=[0, 1], **some)
+    pd.testing.assert_frame_equal(evaluate(make_embedding(), seeds=2, **some), two)
+    with pytest.raises(EmbeddingError, match=r"seeds: wanted .* got 1.5"):
+        evaluate(make_embedding(), seeds=1.5, **some)
+
+
 def test_training_seeds_are_repetitions(make_embedding):
     runs = [make_embedding("run", seed=s) for s in range(3)]
     for number, run in enumerate(runs):
@@ -237,7 +245,7 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
         ({"subsets": {"all": ["Actin", "DMSO"]}}, "cannot be called"),
         ({"groups": "Metadata_Plates"}, "did you mean 'Metadata_Plate'"),
         ({"normalise": "zscore"}, "unknown normalisation"),
-        ({"seeds": ()}, "no seed"),
+        ({"seeds": ()}, "seeds: wanted one at least"),
     ],
 )
 def test_mistakes_are_explained(change, message, make_embedding):

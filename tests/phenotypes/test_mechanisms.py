@@ -86,7 +86,7 @@ def test_controls_may_be_named(make_embedding, caplog):
     rule = "control-standardise"
     assert score(cells, controls="Metadata_Compound=DMSO", normalise=rule)["value"].notna().any()
     with pytest.raises(EmbeddingError, match="there are DMSO, cytochalasin"):
-        score(cells, controls="Metadata_Compound=dmso")
+        score(cells, controls="Metadata_Compound=dms0")
     with pytest.raises(EmbeddingError, match="COLUMN=VALUE"):
         score(cells, controls="DMSO")
     with pytest.raises(EmbeddingError, match="median, mean, trimmed-mean"):

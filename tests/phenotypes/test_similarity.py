@@ -154,6 +154,7 @@ def test_what_is_measured_of_each_cell_names_no_treatment(make_embedding):
 
 def test_tables_are_saved(make_embedding, tmp_path):
     result = similarity(make_embedding())
+    assert repr(result) == f"Similarity(7 treatments of 24 wells, measured from {result.centred})"
     folder = result.save(tmp_path / "new")
     matrix = pd.read_csv(folder / "similarity.csv", index_col="treatment")
     np.testing.assert_allclose(matrix, result.matrix)

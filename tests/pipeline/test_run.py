@@ -43,6 +43,7 @@ def test_gives_crops_encoder_embeddings_scores_and_report(result):
     embedding = ad.read_h5ad(result.embeddings["cellssl"])
     assert embedding.n_obs > 100
     assert np.isfinite(embedding.X).all()
+    assert repr(result) == f"RunResult({result.report}, cellssl and simple-features)"
     assert set(result.scores["embedding"]) == {"cellssl", "simple-features"}
     assert {"ami_kmeans", "knn", "linear"} <= set(result.scores["metric"])
     page = result.report.read_text()

@@ -397,7 +397,12 @@ def test_bad_controls(write: Write, options: dict[str, str], message: str) -> No
 
 def test_a_control_in_other_letters_is_suggested(write: Write) -> None:
     with pytest.raises(PlateError, match=r"values there: DMSO and x; did you mean 'DMSO'\?"):
-        _index(write, "Well,Compound\nA1,DMSO\nA2,x\nB1,x\n", negative="dmso")
+        _index(write, "Well,Compound\nA1,DMSO\nA2,x\nB1,x\n", negative="dmos")
+
+
+def test_capitals_of_a_control_do_not_count_unless_names_differ_by_them(write: Write) -> None:
+    found = _index(write, "Well,Compound\nA1,DMSO\nA2,x\nB1,X\n", negative="dmso", positive="X")
+    assert found.fields["Metadata_Control"].tolist() == ["negative", "", "positive"]
 
 
 def test_spaces_around_names_make_no_other_compound(write: Write) -> None:

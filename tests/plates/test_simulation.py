@@ -28,8 +28,14 @@ def _treatment(phenotype: str):
     return next(item for item in TREATMENTS if item.phenotype == phenotype)
 
 
-def test_simulated_plate_is_indexed_without_a_word(plate: SimulatedPlate) -> None:
-    found = index(plate.folder)
+def test_simulated_plate_is_indexed_without_a_word(
+    plate: SimulatedPlate, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="cellssl"):
+        found = index(plate.folder)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith("layout bbbc021")
+    assert not [text for text in said if "left out" in text]
     assert len(found.fields) == 12
     assert found.channels == ("DAPI", "Tubulin", "Actin")
     assert found.problems.empty

@@ -89,6 +89,7 @@ def losses(found, operation="stain_gain"):
 def test_gain_erases_intensity_and_leaves_size(crops):
     found = audit(protocol(gain(0.4)), crops, label="Kind", cells=144, draws=4)
     lost = losses(found)
+    assert repr(found) == f"Audit({found.protocol}, Metadata_Kind)"
     assert lost["bright", "usual"] > 0.45
     # Some measures, such as the share of bright pixels, are of both.
     assert lost["large", "usual"] < 0.2
@@ -302,6 +303,7 @@ def from_controls(crops, tmp_path_factory):
         write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
         options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
         found[name] = cellssl.suggest(path, folder / f"{name}.yaml", label="Control", **options)
+        assert repr(found[name]).startswith("Suggestion(suggested")
     return found, folder
 
 
@@ -399,6 +401,7 @@ def test_scores_on_labels_that_amplitudes_were_chosen_by_are_refused(crops, tmp_
         cellssl.evaluate([embedding], label="Kind")
 
     found = cellssl.invariances(run, crops, tmp_path / "found", label="Kind")
+    assert repr(found).startswith(f"Invariances({found.run}, ")
     assert found.operations["operation"].tolist() == ["stain_gain", "whole view"]
     assert (found.operations[["moved_reference", "moved_encoder"]] > 0).all(axis=None)
     assert len(found.contrasts) == 3

@@ -127,7 +127,10 @@ def test_each_head_is_blind_to_its_own_views(crops: Path, tmp_path: Path) -> Non
     for head in groups:
         found = cellssl.invariances(run, crops, head=head, cells=96)
         assert found.run == f"run:{head}"
-        moved[head] = found.operations.set_index("operation")["moved_encoder"]["stain_gain"]
+        table = found.operations.set_index("operation")
+        moved[head] = table["moved_encoder"]["stain_gain"]
+        assert table["groups"]["stain_gain"] == table["groups"]["whole view of gain"] == "gain"
+        assert table["groups"]["rotate"] == "gain and geometry"
     assert moved["gain"] < 0.7 * moved["geometry"]
 
 

@@ -133,6 +133,7 @@ def test_what_the_cells_fall_short_of_is_said_once_for_all_folds(
 def test_the_tables_are_written(found: Ceiling) -> None:
     names = ("scores", "per_class", "confusion", "predictions")
     tables = {name: pd.read_csv(found.folder / f"{name}.csv") for name in names}
+    assert repr(found).endswith(f"cells, 2 folds, {found.folder})")
     assert all(len(one) for one in tables.values())
     said = tables["predictions"]
     right = said["true"] == said["predicted"]

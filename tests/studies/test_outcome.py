@@ -38,6 +38,7 @@ def test_every_combination_has_its_setting_and_its_seeds(outcome: Outcome) -> No
 def test_the_tables_are_written(outcome: Outcome) -> None:
     scores = pd.read_csv(outcome.folder / "scores.csv")
     assert len(scores) == len(outcome.scores)
+    assert repr(outcome).endswith(f"unfinished, {outcome.folder})")
     assert scores.columns[0] == "views"
     for name in ("differences", "per_class", "confusion", "runs"):
         assert len(pd.read_csv(outcome.folder / f"{name}.csv"))
@@ -151,6 +152,7 @@ def test_pairs_are_held_against_the_better_of_the_two(
     tiny: Study, cells: Path, carried_out: Path, outcome: Outcome
 ) -> None:
     found = complement(tiny, cells, carried_out, progress=False)
+    assert repr(found) == f"Complement(3 pairs, {found.folder})"
     gains = found.gains.set_index([*PAIR, "metric"]).sort_index()
     pairs = {("expert", "expert"), ("expert", "geometry"), ("geometry", "geometry")}
     assert set(found.gains[PAIR].itertuples(index=False, name=None)) == pairs

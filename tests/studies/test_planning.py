@@ -146,10 +146,10 @@ def test_a_study_of_a_file_tells_line_by_line(tmp_path: Path) -> None:
 
 
 def test_seeds_are_paired_and_never_repeated() -> None:
-    assert seed_by_seed(["a", "b"], 3) == [[("a", s), ("b", s)] for s in range(3)]
-    twice = seed_by_seed(["a", "a"], 3)
+    assert seed_by_seed(["a", "b"], range(3)) == [[("a", s), ("b", s)] for s in range(3)]
+    twice = seed_by_seed(["a", "a"], range(3))
     assert twice == [[("a", 0), ("a", 1)], [("a", 1), ("a", 2)], [("a", 2), ("a", 0)]]
-    assert seed_by_seed(["a", "a", "a"], 3) == [[("a", 0), ("a", 1), ("a", 2)]]
+    assert seed_by_seed(["a", "a", "a"], range(3)) == [[("a", 0), ("a", 1), ("a", 2)]]
 
 
 def test_views_that_were_chosen_by_labels_bring_them_along(tmp_path: Path) -> None:

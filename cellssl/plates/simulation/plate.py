@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pandas as pd
 import tifffile
@@ -24,6 +23,7 @@ from cellssl.plates.simulation.phenotypes import (
 from cellssl.plates.simulation.tissue import Tissue, grow
 from cellssl.progress import track
 from cellssl.wells import well_from
+from cellssl.words import counted
 
 __all__ = ["SimulatedPlate", "simulate"]
 
@@ -45,13 +45,16 @@ class SimulatedPlate:
     truth
         One row per field: ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Phenotype``,
         ``Strength``, ``Cells`` (nuclei in the field, cut ones included), ``Cells_Border`` (those
-        that touch its border), ``Path_Nuclei``, ``Path_Cells`` (relative to the folder).
+        that touch its border), ``Path_Labels`` (relative to the folder; see `labels`).
     """
 
     folder: Path
     image_csv: Path
     moa_csv: Path
     truth: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"SimulatedPlate({counted(len(self.truth), 'field')}, {self.folder})"
 
     def labels(self, plate: str, well: str, *, site: str = "1") -> tuple[np.ndarray, np.ndarray]:
         """Read the true nuclei and cells of a field: (Y, X) uint16, one number per cell."""
@@ -63,10 +66,8 @@ class SimulatedPlate:
         if rows.empty:
             raise PlateError(f"no field {plate}/{well}/{site} was simulated in {self.folder}.")
         row = rows.iloc[0]
-        nuclei, cells = (
-            imagecodecs.imread(self.folder / row[f"Path_{kind}"]) for kind in ("Nuclei", "Cells")
-        )
-        return nuclei, cells
+        with np.load(self.folder / row["Path_Labels"]) as both:
+            return both["nuclei"], both["cells"]
 
 
 @dataclass(frozen=True)
@@ -219,9 +220,10 @@ def _write_field(
     for name, image in zip(_names(field).values(), images, strict=True):
         tifffile.imwrite(folder / name, image, metadata=None)
     nuclei, outlines = _labels(tissue)
-    stem = f"truth/{field.plate}_{field.well}_s{field.site}"
-    for kind, image in (("nuclei", nuclei), ("cells", outlines)):
-        imagecodecs.imwrite(out / f"{stem}_{kind}.png", image)
+    labels = (
+        f"truth/{field.plate}_{field.well}_s{field.site}.npz"  # no image that an index looks at
+    )
+    np.savez_compressed(out / labels, nuclei=nuclei, cells=outlines)
     border = np.concatenate([nuclei[0], nuclei[-1], nuclei[:, 0], nuclei[:, -1]])
     return {
         "Metadata_Plate": field.plate,
@@ -231,8 +233,7 @@ def _write_field(
         "Strength": field.treatment.strength,
         "Cells": int(nuclei.max()),
         "Cells_Border": len(np.unique(border[border > 0])),
-        "Path_Nuclei": f"{stem}_nuclei.png",
-        "Path_Cells": f"{stem}_cells.png",
+        "Path_Labels": labels,
     }
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.report.figures.style import INK, literal, new_figure, styled
 from cellssl.wells import ROWS, is_well, plate_format, well_place
@@ -21,11 +22,12 @@ def control_marks(table: pd.DataFrame) -> dict[str, str]:
     """Tell which wells are which control, of the cells or fields of one plate."""
     if "Metadata_Control" not in table:
         return {}
-    marked = table.loc[
-        table["Metadata_Control"].isin(list(SIGNS)), ["Metadata_Well", "Metadata_Control"]
-    ]
-    wells = marked.drop_duplicates().astype(str)  # of a million cells some hundreds are left
-    return dict(zip(wells["Metadata_Well"], wells["Metadata_Control"], strict=True))
+    names = ["Metadata_Well", "Metadata_Control"]
+    wells = table[names].drop_duplicates()  # of a million cells some hundreds are left
+    kinds = zip(
+        wells["Metadata_Well"].astype(str), control_kinds(wells["Metadata_Control"]), strict=True
+    )
+    return {well: str(kind) for well, kind in kinds if kind}
 
 
 def shape_of(wells: Iterable[object]) -> tuple[int, int]:

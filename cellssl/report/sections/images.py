@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cellssl.controls import control_kinds
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
 from cellssl.report.figures.gallery import field_montage, outline_figure
@@ -101,7 +102,7 @@ def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Ser
         places = np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
         return [(_place(row), row) for _, row in fields.iloc[places].iterrows()]
     kinds = as_categories(fields[by])
-    control = fields.get("Metadata_Control", pd.Series("", fields.index)).astype(str)
+    control = control_kinds(fields.get("Metadata_Control", pd.Series("", fields.index)))
     order = [kind for sign in ("negative", "positive") for kind in kinds[control == sign].unique()]
     order += [kind for kind in kinds.value_counts().index if kind not in order and kind != UNKNOWN]
     chosen = [(kind, fields[kinds == kind]) for kind in list(dict.fromkeys(order))[:MOST_FIELDS]]

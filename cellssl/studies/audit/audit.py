@@ -87,6 +87,10 @@ class Audit:
     absent: pd.DataFrame
     plates: pd.DataFrame
 
+    def __repr__(self) -> str:
+        told = f", {self.label}" if self.label else ""
+        return f"Audit({self.protocol}{told})"
+
     @property
     def verdict(self) -> list[str]:
         """Say what was found, the costliest operation first."""

@@ -1,7 +1,7 @@
 """The cells that an audit looks at, and how far an operation moves each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ class Case:
     amplitude: str
     share: float
     views: tuple[View, ...]
+    groups: tuple[str, ...] = ()  # of views that do it, where a protocol names several
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def cases_of(
 ) -> list[Case]:
     """List each operation at each share of its amplitude, equal ones once, and the whole views.
 
-    A protocol of several groups has the operations of all, and a whole view for each group.
+    A protocol of several groups has the operations of all, those of several alike once, and a whole view for
+    each group.
     """
     groups = expand_groups(protocol)
     built = {name: build_each(group, channels, masks) for name, group in groups.items()}
@@ -148,9 +150,15 @@ def cases_of(
             for one, share in _weakened(view, shares):
                 text = ", ".join(filter(None, [amplitude(one), f"p {one.p:g}", smaller]))
                 case = Case(one.name, text, share, (view.made_of([one]),))
-                cases.setdefault((one, view.size), case)
-    titles = {name: WHOLE if len(groups) == 1 else f"{WHOLE} of {name}" for name in groups}
-    whole = [Case(titles[name], "", 1.0, tuple(views)) for name, views in built.items()]
+                known = cases.setdefault((one, view.size), case)
+                if protocol.groups and name not in known.groups:
+                    cases[one, view.size] = replace(known, groups=(*known.groups, name))
+    whole = [
+        Case(f"{WHOLE} of {name}", "", 1.0, tuple(views), (name,))
+        if protocol.groups
+        else Case(WHOLE, "", 1.0, tuple(views))
+        for name, views in built.items()
+    ]
     return [*cases.values(), *whole]
 
 

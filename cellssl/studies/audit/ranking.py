@@ -21,6 +21,7 @@ from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Moved, Standing, share_lost
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
+from cellssl.words import counted
 
 __all__ = ["Ranking", "rank_settings"]
 
@@ -64,6 +65,10 @@ class Ranking:
     classes: pd.DataFrame
     pairs: pd.DataFrame
     agreement: pd.DataFrame
+
+    def __repr__(self) -> str:
+        first = self.settings["combination"].iloc[0]
+        return f"Ranking({counted(len(self.settings), 'setting')}, the first {first})"
 
     def save(self, folder: str | Path) -> Path:
         """Write the tables into a folder."""

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from cellssl.columns import text_array, texts_of
+from cellssl.controls import control_kinds
 from cellssl.phenotypes.columns import text_values
 from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
@@ -284,7 +285,7 @@ def _nuisance(
     if classes is None:
         control = obs.get("Metadata_Control")
         if control is not None:
-            marked = (control.astype(str) == "negative").to_numpy()
+            marked = control_kinds(control) == "negative"
             groups = Groups.of(np.where(marked, values, ""))
             if len(groups.names) > 1:
                 return X, groups

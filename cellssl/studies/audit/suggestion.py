@@ -21,7 +21,7 @@ from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.verdict import LOST
 from cellssl.studies.experiment import trainable
 from cellssl.training import TrainingSettings, long_enough, steps
-from cellssl.words import counted
+from cellssl.words import counted, listed
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -54,6 +54,10 @@ class Suggestion:
     together: str
     warnings: tuple[str, ...] = ()
     training: str = ""
+
+    def __repr__(self) -> str:
+        out = f", without {listed(list(self.dropped))}" if self.dropped else ""
+        return f"Suggestion({self.protocol.name}{out})"
 
     def save(self, path: str | Path) -> Path:
         """Write the protocol file."""

@@ -21,6 +21,7 @@ from cellssl.studies.audit.references import USUAL, Reference, references_named
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 from cellssl.training import load_checkpoint
+from cellssl.words import counted, listed
 
 __all__ = ["Invariances", "invariances"]
 
@@ -34,8 +35,9 @@ class Invariances:
     run : str
         The encoder.
     operations : DataFrame
-        operation, amplitude, and for ``reference`` and ``encoder`` each: moved (root mean square, in
-        units of the root mean square distance of two cells) and cost (share of contrast lost).
+        operation, amplitude, groups (of views that do it, where the protocol names several), and for
+        ``reference`` and ``encoder`` each: moved (root mean square, in units of the root mean square distance of
+        two cells) and cost (share of contrast lost).
     contrasts : DataFrame
         class_a, class_b, before (d' in the reference), predicted (after the whole view's
         displacements), encoder (d' in the encoder), told (whether that is more than chance). Empty
@@ -45,6 +47,12 @@ class Invariances:
     run: str
     operations: pd.DataFrame
     contrasts: pd.DataFrame
+
+    def __repr__(self) -> str:
+        rows, pairs = len(self.operations), len(self.contrasts)
+        return (
+            f"Invariances({self.run}, {counted(rows, 'operation')}, {counted(pairs, 'contrast')})"
+        )
 
     @property
     def agreement(self) -> float:
@@ -150,6 +158,7 @@ def _stand(sample: Cells, references: list[Reference], view: View, column: str |
 def _row(case: Case, standings: list[Together], moved: list[list[Moved]]) -> dict[str, object]:
     """Note what a case does in both spaces."""
     row: dict[str, object] = {"operation": case.operation, "amplitude": case.amplitude}
+    row["groups"] = listed(case.groups) if case.groups else ""
     for name, standing, moves in zip(("reference", "encoder"), standings, moved, strict=True):
         row[f"moved_{name}"] = moves[0].distance / standing.first.spread()
         row[f"cost_{name}"] = standing.cost(moves)

@@ -1,0 +1,66 @@
+"""What functions are called with, checked before Python stumbles over it: one path, some seeds."""
+
+import os
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from pathlib import Path
+
+from cellssl.errors import CellsslError
+
+__all__ = ["one_path", "seed_numbers"]
+
+
+def one_path(value: object, wanted: str, *, error: type[CellsslError] = CellsslError) -> Path:
+    """Take a path as text or Path, and nothing else; `wanted` says what it should be of.
+
+    Raises
+    ------
+    CellsslError
+        For a list of paths, say, or None.
+
+    Examples
+    --------
+    >>> one_path("plate", "the folder of a plate").name
+    'plate'
+    >>> one_path(["a", "b"], "the folder of a plate")
+    Traceback (most recent call last):
+        ...
+    cellssl.errors.CellsslError: wanted the folder of a plate, got a list of 2.
+    """
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise error(f"wanted {wanted}, got {_told(value)}.")
+
+
+def seed_numbers(
+    seeds: int | Sequence[int], *, error: type[CellsslError] = CellsslError
+) -> tuple[int, ...]:
+    """Give the seeds that are meant: so many, from 0 up, or those that are listed.
+
+    Raises
+    ------
+    CellsslError
+        For no seed, one that is listed twice, negative ones, or what is no whole number.
+
+    Examples
+    --------
+    >>> seed_numbers(3), seed_numbers([4, 7])
+    ((0, 1, 2), (4, 7))
+    """
+    listed: object = range(int(seeds)) if isinstance(seeds, Integral) else seeds
+    if not isinstance(listed, Iterable) or not all(isinstance(one, Integral) for one in listed):
+        raise error(f"seeds: wanted how many, or a list of whole numbers, got {seeds!r}.")
+    numbers = tuple(map(int, listed))
+    if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise error(f"seeds: wanted one at least, each once and none below 0, got {seeds!r}.")
+    return numbers
+
+
+def _told(value: object) -> str:
+    """Say what kind of thing a value is; of several, how many."""
+    kind = type(value).__name__
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    many = f" of {len(value)}" if isinstance(value, list | tuple | set | dict) else ""
+    return f"{article} {kind}{many}"
