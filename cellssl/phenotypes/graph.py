@@ -89,7 +89,7 @@ def fuzzy_union(indices: NDArray[np.int64], distances: NDArray[np.floating]) -> 
 
 
 def _bandwidths(
-    beyond: NDArray[np.float32], distances: NDArray[np.float32], nearest: NDArray[np.float32]
+    beyond: NDArray[np.floating], distances: NDArray[np.floating], nearest: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """Search each cell's σ (N, 1) by halving: the weights of its neighbours are to sum to log₂ k."""
     wanted = np.log2(distances.shape[1])
