@@ -7,7 +7,7 @@ import pytest
 
 import cellssl
 from cellssl.arguments import seed_numbers
-from cellssl.errors import CropError, EmbeddingError, PlateError, ProtocolError
+from cellssl.errors import CellsslError, CropError, EmbeddingError, PlateError, ProtocolError
 
 
 @pytest.mark.parametrize("given", [["a", "b"], None, 3])
@@ -21,6 +21,8 @@ def test_what_is_no_path_is_said(given: object, tmp_path: Path) -> None:
         cellssl.train(given, "crops.h5ad", tmp_path / "run")  # type: ignore[arg-type]
     with pytest.raises(CropError, match=f"wanted one crop file .* got {got}"):
         cellssl.train("bbbc021-expert", given, tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(CellsslError, match=f"wanted a plate's index, .* got {got}"):
+        cellssl.run(given, tmp_path / "run", protocol="bbbc021-expert")  # type: ignore[arg-type]
 
 
 def test_seeds_are_how_many_or_which() -> None:

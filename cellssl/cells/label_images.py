@@ -265,6 +265,8 @@ def _whole_numbers(labels: np.ndarray, path: str) -> np.ndarray:
     """Give labels as integers; as floats, such as ImageJ's of 32 bits, they must be whole numbers too."""
     if labels.dtype.kind in "iu":
         return labels
+    if labels.dtype.kind == "b":  # a mask of black and white, of one object maybe
+        return labels.astype(np.uint8)
     # What float32 holds beyond 2^24 may have been another whole number.
     if labels.dtype.kind == "f" and np.abs(labels).max(initial=0) <= _MOST:
         whole = labels.astype(np.int64)

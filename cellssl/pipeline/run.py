@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.arguments import one_path
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations
@@ -217,7 +218,8 @@ def _open(plate: PlateIndex | str | Path) -> PlateIndex | Crops:
     """Open what the run is given: a plate's index, or crops."""
     if isinstance(plate, PlateIndex):
         return plate
-    return Crops.open(plate) if Path(plate).suffix == ".h5ad" else PlateIndex.load(plate)
+    path = one_path(plate, "a plate's index, the path of its table, or a crop file")
+    return Crops.open(path) if path.suffix == ".h5ad" else PlateIndex.load(path)
 
 
 def _check(

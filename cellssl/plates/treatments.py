@@ -38,6 +38,7 @@ _COMMA_DOSE = re.compile(
 _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
+_PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
 _EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
 
 
@@ -100,7 +101,7 @@ def say_doubts(table: pd.DataFrame) -> None:
     if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
         _LOG.warning(
             "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "
-            "doses into a column Concentration",
+            "names alone, and doses into a column Concentration",
             _COMPOUND,
             dosed,
         )
@@ -221,10 +222,11 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
         wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
     if wrong:
         _LOG.warning(
-            "%s holds %r, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
+            "%s holds %r%s, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
             "such as 500 nM, or nothing",
             name,
             wrong[0],
+            _what_parts(wrong[0]),
         )
     if wrong or not numbers:
         return None
@@ -234,6 +236,13 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
         _LOG.info("%s is read in µM", name)
     rounded = {row: float(f"{v * factors.get(row, 1.0):.9g}") for row, v in numbers.items()}
     return pd.Series(rounded, dtype=float).reindex(doses.index), micromolar
+
+
+def _what_parts(dose: str) -> str:
+    """Say that a mark in a dose that was refused may stand between thousands."""
+    parted = _PARTED.match(dose)
+    mark = "point" if parted and parted["mark"] == "." else "comma"
+    return f", whose {mark} may part thousands" if parted else ""
 
 
 def _plain(unit: str) -> str:

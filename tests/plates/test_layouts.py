@@ -228,8 +228,13 @@ def test_all_rows_of_a_plate_of_1536_wells(
     assert found.problems.empty
 
 
-def test_a_plane_behind_the_well_is_no_well_of_imagexpress(write: Callable[..., Path]) -> None:
-    found = index(write("e_A01_s1_w1.tif", "e_B02_Z01_s1_w1.tif"), layout="imagexpress")
+@pytest.mark.parametrize(
+    "name", ["e_B02_Z01_s1_w1.tif", "e_B02_s1_t01_w1.tif", "e_B02_t1_s01_w1.tif"]
+)
+def test_a_plane_behind_the_well_is_no_well_of_imagexpress(
+    write: Callable[..., Path], name: str
+) -> None:
+    found = index(write("e_A01_s1_w1.tif", name), layout="imagexpress")
     assert found.fields["Metadata_Well"].tolist() == ["A01"]
     assert found.problems["Problem"].tolist() == ["unmatched"]
 

@@ -193,7 +193,8 @@ def test_doses_that_cannot_be_compared_are_said(
     own = [row.split(",")[1] for row in text.splitlines()[1:]]
     if '"' not in text:
         assert fields["Metadata_Concentration"].astype(str).tolist() == own
-    assert f"holds '{shown}', so that wells cannot be ordered by dose" in caplog.text
+    why = ", whose comma may part thousands" if "," in shown else ""
+    assert f"holds '{shown}'{why}, so that wells cannot be ordered by dose" in caplog.text
 
 
 def test_doses_in_mass_stay_numbers_of_their_own_unit(write: Write) -> None:
@@ -227,6 +228,7 @@ def test_compounds_that_name_doses_are_said_to_count_as_several(
     fields = _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,taxol 1 µM\nB1,DMSO\n").fields
     assert fields["Metadata_Compound"].iloc[0] == "taxol 10 µM"
     assert "such as 'taxol 10 µM': two doses count as two compounds" in caplog.text
+    assert "Write names alone, and doses into a column Concentration" in caplog.text
     caplog.clear()
     _index(write, "Well,Compound\nA1,taxol 10 µM\nA2,noco 1 µM\nB1,IL-2\n")
     assert not caplog.records
@@ -270,7 +272,7 @@ def test_points_between_thousands_are_not_taken_for_decimals(
         _index(write, "Well;Dose_nM\nA1;1.000\nA2;300\nB1;0\n")
     for doses in ("1.000 nM\nA2;300 nM", "1.000 nM\nA2;0,3 nM"):
         assert "Metadata_Concentration" not in _index(write, f"Well;Dose\nA1;{doses}\n").fields
-    assert caplog.text.count("holds '1.000 nM', so that") == 2
+    assert caplog.text.count("holds '1.000 nM', whose point may part thousands, so that") == 2
     # Written to three decimals, or with one that is no thousand: these are decimals.
     for doses in ("1.000;3.000;0", "1.000;3;0.300", "1.125;3;9"):
         own = doses.split(";")
