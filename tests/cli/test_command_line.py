@@ -64,13 +64,13 @@ def test_help_does_not_wait_for_torch_or_scanpy():
         (("protocols", "invariances", "{}", "{}/c.h5ad", "-o", "{}/x.csv"), "like a file"),
         (("protocols", "suggest", "{}/c.h5ad", "--label", "MOA", "-o", "{}"), "is a folder, but a"),
         (("run", "{}/c.h5ad", "-o", "{}/out"), "--protocol"),
-        (("run", "{}/c.h5ad", "-o", "{}/out", "-p", "x", "-m", "y"), "not both"),
+        (("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "-m", "y"), "not both"),
         (("protocols", "show", "natural"), "natural-moco"),
         (
             ("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "--diameter", "9"),
             "do not apply",
         ),
-        (("run", "{}/p.csv", "-o", "{}/out", "-p", "natural-moco", "--moa", "m.csv"), "already"),
+        (("run", "{}/p.csv", "-o", "{}/out", "-p", "natural-moco", "--moa", "{}/p.csv"), "already"),
         (("train", "{}/c.h5ad", "-o", "{}/o", "-p", "natural-moco", "--set", "a=["), "is no value"),
     ],
 )
