@@ -301,12 +301,20 @@ def _read_tiff(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FieldError(f"{path} is not there")
     try:
-        with tifffile.TiffFile(path) as file:
-            shape = file.series[0].shape
-    except DAMAGE:
-        shape = (0, 0)  # reading says more
-    if len(shape) != 2:
+        return read_field([path])[0]
+    except FieldError as error:
+        shape = _shape(path)
+        if len(shape) == 2:
+            raise
         raise FieldError(
             f"{path} has shape {shape}: wanted one plane (Y, X) of numbers, not the colours or the stack made of it"
-        )
-    return read_field([path])[0]
+        ) from error
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    """Give the shape of a TIFF's array; (0, 0) of a damaged one."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return tuple(file.series[0].shape)
+    except DAMAGE:
+        return (0, 0)

@@ -69,6 +69,12 @@ def test_a_pattern_names_each_fields_labels(tmp_path, pattern):
     assert labels.cells is None
 
 
+def test_a_stack_of_one_plane_is_that_plane(tmp_path):
+    save(tmp_path / "n.tif", NUCLEI[None])
+    labels = segment(LabelImages(f"{tmp_path}/n{{Gap}}.tif"), row() | {"Metadata_Gap": ""})
+    np.testing.assert_array_equal(labels.nuclei, NUCLEI)
+
+
 def test_a_folder_is_searched_by_the_images_names(tmp_path):
     save(tmp_path / "B02_s3_dna_cp_masks.tif", NUCLEI)
     save(tmp_path / "B02_s3_dna2.tif", 0 * NUCLEI)  # another image's
