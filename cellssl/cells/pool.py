@@ -143,7 +143,7 @@ class Workers:
         return ProcessPoolExecutor(
             self.number,
             mp_context=get_context("spawn"),
-            initializer=_watch_parent,
+            initializer=_stay_on,
             initargs=(held,),
         )
 
@@ -167,17 +167,15 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch_parent(leash: Connection) -> None:
-    """End this worker when its parent is gone, since a killed parent cannot tell it to, or has let go of it.
+def _stay_on(leash: Connection) -> None:
+    """End this worker when its parent lets go of the leash, as one does that is killed.
 
     Ctrl-C, which a terminal sends to all, is left to the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def watch(sentinel: int) -> None:
-        wait_for([sentinel, leash])
+    def watch() -> None:
+        wait_for([leash])
         os._exit(1)
 
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
