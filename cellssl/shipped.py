@@ -1,4 +1,4 @@
-"""What comes with cellssl, found by name: protocols, and the studies beside them; without loading anything."""
+"""What comes with cellssl, found by name: protocols, studies and manifests; without loading anything."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,23 @@ from pathlib import Path
 from cellssl.arguments import one_path
 from cellssl.errors import ProtocolError, nearest
 
-__all__ = ["protocol_file", "protocol_names", "shipped_folder"]
+__all__ = ["MANIFESTS", "PROTOCOLS", "STUDIES", "protocol_file", "protocol_names", "shipped_names"]
 
 
-def shipped_folder() -> Path:
-    """Find the shipped protocols: inside an installed package, or at the root of a checkout."""
-    shipped = Path(__file__).parent / "protocols" / "shipped"
-    return shipped if shipped.is_dir() else Path(__file__).parents[1] / "protocols"
+def _folder(package: str, checkout: str) -> Path:
+    """Find what is shipped inside an installed package, or at the root of a checkout."""
+    shipped = Path(__file__).parent / package
+    return shipped if shipped.is_dir() else Path(__file__).parents[1] / checkout
+
+
+PROTOCOLS = _folder("protocols/shipped", "protocols")
+STUDIES = PROTOCOLS / "studies"
+MANIFESTS = _folder("datasets/manifests", "data_manifests")
+
+
+def shipped_names(folder: Path) -> list[str]:
+    """List by name the files that lie in one of the folders above."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def protocol_names() -> list[str]:
@@ -23,7 +33,7 @@ def protocol_names() -> list[str]:
     >>> "bbbc021-expert" in protocol_names()
     True
     """
-    return sorted(path.stem for path in shipped_folder().glob("*.yaml"))
+    return shipped_names(PROTOCOLS)
 
 
 def protocol_file(name: str | Path, folder: Path | None = None) -> Path:
@@ -52,7 +62,7 @@ def protocol_file(name: str | Path, folder: Path | None = None) -> Path:
     looks_like_path = path.suffix in (".yaml", ".yml") or os.sep in str(name)
     known = protocol_names()
     if isinstance(name, str) and not looks_like_path:
-        shipped = shipped_folder() / f"{name}.yaml"
+        shipped = PROTOCOLS / f"{name}.yaml"
         if shipped.is_file():
             return shipped
         raise ProtocolError(

@@ -12,7 +12,7 @@ from cellssl.errors import StudyError, nearest
 from cellssl.protocols import Protocol
 from cellssl.protocols import names as protocol_names
 from cellssl.protocols.edits import EDITS
-from cellssl.shipped import shipped_folder
+from cellssl.shipped import STUDIES, shipped_names
 from cellssl.studies.study import SAVED, Study, Sweep
 from cellssl.words import listed
 
@@ -31,11 +31,6 @@ def saved_study(folder: str | Path) -> Study:
     return load_study(path)
 
 
-def _folder() -> Path:
-    """Find the shipped studies, beside the shipped protocols."""
-    return shipped_folder() / "studies"
-
-
 def study_names() -> list[str]:
     """List the names of the studies that come with cellssl.
 
@@ -44,7 +39,7 @@ def study_names() -> list[str]:
     >>> "bbbc021-combination" in study_names()
     True
     """
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return shipped_names(STUDIES)
 
 
 def load_study(name: str | Path) -> Study:
@@ -78,7 +73,7 @@ def _find(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    shipped = _folder() / f"{name}.yaml"
+    shipped = STUDIES / f"{name}.yaml"
     if shipped.is_file():
         return shipped
     raise StudyError(

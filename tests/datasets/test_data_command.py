@@ -97,7 +97,7 @@ def test_mistakes_end_in_one_line(tmp_path):
 def test_list_says_how_much_of_a_data_set_is_there(tmp_path, monkeypatch, digits):
     from cellssl.datasets.downloads import reading
 
-    monkeypatch.setattr(reading, "_folder", lambda: digits.parent)
+    monkeypatch.setattr(reading, "MANIFESTS", digits.parent)
     assert run("get", "test", "-o", tmp_path / "data" / "test").exit_code == 0
     monkeypatch.chdir(tmp_path)
     assert "data/test: 2 of 2 files" in run("list").output

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest
 from cellssl.documents import Place, read_yaml
 from cellssl.errors import DataError, nearest
+from cellssl.shipped import MANIFESTS, shipped_names
 
 __all__ = ["load_manifest", "manifest_names", "read_manifest"]
 
@@ -22,12 +23,6 @@ _KINDS = {
 }
 
 
-def _folder() -> Path:
-    """Find the shipped manifests: inside an installed package, or at the root of a checkout."""
-    shipped = Path(__file__).parents[1] / "manifests"
-    return shipped if shipped.is_dir() else Path(__file__).parents[3] / "data_manifests"
-
-
 def manifest_names() -> list[str]:
     """List the data sets that come with a manifest.
 
@@ -36,7 +31,7 @@ def manifest_names() -> list[str]:
     >>> "mnist" in manifest_names()
     True
     """
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return shipped_names(MANIFESTS)
 
 
 def load_manifest(name: str | Path) -> Manifest:
@@ -54,7 +49,7 @@ def load_manifest(name: str | Path) -> Manifest:
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        path = _folder() / f"{name}.yaml"
+        path = MANIFESTS / f"{name}.yaml"
         if str(name) not in manifest_names():
             raise DataError(
                 f"no data set is called {str(name)!r}{nearest(name, manifest_names())} "
