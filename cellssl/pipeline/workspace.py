@@ -93,6 +93,10 @@ class Workspace:
         work
             Does it.
         """
-        ledger = Ledger(self / _LEDGER)
-        _LOG.info("%s: kept, nothing changed" if ledger.holds(name, inputs) else "%s", name)
-        ledger.finish(name, inputs, output, work)
+
+        def told() -> None:
+            _LOG.info("%s", name)
+            work()
+
+        if not Ledger(self / _LEDGER).finish(name, inputs, output, told):
+            _LOG.info("%s: kept, nothing changed", name)

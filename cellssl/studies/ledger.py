@@ -37,6 +37,7 @@ class Ledger:
     >>> folder = Path(tempfile.mkdtemp())
     >>> ledger, table = Ledger(folder / "finished.json"), folder / "scores.csv"
     >>> ledger.finish("evaluate", {"label": "MOA"}, table, lambda: table.write_text("metric,value"))
+    True
     >>> ledger.holds("evaluate", {"label": "MOA"}), ledger.holds("evaluate", {"label": "Dose"})
     (True, False)
     """
@@ -54,10 +55,10 @@ class Ledger:
 
     def finish(
         self, name: str, inputs: Mapping[str, Any], output: Path, work: Callable[[], object]
-    ) -> None:
-        """Do a piece of work, which makes a file, unless its result for the same inputs is there."""
+    ) -> bool:
+        """Do a piece of work, which makes a file, unless its result for the same inputs is there; say whether."""
         if self.holds(name, inputs):
-            return
+            return False
         work()
         entries = self._entries()
         entries[name] = {
@@ -66,6 +67,7 @@ class Ledger:
         }
         with atomic(self.path) as part:
             part.write_text(json.dumps(entries, indent=1))
+        return True
 
     def _entries(self) -> dict[str, Any]:
         """Read the record; a missing or broken one means that nothing is known to be finished."""
