@@ -14,7 +14,9 @@ __all__ = [
     "AREA",
     "CENTRE",
     "CONCENTRATION",
+    "CONTROL",
     "FIELD",
+    "OF_CELLS",
     "PLATE",
     "SITE",
     "TEXTS",
@@ -34,8 +36,10 @@ __all__ = [
 PLATE, WELL, SITE = "Metadata_Plate", "Metadata_Well", "Metadata_Site"
 FIELD = [PLATE, WELL, SITE]  # what names a field
 CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]  # of a cell in its field, in pixels
+OF_CELLS = ("Metadata_Label", *CENTRE)  # what tells cells of one field apart
 AREA = "Area_Nucleus"  # in pixels of the crops
 CONCENTRATION = "Metadata_Concentration"
+CONTROL = "Metadata_Control"
 
 # What acts on the cells, and what its treatments differ in; the first that the cells name.
 TREATMENTS = (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import CENTRE, FIELD, SITE, WELL, row_names
+from cellssl.columns import FIELD, OF_CELLS, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
@@ -27,8 +27,6 @@ LEVELS = ("field", "well", "treatment")
 
 # How much of a place each level keeps.
 DEPTH = {"field": 3, "well": 2, "treatment": 0}
-# What tells cells of one field apart.
-OF_CELLS = ("Metadata_Label", *CENTRE)
 COUNTS = ("Metadata_Cells", "Metadata_Fields", "Metadata_Wells", "Metadata_Plates")
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".h5ad")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import CONTROL
 from cellssl.controls import control_kinds, rows_with
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values
@@ -11,7 +12,6 @@ from cellssl.words import listed
 
 __all__ = ["control_cells", "control_column", "is_negative"]
 
-CONTROL = "Metadata_Control"
 CONTROLS = f"{CONTROL}=negative"
 
 

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cellssl.columns import find_column, texts_of, unit_column
+from cellssl.columns import CONTROL, find_column, texts_of, unit_column
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
-from cellssl.phenotypes.controls import CONTROL
 from cellssl.phenotypes.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
 from cellssl.words import listed
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import TREATMENTS, texts_of
+from cellssl.columns import CONTROL, TREATMENTS, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.activity import (
@@ -19,7 +19,7 @@ from cellssl.phenotypes.activity import (
     replicates,
 )
 from cellssl.phenotypes.columns import text_values
-from cellssl.phenotypes.controls import CONTROL, control_column
+from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours

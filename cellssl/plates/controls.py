@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import CONTROL, find_column
 from cellssl.controls import control_kinds, foreign_kinds, rows_with
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
@@ -67,9 +67,9 @@ def mark_controls(
 
 
 def _tidy(fields: pd.DataFrame) -> pd.Series:
-    if "Metadata_Control" not in fields:
+    if CONTROL not in fields:
         return pd.Series("", index=fields.index)
-    column = fields["Metadata_Control"]
+    column = fields[CONTROL]
     foreign = foreign_kinds(column)
     if foreign:
         _LOG.warning(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.columns import FIELD, bare_name
+from cellssl.columns import FIELD, OF_CELLS, bare_name
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
@@ -23,8 +23,6 @@ __all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
 _LOG = logging.getLogger(__name__)
 
 PROBLEM_COLUMNS = [*FIELD, "Problem", "Detail"]
-# By these each cell's own number and place are called.
-_OF_CELLS = ("Metadata_Label", "Metadata_Center_Y", "Metadata_Center_X")
 _LISTS_IMAGES = re.compile(r"(?:Image_)?(?:FileName|URL)_.+", re.IGNORECASE)
 
 
@@ -64,7 +62,7 @@ class PlateIndex:
 
     def __post_init__(self) -> None:
         """Keep the user's columns from being replaced."""
-        for name in _OF_CELLS:
+        for name in OF_CELLS:
             if name in self.fields:
                 bare = bare_name(name)
                 raise PlateError(

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, PLATE, WELL, alike_names, texts_of, unit_column
+from cellssl.columns import CONCENTRATION, CONTROL, PLATE, WELL, alike_names, texts_of, unit_column
 from cellssl.punctuation import doubtful_points
 from cellssl.words import listed
 
@@ -13,7 +13,7 @@ __all__ = ["recognise_treatments", "say_doubts"]
 
 _LOG = logging.getLogger(__name__)
 
-_COMPOUND, _MECHANISM, _CONTROL = "Metadata_Compound", "Metadata_MOA", "Metadata_Control"
+_COMPOUND, _MECHANISM = "Metadata_Compound", "Metadata_MOA"
 _UNITS = unit_column(CONCENTRATION)  # what a unit that was said became
 # Other names of a column, the surest first, in small letters with spaces alone between the words.
 _COMPOUNDS = ("compound name", "treatment", "treatment name", "drug", "drug name")
@@ -182,8 +182,8 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     wells = table.drop_duplicates(known) if known else table
     # As objects: the categories of a Parquet table take no other value.
     empty = texts_of(wells[column]).eq("")
-    if _CONTROL in wells:  # a control has no mechanism
-        empty &= texts_of(wells[_CONTROL]).eq("")
+    if CONTROL in wells:  # a control has no mechanism
+        empty &= texts_of(wells[CONTROL]).eq("")
     count = int(empty.sum())
     if 0 < count < len(wells):
         _LOG.info(

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.controls import control_kinds
+from cellssl.columns import CONTROL
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
+from cellssl.phenotypes.controls import is_negative
 from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
 from cellssl.report.figures.style import natural_order
 
@@ -208,10 +209,8 @@ def _choose(crops: Crops, label: str | None, cells: int, seed: int) -> tuple[np.
     if known.empty:
         raise CellsslError(f"{column} is empty for all cells; choose another column with --label")
     labels = natural_order(list(known))
-    if "Metadata_Control" in crops.obs:  # what nothing was done to comes first
-        kinds = control_kinds(crops.obs.loc[known.index, "Metadata_Control"])
-        untouched = set(known[kinds == "negative"])
-        labels.sort(key=lambda name: name not in untouched)
+    untouched = set(known[is_negative(crops.obs.loc[known.index], CONTROL)])
+    labels.sort(key=lambda name: name not in untouched)  # what nothing was done to comes first
     spread = np.linspace(0, len(labels) - 1, min(cells, len(labels))).round().astype(int)
     chosen = [labels[place] for place in spread]
     count = max(cells // len(chosen), 1)

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
-from cellssl.columns import text_array, texts_of
-from cellssl.controls import control_kinds
+from cellssl.columns import CONTROL, text_array, texts_of
 from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.controls import is_negative
 from cellssl.studies.audit.cells import wells_of
 from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
@@ -283,13 +283,8 @@ def _nuisance(
     """
     values = text_array(texts_of(obs[column]))
     if classes is None:
-        control = obs.get("Metadata_Control")
-        if control is not None:
-            marked = control_kinds(control) == "negative"
-            groups = Groups.of(np.where(marked, values, ""))
-            if len(groups.names) > 1:
-                return X, groups
-        return X, Groups.of(values)
+        groups = Groups.of(np.where(is_negative(obs, CONTROL), values, ""))
+        return X, groups if len(groups.names) > 1 else Groups.of(values)
     kept = np.zeros(len(X), dtype=bool)
     rest = X.copy()
     for code in range(len(classes.names)):
