@@ -27,6 +27,9 @@ _UNGUARDED = (
     "worker processes do not start. In a script, workers import the script anew: put the call under "
     "`if __name__ == '__main__':`, or take one worker. If it is guarded, they ran out of memory: take fewer."
 )
+_WAKES = (
+    0.5  # seconds: a Ctrl-C that another thread took, or that came a moment before, wakes no wait
+)
 _CHANCES = 2  # a task alone in the pool that kills its worker this often is given up
 
 
@@ -129,7 +132,8 @@ class Workers:
                     with _deaf_to_ctrl_c():  # starts a process where there are too few
                         future = pool.submit(work, task)
                     running[future] = (queue.popleft(), task)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, timeout=_WAKES, return_when=FIRST_COMPLETED).done
+                for future in done:
                     result = future.result()
                     yield running.pop(future)[1], result
         except BrokenProcessPool:

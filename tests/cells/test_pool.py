@@ -83,3 +83,20 @@ def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
     assert said.splitlines()[-1] == "KeyboardInterrupt"
     assert said.count("Traceback") == 1  # the parent's own
     assert "died" not in said
+
+
+def test_a_ctrl_c_that_another_thread_takes_ends_at_once_too(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import threading, time\n"
+        "from cellssl.cells.pool import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(2) as workers:\n"
+        "        for task, _ in workers.spread(time.sleep, [0.1, *[100] * 6]):\n"
+        "            threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stderr.splitlines()[-1] == "KeyboardInterrupt"
