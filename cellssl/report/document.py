@@ -16,16 +16,13 @@ from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex
 from cellssl.report.page import Picture, Section, Text, write_page
-from cellssl.report.sections import (
-    answer_section,
-    dropped_section,
-    gallery_section,
-    images_section,
-    map_section,
-    provenance_section,
-    scores_section,
-    training_section,
-)
+from cellssl.report.sections.answer import answer_section
+from cellssl.report.sections.clusters import gallery_section
+from cellssl.report.sections.dropped import dropped_section
+from cellssl.report.sections.images import images_section
+from cellssl.report.sections.making import provenance_section, training_section
+from cellssl.report.sections.maps import map_section
+from cellssl.report.sections.scores import scores_section
 from cellssl.words import counted
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
 from cellssl.phenotypes.controls import is_negative
-from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
-from cellssl.report.figures.style import natural_order
+from cellssl.report.figures.preview import PreviewGroup, preview_figure
+from cellssl.report.figures.style import natural_order, save_figure
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,8 @@ from cellssl.report import (
     score_figure,
 )
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
-from cellssl.report.sections import classes_section, scores_section
+from cellssl.report.sections.classes import classes_section
+from cellssl.report.sections.scores import scores_section
 from cellssl.studies.provenance import (
     describe_crops,
     describe_orientations,

@@ -25,12 +25,10 @@ from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
 from cellssl.studies.planning import safe_name
-from cellssl.studies.sections import (
-    clusters_section,
-    runs_section,
-    sweeps_section,
-    used_plates_section,
-)
+from cellssl.studies.sections.clusters import clusters_section
+from cellssl.studies.sections.runs import runs_section
+from cellssl.studies.sections.sweeps import sweeps_section
+from cellssl.studies.sections.used_plates import used_plates_section
 from cellssl.studies.study import Study
 
 __all__ = ["write_study_page"]

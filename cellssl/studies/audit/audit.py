@@ -13,7 +13,8 @@ from cellssl.errors import StudyError
 from cellssl.files import atomic, check_folder, make_folder, write_csv
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
-from cellssl.report.figures import audit_figure, save_figure
+from cellssl.report.figures.audit import audit_figure
+from cellssl.report.figures.style import save_figure
 from cellssl.studies.audit.cells import cases_of, left_out, open_cells
 from cellssl.studies.audit.findings import TABLES, Findings
 from cellssl.studies.audit.nuisances import nuisance_columns
