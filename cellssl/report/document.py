@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-import cellssl
 from cellssl.columns import find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
@@ -114,15 +112,8 @@ def write_report(
         "Training": lambda: training_section(protocol, metrics),
         "Provenance": lambda: provenance_section(embedding, crops, notes),
     }
-    drawn = [_guarded(name, build) for name, build in parts.items()]
-    today = datetime.now().astimezone()
-    return write_page(
-        out,
-        title=title,
-        subtitle=_subtitle(embedding),
-        sections=[section for section in drawn if section is not None],
-        footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
-    )
+    sections = [_guarded(name, build) for name, build in parts.items()]
+    return write_page(out, title=title, subtitle=_subtitle(embedding), sections=sections)
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

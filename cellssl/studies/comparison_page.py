@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl import __version__
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
 from cellssl.report import (
@@ -34,7 +33,6 @@ def write_comparison_page(
     out: Path,
     *,
     environments: Mapping[str, Mapping[str, Any]],
-    first: str,
     trained: Mapping[str, str],
     seeds: int,
     orientations: int,
@@ -67,6 +65,7 @@ def write_comparison_page(
     Path
         The page, one file to forward.
     """
+    first = next(iter(trained))
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
     scores = score_figure(measured.scores)
     save_figure(scores, out / "scores.png")
@@ -88,8 +87,7 @@ def write_comparison_page(
         out / "comparison.html",
         title=f"{first} beside {len(others)} others",
         subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
-        sections=[section for section in sections if section is not None],
-        footer=f"Written by cellssl {__version__}.",
+        sections=sections,
     )
 
 
