@@ -31,7 +31,6 @@ _HEADLINE = (
     "linear_plate",
 )
 _DOUBTS = "cannot be found|passes for the label"  # of a score that is there
-_ANSWERS = ("ami_kmeans", "knn", "linear")  # a plate or a batch may well be one only
 
 
 def show_scores(scores: "pd.DataFrame") -> None:
@@ -63,6 +62,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
+    from cellssl.phenotypes.metrics import ANSWERS  # a plate or a batch may well be one only
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])
@@ -71,7 +71,7 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     measured = there.groupby(scores["embedding"], observed=True).transform("any")
     if not there.any():
         measured = ~there
-    told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
+    told = scores["metric"].isin(ANSWERS) & scores["value"].isna() & measured & (notes != "")
     own = scores.assign(head=scores["metric"].map(METRICS))[told]
     lost = own.groupby("note", sort=False)["head"].agg(
         lambda heads: ", ".join(dict.fromkeys(heads))

@@ -49,6 +49,9 @@ class Score(NamedTuple):
 
 CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
 TOP1, BATCHES = "_top1", "_batches"
+# The scores that stand together; of the last, it is there where several plates make a batch.
+ANSWERS = ("ami_kmeans", "knn", "linear")
+TOGETHER = (*ANSWERS, "knn_batches")
 
 METRICS = (
     "ami_kmeans",

@@ -40,8 +40,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-# The scores that always stand together; the last is there where several plates make a batch.
-TOGETHER = ("ami_kmeans", "knn", "linear", "knn_batches")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
-import datetime
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl import __version__
 from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
 from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report import (
     class_change_figure,
     class_statements,
@@ -23,7 +22,7 @@ from cellssl.report.figures.scores import METRICS, WEAK_LABELS, summarise_scores
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
+from cellssl.studies.outcome import Outcome, difference_between, trained_names
 from cellssl.studies.planning import safe_name
 from cellssl.studies.sections.clusters import clusters_section
 from cellssl.studies.sections.runs import runs_section
@@ -44,26 +43,18 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
     Path
         The page, one file to forward.
     """
+    picture = partial(_picture, outcome)
     sections = [
-        section
-        for section in (
-            _finding(study, outcome),
-            _scores(outcome),
-            sweeps_section(study, outcome, partial(_picture, outcome)),
-            _classes(outcome),
-            used_plates_section(outcome),
-            clusters_section(outcome.contents, partial(_picture, outcome)),
-            runs_section(study, outcome),
-        )
-        if section is not None
+        _finding(study, outcome),
+        _scores(outcome),
+        sweeps_section(study, outcome, picture),
+        _classes(outcome),
+        used_plates_section(outcome),
+        clusters_section(outcome.contents, picture),
+        runs_section(study, outcome),
     ]
-    return write_page(
-        outcome.folder / "study.html",
-        title=study.name,
-        subtitle=study.question,
-        sections=sections,
-        footer=f"Written by cellssl {__version__} on {datetime.date.today()}.",
-    )
+    page = outcome.folder / "study.html"
+    return write_page(page, title=study.name, subtitle=study.question, sections=sections)
 
 
 def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str) -> Picture:

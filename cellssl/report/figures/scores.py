@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
 
@@ -47,7 +48,6 @@ WEAK_LABELS = (  # what the mark † says of an embedding
     "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
     "by labels: weak labels"
 )
-FACETS = ("ami_kmeans", "knn", "linear", "knn_batches")
 CONFOUNDERS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
 BASELINES = (
@@ -121,7 +121,7 @@ def score_figure(
     *,
     subset: str = "all",
     baselines: Collection[str] | None = None,
-    facets: tuple[str, ...] = FACETS,
+    facets: tuple[str, ...] = TOGETHER,
 ) -> Figure:
     """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 

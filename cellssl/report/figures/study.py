@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.errors import EmbeddingError, nearest
+from cellssl.phenotypes.metrics import ANSWERS
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
     GREY,
@@ -38,7 +39,7 @@ def sweep_figure(
     scores: pd.DataFrame,
     axis: str,
     *,
-    metrics: Sequence[str] = ("ami_kmeans", "knn", "linear"),
+    metrics: Sequence[str] = ANSWERS,
 ) -> Figure:
     """Draw scores against the values of one axis, a line for each combination of the others.
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import StudyError
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.studies.audit.correlation import (
     RankCorrelation,
     interval,
@@ -22,7 +23,6 @@ from cellssl.studies.audit.correlation import (
 )
 from cellssl.studies.bias import class_table
 from cellssl.studies.complement import PAIR, pair_name
-from cellssl.studies.outcome import TOGETHER
 from cellssl.words import listed
 
 __all__ = ["COLUMNS", "agreement", "pooled_agreement"]

@@ -3,9 +3,10 @@
 import pandas as pd
 
 from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Section, Table
-from cellssl.studies.outcome import TOGETHER, Outcome, difference_between
+from cellssl.studies.outcome import Outcome, difference_between
 
 __all__ = ["used_plates_section"]
 
