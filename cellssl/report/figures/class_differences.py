@@ -93,5 +93,5 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     axes.hlines(places, table["low"], table["high"], color=colours, lw=1.6)
     fills = [colour if sure else "white" for colour, sure in zip(colours, apart, strict=True)]
     axes.scatter(table["difference"], places, s=30, c=fills, edgecolors=colours, zorder=3)
-    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="x")
     axes.tick_params(left=False, labelbottom=True)

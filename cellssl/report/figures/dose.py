@@ -11,7 +11,6 @@ from matplotlib.transforms import blended_transform_factory
 
 from cellssl.phenotypes.dose import spearman
 from cellssl.report.figures.style import (
-    GREY,
     INK,
     OKABE_ITO,
     brief,
@@ -63,7 +62,7 @@ def dose_figure(
     _scale_doses(axes, table["dose"])
     axes.set_xlabel(literal(x_name))
     axes.set_ylabel(y_name)
-    axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="y")
     axes.set_title(
         literal(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
     )

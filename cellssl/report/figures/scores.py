@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
 from cellssl.phenotypes.metrics import TOGETHER
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, literal, new_figure, styled
+from cellssl.report.figures.style import INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
 
 __all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
@@ -194,7 +194,7 @@ def _facet(
             # Parts the line to beat where it would run through the number.
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )
-    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="x")
     axes.margins(x=0.16)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.tick_params(left=False)

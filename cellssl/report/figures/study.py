@@ -12,7 +12,6 @@ from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.metrics import ANSWERS
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
-    GREY,
     INK,
     OKABE_ITO,
     SLANTED,
@@ -67,7 +66,7 @@ def sweep_figure(
             )
         axes.set_title(METRICS.get(metric, metric))
         axes.set_xlabel(literal(axis))
-        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(axis="y")
     if len(scores["series"].unique()) > 1:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -98,7 +97,7 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
             axes.plot(rows[axis], rows["accuracy"], **look)
         axes.set_title(METRICS.get(classifier, classifier))
         axes.set_xlabel(literal(axis))
-        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(axis="y")
     panels[0].set_ylabel("accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
     return figure

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cellssl.errors import TrainingError
-from cellssl.report.figures.style import GREY, OKABE_ITO, literal, new_figure, styled
+from cellssl.report.figures.style import OKABE_ITO, literal, new_figure, styled
 
 __all__ = ["training_curve"]
 
@@ -53,7 +53,7 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
         axes.set_xlabel(across)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # there is no epoch 1.2
         axes.set_title(literal(name), fontsize=9)
-        axes.grid(color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(visible=True)
         if column != "loss":
             axes.set_ylim(0, 1.05 * table.loc[there, column].max() or None)
     return figure
