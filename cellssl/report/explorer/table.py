@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import texts_of
 from cellssl.report.figures.style import (
     UNKNOWN,
     control_names,
@@ -14,7 +13,7 @@ from cellssl.report.figures.style import (
     natural_order,
 )
 
-__all__ = ["pack", "pack_columns", "well_codes"]
+__all__ = ["pack", "pack_columns"]
 
 # What the page's scripts call them.
 _TYPES = {"uint8": "u1", "uint16": "u2", "int32": "i4", "float32": "f4", "float64": "f8"}
@@ -73,11 +72,3 @@ def _names(texts: pd.Series) -> tuple[list[str], np.ndarray]:
     codes = pd.Categorical(texts, categories=names).codes
     kind = next(kind for kind in ("uint8", "uint16", "int32") if len(names) <= np.iinfo(kind).max)
     return ["" if name == UNKNOWN else name for name in names], codes.astype(kind)
-
-
-def well_codes(obs: pd.DataFrame) -> np.ndarray | None:
-    """Give each cell (N,) the number of its well over all plates; None where no well is known."""
-    if "Metadata_Well" not in obs:
-        return None
-    places = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    return obs[places].apply(texts_of).groupby(places).ngroup().to_numpy(np.int32)
