@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import find_column
+from cellssl.columns import PLATE, find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
+from cellssl.phenotypes.columns import well_names
 from cellssl.plates import PlateIndex
 from cellssl.report.page import Picture, Section, Text, write_page
 from cellssl.report.sections.answer import answer_section
@@ -139,15 +140,10 @@ def _subtitle(embedding: "AnnData") -> str:
     """Say in a line what was looked at."""
     obs, own = embedding.obs, embedding.uns.get("cellssl", {})
     parts = [counted(embedding.n_obs, "cell")]
-    places = [column for column in ("Metadata_Plate", "Metadata_Well") if column in obs]
-    if len(places) == 2:
-        parts.append(counted(len(obs[places].drop_duplicates()), "well"))
-    if places:
-        parts.append(
-            counted(
-                int(obs[places[0]].nunique()), "plate" if places[0].endswith("Plate") else "well"
-            )
-        )
+    if (wells := well_names(obs)) is not None:
+        parts.append(counted(len(set(wells)), "well"))
+    if PLATE in obs:
+        parts.append(counted(int(obs[PLATE].nunique()), "plate"))
     channels = own.get("channels")
     if channels is not None and len(channels):
         parts.append("channels " + ", ".join(map(str, channels)))

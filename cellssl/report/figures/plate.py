@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
@@ -98,20 +97,19 @@ def _grid_lines(axes: Axes, grid: np.ndarray, wells: "pd.Index[str]") -> None:
     """Name rows and columns, outline every place, cross wells that have no number."""
     rows, columns = grid.shape
     there = {well_place(str(well)) for well in wells}
-    for row in range(rows):
-        for column in range(columns):
-            axes.add_patch(
-                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D5DAE0", lw=0.6)
-            )
-            if (row, column) in there and not np.isfinite(grid[row, column]):
-                axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+    for row, column in there:
+        if not np.isfinite(grid[row, column]):
+            axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+    axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#D5DAE0", alpha=1)
     every = 1 if columns <= 24 else 2
     axes.set_xticks(
         range(0, columns, every), [str(i + 1) for i in range(0, columns, every)], fontsize=7.5
     )
     axes.set_yticks(range(0, rows, every), ROWS[:rows:every], fontsize=7.5)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0)
+    axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
 
 

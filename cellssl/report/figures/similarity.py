@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import dendrogram, linkage
@@ -171,8 +172,7 @@ def _strip(
 
 def _ink(colour: str) -> str:
     """Choose black or white text for a background, by its luminance."""
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+    return "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.55 else INK
 
 
 @styled
@@ -210,7 +210,6 @@ def activity_figure(
             Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs from the negative control"),
             Patch(fc="white", ec=OKABE_ITO[0], label="not told apart"),
         ]
-        figure.legend(
-            handles=handles, loc="outside upper right", ncols=2
-        )  # bars may be anywhere inside
+        # Outside: bars may be anywhere inside.
+        figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure

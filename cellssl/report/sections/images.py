@@ -116,12 +116,8 @@ def _place(row: pd.Series) -> str:
 
 def _scaled(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scale all fields by the same percentiles per channel."""
-    channels = next(iter(fields.values())).shape[0]
-    scaled = {title: np.empty_like(pixels) for title, pixels in fields.items()}
-    for channel in range(channels):
-        sample = np.concatenate([pixels[channel, ::4, ::4].ravel() for pixels in fields.values()])
-        low, high = np.percentile(sample, (1, 99.95))
-        for title, pixels in fields.items():
-            linear = np.clip((pixels[channel] - low) / max(high - low, 1e-9), 0, 1)
-            scaled[title][channel] = linear**GAMMA
-    return scaled
+    some = [pixels[:, ::4, ::4].reshape(len(pixels), -1) for pixels in fields.values()]
+    ends = np.percentile(np.concatenate(some, axis=1), (1, 99.95), axis=1)
+    low, high = ends.astype(np.float32)[..., None, None]
+    span = np.maximum(high - low, 1e-9)
+    return {title: np.clip((one - low) / span, 0, 1) ** GAMMA for title, one in fields.items()}

@@ -73,7 +73,10 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
         ("Metadata_Batch", "batch", "batches"),
     ):
         values = obs[column] if column in obs else pd.Series(dtype=str)
-        if len(set(values)) > 1 and not _same_division(values, blocks, obs):
+        same = (
+            blocks and len(set(values)) == obs["Metadata_Plate"].nunique()
+        )  # a plate by another name
+        if len(set(values)) > 1 and not same:
             caption = (
                 f"The {names} should be mixed everywhere: an island of one {name} "
                 "shows staining or imaging rather than biology, unless a treatment was only there."
@@ -83,8 +86,3 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
         text = "All cells come from one plate, so an effect of the plate cannot be seen."
         blocks.append(Text(text, tone="aside"))
     return blocks
-
-
-def _same_division(values: "pd.Series", drawn: list[Block], obs: pd.DataFrame) -> bool:
-    """Tell whether a batch is just another name for a plate."""
-    return bool(drawn) and len(set(values)) == len(set(obs["Metadata_Plate"]))
