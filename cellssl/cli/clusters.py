@@ -8,6 +8,7 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say
+from cellssl.columns import PLATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def cluster(
     cells = read_embedding(embedding)
     if normalise != "none":
         cells = normalise_embedding(cells, normalise, controls=controls)
-    usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
+    usual = ["leiden", "Metadata_MOA", PLATE]
     made_here = ("leiden", "kmeans")
     columns = [
         name.lower()

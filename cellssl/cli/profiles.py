@@ -9,6 +9,7 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
+from cellssl.columns import CONTROL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def profiles(
         ),
     ] = False,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
 ) -> None:
     """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
     from cellssl.phenotypes import aggregate_profiles, normalise_embedding, read_embedding
@@ -88,7 +89,7 @@ def similarity(
         ),
     ] = None,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
     normalise: Annotated[
         str,
         typer.Option(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import FIELD, OF_CELLS, SITE, WELL, row_names
+from cellssl.columns import CONTROL, FIELD, OF_CELLS, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_file, make_folder
 from cellssl.phenotypes.columns import cell_counts, column, text_values
@@ -40,7 +40,7 @@ def aggregate_profiles(
     statistic: str = "median",
     through_fields: bool = False,
     by: str | Sequence[str] | None = None,
-    control: str | None = "Metadata_Control",
+    control: str | None = CONTROL,
 ) -> ad.AnnData:
     """Aggregate cells to fields, to wells, or by wells to treatments.
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import PLATE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, column_codes, text_values, well_names
 
@@ -69,15 +70,15 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
         found = _test_set(obs, chosen, required=groups != "auto")
         if found is not None:
             return found
-    plates, wells = column_codes(obs, "Metadata_Plate"), well_names(obs)
+    plates, wells = column_codes(obs, PLATE), well_names(obs)
     if groups in ("auto", "plate", "plates"):
         if groups != "auto":
-            column(obs, "Metadata_Plate", purpose="the plates")
+            column(obs, PLATE, purpose="the plates")
         if plates is not None and (groups != "auto" or len(np.unique(plates[chosen])) > 1):
             return Split("plates", plates)
     if groups in ("auto", "well", "wells"):
         if groups != "auto":
-            column(obs, "Metadata_Well", purpose="the wells")
+            column(obs, WELL, purpose="the wells")
         if wells is not None and (groups != "auto" or len(np.unique(wells[chosen])) > 1):
             return Split("wells", pd.factorize(wells)[0])
         if plates is None and wells is None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellssl.columns import (
     CONCENTRATION,
+    CONTROL,
     FIELD,
     bare_name,
     find_column,
@@ -34,7 +35,7 @@ NAMES = {
     "Metadata_Gene",
     "Metadata_Guide",
     "Metadata_MOA",
-    "Metadata_Control",
+    CONTROL,
     "Metadata_Perturbation",
 }
 # Other names of the columns of wells, in small letters without marks between the words.

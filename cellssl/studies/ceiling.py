@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import PLATE
+from cellssl.columns import CONTROL, PLATE
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
 from cellssl.errors import StudyError
@@ -144,7 +144,7 @@ def ceiling(
         subsets=subsets,
         where=where,
         groups="plate",
-        controls=is_negative(opened.obs, "Metadata_Control"),
+        controls=is_negative(opened.obs, CONTROL),
         fair=fair,
     )
     cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)

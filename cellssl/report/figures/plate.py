@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cellssl.columns import CONTROL, WELL
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.report.figures.style import INK, literal, new_figure, styled
@@ -19,13 +20,11 @@ SIGNS = {"negative": "−", "positive": "+"}
 
 def control_marks(table: pd.DataFrame) -> dict[str, str]:
     """Tell which wells are which control, of the cells or fields of one plate."""
-    if "Metadata_Control" not in table:
+    if CONTROL not in table:
         return {}
-    names = ["Metadata_Well", "Metadata_Control"]
+    names = [WELL, CONTROL]
     wells = table[names].drop_duplicates()  # of a million cells some hundreds are left
-    kinds = zip(
-        wells["Metadata_Well"].astype(str), control_kinds(wells["Metadata_Control"]), strict=True
-    )
+    kinds = zip(wells[WELL].astype(str), control_kinds(wells[CONTROL]), strict=True)
     return {well: str(kind) for well, kind in kinds if kind}
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cellssl.columns import WELL
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
@@ -49,7 +50,7 @@ def answer_section(similarity: "Similarity | None") -> Section:
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
     blocks: list[Block] = [Bullets(_statements(answer, label))]
-    if "Metadata_Well" in similarity.treatments:  # it names them
+    if WELL in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
     blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))

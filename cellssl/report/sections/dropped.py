@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import FIELD, texts_of
+from cellssl.columns import FIELD, PLATE, WELL, texts_of
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
 from cellssl.wells import is_well
@@ -113,23 +113,23 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
 
 def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     """Draw cells kept and the share dropped, well by well."""
-    if not {"Metadata_Plate", "Metadata_Well"} <= set(fields):
+    if not {PLATE, WELL} <= set(fields):
         return []
-    plates = list(dict.fromkeys(fields["Metadata_Plate"].astype(str)))
-    shape = shape_of(fields["Metadata_Well"].unique())
-    known = pd.DataFrame(columns=["Metadata_Plate"]) if index is None else index.fields
+    plates = list(dict.fromkeys(fields[PLATE].astype(str)))
+    shape = shape_of(fields[WELL].unique())
+    known = pd.DataFrame(columns=[PLATE]) if index is None else index.fields
     blocks: list[Block] = []
     for plate in plates[:MOST_PLATES]:
-        own = fields[fields["Metadata_Plate"].astype(str) == plate]
-        own = own[[is_well(well) for well in own["Metadata_Well"]]]
+        own = fields[fields[PLATE].astype(str) == plate]
+        own = own[[is_well(well) for well in own[WELL]]]
         if not own.empty:
-            wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
-            marks = control_marks(known[known["Metadata_Plate"].astype(str) == plate])
+            wells = own.groupby(WELL)[["found", "kept"]].sum()
+            marks = control_marks(known[known[PLATE].astype(str) == plate])
             pictures = _plate_pictures(plate, wells, marks, shape)
             # Side by side, the last columns of larger plates lie beyond the page's edge.
             blocks += [Row(pictures)] if shape[1] <= _BESIDE else pictures
     if len(plates) > MOST_PLATES:
-        sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
+        sums = fields.groupby(fields[PLATE].astype(str))[["found", "kept"]].sum()
         rows = [
             [str(row.Index), f"{row.found:,.0f}", f"{row.kept:,.0f}"] for row in sums.itertuples()
         ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import CONTROL
 from cellssl.controls import control_kinds
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
@@ -95,14 +96,12 @@ def _montage(index: PlateIndex, label: str | None) -> list[Block]:
 
 def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Series]]:
     """Choose one field per label, controls first; fields spread over the plate without one."""
-    by = next(
-        (name for name in (label, "Metadata_Control", "Metadata_Compound") if name in fields), None
-    )
+    by = next((name for name in (label, CONTROL, "Metadata_Compound") if name in fields), None)
     if by is None or as_categories(fields[by]).nunique() < 2:
         places = np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
         return [(_place(row), row) for _, row in fields.iloc[places].iterrows()]
     kinds = as_categories(fields[by])
-    control = control_kinds(fields.get("Metadata_Control", pd.Series("", fields.index)))
+    control = control_kinds(fields.get(CONTROL, pd.Series("", fields.index)))
     order = [kind for sign in ("negative", "positive") for kind in kinds[control == sign].unique()]
     order += [kind for kind in kinds.value_counts().index if kind not in order and kind != UNKNOWN]
     chosen = [(kind, fields[kinds == kind]) for kind in list(dict.fromkeys(order))[:MOST_FIELDS]]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellssl.columns import PLATE
 from cellssl.report.figures.style import control_names, drawn_names
 from cellssl.report.figures.umap import ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
@@ -69,13 +70,11 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
     obs = embedding.obs
     blocks: list[Block] = []
     for column, name, names in (
-        ("Metadata_Plate", "plate", "plates"),
+        (PLATE, "plate", "plates"),
         ("Metadata_Batch", "batch", "batches"),
     ):
         values = obs[column] if column in obs else pd.Series(dtype=str)
-        same = (
-            blocks and len(set(values)) == obs["Metadata_Plate"].nunique()
-        )  # a plate by another name
+        same = blocks and len(set(values)) == obs[PLATE].nunique()  # a plate by another name
         if len(set(values)) > 1 and not same:
             caption = (
                 f"The {names} should be mixed everywhere: an island of one {name} "

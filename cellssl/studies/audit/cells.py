@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.augment import Operation, View, make_keys
-from cellssl.columns import row_names
+from cellssl.columns import PLATE, WELL, row_names
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
@@ -273,8 +273,8 @@ def _choose(
 
 def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     """Name each cell's well, ``plate/well``; nothing where wells are not known."""
-    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    if "Metadata_Well" not in columns:
+    columns = [name for name in (PLATE, WELL) if name in obs]
+    if WELL not in columns:
         return pd.Series("", index=obs.index)
     return pd.Series(row_names(obs[columns]), index=obs.index)
 
@@ -297,9 +297,9 @@ def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
 
 def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which cells lie on some plates; each must be there."""
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
-    own = obs["Metadata_Plate"].astype(str)
+    own = obs[PLATE].astype(str)
     missing = sorted(set(plates) - set(own))
     if missing:
         there = ", ".join(sorted(set(own))[:5])

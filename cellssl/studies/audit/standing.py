@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
-from cellssl.columns import CONTROL, text_array, texts_of
+from cellssl.columns import CONTROL, PLATE, text_array, texts_of
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.controls import is_negative
 from cellssl.studies.audit.cells import wells_of
@@ -262,9 +262,9 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     What wells of two plates differ by may be the plates.
     """
     wells = Groups.of(wells_of(obs))
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         return wells, np.zeros(len(wells.names), np.int64)
-    plates = texts_of(obs["Metadata_Plate"])
+    plates = texts_of(obs[PLATE])
     names = np.array(["", *wells.names])[wells.codes + 1]  # empty for a cell of a well of one cell
     plate = plates.groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]
