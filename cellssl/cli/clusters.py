@@ -87,11 +87,10 @@ def cluster(
 
 def _keep_stability(stability: "pd.DataFrame", folder: Path) -> None:
     """Write how well subsamples agree at each resolution, and say which was taken."""
-    from cellssl.files import atomic
+    from cellssl.files import write_csv
     from cellssl.report import save_figure, stability_figure
 
-    with atomic(folder / "stability.csv") as part:
-        stability.to_csv(part, index=False)
+    write_csv(stability, folder / "stability.csv")
     save_figure(stability_figure(stability), folder / "stability.png")
     chosen = stability[stability["chosen"]].iloc[0]
     say(
