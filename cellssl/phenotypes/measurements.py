@@ -19,7 +19,7 @@ from cellssl.phenotypes.confusions import (
     difference_rows,
 )
 from cellssl.phenotypes.measurement import Measurement, save_draws
-from cellssl.phenotypes.metrics import possible_differences, possible_values
+from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
 
 __all__ = [
@@ -164,7 +164,8 @@ class Measurements:
         if a is not None and b is not None:
             difference = a.minus(b)
             value = float(difference.value)
-            low, high = difference.interval(possible_differences(one[0].metric))
+            least, most = possible_values(one[0].metric)
+            low, high = difference.interval((least - most, most - least))
             apart = bool(low > 0 or high < 0)
         return {
             **self._pair(one[0], other[0]),

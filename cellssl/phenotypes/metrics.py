@@ -18,7 +18,6 @@ __all__ = [
     "METRICS",
     "TOP1",
     "Score",
-    "possible_differences",
     "possible_values",
     "split_of",
     "task_metrics",
@@ -88,18 +87,6 @@ def possible_values(metric: str) -> tuple[float, float]:
     if metric == "clusters_leiden":
         return 1.0, np.inf
     return (-1.0 if metric.startswith(("ami_", "silhouette")) else 0.0), 1.0
-
-
-def possible_differences(metric: str) -> tuple[float, float]:
-    """Say between what the difference of two embeddings always lies.
-
-    Examples
-    --------
-    >>> possible_differences("knn")
-    (-1.0, 1.0)
-    """
-    low, high = possible_values(metric)
-    return low - high, high - low
 
 
 def task_metrics(task: Task) -> tuple[str, ...]:

@@ -149,7 +149,8 @@ def ceiling(
     )
     cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)
     others = None if beside is None else read_beside(Path(beside), label, cells)
-    told = _told_protocol(given)
+    # The same views and settings, with the labels told outright instead of by positives.
+    told = resolve(given, {"training.method": METHOD, "positives": "same_cell"})
     plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
     refuse_leaks(opened.obs, label, {told.name: labels}, tasks[0].rows)
@@ -184,11 +185,6 @@ def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Pr
     if changes.get("training.method", METHOD) != METHOD:
         raise StudyError(f"a ceiling trains with the method {METHOD}, whatever the protocol's is")
     return resolve(protocol, changes)
-
-
-def _told_protocol(protocol: Protocol) -> Protocol:
-    """Give the same views and settings, with the labels told outright instead of by positives."""
-    return resolve(protocol, {"training.method": METHOD, "positives": "same_cell"})
 
 
 def _predict(
