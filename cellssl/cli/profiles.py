@@ -10,6 +10,7 @@ from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
 from cellssl.columns import CONTROL
+from cellssl.words import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,10 +216,8 @@ def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
     shown = table if wanted else table.head(SHOWN)
     rows = []
     for row in shown.to_dict("records"):
-        value, share = f"{row['similarity']:.2f}", "–"
-        if not math.isnan(row["low"]):
-            value += f" ({row['low']:.2f}–{row['high']:.2f})"
-            share = f"{row['nearest_share']:.0%}"
+        value = with_interval(row["similarity"], row["low"], row["high"], 2)
+        share = "–" if math.isnan(row["low"]) else f"{row['nearest_share']:.0%}"
         its = found.treatments.loc[str(row["neighbour"]), "label"]
         rows.append([row["treatment"], row["rank"], row["neighbour"], value, share, its])
     columns = ["treatment", "rank", "neighbour", "similarity", "nearest in", "its label"]

@@ -1,10 +1,10 @@
 """Results on the screen: scores, matches, gains and losses of classes, combinations."""
 
-import math
 from typing import TYPE_CHECKING
 
 from cellssl.cli.shell import say, show_table
 from cellssl.columns import texts_of
+from cellssl.words import gain, with_interval
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -84,10 +84,7 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
     """Give one score as text: value and interval, or a dash."""
     if metric not in cells.index:
         return "–"
-    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"
+    return with_interval(*(float(cells[name].loc[metric]) for name in ("value", "low", "high")))
 
 
 def show_matches(scores: "pd.DataFrame") -> None:
@@ -135,8 +132,7 @@ def show_gains(title: str, head: str, gains: "pd.DataFrame") -> None:
 
 def write_gain(row: "pd.Series") -> str:
     """Write a gain and, where there is one, its interval; * where that excludes 0."""
-    inside = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
-    return f"{row['gain']:+.3f}{inside}" + " *" * bool(row["apart"])
+    return gain(row["gain"], row["low"], row["high"]) + " *" * bool(row["apart"])
 
 
 def say_combined(combined: "ad.AnnData") -> None:

@@ -20,7 +20,7 @@ from cellssl.cli.options import (
 )
 from cellssl.cli.results import show_gains, show_scores, write_gain
 from cellssl.cli.shell import command, say, show_table, shown
-from cellssl.words import counted, listed
+from cellssl.words import counted, listed, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -204,7 +204,7 @@ def _correlation(row: "Mapping[Hashable, Any]") -> str:
     """Write a correlation out, with its p-value where it has one."""
     if math.isnan(row["spearman"]):
         return "all alike"
-    text = f"{row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    text = with_interval(row["spearman"], row["low"], row["high"], 2)
     return text if math.isnan(row["p_value"]) else f"{text}, {row['p_value']:.2g}"
 
 

@@ -29,6 +29,7 @@ from cellssl.studies.sections.runs import runs_section
 from cellssl.studies.sections.sweeps import sweeps_section
 from cellssl.studies.sections.used_plates import used_plates_section
 from cellssl.studies.study import Study
+from cellssl.words import gain, with_interval
 
 __all__ = ["write_study_page"]
 
@@ -95,9 +96,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
             best = _highest(found[found["embedding"].map(belongs)])
             if best is not None:
                 told = ["–", ""] if reference is None else _lead(differences, best, reference)
-                rows.append(
-                    [METRICS[metric], kind, str(best["embedding"]), _with_interval(best), *told]
-                )
+                rows.append([METRICS[metric], kind, str(best["embedding"]), _score(best), *told])
     heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
     caption = (
         "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
@@ -115,9 +114,8 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
     row = difference_between(
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
-    value, low, high = row["difference"], row["low"], row["high"]
-    text = f"{value:+z.3f} ({low:+z.3f} to {high:+z.3f}) {reference['embedding']}"
-    return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
+    text = f"{gain(row['difference'], row['low'], row['high'])} {reference['embedding']}"
+    return [text, "not apart" if not row["apart"] else "more" if row["difference"] > 0 else "less"]
 
 
 def _scores(outcome: Outcome) -> Section:
@@ -148,22 +146,19 @@ def _score_table(means: pd.DataFrame) -> Table:
         found = {str(row["metric"]): row for _, row in group.iterrows()}
         rows.append(
             [str(name) + (" †" if group["weak"].any() else ""), str(int(group["replicates"].max()))]
-            + [_with_interval(found.get(metric)) for metric in metrics]
+            + [_score(found.get(metric)) for metric in metrics]
         )
     heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
     caption = f"† {WEAK_LABELS}." if means["weak"].any() else ""
     return Table(heads, rows, caption=caption, numeric=heads[1:])
 
 
-def _with_interval(row: "pd.Series | None") -> str:
+def _score(row: "pd.Series | None") -> str:
     """Write a score and its interval; how many clusters there are, with one decimal."""
     if row is None:
         return "–"
-    places = 1 if row["metric"] == "clusters_leiden" else 3
-    value, low, high = (f"{row[name]:z.{places}f}" for name in ("value", "low", "high"))
-    if low == high:  # one training, and nothing is resampled
-        return value
-    return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
+    digits = 1 if row["metric"] == "clusters_leiden" else 3
+    return with_interval(row["value"], row["low"], row["high"], digits)
 
 
 def _apart(outcome: Outcome) -> Iterator[Table]:
@@ -179,7 +174,7 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
         [
             str(row["embedding_b"]),
             METRICS[str(row["metric"])],
-            f"{-row['difference']:+z.3f} ({-row['high']:+z.3f} to {-row['low']:+z.3f})",
+            gain(-row["difference"], -row["high"], -row["low"]),
             "apart" if row["apart"] else "",
         ]
         for _, row in own.iterrows()
