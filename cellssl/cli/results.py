@@ -84,7 +84,8 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
     """Give one score as text: value and interval, or a dash."""
     if metric not in cells.index:
         return "–"
-    return with_interval(*(float(cells[name].loc[metric]) for name in ("value", "low", "high")))
+    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
+    return with_interval(value, low, high)
 
 
 def show_matches(scores: "pd.DataFrame") -> None:

@@ -68,7 +68,7 @@ def rank_neighbours(
     first = np.zeros((count, count))
     here = np.arange(count)
     groups = wells.wells.groupby("treatment").indices
-    rows_of = [groups[name] for name in treated]
+    rows_of = [np.asarray(groups[name]) for name in treated]
     for draw, profiles in enumerate(_draw_profiles(wells, rows_of, statistic, draws, seed)):
         again = cosine(profiles)
         drawn[draw] = np.take_along_axis(again, order, axis=1)

@@ -109,6 +109,6 @@ def position_curve(
 
 def _well_values(obs: pd.DataFrame, positions: pd.DataFrame, by: str) -> "pd.Series[str]":
     """Look a column up for each well, on the index of `positions`."""
-    known = as_categories(obs[require_label(obs, by)]).groupby(well_names(obs)).first()
+    known = as_categories(obs[require_label(obs, by)]).groupby(np.asarray(well_names(obs))).first()
     wells = positions["well"]
     return (positions["plate"] + "/" + wells if PLATE in obs else wells).map(known)
