@@ -23,6 +23,7 @@ from cellssl.studies.audit.references import (
     reference_named,
     references_named,
 )
+from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
@@ -221,7 +222,7 @@ def audit(
         found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
-        found.compare(plain.accuracy())
+        found.compare(put_right(plain.pairs))
     else:
         of_plates = standings[0].shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]

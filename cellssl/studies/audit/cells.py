@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.augment import Operation, View, make_keys
-from cellssl.columns import PLATE, WELL, row_names
+from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
 from cellssl.phenotypes import choose_label
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.protocols import Protocol, choose_channels, expand_groups, require_fit
 from cellssl.protocols.building import build_each
 from cellssl.protocols.describing import amplitude
@@ -273,10 +273,8 @@ def _choose(
 
 def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     """Name each cell's well, ``plate/well``; nothing where wells are not known."""
-    columns = [name for name in (PLATE, WELL) if name in obs]
-    if WELL not in columns:
-        return pd.Series("", index=obs.index)
-    return pd.Series(row_names(obs[columns]), index=obs.index)
+    names = well_names(obs)
+    return pd.Series("" if names is None else names, index=obs.index)
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:

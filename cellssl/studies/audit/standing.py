@@ -18,7 +18,6 @@ from cellssl.studies.audit.separation import (
     Groups,
     by_chance,
     pair_separation,
-    put_right,
     shares_of_blocks,
     spread_by_chance,
     spread_separation,
@@ -145,22 +144,10 @@ class Standing:
         noise = self.noise if moved is None else self.noise + moved.noise
         return pair_separation(self.X, self.groups, noise)
 
-    def accuracy(self, moved: Moved | None = None) -> float:
-        """Estimate how often a cell is put right between two classes, mean over all pairs."""
-        return put_right(self.pairs if moved is None else self.separations(moved))
-
-    def cost(self, moved: Moved) -> float:
-        """Give the share of contrast that is lost: of visible pairs, or between wells of a plate."""
-        if self.label is None:
-            return self._share(
-                self.X,
-                self.wells,
-                moved,
-                blocks=self.plates,
-                least=self.least_wells,
-                most=CLEAR,
-            )
-        return share_lost(self.pairs, self.separations(moved), self.least)
+    def cost_of_wells(self, moved: Moved) -> float:
+        """Give the share that is lost of contrast between wells of a plate, where there is no label."""
+        least, plates = self.least_wells, self.plates
+        return self._share(self.X, self.wells, moved, blocks=plates, least=least, most=CLEAR)
 
     def bridged(self, name: str, moved: Moved) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
