@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
 from cellssl.report import (
-    class_difference_figure,
     confusion_figure,
     save_figure,
     score_figure,
@@ -67,11 +64,10 @@ def write_comparison_page(
     """
     first = next(iter(trained))
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
-    scores = score_figure(measured.scores)
-    save_figure(scores, out / "scores.png")
+    save_figure(score_figure(measured.scores), out / "scores.png")
     sections = [
-        scores_section(measured.scores, measured.label, drawn=scores),
-        _classes(measured.class_differences, first, others, out),
+        scores_section(measured.scores, measured.label),
+        classes_section(measured.class_differences, first, others, folder=out),
         _confusions(measured, out / "confusion"),
         _how(
             measured,
@@ -89,19 +85,6 @@ def write_comparison_page(
         subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
         sections=sections,
     )
-
-
-def _classes(
-    differences: pd.DataFrame, first: str, others: Sequence[str], folder: Path
-) -> Section | None:
-    """Show what each class gains and loses; a file of each figure beside the page, for slides."""
-    drawn = {
-        classifier: class_difference_figure(differences, first, others, classifier=classifier)
-        for classifier in differences["classifier"].unique()
-    }
-    for classifier, figure in drawn.items():
-        save_figure(figure, folder / f"classes-{classifier}.png")
-    return classes_section(differences, first, others, drawn=drawn)
 
 
 def _confusions(measured: Measurements, folder: Path) -> Section | None:

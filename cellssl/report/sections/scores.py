@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes.confounders import CONFOUNDERS
@@ -43,13 +42,8 @@ BATCHES = (
 )
 
 
-def scores_section(
-    scores: pd.DataFrame | None, label: str | None, *, drawn: Figure | None = None
-) -> Section | None:
-    """Build the score table, the figure and the confounders; missing baselines are named.
-
-    `drawn` is the `score_figure` of these scores, where there is one already.
-    """
+def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | None:
+    """Build the score table, the figure and the confounders; missing baselines are named."""
     if scores is None or scores.empty:
         return None
     own = _of_label(scores, label)
@@ -58,7 +52,7 @@ def scores_section(
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
-    blocks += _figure(own, subsets[0], drawn)
+    blocks += _figure(own, subsets[0])
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += _confounders(summary, subsets[0])
     for subset in subsets[1:]:
@@ -135,7 +129,7 @@ def score_notes(summary: pd.DataFrame) -> list[Block]:
     return [Bullets(items)] if items else []
 
 
-def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> list[Block]:
+def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
     summary = summarise_scores(scores)
     if not ((summary["subset"] == subset) & summary["value"].notna()).any():
         return []
@@ -146,7 +140,7 @@ def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> l
     if (summary["metric"].isin(CONFOUNDED) & summary["value"].notna()).any():
         caption += " In the lower row less is better."
     alt = "Dot plot of the scores of each embedding with 95 % intervals"
-    return [Picture(drawn or score_figure(scores, subset=subset), caption, alt)]
+    return [Picture(score_figure(scores, subset=subset), caption, alt)]
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
