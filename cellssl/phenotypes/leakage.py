@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cellssl.columns import PLATE, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
+from cellssl.words import counted
 
 __all__ = ["USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
 
@@ -150,8 +151,8 @@ def _why(used: UsedLabels, label: str) -> str:
     plates = "all plates"
     if used.plates:
         more = ", …" if len(used.plates) > _MOST_NAMES else ""
-        count = f"{len(used.plates)} plate{'s' * (len(used.plates) > 1)}"
-        plates = f"{count} ({', '.join(used.plates[:_MOST_NAMES])}{more})"
+        names = ", ".join(used.plates[:_MOST_NAMES])
+        plates = f"{counted(len(used.plates), 'plate')} ({names}{more})"
     return (
         f"its training took {', '.join(used.columns)} of {plates} for positives, or its amplitudes "
         f"were chosen by them, and {label} follows from that."
@@ -167,7 +168,7 @@ def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]
             "exclude_plates: [PLATE, …]}` and score those plates, or take positives: same_cell."
         )
     count = obs[PLATE].iloc[left].nunique() if PLATE in obs.columns else 0
-    plates = f" of {count} plate{'s' * (count > 1)}" if count else ""
+    plates = f" of {counted(count, 'plate')}" if count else ""
     return (
         f"Score the {len(left):,} cells{plates} whose labels training never used: held_out=True "
         "(--held-out)."
