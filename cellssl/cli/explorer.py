@@ -39,8 +39,7 @@ def explore(
         typer.Option(help="The column that colours the cells first. (default: a usual label)"),
     ] = None,
     title: Annotated[
-        str | None,
-        typer.Option(help="What stands above the map. (default: the embedding's name)"),
+        str | None, typer.Option(help="What stands above the map. (default: the embedding's name)")
     ] = None,
     channels: Annotated[
         list[str] | None,

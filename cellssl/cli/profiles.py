@@ -148,12 +148,7 @@ def similarity(
 def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
     from cellssl.phenotypes.activity import told_apart
-    from cellssl.report import (
-        activity_figure,
-        replicate_figure,
-        save_figure,
-        similarity_heatmap,
-    )
+    from cellssl.report import activity_figure, replicate_figure, save_figure, similarity_heatmap
 
     save_figure(replicate_figure(found.replicates), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))

@@ -13,13 +13,7 @@ from cellssl.wells import is_well, plate_format, well_place
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
 # Name → the column whose absence leaves it unknown.
-CONFOUNDERS = {
-    "plate": PLATE,
-    "batch": "Metadata_Batch",
-    "row": WELL,
-    "column": WELL,
-    "edge": WELL,
-}
+CONFOUNDERS = {"plate": PLATE, "batch": "Metadata_Batch", "row": WELL, "column": WELL, "edge": WELL}
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,14 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
-__all__ = [
-    "name_controls",
-    "name_treatments",
-    "treatment_names",
-]
+__all__ = ["name_controls", "name_treatments", "treatment_names"]
 
 # The treatment of negative-control cells that name none.
 NEGATIVE = "negative control"
 
 
 def name_treatments(
-    obs: pd.DataFrame,
-    by: str | Sequence[str] | None = None,
-    *,
-    control: str | None = CONTROL,
+    obs: pd.DataFrame, by: str | Sequence[str] | None = None, *, control: str | None = CONTROL
 ) -> tuple[NDArray[np.str_], list[str]]:
     """Name each cell's treatment.
 

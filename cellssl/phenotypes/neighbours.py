@@ -93,11 +93,7 @@ def rank_neighbours(
 
 
 def _draw_profiles(
-    wells: WellProfiles,
-    rows_of: list[NDArray[np.int64]],
-    statistic: str,
-    draws: int,
-    seed: int,
+    wells: WellProfiles, rows_of: list[NDArray[np.int64]], statistic: str, draws: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
     """Profiles (T, D) of the treatments from wells drawn with replacement, draw by draw."""
     middle = choose_statistic(statistic)

@@ -190,11 +190,7 @@ def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embeddin
 
 
 def _normalised(
-    one: Embedding,
-    names: pd.Index,
-    tasks: Sequence[Task],
-    rule: str,
-    known: Mapping[str, Any],
+    one: Embedding, names: pd.Index, tasks: Sequence[Task], rule: str, known: Mapping[str, Any]
 ) -> Iterator[NDArray[np.float32]]:
     """Give the features of each task's cells, normalised: (n, D)."""
     X = features(one.cells)[one.cells.obs_names.get_indexer(names)]

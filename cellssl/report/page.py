@@ -82,12 +82,7 @@ class Picture:
         """Draw the figure as a PNG that the page itself holds."""
         buffer = io.BytesIO()
         with mpl.rc_context({"savefig.facecolor": "white"}):
-            self.figure.savefig(
-                buffer,
-                format="png",
-                dpi=dots,
-                metadata={"Software": None},
-            )
+            self.figure.savefig(buffer, format="png", dpi=dots, metadata={"Software": None})
         self.source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

@@ -6,11 +6,7 @@ from typing import Any
 
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
-from cellssl.report import (
-    confusion_figure,
-    save_figure,
-    score_figure,
-)
+from cellssl.report import confusion_figure, save_figure, score_figure
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.classes import classes_section
 from cellssl.report.sections.scores import scores_section

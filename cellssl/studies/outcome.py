@@ -257,10 +257,7 @@ def _save(
         "runs.csv": states,
     }
     if contents is not None:
-        tables |= {
-            "clusters.csv": contents.clusters,
-            "clusters_explained.csv": contents.explained,
-        }
+        tables |= {"clusters.csv": contents.clusters, "clusters_explained.csv": contents.explained}
     for file, table in tables.items():
         write_csv(table, out / file)
     missing = states[states["state"] != "finished"]

@@ -66,11 +66,7 @@ def describe_cells(
 
 
 def render(
-    data: dict[str, Any],
-    *,
-    title: str,
-    note: str,
-    pictures: Sequence[str | None] | None,
+    data: dict[str, Any], *, title: str, note: str, pictures: Sequence[str | None] | None
 ) -> str:
     """Write the page.
 

@@ -6,12 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.report.figures.style import (
-    UNKNOWN,
-    control_names,
-    drawn_names,
-    natural_order,
-)
+from cellssl.report.figures.style import UNKNOWN, control_names, drawn_names, natural_order
 
 __all__ = ["pack", "pack_columns"]
 

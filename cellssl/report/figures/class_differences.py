@@ -30,11 +30,7 @@ COLUMNS = 4  # panels beside each other
 
 @styled
 def class_difference_figure(
-    differences: pd.DataFrame,
-    one: str,
-    others: Sequence[str],
-    *,
-    classifier: str = "knn",
+    differences: pd.DataFrame, one: str, others: Sequence[str], *, classifier: str = "knn"
 ) -> Figure:
     """Draw how much more or less of each class one embedding finds than each of the others.
 

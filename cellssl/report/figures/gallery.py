@@ -11,12 +11,7 @@ from matplotlib.figure import Figure
 from skimage.segmentation import find_boundaries
 from skimage.transform import downscale_local_mean
 
-from cellssl.report.figures.composite import (
-    channel_colours,
-    channel_legend,
-    composite,
-    scale_bar,
-)
+from cellssl.report.figures.composite import channel_colours, channel_legend, composite, scale_bar
 from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, new_panels, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]

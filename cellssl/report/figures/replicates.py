@@ -8,15 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from cellssl.report.figures.style import (
-    GREY,
-    INK,
-    OKABE_ITO,
-    brief,
-    ends_of,
-    new_figure,
-    styled,
-)
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, brief, ends_of, new_figure, styled
 
 __all__ = ["replicate_figure", "stability_figure"]
 

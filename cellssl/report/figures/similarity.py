@@ -177,10 +177,7 @@ def _ink(colour: str) -> str:
 
 @styled
 def activity_figure(
-    activity: pd.Series,
-    *,
-    active: pd.Series | None = None,
-    limit: int = 40,
+    activity: pd.Series, *, active: pd.Series | None = None, limit: int = 40
 ) -> Figure:
     """Draw how far each treatment lies from the negative control, the farthest on top.
 

@@ -34,12 +34,7 @@ _MOST_CORRELATED = 40
 
 
 @styled
-def sweep_figure(
-    scores: pd.DataFrame,
-    axis: str,
-    *,
-    metrics: Sequence[str] = ANSWERS,
-) -> Figure:
+def sweep_figure(scores: pd.DataFrame, axis: str, *, metrics: Sequence[str] = ANSWERS) -> Figure:
     """Draw scores against the values of one axis, a line for each combination of the others.
 
     Parameters

@@ -18,11 +18,7 @@ DRAWN = 60  # classes: with more a figure would be longer than a page
 
 
 def classes_section(
-    differences: pd.DataFrame,
-    one: str,
-    others: Sequence[str],
-    *,
-    folder: Path | None = None,
+    differences: pd.DataFrame, one: str, others: Sequence[str], *, folder: Path | None = None
 ) -> Section | None:
     """Build the section of what one embedding gains and loses; None where no class was scored.
 

@@ -69,10 +69,7 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
     """Draw the map by plate and by batch: what should not be seen on it."""
     obs = embedding.obs
     blocks: list[Block] = []
-    for column, name, names in (
-        (PLATE, "plate", "plates"),
-        ("Metadata_Batch", "batch", "batches"),
-    ):
+    for column, name, names in ((PLATE, "plate", "plates"), ("Metadata_Batch", "batch", "batches")):
         values = obs[column] if column in obs else pd.Series(dtype=str)
         same = blocks and len(set(values)) == obs[PLATE].nunique()  # a plate by another name
         if len(set(values)) > 1 and not same:

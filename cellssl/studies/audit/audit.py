@@ -18,11 +18,7 @@ from cellssl.report.figures.style import save_figure
 from cellssl.studies.audit.cells import cases_of, left_out, open_cells
 from cellssl.studies.audit.findings import TABLES, Findings
 from cellssl.studies.audit.nuisances import nuisance_columns
-from cellssl.studies.audit.references import (
-    USUAL,
-    reference_named,
-    references_named,
-)
+from cellssl.studies.audit.references import USUAL, reference_named, references_named
 from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.together import Together

@@ -219,11 +219,7 @@ def open_cells(
 
 
 def left_out(
-    obs: pd.DataFrame,
-    column: str,
-    *,
-    where: str | None = None,
-    plates: Sequence[str] | None = None,
+    obs: pd.DataFrame, column: str, *, where: str | None = None, plates: Sequence[str] | None = None
 ) -> dict[str, int]:
     """Count the cells that no contrast is made of: class ("" where there is none) → cells.
 
