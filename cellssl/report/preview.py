@@ -180,11 +180,9 @@ class _Batch:
         forgets = dict.fromkeys(
             op.invariance for view, *_ in self.views for op in view.operations if not op.idle
         )
-        details = ""
-        if forgets:  # each only by its amplitude
-            details = (
-                f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
-            )
+        # Each only by its amplitude.
+        blind = f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
+        details = blind if forgets else ""
         return PreviewGroup(self.protocol.name, details, ("",) * draws, np.stack(images))
 
     def _make(

@@ -51,11 +51,10 @@ def class_difference_figure(
         When the table holds none of them.
     """
     own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
-    tables = {name: differences_between(own, one, name) for name in others}
     tables = {
         name: table.set_index(table["class"].astype(str))
-        for name, table in tables.items()
-        if len(table)
+        for name in others
+        if len(table := differences_between(own, one, name))
     }
     if not tables:
         raise EmbeddingError(

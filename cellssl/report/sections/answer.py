@@ -193,27 +193,16 @@ def _activity_blocks(answer: Answer) -> list[Block]:
 
 def _neighbour_table(answer: Answer) -> list[Block]:
     """List the nearest neighbours of every treatment."""
-    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3].sort_values(
-        ["treatment", "rank"]
-    )
+    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3]
     rows = []
-    for name, own in table.groupby("treatment", sort=False):
+    for name, own in table.sort_values(["treatment", "rank"]).groupby("treatment", sort=False):
         near = "; ".join(f"{row.neighbour} ({number(row.similarity)})" for row in own.itertuples())
-        rows.append(
-            [
-                str(name),
-                answer.labels.get(str(name), ""),
-                f"{int(answer.cells.get(str(name), 0)):,}",
-                near,
-            ]
-        )
+        cells = f"{int(answer.cells.get(str(name), 0)):,}"
+        rows.append([str(name), answer.labels.get(str(name), ""), cells, near])
     if not rows:
         return []
     columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
     if all(row[1] in ("", UNKNOWN) for row in rows):
         columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
-    return [
-        Fold(
-            "Three nearest neighbours of every treatment", [Table(columns, rows, numeric=["cells"])]
-        )
-    ]
+    title = "Three nearest neighbours of every treatment"
+    return [Fold(title, [Table(columns, rows, numeric=["cells"])])]

@@ -55,13 +55,12 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
 
 
 def _cluster_maps(embedding: "AnnData") -> list[Block]:
-    pictures = []
-    for column, name in CLUSTERS:
-        if column in embedding.obs:
-            caption = f"Clusters that {name} found; each number stands on one of its cells."
-            pictures.append(
-                _picture(embedding, column, f"By {name} cluster", caption, numbered=True)
-            )
+    caption = "Clusters that {} found; each number stands on one of its cells."
+    pictures = [
+        _picture(embedding, column, f"By {name} cluster", caption.format(name), numbered=True)
+        for column, name in CLUSTERS
+        if column in embedding.obs
+    ]
     return [Row(pictures)] if pictures else []
 
 
