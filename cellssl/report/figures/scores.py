@@ -136,12 +136,8 @@ def score_figure(
     summary = summarise_scores(scores)
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
     names = list(dict.fromkeys(summary["embedding"]))
-    hollow = {
-        name for name in names if (is_baseline(name) if baselines is None else name in baselines)
-    }
-    names = [name for name in names if name not in hollow] + [
-        name for name in names if name in hollow
-    ]
+    hollow = set(filter(is_baseline, names)) if baselines is None else set(baselines)
+    names.sort(key=lambda name: name in hollow)
     upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
     there = set(summary["metric"])
     lower = [metric for metric in CONFOUNDERS if metric in there]

@@ -148,24 +148,13 @@ def _strip(
     for row, name in enumerate(names):
         label, code = shown[name]
         axes.barh(row, 1, height=1, color=colours[label], edgecolor="white", linewidth=0.4)
-        axes.text(
-            0.5,
-            row,
-            code,
-            ha="center",
-            va="center",
-            fontsize=min(font, 7.5),
-            color=_ink(colours[label]),
-        )
+        text = axes.text(0.5, row, code, ha="center", va="center", fontsize=min(font, 7.5))
+        text.set_color(_ink(colours[label]))
     axes.set_xlim(0, 1)
     axes.set_axis_off()
     codes = dict(shown.values())
-    handles = [
-        Patch(
-            color=colours[label], label=brief(f"{codes[label]}  {label}" if codes[label] else label)
-        )
-        for label in labels
-    ]
+    titles = {label: f"{code}  {label}" if code else label for label, code in codes.items()}
+    handles = [Patch(color=colours[label], label=brief(titles[label])) for label in labels]
     where: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
     figure.legend(handles=handles, title=literal(label_name), ncols=3, fontsize=8, **where)
 

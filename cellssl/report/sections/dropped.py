@@ -86,14 +86,8 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
     rows = [["kept", f"{kept:,}", share(kept, found), ""]]
     lost = [(reason, count) for reason, count in reasons.items() if count]
     for reason, count in sorted(lost, key=lambda item: -item[1]):
-        rows.append(
-            [
-                f"dropped: {reason.replace('_', ' ')}",
-                f"{count:,}",
-                share(count, found),
-                REASONS.get(reason, ""),
-            ]
-        )
+        name, why = f"dropped: {reason.replace('_', ' ')}", REASONS.get(reason, "")
+        rows.append([name, f"{count:,}", share(count, found), why])
     rows.append(["found", f"{found:,}", "", "kept and dropped together"])
     blocks: list[Block] = [
         Table(["cells", "number", "share", "why"], rows, numeric=["number", "share"])
@@ -102,12 +96,8 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
     if missing:
         wrong = "missing from" if missing > 0 else "too many in"
         text = f"This account does not add up: {counted(abs(missing), 'cell')} {wrong} it."
-        blocks.append(
-            Text(
-                text + " Please report it: every cell should be kept or have a reason.",
-                tone="warning",
-            )
-        )
+        text += " Please report it: every cell should be kept or have a reason."
+        blocks.append(Text(text, tone="warning"))
     return blocks
 
 
@@ -166,9 +156,8 @@ def _bad_fields(fields: pd.DataFrame) -> list[Block]:
     if bad.empty:
         return [Text("Every field could be read.", tone="aside")]
     rows = [[_place(row), str(row["Problem"])] for _, row in bad.head(MOST_ROWS).iterrows()]
-    caption = "Fields that could not be used" + (
-        f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
-    )
+    caption = "Fields that could not be used"
+    caption += f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
     return [Table(["field", "problem"], rows, caption)]
 
 
