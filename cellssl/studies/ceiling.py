@@ -23,7 +23,7 @@ from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import Fold, plan_folds, plates_used
-from cellssl.studies.headroom import Beside, differences_beside, read_beside
+from cellssl.studies.headroom import differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 from cellssl.words import counted
 
@@ -148,7 +148,7 @@ def ceiling(
         fair=fair,
     )
     cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)
-    others = None if beside is None else read_beside(Path(beside), label, cells)
+    others, entries = (None, []) if beside is None else read_beside(Path(beside), label, cells)
     # The same views and settings, with the labels told outright instead of by positives.
     told = resolve(given, {"training.method": METHOD, "positives": "same_cell"})
     plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
@@ -175,7 +175,16 @@ def ceiling(
         )
         for seed in range(seeds)
     }
-    return _save(opened.obs, tasks, counts, predicted, plan, label=label, others=others, out=out)
+    measured, predictions = _measure(opened.obs, tasks, counts, predicted, plan, label, out)
+    scores, differences = measured.scores, differences_beside(measured, entries)
+    for file in ("beside.csv", "differences.csv"):
+        (out / file).unlink(missing_ok=True)  # of an earlier call, beside other scores
+    if others is not None:
+        scores = pd.concat([others, scores], ignore_index=True)
+        write_csv(scores, out / "beside.csv")
+    if len(differences):
+        write_csv(differences, out / "differences.csv")
+    return Ceiling(measured, predictions, scores, differences, out)
 
 
 def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Protocol:
@@ -227,18 +236,16 @@ def _predict(
     return pd.DataFrame(np.asarray(logits.X), index=logits.obs_names, columns=classes)
 
 
-def _save(
+def _measure(
     obs: pd.DataFrame,
     tasks: Sequence[Task],
     counts: Mapping[str, int],
     logits: Mapping[str, pd.DataFrame],
     plan: Sequence[Fold],
-    *,
     label: str,
-    others: Beside | None,
     out: Path,
-) -> Ceiling:
-    """Score the predictions, and write all tables."""
+) -> tuple[Measurements, pd.DataFrame]:
+    """Score the predictions; write them and their scores."""
     classes = sorted(
         set(tasks[0].labels.tolist()).union(*(table.columns for table in logits.values()))
     )
@@ -261,16 +268,7 @@ def _save(
     predictions = _tabulate(obs, tasks[0], plan, likely, classes)
     with atomic(out / "predictions.csv") as part:
         predictions.to_csv(part, index=False, float_format="%.4g")
-    scores = measured.scores
-    differences = differences_beside(measured, [] if others is None else others.entries)
-    for file in ("beside.csv", "differences.csv"):
-        (out / file).unlink(missing_ok=True)  # of an earlier call, beside other scores
-    if others is not None:
-        scores = pd.concat([others.scores, scores], ignore_index=True)
-        write_csv(scores, out / "beside.csv")
-    if len(differences):
-        write_csv(differences, out / "differences.csv")
-    return Ceiling(measured, predictions, scores, differences, out)
+    return measured, predictions
 
 
 def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
