@@ -40,19 +40,15 @@ def show_scores(scores: "pd.DataFrame") -> None:
     from cellssl.phenotypes.measurements import seed_means
     from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 
-    subsets = len(set(scores["subset"])) > 1
+    heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = seed_means(group).set_index("metric")
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
-        named = [marked, str(subset)] if subsets else [marked]
+        named = [marked, str(subset)][: len(heads)]
         rows.append([*named, *(_score(cells, metric) for metric in shown)])
-    columns = [
-        "embedding",
-        *(["subset"] if subsets else []),
-        *(METRICS[metric] for metric in shown),
-    ]
+    columns = [*heads, *(METRICS[metric] for metric in shown)]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     for note in _notes(scores[scores["metric"].isin(shown)]):
         say(note)
