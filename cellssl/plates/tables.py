@@ -10,7 +10,6 @@ import pandas as pd
 
 from cellssl.columns import (
     CONCENTRATION,
-    CONTROL,
     FIELD,
     bare_name,
     find_column,
@@ -35,7 +34,7 @@ NAMES = {
     "Metadata_Gene",
     "Metadata_Guide",
     "Metadata_MOA",
-    CONTROL,
+    "Metadata_Control",
     "Metadata_Perturbation",
 }
 # Other names of the columns of wells, in small letters without marks between the words.
