@@ -128,19 +128,18 @@ def refuse_leaks(
         Names the embedding, the label and the plates, and says what can be scored instead.
     """
     rows = np.arange(len(obs)) if scored is None else scored
-    fair = fair_cells(obs, label, used)
-    if fair[rows].all():
-        return
     leaking = {
         name: one
         for name, one in used.items()
         if one is not None and one.tell(obs, label) and one.rows(obs)[rows].any()
     }
+    if not leaking:
+        return
     name, one = next(iter(leaking.items()))
     others = f" (and {len(leaking) - 1} more)" if len(leaking) > 1 else ""
     raise EmbeddingError(
         f"{name}{others}: {_why(one, label)} A score of {label} on these cells would be one of the "
-        f"labels that training was given. {_instead(obs, fair, rows)}"
+        f"labels that training was given. {_instead(obs, fair_cells(obs, label, used), rows)}"
     )
 
 

@@ -192,7 +192,9 @@ def _task(
     scored = split.divide(rows)[1]
     part, truth = obs.iloc[scored], labels[scored]
     confounders = find_confounders(part)
-    draws = draw_resamples(truth, _units(part), count=resamples)
+    # Units of resampling, coarse to fine, as far as the cells say.
+    units = [level for level in (treatment_names(part), well_names(part)) if level is not None]
+    draws = draw_resamples(truth, units, count=resamples)
     negative = None if controls is None else controls[scored]
     return Task(
         subset=subset,
@@ -227,11 +229,6 @@ def _batches(
         return None
     count = pd.Series(batches).groupby(labels).transform("nunique").to_numpy()
     return np.where(count > 1, batches, -1)
-
-
-def _units(obs: pd.DataFrame) -> list[NDArray[np.str_]]:
-    """Give the units of resampling, coarse to fine, as far as the cells say."""
-    return [level for level in (treatment_names(obs), well_names(obs)) if level is not None]
 
 
 def _checked_subsets(
