@@ -9,6 +9,8 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
+from cellssl.columns import CONTROL
+from cellssl.words import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +50,7 @@ def profiles(
         ),
     ] = False,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
 ) -> None:
     """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
     from cellssl.phenotypes import aggregate_profiles, normalise_embedding, read_embedding
@@ -88,7 +90,7 @@ def similarity(
         ),
     ] = None,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
     normalise: Annotated[
         str,
         typer.Option(
@@ -146,12 +148,7 @@ def similarity(
 def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
     from cellssl.phenotypes.activity import told_apart
-    from cellssl.report import (
-        activity_figure,
-        replicate_figure,
-        save_figure,
-        similarity_heatmap,
-    )
+    from cellssl.report import activity_figure, replicate_figure, save_figure, similarity_heatmap
 
     save_figure(replicate_figure(found.replicates), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
@@ -214,10 +211,8 @@ def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
     shown = table if wanted else table.head(SHOWN)
     rows = []
     for row in shown.to_dict("records"):
-        value, share = f"{row['similarity']:.2f}", "–"
-        if not math.isnan(row["low"]):
-            value += f" ({row['low']:.2f}–{row['high']:.2f})"
-            share = f"{row['nearest_share']:.0%}"
+        value = with_interval(row["similarity"], row["low"], row["high"], 2)
+        share = "–" if math.isnan(row["low"]) else f"{row['nearest_share']:.0%}"
         its = found.treatments.loc[str(row["neighbour"]), "label"]
         rows.append([row["treatment"], row["rank"], row["neighbour"], value, share, its])
     columns = ["treatment", "rank", "neighbour", "similarity", "nearest in", "its label"]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import cellssl
 from cellssl.cells import Job, Segmenter, Shading, find_nucleus_channel, segment_field
-from cellssl.columns import agent_column
+from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
@@ -139,7 +139,7 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     """Draw how far wells are from the negative control against their dose, where there are both."""
     if dose is None:
         return []
-    if "Metadata_Control" not in cells.obs:
+    if CONTROL not in cells.obs:
         _LOG.info("no figure of doses: it needs negative controls (--control-column)")
         return []
     try:

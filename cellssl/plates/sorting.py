@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, FIELD
+from cellssl.columns import CONCENTRATION, CONTROL, FIELD
 from cellssl.plates.addresses import Address
 from cellssl.plates.layouts import Listing
 from cellssl.plates.planes import refusal
@@ -25,7 +25,7 @@ _FIRST = [
     "Metadata_Gene",
     "Metadata_Guide",
     "Metadata_MOA",
-    "Metadata_Control",
+    CONTROL,
 ]
 
 

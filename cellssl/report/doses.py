@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.columns import CONTROL, PLATE
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -15,6 +16,7 @@ from cellssl.phenotypes import (
     read_embedding,
     require_label,
 )
+from cellssl.phenotypes.columns import well_names
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories
 
@@ -31,7 +33,7 @@ def dose_curve(
     *,
     dose: str | None = None,
     by: str | None = None,
-    control: str = "Metadata_Control",
+    control: str = CONTROL,
 ) -> Figure:
     """Draw how far wells are on the way from the negative to the positive control, against their dose.
 
@@ -95,29 +97,18 @@ def position_curve(
     moves = series.groupby(["line", "dose"])["position"].mean().groupby("line").agg(np.ptp)
     shown = moves.nlargest(_LINES).index
     drawn = series[series["line"].isin(shown)]
-    controls, y_name = (
-        {"one well of the negative control": 1.0},
-        "distance from the negative control",
-    )
+    controls = {"one well of the negative control": 1.0}
+    y_name = "distance from the negative control"
     if (positions["control"] == "positive").any():
         controls = {"negative control": 0.0, "positive control": 1.0}
         y_name = "position between negative (0) and positive control (1)"
-    title = f"{_LINES} of {len(moves)}: those that change most with dose"
-    return dose_figure(
-        drawn,
-        title=title if len(moves) > _LINES else "",
-        controls=controls,
-        y_name=y_name,
-        x_name=dose,
-    )
+    few = len(moves) <= _LINES
+    title = "" if few else f"{_LINES} of {len(moves)}: those that change most with dose"
+    return dose_figure(drawn, title=title, controls=controls, y_name=y_name, x_name=dose)
 
 
 def _well_values(obs: pd.DataFrame, positions: pd.DataFrame, by: str) -> "pd.Series[str]":
     """Look a column up for each well, on the index of `positions`."""
-    column = require_label(obs, by)
-    keys = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    table = obs[keys].astype(str).assign(value=as_categories(obs[column]).to_numpy())
-    known = table.drop_duplicates(keys).set_index(keys)["value"]
-    wells = positions[[name.removeprefix("Metadata_").lower() for name in keys]].astype(str)
-    wanted = pd.MultiIndex.from_frame(wells) if len(keys) > 1 else pd.Index(wells.iloc[:, 0])
-    return pd.Series(known.reindex(wanted).to_numpy(), index=positions.index)
+    known = as_categories(obs[require_label(obs, by)]).groupby(np.asarray(well_names(obs))).first()
+    wells = positions["well"]
+    return (positions["plate"] + "/" + wells if PLATE in obs else wells).map(known)

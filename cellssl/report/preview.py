@@ -12,8 +12,8 @@ from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
 from cellssl.phenotypes.controls import is_negative
-from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
-from cellssl.report.figures.style import natural_order
+from cellssl.report.figures.preview import PreviewGroup, preview_figure
+from cellssl.report.figures.style import natural_order, save_figure
 
 if TYPE_CHECKING:
     import torch
@@ -180,11 +180,9 @@ class _Batch:
         forgets = dict.fromkeys(
             op.invariance for view, *_ in self.views for op in view.operations if not op.idle
         )
-        details = ""
-        if forgets:  # each only by its amplitude
-            details = (
-                f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
-            )
+        # Each only by its amplitude.
+        blind = f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
+        details = blind if forgets else ""
         return PreviewGroup(self.protocol.name, details, ("",) * draws, np.stack(images))
 
     def _make(

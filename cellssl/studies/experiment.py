@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl import methods
+from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import CellsslError, ProtocolError
@@ -254,8 +255,8 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
     told = obs[labels.codes.numpy() >= 0]
     plates = set(used["plates"])
     everywhere = used["columns"] and not plates
-    if "Metadata_Plate" in obs.columns and not everywhere:
-        plates.update(told["Metadata_Plate"].astype(str))
+    if PLATE in obs.columns and not everywhere:
+        plates.update(told[PLATE].astype(str))
     return {
         "labels_used": {
             "columns": list(dict.fromkeys([*used["columns"], labels.name])),

@@ -19,7 +19,7 @@ from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.report import audit_figure
 from cellssl.studies import audit
-from cellssl.studies.audit import at_share
+from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.nuisances import told_by
 from cellssl.studies.audit.references import property_named

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import blended_transform_factory
 
 from cellssl.phenotypes.dose import spearman
 from cellssl.report.figures.style import (
-    GREY,
     INK,
     OKABE_ITO,
     brief,
@@ -51,19 +49,12 @@ def dose_figure(
         _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
     for control, value in (controls or {}).items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
-        axes.text(
-            1.0,
-            value,
-            literal(f" {control}"),
-            va="bottom",
-            ha="right",
-            fontsize=8,
-            transform=blended_transform_factory(axes.transAxes, axes.transData),
-        )
+        text = axes.text(1.0, value, literal(control), transform=axes.get_yaxis_transform())
+        text.set(va="bottom", ha="right", fontsize=8)
     _scale_doses(axes, table["dose"])
     axes.set_xlabel(literal(x_name))
     axes.set_ylabel(y_name)
-    axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="y")
     axes.set_title(
         literal(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
     )

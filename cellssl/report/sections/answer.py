@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cellssl.columns import WELL
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
@@ -49,7 +50,7 @@ def answer_section(similarity: "Similarity | None") -> Section:
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
     blocks: list[Block] = [Bullets(_statements(answer, label))]
-    if "Metadata_Well" in similarity.treatments:  # it names them
+    if WELL in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
     blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
@@ -192,27 +193,16 @@ def _activity_blocks(answer: Answer) -> list[Block]:
 
 def _neighbour_table(answer: Answer) -> list[Block]:
     """List the nearest neighbours of every treatment."""
-    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3].sort_values(
-        ["treatment", "rank"]
-    )
+    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3]
     rows = []
-    for name, own in table.groupby("treatment", sort=False):
+    for name, own in table.sort_values(["treatment", "rank"]).groupby("treatment", sort=False):
         near = "; ".join(f"{row.neighbour} ({number(row.similarity)})" for row in own.itertuples())
-        rows.append(
-            [
-                str(name),
-                answer.labels.get(str(name), ""),
-                f"{int(answer.cells.get(str(name), 0)):,}",
-                near,
-            ]
-        )
+        cells = f"{int(answer.cells.get(str(name), 0)):,}"
+        rows.append([str(name), answer.labels.get(str(name), ""), cells, near])
     if not rows:
         return []
     columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
     if all(row[1] in ("", UNKNOWN) for row in rows):
         columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
-    return [
-        Fold(
-            "Three nearest neighbours of every treatment", [Table(columns, rows, numeric=["cells"])]
-        )
-    ]
+    title = "Three nearest neighbours of every treatment"
+    return [Fold(title, [Table(columns, rows, numeric=["cells"])])]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.augment import Operation, View, make_keys
-from cellssl.columns import row_names
+from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
 from cellssl.phenotypes import choose_label
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.protocols import Protocol, choose_channels, expand_groups, require_fit
 from cellssl.protocols.building import build_each
 from cellssl.protocols.describing import amplitude
@@ -219,11 +219,7 @@ def open_cells(
 
 
 def left_out(
-    obs: pd.DataFrame,
-    column: str,
-    *,
-    where: str | None = None,
-    plates: Sequence[str] | None = None,
+    obs: pd.DataFrame, column: str, *, where: str | None = None, plates: Sequence[str] | None = None
 ) -> dict[str, int]:
     """Count the cells that no contrast is made of: class ("" where there is none) → cells.
 
@@ -273,10 +269,8 @@ def _choose(
 
 def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     """Name each cell's well, ``plate/well``; nothing where wells are not known."""
-    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    if "Metadata_Well" not in columns:
-        return pd.Series("", index=obs.index)
-    return pd.Series(row_names(obs[columns]), index=obs.index)
+    names = well_names(obs)
+    return pd.Series("" if names is None else names, index=obs.index)
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
@@ -297,9 +291,9 @@ def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
 
 def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which cells lie on some plates; each must be there."""
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
-    own = obs["Metadata_Plate"].astype(str)
+    own = obs[PLATE].astype(str)
     missing = sorted(set(plates) - set(own))
     if missing:
         there = ", ".join(sorted(set(own))[:5])

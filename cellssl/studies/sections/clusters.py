@@ -1,6 +1,7 @@
 """What the clusters hold, and what they follow."""
 
 from collections.abc import Callable
+from itertools import starmap
 
 from matplotlib.figure import Figure
 
@@ -8,6 +9,7 @@ from cellssl.report import crop_gallery, explanation_figure
 from cellssl.report.page import Picture, Section, Table, Text
 from cellssl.studies.contents import Contents
 from cellssl.studies.planning import safe_name
+from cellssl.words import with_interval
 
 __all__ = ["clusters_section"]
 
@@ -58,12 +60,7 @@ def clusters_section(
 def _agreement(contents: Contents) -> Table:
     """Write the AMI with each property, and how it varies over seeds."""
     rows = [
-        [str(name)]
-        + [
-            f"{row['ami']:.3f}"
-            + (f" ({row['ami_low']:.3f}–{row['ami_high']:.3f})" if row["replicates"] > 1 else "")
-            for _, row in table.iterrows()
-        ]
+        [str(name), *starmap(with_interval, table[["ami", "ami_low", "ami_high"]].to_numpy())]
         for name, table in contents.explained.groupby("embedding", sort=False)
     ]
     heads = ["", *dict.fromkeys(contents.explained["property"])]
