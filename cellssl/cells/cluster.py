@@ -38,9 +38,10 @@ def spread_on(
     Raises
     ------
     CropError
-        When no scheduler answers, or it has no workers.
+        When it is no address, no scheduler answers, or it has no workers.
     """
     distributed = importlib.import_module("distributed")
+    _check_address(scheduler)
     try:
         client = distributed.Client(scheduler, timeout=_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -63,6 +64,20 @@ def spread_on(
                 f"the Dask scheduler at {scheduler} is gone ({error or type(error).__name__}). What is "
                 "finished is kept: start it again and give the same command"
             ) from error
+
+
+def _check_address(scheduler: str) -> None:
+    """Refuse what names no host and port: Dask would try it for a minute, and fall over it."""
+    comm = importlib.import_module("distributed.comm")
+    try:
+        kind, place = comm.parse_address(scheduler)
+        if kind in ("tcp", "tls"):
+            comm.parse_host_port(place)
+    except ValueError as error:
+        raise CropError(
+            f"{scheduler} is no address of a Dask scheduler ({error}): wanted one such as tcp://HOST:8786, which "
+            "`dask scheduler` says when it starts"
+        ) from error
 
 
 def _spread(

@@ -63,7 +63,7 @@ class CropFolder:
         CropError
             When the folder holds crops of other settings or other plates.
         """
-        if not self.record.is_file():
+        if not self.record.is_file() or not self._begun():
             return False
         before = self._read_record()
         done, wanted = dict(before["settings"]), dict(record["settings"])
@@ -83,8 +83,14 @@ class CropFolder:
         complete = self.crops.is_file() and self.fields.is_file()
         return complete and bool(before["fields"] == record["fields"])
 
+    def _begun(self) -> bool:
+        """Say whether a field is finished; a run may have been stopped before, for want of a cluster say."""
+        return self.crops.is_file() or any(self.parts.glob("[!.]*"))
+
     def begin(self, record: Mapping[str, Any]) -> None:
         """Clear what a killed run left behind, apart from its finished fields; note the record."""
+        if not self._begun():  # what is there may be of other settings
+            self.illumination.unlink(missing_ok=True)
         results = (self.crops, self.fields, self.dropped)
         for path in (*results, self.record, self.illumination):
             for leftover in self.path.glob(f".{path.name}.*"):

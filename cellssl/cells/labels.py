@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from cellssl.channels import is_transmitted
 from cellssl.errors import PlateError
 
 __all__ = ["FieldSegmenter", "Labels", "Segmenter", "find_nucleus_channel", "segmenter_for"]
@@ -82,6 +83,9 @@ def segmenter_for(
 def find_nucleus_channel(channels: Sequence[str], wanted: str | None = None) -> int:
     """Find the channel that shows nuclei: the one named, else the first whose name means DNA.
 
+    Light that passed through the cells may have passed DAPI's filter (InCell's ``TL-Brightfield - DAPI``): it
+    shows no nuclei.
+
     Raises
     ------
     PlateError
@@ -98,7 +102,7 @@ def find_nucleus_channel(channels: Sequence[str], wanted: str | None = None) -> 
         raise PlateError(f"there is no channel {wanted!r} to segment; got {', '.join(channels)}")
     for name in _DNA_NAMES:
         for number, channel in enumerate(channels):
-            if name in channel.lower():
+            if name in channel.lower() and not is_transmitted(channel):
                 return number
     raise PlateError(
         f"none of the channels {', '.join(channels)} is named like a DNA stain "

@@ -100,6 +100,17 @@ class CropReport:
                 "and %d more plates without a cell: see %s", len(lost) - _SAID, self.table.name
             )
 
+    def say_narrow_fields(self) -> None:
+        """Warn where most cells lie too near the edge of their field for crops of this size."""
+        cut = self.dropped.get("border", 0)
+        if self.kept and cut > self.found / 2:
+            _LOG.warning(
+                "%d of %d cells lie so near the edge of their field that a crop would leave it, and are dropped: a "
+                "smaller --size keeps more",
+                cut,
+                self.found,
+            )
+
     def _why(self) -> str:
         """Say why no cell was kept, and what most likely is to be mended."""
         if len(self.problems) == len(self.fields):

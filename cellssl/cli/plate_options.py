@@ -168,7 +168,12 @@ class Segmentation:
             raise CellsslError(f"no segmenter is called '{kind}': {', '.join(known)}")
         if kind != "cellpose" and self.cellpose_model is not None:
             raise CellsslError("--cellpose-model goes with --segmenter cellpose")
-        if kind != "labels" and (self.labels or self.cell_labels):
+        if self.cell_labels and not self.labels:
+            raise CellsslError(
+                "--cell-labels stands beside --labels, the label images of the nuclei: give both (--cells finds "
+                "whole cells where there are no label images)"
+            )
+        if kind != "labels" and self.labels:
             raise CellsslError("--labels and --cell-labels go with --segmenter labels")
         if kind == "labels" and not self.labels:
             raise CellsslError(

@@ -97,7 +97,7 @@ def estimate(
     -------
     ndarray
         (C, GRID, GRID) float32, mean 1; ones where there is no light, or what there is cannot be a
-        lamp's (below a third or above three times its mean), which is said.
+        lamp's (below 0, or a third, or above three times its mean), which is said.
 
     Raises
     ------
@@ -114,8 +114,16 @@ def estimate(
         )
     channels = range(blocks.shape[1])
     find = _basic if method == "basicpy" else _median
-    flat = np.stack([_relative(find(blocks[:, channel])) for channel in channels])
-    for name, light in zip(names or [f"channel {i + 1}" for i in channels], flat, strict=True):
+    found = [find(blocks[:, channel]) for channel in channels]
+    flat = np.stack([_relative(light) for light in found])
+    names = names or [f"channel {i + 1}" for i in channels]
+    for name, before, light in zip(names, found, flat, strict=True):
+        if before.mean() < 0:
+            _LOG.warning(
+                "%s is not corrected for illumination, since its usual pixel is below 0: export images without "
+                "a sign to have it corrected",
+                name,
+            )
         if light.min() < _LIMITS[0] or light.max() > _LIMITS[1]:
             _LOG.warning(
                 "the illumination of %s would run from %.2f to %.2f of its mean, which no lamp "

@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 _TWICE = (
     "several images have one plate, well, site and channel: say with --pattern what else tells them apart "
-    "(plate, site, z, time), take the copies out, or, where a plate was taken twice, index each folder by "
+    "(plate, site, channel, z, time), take the copies out, or, where a plate was taken twice, index each folder by "
     "itself with a --plate-name of its own"
 )
 
@@ -205,6 +205,7 @@ def _say_duplicates(found: PlateIndex) -> None:
 def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
     on_plates = files.groupby("Metadata_Plate")["Channel"].nunique()
+    alike = on_plates.max() == files["Channel"].nunique()
     kinds = found.problems["Problem"]
     faults = kinds[kinds.isin(["incomplete", "duplicate"])]
     kind = str((faults if len(faults) else kinds).mode().iloc[0])
@@ -214,7 +215,7 @@ def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
         "incomplete": "no field has all channels: leave channels out by naming the others with "
         "--channel, or check that names of one field agree in plate, well and site",
     }.get(kind, "no image could be placed")
-    if kind == "incomplete" and on_plates.max() < len(found.channels):
+    if kind == "incomplete" and not alike:
         mend = (
             "no plate has all channels, since plates name them differently: index each folder by itself, "
             "give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl "

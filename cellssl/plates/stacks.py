@@ -7,7 +7,7 @@ import pandas as pd
 from cellssl.columns import FIELD, row_names
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
-from cellssl.words import counted
+from cellssl.words import counted, listed
 
 __all__ = ["choose_planes", "first_time_point"]
 
@@ -17,8 +17,8 @@ Stack = tuple[str, str]  # plate and channel
 def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Keep each plate's first time point; say how many images of later ones are left out.
 
-    `files` is a `Listing.files`; ``Time`` is taken out of it. Fields without an image of the first time
-    point are gone with them, which is said too.
+    `files` is a `Listing.files`; ``Time`` is taken out of it. Channels and fields without an image of the
+    first time point are gone with them, which is said too.
     """
     if "Time" not in files:
         return files, ()
@@ -28,19 +28,24 @@ def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]
     if not later.any():
         return kept, ()
     points = files.loc[later, "Time"].nunique()
-    note = (
+    notes = [
         f"{int(later.sum()):,} images of {counted(points, 'later time point')} are left out: time "
         "lapse is out of scope"
-    )
+    ]
     fields, there = (table[FIELD].drop_duplicates() for table in (files, kept))
     lost = fields[~pd.MultiIndex.from_frame(fields).isin(pd.MultiIndex.from_frame(there))]
-    if lost.empty:
-        return kept, (note,)
-    return kept, (
-        note,
-        f"left out with them: {counted(len(lost), 'field')} without an image of their plate's first time "
-        f"point, such as {row_names(lost)[0]}",
-    )
+    if len(lost):
+        notes.append(
+            f"left out with them: {counted(len(lost), 'field')} without an image of their plate's first time "
+            f"point, such as {row_names(lost)[0]}"
+        )
+    channels = sorted(set(files["Channel"]) - set(kept["Channel"]))
+    if channels:
+        notes.append(
+            f"no first time point has channel {listed(channels)}: leave it out by naming the others with "
+            "--channel, or index a folder with the images of the time point that has all"
+        )
+    return kept, tuple(notes)
 
 
 def choose_planes(

@@ -82,3 +82,13 @@ def test_no_scheduler_is_an_error_that_says_how_to_start_one(make_plate, tmp_pat
     monkeypatch.setattr(cluster, "_TIMEOUT", "1s")
     with pytest.raises(CropError, match="dask worker tcp"):
         run(make_plate(2), tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", ["localhost", "tcp:/127.0.0.1:8786", "tcp://127.0.0.1:87x"])
+def test_what_is_no_address_is_refused_and_leaves_the_folder_free(make_plate, tmp_path, address):
+    index = make_plate(2)
+    with pytest.raises(CropError, match=r"is no address of a Dask scheduler .*tcp://HOST:8786"):
+        run(index, tmp_path / "out", scheduler=address)
+    assert run(
+        index, tmp_path / "out", size=24
+    ).kept  # other settings, but no cells of those before

@@ -263,6 +263,17 @@ def test_nothing_kept_says_what_to_mend(make_plate, tmp_path):
         run(blank, tmp_path / "broken", size=24).require_cells()
 
 
+@pytest.mark.parametrize(("size", "said"), [(32, False), (64, True)])
+def test_fields_that_are_narrow_for_their_crops_are_told(make_plate, tmp_path, caplog, size, said):
+    report = run(make_plate(2), tmp_path / "out", size=size)
+    assert report.kept
+    assert (
+        ("a smaller --size keeps more" in caplog.text)
+        == said
+        == (report.dropped["border"] > report.found / 2)
+    )
+
+
 def test_an_index_without_fields_is_explained(make_plate, tmp_path):
     index = make_plate(1)
     with pytest.raises(CropError, match=r"no complete field.*problems.csv"):

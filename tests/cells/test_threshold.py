@@ -20,6 +20,7 @@ def field():
 def test_the_dna_channel_is_found_by_name():
     assert find_nucleus_channel(["GFP", "Hoechst 33342"], None) == 1
     assert find_nucleus_channel(["GFP", "DNA"], "GFP") == 0
+    assert find_nucleus_channel(["TL-Brightfield - DAPI", "UV - DAPI"]) == 1
     with pytest.raises(PlateError, match="no channel 'DAPI' to segment; got GFP, DNA"):
         find_nucleus_channel(["GFP", "DNA"], "DAPI")
     with pytest.raises(PlateError, match=r"--nucleus.*Where none does.*--labels"):

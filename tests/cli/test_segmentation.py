@@ -25,7 +25,7 @@ def test_options_make_the_segmenter_they_ask_for():
         ({"segmenter": "stardist"}, "threshold, cellpose, labels"),
         ({"cellpose_model": "cyto"}, "goes with --segmenter cellpose"),
         ({"segmenter": "cellpose", "labels": "masks"}, "go with --segmenter labels"),
-        ({"cell_labels": "masks"}, "go with --segmenter labels"),
+        ({"cell_labels": "masks"}, "stands beside --labels, .* give both"),
         ({"segmenter": "labels"}, "needs --labels"),
         ({"labels": "masks", "cells": True}, "no --cells"),
         ({"labels": "masks", "diameter": 9.0}, "no --diameter"),

@@ -97,6 +97,15 @@ def test_h5sc_says_what_float16_loses(crop_file, batch, tmp_path, caplog):
     assert f"{share:.2g} % of the pixels are rounded, by at most {off.max():g}" in caplog.text
 
 
+def test_h5sc_says_that_all_is_rounded(crop_file, batch, tmp_path, caplog):
+    given = batch(9)
+    crops = crop_file(
+        dataclasses.replace(given, images=np.full(given.images.shape, 4097, np.uint16))
+    )
+    export_crops(crops, tmp_path / "out.h5sc")
+    assert "float16: 100 % of the pixels are rounded, by at most 1" in caplog.text
+
+
 def test_h5sc_is_laid_out_as_scportrait_lays_it(crop_file, batch, tmp_path):
     crops = crop_file(rich(batch, 5))
     out = export_crops(crops, tmp_path / "out.h5sc")

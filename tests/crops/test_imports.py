@@ -170,8 +170,9 @@ def test_errors_say_what_to_mend(foreign):
         attempt("two.h5", dataset="x")
     with pytest.raises(CropError, match="nor readable HDF5"):
         attempt("text.h5")
-    with pytest.raises(CropError, match="no file of crops"):
-        attempt("absent.npy")
+    for absent in ("absent.npy", "absent.h5sc", "absent"):
+        with pytest.raises(CropError, match="no file of crops"):
+            attempt(absent)
     with pytest.raises(CropError, match="cannot be read as CSV"):
         attempt(cells="absent.csv")
     with pytest.raises(CropError, match="does not tell the cells of a field apart"):

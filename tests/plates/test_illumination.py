@@ -104,3 +104,11 @@ def test_basicpy_that_is_missing_is_explained(monkeypatch):
     monkeypatch.setattr(illumination.importlib.metadata, "version", missing)
     with pytest.raises(PlateError, match="pip install --no-deps basicpy"):
         illumination.check_method("basicpy")
+
+
+def test_what_lies_below_0_is_left_alone_and_said(caplog):
+    """Signed images whose level is taken off, or begins at the type's least value."""
+    blocks = np.full((30, 1, GRID, GRID), -32_000, np.float32)
+    blocks += np.linspace(0, 1000, GRID, dtype=np.float32)
+    assert (estimate(blocks, names=["plate P1, FITC,"]) == 1).all()
+    assert "plate P1, FITC, is not corrected for illumination, since" in caplog.text

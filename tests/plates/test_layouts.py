@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -293,6 +294,23 @@ def test_later_time_points_are_left_out(tmp_path: Path) -> None:
     _check(found, shots, _flat)
 
 
+def test_a_channel_without_a_first_time_point_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fluorescence may be taken at the end of a lapse only; there is one plate, so that none differs."""
+    microscopes.imagexpress(tmp_path, shoot())
+    later = tmp_path / "P1" / "TimePoint_2"
+    later.mkdir()
+    for path in (tmp_path / "P1" / "TimePoint_1").glob("*_w2*"):
+        path.rename(later / path.name)
+    found = index(tmp_path)
+    assert found.fields.empty
+    assert found.notes[-1].startswith("no first time point has channel 2: leave it out by naming")
+    assert "no field has all channels" in caplog.text
+    assert "plates name them differently" not in caplog.text
+    assert len(index(tmp_path, channels={"1": "DNA"}).fields) == 4
+
+
 HTD = '"HTSInfoFile", Version 1.0\r\n"Description", "M\u00fcller"\r\n"NWavelengths", 2\r\n'
 
 
@@ -415,6 +433,22 @@ def test_wells_of_cq1_are_counted_along_the_rows(tmp_path: Path) -> None:
     assert len(found.notes) == 1
 
 
+def test_planes_and_projections_of_cq1_are_one_plate(tmp_path: Path) -> None:
+    shots = shoot(planes=3)
+    microscopes.cq1(tmp_path, shots)
+    measured = (tmp_path / "P1").rename(tmp_path / "Image")
+    plate = tmp_path / "P1"
+    for folder in ("Image", "Projection"):
+        (plate / folder).mkdir(parents=True)
+    for path in list(measured.iterdir()):
+        path.rename(plate / "Image" / path.name)
+        made = plate / "Projection" / path.name.replace("Z003", "Z000")
+        if "Z000" in made.name:
+            tifffile.imwrite(made, np.full(microscopes.SHAPE, 65_535, np.uint16))
+    _check(index(tmp_path, z="middle"), shots, PROJECTIONS["middle"])
+    assert (read_field(index(plate, z=0).fields.iloc[0]) == 65_535).all()
+
+
 def test_errors_of_the_microscope_are_named(tmp_path: Path) -> None:
     microscopes.yokogawa_mlf(tmp_path, shoot())
     assert any(
@@ -532,3 +566,38 @@ def test_an_index_without_a_complete_field_says_so(
     assert index(tmp_path, pattern=r"(?P<well>B\d\d)_\d_w(?P<channel>\d)").fields.empty
     assert "not one field is complete" in caplog.text
     assert "what else tells them apart" in caplog.text
+
+
+# InCell
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "B - 2(fld {site} wv {wave} time {time} - {ms} ms z {plane}).tif",
+        "B - 02(fld 0{site} wv {wave} z {plane}- time {time} - {ms} ms).tif",
+        "B - 002(fld {site} wv {wave} z {plane} - time 0{time} - {ms} ms).tif",
+        "B - 02(fld {site} wv {wave} wix 2 z {plane} time {time}).tif",
+        "a_B - 02(fld {site} wv {wave} z {plane} time {time}).tif",
+    ],
+)
+def test_planes_and_times_of_incell_in_any_order(write: Callable[..., Path], name: str) -> None:
+    every = product((1, 2), ("UV - DAPI", "Blue - FITC"), (1, 2), (1, 2))
+    folder = write(
+        *(
+            name.format(site=site, wave=wave, plane=plane, time=time, ms=600 * (time - 1))
+            for site, wave, plane, time in every
+        )
+    )
+    found = index(folder, z=2)
+    assert found.channels == ("Blue - FITC", "UV - DAPI")
+    assert (len(found.fields), found.problems.empty) == (2, True)
+    assert set(found.fields["Metadata_Well"]) == {"B02"}
+    assert "8 images of 1 later time point" in found.notes[-1]
+
+
+def test_incell_without_waves_and_with_plates_in_the_names(write: Callable[..., Path]) -> None:
+    names = ("P1_H - 12(fld 1 z 1- time 1 - 0 ms).tif", "P_2_H - 12(fld 1- time 1 - 84 ms).tif")
+    found = index(write(*names))
+    assert found.channels == ("1",)
+    assert found.fields["Metadata_Plate"].tolist() == ["P1", "P_2"]

@@ -231,6 +231,20 @@ def test_pictures_in_a_table_of_wells_are_no_channel_of_tiffs(tmp_path: Path) ->
     assert found.channels == ("1", "2")
 
 
+def test_columns_of_deepprofiler_that_are_no_paths_are_metadata(tmp_path: Path) -> None:
+    path = microscopes.deepprofiler(tmp_path, shoot())
+    table = pd.read_csv(path)
+    table["pert_name"] = ["DMSO", "DMSO", "TP53", "TP53"]
+    table["plate"], table["concentration"], table["Outlines"] = "other", "0.5", "A01_outlines.jpg"
+    table.to_csv(path, index=False)
+    fields = index(tmp_path, control_column="pert_name", negative="DMSO").fields
+    assert fields["Metadata_pert_name"].tolist() == ["DMSO", "DMSO", "TP53", "TP53"]
+    assert fields["Metadata_Control"].tolist() == ["negative", "negative", "", ""]
+    assert fields["Metadata_Concentration"].tolist() == [0.5] * 4
+    assert set(fields["Metadata_Plate"]) == {"P1"}
+    assert not fields.columns.str.contains("Outlines").any()
+
+
 def test_a_saved_index_is_no_table_of_deepprofiler(tmp_path: Path) -> None:
     microscopes.phenix(tmp_path, shoot())
     index(tmp_path).save(tmp_path / "index.csv")

@@ -105,6 +105,33 @@ def test_one_image_in_two_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_field(found.fields.iloc[0], ("D", "G")), pixels)
 
 
+@pytest.mark.parametrize("master", ["run_MMStack_A1-Site_0.ome.tif", "OMEXMLMetadata.ome"])
+def test_files_that_another_describes(tmp_path: Path, master: str) -> None:
+    """Of MicroManager's positions one file has the XML of all, or a text beside them has it."""
+    names = [f"run_MMStack_{well}-Site_{site}.ome.tif" for well in ("A1", "B12") for site in (0, 1)]
+    content = ""
+    for number, name in enumerate(names):
+        data = "".join(
+            f'<TiffData IFD="{page}" FirstC="{page}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{number}</UUID>'
+            "</TiffData>"
+            for page in (0, 1)
+        )
+        content += _image(number, "XYCZT", (2, 1, 1), data, ("DAPI", "GFP"))
+    pointer = f'<BinaryOnly MetadataFile="{master}" UUID="urn:uuid:0"/>'
+    pixels = _pixels(8).reshape(4, 2, *SHAPE)
+    for number, name in enumerate(names):
+        own = content if name == master else pointer
+        _ome(tmp_path / "run" / name, pixels[number], own, f"urn:uuid:{number}")
+    if master not in names:
+        (tmp_path / "run" / master).write_text(f"<OME>{content}</OME>")
+    found = index(tmp_path)
+    assert (found.problems.empty, found.channels) == (True, ("DAPI", "GFP"))
+    keys = found.fields[["Metadata_Well", "Metadata_Site"]].to_numpy().tolist()
+    assert keys == [[well, site] for well in ("A01", "B12") for site in "01"]
+    read = np.stack([read_field(row) for _, row in found.fields.iterrows()])
+    np.testing.assert_array_equal(read, pixels)
+
+
 @pytest.mark.parametrize(
     ("name", "well", "site"),
     [
@@ -153,7 +180,8 @@ def test_files_that_are_not_as_they_say(tmp_path: Path) -> None:
     assert {name: text.split("(")[0].strip() for name, text in said.items()} == {
         "A03.ome.tif": "no OME-XML",
         "A04.ome.tif": "cannot be read as a TIFF",
-        "A05.ome.tif": "its OME-XML is in a companion file, which is not read: export it whole",
+        "A05.ome.tif": "its OME-XML is in a.companion.ome, which is not beside it: copy it there, or export the "
+        "images whole",
         "A06.ome.tif": "its OME-XML is not as expected",
         "A07.ome.tif": "is truncated or damaged",
         "A08.ome.tif": "colour: wanted grey channels",

@@ -1,14 +1,16 @@
 """DeepProfiler's ``index.csv``: one row per field, one column of paths per channel.
 
 Paths are relative to ``images``, which lies beside the ``metadata`` folder of the table:
-``inputs/metadata/index.csv`` and ``inputs/images/…``.
+``inputs/metadata/index.csv`` and ``inputs/images/…``. All that is no path is metadata, whatever it is
+called: DeepProfiler's own example names treatments ``pert_name``.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import find_column
+from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout, readable
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
@@ -16,6 +18,8 @@ from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["DeepProfiler"]
+
+_FILE = re.compile(r".*\.(?:tiff?|png|jpe?g|npy|npz|csv)", re.IGNORECASE)
 
 
 @layout
@@ -47,12 +51,26 @@ class DeepProfiler(Layout):
 def _entries(path: Path, images: Images) -> pd.DataFrame:
     """Make a row of each listed image."""
     table = read_spreadsheet(path)
-    about = describe(table, images, path)
+    about = describe(_with_metadata(table), images, path)
     entries = [
         about.assign(Channel=name.replace("/", "-"), Listed=table[name].str.strip(), Page=-1)
         for name in _channels(table, images)
     ]
     return pd.concat(entries, ignore_index=True)
+
+
+def _with_metadata(table: pd.DataFrame) -> pd.DataFrame:
+    """Call columns metadata that hold no files, unless there are some of that name."""
+    taken = {bare_name(name).lower() for name in table if bare_name(name) != name}
+    names = {
+        name: f"Metadata_{name}"
+        for name in table
+        if bare_name(name) == name
+        and name.lower() not in taken
+        and not name.startswith("Path_")
+        and not table[name].str.strip().map(_FILE.fullmatch).any()
+    }
+    return table.rename(columns=names)
 
 
 def _indices(images: Images) -> list[Path]:

@@ -1,7 +1,8 @@
 """GE (Cytiva) InCell Analyzer.
 
-Names are ``A - 01(fld 1 wv Green - dsRed).tif``: well, field, excitation and emission; ``z 3`` and
-``time 2 - 600 ms`` may follow. The channel is called ``Green - dsRed``.
+Names are ``A - 01(fld 1 wv Green - dsRed).tif``: well, field, excitation and emission, and maybe a plate
+before: ``P1_A - 01(…``. What may follow, or stand in their place, is written in several ways: ``z 3``,
+``time 2 - 600 ms``, ``- time 2 - 600 ms``, ``wix 2`` (the wave's number). The channel is called ``Green - dsRed``.
 """
 
 import re
@@ -17,8 +18,9 @@ __all__ = ["InCell"]
 
 _KIND = "InCell (A - 01(fld 1 wv Green - dsRed).tif)"
 _NAME = re.compile(
-    r"(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,2})\((?:fld (?P<site>\d+) ?)?"
-    r"(?:wv (?P<channel>.+?))?(?: z (?P<plane>\d+))?(?: time (?P<time>\d+)(?: - \d+ ms)?)?\)\.(?:tiff?|png)",
+    r"(?:(?P<plate>.+)_)?(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,3})\((?:fld (?P<site>\d+))?"
+    r"(?: ?wv (?P<channel>.+?))?"
+    r"(?: wix \d+| z (?P<plane>\d+)|(?: ?-)? time (?P<time>\d+)(?: - \d+ ms)?)*\)\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 
@@ -39,7 +41,7 @@ class InCell(Layout):
 
         def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
             return {
-                "Metadata_Plate": images.plate or path.parent.name or images.name,
+                "Metadata_Plate": images.plate or found["plate"] or path.parent.name or images.name,
                 "Metadata_Well": well_from(found["row"], found["column"]),
                 "Metadata_Site": as_site(found["site"] or "1"),
                 "Channel": (found["channel"] or "1").replace("/", "-"),

@@ -6,14 +6,15 @@ order, the pages are. A `channel` of the pattern names the channel of files that
 Wells and sites come from the OME Plate where there is one, else from `--pattern`, else from the
 file's name: ``plate_B03_s2.ome.tif`` has a well, and a site after `s`, `f`, `site` or `field`, or as a bare
 number behind the well: ``B03_2.ome.tif``.
-The XML is read by cellssl itself, without document types or entities; see
+The XML may lie in another file beside the image's, as that of all of MicroManager's positions but the first
+does. It is read by cellssl itself, without document types or entities; see
 https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
@@ -73,9 +74,10 @@ class OmeTiff(Layout):
         pattern = compile_pattern(images.pattern) if images.pattern else None
         rows: list[dict[str, Any]] = []
         problems = []
+        masters: dict[str, Element] = {}
         for path in images.paths:
             try:
-                rows += _read(images, path, pattern)
+                rows += _read(images, path, pattern, masters)
             except UnsafeMarkupError as error:
                 raise UnsafeMarkupError(
                     f"the OME-XML of {images.folder / path} {error}."
@@ -114,10 +116,12 @@ def _description(images: Images, path: str) -> tuple[str, int]:
     )
 
 
-def _read(images: Images, path: str, pattern: re.Pattern[str] | None) -> list[dict[str, Any]]:
-    """Make a row of every plane in a file."""
+def _read(
+    images: Images, path: str, pattern: re.Pattern[str] | None, masters: dict[str, Element]
+) -> list[dict[str, Any]]:
+    """Make a row of every plane in a file; `masters` keeps what other files say of it."""
     xml, pages = _description(images, path)
-    wells, here = _described(xml, path)
+    wells, here = _described(xml, path, images, masters)
     rows = []
     several = len({plane.channel for _, planes in here for plane in planes}) > 1
     for number, (image, planes) in enumerate(here, start=1):
@@ -153,17 +157,23 @@ class _Plane:
 
 
 def _described(
-    xml: str, path: str
+    xml: str, path: str, images: Images, masters: dict[str, Element]
 ) -> tuple[dict[str, dict[str, str]], list[tuple[str, list[_Plane]]]]:
     """Read OME-XML: the well of each image that the OME Plate knows; the images here, with planes."""
     if not xml:
         raise PlateError("no OME-XML")
     root = parse(xml)
-    if root.find("BinaryOnly") is not None:
-        raise PlateError("its OME-XML is in a companion file, which is not read: export it whole")
+    this = _File(PurePosixPath(path).name, root.get("UUID"), alone=True)
+    binary = root.find("BinaryOnly")
+    if binary is not None:
+        name = PurePosixPath(binary.get("MetadataFile", "").replace("\\", "/")).name
+        master = PurePosixPath(path).with_name(name or "companion.ome").as_posix()
+        if master not in masters:
+            masters[master] = parse(_master(images, master))
+        root, this = masters[master], replace(this, alone=False)
     try:
         found = [
-            (image.get("ID", ""), _planes(pixels, root, path))
+            (image.get("ID", ""), _planes(pixels, this))
             for image in root.iter("Image")
             for pixels in image.findall("Pixels")
         ]
@@ -174,8 +184,41 @@ def _described(
         raise PlateError(f"its OME-XML is not as expected ({error!r})") from error
 
 
-def _planes(pixels: Element, root: Element, path: str) -> list[_Plane]:
+def _master(images: Images, path: str) -> str:
+    """Give the OME-XML of the file that describes others: a TIFF, or a text."""
+    file = images.folder / path
+    if not file.is_file():
+        raise PlateError(
+            f"its OME-XML is in {file.name}, which is not beside it: copy it there, or export the images whole"
+        )
+    if file.suffix.lower() in (".tif", ".tiff"):
+        return _description(images, path)[0]
+    return file.read_text(encoding="utf-8-sig", errors="replace")
+
+
+@dataclass(frozen=True)
+class _File:
+    """What tells the planes in one file from those in others of its data set."""
+
+    name: str
+    uuid: str | None
+    alone: bool  # XML that names no file speaks of it, being its own
+
+    def holds(self, data: Element) -> bool:
+        """Say whether a TiffData speaks of this file."""
+        uuid = data.find("UUID")
+        if uuid is None:
+            return self.alone
+        name = PurePosixPath(uuid.get("FileName", "").replace("\\", "/")).name
+        text = (uuid.text or "").strip()
+        return name == self.name or (bool(text) and text == self.uuid)
+
+
+def _planes(pixels: Element, file: _File) -> list[_Plane]:
     """List the planes of an image that lie in this file."""
+    here = [data for data in pixels.findall("TiffData") if file.holds(data)]
+    if not here:
+        return []
     names = _channels(pixels)
     sizes = {
         "C": len(names),
@@ -190,9 +233,7 @@ def _planes(pixels: Element, root: Element, path: str) -> list[_Plane]:
     index = [dict(zip(reversed(order), position, strict=True)) for position in runs]
     numbers = {tuple(sorted(position.items())): n for n, position in enumerate(index)}
     planes = []
-    for data in pixels.findall("TiffData"):
-        if not _is_here(data, root, path):
-            continue
+    for data in here:
         start = {axis: int(data.get(f"First{axis}", "0")) for axis in "CTZ"}
         first = numbers[tuple(sorted(start.items()))]
         every = len(index) - first
@@ -213,17 +254,6 @@ def _channels(pixels: Element) -> list[str]:
     names = [name or str(n + 1) for n, name in enumerate([*names, *[""] * (size - len(names))])]
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name}_{n + 1}" for n, name in enumerate(names)]
-
-
-def _is_here(data: Element, root: Element, path: str) -> bool:
-    """Say whether a TiffData speaks of this file; without a UUID it does."""
-    uuid = data.find("UUID")
-    if uuid is None:
-        return True
-    name = PurePosixPath(uuid.get("FileName", "").replace("\\", "/")).name
-    return name == PurePosixPath(path).name or (
-        bool(uuid.text) and (uuid.text or "").strip() == root.get("UUID")
-    )
 
 
 def _samples(root: Element) -> Iterator[tuple[str, dict[str, str]]]:

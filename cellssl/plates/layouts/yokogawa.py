@@ -174,8 +174,7 @@ def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> 
         return {
             "Metadata_Plate": images.plate
             or (named["plate"] if named else None)
-            or below.name
-            or images.name,
+            or _plate(below, images),
             "Metadata_Well": well_from(record["Row"], record["Column"]),
             "Metadata_Site": as_site(record["FieldIndex"]),
             "Channel": str(int(record["Ch"])),
@@ -189,6 +188,12 @@ def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> 
         ) from error
 
 
+def _plate(folder: PurePosixPath, images: Images) -> str:
+    """Name a plate after its folder, in which CQ1 parts planes from projections by folders of their own."""
+    inner = folder.name.lower() in ("image", "projection")
+    return (folder.parent if inner else folder).name or images.name
+
+
 def _by_names(images: Images) -> Listing:
     well, notes = _counted_wells(images)
 
@@ -197,7 +202,7 @@ def _by_names(images: Images) -> Listing:
             name: found[name] or found[f"{name}2"] for name in ("time", "site", "plane", "channel")
         }
         return {
-            "Metadata_Plate": images.plate or found["plate"] or path.parent.name or images.name,
+            "Metadata_Plate": images.plate or found["plate"] or _plate(path.parent, images),
             "Metadata_Well": normalise_well(found["well"])
             if found["well"]
             else well(found["number"]),
