@@ -62,12 +62,14 @@ class PlateIndex:
 
     def __post_init__(self) -> None:
         """Keep the user's columns from being replaced."""
-        for name in OF_CELLS:
-            if name in self.fields:
-                bare = bare_name(name)
+        own = {name.lower(): bare_name(name) for name in OF_CELLS}
+        for name in map(str, self.fields):
+            # Columns are found whatever their capitals: of two, either might be meant.
+            if bare := own.get(name.lower()):
                 raise PlateError(
-                    f"the metadata have a column {bare}, which is what the number or place of each cell is "
-                    f"called: give it another name, such as {'Class' if bare == 'Label' else f'Field_{bare}'}."
+                    f"the metadata have a column {bare_name(name)}, and the number or place of each cell is "
+                    f"called {bare}: give it another name, such as "
+                    f"{'Class' if bare == 'Label' else f'Field_{bare}'}."
                 )
 
     def __repr__(self) -> str:

@@ -329,6 +329,8 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
         (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
         ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
+        ("Well,label\nA1,x\nA2,y\n", "column label, .* called Label: .* such as Class[.]"),
+        ("Well,center_X\nA1,1\nA2,2\n", "column center_X.* such as Field_Center_X[.]"),
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
