@@ -19,6 +19,8 @@ from cellssl.columns import (
 )
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.plates.treatments import is_dose
+from cellssl.punctuation import doubtful_points
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import listed
 
@@ -47,7 +49,11 @@ _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
 
 
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings."""
+    """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings.
+
+    So do numbers whose points may part thousands (``1.000`` beside ``300``), but for doses, which are
+    refused where it matters when the table is read.
+    """
     table = table.copy()
     for name in table.columns:
         if name in NAMES or not str(name).startswith("Metadata_"):
@@ -56,6 +62,8 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
         filled = values[~values.isin(["", "nan", "NaN", "NA"])]
         padded = filled.str.match(r"^[+-]?0\d")
         if filled.empty or padded.any() or pd.to_numeric(filled, errors="coerce").isna().any():
+            continue
+        if not is_dose(name) and doubtful_points([*filled.unique()]):
             continue
         table[name] = pd.to_numeric(values, errors="coerce")
     return table

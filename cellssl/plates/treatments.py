@@ -5,11 +5,20 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, CONTROL, PLATE, WELL, alike_names, texts_of, unit_column
+from cellssl.columns import (
+    CONCENTRATION,
+    CONTROL,
+    PLATE,
+    WELL,
+    alike_names,
+    bare_name,
+    texts_of,
+    unit_column,
+)
 from cellssl.punctuation import doubtful_points
 from cellssl.words import listed
 
-__all__ = ["recognise_treatments", "say_doubts"]
+__all__ = ["is_dose", "recognise_treatments", "say_doubts"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +49,17 @@ _AMOUNT = re.compile(
 )
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
 _EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
+
+
+def is_dose(column: object) -> bool:
+    """Say whether a column is called as doses are.
+
+    Examples
+    --------
+    >>> is_dose("Metadata_Concentration"), is_dose("Dose (nM)"), is_dose("Passage")
+    (True, True, False)
+    """
+    return _DOSE_NAME.fullmatch(bare_name(column)) is not None
 
 
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:

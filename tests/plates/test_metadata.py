@@ -283,6 +283,27 @@ def test_points_between_thousands_are_not_taken_for_decimals(
         assert found.tolist() == [float(dose) for dose in own]
 
 
+def test_decimal_commas_of_a_column_say_what_the_points_of_doses_are(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well;Dose;OD;Age\nA1;1.125;0,5;1.125\nA2;300;1,25;3\nB1;0;2;3\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [1125, 300, 0]
+    assert fields["Metadata_OD"].tolist() == [0.5, 1.25, 2]
+    assert fields["Metadata_Age"].tolist() == [1.125, 3, 3]
+    assert "Dose: 1.125 is read as 1125, since commas are decimal ones in column OD" in caplog.text
+    fields = _index(write, "Well;Dose;OD\nA1;1.125;0,5\nA2;0.5;1,25\nB1;0;2\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [1.125, 0.5, 0]
+
+
+def test_doubtful_points_of_a_column_that_is_no_dose_stay_a_text(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well;Dose;Cells\nA1;0.5;1.000\nA2;1;300\nB1;2;0\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [0.5, 1, 2]
+    assert fields["Metadata_Cells"].tolist() == ["1.000", "300", "0"]
+    assert caplog.text.count("column Cells: 1.000 may be thousands or decimals") == 1
+
+
 def test_one_decimal_comma_says_what_all_commas_of_the_doses_are(write: Write) -> None:
     text = "Well;Dose\nA1;0,3 µM\nA2;1,125 µM\nB1;300 nM\n"
     assert _index(write, text).fields["Metadata_Concentration"].tolist() == [0.3, 1.125, 0.3]
