@@ -13,8 +13,9 @@ from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import NAMES, as_numbers, as_site
+from cellssl.plates.tables import as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments, say_doubts
+from cellssl.plates.vocabulary import NAMES, told_once
 from cellssl.wells import well_or_name
 from cellssl.words import counted
 
@@ -186,7 +187,8 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return recognise_treatments(_named(pd.read_parquet(path)))
-        return recognise_treatments(as_numbers(read_spreadsheet(path, empty=True)))
+        table = told_once(read_spreadsheet(path, empty=True), path)
+        return recognise_treatments(as_numbers(table))
     except PlateError:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors

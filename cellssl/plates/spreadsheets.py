@@ -5,7 +5,7 @@ import gzip
 import io
 import logging
 import re
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import pandas as pd
@@ -55,7 +55,7 @@ def read_spreadsheet(
     """
     path = Path(path)
     table, text, separator = _parted(path, rows)
-    names = [str(name).strip() for name in table.columns]
+    names = _told_apart([str(name).strip() for name in table.columns])
     if not isinstance(table.index, pd.RangeIndex):
         table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
         table = table.iloc[:, : len(names)]
@@ -126,6 +126,15 @@ def _unmarked_utf16(raw: bytes) -> str | None:
         if len(start) >= 8 and not any(start[odd::2]) and all(start[1 - odd :: 2]):
             return encoding
     return None
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Give a number to names that are there again once their blanks are gone, as pandas does to others."""
+    apart: list[str] = []
+    for name in names:
+        numbered = (f"{name}.{number}" for number in count(1))
+        apart.append(next(one for one in chain([name], numbered) if one not in apart))
+    return apart
 
 
 def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:

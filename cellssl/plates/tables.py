@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.columns import (
-    CONCENTRATION,
     FIELD,
     bare_name,
     find_column,
@@ -20,32 +19,19 @@ from cellssl.columns import (
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.treatments import is_dose
+from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import listed
 
-__all__ = ["NAMES", "as_numbers", "as_site", "join", "standard"]
+__all__ = ["as_numbers", "as_site", "join"]
 
 _LOG = logging.getLogger(__name__)
 
-# Names, even where they are made of digits: plate 1049 is no quantity.
-NAMES = {
-    *FIELD,
-    "Metadata_Batch",
-    "Metadata_Compound",
-    "Metadata_Gene",
-    "Metadata_Guide",
-    "Metadata_MOA",
-    "Metadata_Control",
-    "Metadata_Perturbation",
-}
 # Other names of the columns of wells, in small letters without marks between the words.
 _ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
 _TITLES = 9  # rows that may stand above the columns' names
-_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
-    "concentration": CONCENTRATION
-}
 
 
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -125,6 +111,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Name the columns and the keys of a metadata table; check that no key stands there twice."""
+    table = told_once(table, path)
     used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
@@ -220,12 +207,6 @@ def _maybe_names(table: pd.DataFrame) -> str:
         }:
             return f" Row {number} below seems to hold the names of the columns: take out what stands above it."
     return ""
-
-
-def standard(name: str) -> str:
-    """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
-    bare = bare_name(name)
-    return _STANDARD.get(bare.lower(), f"Metadata_{bare}")
 
 
 def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:

@@ -363,6 +363,49 @@ def test_contradictory_metadata(write: Write, text: str, message: str) -> None:
         _index(write, text)
 
 
+@pytest.mark.parametrize("again", ["Compound", "compound", "Metadata_Compound", "Compound "])
+def test_of_two_columns_of_one_meaning_that_agree_one_is_read(
+    write: Write, caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    caplog.set_level("INFO")
+    fields = _index(write, f"Well,Compound,{again}\nA1,x,x\nA2,y,y\nB1,z,z\n").fields
+    assert fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+    assert fields.filter(regex="(?i)compound").shape[1] == 1
+    assert "Compound is read, and what says the same left out: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("Well,Compound,Compound", "Compound and Compound.1 .* row 2 below the names: 'y' and 'z'"),
+        ("Well,Compound,compound", "columns Compound and compound would both be read as Compound"),
+        ("Well,Note,Metadata_Note", "columns Note and Metadata_Note would both"),
+        ("Well,Dose,Dose", "both be read as Dose.* Take one out, or give it a name"),
+        ("Well,Drug name,drug name", "both be read as Drug name"),
+    ],
+)
+def test_two_columns_of_one_meaning_that_differ_are_refused(
+    write: Write, names: str, message: str
+) -> None:
+    with pytest.raises(PlateError, match=message):
+        _index(write, f"{names}\nA1,x,x\nA2,y,z\nB1,z,z\n")
+
+
+def test_remarks_may_have_one_name(write: Write) -> None:
+    fields = _index(write, "Well,Note,Note,Note \nA1,x,y,z\nA2,x,y,z\nB1,x,y,z\n").fields
+    assert fields[["Metadata_Note", "Metadata_Note.1"]].iloc[0].tolist() == ["x", "y"]
+
+
+def test_two_columns_of_compounds_in_a_table_of_ones_own_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plate.csv"
+    names = "Metadata_Plate,Metadata_Well,Metadata_Site,Path_DNA,Path_DNA.1"
+    path.write_text(f"{names},Metadata_Compound,Metadata_Compound\nP,A1,1,a.tif,b.tif,x,y\n")
+    with pytest.raises(PlateError, match=r"differ, first in row 1 below the names: 'x' and 'y'"):
+        PlateIndex.load(path)
+    path.write_text(f"{names},Metadata_Compound\nP,A1,1,a.tif,b.tif,x\n")
+    assert PlateIndex.load(path).channels == ("DNA", "DNA.1")
+
+
 def test_a_folder_for_each_plate_of_the_table_is_a_matter_of_the_pattern(write: Write) -> None:
     folder = write("P1/A1.1.tif", "P2/A1.1.tif")
     table = folder / "wells.csv"
