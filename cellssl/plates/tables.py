@@ -22,7 +22,7 @@ from cellssl.plates.treatments import is_dose
 from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
-from cellssl.words import listed
+from cellssl.words import counted, listed
 
 __all__ = ["as_numbers", "as_site", "join"]
 
@@ -89,7 +89,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     Raises
     ------
     PlateError
-        When the table names no wells, names one twice, or shares none with the fields.
+        When the table names no wells, says two things of one, or shares none with the fields.
     """
     table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
@@ -110,7 +110,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Name the columns and the keys of a metadata table; check that no key stands there twice."""
+    """Name the columns and the keys of a metadata table; take rows that agree once, and refuse others of one key."""
     table = told_once(table, path)
     used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]
     well, row, column, plate, site = used
@@ -125,10 +125,17 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
     named = as_numbers(pd.DataFrame(keys | others))
+    if copies := int(named.duplicated().sum()):
+        _LOG.warning(
+            "%s: %s with another in every column: taken once",
+            path,
+            counted(copies, "row agrees", "rows agree"),
+        )
+        named = named.drop_duplicates(ignore_index=True)
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
         raise PlateError(
-            f"{path} has more than one row for {listed(_labels(twice), most=8)}. Leave one row for each "
+            f"{path} has several rows that differ for {listed(_labels(twice), most=8)}. Leave one row for each "
             f"well, or add a Plate or Site column that tells them apart.{_maybe_plate(table, plate)}"
         )
     return named, list(keys)

@@ -341,8 +341,11 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Well,Dose\nA1,1\na01,2\nB1,3\n", "more than one row for A01"),
-        ("Plate,Well\nplate,A1\nplate,A1\n", "more than one row for plate/A01.*apart[.]$"),
+        ("Well,Dose\nA1,1\na01,2\nB1,3\n", "several rows that differ for A01[.]"),
+        (
+            "Plate,Well,Dose\nplate,A1,1\nplate,A1,2\nplate,A2,1\nplate,A2,1\n",
+            "differ for plate/A01[.].*apart[.]$",
+        ),
         ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
@@ -404,6 +407,14 @@ def test_two_columns_of_compounds_in_a_table_of_ones_own_are_refused(tmp_path: P
         PlateIndex.load(path)
     path.write_text(f"{names},Metadata_Compound\nP,A1,1,a.tif,b.tif,x\n")
     assert PlateIndex.load(path).channels == ("DNA", "DNA.1")
+
+
+def test_rows_that_agree_in_all_count_once(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "A1,x,1\nA2,y,\nA01,x,1.0\nB1,z,3\nA2,y,\n"
+    found = _index(write, f"Well,Compound,Dose\n{rows}")
+    assert found.fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+    assert found.problems.empty
+    assert caplog.text.count("2 rows agree with another in every column: taken once") == 1
 
 
 def test_a_folder_for_each_plate_of_the_table_is_a_matter_of_the_pattern(write: Write) -> None:
