@@ -68,10 +68,26 @@ def _lead(answer: Answer) -> str:
         if untested := total - tested:
             said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
     if groups:
-        grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
-        said += f". {grouped} {of} fall into {counted(len(groups), 'group')} of look-alikes"
+        said += f". {_grouped(answer, groups, of)}"
     return said + "."
+
+
+def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
+    """Count the treatments in groups; doses of one compound that are alone in theirs are no news."""
+    alone = [group for group in groups if len({answer.compounds[name] for name in group}) == 1]
+    several = [group for group in groups if group not in alone]
+    said = []
+    if several:
+        count = counted(len(several), "group")
+        said.append(f"{sum(map(len, several))} {of} fall into {count} of look-alikes")
+    if alone:
+        compounds = dict.fromkeys(answer.compounds[group[0]] for group in alone)
+        names = listed([*compounds], most=SHOWN)
+        kind = "guide" if answer.agent == "gene" else "dose"
+        count = f"{sum(map(len, alone))} {'more' if several else of}"
+        said.append(f"{count} look like another {kind} of the same {answer.agent} ({names})")
+    return "; ".join(said)
 
 
 def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
