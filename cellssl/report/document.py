@@ -15,6 +15,7 @@ from cellssl.columns import find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex
+from cellssl.report.figures.style import label_colours
 from cellssl.report.page import Picture, Section, Text, write_page
 from cellssl.report.sections import (
     answer_section,
@@ -107,7 +108,7 @@ def write_report(
     """
     column = label and (find_column(embedding.obs, label) or label)
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(similarity),
+        "Look-alikes": lambda: answer_section(similarity, _colours(embedding, similarity)),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
@@ -126,6 +127,12 @@ def write_report(
         sections=[section for section in drawn if section is not None],
         footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
     )
+
+
+def _colours(embedding: "AnnData", similarity: "Similarity | None") -> dict[str, str]:
+    """Give the labels of treatments the colours that they have on the map."""
+    label = None if similarity is None else similarity.label
+    return label_colours(embedding.obs, label) if label and label in embedding.obs else {}
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

@@ -1,5 +1,6 @@
 """Dose curves: how far wells are from the negative control, or between both, against their dose."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.columns import find_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -16,12 +18,12 @@ from cellssl.phenotypes import (
     require_label,
 )
 from cellssl.report.figures.dose import dose_figure
-from cellssl.report.figures.style import as_categories
+from cellssl.report.figures.style import as_categories, label_colours
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["dose_curve", "position_curve"]
+__all__ = ["dose_curve", "line_colours", "position_curve"]
 
 _LINES = 12  # more cannot be told apart
 
@@ -69,11 +71,26 @@ def dose_curve(
         raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
     positions = dose_positions(cells, column, control=control)
     lines = None if by is None else _well_values(cells.obs, positions, by)
-    return position_curve(positions, dose=dose_title(cells.obs, column), lines=lines)
+    return position_curve(
+        positions,
+        dose=dose_title(cells.obs, column),
+        lines=lines,
+        colours=line_colours(cells.obs, by or "Metadata_Compound"),
+    )
+
+
+def line_colours(obs: pd.DataFrame, column: str = "Metadata_Compound") -> dict[str, str]:
+    """Give lines the colours that their names have on the map of the cells; none where they have no such column."""
+    name = find_column(obs, column)
+    return {} if name is None else label_colours(obs, name)
 
 
 def position_curve(
-    positions: pd.DataFrame, *, dose: str, lines: "pd.Series[str] | None" = None
+    positions: pd.DataFrame,
+    *,
+    dose: str,
+    lines: "pd.Series[str] | None" = None,
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw what `cellssl.phenotypes.dose_positions` gives: the wells that are no controls.
 
@@ -86,6 +103,8 @@ def position_curve(
     lines : Series, optional
         The line that each well belongs to, on the same index; that of `positions` when left out. Of
         more than twelve, those are drawn along which positions change most.
+    colours : mapping, optional
+        Line → colour: see `line_colours`.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     if series.empty:
@@ -109,6 +128,7 @@ def position_curve(
         controls=controls,
         y_name=y_name,
         x_name=dose,
+        colours=colours,
     )
 
 

@@ -1,6 +1,6 @@
 """The headline: which treatments look alike, in words first, then as a clustered heat map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -32,8 +32,10 @@ _WELLS_ALONE = (
 )
 
 
-def answer_section(similarity: "Similarity | None") -> Section:
-    """Build the first screen."""
+def answer_section(
+    similarity: "Similarity | None", colours: Mapping[str, str] | None = None
+) -> Section:
+    """Build the first screen; `colours` are those that labels have on the map."""
     if similarity is None:
         text = (
             "These cells carry no treatment (no compound or concentration in the metadata), so "
@@ -51,7 +53,11 @@ def answer_section(similarity: "Similarity | None") -> Section:
     blocks: list[Block] = [Bullets(_statements(answer, label))]
     if "Metadata_Well" in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
-    blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
+    blocks += [
+        _heat_picture(answer, label, colours),
+        *_activity_blocks(answer),
+        *_neighbour_table(answer),
+    ]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
 
 
@@ -169,9 +175,11 @@ def _agreement(answer: Answer, label: str | None) -> str:
     )
 
 
-def _heat_picture(answer: Answer, label: str | None) -> Picture:
+def _heat_picture(answer: Answer, label: str | None, colours: Mapping[str, str] | None) -> Picture:
     name = (label or "label").removeprefix("Metadata_")
-    figure = similarity_heatmap(answer.matrix, labels=answer.labels, label_name=name, title="")
+    figure = similarity_heatmap(
+        answer.matrix, labels=answer.labels, label_name=name, colours=colours, title=""
+    )
     return Picture(
         figure,
         "Each row and column is a treatment, and the square where they meet says how alike their "
