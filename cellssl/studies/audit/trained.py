@@ -108,7 +108,8 @@ def invariances(
     out
         A folder for tables and the figure.
     head
-        Look at the space of one of the run's heads, as `cellssl.embed` does.
+        Look at the space of one of the run's heads, as `cellssl.embed` does; contrasts are then
+        predicted after the views of its own group, else after those of the first.
     label, reference, weights, cells, draws, where, seed
         As in `cellssl.audit`.
 
@@ -133,19 +134,28 @@ def invariances(
     cases = cases_of(protocol, sample.channels, crops.mask_names, [1.0])
     encoder = Reference("encoder", extractor.network.eval())
     known = references_named(reference, sample.channels, weights=weights, seed=seed)
-    view = cases[-1].views[0]
+    whole = _whole(cases, head)
+    view = cases[whole].views[0]
     standings = [_stand(sample, each, view, column) for each in (known, [encoder])]
     moves = []
     for case in track(cases, f"look at {extractor.name}", shown=progress):
         made = sample.moved(case, (*known, encoder), draws=draws, seed=seed)
         moves.append([standing.moved(made) for standing in standings])
     rows = [_row(case, standings, moved) for case, moved in zip(cases, moves, strict=True)]
-    whole = next(at for at, case in enumerate(cases) if case.operation.startswith(WHOLE))
     contrasts = _contrasts(standings[0], standings[1], moves[whole][0])
     result = Invariances(extractor.name, pd.DataFrame(rows), contrasts)
     if out is not None:
         result.save(out)
     return result
+
+
+def _whole(cases: list[Case], head: str | None) -> int:
+    """Find the whole view of the head's own group; of the first group where an encoder is looked at."""
+    return next(
+        at
+        for at, case in enumerate(cases)
+        if case.operation.startswith(WHOLE) and (not head or not case.groups or head in case.groups)
+    )
 
 
 def _stand(sample: Cells, references: list[Reference], view: View, column: str | None) -> Together:
