@@ -137,7 +137,7 @@ def similarity(
         )
     folder = found.save(out)
     treated = found.treatments[found.treatments["control"] == ""]
-    _save_figures(found, treated, folder)
+    _save_figures(cells.obs, found, treated, folder)
     _show_replicates(found.replicates)
     _show_activity(treated)
     _show_neighbours(found, treatment)
@@ -145,15 +145,21 @@ def similarity(
     say(f"written to {folder}")
 
 
-def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) -> None:
+def _save_figures(
+    obs: "pd.DataFrame", found: "Similarity", treated: "pd.DataFrame", folder: Path
+) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
     from cellssl.phenotypes.activity import told_apart
     from cellssl.report import activity_figure, replicate_figure, save_figure, similarity_heatmap
+    from cellssl.report.figures.style import label_colours
 
     save_figure(replicate_figure(found.replicates), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
     heat = similarity_heatmap(
-        found.matrix, labels=labels, label_name=str(found.label).removeprefix("Metadata_")
+        found.matrix,
+        labels=labels,
+        label_name=str(found.label).removeprefix("Metadata_"),
+        colours=label_colours(obs, found.label) if found.label else None,
     )
     save_figure(heat, folder / "similarity.png")
     if treated["activity"].notna().any():

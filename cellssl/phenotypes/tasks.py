@@ -127,7 +127,8 @@ def build_tasks(
     classes = np.unique(labels[scored])
     if len(classes) < 2:
         raise EmbeddingError(
-            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two."
+            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two. Choose another "
+            "column, or take cells of other classes, too."
         )
     named = _checked_subsets(subsets or {}, classes, label)
     rows = {"all": used}
@@ -169,6 +170,8 @@ def _scorable_cells(
             f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
             "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
         )
+    if not len(obs):
+        raise EmbeddingError("there are no cells to score.")
     if not len(chosen):
         outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
         raise EmbeddingError(

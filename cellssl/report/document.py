@@ -14,6 +14,7 @@ from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.phenotypes.columns import well_names
 from cellssl.plates import PlateIndex
+from cellssl.report.figures.style import label_colours
 from cellssl.report.page import Picture, Section, Text, write_page
 from cellssl.report.sections.answer import answer_section
 from cellssl.report.sections.clusters import gallery_section
@@ -103,7 +104,7 @@ def write_report(
     """
     column = label and (find_column(embedding.obs, label) or label)
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(similarity),
+        "Look-alikes": lambda: answer_section(similarity, _colours(embedding, similarity)),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
@@ -115,6 +116,12 @@ def write_report(
     }
     sections = [_guarded(name, build) for name, build in parts.items()]
     return write_page(out, title=title, subtitle=_subtitle(embedding), sections=sections)
+
+
+def _colours(embedding: "AnnData", similarity: "Similarity | None") -> dict[str, str]:
+    """Give the labels of treatments the colours that they have on the map."""
+    label = None if similarity is None else similarity.label
+    return label_colours(embedding.obs, label) if label and label in embedding.obs else {}
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

@@ -1,5 +1,6 @@
 """Dose curves: how far wells are from the negative control, or between both, against their dose."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import CONTROL, PLATE
+from cellssl.columns import CONTROL, PLATE, find_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -18,12 +19,12 @@ from cellssl.phenotypes import (
 )
 from cellssl.phenotypes.columns import well_names
 from cellssl.report.figures.dose import dose_figure
-from cellssl.report.figures.style import as_categories
+from cellssl.report.figures.style import as_categories, label_colours
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["dose_curve", "position_curve"]
+__all__ = ["dose_curve", "line_colours", "position_curve"]
 
 _LINES = 12  # more cannot be told apart
 
@@ -71,11 +72,26 @@ def dose_curve(
         raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
     positions = dose_positions(cells, column, control=control)
     lines = None if by is None else _well_values(cells.obs, positions, by)
-    return position_curve(positions, dose=dose_title(cells.obs, column), lines=lines)
+    return position_curve(
+        positions,
+        dose=dose_title(cells.obs, column),
+        lines=lines,
+        colours=line_colours(cells.obs, by or "Metadata_Compound"),
+    )
+
+
+def line_colours(obs: pd.DataFrame, column: str = "Metadata_Compound") -> dict[str, str]:
+    """Give lines the colours that their names have on the map of the cells; none where they have no such column."""
+    name = find_column(obs, column)
+    return {} if name is None else label_colours(obs, name)
 
 
 def position_curve(
-    positions: pd.DataFrame, *, dose: str, lines: "pd.Series[str] | None" = None
+    positions: pd.DataFrame,
+    *,
+    dose: str,
+    lines: "pd.Series[str] | None" = None,
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw what `cellssl.phenotypes.dose_positions` gives: the wells that are no controls.
 
@@ -88,6 +104,8 @@ def position_curve(
     lines : Series, optional
         The line that each well belongs to, on the same index; that of `positions` when left out. Of
         more than twelve, those are drawn along which positions change most.
+    colours : mapping, optional
+        Line → colour: see `line_colours`.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     if series.empty:
@@ -104,7 +122,9 @@ def position_curve(
         y_name = "position between negative (0) and positive control (1)"
     few = len(moves) <= _LINES
     title = "" if few else f"{_LINES} of {len(moves)}: those that change most with dose"
-    return dose_figure(drawn, title=title, controls=controls, y_name=y_name, x_name=dose)
+    return dose_figure(
+        drawn, title=title, controls=controls, y_name=y_name, x_name=dose, colours=colours
+    )
 
 
 def _well_values(obs: pd.DataFrame, positions: pd.DataFrame, by: str) -> "pd.Series[str]":

@@ -70,6 +70,8 @@ def preview(
     ------
     ProtocolError
         When the protocol does not fit the crops.
+    CellsslError
+        When there are no cells.
 
     Examples
     --------
@@ -80,6 +82,8 @@ def preview(
     if cells < 1 or draws < 1:
         raise CellsslError(f"a preview needs at least one cell and one draw, got {cells}, {draws}")
     crops = Crops.open(crops)
+    if not len(crops):
+        raise CellsslError(f"{crops.path} holds no cells: there is nothing to preview.")
     rows, names = _choose(crops, label, cells, seed)
     given = [resolve(one) for one in (protocol, beside) if one is not None]
     shown = [

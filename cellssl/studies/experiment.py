@@ -177,6 +177,8 @@ def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarr
     """Tell which images are trained on, of which some must be left, and which are of a test set: (N,) bool."""
     held = held_out(obs)
     chosen = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
+    if not len(obs):
+        raise ProtocolError("the crops hold no cells: nothing can be trained on.")
     if held.all():
         raise ProtocolError(
             f"all {len(obs)} images are of a test or validation set (Metadata_Split): nothing is left "

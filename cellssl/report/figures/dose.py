@@ -32,6 +32,7 @@ def dose_figure(
     controls: Mapping[str, float] | None = None,
     x_name: str = "dose",
     y_name: str = "position",
+    colours: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
     """Draw positions against doses, a line per row or compound, with Spearman's ρ of each.
@@ -40,12 +41,16 @@ def dose_figure(
     ----------
     wells : dose, position, and the line that each well belongs to
     controls : name → position, drawn as dashed lines
+    colours : line → colour, as other figures have it; by their order where a line has none
     """
     table = wells.dropna(subset=["dose", "position"])
     figure = new_figure(8.2, 4.4)
     axes = figure.add_subplot()
-    for i, name in enumerate(natural_order(list(table["line"]))):
-        look = {"color": OKABE_ITO[i % 6], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
+    names = natural_order(list(table["line"]))
+    if not colours or not set(names) <= set(colours):
+        colours = {name: OKABE_ITO[i % 6] for i, name in enumerate(names)}
+    for i, name in enumerate(names):
+        look = {"color": colours[name], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
         _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
     for control, value in (controls or {}).items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)

@@ -22,6 +22,7 @@ from cellssl.report.figures.style import (
     category_colours,
     ends_of,
     literal,
+    natural_order,
     new_figure,
     styled,
 )
@@ -58,6 +59,7 @@ def similarity_heatmap(
     *,
     labels: Mapping[str, str] | None = None,
     label_name: str = "label",
+    colours: Mapping[str, str] | None = None,
     title: str = "Similarity of treatments",
 ) -> Figure:
     """Draw the treatment-by-treatment similarity, rows and columns in the order of its tree.
@@ -67,6 +69,7 @@ def similarity_heatmap(
     matrix : (T, T) similarities with treatments as index and columns
     labels : treatment → label (e.g. its mechanism of action) for the coloured strip; each also has
         a letter, since nobody can tell more than seven colours apart for sure
+    colours : label → colour, as other figures have it; by their order where none is given
     """
     count = len(matrix)
     tree = similarity_linkage(matrix) if count > 1 else None
@@ -90,7 +93,7 @@ def similarity_heatmap(
     heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
-        _strip(figure, strip, names, shown, label_name, font)
+        _strip(figure, strip, names, shown, label_name, font, colours)
     return figure
 
 
@@ -142,9 +145,11 @@ def _strip(
     shown: dict[str, tuple[str, str]],
     label_name: str,
     font: float,
+    colours: Mapping[str, str] | None,
 ) -> None:
     labels = dict.fromkeys(label for label, _ in shown.values())
-    colours = category_colours(list(labels))
+    given = colours or category_colours(natural_order(list(labels)))
+    colours = {label: given.get(label, GREY) for label in labels}
     for row, name in enumerate(names):
         label, code = shown[name]
         axes.barh(row, 1, height=1, color=colours[label], edgecolor="white", linewidth=0.4)

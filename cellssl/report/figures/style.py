@@ -33,6 +33,7 @@ __all__ = [
     "control_names",
     "drawn_names",
     "ends_of",
+    "label_colours",
     "literal",
     "natural_order",
     "new_figure",
@@ -227,6 +228,16 @@ def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     names = drawn_names(obs, column)
     own = names[is_negative(obs, CONTROL)].unique()
     return tuple(own) if len(own) == 1 and names.nunique() > 2 else ()
+
+
+def label_colours(obs: pd.DataFrame, column: str) -> dict[str, str]:
+    """Give each name of a column the colour that it has on the map of these cells, for every other figure of them.
+
+    It is empty where there are more names than colours: the map then has none, either.
+    """
+    names, grey = natural_order(list(drawn_names(obs, column))), control_names(obs, column)
+    coloured = [name for name in names if name not in grey and name != UNKNOWN]
+    return category_colours(names, grey=grey) if len(coloured) <= len(OKABE_ITO) else {}
 
 
 def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:

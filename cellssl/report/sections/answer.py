@@ -1,6 +1,6 @@
 """The headline: which treatments look alike, in words first, then as a clustered heat map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,8 +33,10 @@ _WELLS_ALONE = (
 )
 
 
-def answer_section(similarity: "Similarity | None") -> Section:
-    """Build the first screen."""
+def answer_section(
+    similarity: "Similarity | None", colours: Mapping[str, str] | None = None
+) -> Section:
+    """Build the first screen; `colours` are those that labels have on the map."""
     if similarity is None:
         text = (
             "These cells carry no treatment (no compound or concentration in the metadata), so "
@@ -52,7 +54,11 @@ def answer_section(similarity: "Similarity | None") -> Section:
     blocks: list[Block] = [Bullets(_statements(answer, label))]
     if WELL in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
-    blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
+    blocks += [
+        _heat_picture(answer, label, colours),
+        *_activity_blocks(answer),
+        *_neighbour_table(answer),
+    ]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
 
 
@@ -69,10 +75,26 @@ def _lead(answer: Answer) -> str:
         if untested := total - tested:
             said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
     if groups:
-        grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
-        said += f". {grouped} {of} fall into {counted(len(groups), 'group')} of look-alikes"
+        said += f". {_grouped(answer, groups, of)}"
     return said + "."
+
+
+def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
+    """Count the treatments in groups; doses of one compound that are alone in theirs are no news."""
+    alone = [group for group in groups if len({answer.compounds[name] for name in group}) == 1]
+    several = [group for group in groups if group not in alone]
+    said = []
+    if several:
+        count = counted(len(several), "group")
+        said.append(f"{sum(map(len, several))} {of} fall into {count} of look-alikes")
+    if alone:
+        compounds = dict.fromkeys(answer.compounds[group[0]] for group in alone)
+        names = listed([*compounds], most=SHOWN)
+        kind = "guide" if answer.agent == "gene" else "dose"
+        count = f"{sum(map(len, alone))} {'more' if several else of}"
+        said.append(f"{count} look like another {kind} of the same {answer.agent} ({names})")
+    return "; ".join(said)
 
 
 def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
@@ -154,9 +176,11 @@ def _agreement(answer: Answer, label: str | None) -> str:
     )
 
 
-def _heat_picture(answer: Answer, label: str | None) -> Picture:
+def _heat_picture(answer: Answer, label: str | None, colours: Mapping[str, str] | None) -> Picture:
     name = (label or "label").removeprefix("Metadata_")
-    figure = similarity_heatmap(answer.matrix, labels=answer.labels, label_name=name, title="")
+    figure = similarity_heatmap(
+        answer.matrix, labels=answer.labels, label_name=name, colours=colours, title=""
+    )
     return Picture(
         figure,
         "Each row and column is a treatment, and the square where they meet says how alike their "

@@ -247,10 +247,10 @@ def _choose(
 ) -> NDArray[np.int64]:
     """Choose rows, rising."""
     kept = _asked_for(obs, where, plates)
+    rows = np.flatnonzero(kept)
+    if len(rows) < 3:
+        raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
     if column is None:
-        rows = np.flatnonzero(kept)
-        if len(rows) < 3:
-            raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
         rows = rows[_in_some_wells(obs.iloc[rows], max(2, cells // _A_WELL))]
         return rows[sample_wells(obs.iloc[rows], cells)]
     values = text_values(obs[column], column)
