@@ -162,6 +162,7 @@ def index(
         _LOG.warning("%s", _no_field(found, listing.files))
     else:
         _say_duplicates(found)
+        _say_lost_plates(found)
     for note in found.notes:
         _LOG.info("%s", note)
     _LOG.info("%s: %s", folder, found.summary())
@@ -200,6 +201,22 @@ def _say_duplicates(found: PlateIndex) -> None:
     twice = found.problems.loc[found.problems["Problem"] == "duplicate", FIELD].drop_duplicates()
     if len(twice):
         _LOG.warning("%s left out: %s", counted(len(twice), "field is", "fields are"), _TWICE)
+
+
+def _say_lost_plates(found: PlateIndex) -> None:
+    """Say which plates have no complete field, where others have some."""
+    incomplete = found.problems[found.problems["Problem"] == "incomplete"]
+    lost = incomplete[~incomplete["Metadata_Plate"].isin(found.fields["Metadata_Plate"])]
+    plates = list(dict.fromkeys(lost["Metadata_Plate"]))
+    if plates:
+        others = f" and {counted(len(plates) - 1, 'more plate')}" if plates[1:] else ""
+        _LOG.warning(
+            "not one field of plate %s%s is complete, such as one that %s: leave channels out by naming the "
+            "others with --channel, or index what has other channels by itself",
+            plates[0],
+            others,
+            lost["Detail"].iloc[0],
+        )
 
 
 def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:

@@ -104,7 +104,9 @@ def write_report(
     """
     column = label and (find_column(embedding.obs, label) or label)
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(similarity, _colours(embedding, similarity)),
+        "Look-alikes": lambda: answer_section(
+            similarity, embedding.obs, _colours(embedding, similarity)
+        ),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),

@@ -311,6 +311,20 @@ def test_a_channel_without_a_first_time_point_is_said(
     assert len(index(tmp_path, channels={"1": "DNA"}).fields) == 4
 
 
+def test_a_plate_without_a_complete_field_is_told(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["P1/a_B02_s1_w1.tif", "P1/a_B02_s1_w2.tif", "P1/a_B03_s1_w1.tif"]
+    assert len(index(write(*names)).fields) == 1
+    assert "not one field" not in caplog.text
+    found = index(write(*names, "P2/a_B02_s1_w1.tif", "P3/a_B02_s1_w1.tif"))
+    assert len(found.fields) == 1
+    assert (
+        "not one field of plate P2 and 1 more plate is complete, such as one that lacks 2: leave channels out"
+        in caplog.text
+    )
+
+
 HTD = '"HTSInfoFile", Version 1.0\r\n"Description", "M\u00fcller"\r\n"NWavelengths", 2\r\n'
 
 

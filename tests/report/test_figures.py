@@ -298,6 +298,18 @@ def test_long_names_of_channels_do_not_run_into_each_other():
     assert all(box.y1 <= figure.bbox.y1 for box in boxes)
 
 
+@pytest.mark.parametrize("count", [3, 5, 7, 9])
+@pytest.mark.parametrize("first", ["UV - DAPI", "a name that takes four lines or so"])
+def test_names_above_a_gallery_of_any_height_are_whole(count, first):
+    rng = np.random.default_rng(0)
+    rows = [
+        GalleryRow(f"cluster {n}", ("81 cells",), rng.random((8, 3, 16, 16))) for n in range(count)
+    ]
+    figure = crop_gallery(rows, [first, "Blue - FITC", "TL-Brightfield - Cy3"])
+    figure.draw_without_rendering()
+    assert max(text.get_window_extent().y1 for text in figure.axes[0].texts) <= figure.bbox.y1
+
+
 def test_montage_has_a_bar_in_micrometres_when_known():
     fields = {name: np.random.default_rng(0).random((2, 90, 120)) for name in "abcd"}
     assert "20 µm" in texts(field_montage(fields, ["DNA", "GFP"], micrometres_per_pixel=0.5))

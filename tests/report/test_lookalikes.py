@@ -56,6 +56,19 @@ def test_doses_of_one_compound_are_no_group_of_look_alikes(similarity):
     assert "group" not in lead
 
 
+@pytest.mark.parametrize(
+    ("compounds", "text"),
+    [
+        (["", None], "carry no treatment (no compound or concentration"),
+        (["DMSO", "DMSO"], "of one treatment, DMSO, so that there is nothing to compare;"),
+        (["DMSO", "taxol"], "The treatments (DMSO and taxol) could not be compared"),
+    ],
+)
+def test_why_treatments_are_not_compared(compounds, text):
+    cells = pd.DataFrame({"Metadata_Compound": pd.Series(compounds, dtype="category")})
+    assert text in answer_section(None, cells).blocks[0].text
+
+
 def test_wells_that_stand_for_treatments_are_said_to(similarity):
     texts = [block.text for block in answer_section(similarity).blocks if block.kind == "text"]
     assert not any("each well counts as one" in text for text in texts)

@@ -102,7 +102,17 @@ def crop_gallery(
         axes.text(place, -3, literal(head), ha="center", va="bottom", fontsize=7.5)
     scale_bar(axes, (size, size), micrometres_per_pixel=micrometres_per_pixel)
     channel_legend(figure, colours, loc="outside lower center")
+    _make_room_above(figure, axes)
     return figure
+
+
+def _make_room_above(figure: Figure, axes: Axes) -> None:
+    """Enlarge a figure whose texts reach beyond its top: how the layout shares room is known when it is drawn."""
+    figure.draw_without_rendering()
+    tops = [text.get_window_extent().y1 for text in axes.texts]
+    beyond = max(tops, default=0.0) - figure.bbox.y1
+    if beyond > 0:
+        figure.set_figheight(figure.get_figheight() + beyond / figure.dpi + 0.05)
 
 
 def _grey(images: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import WELL
+from cellssl.columns import WELL, agent_column, texts_of
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
@@ -34,15 +34,17 @@ _WELLS_ALONE = (
 
 
 def answer_section(
-    similarity: "Similarity | None", colours: Mapping[str, str] | None = None
+    similarity: "Similarity | None",
+    cells: pd.DataFrame | None = None,
+    colours: Mapping[str, str] | None = None,
 ) -> Section:
-    """Build the first screen; `colours` are those that labels have on the map."""
+    """Build the first screen.
+
+    `cells` says which treatments there are where they were not compared; `colours` are those that labels
+    have on the map.
+    """
     if similarity is None:
-        text = (
-            "These cells carry no treatment (no compound or concentration in the metadata), so "
-            "there is nothing to compare by treatment; the map and the clusters below show what "
-            "the encoder told apart."
-        )
+        text = f"{_no_comparison(cells)}; the map and the clusters below show what the encoder told apart."
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
     answer, label = read_answer(similarity), similarity.label
     if len(answer.matrix) < 2:
@@ -60,6 +62,22 @@ def answer_section(
         *_neighbour_table(answer),
     ]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
+
+
+def _no_comparison(cells: pd.DataFrame | None) -> str:
+    """Say why no treatments were compared."""
+    column = None if cells is None else agent_column(cells)
+    names = [] if cells is None or column is None else sorted(set(texts_of(cells[column])) - {""})
+    if not names:
+        return (
+            "These cells carry no treatment (no compound or concentration in the metadata), so that there is "
+            "nothing to compare by treatment"
+        )
+    if len(names) == 1:
+        return f"All cells that were kept are of one treatment, {names[0]}, so that there is nothing to compare"
+    return (
+        f"The treatments ({listed(names, most=SHOWN)}) could not be compared, and the run said why"
+    )
 
 
 def _lead(answer: Answer) -> str:
