@@ -45,17 +45,17 @@ def number(value: object, digits: int = 2) -> str:
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    """Write a number and its interval; alone where that is not known or has no width, a dash for none.
+    """Write a number and, where it is known, its interval; a dash where there is no number.
 
     Examples
     --------
-    >>> with_interval(0.5, 0.42, 0.61), with_interval(0.1, -0.1, 0.3, 1), with_interval(0.5, 0.5, 0.5)
+    >>> with_interval(0.5, 0.42, 0.61), with_interval(0.1, -0.1, 0.3, 1), with_interval(0.5, *2 * [np.nan])
     ('0.500 (0.420–0.610)', '0.1 (-0.1 to 0.3)', '0.500')
     """
     if not np.isfinite(value):
         return "–"
     text, lowest, highest = (f"{one:z.{digits}f}" for one in (value, low, high))
-    if lowest == highest:
+    if np.isnan(low):
         return text
     return f"{text} ({lowest}{' to ' if low < 0 else '–'}{highest})"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -158,7 +159,9 @@ def _score(row: "pd.Series | None") -> str:
     if row is None:
         return "–"
     digits = 1 if row["metric"] == "clusters_leiden" else 3
-    return with_interval(row["value"], row["low"], row["high"], digits)
+    # Of one training, where nothing is resampled, nothing is known.
+    low, high = (row["low"], row["high"]) if row["low"] < row["high"] else (np.nan, np.nan)
+    return with_interval(row["value"], low, high, digits)
 
 
 def _apart(outcome: Outcome) -> Iterator[Table]:
