@@ -427,6 +427,11 @@ def test_the_commands(crops, tmp_path):
     assert result.exit_code == 0, result.output
     assert load(out).name == "suggested"
     assert "training: 125 epochs in batches of 32" in result.output
+    assert (
+        "all plates (2 plates) were looked at, so that scores of Kind on these are refused"
+        in result.output
+    )
+    assert "choose by the others, each named with --plate" in result.output
 
 
 def test_shares_of_operations():
