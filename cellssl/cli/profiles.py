@@ -10,7 +10,7 @@ from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
 from cellssl.columns import CONTROL
-from cellssl.words import with_interval
+from cellssl.words import counted, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +170,8 @@ def _save_figures(
 
 def _show_replicates(table: "pd.DataFrame") -> None:
     """Say first how many treatments replicate: what does not cannot be compared."""
+    from cellssl.scores.replicates import FEWEST_TREATMENTS
+
     known = table["replicates"].notna()
     single, one_plate = (table["wells"] < 2).sum(), (~table["across_plates"])[known].sum()
     if known.any():
@@ -178,8 +180,14 @@ def _show_replicates(table: "pd.DataFrame") -> None:
             "alike than 95 % of random wells"
             + (f"; {one_plate} lie on one plate each" if one_plate else "")
         )
+    elif single == len(table):
+        say("replicates: no treatment has several wells")
     else:
-        say("replicates: no treatment has several wells beside others to compare them with")
+        say(
+            f"replicates: {counted(len(table) - single, 'treatment has', 'treatments have')} several wells, and "
+            f"nothing says whether these are alike: random wells, to hold them against, are drawn from "
+            f"{FEWEST_TREATMENTS} treatments or more (of one plate, for a treatment that lies on one)"
+        )
     if single:
         say(f"{single} treatments have one well only: nothing tells their profile from that well")
 

@@ -13,7 +13,14 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
 from cellssl.words import counted
 
-__all__ = ["USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
+__all__ = ["KEEP_OUT", "USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
+
+# What to do where training was given the labels of all plates.
+KEEP_OUT = (
+    "keep some plates out and score those, with `positives: {kind: …, exclude_plates: [PLATE, …]}` and, "
+    "where amplitudes were suggested, `cellssl protocols suggest --plate PLATE` for each of the others; or "
+    "take positives: same_cell, with amplitudes that no label chose."
+)
 
 USED_PLATES = "used plates"  # the subset of cells whose labels a training used
 
@@ -162,10 +169,7 @@ def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]
     """Offer what is fair."""
     left = rows[fair[rows]]
     if not len(left):
-        return (
-            "No cell is left whose labels were not used: train with `positives: {kind: …, "
-            "exclude_plates: [PLATE, …]}` and score those plates, or take positives: same_cell."
-        )
+        return f"No cell is left whose labels were not used: {KEEP_OUT}"
     count = obs[PLATE].iloc[left].nunique() if PLATE in obs.columns else 0
     plates = f" of {counted(count, 'plate')}" if count else ""
     return (

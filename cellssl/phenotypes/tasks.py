@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
-from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.leakage import KEEP_OUT, USED_PLATES
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.splits import Split, find_split
@@ -168,7 +168,7 @@ def _scorable_cells(
     if not len(chosen) and counts.get("used"):
         raise EmbeddingError(
             f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
-            "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
+            f"{KEEP_OUT}"
         )
     if not len(obs):
         raise EmbeddingError("there are no cells to score.")

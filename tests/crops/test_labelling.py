@@ -98,5 +98,5 @@ def test_on_the_command_line(crop_file, batch, tmp_path):
     options = ["--by", "DNA", "--name", "DNA content", "-o", str(out)]
     result = CliRunner().invoke(app, ["crops", "label", str(path), *options])
     assert result.exit_code == 0, result.output
-    assert "low 2" in result.output
+    assert "low: 2, middle: 2, high: 2" in result.output
     assert "--label 'DNA content'" in result.output

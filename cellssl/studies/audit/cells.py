@@ -25,6 +25,7 @@ from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
+from cellssl.words import listed
 
 __all__ = ["WHOLE", "Case", "Cells", "cases_of", "left_out", "open_cells", "wells_of"]
 
@@ -296,6 +297,6 @@ def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
     own = obs[PLATE].astype(str)
     missing = sorted(set(plates) - set(own))
     if missing:
-        there = ", ".join(sorted(set(own))[:5])
-        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}, …")
+        there = listed(sorted(set(own)), most=5)
+        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
     return own.isin(list(plates)).to_numpy()
