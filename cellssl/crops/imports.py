@@ -121,6 +121,8 @@ def _open(
     columns: dict[str, str],
 ) -> AbstractContextManager[Foreign]:
     """Tell the format by the name, and open it."""
+    if not pixels.exists():
+        raise CropError(f"no file of crops, nor a folder of them, at {pixels}")
     if pixels.is_dir() and not (pixels / TABLE).is_file():
         raise CropError(
             f"{pixels} is a folder without {TABLE}; of folders, only DeepProfiler's single cells can "

@@ -75,9 +75,9 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
 def _say_what_is_lost(out: Path, rounded: int, pixels: int, worst: float) -> None:
     if rounded:
         _LOG.warning(
-            "%s: .h5sc holds float16: %.2g %% of the pixels are rounded, by at most %g",
+            "%s: .h5sc holds float16: %s %% of the pixels are rounded, by at most %g",
             out,
-            100 * rounded / pixels,
+            f"{share:.0f}" if (share := 100 * rounded / pixels) >= 10 else f"{share:.2g}",
             worst,
         )
     else:
