@@ -12,7 +12,7 @@ from cellssl.plates.planes import FieldError, PlaneReader
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FieldError", "read_field", "read_planes"]
+__all__ = ["FieldError", "check_alike", "read_field", "read_planes"]
 
 
 def read_field(
@@ -55,6 +55,18 @@ def read_planes(
     addresses = _addresses(field, channels)
     with PlaneReader() as reader:
         planes = [reader.read(Address.parse(address)) for address in addresses]
+    check_alike(addresses, planes)
+    return planes
+
+
+def check_alike(addresses: Sequence[str | Path], planes: Sequence[np.ndarray]) -> None:
+    """Make sure that the channels of a field have one size and one kind of pixel.
+
+    Raises
+    ------
+    FieldError
+        When they do not; says how to mend it.
+    """
     first = planes[0]
     for address, plane in zip(addresses, planes, strict=True):
         if plane.shape != first.shape:
@@ -69,7 +81,6 @@ def read_planes(
                 f"{first.dtype}: the channels of a field must have one pixel type. Export them all with 16 "
                 "bits, or leave a channel out when indexing, by naming the others with --channel."
             )
-    return planes
 
 
 def _addresses(

@@ -7,9 +7,10 @@ from typing import Any, cast
 import pandas as pd
 
 from cellssl.columns import CONCENTRATION, CONTROL, FIELD
-from cellssl.plates.addresses import Address
+from cellssl.plates.addresses import Address, Plane
+from cellssl.plates.fields import check_alike
 from cellssl.plates.layouts import Listing
-from cellssl.plates.planes import refusal
+from cellssl.plates.planes import FieldError, PlaneReader, refusal
 from cellssl.plates.plateindex import PROBLEM_COLUMNS
 from cellssl.plates.stacks import choose_planes
 
@@ -58,16 +59,34 @@ def sort_into_fields(
 
 
 def find_unfit(fields: pd.DataFrame, channels: tuple[str, ...]) -> list[dict[str, str]]:
-    """Look into the files of the first field: where they are no grey planes, the others hardly are."""
+    """Look into the files of the first field: where they are no grey planes, or unlike, the others hardly are not."""
     if fields.empty:
         return []
     first = fields.iloc[0]
-    found = {name: refusal(Address.parse(first[f"Path_{name}"]).planes[0]) for name in channels}
+    planes = {name: Address.parse(first[f"Path_{name}"]).planes[0] for name in channels}
+    found = {name: refusal(plane) for name, plane in planes.items()}
     told = {name: text for name, text in found.items() if text}
     for name, text in told.items():
         _LOG.warning("channel %s, of which only the first file was looked into: %s", name, text)
     key = tuple(first[name] for name in FIELD)
+    if not told and (text := _unlike([*planes.values()])):
+        _LOG.warning("of all fields only the first was looked into: %s", text)
+        return [problem_row(key, "unlike channels", text)]
     return [problem_row(key, "no grey plane", f"{name}: {text}") for name, text in told.items()]
+
+
+def _unlike(planes: list[Plane]) -> str:
+    """Say how the channels of a field differ in size or kind of pixel; "" where one cannot even be read."""
+    try:
+        with PlaneReader() as reader:
+            pixels = [reader.read(Address((plane,))) for plane in planes]
+    except FieldError:
+        return ""
+    try:
+        check_alike([str(plane) for plane in planes], pixels)
+    except FieldError as error:
+        return str(error)
+    return ""
 
 
 def problem_row(key: Any, problem: str, detail: str) -> dict[str, str]:

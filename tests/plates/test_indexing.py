@@ -322,6 +322,27 @@ def test_images_that_are_no_grey_planes_are_said_before_they_are_cropped(
     assert len(found.fields) == 2
 
 
+@pytest.mark.parametrize(
+    ("pixels", "told"),
+    [
+        (np.zeros((4, 4), np.uint16), "must have one size. Export them with one binning"),
+        (np.zeros((8, 8), np.float32), "must have one pixel type"),
+    ],
+)
+def test_channels_that_do_not_go_together_are_said_before_they_are_cropped(
+    write: Write, caplog: pytest.LogCaptureFixture, pixels: np.ndarray, told: str
+) -> None:
+    folder = _plate(write)
+    for name in ("A1_s1_w1.tif", "A1_s1_w2.tif"):
+        tifffile.imwrite(folder / name, np.zeros((8, 8), np.uint16))
+    assert index(folder, pattern=PATTERN).problems.empty
+    tifffile.imwrite(folder / "A1_s1_w2.tif", pixels)
+    (problem,) = index(folder, pattern=PATTERN).problems.to_dict("records")
+    assert (problem["Metadata_Well"], problem["Problem"]) == ("A01", "unlike channels")
+    assert told in problem["Detail"]
+    assert told in caplog.text
+
+
 def test_a_colour_png_is_said_and_a_broken_file_is_left_to_the_reading(write: Write) -> None:
     folder = write("notes/x.tif")
     (folder / "notes" / "x.tif").unlink()

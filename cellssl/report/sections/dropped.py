@@ -31,6 +31,7 @@ PROBLEMS = {
     "incomplete": "a channel's file is missing; the field was left out",
     "duplicate": "two files claim to be the same channel of the same field; the field was left out",
     "unmatched": "the file's name says nothing about plate, well or channel; the file was left out",
+    "unlike channels": "the channels of the first field differ in size or kind of pixel; such fields are left out",
     "no grey plane": "the channel's first image is in colour, or of several pages; such fields are left out",
     "no metadata": "the metadata say nothing about the well; its cells were kept without treatment",
 }
