@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellssl.arguments import one_path
-from cellssl.errors import CellsslError
+from cellssl.columns import is_text
+from cellssl.errors import CellsslError, EmbeddingError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
 
 try:
     import fcntl
@@ -25,11 +27,13 @@ __all__ = [
     "atomic",
     "check_file",
     "check_folder",
+    "check_h5ad",
     "locked",
     "make_folder",
     "new_folder",
     "sha256",
     "write_csv",
+    "write_h5ad",
 ]
 
 
@@ -103,6 +107,32 @@ def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
     """Write a table without its index, whole or not at all."""
     with atomic(path) as part:
         table.to_csv(part, index=False)
+
+
+def check_h5ad(path: Path) -> None:
+    """Make sure, before the work, that an embedding can be written to a file; its folder is made.
+
+    Raises
+    ------
+    EmbeddingError
+        When it is not called ``.h5ad``, or is a folder.
+    """
+    if path.suffix != ".h5ad" or path.is_dir():
+        raise EmbeddingError(f"embeddings are written to a .h5ad file; got {path}.")
+    make_folder(path.absolute().parent)
+
+
+def write_h5ad(embedding: "AnnData", path: Path) -> None:
+    """Write an embedding whole or not at all; texts stay texts.
+
+    Those with gaps become categories, as AnnData has no other way to write them.
+    """
+    gaps = [name for name, values in embedding.obs.items() if is_text(values) and values.hasnans]
+    if gaps:
+        embedding = embedding.copy()
+        embedding.obs[gaps] = embedding.obs[gaps].astype("category")
+    with atomic(path) as part:
+        embedding.write_h5ad(part, convert_strings_to_categoricals=False)
 
 
 def _umask() -> int:

@@ -11,6 +11,7 @@ __all__ = [
     "LOOKED_AT",
     "THOUSANDS",
     "doubtful_points",
+    "may_part_thousands",
     "parted_by_blanks",
     "punctuation_of",
     "separator_of",
@@ -64,12 +65,21 @@ def doubtful_points(numbers: Sequence[str]) -> str | None:
     >>> doubtful_points(["1.000", "300", "30"]), doubtful_points(["1.000", "0.300"])
     ('1.000', None)
     """
-    filled = [number for number in numbers if number]
-    points = [number for number in filled if "." in number]
-    doubtful = [number for number in points if number.endswith("0")]
-    whole = [number for number in filled if number not in points and number.strip("+-0")]
-    parted = all(_POINTED.fullmatch(number) for number in points)
-    return doubtful[0] if doubtful and whole and parted else None
+    doubtful = [number for number in numbers if "." in number and number.endswith("0")]
+    whole = any("." not in number and number.strip("+-0") for number in numbers)
+    return doubtful[0] if doubtful and whole and may_part_thousands(numbers) else None
+
+
+def may_part_thousands(numbers: Sequence[str]) -> bool:
+    """Say whether there are points, and each may stand between thousands.
+
+    Examples
+    --------
+    >>> may_part_thousands(["1.125", "300"]), may_part_thousands(["1.125", "0.5"])
+    (True, False)
+    """
+    points = [number for number in numbers if "." in number]
+    return bool(points) and all(_POINTED.fullmatch(number) for number in points)
 
 
 def parted_by_blanks(lines: Sequence[str]) -> bool:

@@ -65,6 +65,11 @@ def protocol_file(name: str | Path, folder: Path | None = None) -> Path:
         shipped = PROTOCOLS / f"{name}.yaml"
         if shipped.is_file():
             return shipped
+        beside = path.with_name(f"{path.name}.yaml")
+        if beside.is_file():
+            raise ProtocolError(
+                f"no protocol that comes with cellssl is called {name!r}; a file {beside} is there: give its path"
+            )
         raise ProtocolError(
             f"no protocol is called {name!r}{nearest(name, known, listed=True)} "
             f"(shipped: {', '.join(known)}; or give the path of a .yaml file)"

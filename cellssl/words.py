@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["counted", "listed", "natural_key", "number", "share"]
+__all__ = ["counted", "gain", "listed", "natural_key", "number", "share", "with_interval"]
 
 _PARTS = re.compile(r"\d+(?:\.\d+)?(?:e[+-]\d+)?|\D+")
 
@@ -42,6 +42,33 @@ def number(value: object, digits: int = 2) -> str:
     if not isinstance(value, int | float | np.number) or not np.isfinite(value):
         return "–"
     return f"{float(value):z.{digits}f}".replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Write a number and, where it is known, its interval; a dash where there is no number.
+
+    Examples
+    --------
+    >>> with_interval(0.5, 0.42, 0.61), with_interval(0.1, -0.1, 0.3, 1), with_interval(0.5, *2 * [np.nan])
+    ('0.500 (0.420–0.610)', '0.1 (-0.1 to 0.3)', '0.500')
+    """
+    if not np.isfinite(value):
+        return "–"
+    text, lowest, highest = (f"{one:z.{digits}f}" for one in (value, low, high))
+    if np.isnan(low):
+        return text
+    return f"{text} ({lowest}{' to ' if low < 0 else '–'}{highest})"
+
+
+def gain(value: float, low: float, high: float) -> str:
+    """Write a difference and, where it is known, its interval, each with its sign.
+
+    Examples
+    --------
+    >>> gain(0.02, -0.01, 0.05)
+    '+0.020 (-0.010 to +0.050)'
+    """
+    return f"{value:+z.3f}" + ("" if np.isnan(low) else f" ({low:+z.3f} to {high:+z.3f})")
 
 
 def share(part: float, whole: float) -> str:

@@ -205,5 +205,11 @@ def suggest(
         say(f"warning: {warning}")
     used = found.protocol.labels_used
     if used is not None and used.plates:
-        say(f"labels of {len(used.plates)} plates were looked at: scores are fair on others alone")
+        count = counted(len(used.plates), "plate")
+        say(
+            f"labels of {count} were looked at: scores are fair on others alone"
+            if plate
+            else f"labels of all plates ({count}) were looked at, so that scores of {label} on these are refused: "
+            "to score some, choose by the others, each named with --plate"
+        )
     say(f"written to {out}")

@@ -24,8 +24,6 @@ from cellssl.cli.shell import command, say, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-BESIDE = ("ami_kmeans", "knn", "linear")  # what is shown of embeddings beside it
-
 
 @command(studies, "ceiling")
 def ceiling(
@@ -61,6 +59,7 @@ def ceiling(
 ) -> None:
     """Say how far an encoder gets that is told the labels: trained on some plates, asked on others."""
     import cellssl.studies
+    from cellssl.phenotypes.metrics import ANSWERS
 
     found = cellssl.studies.ceiling(
         crops,
@@ -78,7 +77,7 @@ def ceiling(
         progress=shown(),
     )
     own = found.measured.scores
-    beside_it = found.scores["metric"].isin([*BESIDE, *own["metric"]])
+    beside_it = found.scores["metric"].isin([*ANSWERS, *own["metric"]])
     show_scores(found.scores[beside_it & found.scores["subset"].isin(own["subset"])])
     _show_differences(found.differences)
     say(f"written to {found.folder}")

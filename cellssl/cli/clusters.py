@@ -8,6 +8,7 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say
+from cellssl.columns import PLATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def cluster(
     cells = read_embedding(embedding)
     if normalise != "none":
         cells = normalise_embedding(cells, normalise, controls=controls)
-    usual = ["leiden", "Metadata_MOA", "Metadata_Plate"]
+    usual = ["leiden", "Metadata_MOA", PLATE]
     made_here = ("leiden", "kmeans")
     columns = [
         name.lower()
@@ -86,11 +87,10 @@ def cluster(
 
 def _keep_stability(stability: "pd.DataFrame", folder: Path) -> None:
     """Write how well subsamples agree at each resolution, and say which was taken."""
-    from cellssl.files import atomic
+    from cellssl.files import write_csv
     from cellssl.report import save_figure, stability_figure
 
-    with atomic(folder / "stability.csv") as part:
-        stability.to_csv(part, index=False)
+    write_csv(stability, folder / "stability.csv")
     save_figure(stability_figure(stability), folder / "stability.png")
     chosen = stability[stability["chosen"]].iloc[0]
     say(

@@ -160,11 +160,13 @@ def label_crops(
 ) -> None:
     """Add a label made of what is measured: the same crops with classes along an intensity or size."""
     import cellssl.crops
+    from cellssl.crops.labelling import class_names
 
     path = cellssl.crops.label_crops(crops, out, by=by, name=name, classes=classes, per=per)
     column = f"Metadata_{name.removeprefix('Metadata_')}"
-    counts = cellssl.crops.Crops.open(path).obs[column].value_counts(sort=False)
-    say(", ".join(f"{value or '(none)'} {number:,}" for value, number in counts.items()))
+    counts = cellssl.crops.Crops.open(path).obs[column].value_counts()
+    order = [value for value in (*class_names(classes), "") if value in counts.index]
+    say(", ".join(f"{value or '(none)'}: {counts[value]:,}" for value in order))
     say(f"written to {path}; take it with --label '{name.removeprefix('Metadata_')}'")
 
 

@@ -63,17 +63,13 @@ def get(
     from cellssl.words import listed
 
     obtained = get_data(name, out, parts=part, workers=workers, progress=shown())
-    manifest = obtained.manifest
     say(f"{len(obtained.got)} files got, {len(obtained.found)} were there: {out}")
     if obtained.unpublished:
         say(
             f"no full checksum is published for {listed(obtained.unpublished, most=3)}: the SHA-256 of this first "
             f"download is recorded in {out / 'checksums.json'} and held against from now on"
         )
-    say(f"licence: {manifest.licence.name} ({manifest.licence.address})")
-    say(f"cite: {manifest.citation}")
-    for line in manifest.use:
-        say(f"use it: {line.replace('FOLDER', shlex.quote(str(out)))}")
+    _say_terms(obtained.manifest, shlex.quote(str(out)))
 
 
 @command(downloads, "verify")
@@ -96,10 +92,7 @@ def _show(manifest: "Manifest") -> None:
     """Print all that a manifest says."""
     say(f"{manifest.name}: {manifest.title}")
     say(f"homepage: {manifest.homepage}")
-    say(f"licence: {manifest.licence.name} ({manifest.licence.address})")
-    say(f"cite: {manifest.citation}")
-    for line in manifest.use:
-        say(f"use it: {line}")
+    _say_terms(manifest, "FOLDER")
     rows = [
         [
             part,
@@ -111,6 +104,14 @@ def _show(manifest: "Manifest") -> None:
         for file in files
     ]
     show_table("Parts", ["part", "size", "checksum", "address"], rows)
+
+
+def _say_terms(manifest: "Manifest", folder: str) -> None:
+    """Say under what licence data are, whom to cite, and what to do with a folder of them."""
+    say(f"licence: {manifest.licence.name} ({manifest.licence.address})")
+    say(f"cite: {manifest.citation}")
+    for line in manifest.use:
+        say(f"use it: {line.replace('FOLDER', folder)}")
 
 
 def _size(manifest: "Manifest") -> str:

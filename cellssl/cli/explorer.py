@@ -39,8 +39,7 @@ def explore(
         typer.Option(help="The column that colours the cells first. (default: a usual label)"),
     ] = None,
     title: Annotated[
-        str | None,
-        typer.Option(help="What stands above the map. (default: the embedding's name)"),
+        str | None, typer.Option(help="What stands above the map. (default: the embedding's name)")
     ] = None,
     channels: Annotated[
         list[str] | None,
@@ -70,7 +69,12 @@ def explore(
     """Show the map of an embedding's cells on a page: colours, filters, crops, selections."""
     import cellssl.report
 
-    _check(serve, out=out, megabytes=megabytes, port=port, crops=crops)
+    if serve and (out is not None or megabytes is not None):
+        raise CellsslError("--serve writes no page: leave --out and --megabytes, or leave --serve")
+    if serve and crops is None:
+        raise CellsslError("--serve shows crops from disk: give --crops crops.h5ad")
+    if not serve and port is not None:
+        raise CellsslError("--port goes with --serve")
     page = cellssl.report.explore(
         embedding,
         crops,
@@ -88,20 +92,3 @@ def explore(
         )
     else:
         say(f"written to {out or _PAGE}")
-
-
-def _check(
-    serve: bool,
-    *,
-    out: Path | None,
-    megabytes: float | None,
-    port: int | None,
-    crops: Path | None,
-) -> None:
-    """Refuse options that would not be looked at."""
-    if serve and (out is not None or megabytes is not None):
-        raise CellsslError("--serve writes no page: leave --out and --megabytes, or leave --serve")
-    if serve and crops is None:
-        raise CellsslError("--serve shows crops from disk: give --crops crops.h5ad")
-    if not serve and port is not None:
-        raise CellsslError("--port goes with --serve")

@@ -85,12 +85,8 @@ def run(
             + (", not both" if model else "; `cellssl protocols list` shows the protocols")
         )
     is_crops = plate.suffix == ".h5ad"
-    if is_crops and (files, segmentation, cutting, crop_size) != (
-        PlateFiles(),
-        Segmentation(),
-        Cutting(),
-        None,
-    ):
+    nothing = (PlateFiles(), Segmentation(), Cutting(), None)
+    if is_crops and (files, segmentation, cutting, crop_size) != nothing:
         raise CellsslError(
             f"{plate} holds crops already: options of files, segmenter and crops do not apply"
         )

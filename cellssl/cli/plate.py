@@ -12,8 +12,7 @@ from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import texts_of
 
 Folder = Annotated[
-    Path,
-    typer.Argument(help="The plate's folder.", show_default=False, callback=PLATE_GIVEN),
+    Path, typer.Argument(help="The plate's folder.", show_default=False, callback=PLATE_GIVEN)
 ]
 Plate = Annotated[
     Path,
@@ -61,12 +60,7 @@ def crop(
     segmenter = segmentation.build()
     found = files.index(plate)
     report = cellssl.cells.crop(
-        found,
-        out,
-        segmenter=segmenter,
-        size=size,
-        **cutting.arguments(),
-        progress=shown(),
+        found, out, segmenter=segmenter, size=size, **cutting.arguments(), progress=shown()
     )
     say(report.summary())
     report.require_cells()

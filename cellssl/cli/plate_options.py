@@ -27,14 +27,14 @@ class PlateFiles:
         str,
         typer.Option(
             help="How images are named or described: auto, bbbc021, cellprofiler, deepprofiler, imagexpress, "
-            "incell, ome-tiff, ome-zarr, pattern, phenix or yokogawa.",
+            "incell, ome-tiff, ome-zarr, pattern, phenix or yokogawa."
         ),
     ] = "auto"
     pattern: Annotated[
         str | None,
         typer.Option(
             help="Regular expression over the path below the folder, with named groups: channel, "
-            "well (or row and column), and optionally plate, site, z and time.",
+            "well (or row and column), and optionally plate, site, z and time."
         ),
     ] = None
     metadata: Annotated[
@@ -122,7 +122,7 @@ class Segmentation:
             help="Label images of nuclei (TIFF, PNG, NPY), one per field: a folder where their names begin like "
             "the nucleus channel's, or a path with {plate}, {well}, {site}, {image} or a metadata column: "
             "'masks/{plate}/{well}_{site}.tif'; or labels/NAME, those of each image in OME-Zarr. Takes --segmenter "
-            "labels for granted.",
+            "labels for granted."
         ),
     ] = None
     cell_labels: Annotated[

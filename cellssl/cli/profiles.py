@@ -9,6 +9,8 @@ import typer
 from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table
+from cellssl.columns import CONTROL
+from cellssl.words import counted, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +50,7 @@ def profiles(
         ),
     ] = False,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
 ) -> None:
     """Aggregate cells to fields, wells or treatments, with counts; normalised before, where asked."""
     from cellssl.phenotypes import aggregate_profiles, normalise_embedding, read_embedding
@@ -88,7 +90,7 @@ def similarity(
         ),
     ] = None,
     by: By = None,
-    control_column: ControlColumn = "Metadata_Control",
+    control_column: ControlColumn = CONTROL,
     normalise: Annotated[
         str,
         typer.Option(
@@ -135,7 +137,7 @@ def similarity(
         )
     folder = found.save(out)
     treated = found.treatments[found.treatments["control"] == ""]
-    _save_figures(found, treated, folder)
+    _save_figures(cells.obs, found, treated, folder)
     _show_replicates(found.replicates)
     _show_activity(treated)
     _show_neighbours(found, treatment)
@@ -143,20 +145,21 @@ def similarity(
     say(f"written to {folder}")
 
 
-def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) -> None:
+def _save_figures(
+    obs: "pd.DataFrame", found: "Similarity", treated: "pd.DataFrame", folder: Path
+) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
     from cellssl.phenotypes.activity import told_apart
-    from cellssl.report import (
-        activity_figure,
-        replicate_figure,
-        save_figure,
-        similarity_heatmap,
-    )
+    from cellssl.report import activity_figure, replicate_figure, save_figure, similarity_heatmap
+    from cellssl.report.figures.style import label_colours
 
     save_figure(replicate_figure(found.replicates), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
     heat = similarity_heatmap(
-        found.matrix, labels=labels, label_name=str(found.label).removeprefix("Metadata_")
+        found.matrix,
+        labels=labels,
+        label_name=str(found.label).removeprefix("Metadata_"),
+        colours=label_colours(obs, found.label) if found.label else None,
     )
     save_figure(heat, folder / "similarity.png")
     if treated["activity"].notna().any():
@@ -167,6 +170,8 @@ def _save_figures(found: "Similarity", treated: "pd.DataFrame", folder: Path) ->
 
 def _show_replicates(table: "pd.DataFrame") -> None:
     """Say first how many treatments replicate: what does not cannot be compared."""
+    from cellssl.scores.replicates import FEWEST_TREATMENTS
+
     known = table["replicates"].notna()
     single, one_plate = (table["wells"] < 2).sum(), (~table["across_plates"])[known].sum()
     if known.any():
@@ -175,8 +180,14 @@ def _show_replicates(table: "pd.DataFrame") -> None:
             "alike than 95 % of random wells"
             + (f"; {one_plate} lie on one plate each" if one_plate else "")
         )
+    elif single == len(table):
+        say("replicates: no treatment has several wells")
     else:
-        say("replicates: no treatment has several wells beside others to compare them with")
+        say(
+            f"replicates: {counted(len(table) - single, 'treatment has', 'treatments have')} several wells, and "
+            f"nothing says whether these are alike: random wells, to hold them against, are drawn from "
+            f"{FEWEST_TREATMENTS} treatments or more (of one plate, for a treatment that lies on one)"
+        )
     if single:
         say(f"{single} treatments have one well only: nothing tells their profile from that well")
 
@@ -214,10 +225,8 @@ def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
     shown = table if wanted else table.head(SHOWN)
     rows = []
     for row in shown.to_dict("records"):
-        value, share = f"{row['similarity']:.2f}", "–"
-        if not math.isnan(row["low"]):
-            value += f" ({row['low']:.2f}–{row['high']:.2f})"
-            share = f"{row['nearest_share']:.0%}"
+        value = with_interval(row["similarity"], row["low"], row["high"], 2)
+        share = "–" if math.isnan(row["low"]) else f"{row['nearest_share']:.0%}"
         its = found.treatments.loc[str(row["neighbour"]), "label"]
         rows.append([row["treatment"], row["rank"], row["neighbour"], value, share, its])
     columns = ["treatment", "rank", "neighbour", "similarity", "nearest in", "its label"]

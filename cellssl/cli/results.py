@@ -1,10 +1,10 @@
 """Results on the screen: scores, matches, gains and losses of classes, combinations."""
 
-import math
 from typing import TYPE_CHECKING
 
 from cellssl.cli.shell import say, show_table
 from cellssl.columns import texts_of
+from cellssl.words import gain, with_interval
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -31,7 +31,6 @@ _HEADLINE = (
     "linear_plate",
 )
 _DOUBTS = "cannot be found|passes for the label"  # of a score that is there
-_ANSWERS = ("ami_kmeans", "knn", "linear")  # a plate or a batch may well be one only
 
 
 def show_scores(scores: "pd.DataFrame") -> None:
@@ -41,19 +40,15 @@ def show_scores(scores: "pd.DataFrame") -> None:
     from cellssl.phenotypes.measurements import seed_means
     from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 
-    subsets = len(set(scores["subset"])) > 1
+    heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         cells = seed_means(group).set_index("metric")
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
-        named = [marked, str(subset)] if subsets else [marked]
+        named = [marked, str(subset)][: len(heads)]
         rows.append([*named, *(_score(cells, metric) for metric in shown)])
-    columns = [
-        "embedding",
-        *(["subset"] if subsets else []),
-        *(METRICS[metric] for metric in shown),
-    ]
+    columns = [*heads, *(METRICS[metric] for metric in shown)]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     for note in _notes(scores[scores["metric"].isin(shown)]):
         say(note)
@@ -63,6 +58,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
+    from cellssl.phenotypes.metrics import ANSWERS  # a plate or a batch may well be one only
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])
@@ -71,7 +67,7 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     measured = there.groupby(scores["embedding"], observed=True).transform("any")
     if not there.any():
         measured = ~there
-    told = scores["metric"].isin(_ANSWERS) & scores["value"].isna() & measured & (notes != "")
+    told = scores["metric"].isin(ANSWERS) & scores["value"].isna() & measured & (notes != "")
     own = scores.assign(head=scores["metric"].map(METRICS))[told]
     lost = own.groupby("note", sort=False)["head"].agg(
         lambda heads: ", ".join(dict.fromkeys(heads))
@@ -85,9 +81,7 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
     if metric not in cells.index:
         return "–"
     value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} ({low:.3f}–{high:.3f})"
+    return with_interval(value, low, high)
 
 
 def show_matches(scores: "pd.DataFrame") -> None:
@@ -135,8 +129,7 @@ def show_gains(title: str, head: str, gains: "pd.DataFrame") -> None:
 
 def write_gain(row: "pd.Series") -> str:
     """Write a gain and, where there is one, its interval; * where that excludes 0."""
-    inside = "" if math.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
-    return f"{row['gain']:+.3f}{inside}" + " *" * bool(row["apart"])
+    return gain(row["gain"], row["low"], row["high"]) + " *" * bool(row["apart"])
 
 
 def say_combined(combined: "ad.AnnData") -> None:

@@ -20,7 +20,7 @@ from cellssl.cli.options import (
 )
 from cellssl.cli.results import show_gains, show_scores, write_gain
 from cellssl.cli.shell import command, say, show_table, shown
-from cellssl.words import counted, listed
+from cellssl.words import counted, listed, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -204,7 +204,7 @@ def _correlation(row: "Mapping[Hashable, Any]") -> str:
     """Write a correlation out, with its p-value where it has one."""
     if math.isnan(row["spearman"]):
         return "all alike"
-    text = f"{row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    text = with_interval(row["spearman"], row["low"], row["high"], 2)
     return text if math.isnan(row["p_value"]) else f"{text}, {row['p_value']:.2g}"
 
 
@@ -230,13 +230,7 @@ def run(
 
     loaded = _load(study, set_, seeds, baseline)
     failed = cellssl.studies.carry_out(
-        loaded,
-        crops,
-        out,
-        device=device,
-        jobs=jobs,
-        scheduler=scheduler,
-        progress=shown(),
+        loaded, crops, out, device=device, jobs=jobs, scheduler=scheduler, progress=shown()
     )
     if not train_only:
         _score(loaded, crops, out, device)
@@ -280,13 +274,7 @@ def complement(folder: Folder, crops: CropFile) -> None:
     named = own.assign(name=[pair_name(a, b) for a, b in own[PAIR].to_numpy()])
     show_gains("Gains over the better of the two, with 95 % intervals; * apart", "pair", named)
     rows = [
-        [
-            row.classifier,
-            row["class"],
-            f"{row.better_accuracy:.2f}",
-            write_gain(row),
-            str(row.n),
-        ]
+        [row.classifier, row["class"], f"{row.better_accuracy:.2f}", write_gain(row), str(row.n)]
         for _, row in found.classes[(found.classes[PAIR] == list(found.best)).all(axis=1)]
         .sort_values(["classifier", "gain"], ascending=[True, False])
         .iterrows()
@@ -305,12 +293,7 @@ def _score(
     import cellssl.studies
 
     outcome = cellssl.studies.score_study(
-        study,
-        crops,
-        out,
-        used_plates=used_plates,
-        device=device,
-        progress=shown(),
+        study, crops, out, used_plates=used_plates, device=device, progress=shown()
     )
     page = cellssl.studies.write_study_page(study, outcome)
     show_scores(outcome.scores)

@@ -75,6 +75,8 @@ def label_crops(
     if classes < 2:
         raise CropError(f"classes: got {classes}, wanted 2 or more")
     numbers = total_intensity(crops, by) if by in crops.channels else _column(crops, by)
+    if not np.isfinite(numbers).any():
+        raise CropError(f"none of the {len(crops):,} cells of {crops.path} has a number in {by!r}")
     groups = pd.Series("all", index=crops.obs.index) if per is None else _groups(crops, per)
     labels = np.full(len(crops), "", dtype=object)
     for rows in groups.groupby(groups).indices.values():

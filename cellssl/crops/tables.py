@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import FIELD, bare_name, row_names
+from cellssl.columns import CONTROL, FIELD, bare_name, row_names
 from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
@@ -29,7 +29,7 @@ _KNOWN = {
     "gene": "Metadata_Gene",
     "guide": "Metadata_Guide",
     "moa": "Metadata_MOA",
-    "control": "Metadata_Control",
+    "control": CONTROL,
 }
 _PREFIXES = ("Metadata_", "Quality_", "Area_")
 # Who a cell is: read as text, however much it looks like a number.
@@ -120,10 +120,10 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
     if "Metadata_Well" in obs:
         obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(well_or_name)
     agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
-    if "Metadata_Control" not in obs and agents and negative_control is not None:
+    if CONTROL not in obs and agents and negative_control is not None:
         names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
         negative = (names == negative_control.strip().lower()).any(axis=1)
-        obs["Metadata_Control"] = np.where(negative, "negative", "")
+        obs[CONTROL] = np.where(negative, "negative", "")
         if not negative.any():
             _LOG.warning(
                 "no cell's %s is %r: no negative control is known. Name it (--negative of `cellssl "

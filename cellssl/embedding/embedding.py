@@ -23,10 +23,11 @@ from cellssl.embedding.baselines import (
 )
 from cellssl.embedding.extractor import Extractor, Preprocessing
 from cellssl.embedding.orientations import OrientationMean, check_orientations
-from cellssl.embedding.record import assemble, check_out, describe, write
+from cellssl.embedding.record import assemble, check_out, describe
 from cellssl.embedding.trained import trained
 from cellssl.encoders import Mapping, PretrainedEncoder
 from cellssl.errors import EmbeddingError, ModelError
+from cellssl.files import write_h5ad
 from cellssl.progress import bar
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.training import pick_device
@@ -171,7 +172,7 @@ def embed(
         about["sample"] = {"cells": len(rows), "of": len(crops), "drawn": "evenly over wells"}
     result = assemble(features, crops.obs.iloc[rows], extractor, about)
     if out is not None:
-        write(result, Path(out))
+        write_h5ad(result, Path(out))
     return result
 
 

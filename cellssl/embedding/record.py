@@ -12,9 +12,9 @@ import cellssl
 from cellssl.crops import Crops
 from cellssl.embedding.extractor import Extractor
 from cellssl.errors import EmbeddingError
-from cellssl.files import atomic, make_folder
+from cellssl.files import check_h5ad
 
-__all__ = ["assemble", "check_out", "describe", "write"]
+__all__ = ["assemble", "check_out", "describe"]
 
 
 def describe(extractor: Extractor) -> dict[str, Any]:
@@ -55,14 +55,6 @@ def _feature_name(column: str) -> str:
 
 def check_out(out: Path, crops: Crops) -> None:
     """Refuse before the work what could not be written after it."""
-    if out.suffix != ".h5ad" or out.is_dir():
-        raise EmbeddingError(f"embeddings are written to a .h5ad file; got {out}.")
+    check_h5ad(out)
     if out.absolute() == crops.path.absolute():
         raise EmbeddingError(f"{out} is the crop file itself: choose another name with --out.")
-    make_folder(out.absolute().parent)
-
-
-def write(embedding: ad.AnnData, out: Path) -> None:
-    """Write an .h5ad whole or not at all; texts stay texts, as in the crops."""
-    with atomic(out) as part:
-        embedding.write_h5ad(part, convert_strings_to_categoricals=False)

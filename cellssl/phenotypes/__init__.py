@@ -13,11 +13,7 @@ from cellssl.phenotypes.labels import choose_label, columns_there, require_label
 from cellssl.phenotypes.measurement import Measurement
 from cellssl.phenotypes.measurements import Measurements, read_scores, seed_means
 from cellssl.phenotypes.metrics import METRICS
-from cellssl.phenotypes.normalisation import (
-    NORMALISATIONS,
-    normalise_embedding,
-    normalise_features,
-)
+from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_embedding, normalise_features
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
 from cellssl.phenotypes.reading import read_embedding
 from cellssl.phenotypes.scoring import measure_embeddings

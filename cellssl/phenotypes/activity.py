@@ -120,10 +120,7 @@ def consistency(
     result["treatments"] = own.size().to_numpy()
     result["agents"] = own.nunique().to_numpy()
     found = consistency_precision(
-        profiles.loc[kept].to_numpy(),
-        labels,
-        text_array(compounds.loc[kept]),
-        seed=seed,
+        profiles.loc[kept].to_numpy(), labels, text_array(compounds.loc[kept]), seed=seed
     )
     return result.join(_tabulate(found, index))
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import FIELD, OF_CELLS, SITE, WELL, row_names
+from cellssl.columns import CONTROL, FIELD, OF_CELLS, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
-from cellssl.files import check_file, make_folder
+from cellssl.files import check_file, make_folder, write_h5ad
 from cellssl.phenotypes.columns import cell_counts, column, text_values
 from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.embeddings import check_features, features
-from cellssl.phenotypes.exporting import export_embedding, write_embedding
+from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import aggregate
 
@@ -40,7 +40,7 @@ def aggregate_profiles(
     statistic: str = "median",
     through_fields: bool = False,
     by: str | Sequence[str] | None = None,
-    control: str | None = "Metadata_Control",
+    control: str | None = CONTROL,
 ) -> ad.AnnData:
     """Aggregate cells to fields, to wells, or by wells to treatments.
 
@@ -108,7 +108,7 @@ def _write(profiles: ad.AnnData, out: Path) -> None:
     """Write profiles as they are, or as a table for others; every command reads both."""
     if out.suffix == ".h5ad":
         make_folder(out.absolute().parent)
-        write_embedding(profiles, out)
+        write_h5ad(profiles, out)
     else:
         export_embedding(profiles, out)
 

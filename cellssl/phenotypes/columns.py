@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import find_column, text_array, texts_of
+from cellssl.columns import PLATE, WELL, find_column, text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
 
 __all__ = [
@@ -73,7 +73,7 @@ def number_texts(numbers: pd.Series) -> NDArray[np.str_]:
 
 def well_names(obs: pd.DataFrame) -> NDArray[np.str_] | None:
     """Plate and well of each cell in one word; None when no well is known."""
-    wells, plates = text_column(obs, "Metadata_Well"), text_column(obs, "Metadata_Plate")
+    wells, plates = text_column(obs, WELL), text_column(obs, PLATE)
     if wells is None or plates is None:
         return wells
     return np.char.add(np.char.add(plates, "/"), wells)

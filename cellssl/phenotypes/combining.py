@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 import cellssl
 from cellssl.errors import EmbeddingError
+from cellssl.files import check_h5ad, write_h5ad
 from cellssl.phenotypes.blocks import BLOCK, block_names, weigh
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
-from cellssl.phenotypes.exporting import check_target, write_embedding
 from cellssl.scores import standardise
 
 __all__ = ["combine"]
@@ -66,7 +66,7 @@ def combine(
     >>> combine(["expert.h5ad", "geometry.h5ad"], "both.h5ad")  # doctest: +SKIP
     """
     if out is not None:
-        check_target(Path(out))
+        check_h5ad(Path(out))
     loaded = load_embeddings(embeddings)
     if len(loaded) < 2:
         raise EmbeddingError(
@@ -99,7 +99,7 @@ def combine(
         "version": cellssl.__version__,
     }
     if out is not None:
-        write_embedding(result, Path(out))
+        write_h5ad(result, Path(out))
     return result
 
 

@@ -6,19 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import PLATE, WELL
 from cellssl.phenotypes.columns import column_codes, well_names
 from cellssl.wells import is_well, plate_format, well_place
 
 __all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
 
 # Name → the column whose absence leaves it unknown.
-CONFOUNDERS = {
-    "plate": "Metadata_Plate",
-    "batch": "Metadata_Batch",
-    "row": "Metadata_Well",
-    "column": "Metadata_Well",
-    "edge": "Metadata_Well",
-}
+CONFOUNDERS = {"plate": PLATE, "batch": "Metadata_Batch", "row": WELL, "column": WELL, "edge": WELL}
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
         `Metadata_Plate`, `Metadata_Batch`, and `Metadata_Well` as A01. The edge is the outermost row
         and column of the plate that `plate_format` takes all the wells for.
     """
-    plates, wells = column_codes(obs, "Metadata_Plate"), well_names(obs)
+    plates, wells = column_codes(obs, PLATE), well_names(obs)
     by_well = None if wells is None else pd.factorize(wells)[0].astype(np.int64)
     several = plates is not None and len(np.unique(plates)) > 1
     apart, split = (plates, "plates") if several else (by_well, "wells")
@@ -74,9 +69,9 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
 
 def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
     """Read row, column and edge from the wells, −1 where there is none; None where no cell names one."""
-    if "Metadata_Well" not in obs.columns:
+    if WELL not in obs.columns:
         return None
-    codes, names = pd.factorize(obs["Metadata_Well"].astype(str))
+    codes, names = pd.factorize(obs[WELL].astype(str))
     known = np.array([is_well(name) for name in names], dtype=bool)
     if not known.any():
         return None

@@ -94,7 +94,7 @@ def class_rows(
             {
                 "class": first.classes[first.scored],
                 "accuracy": own.value,
-                **_intervals(own),
+                **dict(zip(("low", "high"), own.interval((0, 1)), strict=True)),
                 "n": first.table.sum(axis=1)[first.scored],
                 "seed": seed,
             }
@@ -108,12 +108,6 @@ def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetition
     """Put the accuracies of all classes in several trainings together."""
     draws = np.mean([one.draws for one in found], axis=0)
     return Repetitions(np.array([one.accuracies for one in found]), draws, seeds)
-
-
-def _intervals(classes: Estimate) -> dict[str, NDArray[np.float64]]:
-    """Give each class's own interval, apart from the others'."""
-    low, high = np.array([single.interval((0, 1)) for single in classes.of_classes()]).T
-    return {"low": low, "high": high}
 
 
 def difference_rows(

@@ -69,12 +69,7 @@ def copairs_consistency(
     EmbeddingError
         As for `copairs_activity`.
     """
-    meta = pd.DataFrame(
-        {
-            "label": text_array(labels),
-            "compound": text_array(compounds),
-        }
-    )
+    meta = pd.DataFrame({"label": text_array(labels), "compound": text_array(compounds)})
     asked = np.ones(len(meta), dtype=bool)
     rules: Rules = (["label"], ["compound"], [], ["label"])
     return _scores(meta, profiles.to_numpy(), asked, "label", rules, seed)

@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import WELL
 from cellssl.phenotypes.columns import text_column, well_names
 from cellssl.phenotypes.embeddings import Embedding
 
@@ -37,7 +38,7 @@ def count_cells(
         equally many.
     """
     known = next((name for name in COLUMNS if name in obs.columns), None)
-    wells, places = well_names(obs), text_column(obs, "Metadata_Well")
+    wells, places = well_names(obs), text_column(obs, WELL)
     if known is not None:
         counts = pd.to_numeric(obs[known], errors="coerce").to_numpy(dtype=np.float64)
     elif wells is None or places is None or not (places != "").any():

@@ -6,7 +6,6 @@ each cell in ``cells.parquet``, which the other programs need not look at.
 """
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +51,13 @@ def read_profile_folder(path: Path) -> ad.AnnData:
     table, record = read_profile_table(path / CELLS, "parquet")
     if record is None or CELL not in table:
         raise EmbeddingError(f"{path / CELLS} was not written by `cellssl export`.")
-    obs = (
-        pd.concat([record.restore(column, name) for name, column in _columns(table)], axis=1)
-        if len(table.columns) > 1
-        else pd.DataFrame(index=pd.Index(table[CELL].astype(str)).rename(None))
-    )
+    obs = table.set_axis(pd.Index(table[CELL].astype(str)).rename(None)).drop(columns=CELL)
+    if len(obs.columns):
+        obs = pd.concat([record.restore(obs[name], str(name)) for name in obs], axis=1)
     X = np.empty((len(table), len(record.features)), dtype=np.float32)
     for place, rows in _places(obs).groupby(FIELD, sort=True).indices.items():
         X[rows] = _read_field(_file(path, place), (len(rows), X.shape[1]))
     return ad.AnnData(X, obs=obs, var=record.restore_var(), uns={"cellssl": record.uns()})
-
-
-def _columns(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
-    """Give the cells' columns, by the cells' names."""
-    named = table.set_axis(pd.Index(table[CELL].astype(str)).rename(None)).drop(columns=CELL)
-    return ((str(name), named[name]) for name in named.columns)
 
 
 def _places(obs: pd.DataFrame) -> pd.DataFrame:
@@ -77,10 +68,8 @@ def _places(obs: pd.DataFrame) -> pd.DataFrame:
             f"DeepProfiler keeps features by plate, well and site: the cells have no {', '.join(missing)}. "
             "Take .parquet or .csv."
         )
-    site = obs[SITE].astype(str) if SITE in obs.columns else "1"
-    places = pd.DataFrame({name: obs[name].astype(str) for name in (PLATE, WELL)}).assign(
-        **{SITE: site}
-    )
+    places = obs[[PLATE, WELL]].astype(str)
+    places[SITE] = obs[SITE].astype(str) if SITE in obs.columns else "1"
     for name in FIELD:
         odd = [text for text in places[name].unique() if Path(text).name != text or "\\" in text]
         if odd:

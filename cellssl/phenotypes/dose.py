@@ -87,9 +87,7 @@ def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:
     return bool(doses.groupby(compounds).nunique().max() > 1)
 
 
-def dose_positions(
-    cells: ad.AnnData, dose: str, *, control: str = "Metadata_Control"
-) -> pd.DataFrame:
+def dose_positions(cells: ad.AnnData, dose: str, *, control: str = CONTROL) -> pd.DataFrame:
     """Project each well's profile on the axis from the negative to the positive control.
 
     Profiles are medians of a well's cells, normalised on the plate's negative controls (see `well_profiles`). The axis

@@ -7,16 +7,15 @@ import anndata as ad
 import numpy as np
 from scipy import sparse
 
-from cellssl.columns import is_text
 from cellssl.errors import EmbeddingError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_h5ad
 from cellssl.phenotypes.deepprofiler import write_profile_folder
 from cellssl.phenotypes.embeddings import check_names, embedding_name, features
 from cellssl.phenotypes.mantispy import to_mantispy
 from cellssl.phenotypes.profile_tables import write_profile_table
 from cellssl.phenotypes.reading import no_features, read_embedding
 
-__all__ = ["check_target", "export_embedding", "write_embedding"]
+__all__ = ["export_embedding"]
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ def export_embedding(
         raise EmbeddingError(no_features(name))
     make_folder(out.absolute().parent)
     if kind == "h5ad":
-        write_embedding(to_mantispy(cells, X, unit=unit), out)
+        write_h5ad(to_mantispy(cells, X, unit=unit), out)
     elif kind:
         write_profile_table(cells, X, out)
     else:
@@ -105,23 +104,3 @@ def _tell_lost(cells: ad.AnnData) -> None:
     X = cells.X
     if sparse.issparse(X) or (isinstance(X, np.ndarray) and X.dtype != np.float32):
         log.info("features are written as dense float32")
-
-
-def check_target(out: Path) -> None:
-    """Refuse before the work what could not be written after it."""
-    if out.suffix != ".h5ad" or out.is_dir():
-        raise EmbeddingError(f"embeddings are written to a .h5ad file; got {out}.")
-    make_folder(out.absolute().parent)
-
-
-def write_embedding(embedding: ad.AnnData, out: Path) -> None:
-    """Write an .h5ad whole or not at all; texts stay texts.
-
-    Those with gaps become categories, as AnnData has no other way to write them.
-    """
-    gaps = [name for name, values in embedding.obs.items() if is_text(values) and values.hasnans]
-    if gaps:
-        embedding = embedding.copy()
-        embedding.obs[gaps] = embedding.obs[gaps].astype("category")
-    with atomic(out) as part:
-        embedding.write_h5ad(part, convert_strings_to_categoricals=False)

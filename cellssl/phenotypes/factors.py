@@ -1,7 +1,7 @@
 """Factor analysis: the few causes behind what varies together, each feature's own noise apart."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.decomposition import FactorAnalysis
 
 from cellssl.errors import EmbeddingError
@@ -61,13 +61,7 @@ def fit_factors(reference: ArrayLike, *, factors: int = 50, seed: int = 0) -> Wh
     scaled = (X[:, varies] - mean[varies]) / deviation[varies]
     model = FactorAnalysis(count, random_state=seed).fit(scaled)
     weights = np.zeros((X.shape[1], count))
-    weights[varies] = _posterior(model.components_, model.noise_variance_)
-    weights[varies] /= deviation[varies, None]
+    # What the model makes of unit vectors is its map, of features as they are fitted.
+    units = np.eye(int(varies.sum())) + model.mean_
+    weights[varies] = model.transform(units) / deviation[varies, None]
     return Whitening(mean, weights, np.ones(count))
-
-
-def _posterior(loadings: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map (D, K) from centred features to the mean of the factors that are behind them."""
-    weighted = loadings / noise
-    precision = np.eye(len(loadings)) + weighted @ loadings.T
-    return np.asarray(np.linalg.solve(precision, weighted).T, dtype=np.float64)

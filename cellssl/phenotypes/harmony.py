@@ -10,10 +10,8 @@ from cellssl.scores import principal_components
 __all__ = ["harmony"]
 
 
-def harmony(
-    X: ArrayLike, batches: ArrayLike, *, components: int = 50, seed: int = 0
-) -> NDArray[np.float32]:
-    """Take the principal components of all rows and correct them for the batch.
+def harmony(X: ArrayLike, batches: ArrayLike) -> NDArray[np.float32]:
+    """Take the 50 leading principal components of all rows and correct them for the batch.
 
     Parameters
     ----------
@@ -21,8 +19,6 @@ def harmony(
         Features, standardised before where that is wanted.
     batches : (N,)
         Batch of each row; two at least.
-    components : int
-        At most so many.
 
     Returns
     -------
@@ -48,9 +44,7 @@ def harmony(
     names = np.asarray(batches).astype(str)
     if len(np.unique(names)) < 2:
         raise EmbeddingError("normalisation 'harmony' needs two batches at least, there is one.")
-    places = principal_components(X, components).astype(np.float64)
+    places = principal_components(X).astype(np.float64)
     table = pd.DataFrame({"batch": names})
-    found = harmonypy.run_harmony(
-        places, table, "batch", verbose=False, random_state=seed, ncores=1
-    )
+    found = harmonypy.run_harmony(places, table, "batch", verbose=False, random_state=0, ncores=1)
     return np.asarray(found.Z_corr, dtype=np.float32)

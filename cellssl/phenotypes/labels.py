@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import TREATMENTS, bare_name, find_column
+from cellssl.columns import CONTROL, PLATE, TREATMENTS, bare_name, find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column, text_values, well_names
 
@@ -17,7 +17,7 @@ _USUAL = (
     "Metadata_Phenotype",
     "Metadata_Compound",
     "Metadata_Gene",
-    "Metadata_Control",
+    CONTROL,
     "Metadata_Class",
 )
 
@@ -71,7 +71,7 @@ def usual_label(obs: pd.DataFrame) -> str | None:
     treated cells without a label.
     """
     there = [name for name in _USUAL if name in obs and len(set(obs[name].dropna()) - {""}) > 1]
-    if "Metadata_Control" in there:
+    if CONTROL in there:
         agents = {agent for agent, _ in TREATMENTS}
         there = [name for name in there if name not in agents or _are_repeated(obs, name)]
     return next(iter(there), None)
@@ -79,7 +79,7 @@ def usual_label(obs: pd.DataFrame) -> str | None:
 
 def _are_repeated(obs: pd.DataFrame, agent: str) -> bool:
     """Tell whether most compounds or genes are on several plates, or in several wells of the only plate."""
-    places = text_column(obs, "Metadata_Plate")
+    places = text_column(obs, PLATE)
     if places is None or len(set(places)) == 1:
         places = well_names(obs)
     if places is None:

@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from cellssl.columns import PLATE, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
+from cellssl.words import counted
 
-__all__ = ["USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
+__all__ = ["KEEP_OUT", "USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
+
+# What to do where training was given the labels of all plates.
+KEEP_OUT = (
+    "keep some plates out and score those, with `positives: {kind: …, exclude_plates: [PLATE, …]}` and, "
+    "where amplitudes were suggested, `cellssl protocols suggest --plate PLATE` for each of the others; or "
+    "take positives: same_cell, with amplitudes that no label chose."
+)
 
 USED_PLATES = "used plates"  # the subset of cells whose labels a training used
 
@@ -127,19 +135,18 @@ def refuse_leaks(
         Names the embedding, the label and the plates, and says what can be scored instead.
     """
     rows = np.arange(len(obs)) if scored is None else scored
-    fair = fair_cells(obs, label, used)
-    if fair[rows].all():
-        return
     leaking = {
         name: one
         for name, one in used.items()
         if one is not None and one.tell(obs, label) and one.rows(obs)[rows].any()
     }
+    if not leaking:
+        return
     name, one = next(iter(leaking.items()))
     others = f" (and {len(leaking) - 1} more)" if len(leaking) > 1 else ""
     raise EmbeddingError(
         f"{name}{others}: {_why(one, label)} A score of {label} on these cells would be one of the "
-        f"labels that training was given. {_instead(obs, fair, rows)}"
+        f"labels that training was given. {_instead(obs, fair_cells(obs, label, used), rows)}"
     )
 
 
@@ -150,8 +157,8 @@ def _why(used: UsedLabels, label: str) -> str:
     plates = "all plates"
     if used.plates:
         more = ", …" if len(used.plates) > _MOST_NAMES else ""
-        count = f"{len(used.plates)} plate{'s' * (len(used.plates) > 1)}"
-        plates = f"{count} ({', '.join(used.plates[:_MOST_NAMES])}{more})"
+        names = ", ".join(used.plates[:_MOST_NAMES])
+        plates = f"{counted(len(used.plates), 'plate')} ({names}{more})"
     return (
         f"its training took {', '.join(used.columns)} of {plates} for positives, or its amplitudes "
         f"were chosen by them, and {label} follows from that."
@@ -162,12 +169,9 @@ def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]
     """Offer what is fair."""
     left = rows[fair[rows]]
     if not len(left):
-        return (
-            "No cell is left whose labels were not used: train with `positives: {kind: …, "
-            "exclude_plates: [PLATE, …]}` and score those plates, or take positives: same_cell."
-        )
+        return f"No cell is left whose labels were not used: {KEEP_OUT}"
     count = obs[PLATE].iloc[left].nunique() if PLATE in obs.columns else 0
-    plates = f" of {count} plate{'s' * (count > 1)}" if count else ""
+    plates = f" of {counted(count, 'plate')}" if count else ""
     return (
         f"Score the {len(left):,} cells{plates} whose labels training never used: held_out=True "
         "(--held-out)."

@@ -72,7 +72,8 @@ def to_mantispy(
         obs["Metadata_Perturbation"] = names.astype(object)
     if not by_well:
         _identify(obs, cells.obs_names)
-    result = ad.AnnData(X, obs=obs, var=_variables(cells), uns={"cellssl": _provenance(cells, obs)})
+    result = ad.AnnData(X, obs=obs, var=_variables(cells))
+    result.uns["cellssl"] = _provenance(cells, result)
     result.uns["mantispy"] = {
         "schema_version": VERSION,
         "resolution": "well" if by_well else "object",
@@ -203,19 +204,14 @@ def _numbers(obs: pd.DataFrame) -> NDArray[np.int64]:
 
 def _variables(cells: ad.AnnData) -> pd.DataFrame:
     """Annotate the features; fields that have no meaning for them stay empty, as the schema says."""
-    var = cells.var.copy()
-    nothing = pd.Categorical.from_codes(np.full(len(var), -1, np.int8), pd.Index([], dtype=object))
-    for name in TEXTS:
-        if name not in var:
-            var[name] = nothing
-    for name in NUMBERS:
-        if name not in var:
-            var[name] = np.nan
-    if "is_feature" not in var:
-        var["is_feature"] = True
-    if "feature_kind" not in var:
-        var["feature_kind"] = _kind(cells)
-    return var
+    nothing = np.full(cells.n_vars, -1, np.int8)
+    wanted = {
+        **dict.fromkeys(TEXTS, pd.Categorical.from_codes(nothing, pd.Index([], dtype=object))),
+        **dict.fromkeys(NUMBERS, np.nan),
+        "is_feature": True,
+        "feature_kind": _kind(cells),
+    }
+    return cells.var.assign(**{name: wanted[name] for name in wanted if name not in cells.var})
 
 
 def _kind(cells: ad.AnnData) -> str:
@@ -225,9 +221,9 @@ def _kind(cells: ad.AnnData) -> str:
     return "measurement" if about.get("model") in MEASURED or named else "embedding"
 
 
-def _provenance(cells: ad.AnnData, obs: pd.DataFrame) -> dict:
+def _provenance(cells: ad.AnnData, made: ad.AnnData) -> dict:
     """Say what was added, so that it can be taken away again."""
-    obs_added = [n for n in obs.columns if n not in cells.obs.columns and not n.startswith(KEPT)]
-    var_added = [n for n in (*TEXTS, *NUMBERS, "is_feature", "feature_kind") if n not in cells.var]
+    obs_added = [n for n in made.obs if n not in cells.obs and not n.startswith(KEPT)]
+    var_added = [n for n in made.var if n not in cells.var]
     added = {"obs": np.asarray(obs_added, dtype=object), "var": np.asarray(var_added, dtype=object)}
     return {**cells.uns.get("cellssl", {}), "exported": added}

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from cellssl.files import atomic
 from cellssl.phenotypes.confusions import Confusions
-from cellssl.phenotypes.metrics import Score, split_of
+from cellssl.phenotypes.metrics import ANSWERS, Score, split_of
 from cellssl.phenotypes.tasks import Task
 
 __all__ = ["Measurement", "read_draws", "save_draws"]
 
 _FILE = "draws.npz"
-_KEPT = ("ami_kmeans", "knn", "linear")  # the scores that stand together
 _WHICH = ("embedding", "seed", "subset", "split", "metric", "drawn")
 _NUMBERS = ("weak", "value", "draws", "n", "classes")
 
@@ -86,7 +85,7 @@ class Measurement:
 def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
     """Write the draws of AMI, kNN and linear to ``draws.npz``, where there are some, for `read_draws`."""
     (folder / _FILE).unlink(missing_ok=True)
-    kept = [one for one in entries if one.metric in _KEPT and one.draws is not None]
+    kept = [one for one in entries if one.metric in ANSWERS and one.draws is not None]
     if not kept:
         return
     columns: dict[str, Any] = {

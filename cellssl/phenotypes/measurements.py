@@ -12,23 +12,12 @@ import numpy as np
 import pandas as pd
 
 from cellssl.files import atomic, make_folder, write_csv
-from cellssl.phenotypes.confusions import (
-    Confusions,
-    class_rows,
-    confusion_rows,
-    difference_rows,
-)
+from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows, difference_rows
 from cellssl.phenotypes.measurement import Measurement, save_draws
-from cellssl.phenotypes.metrics import possible_differences, possible_values
+from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
 
-__all__ = [
-    "Measurements",
-    "fingerprint",
-    "read_fingerprint",
-    "read_scores",
-    "seed_means",
-]
+__all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
 
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
@@ -164,7 +153,8 @@ class Measurements:
         if a is not None and b is not None:
             difference = a.minus(b)
             value = float(difference.value)
-            low, high = difference.interval(possible_differences(one[0].metric))
+            least, most = possible_values(one[0].metric)
+            low, high = difference.interval((least - most, most - least))
             apart = bool(low > 0 or high < 0)
         return {
             **self._pair(one[0], other[0]),
@@ -259,9 +249,7 @@ def seed_means(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["seed"].astype(str) == MEAN]
 
 
-def _grouped(
-    entries: tuple[Measurement, ...],
-) -> dict[tuple[str, str, str], list[Measurement]]:
+def _grouped(entries: tuple[Measurement, ...]) -> dict[tuple[str, str, str], list[Measurement]]:
     """Collect the repetitions of each score."""
     groups: dict[tuple[str, str, str], list[Measurement]] = {}
     for entry in entries:

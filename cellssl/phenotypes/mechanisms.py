@@ -93,10 +93,7 @@ class Treatments:
 
 
 def find_treatments(
-    obs: pd.DataFrame,
-    labels: NDArray[np.str_],
-    label: str,
-    controls: NDArray[np.bool_] | None,
+    obs: pd.DataFrame, labels: NDArray[np.str_], label: str, controls: NDArray[np.bool_] | None
 ) -> Treatments | None:
     """Find the treatments among the scored cells.
 

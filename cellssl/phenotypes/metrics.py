@@ -18,7 +18,6 @@ __all__ = [
     "METRICS",
     "TOP1",
     "Score",
-    "possible_differences",
     "possible_values",
     "split_of",
     "task_metrics",
@@ -49,6 +48,9 @@ class Score(NamedTuple):
 
 CLASSIFIERS: dict[str, Callable[..., NDArray]] = {"knn": knn_predict, "linear": linear_predict}
 TOP1, BATCHES = "_top1", "_batches"
+# The scores that stand together; of the last, it is there where several plates make a batch.
+ANSWERS = ("ami_kmeans", "knn", "linear")
+TOGETHER = (*ANSWERS, "knn_batches")
 
 METRICS = (
     "ami_kmeans",
@@ -85,18 +87,6 @@ def possible_values(metric: str) -> tuple[float, float]:
     if metric == "clusters_leiden":
         return 1.0, np.inf
     return (-1.0 if metric.startswith(("ami_", "silhouette")) else 0.0), 1.0
-
-
-def possible_differences(metric: str) -> tuple[float, float]:
-    """Say between what the difference of two embeddings always lies.
-
-    Examples
-    --------
-    >>> possible_differences("knn")
-    (-1.0, 1.0)
-    """
-    low, high = possible_values(metric)
-    return low - high, high - low
 
 
 def task_metrics(task: Task) -> tuple[str, ...]:

@@ -6,26 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import TREATMENTS, agent_column
+from cellssl.columns import CONTROL, PLATE, TREATMENTS, WELL, agent_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
-__all__ = [
-    "name_controls",
-    "name_treatments",
-    "treatment_names",
-]
+__all__ = ["name_controls", "name_treatments", "treatment_names"]
 
 # The treatment of negative-control cells that name none.
 NEGATIVE = "negative control"
 
 
 def name_treatments(
-    obs: pd.DataFrame,
-    by: str | Sequence[str] | None = None,
-    *,
-    control: str | None = "Metadata_Control",
+    obs: pd.DataFrame, by: str | Sequence[str] | None = None, *, control: str | None = CONTROL
 ) -> tuple[NDArray[np.str_], list[str]]:
     """Name each cell's treatment.
 
@@ -81,9 +74,9 @@ def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str] | None) -> lis
     """Find the columns that name a treatment."""
     if by is None:
         agent = agent_column(obs)
-        if agent is None and "Metadata_Well" not in obs.columns:
+        if agent is None and WELL not in obs.columns:
             column(obs, TREATMENTS[0][0], purpose="the treatment")
-        wells = ("Metadata_Plate", "Metadata_Well")
+        wells = (PLATE, WELL)
         usual = wells if agent is None else (agent, dict(TREATMENTS)[agent])
         return [name for name in usual if name in obs.columns]
     wanted = [by] if isinstance(by, str) else list(by)
@@ -110,7 +103,7 @@ def _refuse_measures(obs: pd.DataFrame, name: str) -> None:
 
 def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
     """Name each cell's treatment; empty where the first column is."""
-    if columns[-1] == "Metadata_Well":
+    if columns[-1] == WELL:
         wells = well_names(obs)
         if wells is not None and len(columns) <= 2:
             return wells

@@ -67,7 +67,8 @@ def rank_neighbours(
     drawn = np.empty((draws, count, shown), dtype=np.float32)
     first = np.zeros((count, count))
     here = np.arange(count)
-    rows_of = _wells_of(wells, treated)
+    groups = wells.wells.groupby("treatment").indices
+    rows_of = [np.asarray(groups[name]) for name in treated]
     for draw, profiles in enumerate(_draw_profiles(wells, rows_of, statistic, draws, seed)):
         again = cosine(profiles)
         drawn[draw] = np.take_along_axis(again, order, axis=1)
@@ -91,17 +92,8 @@ def rank_neighbours(
     return table.astype({"same_label": "boolean", "rank": np.int64})
 
 
-def _wells_of(wells: WellProfiles, treatments: NDArray[np.str_]) -> list[NDArray[np.int64]]:
-    groups = wells.wells.groupby("treatment").indices
-    return [np.asarray(groups[name], dtype=np.int64) for name in treatments]
-
-
 def _draw_profiles(
-    wells: WellProfiles,
-    rows_of: list[NDArray[np.int64]],
-    statistic: str,
-    draws: int,
-    seed: int,
+    wells: WellProfiles, rows_of: list[NDArray[np.int64]], statistic: str, draws: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
     """Profiles (T, D) of the treatments from wells drawn with replacement, draw by draw."""
     middle = choose_statistic(statistic)

@@ -7,6 +7,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellssl.columns import PLATE
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.blocks import blockwise
 from cellssl.phenotypes.columns import text_column
@@ -172,7 +173,7 @@ def normalise_embedding(adata: ad.AnnData, rule: str, *, controls: str | None = 
         features(adata),
         np.arange(adata.n_obs),
         rule=rule,
-        plates=text_column(adata.obs, "Metadata_Plate"),
+        plates=text_column(adata.obs, PLATE),
         batches=text_column(adata.obs, "Metadata_Batch"),
         controls=control_cells(adata.obs, controls),
     )

@@ -78,10 +78,7 @@ def _scores(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) 
 
 
 def choose_classes(
-    values: NDArray[np.float64],
-    classes: NDArray[np.str_],
-    *,
-    among: NDArray[np.str_] | None = None,
+    values: NDArray[np.float64], classes: NDArray[np.str_], *, among: NDArray[np.str_] | None = None
 ) -> NDArray[np.str_]:
     """Give the likeliest class of each cell (n,), among some where any of these is known.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import CONTROL, PLATE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import cell_counts, text_values
 from cellssl.phenotypes.controls import is_negative
@@ -60,7 +61,7 @@ def well_profiles(
     adata: ad.AnnData,
     treatments: NDArray[np.str_],
     *,
-    control: str | None = "Metadata_Control",
+    control: str | None = CONTROL,
     normalise: str = "auto",
     statistic: str = "median",
 ) -> WellProfiles:
@@ -108,7 +109,7 @@ def _wells(
     """Middle features (W, D) of each plate, well and treatment."""
     obs = adata.obs
     table = pd.DataFrame({"treatment": name_controls(treatments, obs, control)})
-    for name, source in (("plate", "Metadata_Plate"), ("well", "Metadata_Well")):
+    for name, source in (("plate", PLATE), ("well", WELL)):
         table[name] = text_values(obs[source], source) if source in obs.columns else ""
     table["control"] = is_negative(obs, control)
     table["cells"] = cell_counts(obs)

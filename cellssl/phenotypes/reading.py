@@ -73,6 +73,8 @@ def _read_kind(path: Path, kind: str) -> ad.AnnData:
             f"{path.name} is no embedding: wanted .h5ad, .zarr, .csv, .csv.gz or .parquet."
         )
     table, record = read_profile_table(path, kind)
+    if not len(table):
+        raise EmbeddingError(f"{path} holds no cells: there are names of columns and no row below.")
     cells = from_table(table, record, path)
     if not cells.n_vars:
         raise EmbeddingError(no_features(str(path)))

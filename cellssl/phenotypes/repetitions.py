@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +31,9 @@ class Estimate:
     draws: Draws
     seeds: list[tuple[Draws, int]]
 
-    def interval(self, within: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float]:
-        """Give the 95 % interval of a single number, of the values that it can have."""
-        further = [(float(variance), freedom) for variance, freedom in self.seeds]
-        return interval(float(self.value), self.draws, further=further, within=within)
-
-    def of_classes(self) -> "list[Estimate]":
-        """Give what is known of each class on its own."""
-        return [
-            Estimate(
-                value, self.draws[:, k], [(spread[k], freedom) for spread, freedom in self.seeds]
-            )
-            for k, value in enumerate(self.value)
-        ]
+    def interval(self, within: tuple[float, float] = (-np.inf, np.inf)) -> tuple[Any, Any]:
+        """Give the 95 % interval, each class's apart from the others', of the values that there can be."""
+        return interval(self.value, self.draws, further=self.seeds, within=within)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers
-from cellssl.columns import texts_of
+from cellssl.columns import PLATE, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
 from cellssl.phenotypes.columns import text_column
@@ -105,7 +105,7 @@ def measure_embeddings(
     if used_plates and fair is not None:
         tasks += used_task(obs, label, ~fair, **asked)
     known = {
-        "plates": text_column(obs, "Metadata_Plate"),
+        "plates": text_column(obs, PLATE),
         "batches": text_column(obs, "Metadata_Batch"),
         "controls": negative,
     }
@@ -148,9 +148,9 @@ def _say_orientations(loaded: Sequence[Embedding]) -> None:
 
 def _say_plateless(obs: pd.DataFrame) -> None:
     """Say how many cells name no plate where others do: together they stand for one."""
-    if "Metadata_Plate" not in obs.columns:
+    if PLATE not in obs.columns:
         return
-    empty = int((texts_of(obs["Metadata_Plate"]) == "").sum())
+    empty = int((texts_of(obs[PLATE]) == "").sum())
     if 0 < empty < len(obs):
         log.warning(
             "%s of %s name no plate (Metadata_Plate is empty) and count as one plate of their own, which "
@@ -190,11 +190,7 @@ def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embeddin
 
 
 def _normalised(
-    one: Embedding,
-    names: pd.Index,
-    tasks: Sequence[Task],
-    rule: str,
-    known: Mapping[str, Any],
+    one: Embedding, names: pd.Index, tasks: Sequence[Task], rule: str, known: Mapping[str, Any]
 ) -> Iterator[NDArray[np.float32]]:
     """Give the features of each task's cells, normalised: (n, D)."""
     X = features(one.cells)[one.cells.obs_names.get_indexer(names)]

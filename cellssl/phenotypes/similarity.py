@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import CONTROL, TREATMENTS, texts_of
 from cellssl.errors import EmbeddingError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes.activity import (
     activity_by_length,
     activity_by_rank,
@@ -87,18 +87,12 @@ class Similarity:
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
         folder = make_folder(folder)
-        tables = {
-            "replicates": self.replicates,
-            "treatments": self.treatments,
-            "similarity": self.matrix,
-            "profiles": self.profiles,
-            "consistency": self.consistency,
-        }
+        tables = {"similarity": self.matrix}
+        for name in ("replicates", "treatments", "profiles", "consistency"):
+            tables[name] = getattr(self, name)
         for name, table in tables.items():
-            with atomic(folder / f"{name}.csv") as part:
-                table.to_csv(part, index_label=str(table.index.name))
-        with atomic(folder / "neighbours.csv") as part:
-            self.neighbours.to_csv(part, index=False)
+            write_csv(table.reset_index(allow_duplicates=True), folder / f"{name}.csv")
+        write_csv(self.neighbours, folder / "neighbours.csv")
         return folder
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.columns import PLATE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, column_codes, text_values, well_names
 
@@ -69,17 +70,15 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
         found = _test_set(obs, chosen, required=groups != "auto")
         if found is not None:
             return found
-    plates, wells = column_codes(obs, "Metadata_Plate"), well_names(obs)
-    if groups in ("auto", "plate", "plates"):
-        if groups != "auto":
-            column(obs, "Metadata_Plate", purpose="the plates")
-        if plates is not None and (groups != "auto" or len(np.unique(plates[chosen])) > 1):
-            return Split("plates", plates)
-    if groups in ("auto", "well", "wells"):
-        if groups != "auto":
-            column(obs, "Metadata_Well", purpose="the wells")
-        if wells is not None and (groups != "auto" or len(np.unique(wells[chosen])) > 1):
-            return Split("wells", pd.factorize(wells)[0])
+    plates, wells = column_codes(obs, PLATE), well_names(obs)
+    for name, place, values in (("plates", PLATE, plates), ("wells", WELL, wells)):
+        if groups in (name, name.removesuffix("s")):
+            column(obs, place, purpose=f"the {name}")
+        elif groups != "auto" or values is None or len(np.unique(values[chosen])) < 2:
+            continue
+        if values is not None:
+            return Split(name, pd.factorize(values)[0])
+    if groups == "auto":
         if plates is None and wells is None:
             log.warning(
                 "the cells name no plate and no well: without them kNN and linear are not scored. Call the "

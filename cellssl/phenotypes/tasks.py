@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
-from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.leakage import KEEP_OUT, USED_PLATES
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.splits import Split, find_split
@@ -127,18 +127,16 @@ def build_tasks(
     classes = np.unique(labels[scored])
     if len(classes) < 2:
         raise EmbeddingError(
-            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two."
+            f"{label} has one class only, {str(classes[0])!r}: scoring needs at least two. Choose another "
+            "column, or take cells of other classes, too."
         )
     named = _checked_subsets(subsets or {}, classes, label)
     rows = {"all": used}
     rows |= {name: used[np.isin(labels[used], members)] for name, members in named.items()}
-    tasks = []
-    for name, own in rows.items():
-        asked = split.divide(own)[1]
-        treatments = find_treatments(
-            obs.iloc[asked], labels[asked], label, None if controls is None else controls[asked]
-        )
-        tasks.append(_task(obs, name, own, labels[own], split, resamples, treatments))
+    tasks = [
+        _task(obs, name, own, labels, split, resamples, label, controls)
+        for name, own in rows.items()
+    ]
     if controls is None and any(task.treatments is not None for task in tasks):
         log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
     return tasks, counts
@@ -170,8 +168,10 @@ def _scorable_cells(
     if not len(chosen) and counts.get("used"):
         raise EmbeddingError(
             f"training used the labels of all {counts['used']} cells that could be scored by {label}: "
-            "train with `positives: {kind: …, exclude_plates: [PLATE, …]}`, or take same_cell."
+            f"{KEEP_OUT}"
         )
+    if not len(obs):
+        raise EmbeddingError("there are no cells to score.")
     if not len(chosen):
         outside = f", {counts['outside']:,} are not among those with {where}" if where else ""
         raise EmbeddingError(
@@ -188,26 +188,29 @@ def _task(
     labels: NDArray[np.str_],
     split: Split,
     resamples: int,
-    treatments: Treatments | None,
+    label: str,
+    controls: NDArray[np.bool_] | None,
 ) -> Task:
-    """Lay down one subset: its split, its confounders, and the draws of its scored cells."""
-    test = None if split.test is None else split.test[rows]
-    scored = np.arange(len(rows)) if test is None else np.flatnonzero(test)
-    part = obs.iloc[rows[scored]]
+    """Lay down one subset: its split, confounders, treatments, and the draws of its scored cells."""
+    scored = split.divide(rows)[1]
+    part, truth = obs.iloc[scored], labels[scored]
     confounders = find_confounders(part)
-    draws = draw_resamples(labels[scored], _units(part), count=resamples)
+    # Units of resampling, coarse to fine, as far as the cells say.
+    units = [level for level in (treatment_names(part), well_names(part)) if level is not None]
+    draws = draw_resamples(truth, units, count=resamples)
+    negative = None if controls is None else controls[scored]
     return Task(
         subset=subset,
         rows=rows,
-        labels=labels,
+        labels=labels[rows],
         split=split.name,
         groups=None if split.groups is None else split.groups[rows],
-        test=test,
-        batches=_batches(confounders, labels) if split.name == "plates" else None,
+        test=None if split.test is None else split.test[rows],
+        batches=_batches(confounders, labels[rows]) if split.name == "plates" else None,
         confounders=confounders,
         resamples=draws,
         drawn=draws.mark(part.index),
-        treatments=treatments,
+        treatments=find_treatments(part, truth, label, negative),
     )
 
 
@@ -229,11 +232,6 @@ def _batches(
         return None
     count = pd.Series(batches).groupby(labels).transform("nunique").to_numpy()
     return np.where(count > 1, batches, -1)
-
-
-def _units(obs: pd.DataFrame) -> list[NDArray[np.str_]]:
-    """Give the units of resampling, coarse to fine, as far as the cells say."""
-    return [level for level in (treatment_names(obs), well_names(obs)) if level is not None]
 
 
 def _checked_subsets(

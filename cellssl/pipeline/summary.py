@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import cellssl
 from cellssl.cells import Job, Segmenter, Shading, find_nucleus_channel, segment_field
-from cellssl.columns import agent_column
+from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder
@@ -27,7 +27,7 @@ from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex
 from cellssl.protocols import Protocol
 from cellssl.report import Overlay, explore, write_report
-from cellssl.report.doses import position_curve
+from cellssl.report.doses import line_colours, position_curve
 from cellssl.studies import fingerprint
 
 __all__ = ["summarise"]
@@ -139,7 +139,7 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     """Draw how far wells are from the negative control against their dose, where there are both."""
     if dose is None:
         return []
-    if "Metadata_Control" not in cells.obs:
+    if CONTROL not in cells.obs:
         _LOG.info("no figure of doses: it needs negative controls (--control-column)")
         return []
     try:
@@ -150,7 +150,9 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     make_folder(folder)
     positions.to_csv(folder / "dose_positions.csv", index=False)
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
-    figure = position_curve(positions, dose=dose_title(cells.obs, dose))
+    figure = position_curve(
+        positions, dose=dose_title(cells.obs, dose), colours=line_colours(cells.obs)
+    )
     between = (
         "its profile is projected on the line from the negative (0) to the positive controls (1). The controls "
         "themselves are not drawn: the line is fitted to them"

@@ -54,8 +54,8 @@ def label_address(image: str, name: str) -> str:
             "labels of this name"
         )
     group = planes[0].path.parent
-    axes, _ = _first_level(group)
-    own, level = _first_level(group / name)
+    axes, _ = first_level(group)
+    (*own, _, _), level = first_level(group / name)
     places = [dict(zip(axes, plane.at or (), strict=False)) for plane in planes]
     if "z" in own and _size(level, own.index("z")) == 1:
         places = [place | {"z": 0} for place in places]
@@ -91,12 +91,18 @@ def _plane(plane: Plane) -> np.ndarray:
     return np.asarray(zarr.open_array(plane.path, mode="r")[plane.at or ()])
 
 
-def _first_level(group: Path) -> tuple[list[str], Path]:
-    """Name the axes of an image but the last two, and give its array of full size."""
+def first_level(group: Path) -> tuple[list[str], Path]:
+    """Name the axes of an image, and give its array of full size.
+
+    Raises
+    ------
+    FieldError
+        When the group is no image.
+    """
     try:
         image = group_attributes(group)["multiscales"][0]
         axes = [axis["name"] for axis in image["axes"]]
-        return axes[:-2], group / image["datasets"][0]["path"]
+        return axes, group / image["datasets"][0]["path"]
     except (LookupError, TypeError) as error:
         here = sorted(path.name for path in group.parent.glob("*") if path.is_dir())
         raise FieldError(

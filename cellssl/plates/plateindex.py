@@ -13,8 +13,9 @@ from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import NAMES, as_numbers, as_site
+from cellssl.plates.tables import as_numbers, as_site
 from cellssl.plates.treatments import recognise_treatments, say_doubts
+from cellssl.plates.vocabulary import NAMES, told_once
 from cellssl.wells import well_or_name
 from cellssl.words import counted
 
@@ -62,12 +63,14 @@ class PlateIndex:
 
     def __post_init__(self) -> None:
         """Keep the user's columns from being replaced."""
-        for name in OF_CELLS:
-            if name in self.fields:
-                bare = bare_name(name)
+        own = {name.lower(): bare_name(name) for name in OF_CELLS}
+        for name in map(str, self.fields):
+            # Columns are found whatever their capitals: of two, either might be meant.
+            if bare := own.get(name.lower()):
                 raise PlateError(
-                    f"the metadata have a column {bare}, which is what the number or place of each cell is "
-                    f"called: give it another name, such as {'Class' if bare == 'Label' else f'Field_{bare}'}."
+                    f"the metadata have a column {bare_name(name)}, and the number or place of each cell is "
+                    f"called {bare}: give it another name, such as "
+                    f"{'Class' if bare == 'Label' else f'Field_{bare}'}."
                 )
 
     def __repr__(self) -> str:
@@ -184,7 +187,8 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return recognise_treatments(_named(pd.read_parquet(path)))
-        return recognise_treatments(as_numbers(read_spreadsheet(path, empty=True)))
+        table = told_once(read_spreadsheet(path, empty=True), path)
+        return recognise_treatments(as_numbers(table))
     except PlateError:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors

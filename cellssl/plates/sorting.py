@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, FIELD
+from cellssl.columns import CONCENTRATION, CONTROL, FIELD
 from cellssl.plates.addresses import Address, Plane
 from cellssl.plates.fields import check_alike
 from cellssl.plates.layouts import Listing
@@ -26,7 +26,7 @@ _FIRST = [
     "Metadata_Gene",
     "Metadata_Guide",
     "Metadata_MOA",
-    "Metadata_Control",
+    CONTROL,
 ]
 
 

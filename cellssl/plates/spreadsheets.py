@@ -5,17 +5,19 @@ import gzip
 import io
 import logging
 import re
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import pandas as pd
 
 from cellssl.errors import PlateError
+from cellssl.plates.treatments import is_dose
 from cellssl.punctuation import (
     BLANKS,
     LOOKED_AT,
     THOUSANDS,
     doubtful_points,
+    may_part_thousands,
     parted_by_blanks,
     separator_of,
 )
@@ -38,8 +40,9 @@ def read_spreadsheet(
 
     Line ends may be LF, CRLF or a bare CR; columns are parted by commas, semicolons or tabs, by
     whichever parts the first lines alike. Where it is no comma, a decimal comma becomes a point,
-    unless all may be thousands (``1,500``), and points that seem to part thousands (``1.000`` beside
-    ``300``) are refused. The text is UTF-8, UTF-16 (Excel's Unicode text), or
+    unless all may be thousands (``1,500``). Points that may part the thousands of doses do so where
+    another column has decimal commas, and are taken out; where none has, doses are refused whose points
+    seem to do so (``1.000`` beside ``300``). The text is UTF-8, UTF-16 (Excel's Unicode text), or
     else Windows-1252. Empty rows, and empty columns without a name, are left out.
 
     `rows` limits how many are read; 0 gives the columns alone.
@@ -48,11 +51,11 @@ def read_spreadsheet(
     ------
     PlateError
         When the file is missing, is not a table, or has no rows unless it may be `empty`; when points
-        seem to part thousands.
+        seem to part the thousands of doses.
     """
     path = Path(path)
     table, text, separator = _parted(path, rows)
-    names = [str(name).strip() for name in table.columns]
+    names = _told_apart([str(name).strip() for name in table.columns])
     if not isinstance(table.index, pd.RangeIndex):
         table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
         table = table.iloc[:, : len(names)]
@@ -60,8 +63,8 @@ def read_spreadsheet(
     # `taxol ` is no other compound
     table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
     if separator != "," and len(table):
-        _refuse_thousands(table, path)
-        table = table.apply(_with_points)
+        commas = next((str(name) for name, own in table.items() if _has_decimal_commas(own)), None)
+        table = table.apply(_without_thousands, commas=commas, path=path).apply(_with_points)
     if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
     return table
@@ -125,6 +128,15 @@ def _unmarked_utf16(raw: bytes) -> str | None:
     return None
 
 
+def _told_apart(names: list[str]) -> list[str]:
+    """Give a number to names that are there again once their blanks are gone, as pandas does to others."""
+    apart: list[str] = []
+    for name in names:
+        numbered = (f"{name}.{number}" for number in count(1))
+        apart.append(next(one for one in chain([name], numbered) if one not in apart))
+    return apart
+
+
 def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:
     """Put the first values where they belong; rows have more of them than there are names.
 
@@ -158,31 +170,55 @@ def _says_nothing(column: pd.Series) -> bool:
     return bool((numbers and column.name == f"{_UNNAMED}0") or column.eq("").all())
 
 
-def _refuse_thousands(table: pd.DataFrame, path: Path) -> None:
-    """Refuse numbers whose points part thousands, as those of countries with a decimal comma do."""
-    for name, column in table.items():
-        numbers = column[column != ""]
-        if numbers.str.fullmatch(_POINT_NUMBER).all() and (doubtful := doubtful_points([*numbers])):
-            raise PlateError(
-                f"{path}, column {name}: {doubtful} seems to hold a point between thousands, since other numbers "
-                f"have none. Write {doubtful.replace('.', '')}, or, where it is a decimal point, "
-                f"{doubtful.rstrip('0').rstrip('.')}."
-            )
+def _without_thousands(column: pd.Series, *, commas: str | None, path: Path) -> pd.Series:
+    """Take points from between the thousands of doses, as countries with a decimal comma write them.
+
+    They are told by another column's decimal `commas`; without any, what seems to be one is refused.
+    """
+    numbers = [*column[column != ""]]
+    if not all(re.fullmatch(_POINT_NUMBER, number) for number in numbers):
+        return column
+    if commas and is_dose(column.name) and may_part_thousands(numbers):
+        first = next(number for number in numbers if "." in number)
+        plain = column.str.replace(".", "", regex=False)
+        told = "column %s: %s is read as %s, since commas are decimal ones in column %s"
+        _LOG.warning(told, column.name, first, first.replace(".", ""), commas)
+        return plain
+    if (doubtful := doubtful_points(numbers)) and is_dose(column.name):
+        raise PlateError(
+            f"{path}, column {column.name}: {doubtful} seems to hold a point between thousands, since other "
+            f"numbers have none. Write {doubtful.replace('.', '')}, or, where it is a decimal point, "
+            f"{doubtful.rstrip('0').rstrip('.')}."
+        )
+    if doubtful:
+        _say_unread(column, doubtful, "point")
+    return column
+
+
+def _has_decimal_commas(column: pd.Series) -> bool:
+    """Say whether all that is filled are numbers, some with a comma that parts no thousands."""
+    commas = column[column.str.contains(",", regex=False)]
+    numbers = column[column != ""].str.fullmatch(_DECIMAL).all()
+    return bool(len(commas) and numbers and not commas.str.fullmatch(THOUSANDS).all())
 
 
 def _with_points(column: pd.Series) -> pd.Series:
     """Write numbers with a point where all that is filled are numbers, some with a decimal comma."""
+    if _has_decimal_commas(column):
+        return column.str.replace(",", ".", regex=False)
     commas = column[column.str.contains(",", regex=False)]
-    if commas.empty or not column[column != ""].str.fullmatch(_DECIMAL).all():
-        return column
-    if commas.str.fullmatch(THOUSANDS).all():
-        _LOG.warning(
-            "column %s: %s may be thousands or decimals, and stays a text. Write it without a comma",
-            column.name,
-            commas.iloc[0],
-        )
-        return column
-    return column.str.replace(",", ".", regex=False)
+    if len(commas) and column[column != ""].str.fullmatch(_DECIMAL).all():
+        _say_unread(column, commas.iloc[0], "comma")
+    return column
+
+
+def _say_unread(column: pd.Series, number: str, mark: str) -> None:
+    _LOG.warning(
+        "column %s: %s may be thousands or decimals, and stays a text. Write it without a %s",
+        column.name,
+        number,
+        mark,
+    )
 
 
 def _read_bytes(path: Path, most: int | None) -> bytes:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.columns import (
-    CONCENTRATION,
     FIELD,
     bare_name,
     find_column,
@@ -19,35 +18,28 @@ from cellssl.columns import (
 )
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
+from cellssl.plates.treatments import is_dose
+from cellssl.plates.vocabulary import NAMES, standard, told_once
+from cellssl.punctuation import doubtful_points
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
-from cellssl.words import listed
+from cellssl.words import counted, listed
 
-__all__ = ["NAMES", "as_numbers", "as_site", "join", "standard"]
+__all__ = ["as_numbers", "as_site", "join"]
 
 _LOG = logging.getLogger(__name__)
 
-# Names, even where they are made of digits: plate 1049 is no quantity.
-NAMES = {
-    *FIELD,
-    "Metadata_Batch",
-    "Metadata_Compound",
-    "Metadata_Gene",
-    "Metadata_Guide",
-    "Metadata_MOA",
-    "Metadata_Control",
-    "Metadata_Perturbation",
-}
 # Other names of the columns of wells, in small letters without marks between the words.
 _ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
 _TITLES = 9  # rows that may stand above the columns' names
-_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
-    "concentration": CONCENTRATION
-}
 
 
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings."""
+    """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings.
+
+    So do numbers whose points may part thousands (``1.000`` beside ``300``), but for doses, which are
+    refused where it matters when the table is read.
+    """
     table = table.copy()
     for name in table.columns:
         if name in NAMES or not str(name).startswith("Metadata_"):
@@ -56,6 +48,8 @@ def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
         filled = values[~values.isin(["", "nan", "NaN", "NA"])]
         padded = filled.str.match(r"^[+-]?0\d")
         if filled.empty or padded.any() or pd.to_numeric(filled, errors="coerce").isna().any():
+            continue
+        if not is_dose(name) and doubtful_points([*filled.unique()]):
             continue
         table[name] = pd.to_numeric(values, errors="coerce")
     return table
@@ -95,7 +89,7 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     Raises
     ------
     PlateError
-        When the table names no wells, names one twice, or shares none with the fields.
+        When the table names no wells, says two things of one, or shares none with the fields.
     """
     table, keys = _keyed(read_spreadsheet(path), Path(path))
     added = [str(name) for name in table if name not in keys]
@@ -116,7 +110,8 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Name the columns and the keys of a metadata table; check that no key stands there twice."""
+    """Name the columns and the keys of a metadata table; take rows that agree once, and refuse others of one key."""
+    table = told_once(table, path)
     used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
@@ -130,10 +125,17 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
     named = as_numbers(pd.DataFrame(keys | others))
+    if copies := int(named.duplicated().sum()):
+        _LOG.warning(
+            "%s: %s with another in every column: taken once",
+            path,
+            counted(copies, "row agrees", "rows agree"),
+        )
+        named = named.drop_duplicates(ignore_index=True)
     twice = named.loc[named.duplicated(list(keys)), list(keys)].drop_duplicates()
     if len(twice):
         raise PlateError(
-            f"{path} has more than one row for {listed(_labels(twice), most=8)}. Leave one row for each "
+            f"{path} has several rows that differ for {listed(_labels(twice), most=8)}. Leave one row for each "
             f"well, or add a Plate or Site column that tells them apart.{_maybe_plate(table, plate)}"
         )
     return named, list(keys)
@@ -212,12 +214,6 @@ def _maybe_names(table: pd.DataFrame) -> str:
         }:
             return f" Row {number} below seems to hold the names of the columns: take out what stands above it."
     return ""
-
-
-def standard(name: str) -> str:
-    """Give a column its ``Metadata_`` name; the shared vocabulary in its own spelling."""
-    bare = bare_name(name)
-    return _STANDARD.get(bare.lower(), f"Metadata_{bare}")
 
 
 def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:

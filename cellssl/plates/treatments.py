@@ -5,11 +5,20 @@ import re
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, CONTROL, PLATE, WELL, alike_names, texts_of, unit_column
+from cellssl.columns import (
+    CONCENTRATION,
+    CONTROL,
+    PLATE,
+    WELL,
+    alike_names,
+    bare_name,
+    texts_of,
+    unit_column,
+)
 from cellssl.punctuation import doubtful_points
 from cellssl.words import listed
 
-__all__ = ["recognise_treatments", "say_doubts"]
+__all__ = ["is_dose", "recognise_treatments", "say_doubts", "tells_treatment"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +49,28 @@ _AMOUNT = re.compile(
 )
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
 _EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
+
+
+def is_dose(column: object) -> bool:
+    """Say whether a column is called as doses are.
+
+    Examples
+    --------
+    >>> is_dose("Metadata_Concentration"), is_dose("Dose (nM)"), is_dose("Passage")
+    (True, True, False)
+    """
+    return _DOSE_NAME.fullmatch(bare_name(column)) is not None
+
+
+def tells_treatment(column: object) -> bool:
+    """Say whether a column is called as compounds, mechanisms or doses are by another name.
+
+    Examples
+    --------
+    >>> tells_treatment("Drug_name"), tells_treatment("Dose"), tells_treatment("Passage")
+    (True, True, False)
+    """
+    return is_dose(column) or _spaced(bare_name(column)) in (*_COMPOUNDS, *_MECHANISMS)
 
 
 def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
@@ -144,8 +175,13 @@ def _with_mechanisms(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame
 
 def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
     """Find the column that has the first of some names, in any case and with any mark between words."""
-    plain = {re.sub(r"[\W_]+", " ", name).strip().lower(): column for name, column in named.items()}
+    plain = {_spaced(name): column for name, column in named.items()}
     return next((plain[name] for name in names if name in plain), None)
+
+
+def _spaced(name: str) -> str:
+    """Spell a name in small letters, with spaces alone between its words."""
+    return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
 def _say_maybe_doses(table: pd.DataFrame, known: dict[str, str | None]) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,22 +9,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-import cellssl
-from cellssl.columns import find_column
+from cellssl.columns import PLATE, find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
+from cellssl.phenotypes.columns import well_names
 from cellssl.plates import PlateIndex
+from cellssl.report.figures.style import label_colours
 from cellssl.report.page import Picture, Section, Text, write_page
-from cellssl.report.sections import (
-    answer_section,
-    dropped_section,
-    gallery_section,
-    images_section,
-    map_section,
-    provenance_section,
-    scores_section,
-    training_section,
-)
+from cellssl.report.sections.answer import answer_section
+from cellssl.report.sections.clusters import gallery_section
+from cellssl.report.sections.dropped import dropped_section
+from cellssl.report.sections.images import images_section
+from cellssl.report.sections.making import provenance_section, training_section
+from cellssl.report.sections.maps import map_section
+from cellssl.report.sections.scores import scores_section
 from cellssl.words import counted
 
 if TYPE_CHECKING:
@@ -107,7 +104,9 @@ def write_report(
     """
     column = label and (find_column(embedding.obs, label) or label)
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(similarity, embedding.obs),
+        "Look-alikes": lambda: answer_section(
+            similarity, embedding.obs, _colours(embedding, similarity)
+        ),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
@@ -117,15 +116,14 @@ def write_report(
         "Training": lambda: training_section(protocol, metrics),
         "Provenance": lambda: provenance_section(embedding, crops, notes),
     }
-    drawn = [_guarded(name, build) for name, build in parts.items()]
-    today = datetime.now().astimezone()
-    return write_page(
-        out,
-        title=title,
-        subtitle=_subtitle(embedding),
-        sections=[section for section in drawn if section is not None],
-        footer=f"Written by cellssl {cellssl.__version__} on {today:%d %B %Y, %H:%M}.",
-    )
+    sections = [_guarded(name, build) for name, build in parts.items()]
+    return write_page(out, title=title, subtitle=_subtitle(embedding), sections=sections)
+
+
+def _colours(embedding: "AnnData", similarity: "Similarity | None") -> dict[str, str]:
+    """Give the labels of treatments the colours that they have on the map."""
+    label = None if similarity is None else similarity.label
+    return label_colours(embedding.obs, label) if label and label in embedding.obs else {}
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
@@ -151,15 +149,10 @@ def _subtitle(embedding: "AnnData") -> str:
     """Say in a line what was looked at."""
     obs, own = embedding.obs, embedding.uns.get("cellssl", {})
     parts = [counted(embedding.n_obs, "cell")]
-    places = [column for column in ("Metadata_Plate", "Metadata_Well") if column in obs]
-    if len(places) == 2:
-        parts.append(counted(len(obs[places].drop_duplicates()), "well"))
-    if places:
-        parts.append(
-            counted(
-                int(obs[places[0]].nunique()), "plate" if places[0].endswith("Plate") else "well"
-            )
-        )
+    if (wells := well_names(obs)) is not None:
+        parts.append(counted(len(set(wells)), "well"))
+    if PLATE in obs:
+        parts.append(counted(int(obs[PLATE].nunique()), "plate"))
     channels = own.get("channels")
     if channels is not None and len(channels):
         parts.append("channels " + ", ".join(map(str, channels)))

@@ -1,5 +1,6 @@
 """Dose curves: how far wells are from the negative control, or between both, against their dose."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.columns import CONTROL, PLATE, find_column
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -15,13 +17,14 @@ from cellssl.phenotypes import (
     read_embedding,
     require_label,
 )
+from cellssl.phenotypes.columns import well_names
 from cellssl.report.figures.dose import dose_figure
-from cellssl.report.figures.style import as_categories
+from cellssl.report.figures.style import as_categories, label_colours
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["dose_curve", "position_curve"]
+__all__ = ["dose_curve", "line_colours", "position_curve"]
 
 _LINES = 12  # more cannot be told apart
 
@@ -31,7 +34,7 @@ def dose_curve(
     *,
     dose: str | None = None,
     by: str | None = None,
-    control: str = "Metadata_Control",
+    control: str = CONTROL,
 ) -> Figure:
     """Draw how far wells are on the way from the negative to the positive control, against their dose.
 
@@ -69,11 +72,26 @@ def dose_curve(
         raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
     positions = dose_positions(cells, column, control=control)
     lines = None if by is None else _well_values(cells.obs, positions, by)
-    return position_curve(positions, dose=dose_title(cells.obs, column), lines=lines)
+    return position_curve(
+        positions,
+        dose=dose_title(cells.obs, column),
+        lines=lines,
+        colours=line_colours(cells.obs, by or "Metadata_Compound"),
+    )
+
+
+def line_colours(obs: pd.DataFrame, column: str = "Metadata_Compound") -> dict[str, str]:
+    """Give lines the colours that their names have on the map of the cells; none where they have no such column."""
+    name = find_column(obs, column)
+    return {} if name is None else label_colours(obs, name)
 
 
 def position_curve(
-    positions: pd.DataFrame, *, dose: str, lines: "pd.Series[str] | None" = None
+    positions: pd.DataFrame,
+    *,
+    dose: str,
+    lines: "pd.Series[str] | None" = None,
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw what `cellssl.phenotypes.dose_positions` gives: the wells that are no controls.
 
@@ -86,6 +104,8 @@ def position_curve(
     lines : Series, optional
         The line that each well belongs to, on the same index; that of `positions` when left out. Of
         more than twelve, those are drawn along which positions change most.
+    colours : mapping, optional
+        Line → colour: see `line_colours`.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     if series.empty:
@@ -95,29 +115,20 @@ def position_curve(
     moves = series.groupby(["line", "dose"])["position"].mean().groupby("line").agg(np.ptp)
     shown = moves.nlargest(_LINES).index
     drawn = series[series["line"].isin(shown)]
-    controls, y_name = (
-        {"one well of the negative control": 1.0},
-        "distance from the negative control",
-    )
+    controls = {"one well of the negative control": 1.0}
+    y_name = "distance from the negative control"
     if (positions["control"] == "positive").any():
         controls = {"negative control": 0.0, "positive control": 1.0}
         y_name = "position between negative (0) and positive control (1)"
-    title = f"{_LINES} of {len(moves)}: those that change most with dose"
+    few = len(moves) <= _LINES
+    title = "" if few else f"{_LINES} of {len(moves)}: those that change most with dose"
     return dose_figure(
-        drawn,
-        title=title if len(moves) > _LINES else "",
-        controls=controls,
-        y_name=y_name,
-        x_name=dose,
+        drawn, title=title, controls=controls, y_name=y_name, x_name=dose, colours=colours
     )
 
 
 def _well_values(obs: pd.DataFrame, positions: pd.DataFrame, by: str) -> "pd.Series[str]":
     """Look a column up for each well, on the index of `positions`."""
-    column = require_label(obs, by)
-    keys = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    table = obs[keys].astype(str).assign(value=as_categories(obs[column]).to_numpy())
-    known = table.drop_duplicates(keys).set_index(keys)["value"]
-    wells = positions[[name.removeprefix("Metadata_").lower() for name in keys]].astype(str)
-    wanted = pd.MultiIndex.from_frame(wells) if len(keys) > 1 else pd.Index(wells.iloc[:, 0])
-    return pd.Series(known.reindex(wanted).to_numpy(), index=positions.index)
+    known = as_categories(obs[require_label(obs, by)]).groupby(np.asarray(well_names(obs))).first()
+    wells = positions["well"]
+    return (positions["plate"] + "/" + wells if PLATE in obs else wells).map(known)

@@ -2,8 +2,9 @@
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
+from cellssl import __version__
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
 
@@ -80,12 +82,7 @@ class Picture:
         """Draw the figure as a PNG that the page itself holds."""
         buffer = io.BytesIO()
         with mpl.rc_context({"savefig.facecolor": "white"}):
-            self.figure.savefig(
-                buffer,
-                format="png",
-                dpi=dots,
-                metadata={"Software": None},
-            )
+            self.figure.savefig(buffer, format="png", dpi=dots, metadata={"Software": None})
         self.source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -121,14 +118,15 @@ class Section:
 
 
 def write_page(
-    out: str | Path, *, title: str, subtitle: str, sections: Sequence[Section], footer: str
+    out: str | Path, *, title: str, subtitle: str, sections: Iterable[Section | None]
 ) -> Path:
     """Write one HTML file that needs nothing beside it.
 
     Parameters
     ----------
     out : the file; its folder is made
-    sections : in their order; pictures are as fine as a page of 9.5 MB allows
+    sections : in their order, None for one with nothing to say; pictures are as fine as a page of
+        9.5 MB allows
 
     Raises
     ------
@@ -137,12 +135,14 @@ def write_page(
     """
     out = Path(out)
     make_folder(out.parent)
-    pictures = [picture for section in sections for picture in _pictures(section.blocks)]
+    said = [section for section in sections if section is not None]
+    pictures = [picture for section in said for picture in _pictures(section.blocks)]
+    footer = f"Written by cellssl {__version__} on {datetime.now().astimezone():%Y-%m-%d, %H:%M}."
     template, html = load_template("cellssl.report", "templates", "report.html"), ""
     for dots in RESOLUTIONS:
         for picture in pictures:
             picture.encode(dots)
-        html = template.render(title=title, subtitle=subtitle, sections=sections, footer=footer)
+        html = template.render(title=title, subtitle=subtitle, sections=said, footer=footer)
         if len(html) < LIMIT:
             break
     try:

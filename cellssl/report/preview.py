@@ -12,8 +12,8 @@ from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
 from cellssl.phenotypes import choose_label, usual_label
 from cellssl.phenotypes.controls import is_negative
-from cellssl.report.figures import PreviewGroup, preview_figure, save_figure
-from cellssl.report.figures.style import natural_order
+from cellssl.report.figures.preview import PreviewGroup, preview_figure
+from cellssl.report.figures.style import natural_order, save_figure
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +70,8 @@ def preview(
     ------
     ProtocolError
         When the protocol does not fit the crops.
+    CellsslError
+        When there are no cells.
 
     Examples
     --------
@@ -80,6 +82,8 @@ def preview(
     if cells < 1 or draws < 1:
         raise CellsslError(f"a preview needs at least one cell and one draw, got {cells}, {draws}")
     crops = Crops.open(crops)
+    if not len(crops):
+        raise CellsslError(f"{crops.path} holds no cells: there is nothing to preview.")
     rows, names = _choose(crops, label, cells, seed)
     given = [resolve(one) for one in (protocol, beside) if one is not None]
     shown = [
@@ -180,11 +184,9 @@ class _Batch:
         forgets = dict.fromkeys(
             op.invariance for view, *_ in self.views for op in view.operations if not op.idle
         )
-        details = ""
-        if forgets:  # each only by its amplitude
-            details = (
-                f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
-            )
+        # Each only by its amplitude.
+        blind = f"makes the encoder blind, as far as these views differ, to {', '.join(forgets)}"
+        details = blind if forgets else ""
         return PreviewGroup(self.protocol.name, details, ("",) * draws, np.stack(images))
 
     def _make(

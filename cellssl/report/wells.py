@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.columns import PLATE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
@@ -62,12 +63,12 @@ def plate_heat_map(
     >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
     """
     obs = embedding if isinstance(embedding, pd.DataFrame) else read_embedding(embedding).obs
-    if "Metadata_Well" not in obs:
+    if WELL not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
-    shape = shape or shape_of(obs["Metadata_Well"].unique())
+    shape = shape or shape_of(obs[WELL].unique())
     obs, name = _one_plate(obs, plate)
     numbers, unit = _measure(obs, value, equals)
-    by_well = numbers.groupby(obs["Metadata_Well"].astype(str).to_numpy())
+    by_well = numbers.groupby(obs[WELL].astype(str).to_numpy())
     drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()
     return plate_map(
         drawn, title=name, unit=unit, marks=control_marks(obs), limits=limits, shape=shape
@@ -76,13 +77,13 @@ def plate_heat_map(
 
 def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:
     """Take the cells of one plate, and its name."""
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         if plate is not None:
             raise EmbeddingError(
                 f"the cells name no plates (Metadata_Plate), so none is {plate!r}."
             )
         return obs, ""
-    plates = as_categories(obs["Metadata_Plate"])
+    plates = as_categories(obs[PLATE])
     there = natural_order(list(plates))
     if plate is None and len(there) == 1:
         plate = there[0]

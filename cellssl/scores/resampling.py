@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -166,13 +167,13 @@ def _units_of(cells: NDArray[np.int64], levels: Sequence[NDArray]) -> NDArray[np
 
 
 def interval(
-    value: float,
+    value: ArrayLike,
     draws: NDArray[np.float64],
     *,
-    further: Sequence[tuple[float, int]] = (),
+    further: Sequence[tuple[ArrayLike, int]] = (),
     within: tuple[float, float] = (-np.inf, np.inf),
-) -> tuple[float, float]:
-    """95 % interval of a score from its draws, centred on the score.
+) -> tuple[Any, Any]:
+    """95 % interval of a score, or of each of several, from its draws, centred on the score.
 
     Repeated units raise mutual information a little, so the draws as a whole are shifted to have
     the score as their mean; their quantiles are the interval. What lies outside `within` is cut off:
@@ -181,10 +182,10 @@ def interval(
 
     Parameters
     ----------
-    value : float
-    draws : (B,)
+    value : (…) float
+    draws : (B, …)
         Of the score, in resamples of units.
-    further : sequence of (float, int)
+    further : sequence of ((…) float, int)
         Variances that come on top, each with its degrees of freedom: two, of three training seeds.
         They widen either side by Student's quantile, as in `joint_intervals`.
     within : (float, float)
@@ -192,21 +193,21 @@ def interval(
 
     Returns
     -------
-    low, high : float
+    low, high : (…) float
 
     Examples
     --------
     >>> low, high = interval(0.5, np.zeros(9), further=[(0.01**2, 2)])  # three seeds
-    >>> round(low, 3), round(high, 3)
-    (0.457, 0.543)
+    >>> print(low.round(3), high.round(3))
+    0.457 0.543
     """
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws - draws.mean(), (tail, 1 - tail))
-    more = np.sqrt(sum(t.isf(tail, freedom) ** 2 * variance for variance, freedom in further))
-    return (
-        float(max(value - np.hypot(low, more), within[0])),
-        float(min(value + np.hypot(high, more), within[1])),
+    low, high = np.quantile(draws - draws.mean(axis=0), (tail, 1 - tail), axis=0)
+    more = np.sqrt(
+        sum(t.isf(tail, freedom) ** 2 * np.asarray(variance) for variance, freedom in further)
     )
+    ends = value - np.hypot(low, more), value + np.hypot(high, more)
+    return np.maximum(ends[0], within[0]), np.minimum(ends[1], within[1])
 
 
 def joint_intervals(

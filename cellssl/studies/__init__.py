@@ -1,16 +1,10 @@
 """Experiments: one protocol trained on crops, several compared, studies of many, and the ceiling beside them."""
 
-from cellssl.studies.audit import (
-    Audit,
-    Invariances,
-    Ranking,
-    Suggestion,
-    audit,
-    invariances,
-    pooled_agreement,
-    rank_settings,
-    suggest,
-)
+from cellssl.studies.audit.agreement import pooled_agreement
+from cellssl.studies.audit.audit import Audit, audit
+from cellssl.studies.audit.ranking import Ranking, rank_settings
+from cellssl.studies.audit.suggestion import Suggestion, suggest
+from cellssl.studies.audit.trained import Invariances, invariances
 from cellssl.studies.baselines import BASELINES, Baseline, plan_baselines
 from cellssl.studies.bias import class_correlations, class_table
 from cellssl.studies.ceiling import Ceiling, ceiling

@@ -18,11 +18,7 @@ __all__ = ["BASELINES", "Baseline", "embed_baselines", "plan_baselines"]
 
 _LOG = logging.getLogger(__name__)
 
-BASELINES: Mapping[str, Path | None] = {
-    "resnet101": None,
-    "random": None,
-    "simple-features": None,
-}
+BASELINES: Mapping[str, Path | None] = {"resnet101": None, "random": None, "simple-features": None}
 """What stands in every table unless something else is asked for: models and their weights (None: by name)."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import PLATE
+from cellssl.columns import CONTROL, PLATE
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
 from cellssl.errors import StudyError
@@ -23,7 +23,7 @@ from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import Fold, plan_folds, plates_used
-from cellssl.studies.headroom import Beside, differences_beside, read_beside
+from cellssl.studies.headroom import differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 from cellssl.words import counted
 
@@ -144,12 +144,13 @@ def ceiling(
         subsets=subsets,
         where=where,
         groups="plate",
-        controls=is_negative(opened.obs, "Metadata_Control"),
+        controls=is_negative(opened.obs, CONTROL),
         fair=fair,
     )
     cells = opened.obs.index[tasks[0].rows[tasks[0].scored]].astype(str)
-    others = None if beside is None else read_beside(Path(beside), label, cells)
-    told = _told_protocol(given)
+    others, entries = (None, []) if beside is None else read_beside(Path(beside), label, cells)
+    # The same views and settings, with the labels told outright instead of by positives.
+    told = resolve(given, {"training.method": METHOD, "positives": "same_cell"})
     plan = plan_folds(opened.obs, label, tasks[0], where=where, folds=folds, used=used)
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
     refuse_leaks(opened.obs, label, {told.name: labels}, tasks[0].rows)
@@ -174,7 +175,16 @@ def ceiling(
         )
         for seed in range(seeds)
     }
-    return _save(opened.obs, tasks, counts, predicted, plan, label=label, others=others, out=out)
+    measured, predictions = _measure(opened.obs, tasks, counts, predicted, plan, label, out)
+    scores, differences = measured.scores, differences_beside(measured, entries)
+    for file in ("beside.csv", "differences.csv"):
+        (out / file).unlink(missing_ok=True)  # of an earlier call, beside other scores
+    if others is not None:
+        scores = pd.concat([others, scores], ignore_index=True)
+        write_csv(scores, out / "beside.csv")
+    if len(differences):
+        write_csv(differences, out / "differences.csv")
+    return Ceiling(measured, predictions, scores, differences, out)
 
 
 def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Protocol:
@@ -184,11 +194,6 @@ def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Pr
     if changes.get("training.method", METHOD) != METHOD:
         raise StudyError(f"a ceiling trains with the method {METHOD}, whatever the protocol's is")
     return resolve(protocol, changes)
-
-
-def _told_protocol(protocol: Protocol) -> Protocol:
-    """Give the same views and settings, with the labels told outright instead of by positives."""
-    return resolve(protocol, {"training.method": METHOD, "positives": "same_cell"})
 
 
 def _predict(
@@ -231,18 +236,16 @@ def _predict(
     return pd.DataFrame(np.asarray(logits.X), index=logits.obs_names, columns=classes)
 
 
-def _save(
+def _measure(
     obs: pd.DataFrame,
     tasks: Sequence[Task],
     counts: Mapping[str, int],
     logits: Mapping[str, pd.DataFrame],
     plan: Sequence[Fold],
-    *,
     label: str,
-    others: Beside | None,
     out: Path,
-) -> Ceiling:
-    """Score the predictions, and write all tables."""
+) -> tuple[Measurements, pd.DataFrame]:
+    """Score the predictions; write them and their scores."""
     classes = sorted(
         set(tasks[0].labels.tolist()).union(*(table.columns for table in logits.values()))
     )
@@ -265,16 +268,7 @@ def _save(
     predictions = _tabulate(obs, tasks[0], plan, likely, classes)
     with atomic(out / "predictions.csv") as part:
         predictions.to_csv(part, index=False, float_format="%.4g")
-    scores = measured.scores
-    differences = differences_beside(measured, [] if others is None else others.entries)
-    for file in ("beside.csv", "differences.csv"):
-        (out / file).unlink(missing_ok=True)  # of an earlier call, beside other scores
-    if others is not None:
-        scores = pd.concat([others.scores, scores], ignore_index=True)
-        write_csv(scores, out / "beside.csv")
-    if len(differences):
-        write_csv(differences, out / "differences.csv")
-    return Ceiling(measured, predictions, scores, differences, out)
+    return measured, predictions
 
 
 def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:

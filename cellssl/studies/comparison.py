@@ -169,7 +169,6 @@ def compare(
         opened,
         out,
         environments=environments,
-        first=loaded[0].name,
         trained={protocol.name: protocol.description for protocol in loaded},
         seeds=len(numbers),
         orientations=orientations,

@@ -4,19 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from cellssl import __version__
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
-from cellssl.report import (
-    class_difference_figure,
-    confusion_figure,
-    save_figure,
-    score_figure,
-)
+from cellssl.report import confusion_figure, save_figure, score_figure
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
-from cellssl.report.sections import classes_section, scores_section
+from cellssl.report.sections.classes import classes_section
+from cellssl.report.sections.scores import scores_section
 from cellssl.studies.provenance import (
     describe_crops,
     describe_orientations,
@@ -33,7 +26,6 @@ def write_comparison_page(
     out: Path,
     *,
     environments: Mapping[str, Mapping[str, Any]],
-    first: str,
     trained: Mapping[str, str],
     seeds: int,
     orientations: int,
@@ -66,12 +58,12 @@ def write_comparison_page(
     Path
         The page, one file to forward.
     """
+    first = next(iter(trained))
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
-    scores = score_figure(measured.scores)
-    save_figure(scores, out / "scores.png")
+    save_figure(score_figure(measured.scores), out / "scores.png")
     sections = [
-        scores_section(measured.scores, measured.label, drawn=scores),
-        _classes(measured.class_differences, first, others, out),
+        scores_section(measured.scores, measured.label),
+        classes_section(measured.class_differences, first, others, folder=out),
         _confusions(measured, out / "confusion"),
         _how(
             measured,
@@ -87,22 +79,8 @@ def write_comparison_page(
         out / "comparison.html",
         title=f"{first} beside {len(others)} others",
         subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
-        sections=[section for section in sections if section is not None],
-        footer=f"Written by cellssl {__version__}.",
+        sections=sections,
     )
-
-
-def _classes(
-    differences: pd.DataFrame, first: str, others: Sequence[str], folder: Path
-) -> Section | None:
-    """Show what each class gains and loses; a file of each figure beside the page, for slides."""
-    drawn = {
-        classifier: class_difference_figure(differences, first, others, classifier=classifier)
-        for classifier in differences["classifier"].unique()
-    }
-    for classifier, figure in drawn.items():
-        save_figure(figure, folder / f"classes-{classifier}.png")
-    return classes_section(differences, first, others, drawn=drawn)
 
 
 def _confusions(measured: Measurements, folder: Path) -> Section | None:

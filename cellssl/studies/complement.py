@@ -11,9 +11,10 @@ from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import Measurements, differences_between, measure_embeddings, seed_means
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
-from cellssl.studies.outcome import TOGETHER, difference_between, embedded_runs, put_together
+from cellssl.studies.outcome import difference_between, embedded_runs, put_together
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted

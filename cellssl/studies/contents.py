@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.cells import describe_property, measure_appearance
-from cellssl.crops import Crops, FittedScaling, fit_scaling, scale
+from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, text_values
 from cellssl.protocols import Protocol, choose_channels
@@ -84,10 +84,7 @@ class _Seen:
     def images(self, places: NDArray[np.int64]) -> np.ndarray:
         """Give pictures (n, C, size, size), scaled and cut as the encoders saw them."""
         rows = self.numbers[places]
-        low, high = self.scaling.bounds(self.crops, rows, channels=self.channels)
-        order = [self.crops.channels.index(name) for name in self.channels]
-        pixels = self.crops.read(rows)[:, order]
-        return _view(scale(pixels, low, high, transform=self.scaling.rule.transform), self.size)
+        return _view(self.scaling.read(self.crops, rows, channels=self.channels), self.size)
 
     def masks(self, places: NDArray[np.int64]) -> dict[str, np.ndarray]:
         """Give the stored masks by name, cut as the pictures are; empty where there are none."""

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -20,7 +19,7 @@ from cellssl.files import atomic, make_folder
 from cellssl.progress import bar
 from cellssl.protocols import from_dict
 from cellssl.studies.experiment import train
-from cellssl.studies.ledger import fingerprint
+from cellssl.studies.ledger import fingerprint, plain, read_record
 from cellssl.studies.planning import PlannedRun, plan_runs
 from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
@@ -131,24 +130,18 @@ def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
 def _inputs(protocol: dict, where: str | None, orientations: int, crops: Path | None) -> dict:
     """Name all that an embedding follows from, as JSON gives it back; crops where they are known."""
     seen = {} if crops is None else {"crops": fingerprint(crops)}
-    named = {"protocol": protocol, "where": where, "orientations": orientations, **seen}
-    return json.loads(json.dumps(named))
+    return plain({"protocol": protocol, "where": where, "orientations": orientations, **seen})
 
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
     """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
-    done = {"orientations": 1, **_read(folder / DONE).get("inputs", {})}  # not said of old runs
+    done = {
+        "orientations": 1,
+        **read_record(folder / DONE).get("inputs", {}),
+    }  # not said of old runs
     wanted = _inputs(run.protocol.to_dict(), study.where, study.orientations, crops)
     same = all(key in done and done[key] == value for key, value in wanted.items())
     return same and (folder / EMBEDDING).exists()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a record; nothing where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
 
 
 def _run(task: _Task) -> str:
@@ -208,12 +201,12 @@ def run_states(study: Study, out: str | Path, crops: str | Path | None = None) -
 
 
 def _states(study: Study, out: Path, crops: Path | None) -> Iterator[dict[str, object]]:
-    failures = _read(out / FAILURES)
+    failures = read_record(out / FAILURES)
     for run in plan_runs(study):
         folder = run_folder(out, run)
         state, seconds = "not begun", float("nan")
         if finished(folder, run, study, crops):
-            state, seconds = "finished", _read(folder / DONE)["seconds"]
+            state, seconds = "finished", read_record(folder / DONE)["seconds"]
         elif run.folder in failures:
             state = f"failed: {failures[run.folder]}"
         elif (folder / DONE).exists():

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl import methods
+from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import CellsslError, ProtocolError
@@ -176,6 +177,8 @@ def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarr
     """Tell which images are trained on, of which some must be left, and which are of a test set: (N,) bool."""
     held = held_out(obs)
     chosen = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
+    if not len(obs):
+        raise ProtocolError("the crops hold no cells: nothing can be trained on.")
     if held.all():
         raise ProtocolError(
             f"all {len(obs)} images are of a test or validation set (Metadata_Split): nothing is left "
@@ -254,8 +257,8 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
     told = obs[labels.codes.numpy() >= 0]
     plates = set(used["plates"])
     everywhere = used["columns"] and not plates
-    if "Metadata_Plate" in obs.columns and not everywhere:
-        plates.update(told["Metadata_Plate"].astype(str))
+    if PLATE in obs.columns and not everywhere:
+        plates.update(told[PLATE].astype(str))
     return {
         "labels_used": {
             "columns": list(dict.fromkeys([*used["columns"], labels.name])),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from cellssl.phenotypes.measurement import read_draws
 from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
 from cellssl.words import listed
 
-__all__ = ["Beside", "differences_beside", "read_beside"]
+__all__ = ["differences_beside", "read_beside"]
 
 _LOG = logging.getLogger(__name__)
 _AMI = "ami_kmeans"
@@ -21,24 +21,13 @@ _AMI = "ami_kmeans"
 _AGAINST = {_AMI: "ami_predictions", "knn": "predictions", "linear": "predictions"}
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Scores that a ceiling stands beside.
-
-    Attributes
-    ----------
-    scores : DataFrame
-        Their tidy table.
-    entries : list of Measurement
-        AMI, kNN and linear with their draws; none where these were not kept.
-    """
-
-    scores: pd.DataFrame
-    entries: list[Measurement]
-
-
-def read_beside(path: Path, label: str, cells: pd.Index) -> Beside:
+def read_beside(path: Path, label: str, cells: pd.Index) -> tuple[pd.DataFrame, list[Measurement]]:
     """Read the scores that the ceiling is to stand beside; they must be of the same cells.
+
+    Returns
+    -------
+    scores, entries
+        Their tidy table; AMI, kNN and linear with their draws, none where these were not kept.
 
     Raises
     ------
@@ -66,7 +55,7 @@ def read_beside(path: Path, label: str, cells: pd.Index) -> Beside:
             "no draws.npz lies beside %s, from which differences are made: score it again for them",
             file,
         )
-    return Beside(scores, entries)
+    return scores, entries
 
 
 def differences_beside(measured: Measurements, others: Sequence[Measurement]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cellssl.files import atomic
 
-__all__ = ["Ledger", "fingerprint", "orientation_inputs"]
+__all__ = ["Ledger", "fingerprint", "orientation_inputs", "plain", "read_record"]
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
@@ -47,8 +47,8 @@ class Ledger:
 
     def holds(self, name: str, inputs: Mapping[str, Any]) -> bool:
         """Whether `name` was finished from these inputs and all its outputs are as they were."""
-        entry = self._entries().get(name)
-        if entry is None or entry["inputs"] != _plain(inputs):
+        entry = read_record(self.path).get(name)
+        if entry is None or entry["inputs"] != plain(inputs):
             return False
         folder, outputs = self.path.parent, entry["outputs"]
         return all(fingerprint(folder / output) == seen for output, seen in outputs.items())
@@ -60,24 +60,25 @@ class Ledger:
         if self.holds(name, inputs):
             return False
         work()
-        entries = self._entries()
+        entries = read_record(self.path)
         entries[name] = {
-            "inputs": _plain(inputs),
+            "inputs": plain(inputs),
             "outputs": {str(output.relative_to(self.path.parent)): fingerprint(output)},
         }
         with atomic(self.path) as part:
             part.write_text(json.dumps(entries, indent=1))
         return True
 
-    def _entries(self) -> dict[str, Any]:
-        """Read the record; a missing or broken one means that nothing is known to be finished."""
-        try:
-            entries = json.loads(self.path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return entries if isinstance(entries, dict) else {}
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record; a missing or broken one means that nothing is known to be finished."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
 
 
-def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Bring inputs into the form in which JSON gives them back."""
     return json.loads(json.dumps(inputs, default=str, sort_keys=True))

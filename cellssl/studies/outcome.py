@@ -40,8 +40,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-# The scores that always stand together; the last is there where several plates make a batch.
-TOGETHER = ("ami_kmeans", "knn", "linear", "knn_batches")
 
 
 @dataclass(frozen=True)
@@ -259,10 +257,7 @@ def _save(
         "runs.csv": states,
     }
     if contents is not None:
-        tables |= {
-            "clusters.csv": contents.clusters,
-            "clusters_explained.csv": contents.explained,
-        }
+        tables |= {"clusters.csv": contents.clusters, "clusters_explained.csv": contents.explained}
     for file, table in tables.items():
         write_csv(table, out / file)
     missing = states[states["state"] != "finished"]

@@ -1,17 +1,17 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
-import datetime
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl import __version__
 from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
 from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report import (
     class_change_figure,
     class_statements,
@@ -23,15 +23,14 @@ from cellssl.report.figures.scores import METRICS, WEAK_LABELS, summarise_scores
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.outcome import TOGETHER, Outcome, difference_between, trained_names
+from cellssl.studies.outcome import Outcome, difference_between, trained_names
 from cellssl.studies.planning import safe_name
-from cellssl.studies.sections import (
-    clusters_section,
-    runs_section,
-    sweeps_section,
-    used_plates_section,
-)
+from cellssl.studies.sections.clusters import clusters_section
+from cellssl.studies.sections.runs import runs_section
+from cellssl.studies.sections.sweeps import sweeps_section
+from cellssl.studies.sections.used_plates import used_plates_section
 from cellssl.studies.study import Study
+from cellssl.words import gain, with_interval
 
 __all__ = ["write_study_page"]
 
@@ -46,26 +45,18 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
     Path
         The page, one file to forward.
     """
+    picture = partial(_picture, outcome)
     sections = [
-        section
-        for section in (
-            _finding(study, outcome),
-            _scores(outcome),
-            sweeps_section(study, outcome, partial(_picture, outcome)),
-            _classes(outcome),
-            used_plates_section(outcome),
-            clusters_section(outcome.contents, partial(_picture, outcome)),
-            runs_section(study, outcome),
-        )
-        if section is not None
+        _finding(study, outcome),
+        _scores(outcome),
+        sweeps_section(study, outcome, picture),
+        _classes(outcome),
+        used_plates_section(outcome),
+        clusters_section(outcome.contents, picture),
+        runs_section(study, outcome),
     ]
-    return write_page(
-        outcome.folder / "study.html",
-        title=study.name,
-        subtitle=study.question,
-        sections=sections,
-        footer=f"Written by cellssl {__version__} on {datetime.date.today()}.",
-    )
+    page = outcome.folder / "study.html"
+    return write_page(page, title=study.name, subtitle=study.question, sections=sections)
 
 
 def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str) -> Picture:
@@ -106,9 +97,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
             best = _highest(found[found["embedding"].map(belongs)])
             if best is not None:
                 told = ["–", ""] if reference is None else _lead(differences, best, reference)
-                rows.append(
-                    [METRICS[metric], kind, str(best["embedding"]), _with_interval(best), *told]
-                )
+                rows.append([METRICS[metric], kind, str(best["embedding"]), _score(best), *told])
     heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
     caption = (
         "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
@@ -126,9 +115,8 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
     row = difference_between(
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
-    value, low, high = row["difference"], row["low"], row["high"]
-    text = f"{value:+z.3f} ({low:+z.3f} to {high:+z.3f}) {reference['embedding']}"
-    return [text, "not apart" if not row["apart"] else "more" if value > 0 else "less"]
+    text = f"{gain(row['difference'], row['low'], row['high'])} {reference['embedding']}"
+    return [text, "not apart" if not row["apart"] else "more" if row["difference"] > 0 else "less"]
 
 
 def _scores(outcome: Outcome) -> Section:
@@ -159,22 +147,21 @@ def _score_table(means: pd.DataFrame) -> Table:
         found = {str(row["metric"]): row for _, row in group.iterrows()}
         rows.append(
             [str(name) + (" †" if group["weak"].any() else ""), str(int(group["replicates"].max()))]
-            + [_with_interval(found.get(metric)) for metric in metrics]
+            + [_score(found.get(metric)) for metric in metrics]
         )
     heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
     caption = f"† {WEAK_LABELS}." if means["weak"].any() else ""
     return Table(heads, rows, caption=caption, numeric=heads[1:])
 
 
-def _with_interval(row: "pd.Series | None") -> str:
+def _score(row: "pd.Series | None") -> str:
     """Write a score and its interval; how many clusters there are, with one decimal."""
     if row is None:
         return "–"
-    places = 1 if row["metric"] == "clusters_leiden" else 3
-    value, low, high = (f"{row[name]:z.{places}f}" for name in ("value", "low", "high"))
-    if low == high:  # one training, and nothing is resampled
-        return value
-    return f"{value} ({low} to {high})" if row["low"] < 0 else f"{value} ({low}–{high})"
+    digits = 1 if row["metric"] == "clusters_leiden" else 3
+    # Of one training, where nothing is resampled, nothing is known.
+    low, high = (row["low"], row["high"]) if row["low"] < row["high"] else (np.nan, np.nan)
+    return with_interval(row["value"], low, high, digits)
 
 
 def _apart(outcome: Outcome) -> Iterator[Table]:
@@ -190,7 +177,7 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
         [
             str(row["embedding_b"]),
             METRICS[str(row["metric"])],
-            f"{-row['difference']:+z.3f} ({-row['high']:+z.3f} to {-row['low']:+z.3f})",
+            gain(-row["difference"], -row["high"], -row["low"]),
             "apart" if row["apart"] else "",
         ]
         for _, row in own.iterrows()

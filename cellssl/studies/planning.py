@@ -58,7 +58,8 @@ def plan_runs(study: Study) -> list[PlannedRun]:
     ['expert', 'geometry']
     """
     combinations = _combinations(study)
-    _check_combined(study, list(combinations))
+    for name, fault in combination_faults(study.combine, list(combinations), study.seeds):
+        raise StudyError(f"{study.locate('combine', name)}: {fault}")
     _check_galleries(study, list(combinations))
     return [
         PlannedRun(name, settings, seed, resolve(protocol, {"training.seed": seed}))
@@ -197,12 +198,6 @@ def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Pro
         return extend(protocol, {**own, **change}, source=source)
     except ProtocolError as error:
         raise StudyError(str(error)) from error
-
-
-def _check_combined(study: Study, combinations: list[str]) -> None:
-    """Make sure that what is put side by side is trained."""
-    for name, fault in combination_faults(study.combine, combinations, study.seeds):
-        raise StudyError(f"{study.locate('combine', name)}: {fault}")
 
 
 def combination_faults(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from cellssl.columns import PLATE
 from cellssl.crops import Crops
 from cellssl.words import counted, listed
 
@@ -41,7 +42,7 @@ def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
 
 def describe_crops(crops: Crops) -> str:
     """Describe a crop file: name, cells, plates, channels and size."""
-    plates = list(dict.fromkeys(crops.plates)) if "Metadata_Plate" in crops.obs else []
+    plates = list(dict.fromkeys(crops.plates)) if PLATE in crops.obs else []
     where = f" on {counted(len(plates), 'plate')} ({listed(plates, most=4)})" if plates else ""
     pictures = f"{', '.join(crops.channels)}, {crops.size} px"
     return f"{crops.path.name}, {counted(len(crops), 'cell')}{where}; {pictures}"

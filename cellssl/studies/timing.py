@@ -41,12 +41,7 @@ class Estimate:
 
 
 def estimate(
-    study: Study,
-    crops: str | Path,
-    *,
-    device: str = "auto",
-    steps: int = 6,
-    progress: bool = False,
+    study: Study, crops: str | Path, *, device: str = "auto", steps: int = 6, progress: bool = False
 ) -> Estimate:
     """Estimate a study's time from two short epochs of each kind of combination.
 

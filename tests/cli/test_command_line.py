@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import cellssl
 from cellssl.cli import results
 from cellssl.cli.application import app
+from cellssl.crops import CropBatch, write_crops
 
 runner = CliRunner()
 
@@ -118,6 +119,35 @@ def test_what_is_missing_is_said_before_anything_is_loaded(tmp_path, monkeypatch
     told = " ".join(result.output.split())
     assert told.startswith("error: ")
     assert ("give --protocol NAME" if arguments[1] == "{}" else "does not exist") in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("evaluate {}/no cells.csv -o {}/out", "no cells.csv holds no cells: there are names of"),
+        ("similarity {}/no cells.csv -o {}/out", "no cells.csv holds no cells: there are names of"),
+        ("protocols audit natural-moco {}/none.h5ad --label MOA", "audit needs some dozens of"),
+        ("protocols suggest {}/none.h5ad --label MOA -o {}/s.yaml", "audit needs some dozens of"),
+        ("protocols preview natural-moco {}/none.h5ad -o {}/p.png", "there is nothing to preview"),
+        ("train {}/none.h5ad -p natural-moco -o {}/run", "hold no cells: nothing can be trained"),
+        ("compare {}/none.h5ad -p natural-moco --label MOA -o {}/c", "there are no cells to score"),
+    ],
+)
+def test_tables_and_crops_without_cells_are_told(tmp_path, arguments, told):
+    (tmp_path / "no cells.csv").write_text("Metadata_Plate,Metadata_MOA,f1\n")
+    obs = pd.DataFrame(columns=["Metadata_Plate", "Metadata_Well", "Metadata_MOA"], dtype=str)
+    pixels = np.zeros((0, 3, 64, 64), np.uint16)
+    write_crops(
+        tmp_path / "none.h5ad",
+        iter([CropBatch(pixels, None, obs)]),
+        channels=("DAPI", "Tubulin", "Actin"),
+        size=64,
+        provenance={"segmenter": {"name": "import", "settings": {}}},
+    )
+    parts = arguments.replace("no cells", "no+cells").split()
+    result = _run(*(part.replace("+", " ").format(tmp_path) for part in parts))
+    assert result.exit_code == 1
+    assert told in " ".join(result.output.split())
 
 
 def test_debug_shows_the_traceback(tmp_path):

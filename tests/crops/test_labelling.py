@@ -68,6 +68,13 @@ def test_a_cell_without_a_number_gets_no_class(crop_file, batch, tmp_path):
     assert named == ["1 of 4", "2 of 4", "", "3 of 4", "4 of 4"]
 
 
+def test_a_column_without_any_number_makes_no_classes(crop_file, batch, tmp_path):
+    given = batch(5)
+    given.obs["Area_Nucleus"] = np.nan
+    with pytest.raises(CropError, match=r"none of the 5 cells of .* has a number in 'Area_Nuc"):
+        label_crops(crop_file(given), tmp_path / "n.h5ad", by="Area_Nucleus", name="A")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -91,5 +98,5 @@ def test_on_the_command_line(crop_file, batch, tmp_path):
     options = ["--by", "DNA", "--name", "DNA content", "-o", str(out)]
     result = CliRunner().invoke(app, ["crops", "label", str(path), *options])
     assert result.exit_code == 0, result.output
-    assert "low 2" in result.output
+    assert "low: 2, middle: 2, high: 2" in result.output
     assert "--label 'DNA content'" in result.output

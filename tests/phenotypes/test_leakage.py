@@ -135,7 +135,7 @@ def test_plates_of_all_trainings_are_held_out(weak):
 @pytest.mark.parametrize("plates", [("W0_1", "W1_1", "W2_1"), ()])
 def test_where_all_plates_were_used_it_says_how_to_train(plates, weak):
     for held in (False, True):
-        with pytest.raises(EmbeddingError, match="exclude_plates"):
+        with pytest.raises(EmbeddingError, match=r"exclude_plates.* suggest --plate PLATE"):
             evaluate([weak(plates=plates)], label="MOA", held_out=held, **FEW)
 
 

@@ -272,6 +272,21 @@ def test_the_command_says_replicates_first(make_embedding, tmp_path):
     assert wrong.exit_code == 1
 
 
+def test_two_treatments_are_too_few_for_random_wells(make_embedding, tmp_path):
+    cells = make_embedding(signal=3)
+    two = cells[np.isin(name_treatments(cells.obs)[0], ["taxol 3", "latrunculin 10"])].copy()
+    two.write_h5ad(tmp_path / "two.h5ad")
+    command = ["similarity", str(tmp_path / "two.h5ad"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(application.app, command)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert (
+        "replicates: 2 treatments have several wells, and nothing says whether these are alike"
+        in said
+    )
+    assert "are drawn from 3 treatments or more" in said
+
+
 @pytest.fixture
 def guides(make_embedding):
     """Cells of a genetic screen: two genes of two or three guides each, non-targeting controls."""

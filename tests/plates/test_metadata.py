@@ -283,6 +283,27 @@ def test_points_between_thousands_are_not_taken_for_decimals(
         assert found.tolist() == [float(dose) for dose in own]
 
 
+def test_decimal_commas_of_a_column_say_what_the_points_of_doses_are(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well;Dose;OD;Age\nA1;1.125;0,5;1.125\nA2;300;1,25;3\nB1;0;2;3\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [1125, 300, 0]
+    assert fields["Metadata_OD"].tolist() == [0.5, 1.25, 2]
+    assert fields["Metadata_Age"].tolist() == [1.125, 3, 3]
+    assert "Dose: 1.125 is read as 1125, since commas are decimal ones in column OD" in caplog.text
+    fields = _index(write, "Well;Dose;OD\nA1;1.125;0,5\nA2;0.5;1,25\nB1;0;2\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [1.125, 0.5, 0]
+
+
+def test_doubtful_points_of_a_column_that_is_no_dose_stay_a_text(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = _index(write, "Well;Dose;Cells\nA1;0.5;1.000\nA2;1;300\nB1;2;0\n").fields
+    assert fields["Metadata_Concentration"].tolist() == [0.5, 1, 2]
+    assert fields["Metadata_Cells"].tolist() == ["1.000", "300", "0"]
+    assert caplog.text.count("column Cells: 1.000 may be thousands or decimals") == 1
+
+
 def test_one_decimal_comma_says_what_all_commas_of_the_doses_are(write: Write) -> None:
     text = "Well;Dose\nA1;0,3 µM\nA2;1,125 µM\nB1;300 nM\n"
     assert _index(write, text).fields["Metadata_Concentration"].tolist() == [0.3, 1.125, 0.3]
@@ -320,8 +341,11 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Well,Dose\nA1,1\na01,2\nB1,3\n", "more than one row for A01"),
-        ("Plate,Well\nplate,A1\nplate,A1\n", "more than one row for plate/A01.*apart[.]$"),
+        ("Well,Dose\nA1,1\na01,2\nB1,3\n", "several rows that differ for A01[.]"),
+        (
+            "Plate,Well,Dose\nplate,A1,1\nplate,A1,2\nplate,A2,1\nplate,A2,1\n",
+            "differ for plate/A01[.].*apart[.]$",
+        ),
         ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
@@ -329,6 +353,8 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
         (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
         ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
+        ("Well,label\nA1,x\nA2,y\n", "column label, .* called Label: .* such as Class[.]"),
+        ("Well,center_X\nA1,1\nA2,2\n", "column center_X.* such as Field_Center_X[.]"),
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
@@ -338,6 +364,57 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
 def test_contradictory_metadata(write: Write, text: str, message: str) -> None:
     with pytest.raises(PlateError, match=message):
         _index(write, text)
+
+
+@pytest.mark.parametrize("again", ["Compound", "compound", "Metadata_Compound", "Compound "])
+def test_of_two_columns_of_one_meaning_that_agree_one_is_read(
+    write: Write, caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    caplog.set_level("INFO")
+    fields = _index(write, f"Well,Compound,{again}\nA1,x,x\nA2,y,y\nB1,z,z\n").fields
+    assert fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+    assert fields.filter(regex="(?i)compound").shape[1] == 1
+    assert "Compound is read, and what says the same left out: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("Well,Compound,Compound", "Compound and Compound.1 .* row 2 below the names: 'y' and 'z'"),
+        ("Well,Compound,compound", "columns Compound and compound would both be read as Compound"),
+        ("Well,Note,Metadata_Note", "columns Note and Metadata_Note would both"),
+        ("Well,Dose,Dose", "both be read as Dose.* Take one out, or give it a name"),
+        ("Well,Drug name,drug name", "both be read as Drug name"),
+    ],
+)
+def test_two_columns_of_one_meaning_that_differ_are_refused(
+    write: Write, names: str, message: str
+) -> None:
+    with pytest.raises(PlateError, match=message):
+        _index(write, f"{names}\nA1,x,x\nA2,y,z\nB1,z,z\n")
+
+
+def test_remarks_may_have_one_name(write: Write) -> None:
+    fields = _index(write, "Well,Note,Note,Note \nA1,x,y,z\nA2,x,y,z\nB1,x,y,z\n").fields
+    assert fields[["Metadata_Note", "Metadata_Note.1"]].iloc[0].tolist() == ["x", "y"]
+
+
+def test_two_columns_of_compounds_in_a_table_of_ones_own_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plate.csv"
+    names = "Metadata_Plate,Metadata_Well,Metadata_Site,Path_DNA,Path_DNA.1"
+    path.write_text(f"{names},Metadata_Compound,Metadata_Compound\nP,A1,1,a.tif,b.tif,x,y\n")
+    with pytest.raises(PlateError, match=r"differ, first in row 1 below the names: 'x' and 'y'"):
+        PlateIndex.load(path)
+    path.write_text(f"{names},Metadata_Compound\nP,A1,1,a.tif,b.tif,x\n")
+    assert PlateIndex.load(path).channels == ("DNA", "DNA.1")
+
+
+def test_rows_that_agree_in_all_count_once(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "A1,x,1\nA2,y,\nA01,x,1.0\nB1,z,3\nA2,y,\n"
+    found = _index(write, f"Well,Compound,Dose\n{rows}")
+    assert found.fields["Metadata_Compound"].tolist() == ["x", "y", "z"]
+    assert found.problems.empty
+    assert caplog.text.count("2 rows agree with another in every column: taken once") == 1
 
 
 def test_a_folder_for_each_plate_of_the_table_is_a_matter_of_the_pattern(write: Write) -> None:

@@ -260,17 +260,44 @@ def test_a_plate_of_0_5_without_a_version_of_its_own(tmp_path: Path) -> None:
     assert len(index(plate).fields) == 4  # and no warning, which would fail this test
 
 
-def test_metadata_that_lack_something_are_told_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lacking", "channels"),
+    [
+        (["color"], microscopes.NAMES),
+        (["color", "window"], microscopes.NAMES),
+        (["color", "window", "label"], ("1", "2")),
+        (None, ("1", "2")),
+    ],
+)
+def test_images_are_read_whatever_is_known_of_their_colours(
+    tmp_path: Path, lacking: list[str] | None, channels: tuple[str, ...]
+) -> None:
     pytest.importorskip("ngio")
     plate = microscopes.ome_zarr(tmp_path, shoot(wells=("B02",)), "0.4")
+    whole = index(plate)
     for metadata in plate.glob("B/02/*/.zattrs"):
         attributes = json.loads(metadata.read_text())
         for channel in attributes["omero"]["channels"]:
-            del channel["color"]
+            for name in lacking or ():
+                channel.pop(name, None)
+        if lacking is None:
+            del attributes["omero"]
         metadata.write_text(json.dumps(attributes))
-    said = (
-        r"or can be read, such as B/02/1: in its metadata omero\.channels\.0\.color: Field required"
+    found = index(plate)
+    assert found.channels == tuple(channels)
+    np.testing.assert_array_equal(
+        read_field(found.fields.iloc[0]), read_field(whole.fields.iloc[0])
     )
+
+
+def test_metadata_that_lack_something_are_told_by_its_name(tmp_path: Path) -> None:
+    pytest.importorskip("ngio")
+    plate = microscopes.ome_zarr(tmp_path, shoot(wells=("B02",)), "0.4")
+    metadata = plate / "B" / "02" / ".zattrs"
+    attributes = json.loads(metadata.read_text())
+    del attributes["well"]["images"][0]["path"]
+    metadata.write_text(json.dumps(attributes))
+    said = r"or can be read, such as B/02: in its metadata (\w+\.)*images\.0\.path: Field required"
     with pytest.raises(PlateError, match=said) as error:
         index(plate)
     assert "\n" not in str(error.value)

@@ -345,3 +345,10 @@ def test_a_view_that_the_encoder_cannot_look_at_is_told_at_the_encoder() -> None
     with pytest.raises(ProtocolError, match="mine:10: encoder: vgg11_bn needs views of 32 px"):
         loads(text, source="mine")
     assert loads(text.replace("size: 28", "size: 32")).training.encoder == "vgg11_bn"
+
+
+def test_a_file_called_without_its_ending_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("version: 2\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProtocolError, match=r"'mine'; a file mine\.yaml is there: give its path"):
+        load("mine")

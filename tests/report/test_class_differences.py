@@ -8,7 +8,7 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.report import class_difference_figure, class_statements
 from cellssl.report.page import Picture
-from cellssl.report.sections import classes_section
+from cellssl.report.sections.classes import classes_section
 
 
 @pytest.fixture

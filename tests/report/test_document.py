@@ -180,6 +180,4 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     sections = [Section("a", "A", "A", [Text("text")])]
     with pytest.raises(CellsslError, match="--out"):
-        write_page(
-            tmp_path / "file" / "r.html", title="", subtitle="", sections=sections, footer=""
-        )
+        write_page(tmp_path / "file" / "r.html", title="", subtitle="", sections=sections)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
 
 from cellssl import report
@@ -30,10 +31,12 @@ from cellssl.report import (
 )
 from cellssl.report.figures.scores import is_baseline, summarise_scores
 from cellssl.report.figures.style import (
+    GREY,
     OKABE_ITO,
     as_categories,
     category_colours,
     control_names,
+    label_colours,
     natural_order,
 )
 from cellssl.wells import well_place
@@ -113,6 +116,32 @@ def test_negative_controls_without_a_mechanism_are_called_so_on_the_map(embeddin
     unmarked = embedding.copy()
     del unmarked.obs["Metadata_Control"]
     assert "not known (20)" in texts(umap_figure(unmarked, "Metadata_MOA"))
+
+
+def test_a_label_has_one_colour_on_the_map_and_in_the_heat_map(embedding, similarity):
+    labels = dict(zip(similarity.matrix.index, "bzaazb", strict=True))  # the tree begins with z
+    embedding.obs["Metadata_MOA"] = ["a", "b", "control", "z"] * (embedding.n_obs // 4)
+    embedding.obs["Metadata_Control"] = np.where(
+        embedding.obs["Metadata_MOA"] == "control", "negative", ""
+    )
+    mapped = umap_figure(embedding, "Metadata_MOA").axes[0].get_legend().legend_handles
+    on_map = {handle.get_label().split()[0]: handle.get_color() for handle in mapped}
+    assert on_map["control"] == GREY
+    for given in (label_colours(embedding.obs, "Metadata_MOA"), None):
+        figure = similarity_heatmap(similarity.matrix, labels=labels, colours=given)
+        strip = figure.legends[0].legend_handles
+        in_strip = {str(one.get_label())[-1]: to_hex(one.get_facecolor()) for one in strip}
+        assert in_strip == {name: on_map[name].lower() for name in ("z", "a", "b")}
+
+
+def test_a_figure_with_fewer_names_has_the_colours_of_the_map(embedding):
+    wells = pd.DataFrame({"line": ["b", "b", "z", "z"], "dose": [1.0, 2, 1, 2], "position": 0.5})
+    names = pd.DataFrame({"Metadata_Compound": ["a", "b", "z", "not known", ""]})
+    colours = label_colours(names, "Metadata_Compound")
+    drawn = dose_figure(wells, colours=colours).axes[0].lines
+    assert [line.get_color() for line in drawn] == [OKABE_ITO[1]] * 2 + [OKABE_ITO[2]] * 2
+    many = pd.DataFrame({"Metadata_Compound": [str(number) for number in range(8)]})
+    assert label_colours(many, "Metadata_Compound") == {}
 
 
 def test_heatmap_puts_like_beside_like(similarity):

@@ -46,6 +46,16 @@ def test_the_headline_in_words(similarity):
     assert "same MOA for 5 of 5 treatments" in words
 
 
+def test_doses_of_one_compound_are_no_group_of_look_alikes(similarity):
+    assert (
+        "3 of the active ones fall into 1 group of look-alikes." in answer_section(similarity).lead
+    )
+    similarity.treatments["Metadata_Compound"] = "taxol"
+    lead = answer_section(similarity).lead
+    assert "3 of the active ones look like another dose of the same compound (taxol)." in lead
+    assert "group" not in lead
+
+
 @pytest.mark.parametrize(
     ("compounds", "text"),
     [

@@ -19,7 +19,7 @@ from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.report import audit_figure
 from cellssl.studies import audit
-from cellssl.studies.audit import at_share
+from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.nuisances import told_by
 from cellssl.studies.audit.references import property_named
@@ -255,7 +255,7 @@ def test_mistakes_are_told(crops):
         audit(protocol(gain(0.1)), crops, label="Kin")
     with pytest.raises(StudyError, match="no reference space is called 'resnet'"):
         audit(protocol(gain(0.1)), crops, references=("resnet",))
-    with pytest.raises(StudyError, match="no plate P3"):
+    with pytest.raises(StudyError, match=r"no plate P3; there are P1 and P2$"):
         audit(protocol(gain(0.1)), crops, label="Kind", plates=["P3"])
     with pytest.raises(StudyError, match="budget: got 2"):
         cellssl.suggest(crops, label="Kind", budget=2)
@@ -427,6 +427,11 @@ def test_the_commands(crops, tmp_path):
     assert result.exit_code == 0, result.output
     assert load(out).name == "suggested"
     assert "training: 125 epochs in batches of 32" in result.output
+    assert (
+        "all plates (2 plates) were looked at, so that scores of Kind on these are refused"
+        in result.output
+    )
+    assert "choose by the others, each named with --plate" in result.output
 
 
 def test_shares_of_operations():
@@ -533,7 +538,7 @@ def test_classes_that_share_no_plate_are_named(crops, tmp_path):
     assert [apart[pair] for pair in pairs] == ["", "Plate", "Plate"]
     line = next(line for line in some.verdict if "share no Plate" in line)
     assert line.startswith("2 of 3 contrasts are between classes that share no Plate, such as ")
-    assert "(3 classes lie on one Plate alone)" in line
+    assert "(each of 3 classes lies on one Plate alone)" in line
     every = told("every.h5ad", cells.obs.assign(Metadata_Plate=kinds))
     assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
     for nuisances in (None, ()):

@@ -123,15 +123,17 @@ def test_each_head_is_blind_to_its_own_views(crops: Path, tmp_path: Path) -> Non
     groups = {"gain": {}, "geometry": {"keep": ["rotate", "flip"]}}
     both = from_dict({**protocol(GAIN).to_dict(), "groups": groups})
     run = cellssl.train(both, crops, tmp_path / "run", progress=False, device="cpu")
-    moved = {}
+    moved, lost = {}, {}
     for head in groups:
-        found = cellssl.invariances(run, crops, head=head, cells=96)
+        found = cellssl.invariances(run, crops, head=head, label="Amount", cells=96)
         assert found.run == f"run:{head}"
         table = found.operations.set_index("operation")
         moved[head] = table["moved_encoder"]["stain_gain"]
         assert table["groups"]["stain_gain"] == table["groups"]["whole view of gain"] == "gain"
         assert table["groups"]["rotate"] == "gain and geometry"
+        lost[head] = (found.contrasts["before"] - found.contrasts["predicted"]).max()
     assert moved["gain"] < 0.7 * moved["geometry"]
+    assert lost["geometry"] < 0.5 * lost["gain"]  # each is predicted after its own group's views
 
 
 STUDY = """\

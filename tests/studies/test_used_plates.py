@@ -10,7 +10,7 @@ from cellssl.cli.application import app
 from cellssl.errors import StudyError
 from cellssl.report.figures.scores import METRICS
 from cellssl.studies import Outcome, Study, carry_out, load_study, score_study
-from cellssl.studies.sections import used_plates_section
+from cellssl.studies.sections.used_plates import used_plates_section
 
 WEAK = """
 axes:

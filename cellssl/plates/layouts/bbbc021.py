@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import CONTROL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, read_names
@@ -141,7 +142,7 @@ def _listed(
         "Metadata_Compound": compound,
         "Metadata_Concentration": _numbers(concentration, path),
         "Metadata_ConcentrationUnit": "uM",
-        "Metadata_Control": np.where(compound.str.upper() == "DMSO", "negative", ""),
+        CONTROL: np.where(compound.str.upper() == "DMSO", "negative", ""),
     }
     if "Replicate" in table:
         known["Metadata_Replicate"] = _numbers(table["Replicate"], path)
@@ -159,7 +160,7 @@ def _listed(
     )
     unlisted = files["_Field"].isna()
     files["Metadata_Plate"] = files["Metadata_Plate"].fillna(files["_Folder"])
-    strings = ["Metadata_Compound", "Metadata_Control"]
+    strings = ["Metadata_Compound", CONTROL]
     files[strings] = files[strings].fillna("")
     problems = [
         {"Problem": "no metadata", "Detail": f"{name} is not listed in {path.name}"}

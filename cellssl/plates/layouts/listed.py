@@ -14,7 +14,8 @@ from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Images, Listing, readable
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import as_site, standard
+from cellssl.plates.tables import as_site
+from cellssl.plates.vocabulary import standard, told_once
 from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]
@@ -61,6 +62,7 @@ def describe(table: pd.DataFrame, images: Images, path: Path) -> pd.DataFrame:
     about = table.filter(regex=r"(?i)^(?:image_)?metadata_").apply(
         lambda column: column.str.strip()
     )
+    about = told_once(about, path)
     roles = {role: _first(about, names) for role, names in _ROLES.items()}
     used = set(roles.values())
     named: dict[str, Any] = {}

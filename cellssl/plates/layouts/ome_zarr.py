@@ -1,4 +1,4 @@
-"""OME-Zarr plates (HCS), versions 0.4 and 0.5: metadata through ngio, pixels from level 0.
+"""OME-Zarr plates (HCS), versions 0.4 and 0.5: plates and wells through ngio, pixels from level 0.
 
 The plate is a folder such as ``plate.zarr``; it may also be given itself. A field is an image of a
 well. Install with ``pip install 'cellssl[ome-zarr]'``. See https://ngff.openmicroscopy.org.
@@ -18,13 +18,13 @@ from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import no_pattern, unmatched
-from cellssl.plates.ome_labels import group_attributes
+from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
 from cellssl.words import listed
 
 if TYPE_CHECKING:
-    from ngio import OmeZarrContainer, OmeZarrPlate
+    from ngio import OmeZarrPlate
 
 __all__ = ["OmeZarr"]
 
@@ -106,6 +106,20 @@ def _in_a_line(error: Exception) -> str:
     )
 
 
+def _channel_labels(group: Path) -> dict[int, str]:
+    """Name the channels of an image by what `omero` calls them.
+
+    These metadata are on their way out of the format, and may lack anything: no more is read of them.
+    """
+    omero = group_attributes(group).get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    return {
+        number: str(channel["label"])
+        for number, channel in enumerate(channels if isinstance(channels, list) else [])
+        if isinstance(channel, dict) and channel.get("label")
+    }
+
+
 class _OnePlate:
     """The planes of one plate, and what was wrong with it."""
 
@@ -138,7 +152,7 @@ class _OnePlate:
             for site in well.paths(self._acquisition):
                 with self._named(f"{path}/{site}"):
                     if self._there(f"{path}/{site}"):
-                        found = self._image(f"{path}/{site}", well.get_image(site))
+                        found = self._image(f"{path}/{site}")
                         yield from [about | {"Metadata_Site": site} | one for one in found]
 
     def _there(self, path: str) -> bool:
@@ -156,23 +170,24 @@ class _OnePlate:
         except (NgioError, PlateError, *DAMAGE) as error:
             self.problems.append(unmatched(str(PurePosixPath(self.group, path)), _in_a_line(error)))
 
-    def _image(self, path: str, image: "OmeZarrContainer") -> Iterator[dict[str, Any]]:
+    def _image(self, path: str) -> Iterator[dict[str, Any]]:
         """Give a row for each channel and plane of the first time point."""
-        level = image.level_paths[0]
-        array = image.get_image(path=level)
-        axes, sizes = array.axes[:-2], array.shape[:-2]
-        if array.axes[-2:] != ("y", "x") or not set(axes) <= set("tcz"):
-            raise PlateError(f"axes {', '.join(array.axes)}; wanted t, c, z, y, x")
-        size = dict(zip(axes, sizes, strict=True))
+        import zarr
+
+        group = self._folder / path
+        (*axes, y, x), level = first_level(group)
+        if (y, x) != ("y", "x") or not set(axes) <= set("tcz"):
+            raise PlateError(f"axes {', '.join([*axes, y, x])}; wanted t, c, z, y, x")
+        size = dict(zip([*axes, y, x], zarr.open_array(level, mode="r").shape, strict=True))
         if size.get("t", 1) > 1:
             self.notes.append("later time points are left out: time lapse is out of scope")
-        names = image.channel_labels
-        address = str(PurePosixPath(self.group, path, level))
+        names = _channel_labels(group)
+        address = str(PurePosixPath(self.group, path, level.relative_to(group)))
         for c, z in product(range(size.get("c", 1)), range(size.get("z", 1))):
             at = {"t": 0, "c": c, "z": z}
             yield {
                 "Metadata_Plate": self._name,
-                "Channel": (names[c] if c < len(names) else str(c + 1)).replace("/", "-"),
+                "Channel": (names.get(c) or str(c + 1)).replace("/", "-"),
                 "Plane": z + 1,
                 "Path": plane_address(address, at=[at[axis] for axis in axes]),
             }

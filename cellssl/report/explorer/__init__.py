@@ -1,5 +1,1 @@
 """The explorer: a page on which a biologist looks at a map of cells, and at the cells."""
-
-from cellssl.report.explorer.explorer import Explorer, explore
-
-__all__ = ["Explorer", "explore"]

@@ -3,6 +3,7 @@
 import html
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,33 +28,23 @@ __all__ = ["Explorer", "explore"]
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Explorer:
     """A map of cells to look at: in Jupyter, as one HTML file, or served with every crop from disk.
 
     Made by :func:`explore`. In Jupyter its last line shows it; the notebook then holds the whole page.
     """
 
-    def __init__(
-        self,
-        cells: "AnnData",
-        pictures: Pictures | None,
-        *,
-        colour: str,
-        title: str,
-        notes: tuple[str, ...],
-        megabytes: float,
-        progress: bool,
-    ) -> None:
-        self.cells = cells
-        self._pictures = pictures
-        self._colour = colour
-        self._title = title
-        self._notes = notes
-        self._megabytes = megabytes
-        self._progress = progress
+    cells: "AnnData"
+    pictures: Pictures | None
+    colour: str
+    title: str
+    notes: tuple[str, ...]
+    megabytes: float
+    progress: bool
 
     def __repr__(self) -> str:
-        return f"Explorer({self._title}, {counted(self.cells.n_obs, 'cell')})"
+        return f"Explorer({self.title}, {counted(self.cells.n_obs, 'cell')})"
 
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame of its own."""
@@ -63,16 +54,16 @@ class Explorer:
     @cached_property
     def html(self) -> str:
         """The page with all that it needs; pictures up to so many megabytes as :func:`explore` was given."""
-        pictures = self._pictures
+        pictures = self.pictures
         if pictures is None:
             return self._render(())
-        chosen = pictures.choose(self._megabytes)
+        chosen = pictures.choose(self.megabytes)
         pictured = np.zeros(self.cells.n_obs, bool)
         pictured[chosen] = True
         return self._render(
             (_picture_note(pictured, pictures.there), pictures.brightness),
             pictured=pictured,
-            texts=pictures.as_text(chosen, progress=self._progress),
+            texts=pictures.as_text(chosen, progress=self.progress),
         )
 
     def _render(
@@ -84,17 +75,13 @@ class Explorer:
     ) -> str:
         """Write the page; cells that are `pictured` without texts get their pictures from a server."""
         crops = None
-        if self._pictures is not None and pictured is not None:
-            crops = self._pictures.describe(pictured, served=texts is None)
+        if self.pictures is not None and pictured is not None:
+            crops = self.pictures.describe(pictured, served=texts is None)
         points = np.asarray(self.cells.obsm["X_umap"], np.float32)
-        data = describe_cells(self.cells.obs, points, colour=self._colour, crops=crops)
+        data = describe_cells(self.cells.obs, points, colour=self.colour, crops=crops)
         count = counted(self.cells.n_obs, "cell")
-        return render(
-            data,
-            title=self._title,
-            notes=(" ".join((f"{count}.", *self._notes, *notes)),),
-            pictures=texts,
-        )
+        note = " ".join((f"{count}.", *self.notes, *notes))
+        return render(data, title=self.title, note=note, pictures=texts)
 
     def save(self, out: str | Path) -> Path:
         """Write the page, whole or not at all.
@@ -127,7 +114,7 @@ class Explorer:
         CellsslError
             When there are no crops to serve, or the port is taken.
         """
-        pictures = self._pictures
+        pictures = self.pictures
         if pictures is None:
             raise CellsslError(
                 "without crops there is nothing to serve: give crops, or save the page"

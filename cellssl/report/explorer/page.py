@@ -12,7 +12,8 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from cellssl.columns import texts_of
-from cellssl.report.explorer.table import pack, pack_columns, well_codes
+from cellssl.phenotypes.columns import well_names
+from cellssl.report.explorer.table import pack, pack_columns
 from cellssl.report.figures.style import GREY, OKABE_ITO
 from cellssl.report.page import load_template
 
@@ -42,9 +43,9 @@ def describe_cells(
         What :meth:`Pictures.describe` says; None without pictures.
     """
     # A column without a value would be one more choice that colours nothing.
-    full = [name == colour or _says_something(obs[name]) for name in obs]
+    full = [name == colour or texts_of(obs[name].drop_duplicates()).any() for name in obs]
     obs = obs.loc[:, full]
-    columns, wells = pack_columns(obs), well_codes(obs)
+    columns, wells = pack_columns(obs), well_names(obs)
     labels = [column["label"] for column in columns]
     viridis = colormaps["viridis"].resampled(SHADES)
     return {
@@ -52,7 +53,7 @@ def describe_cells(
         "x": pack(points[:, 0].astype(np.float32)),
         "y": pack(points[:, 1].astype(np.float32)),
         "columns": columns,
-        "wells": None if wells is None else pack(wells),
+        "wells": None if wells is None else pack(pd.factorize(wells)[0].astype(np.int32)),
         "colour": list(obs.columns).index(colour),
         "brief": [labels.index(label) for label in BRIEF if label in labels],
         "look": {
@@ -64,19 +65,8 @@ def describe_cells(
     }
 
 
-def _says_something(column: pd.Series) -> bool:
-    """Tell whether a column has a value at all."""
-    if pd.api.types.is_numeric_dtype(column):
-        return bool(column.notna().any())
-    return bool(texts_of(column).any())
-
-
 def render(
-    data: dict[str, Any],
-    *,
-    title: str,
-    notes: Sequence[str],
-    pictures: Sequence[str | None] | None,
+    data: dict[str, Any], *, title: str, note: str, pictures: Sequence[str | None] | None
 ) -> str:
     """Write the page.
 
@@ -84,7 +74,7 @@ def render(
     ----------
     data
         From `describe_cells`.
-    notes
+    note
         Sentences beneath the title.
     pictures
         Base64 JPEGs, one per cell or None; None where the page has none, or gets them from a server.
@@ -94,7 +84,7 @@ def render(
     crops = data["crops"]
     return load_template("cellssl.report.explorer", "page", "explorer.html").render(
         title=title,
-        notes=notes,
+        note=note,
         style=_read("explorer.css"),
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own text
         script=Markup("\n").join(_read(f"{name}.js") for name in SCRIPTS),

@@ -77,10 +77,8 @@ class Pictures:
         """How grey values became brightness, in words."""
         rule = self._scaling.rule
         low, high = rule.percentiles
-        whose = {"plate": "each plate's", "global": "all cells'", "cell": "each cell's own"}[
-            rule.per
-        ]
-        return f"Brightness: {whose} {low:g} to {high:g} %, {rule.transform}."
+        whose = {"plate": "each plate's", "global": "all cells'", "cell": "each cell's own"}
+        return f"Brightness: {whose[rule.per]} {low:g} to {high:g} %, {rule.transform}."
 
     def encode(self, cells: np.ndarray) -> list[bytes]:
         """Make the JPEGs of some cells (n,), given by their place in the embedding."""

@@ -6,15 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import texts_of
-from cellssl.report.figures.style import (
-    UNKNOWN,
-    control_names,
-    drawn_names,
-    natural_order,
-)
+from cellssl.report.figures.style import UNKNOWN, control_names, drawn_names, natural_order
 
-__all__ = ["pack", "pack_columns", "well_codes"]
+__all__ = ["pack", "pack_columns"]
 
 # What the page's scripts call them.
 _TYPES = {"uint8": "u1", "uint16": "u2", "int32": "i4", "float32": "f4", "float64": "f8"}
@@ -42,7 +36,7 @@ def pack_columns(obs: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     column, grey = obs[name], []
-    if _is_numeric(column):
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         names, values = _numbers(column)
     else:
         names, values = _names(drawn_names(obs, name))
@@ -51,20 +45,13 @@ def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     return {"name": name, "label": label, "names": names, "grey": grey, "values": pack(values)}
 
 
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-
-
 def _numbers(column: pd.Series) -> tuple[None, np.ndarray]:
     """Keep single precision and small whole numbers as they are; all else is double precision."""
     if pd.api.types.is_integer_dtype(column) and not column.isna().any():
-        values = column.to_numpy()
         small = np.iinfo(np.int32)
-        if len(values) and (values.min() < small.min or values.max() > small.max):
-            return None, values.astype(np.float64)
-        return None, values.astype(np.int32)
-    single = column.dtype == np.float32
-    kind = np.float32 if single else np.float64
+        fits = column.between(small.min, small.max).all()
+        return None, column.to_numpy(np.int32 if fits else np.float64)
+    kind = np.float32 if column.dtype == np.float32 else np.float64
     return None, column.to_numpy(dtype=kind, na_value=np.nan)
 
 
@@ -73,11 +60,3 @@ def _names(texts: pd.Series) -> tuple[list[str], np.ndarray]:
     codes = pd.Categorical(texts, categories=names).codes
     kind = next(kind for kind in ("uint8", "uint16", "int32") if len(names) <= np.iinfo(kind).max)
     return ["" if name == UNKNOWN else name for name in names], codes.astype(kind)
-
-
-def well_codes(obs: pd.DataFrame) -> np.ndarray | None:
-    """Give each cell (N,) the number of its well over all plates; None where no well is known."""
-    if "Metadata_Well" not in obs:
-        return None
-    places = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    return obs[places].apply(texts_of).groupby(places).ngroup().to_numpy(np.int32)

@@ -30,11 +30,7 @@ COLUMNS = 4  # panels beside each other
 
 @styled
 def class_difference_figure(
-    differences: pd.DataFrame,
-    one: str,
-    others: Sequence[str],
-    *,
-    classifier: str = "knn",
+    differences: pd.DataFrame, one: str, others: Sequence[str], *, classifier: str = "knn"
 ) -> Figure:
     """Draw how much more or less of each class one embedding finds than each of the others.
 
@@ -55,11 +51,10 @@ def class_difference_figure(
         When the table holds none of them.
     """
     own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
-    tables = {name: differences_between(own, one, name) for name in others}
     tables = {
         name: table.set_index(table["class"].astype(str))
-        for name, table in tables.items()
-        if len(table)
+        for name in others
+        if len(table := differences_between(own, one, name))
     }
     if not tables:
         raise EmbeddingError(
@@ -93,5 +88,5 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     axes.hlines(places, table["low"], table["high"], color=colours, lw=1.6)
     fills = [colour if sure else "white" for colour, sure in zip(colours, apart, strict=True)]
     axes.scatter(table["difference"], places, s=30, c=fills, edgecolors=colours, zorder=3)
-    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="x")
     axes.tick_params(left=False, labelbottom=True)

@@ -75,15 +75,11 @@ def confusion_figure(
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
     """Count by true class, where there are cells, and predicted class, where it occurs at all."""
     text = table.assign(true=table["true"].astype(str), predicted=table["predicted"].astype(str))
-    counts = text.pivot_table(index="true", columns="predicted", values="count", aggfunc="sum")
-    counts = counts.fillna(0)
-    rows = [name for name in natural_order(list(counts.index)) if counts.loc[name].sum() > 0]
-    columns = [
-        name
-        for name in natural_order(list(counts.columns))
-        if name in rows or counts[name].sum() > 0
-    ]
-    return counts.loc[rows, columns]
+    counts = text.pivot_table("count", "true", "predicted", aggfunc="sum").fillna(0)
+    there = set(counts.index[counts.sum(axis=1) > 0])
+    found = there | set(counts.columns[counts.sum() > 0])
+    rows, columns = natural_order(list(there)), natural_order(list(found))
+    return counts.reindex(index=rows, columns=columns, fill_value=0)
 
 
 def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:

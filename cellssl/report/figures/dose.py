@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import blended_transform_factory
 
 from cellssl.phenotypes.dose import spearman
 from cellssl.report.figures.style import (
-    GREY,
     INK,
     OKABE_ITO,
     brief,
@@ -34,6 +32,7 @@ def dose_figure(
     controls: Mapping[str, float] | None = None,
     x_name: str = "dose",
     y_name: str = "position",
+    colours: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
     """Draw positions against doses, a line per row or compound, with Spearman's ρ of each.
@@ -42,28 +41,25 @@ def dose_figure(
     ----------
     wells : dose, position, and the line that each well belongs to
     controls : name → position, drawn as dashed lines
+    colours : line → colour, as other figures have it; by their order where a line has none
     """
     table = wells.dropna(subset=["dose", "position"])
     figure = new_figure(8.2, 4.4)
     axes = figure.add_subplot()
-    for i, name in enumerate(natural_order(list(table["line"]))):
-        look = {"color": OKABE_ITO[i % 6], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
+    names = natural_order(list(table["line"]))
+    if not colours or not set(names) <= set(colours):
+        colours = {name: OKABE_ITO[i % 6] for i, name in enumerate(names)}
+    for i, name in enumerate(names):
+        look = {"color": colours[name], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
         _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
     for control, value in (controls or {}).items():
         axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
-        axes.text(
-            1.0,
-            value,
-            literal(f" {control}"),
-            va="bottom",
-            ha="right",
-            fontsize=8,
-            transform=blended_transform_factory(axes.transAxes, axes.transData),
-        )
+        text = axes.text(1.0, value, literal(control), transform=axes.get_yaxis_transform())
+        text.set(va="bottom", ha="right", fontsize=8)
     _scale_doses(axes, table["dose"])
     axes.set_xlabel(literal(x_name))
     axes.set_ylabel(y_name)
-    axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="y")
     axes.set_title(
         literal(title or f"All wells together: Spearman ρ = {_rho(table)} (n = {len(table)})")
     )

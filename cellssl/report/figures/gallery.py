@@ -9,13 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.segmentation import find_boundaries
+from skimage.transform import downscale_local_mean
 
-from cellssl.report.figures.composite import (
-    channel_colours,
-    channel_legend,
-    composite,
-    scale_bar,
-)
+from cellssl.report.figures.composite import channel_colours, channel_legend, composite, scale_bar
 from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, new_panels, styled
 
 __all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
@@ -156,7 +152,7 @@ def field_montage(
         # Pixels finer than the figure's would only alias.
         step = max(1, int(pixels.shape[-1] / (width * 110)))
         axes.imshow(
-            composite(_reduce(pixels, step), [colours[name] for name in channels]),
+            composite(_reduced(pixels, step), [colours[name] for name in channels]),
             extent=(0, pixels.shape[2], pixels.shape[1], 0),
         )
         axes.set_title(literal(title), fontsize=8.5, weight="normal")
@@ -171,13 +167,10 @@ def _width(count: int, columns: int) -> float:
     return min(WIDEST / min(count, columns), 5.0)
 
 
-def _reduce(pixels: np.ndarray, step: int) -> np.ndarray:
-    """Average blocks of step × step pixels."""
-    if step == 1:
-        return pixels
-    channels, height, width = (pixels.shape[0], pixels.shape[1] // step, pixels.shape[2] // step)
-    blocks = pixels[:, : height * step, : width * step].reshape(channels, height, step, width, step)
-    return blocks.mean(axis=(2, 4))
+def _reduced(pixels: np.ndarray, step: int) -> np.ndarray:
+    """Average whole blocks of step × step pixels."""
+    height, width = (side - side % step for side in pixels.shape[1:])
+    return downscale_local_mean(pixels[:, :height, :width], (1, step, step))
 
 
 @styled

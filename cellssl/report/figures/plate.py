@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from cellssl.columns import CONTROL, WELL
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.report.figures.style import INK, literal, new_figure, styled
@@ -20,13 +20,11 @@ SIGNS = {"negative": "−", "positive": "+"}
 
 def control_marks(table: pd.DataFrame) -> dict[str, str]:
     """Tell which wells are which control, of the cells or fields of one plate."""
-    if "Metadata_Control" not in table:
+    if CONTROL not in table:
         return {}
-    names = ["Metadata_Well", "Metadata_Control"]
+    names = [WELL, CONTROL]
     wells = table[names].drop_duplicates()  # of a million cells some hundreds are left
-    kinds = zip(
-        wells["Metadata_Well"].astype(str), control_kinds(wells["Metadata_Control"]), strict=True
-    )
+    kinds = zip(wells[WELL].astype(str), control_kinds(wells[CONTROL]), strict=True)
     return {well: str(kind) for well, kind in kinds if kind}
 
 
@@ -98,20 +96,19 @@ def _grid_lines(axes: Axes, grid: np.ndarray, wells: "pd.Index[str]") -> None:
     """Name rows and columns, outline every place, cross wells that have no number."""
     rows, columns = grid.shape
     there = {well_place(str(well)) for well in wells}
-    for row in range(rows):
-        for column in range(columns):
-            axes.add_patch(
-                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#D5DAE0", lw=0.6)
-            )
-            if (row, column) in there and not np.isfinite(grid[row, column]):
-                axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+    for row, column in there:
+        if not np.isfinite(grid[row, column]):
+            axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+    axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#D5DAE0", alpha=1)
     every = 1 if columns <= 24 else 2
     axes.set_xticks(
         range(0, columns, every), [str(i + 1) for i in range(0, columns, every)], fontsize=7.5
     )
     axes.set_yticks(range(0, rows, every), ROWS[:rows:every], fontsize=7.5)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0)
+    axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
 
 

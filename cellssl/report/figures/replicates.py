@@ -8,15 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from cellssl.report.figures.style import (
-    GREY,
-    INK,
-    OKABE_ITO,
-    brief,
-    ends_of,
-    new_figure,
-    styled,
-)
+from cellssl.report.figures.style import GREY, INK, OKABE_ITO, brief, ends_of, new_figure, styled
 
 __all__ = ["replicate_figure", "stability_figure"]
 
@@ -79,14 +71,8 @@ def stability_figure(stability: pd.DataFrame) -> Figure:
     face = np.where(stability["chosen"], OKABE_ITO[1], "white")
     axes.scatter(x, y, c=face, edgecolors=OKABE_ITO[0], s=44, zorder=3)
     for place, clusters in zip(x, stability["clusters"], strict=True):
-        axes.annotate(
-            f"{clusters:g}",
-            (place, 1.0),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            va="bottom",
-            fontsize=8.5,
-        )
+        text = axes.text(place, 1.0, f"{clusters:g}", transform=axes.get_xaxis_transform())
+        text.set(ha="center", va="bottom", fontsize=8.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(x)))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, WIDEST, literal, new_figure, styled
+from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.report.figures.style import INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
 
 __all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
@@ -47,7 +48,6 @@ WEAK_LABELS = (  # what the mark † says of an embedding
     "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
     "by labels: weak labels"
 )
-FACETS = ("ami_kmeans", "knn", "linear", "knn_batches")
 CONFOUNDERS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
 BASELINES = (
@@ -121,7 +121,7 @@ def score_figure(
     *,
     subset: str = "all",
     baselines: Collection[str] | None = None,
-    facets: tuple[str, ...] = FACETS,
+    facets: tuple[str, ...] = TOGETHER,
 ) -> Figure:
     """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 
@@ -136,12 +136,8 @@ def score_figure(
     summary = summarise_scores(scores)
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
     names = list(dict.fromkeys(summary["embedding"]))
-    hollow = {
-        name for name in names if (is_baseline(name) if baselines is None else name in baselines)
-    }
-    names = [name for name in names if name not in hollow] + [
-        name for name in names if name in hollow
-    ]
+    hollow = set(filter(is_baseline, names)) if baselines is None else set(baselines)
+    names.sort(key=lambda name: name in hollow)
     upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
     there = set(summary["metric"])
     lower = [metric for metric in CONFOUNDERS if metric in there]
@@ -194,7 +190,7 @@ def _facet(
             # Parts the line to beat where it would run through the number.
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )
-    axes.grid(axis="x", color=GREY, alpha=0.4, lw=0.6)
+    axes.grid(axis="x")
     axes.margins(x=0.16)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.tick_params(left=False)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import dendrogram, linkage
@@ -21,6 +22,7 @@ from cellssl.report.figures.style import (
     category_colours,
     ends_of,
     literal,
+    natural_order,
     new_figure,
     styled,
 )
@@ -57,6 +59,7 @@ def similarity_heatmap(
     *,
     labels: Mapping[str, str] | None = None,
     label_name: str = "label",
+    colours: Mapping[str, str] | None = None,
     title: str = "Similarity of treatments",
 ) -> Figure:
     """Draw the treatment-by-treatment similarity, rows and columns in the order of its tree.
@@ -66,6 +69,7 @@ def similarity_heatmap(
     matrix : (T, T) similarities with treatments as index and columns
     labels : treatment → label (e.g. its mechanism of action) for the coloured strip; each also has
         a letter, since nobody can tell more than seven colours apart for sure
+    colours : label → colour, as other figures have it; by their order where none is given
     """
     count = len(matrix)
     tree = similarity_linkage(matrix) if count > 1 else None
@@ -89,7 +93,7 @@ def similarity_heatmap(
     heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
-        _strip(figure, strip, names, shown, label_name, font)
+        _strip(figure, strip, names, shown, label_name, font, colours)
     return figure
 
 
@@ -141,46 +145,33 @@ def _strip(
     shown: dict[str, tuple[str, str]],
     label_name: str,
     font: float,
+    colours: Mapping[str, str] | None,
 ) -> None:
     labels = dict.fromkeys(label for label, _ in shown.values())
-    colours = category_colours(list(labels))
+    given = colours or category_colours(natural_order(list(labels)))
+    colours = {label: given.get(label, GREY) for label in labels}
     for row, name in enumerate(names):
         label, code = shown[name]
         axes.barh(row, 1, height=1, color=colours[label], edgecolor="white", linewidth=0.4)
-        axes.text(
-            0.5,
-            row,
-            code,
-            ha="center",
-            va="center",
-            fontsize=min(font, 7.5),
-            color=_ink(colours[label]),
-        )
+        text = axes.text(0.5, row, code, ha="center", va="center", fontsize=min(font, 7.5))
+        text.set_color(_ink(colours[label]))
     axes.set_xlim(0, 1)
     axes.set_axis_off()
     codes = dict(shown.values())
-    handles = [
-        Patch(
-            color=colours[label], label=brief(f"{codes[label]}  {label}" if codes[label] else label)
-        )
-        for label in labels
-    ]
+    titles = {label: f"{code}  {label}" if code else label for label, code in codes.items()}
+    handles = [Patch(color=colours[label], label=brief(titles[label])) for label in labels]
     where: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
     figure.legend(handles=handles, title=literal(label_name), ncols=3, fontsize=8, **where)
 
 
 def _ink(colour: str) -> str:
     """Choose black or white text for a background, by its luminance."""
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
+    return "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.55 else INK
 
 
 @styled
 def activity_figure(
-    activity: pd.Series,
-    *,
-    active: pd.Series | None = None,
-    limit: int = 40,
+    activity: pd.Series, *, active: pd.Series | None = None, limit: int = 40
 ) -> Figure:
     """Draw how far each treatment lies from the negative control, the farthest on top.
 
@@ -210,7 +201,6 @@ def activity_figure(
             Patch(fc=OKABE_ITO[0], ec=OKABE_ITO[0], label="differs from the negative control"),
             Patch(fc="white", ec=OKABE_ITO[0], label="not told apart"),
         ]
-        figure.legend(
-            handles=handles, loc="outside upper right", ncols=2
-        )  # bars may be anywhere inside
+        # Outside: bars may be anywhere inside.
+        figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure

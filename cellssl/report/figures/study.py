@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.errors import EmbeddingError, nearest
+from cellssl.phenotypes.metrics import ANSWERS
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
-    GREY,
     INK,
     OKABE_ITO,
     SLANTED,
@@ -34,12 +34,7 @@ _MOST_CORRELATED = 40
 
 
 @styled
-def sweep_figure(
-    scores: pd.DataFrame,
-    axis: str,
-    *,
-    metrics: Sequence[str] = ("ami_kmeans", "knn", "linear"),
-) -> Figure:
+def sweep_figure(scores: pd.DataFrame, axis: str, *, metrics: Sequence[str] = ANSWERS) -> Figure:
     """Draw scores against the values of one axis, a line for each combination of the others.
 
     Parameters
@@ -66,7 +61,7 @@ def sweep_figure(
             )
         axes.set_title(METRICS.get(metric, metric))
         axes.set_xlabel(literal(axis))
-        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(axis="y")
     if len(scores["series"].unique()) > 1:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -97,7 +92,7 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
             axes.plot(rows[axis], rows["accuracy"], **look)
         axes.set_title(METRICS.get(classifier, classifier))
         axes.set_xlabel(literal(axis))
-        axes.grid(axis="y", color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(axis="y")
     panels[0].set_ylabel("accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
     return figure

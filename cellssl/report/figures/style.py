@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cellssl.columns import CONTROL
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.controls import is_negative
@@ -32,6 +33,7 @@ __all__ = [
     "control_names",
     "drawn_names",
     "ends_of",
+    "label_colours",
     "literal",
     "natural_order",
     "new_figure",
@@ -64,6 +66,9 @@ RC: dict[Any, Any] = {
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "text.color": INK,
+    "grid.color": GREY,
+    "grid.alpha": 0.4,
+    "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
@@ -212,17 +217,27 @@ def drawn_names(obs: pd.DataFrame, column: str) -> pd.Series:
     names = as_categories(obs[column])
     if column not in _OF_TREATMENTS:
         return names
-    unnamed = is_negative(obs, "Metadata_Control") & (names == UNKNOWN)
+    unnamed = is_negative(obs, CONTROL) & (names == UNKNOWN)
     return names.mask(unnamed, "negative control")
 
 
 def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     """Find the name that all negative controls are drawn by in a column, to be drawn in grey."""
-    if column == "Metadata_Control":
+    if column == CONTROL:
         return ()
     names = drawn_names(obs, column)
-    own = names[is_negative(obs, "Metadata_Control")].unique()
+    own = names[is_negative(obs, CONTROL)].unique()
     return tuple(own) if len(own) == 1 and names.nunique() > 2 else ()
+
+
+def label_colours(obs: pd.DataFrame, column: str) -> dict[str, str]:
+    """Give each name of a column the colour that it has on the map of these cells, for every other figure of them.
+
+    It is empty where there are more names than colours: the map then has none, either.
+    """
+    names, grey = natural_order(list(drawn_names(obs, column))), control_names(obs, column)
+    coloured = [name for name in names if name not in grey and name != UNKNOWN]
+    return category_colours(names, grey=grey) if len(coloured) <= len(OKABE_ITO) else {}
 
 
 def category_colours(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, str]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cellssl.errors import TrainingError
-from cellssl.report.figures.style import GREY, OKABE_ITO, literal, new_figure, styled
+from cellssl.report.figures.style import OKABE_ITO, literal, new_figure, styled
 
 __all__ = ["training_curve"]
 
@@ -42,18 +42,13 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
         curves.append((spread, names.get(spread, "spread of the features")))
     for i, (axes, (column, name)) in enumerate(zip(panels, curves, strict=True)):
         there = table[column].notna()
-        axes.plot(
-            x[there],
-            table.loc[there, column],
-            color=OKABE_ITO[i],
-            lw=1.6,
-            marker="o" if len(table) < 40 else "",
-            ms=3.5,
-        )
+        marker = "o" if len(table) < 40 else ""
+        look = {"color": OKABE_ITO[i], "marker": marker, "lw": 1.6, "ms": 3.5}
+        axes.plot(x[there], table.loc[there, column], **look)
         axes.set_xlabel(across)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # there is no epoch 1.2
         axes.set_title(literal(name), fontsize=9)
-        axes.grid(color=GREY, alpha=0.4, lw=0.6)
+        axes.grid(visible=True)
         if column != "loss":
             axes.set_ylim(0, 1.05 * table.loc[there, column].max() or None)
     return figure

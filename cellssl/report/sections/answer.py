@@ -1,11 +1,11 @@
 """The headline: which treatments look alike, in words first, then as a clustered heat map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import agent_column, texts_of
+from cellssl.columns import WELL, agent_column, texts_of
 from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
@@ -33,8 +33,16 @@ _WELLS_ALONE = (
 )
 
 
-def answer_section(similarity: "Similarity | None", cells: pd.DataFrame | None = None) -> Section:
-    """Build the first screen; `cells` says which treatments there are where they were not compared."""
+def answer_section(
+    similarity: "Similarity | None",
+    cells: pd.DataFrame | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> Section:
+    """Build the first screen.
+
+    `cells` says which treatments there are where they were not compared; `colours` are those that labels
+    have on the map.
+    """
     if similarity is None:
         text = f"{_no_comparison(cells)}; the map and the clusters below show what the encoder told apart."
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
@@ -46,9 +54,13 @@ def answer_section(similarity: "Similarity | None", cells: pd.DataFrame | None =
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
     blocks: list[Block] = [Bullets(_statements(answer, label))]
-    if "Metadata_Well" in similarity.treatments:  # it names them
+    if WELL in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
-    blocks += [_heat_picture(answer, label), *_activity_blocks(answer), *_neighbour_table(answer)]
+    blocks += [
+        _heat_picture(answer, label, colours),
+        *_activity_blocks(answer),
+        *_neighbour_table(answer),
+    ]
     return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
 
 
@@ -81,10 +93,26 @@ def _lead(answer: Answer) -> str:
         if untested := total - tested:
             said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
     if groups:
-        grouped = sum(len(group) for group in groups)
         of = "of the active ones" if len(names) < total else "of them"
-        said += f". {grouped} {of} fall into {counted(len(groups), 'group')} of look-alikes"
+        said += f". {_grouped(answer, groups, of)}"
     return said + "."
+
+
+def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
+    """Count the treatments in groups; doses of one compound that are alone in theirs are no news."""
+    alone = [group for group in groups if len({answer.compounds[name] for name in group}) == 1]
+    several = [group for group in groups if group not in alone]
+    said = []
+    if several:
+        count = counted(len(several), "group")
+        said.append(f"{sum(map(len, several))} {of} fall into {count} of look-alikes")
+    if alone:
+        compounds = dict.fromkeys(answer.compounds[group[0]] for group in alone)
+        names = listed([*compounds], most=SHOWN)
+        kind = "guide" if answer.agent == "gene" else "dose"
+        count = f"{sum(map(len, alone))} {'more' if several else of}"
+        said.append(f"{count} look like another {kind} of the same {answer.agent} ({names})")
+    return "; ".join(said)
 
 
 def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
@@ -166,9 +194,11 @@ def _agreement(answer: Answer, label: str | None) -> str:
     )
 
 
-def _heat_picture(answer: Answer, label: str | None) -> Picture:
+def _heat_picture(answer: Answer, label: str | None, colours: Mapping[str, str] | None) -> Picture:
     name = (label or "label").removeprefix("Metadata_")
-    figure = similarity_heatmap(answer.matrix, labels=answer.labels, label_name=name, title="")
+    figure = similarity_heatmap(
+        answer.matrix, labels=answer.labels, label_name=name, colours=colours, title=""
+    )
     return Picture(
         figure,
         "Each row and column is a treatment, and the square where they meet says how alike their "
@@ -205,27 +235,16 @@ def _activity_blocks(answer: Answer) -> list[Block]:
 
 def _neighbour_table(answer: Answer) -> list[Block]:
     """List the nearest neighbours of every treatment."""
-    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3].sort_values(
-        ["treatment", "rank"]
-    )
+    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3]
     rows = []
-    for name, own in table.groupby("treatment", sort=False):
+    for name, own in table.sort_values(["treatment", "rank"]).groupby("treatment", sort=False):
         near = "; ".join(f"{row.neighbour} ({number(row.similarity)})" for row in own.itertuples())
-        rows.append(
-            [
-                str(name),
-                answer.labels.get(str(name), ""),
-                f"{int(answer.cells.get(str(name), 0)):,}",
-                near,
-            ]
-        )
+        cells = f"{int(answer.cells.get(str(name), 0)):,}"
+        rows.append([str(name), answer.labels.get(str(name), ""), cells, near])
     if not rows:
         return []
     columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
     if all(row[1] in ("", UNKNOWN) for row in rows):
         columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
-    return [
-        Fold(
-            "Three nearest neighbours of every treatment", [Table(columns, rows, numeric=["cells"])]
-        )
-    ]
+    title = "Three nearest neighbours of every treatment"
+    return [Fold(title, [Table(columns, rows, numeric=["cells"])])]

@@ -1,13 +1,14 @@
 """Which classes an embedding gains and which it loses against others, in words and as a figure."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cellssl.phenotypes import differences_between
 from cellssl.report.figures.class_differences import class_difference_figure
 from cellssl.report.figures.scores import METRICS
+from cellssl.report.figures.style import save_figure
 from cellssl.report.page import Block, Bullets, Picture, Section, Text
 from cellssl.words import counted, listed, number
 
@@ -17,31 +18,28 @@ DRAWN = 60  # classes: with more a figure would be longer than a page
 
 
 def classes_section(
-    differences: pd.DataFrame,
-    one: str,
-    others: Sequence[str],
-    *,
-    drawn: Mapping[str, Figure] | None = None,
+    differences: pd.DataFrame, one: str, others: Sequence[str], *, folder: Path | None = None
 ) -> Section | None:
     """Build the section of what one embedding gains and loses; None where no class was scored.
 
-    `drawn` maps classifiers to their `class_difference_figure`, where there are such already.
+    With a `folder` its figures, of however many classes, are files there too: for slides.
     """
     statements = class_statements(differences, one, others)
     if not statements:
         return None
     blocks: list[Block] = [Bullets(statements)]
     few = differences["class"].nunique() <= DRAWN
-    for classifier in dict.fromkeys(differences["classifier"]) if few else ():
-        figure = (drawn or {}).get(classifier)
-        figure = figure or class_difference_figure(differences, one, others, classifier=classifier)
+    for classifier in dict.fromkeys(differences["classifier"]):
+        figure = class_difference_figure(differences, one, others, classifier=classifier)
+        if folder is not None:
+            save_figure(figure, folder / f"classes-{classifier}.png")
         caption = (
             f"Each row is a class, each panel another embedding: right of zero {one} finds more of "
             f"the class by {METRICS[classifier]}, left of it less. Hollow dots cannot be told from "
             "zero."
         )
         alt = f"Dots with intervals: difference in every class by {METRICS[classifier]}"
-        blocks.append(Picture(figure, caption, alt))
+        blocks += [Picture(figure, caption, alt)] if few else []
     text = (
         "Differences of the share of a class’s cells that is found, with 95 % intervals over "
         "treatments (wells where there are few) and training seeds. They hold for all classes of a "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import PLATE
 from cellssl.crops import Crops
 from cellssl.report.figures.gallery import crop_gallery
 from cellssl.report.figures.style import as_categories, drawn_names, natural_order
@@ -81,15 +82,15 @@ def _cluster_table(
 ) -> Block:
     columns = ["cluster", "cells"]
     columns += [f"commonest {str(label).removeprefix('Metadata_')}"] if label in obs else []
-    columns += ["commonest plate"] if "Metadata_Plate" in obs else []
+    columns += ["commonest plate"] if PLATE in obs else []
     rows = []
     for name in order:
         inside = (clusters == name).to_numpy()
         row = [name, f"{int(inside.sum()):,}"]
         if label in obs:
             row.append(", ".join(_dominant(obs, inside, label, 3)))
-        if "Metadata_Plate" in obs:
-            plates = counted(int(obs.loc[inside, "Metadata_Plate"].nunique()), "plate")
+        if PLATE in obs:
+            plates = counted(int(obs.loc[inside, PLATE].nunique()), "plate")
             row.append(f"{_dominant(obs, inside, 'Metadata_Plate', 1)[0]} (of {plates})")
         rows.append(row)
     caption = "Shares are of the cluster’s cells."

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import FIELD, texts_of
+from cellssl.columns import FIELD, PLATE, WELL, texts_of
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
 from cellssl.wells import is_well
@@ -87,14 +87,8 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
     rows = [["kept", f"{kept:,}", share(kept, found), ""]]
     lost = [(reason, count) for reason, count in reasons.items() if count]
     for reason, count in sorted(lost, key=lambda item: -item[1]):
-        rows.append(
-            [
-                f"dropped: {reason.replace('_', ' ')}",
-                f"{count:,}",
-                share(count, found),
-                REASONS.get(reason, ""),
-            ]
-        )
+        name, why = f"dropped: {reason.replace('_', ' ')}", REASONS.get(reason, "")
+        rows.append([name, f"{count:,}", share(count, found), why])
     rows.append(["found", f"{found:,}", "", "kept and dropped together"])
     blocks: list[Block] = [
         Table(["cells", "number", "share", "why"], rows, numeric=["number", "share"])
@@ -103,34 +97,30 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
     if missing:
         wrong = "missing from" if missing > 0 else "too many in"
         text = f"This account does not add up: {counted(abs(missing), 'cell')} {wrong} it."
-        blocks.append(
-            Text(
-                text + " Please report it: every cell should be kept or have a reason.",
-                tone="warning",
-            )
-        )
+        text += " Please report it: every cell should be kept or have a reason."
+        blocks.append(Text(text, tone="warning"))
     return blocks
 
 
 def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     """Draw cells kept and the share dropped, well by well."""
-    if not {"Metadata_Plate", "Metadata_Well"} <= set(fields):
+    if not {PLATE, WELL} <= set(fields):
         return []
-    plates = list(dict.fromkeys(fields["Metadata_Plate"].astype(str)))
-    shape = shape_of(fields["Metadata_Well"].unique())
-    known = pd.DataFrame(columns=["Metadata_Plate"]) if index is None else index.fields
+    plates = list(dict.fromkeys(fields[PLATE].astype(str)))
+    shape = shape_of(fields[WELL].unique())
+    known = pd.DataFrame(columns=[PLATE]) if index is None else index.fields
     blocks: list[Block] = []
     for plate in plates[:MOST_PLATES]:
-        own = fields[fields["Metadata_Plate"].astype(str) == plate]
-        own = own[[is_well(well) for well in own["Metadata_Well"]]]
+        own = fields[fields[PLATE].astype(str) == plate]
+        own = own[[is_well(well) for well in own[WELL]]]
         if not own.empty:
-            wells = own.groupby("Metadata_Well")[["found", "kept"]].sum()
-            marks = control_marks(known[known["Metadata_Plate"].astype(str) == plate])
+            wells = own.groupby(WELL)[["found", "kept"]].sum()
+            marks = control_marks(known[known[PLATE].astype(str) == plate])
             pictures = _plate_pictures(plate, wells, marks, shape)
             # Side by side, the last columns of larger plates lie beyond the page's edge.
             blocks += [Row(pictures)] if shape[1] <= _BESIDE else pictures
     if len(plates) > MOST_PLATES:
-        sums = fields.groupby(fields["Metadata_Plate"].astype(str))[["found", "kept"]].sum()
+        sums = fields.groupby(fields[PLATE].astype(str))[["found", "kept"]].sum()
         rows = [
             [str(row.Index), f"{row.found:,.0f}", f"{row.kept:,.0f}"] for row in sums.itertuples()
         ]
@@ -167,9 +157,8 @@ def _bad_fields(fields: pd.DataFrame) -> list[Block]:
     if bad.empty:
         return [Text("Every field could be read.", tone="aside")]
     rows = [[_place(row), str(row["Problem"])] for _, row in bad.head(MOST_ROWS).iterrows()]
-    caption = "Fields that could not be used" + (
-        f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
-    )
+    caption = "Fields that could not be used"
+    caption += f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
     return [Table(["field", "problem"], rows, caption)]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import CONTROL
 from cellssl.controls import control_kinds
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
@@ -95,14 +96,12 @@ def _montage(index: PlateIndex, label: str | None) -> list[Block]:
 
 def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Series]]:
     """Choose one field per label, controls first; fields spread over the plate without one."""
-    by = next(
-        (name for name in (label, "Metadata_Control", "Metadata_Compound") if name in fields), None
-    )
+    by = next((name for name in (label, CONTROL, "Metadata_Compound") if name in fields), None)
     if by is None or as_categories(fields[by]).nunique() < 2:
         places = np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
         return [(_place(row), row) for _, row in fields.iloc[places].iterrows()]
     kinds = as_categories(fields[by])
-    control = control_kinds(fields.get("Metadata_Control", pd.Series("", fields.index)))
+    control = control_kinds(fields.get(CONTROL, pd.Series("", fields.index)))
     order = [kind for sign in ("negative", "positive") for kind in kinds[control == sign].unique()]
     order += [kind for kind in kinds.value_counts().index if kind not in order and kind != UNKNOWN]
     chosen = [(kind, fields[kinds == kind]) for kind in list(dict.fromkeys(order))[:MOST_FIELDS]]
@@ -116,12 +115,8 @@ def _place(row: pd.Series) -> str:
 
 def _scaled(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scale all fields by the same percentiles per channel."""
-    channels = next(iter(fields.values())).shape[0]
-    scaled = {title: np.empty_like(pixels) for title, pixels in fields.items()}
-    for channel in range(channels):
-        sample = np.concatenate([pixels[channel, ::4, ::4].ravel() for pixels in fields.values()])
-        low, high = np.percentile(sample, (1, 99.95))
-        for title, pixels in fields.items():
-            linear = np.clip((pixels[channel] - low) / max(high - low, 1e-9), 0, 1)
-            scaled[title][channel] = linear**GAMMA
-    return scaled
+    some = [pixels[:, ::4, ::4].reshape(len(pixels), -1) for pixels in fields.values()]
+    ends = np.percentile(np.concatenate(some, axis=1), (1, 99.95), axis=1)
+    low, high = ends.astype(np.float32)[..., None, None]
+    span = np.maximum(high - low, 1e-9)
+    return {title: np.clip((one - low) / span, 0, 1) ** GAMMA for title, one in fields.items()}

@@ -35,12 +35,8 @@ def training_section(protocol: "Protocol | None", metrics: str | Path | None) ->
         blocks += _curve_blocks(metrics)
     if not blocks:
         return None
-    lead = (
-        "The augmentations decide what the encoder can see: whatever they vary, it learns to "
-        "ignore."
-        if protocol is not None
-        else ""
-    )
+    why = "The augmentations decide what the encoder can see: whatever they vary, it learns to ignore."
+    lead = "" if protocol is None else why
     return Section("training", "Training", "Protocol and training", blocks, lead=lead)
 
 
@@ -74,9 +70,7 @@ def _speed(metrics: str | Path) -> list[Block]:
 def _protocol_blocks(protocol: "Protocol") -> list[Block]:
     from cellssl.protocols import describe  # imports torch, which a report without one can spare
 
-    about = f"Protocol {protocol.name}" + (
-        f": {protocol.description}" if protocol.description else ""
-    )
+    about = ": ".join(filter(None, [f"Protocol {protocol.name}", protocol.description]))
     table = describe(protocol).fillna("").astype(str)
     if "view" in table and set(table["view"]) == {"both"}:
         table = table.drop(columns="view")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellssl.columns import PLATE
 from cellssl.report.figures.style import control_names, drawn_names
 from cellssl.report.figures.umap import ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
@@ -54,13 +55,12 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
 
 
 def _cluster_maps(embedding: "AnnData") -> list[Block]:
-    pictures = []
-    for column, name in CLUSTERS:
-        if column in embedding.obs:
-            caption = f"Clusters that {name} found; each number stands on one of its cells."
-            pictures.append(
-                _picture(embedding, column, f"By {name} cluster", caption, numbered=True)
-            )
+    caption = "Clusters that {} found; each number stands on one of its cells."
+    pictures = [
+        _picture(embedding, column, f"By {name} cluster", caption.format(name), numbered=True)
+        for column, name in CLUSTERS
+        if column in embedding.obs
+    ]
     return [Row(pictures)] if pictures else []
 
 
@@ -68,12 +68,10 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
     """Draw the map by plate and by batch: what should not be seen on it."""
     obs = embedding.obs
     blocks: list[Block] = []
-    for column, name, names in (
-        ("Metadata_Plate", "plate", "plates"),
-        ("Metadata_Batch", "batch", "batches"),
-    ):
+    for column, name, names in ((PLATE, "plate", "plates"), ("Metadata_Batch", "batch", "batches")):
         values = obs[column] if column in obs else pd.Series(dtype=str)
-        if len(set(values)) > 1 and not _same_division(values, blocks, obs):
+        same = blocks and len(set(values)) == obs[PLATE].nunique()  # a plate by another name
+        if len(set(values)) > 1 and not same:
             caption = (
                 f"The {names} should be mixed everywhere: an island of one {name} "
                 "shows staining or imaging rather than biology, unless a treatment was only there."
@@ -83,8 +81,3 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
         text = "All cells come from one plate, so an effect of the plate cannot be seen."
         blocks.append(Text(text, tone="aside"))
     return blocks
-
-
-def _same_division(values: "pd.Series", drawn: list[Block], obs: pd.DataFrame) -> bool:
-    """Tell whether a batch is just another name for a plate."""
-    return bool(drawn) and len(set(values)) == len(set(obs["Metadata_Plate"]))

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cellssl.columns import texts_of
+from cellssl.phenotypes.confounders import CONFOUNDERS
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report.figures.scores import (
     METRICS,
     WEAK_LABELS,
@@ -31,10 +32,8 @@ MAIN = (
     "linear_top1",
     "silhouette",
 )
-PLACES = ("plate", "batch", "row", "column", "edge")
-CLUSTERED, TOLD = (tuple(f"{kind}_{place}" for place in PLACES) for kind in ("ami", "linear"))
-CONFOUNDERS = (*CLUSTERED, *TOLD)
-COMPARED = ("ami_kmeans", "knn", "linear", "knn_batches")
+CLUSTERED, TOLD = (tuple(f"{kind}_{name}" for name in CONFOUNDERS) for kind in ("ami", "linear"))
+CONFOUNDED = (*CLUSTERED, *TOLD)
 
 # A plate of the same week shares its staining and background: a class of that week is told by them.
 BATCHES = (
@@ -43,13 +42,8 @@ BATCHES = (
 )
 
 
-def scores_section(
-    scores: pd.DataFrame | None, label: str | None, *, drawn: Figure | None = None
-) -> Section | None:
-    """Build the score table, the figure and the confounders; missing baselines are named.
-
-    `drawn` is the `score_figure` of these scores, where there is one already.
-    """
+def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | None:
+    """Build the score table, the figure and the confounders; missing baselines are named."""
     if scores is None or scores.empty:
         return None
     own = _of_label(scores, label)
@@ -58,7 +52,7 @@ def scores_section(
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
-    blocks += _figure(own, subsets[0], drawn)
+    blocks += _figure(own, subsets[0])
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += _confounders(summary, subsets[0])
     for subset in subsets[1:]:
@@ -100,7 +94,7 @@ def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: 
     bold = {
         (names.index(str(values.idxmax())), i + 1)
         for i, metric in enumerate(metrics)
-        if metric not in CONFOUNDERS
+        if metric not in CONFOUNDED
         and len(values := summary[summary["metric"] == metric].set_index("embedding")["value"]) > 1
     }
     numeric = [*columns, "seeds"]
@@ -135,7 +129,7 @@ def score_notes(summary: pd.DataFrame) -> list[Block]:
     return [Bullets(items)] if items else []
 
 
-def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> list[Block]:
+def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
     summary = summarise_scores(scores)
     if not ((summary["subset"] == subset) & summary["value"].notna()).any():
         return []
@@ -143,10 +137,10 @@ def _figure(scores: pd.DataFrame, subset: str, drawn: Figure | None = None) -> l
         "Each dot is an embedding and its bar the 95 % interval; hollow dots are baselines, and "
         "what lies left of the dashed line (the best baseline) has not earned its training."
     )
-    if (summary["metric"].isin(CONFOUNDERS) & summary["value"].notna()).any():
+    if (summary["metric"].isin(CONFOUNDED) & summary["value"].notna()).any():
         caption += " In the lower row less is better."
     alt = "Dot plot of the scores of each embedding with 95 % intervals"
-    return [Picture(drawn or score_figure(scores, subset=subset), caption, alt)]
+    return [Picture(score_figure(scores, subset=subset), caption, alt)]
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
@@ -171,7 +165,7 @@ def _lead(summary: pd.DataFrame, subset: str) -> str:
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
     base = summary["embedding"].map(lambda name: is_baseline(str(name))).astype(bool)
     said = []
-    for metric in COMPARED:
+    for metric in TOGETHER:
         own = summary[(summary["metric"] == metric) & ~base]
         rivals = summary[(summary["metric"] == metric) & base]
         if own.empty or rivals.empty:
@@ -193,7 +187,7 @@ def _lead(summary: pd.DataFrame, subset: str) -> str:
 def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
     """Put agreement with plate, batch and place beside agreement with the label."""
     here = summary[(summary["subset"] == subset) & summary["value"].notna()]
-    if not here["metric"].isin(CONFOUNDERS).any():
+    if not here["metric"].isin(CONFOUNDED).any():
         text = "There is one plate: how much of the clusters is plate or batch cannot be told."
         return [Text(text, tone="aside")]
     captions = {

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import StudyError
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.studies.audit.correlation import (
     RankCorrelation,
     interval,
@@ -22,7 +23,6 @@ from cellssl.studies.audit.correlation import (
 )
 from cellssl.studies.bias import class_table
 from cellssl.studies.complement import PAIR, pair_name
-from cellssl.studies.outcome import TOGETHER
 from cellssl.words import listed
 
 __all__ = ["COLUMNS", "agreement", "pooled_agreement"]
@@ -32,15 +32,8 @@ _NAMES = ("embedding", "combination", "class", "seed", *PAIR)
 Matrix = NDArray[np.float64]
 
 COLUMNS = (
-    "metric",
-    "of",
-    "predictor",
-    "spearman",
-    "low",
-    "high",
-    "p_value",
-    "settings",
-    "classes",
+    *("metric", "of", "predictor"),
+    *("spearman", "low", "high", "p_value", "settings", "classes"),
 )
 _METRICS = (*TOGETHER, "linear_batches")
 _PREDICTORS = {"after": 1.0, "moved": -1.0}  # less movement is taken to be better
@@ -140,15 +133,16 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
                 shuffled = replace(each, draws=each.draws[order])
                 found.setdefault((one.metric, one.of, name), []).append(shuffled)
     rows = [
-        [*key, np.mean([e.value for e in each]), *interval(_mean_draw(each)), len(each)]
+        [
+            *key,
+            np.mean([e.value for e in each]),
+            *interval(np.mean([e.draws for e in each], axis=0)),
+            len(each),
+        ]
         for key, each in found.items()
     ]
     columns = ["metric", "of", "predictor", "spearman", "low", "high", "studies"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _mean_draw(each: Sequence[RankCorrelation]) -> NDArray[np.float64]:
-    return np.asarray(np.mean([one.draws for one in each], axis=0))
 
 
 def _comparisons(

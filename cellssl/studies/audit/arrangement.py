@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cellssl.studies.audit.measures import blurred, light_of
+from cellssl.studies.audit.measures import blurred, light_of, moment
 
 __all__ = ["ARRANGED", "CellArrangement", "arrangement_names"]
 
@@ -69,11 +69,11 @@ class CellArrangement(nn.Module):
         z = torch.complex(*torch.meshgrid(half, half, indexing="xy"))  # right, and down
         weight = light * torch.exp(-(z.abs() ** 2) / (2 * (2 * _WINDOW) ** 2))
         weight = weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(_TINY)
-        centre = _moment(weight, z)
+        centre = moment(weight, z)
         about = z - centre[..., None, None]
-        round_ = _moment(weight, about * about.conj()).real.clamp_min(_TINY)
-        long = _moment(weight, about**2) / round_  # |long|: elongation; half its phase: direction
-        skew = _moment(weight, about * (about * about.conj())) / round_**1.5
+        round_ = moment(weight, about * about.conj()).real.clamp_min(_TINY)
+        long = moment(weight, about**2) / round_  # |long|: elongation; half its phase: direction
+        skew = moment(weight, about * (about * about.conj())) / round_**1.5
         fibres = _fibres(images)
         own = [
             *(centre.real, centre.imag, long.real, long.imag, long.abs()),
@@ -88,11 +88,6 @@ class CellArrangement(nn.Module):
             _hand(long[:, b].conj() * centre[:, a] ** 2),
         ]
         return torch.cat([torch.stack(each, dim=2).flatten(1) for each in (own, between)], dim=1)
-
-
-def _moment(weight: Tensor, values: Tensor) -> Tensor:
-    """Average complex values (…, H, W) over weights (B, C, H, W): (B, C)."""
-    return (weight * values).sum(dim=(2, 3))
 
 
 def _hand(product: Tensor) -> Tensor:

@@ -13,15 +13,13 @@ from cellssl.errors import StudyError
 from cellssl.files import atomic, check_folder, make_folder, write_csv
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
-from cellssl.report.figures import audit_figure, save_figure
+from cellssl.report.figures.audit import audit_figure
+from cellssl.report.figures.style import save_figure
 from cellssl.studies.audit.cells import cases_of, left_out, open_cells
 from cellssl.studies.audit.findings import TABLES, Findings
 from cellssl.studies.audit.nuisances import nuisance_columns
-from cellssl.studies.audit.references import (
-    USUAL,
-    reference_named,
-    references_named,
-)
+from cellssl.studies.audit.references import USUAL, reference_named, references_named
+from cellssl.studies.audit.separation import put_right
 from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
@@ -220,7 +218,7 @@ def audit(
         found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]
         only = reference_named("intensity", sample.channels)
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
-        found.compare(plain.accuracy())
+        found.compare(put_right(plain.pairs))
     else:
         of_plates = standings[0].shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.augment import Operation, View, make_keys
-from cellssl.columns import row_names
+from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
 from cellssl.phenotypes import choose_label
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.protocols import Protocol, choose_channels, expand_groups, require_fit
 from cellssl.protocols.building import build_each
 from cellssl.protocols.describing import amplitude
@@ -25,6 +25,7 @@ from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
+from cellssl.words import listed
 
 __all__ = ["WHOLE", "Case", "Cells", "cases_of", "left_out", "open_cells", "wells_of"]
 
@@ -219,11 +220,7 @@ def open_cells(
 
 
 def left_out(
-    obs: pd.DataFrame,
-    column: str,
-    *,
-    where: str | None = None,
-    plates: Sequence[str] | None = None,
+    obs: pd.DataFrame, column: str, *, where: str | None = None, plates: Sequence[str] | None = None
 ) -> dict[str, int]:
     """Count the cells that no contrast is made of: class ("" where there is none) → cells.
 
@@ -251,10 +248,10 @@ def _choose(
 ) -> NDArray[np.int64]:
     """Choose rows, rising."""
     kept = _asked_for(obs, where, plates)
+    rows = np.flatnonzero(kept)
+    if len(rows) < 3:
+        raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
     if column is None:
-        rows = np.flatnonzero(kept)
-        if len(rows) < 3:
-            raise StudyError(f"an audit needs some dozens of cells, and {len(rows)} are left")
         rows = rows[_in_some_wells(obs.iloc[rows], max(2, cells // _A_WELL))]
         return rows[sample_wells(obs.iloc[rows], cells)]
     values = text_values(obs[column], column)
@@ -273,10 +270,8 @@ def _choose(
 
 def wells_of(obs: pd.DataFrame) -> "pd.Series[str]":
     """Name each cell's well, ``plate/well``; nothing where wells are not known."""
-    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
-    if "Metadata_Well" not in columns:
-        return pd.Series("", index=obs.index)
-    return pd.Series(row_names(obs[columns]), index=obs.index)
+    names = well_names(obs)
+    return pd.Series("" if names is None else names, index=obs.index)
 
 
 def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
@@ -297,11 +292,11 @@ def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
 
 def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which cells lie on some plates; each must be there."""
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
-    own = obs["Metadata_Plate"].astype(str)
+    own = obs[PLATE].astype(str)
     missing = sorted(set(plates) - set(own))
     if missing:
-        there = ", ".join(sorted(set(own))[:5])
-        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}, …")
+        there = listed(sorted(set(own)), most=5)
+        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
     return own.isin(list(plates)).to_numpy()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cellssl.embedding import IntensityStatistics, intensity_names, ranked
 
-__all__ = ["MEASURED", "CellMeasures", "blurred", "light_of", "measure_names"]
+__all__ = ["MEASURED", "CellMeasures", "blurred", "light_of", "measure_names", "moment"]
 
 _SCALES = (0.7, 1.4, 2.8, 5.6)  # px: between every two lies one band of texture
 _BANDS = ("fine", "medium", "coarse")
@@ -76,6 +76,11 @@ def light_of(images: Tensor) -> Tensor:
     return ((images - dark[..., None, None]) / span[..., None, None]).clamp(0.0, 1.0)
 
 
+def moment(weight: Tensor, values: Tensor) -> Tensor:
+    """Average real or complex values (…, H, W) over weights (B, C, H, W): (B, C)."""
+    return (weight * values).sum(dim=(2, 3))
+
+
 def _outline(images: Tensor) -> Tensor:
     """Measure the bright part of each channel: (B, C, 3), square root of area, radius, elongation."""
     light = light_of(images)
@@ -85,11 +90,8 @@ def _outline(images: Tensor) -> Tensor:
     x = torch.linspace(-1, 1, width, device=images.device)[None, :]
     weight = light / light.sum(dim=(2, 3), keepdim=True).clamp_min(_TINY)
 
-    def moment(values: Tensor) -> Tensor:
-        return (weight * values).sum(dim=(2, 3))
-
-    my, mx = moment(y), moment(x)
-    yy, xx, xy = moment(y * y) - my**2, moment(x * x) - mx**2, moment(x * y) - mx * my
+    my, mx, yy, xx, xy = (moment(weight, values) for values in (y, x, y * y, x * x, x * y))
+    yy, xx, xy = yy - my**2, xx - mx**2, xy - mx * my
     trace = (yy + xx).clamp_min(_TINY)
     gap = ((yy - xx) ** 2 + 4 * xy**2).sqrt()  # difference of the two principal variances
     return torch.stack([area, trace.sqrt(), gap / trace], dim=2)

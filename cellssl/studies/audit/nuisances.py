@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cellssl.columns import PLATE
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
 __all__ = ["alone", "nuisance_columns", "told_by"]
 
-_USUAL = ("Metadata_Plate", "Metadata_Batch")
+_USUAL = (PLATE, "Metadata_Batch")
 
 
 def nuisance_columns(

@@ -156,7 +156,7 @@ def rank_settings(
 def _outlook(standing: Standing, moves: list[Moved], kept: Matrix) -> dict[str, float]:
     """Say how well classes are told before the views and after them, and how far these move cells."""
     return {
-        "before": standing.accuracy(),
+        "before": put_right(standing.pairs),
         "after": put_right(kept),
         "cost": share_lost(standing.pairs, kept, standing.least),
         "moved": min(moved.distance for moved in moves) / standing.spread(),

@@ -86,13 +86,13 @@ def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
     return result
 
 
-def by_chance(X: Matrix, groups: Groups, *, level: float = 0.95, seed: int = 0) -> Matrix:
+def by_chance(X: Matrix, groups: Groups, *, level: float = 0.95) -> Matrix:
     """Say how far apart two groups lie at most when cells are dealt out at random: (K, K) of d'.
 
     At most in a share `level` of draws. By chance, d'² goes with 1/n + 1/m: so pairs of all sizes
     say together how far, and two groups of few cells are allowed more.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     upper = np.triu_indices(len(groups.names), 1)
     few = np.add.outer(1 / groups.counts(), 1 / groups.counts())
     if not len(upper[0]):
@@ -170,10 +170,10 @@ def _squares(
 
 
 def spread_by_chance(
-    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64], seed: int = 0
+    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64]
 ) -> float:
     """Say what 95 % of separations are at most when cells are dealt out to the groups of their block."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     known = groups.codes >= 0
     X, codes = X[known], groups.codes[known]
     if not len(codes):

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
-from cellssl.columns import CONTROL, text_array, texts_of
+from cellssl.columns import CONTROL, PLATE, text_array, texts_of
 from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.controls import is_negative
 from cellssl.studies.audit.cells import wells_of
@@ -18,7 +18,6 @@ from cellssl.studies.audit.separation import (
     Groups,
     by_chance,
     pair_separation,
-    put_right,
     shares_of_blocks,
     spread_by_chance,
     spread_separation,
@@ -145,22 +144,10 @@ class Standing:
         noise = self.noise if moved is None else self.noise + moved.noise
         return pair_separation(self.X, self.groups, noise)
 
-    def accuracy(self, moved: Moved | None = None) -> float:
-        """Estimate how often a cell is put right between two classes, mean over all pairs."""
-        return put_right(self.pairs if moved is None else self.separations(moved))
-
-    def cost(self, moved: Moved) -> float:
-        """Give the share of contrast that is lost: of visible pairs, or between wells of a plate."""
-        if self.label is None:
-            return self._share(
-                self.X,
-                self.wells,
-                moved,
-                blocks=self.plates,
-                least=self.least_wells,
-                most=CLEAR,
-            )
-        return share_lost(self.pairs, self.separations(moved), self.least)
+    def cost_of_wells(self, moved: Moved) -> float:
+        """Give the share that is lost of contrast between wells of a plate, where there is no label."""
+        least, plates = self.least_wells, self.plates
+        return self._share(self.X, self.wells, moved, blocks=plates, least=least, most=CLEAR)
 
     def bridged(self, name: str, moved: Moved) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
@@ -262,9 +249,9 @@ def _wells(obs: pd.DataFrame) -> tuple[Groups, NDArray[np.int64]]:
     What wells of two plates differ by may be the plates.
     """
     wells = Groups.of(wells_of(obs))
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         return wells, np.zeros(len(wells.names), np.int64)
-    plates = texts_of(obs["Metadata_Plate"])
+    plates = texts_of(obs[PLATE])
     names = np.array(["", *wells.names])[wells.codes + 1]  # empty for a cell of a well of one cell
     plate = plates.groupby(names).first().drop("", errors="ignore")
     plate = plate[plate.duplicated(keep=False)]

@@ -103,7 +103,7 @@ class Together:
     def cost(self, moved: Sequence[Moved]) -> float:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
         if self.label is None:
-            return self.first.cost(moved[0])
+            return self.first.cost_of_wells(moved[0])
         return share_lost(self.pairs, self.separations(moved), self.least)
 
     def bridged(self, name: str, moved: Sequence[Moved]) -> float:

@@ -14,7 +14,8 @@ from cellssl.errors import StudyError
 from cellssl.files import check_folder, make_folder, write_csv
 from cellssl.progress import track
 from cellssl.protocols import from_dict
-from cellssl.report.figures import invariance_figure, save_figure
+from cellssl.report.figures.audit import invariance_figure
+from cellssl.report.figures.style import save_figure
 from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
 from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, Reference, references_named

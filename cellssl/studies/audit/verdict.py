@@ -62,8 +62,11 @@ def _confounded(audit: "Audit", reference: str) -> list[str]:
         if these.empty:
             continue
         best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
+        each = "each of " if alone > 1 else ""
         lone = (
-            f" ({counted(alone, 'class lies', 'classes lie')} on one {name} alone)" if alone else ""
+            f" ({each}{counted(alone, 'class', 'classes')} lies on one {name} alone)"
+            if alone
+            else ""
         )
         text = (
             f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "

@@ -1,13 +1,16 @@
 """What the clusters hold, and what they follow."""
 
 from collections.abc import Callable
+from itertools import starmap
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cellssl.report import crop_gallery, explanation_figure
 from cellssl.report.page import Picture, Section, Table, Text
 from cellssl.studies.contents import Contents
 from cellssl.studies.planning import safe_name
+from cellssl.words import with_interval
 
 __all__ = ["clusters_section"]
 
@@ -57,15 +60,12 @@ def clusters_section(
 
 def _agreement(contents: Contents) -> Table:
     """Write the AMI with each property, and how it varies over seeds."""
+    explained = contents.explained.copy()
+    explained.loc[explained["replicates"] < 2, ["ami_low", "ami_high"]] = np.nan
     rows = [
-        [str(name)]
-        + [
-            f"{row['ami']:.3f}"
-            + (f" ({row['ami_low']:.3f}–{row['ami_high']:.3f})" if row["replicates"] > 1 else "")
-            for _, row in table.iterrows()
-        ]
-        for name, table in contents.explained.groupby("embedding", sort=False)
+        [str(name), *starmap(with_interval, table[["ami", "ami_low", "ami_high"]].to_numpy())]
+        for name, table in explained.groupby("embedding", sort=False)
     ]
-    heads = ["", *dict.fromkeys(contents.explained["property"])]
+    heads = ["", *dict.fromkeys(explained["property"])]
     caption = "AMI of clusters; in brackets the lowest and the highest of the training seeds."
     return Table(heads, rows, caption=caption, numeric=heads[1:])

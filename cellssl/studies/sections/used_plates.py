@@ -1,11 +1,11 @@
 """How far weak labels mislead on the plates that they were taken from."""
 
-import pandas as pd
-
 from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Section, Table
-from cellssl.studies.outcome import TOGETHER, Outcome, difference_between
+from cellssl.studies.outcome import Outcome, difference_between
+from cellssl.words import gain, with_interval
 
 __all__ = ["used_plates_section"]
 
@@ -27,8 +27,9 @@ def used_plates_section(outcome: Outcome) -> Section | None:
             cells: list[str] = []
             for subset in ("all", USED_PLATES):
                 if (subset, name, metric) in found:
-                    more = _more(outcome, name, names[0], metric, subset)
-                    cells += [_with_interval(found[subset, name, metric]), more]
+                    row = found[subset, name, metric]
+                    cells.append(with_interval(row["value"], row["low"], row["high"]))
+                    cells.append(_more(outcome, name, names[0], metric, subset))
             if len(cells) == 4:
                 rows.append([name + mark, METRICS[metric], *cells])
     more = f"more than {names[0]}"
@@ -42,15 +43,10 @@ def used_plates_section(outcome: Outcome) -> Section | None:
     return Section("used-plates", "Used plates", "Where weak labels were used", [table])
 
 
-def _with_interval(row: pd.Series) -> str:
-    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-
-
 def _more(outcome: Outcome, name: str, first: str, metric: str, subset: str) -> str:
     """Say how much more an embedding has than the first one; nothing of itself."""
     if name == first:
         return ""
     table = outcome.measured.differences()
     row = difference_between(table, name, first, metric=metric, subset=subset)
-    star = " *" if row["apart"] else ""
-    return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}){star}"
+    return gain(row["difference"], row["low"], row["high"]) + " *" * bool(row["apart"])
