@@ -23,7 +23,13 @@ from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.nuisances import told_by
 from cellssl.studies.audit.references import property_named
-from cellssl.studies.audit.separation import Groups, pair_separation, spread_separation, within
+from cellssl.studies.audit.separation import (
+    Groups,
+    left_to_readout,
+    pair_separation,
+    spread_separation,
+    within,
+)
 from cellssl.studies.audit.trained import Invariances
 from cellssl.training import steps
 
@@ -588,6 +594,32 @@ def test_groups_in_blocks_are_compared_within_them():
     noise = np.eye(2)
     assert spread_separation(X, names, noise, blocks=blocks) == pytest.approx(0.5**0.5, rel=0.2)
     assert spread_separation(X, names, noise) > 5
+
+
+def test_what_moves_together_is_lost_to_a_readout_that_does_not_learn_of_it():
+    square = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    X = np.vstack([square, square + np.array([2.0, 0.0])])  # the first measure tells them, 2 apart
+    groups = Groups.of(np.repeat(["a", "b"], 4))
+    both = 8.0 * np.ones((2, 2))  # what moves it moves the second measure alike
+    kept = left_to_readout(X, groups, np.eye(2), both)[0, 1]
+    assert kept == pytest.approx(1 / 3)
+    # Their difference is left: 2 (I + both)⁻¹ 2 = 4 (1 − 8/17), of 4 before.
+    many, of_many = np.tile(X, (5000, 1)), Groups.of(np.tile(np.repeat(["a", "b"], 4), 5000))
+    anew = pair_separation(many, of_many, np.eye(2) + both)[0, 1] / 2
+    assert anew == pytest.approx(np.sqrt(9 / 17), abs=0.01)
+    alone = left_to_readout(X, groups, np.eye(2), np.diag([3.0, 0.0]))[0, 1]
+    assert alone == pytest.approx(1 / 2)  # nothing moves with it: nothing could be allowed for
+
+
+@pytest.mark.parametrize(("as_read", "warns"), [(0.12, False), (0.28, False), (0.45, True)])
+def test_a_cost_that_must_be_learnt_of_is_told(crops, as_read, warns):
+    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    assert (found.operations["cost_as_read"] >= found.operations["cost"]).all()
+    operations = found.operations.assign(cost=0.1, cost_as_read=as_read)
+    line = replace(found, operations=operations).verdict[0]
+    assert line.startswith("warning: stain_gain") == warns
+    told = f"costs 10% of the contrast, {as_read:.0%} unless the encoder learns to allow for it"
+    assert (told in line) == (as_read > 0.25)
 
 
 def test_a_figure_of_nothing_says_so(crops):

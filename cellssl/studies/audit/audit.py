@@ -41,7 +41,9 @@ class Audit:
         The classes' column.
     operations : DataFrame
         reference, operation, amplitude, share (of the amplitude), moved (root mean square, in units
-        of the spread of cells), cost (share of contrast lost), kept (how often a place of a cell
+        of the spread of cells), cost (share of contrast lost), cost_as_read (share that is lost by what
+        tells classes as cells are: what an encoder loses that does not learn to compare what the
+        operation changes with what it changes alike; with a label only), kept (how often a place of a cell
         stays exactly as it is, of views at full amplitude that change it: where that is most of them,
         a cost is an upper bound, since an encoder may look at what is left), and ``bridged NUISANCE``
         (share of its differences lost). The rows ``whole view`` are all operations together.

@@ -51,7 +51,12 @@ class Findings:
             "share": case.share,
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
-        costs = {"moved": standing.relative(moved), "cost": standing.cost(moved), "kept": kept}
+        costs = {
+            "moved": standing.relative(moved),
+            "cost": standing.cost(moved),
+            "cost_as_read": standing.cost_as_read(moved),
+            "kept": kept,
+        }
         self.rows["operations"].append({**which, **costs, **bridged})
         self._pairs(standing, which, moved)
         self.rows["properties"] += [

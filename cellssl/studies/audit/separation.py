@@ -17,6 +17,7 @@ from cellssl.words import natural_key
 __all__ = [
     "Groups",
     "by_chance",
+    "left_to_readout",
     "pair_separation",
     "put_right",
     "shares_of_blocks",
@@ -84,6 +85,23 @@ def pair_separation(X: Matrix, groups: Groups, noise: Matrix) -> Matrix:
     result = np.sqrt(np.maximum(squares - chance * np.add.outer(1 / counts, 1 / counts), 0.0))
     np.fill_diagonal(result, 0.0)
     return result
+
+
+def left_to_readout(X: Matrix, groups: Groups, noise: Matrix, more: Matrix) -> Matrix:
+    """Say what share of d' more noise leaves to the readout that told two groups before it: (K, K).
+
+    Where `pair_separation` reads anew what is left, this one keeps its weights w = noise⁻¹ Δ: it leaves
+    1 / √(1 + wᵀ more w / wᵀ noise w).
+    """
+    means = groups.means(X)
+    weights = np.linalg.solve(
+        noise, (means[:, None] - means[None]).reshape(-1, X.shape[1]).T
+    )  # (D, K K)
+    before, added = (
+        np.maximum((weights * (by @ weights)).sum(axis=0), 0.0) for by in (noise, more)
+    )
+    share = np.where(before > 0, added / np.where(before > 0, before, 1.0), 0.0)
+    return np.asarray(1 / np.sqrt(1 + share)).reshape(len(means), len(means))
 
 
 def by_chance(X: Matrix, groups: Groups, *, level: float = 0.95) -> Matrix:

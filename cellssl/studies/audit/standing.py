@@ -17,6 +17,7 @@ from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     Groups,
     by_chance,
+    left_to_readout,
     pair_separation,
     shares_of_blocks,
     spread_by_chance,
@@ -143,6 +144,10 @@ class Standing:
             return np.zeros((0, 0))
         noise = self.noise if moved is None else self.noise + moved.noise
         return pair_separation(self.X, self.groups, noise)
+
+    def left_as_read(self, moved: Moved) -> NDArray[np.float64]:
+        """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""
+        return left_to_readout(self.X, self.groups, self.noise, moved.noise)
 
     def cost_of_wells(self, moved: Moved) -> float:
         """Give the share that is lost of contrast between wells of a plate, where there is no label."""

@@ -106,6 +106,20 @@ class Together:
             return self.first.cost_of_wells(moved[0])
         return share_lost(self.pairs, self.separations(moved), self.least)
 
+    def cost_as_read(self, moved: Sequence[Moved]) -> float:
+        """Give the share lost by what tells visible pairs as cells are; NaN without a label.
+
+        Not less than `cost`, which is lost even where the encoder learns to compare what the operation
+        changes with what it changes alike.
+        """
+        if self.label is None:
+            return float("nan")
+        left = [one.left_as_read(by) for one, by in zip(self.standings, moved, strict=True)]
+        after = np.minimum(
+            self.pairs * _chosen(np.stack(left), self.speaker), self.separations(moved)
+        )
+        return share_lost(self.pairs, after, self.least)
+
     def bridged(self, name: str, moved: Sequence[Moved]) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
         return self.first.bridged(name, moved[0])
