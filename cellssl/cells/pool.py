@@ -27,9 +27,7 @@ _UNGUARDED = (
     "worker processes do not start. In a script, workers import the script anew: put the call under "
     "`if __name__ == '__main__':`, or take one worker. If it is guarded, they ran out of memory: take fewer."
 )
-_WAKES = (
-    0.5  # seconds: a Ctrl-C that another thread took, or that came a moment before, wakes no wait
-)
+_WAKES = 0.5  # seconds, after which a Ctrl-C that is held back is let through
 _CHANCES = 2  # a task alone in the pool that kills its worker this often is given up
 
 
@@ -129,10 +127,11 @@ class Workers:
             while queue or running:
                 while queue and len(running) < ahead:
                     task = tasks[queue[0]]
-                    with _deaf_to_ctrl_c():  # starts a process where there are too few
+                    with _ctrl_c_held_back():  # starts a process where there are too few
                         future = pool.submit(work, task)
                     running[future] = (queue.popleft(), task)
-                done = wait(running, timeout=_WAKES, return_when=FIRST_COMPLETED).done
+                with _ctrl_c_held_back():
+                    done = wait(running, timeout=_WAKES, return_when=FIRST_COMPLETED).done
                 for future in done:
                     result = future.result()
                     yield running.pop(future)[1], result
@@ -158,8 +157,30 @@ class Workers:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are started here never hear Ctrl-C, not even before they can ignore it."""
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let Ctrl-C through at the end of the block only.
+
+    Anywhere in it, it would leave a future's lock taken, for which the pool's shutdown waits for ever.
+    Processes that are started here never hear it, not even before they can ignore it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other is told of it
+        with _blocked():
+            yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        with _blocked():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Keep SIGINT from this thread, and from processes that it starts."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

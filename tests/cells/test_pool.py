@@ -79,10 +79,37 @@ def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
     ) as process:
         assert process.stdout.readline() == "begun\n"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert said.splitlines()[-1] == "KeyboardInterrupt"
     assert said.count("Traceback") == 1  # the parent's own
     assert "died" not in said
+
+
+def test_a_ctrl_c_while_a_lock_is_taken_does_not_keep_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import time\n"
+        "from cellssl.cells import pool\n"
+        "wait = pool.wait\n"
+        "def interrupted(futures, **options):\n"  # as `wait` itself may be, at the same place
+        "    lock = next(iter(futures))._condition\n"
+        "    lock.acquire()\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    lock.release()\n"
+        "    return wait(futures, **options)\n"
+        "pool.wait = interrupted\n"
+        "if __name__ == '__main__':\n"
+        "    with pool.Workers(2) as workers:\n"
+        "        list(workers.spread(time.sleep, [100] * 6))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stderr.splitlines()[-1] == "KeyboardInterrupt"
 
 
 def test_a_ctrl_c_that_another_thread_takes_ends_at_once_too(tmp_path):
