@@ -3,13 +3,14 @@
 See https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from cellssl.errors import PlateError
+from cellssl.plates.layouts.naming import told_apart
 from cellssl.wells import well_from
 
 __all__ = ["File", "Master", "Plane", "images_of", "planes_in", "wells_of"]
@@ -120,10 +121,8 @@ def _channels(pixels: Element) -> list[str]:
     if any(int(channel.get("SamplesPerPixel", "1")) > 1 for channel in channels):
         raise PlateError("colour: wanted grey channels")
     size = int(pixels.attrib["SizeC"])
-    names = [channel.get("Name", "").strip().replace("/", "-") for channel in channels]
-    names = [name or str(n + 1) for n, name in enumerate([*names, *[""] * (size - len(names))])]
-    counts = Counter(names)
-    return [name if counts[name] == 1 else f"{name}_{n + 1}" for n, name in enumerate(names)]
+    names = [channel.get("Name", "") for channel in channels]
+    return told_apart([*names, *[""] * (size - len(names))])
 
 
 def wells_of(root: Element) -> dict[str, dict[str, str]]:
