@@ -59,7 +59,7 @@ def sort_into_fields(
 
 
 def find_unfit(fields: pd.DataFrame, channels: tuple[str, ...]) -> list[dict[str, str]]:
-    """Look into the files of the first field: where they are no grey planes, or unlike, the others hardly are not."""
+    """Look into the files of the first field: where they are no grey planes, or unlike, so are the others, mostly."""
     if fields.empty:
         return []
     first = fields.iloc[0]

@@ -65,6 +65,9 @@ def read_spreadsheet(
     if separator != "," and len(table):
         commas = next((str(name) for name, own in table.items() if _has_decimal_commas(own)), None)
         table = table.apply(_without_thousands, commas=commas, path=path).apply(_with_points)
+    for name, column in table.items():
+        if not is_dose(name) and (doubtful := _doubtful_points(column)):
+            _say_unread(column, doubtful, "point")
     if table.empty and rows != 0 and not empty:
         raise PlateError(f"{path} has no rows.")
     return table
@@ -184,15 +187,20 @@ def _without_thousands(column: pd.Series, *, commas: str | None, path: Path) -> 
         told = "column %s: %s is read as %s, since commas are decimal ones in column %s"
         _LOG.warning(told, column.name, first, first.replace(".", ""), commas)
         return plain
-    if (doubtful := doubtful_points(numbers)) and is_dose(column.name):
+    if is_dose(column.name) and (doubtful := doubtful_points(numbers)):
         raise PlateError(
             f"{path}, column {column.name}: {doubtful} seems to hold a point between thousands, since other "
             f"numbers have none. Write {doubtful.replace('.', '')}, or, where it is a decimal point, "
             f"{doubtful.rstrip('0').rstrip('.')}."
         )
-    if doubtful:
-        _say_unread(column, doubtful, "point")
     return column
+
+
+def _doubtful_points(column: pd.Series) -> str | None:
+    """Find a number whose point may part thousands, where all that is filled are numbers."""
+    filled = [number for number in column.unique() if number]
+    numbers = all(re.fullmatch(_POINT_NUMBER, number) for number in filled)
+    return doubtful_points(filled) if numbers else None
 
 
 def _has_decimal_commas(column: pd.Series) -> bool:

@@ -37,8 +37,8 @@ _TITLES = 9  # rows that may stand above the columns' names
 def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Make columns numeric that are so wholly (empty cells aside); names and `007` stay strings.
 
-    So do numbers whose points may part thousands (``1.000`` beside ``300``), but for doses, which are
-    refused where it matters when the table is read.
+    So do numbers whose points may part thousands (``1.000`` beside ``300``), which is said when the table
+    is read; but for doses, which are then refused where it matters.
     """
     table = table.copy()
     for name in table.columns:

@@ -295,10 +295,12 @@ def test_decimal_commas_of_a_column_say_what_the_points_of_doses_are(
     assert fields["Metadata_Concentration"].tolist() == [1.125, 0.5, 0]
 
 
+@pytest.mark.parametrize("mark", [";", ","])
 def test_doubtful_points_of_a_column_that_is_no_dose_stay_a_text(
-    write: Write, caplog: pytest.LogCaptureFixture
+    write: Write, caplog: pytest.LogCaptureFixture, mark: str
 ) -> None:
-    fields = _index(write, "Well;Dose;Cells\nA1;0.5;1.000\nA2;1;300\nB1;2;0\n").fields
+    text = "Well;Dose;Cells\nA1;0.5;1.000\nA2;1;300\nB1;2;0\n"
+    fields = _index(write, text.replace(";", mark)).fields
     assert fields["Metadata_Concentration"].tolist() == [0.5, 1, 2]
     assert fields["Metadata_Cells"].tolist() == ["1.000", "300", "0"]
     assert caplog.text.count("column Cells: 1.000 may be thousands or decimals") == 1

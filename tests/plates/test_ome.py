@@ -290,6 +290,18 @@ def test_images_are_read_whatever_is_known_of_their_colours(
     )
 
 
+def test_channels_of_one_name_are_told_apart_in_ome_zarr(tmp_path: Path) -> None:
+    pytest.importorskip("ngio")
+    plate = microscopes.ome_zarr(tmp_path, shoot(wells=("B02",)), "0.4")
+    for metadata in plate.glob("B/02/*/.zattrs"):
+        attributes = json.loads(metadata.read_text())
+        for channel in attributes["omero"]["channels"]:
+            channel["label"] = "GFP"
+        metadata.write_text(json.dumps(attributes))
+    found = index(plate)
+    assert (found.channels, found.problems.empty) == (("GFP_1", "GFP_2"), True)
+
+
 def test_metadata_that_lack_something_are_told_by_its_name(tmp_path: Path) -> None:
     pytest.importorskip("ngio")
     plate = microscopes.ome_zarr(tmp_path, shoot(wells=("B02",)), "0.4")

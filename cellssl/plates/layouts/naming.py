@@ -1,7 +1,7 @@
 """Images told apart by their names: what layouts of microscopes have in common."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = [
     "no_pattern",
     "present",
     "read_names",
+    "told_apart",
     "unmatched",
     "with_channel_names",
 ]
@@ -173,3 +174,17 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
         files = listing.files.assign(Channel=listing.files["Channel"].map(aliases))
         return replace(listing, files=files, channels=names, aliases=aliases)
     return replace(listing, notes=(*listing.notes, f"channels keep their numbers: {why}"))
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Name channels by what a file calls them: by their number where it does not, with it where two share a name.
+
+    Examples
+    --------
+    >>> told_apart(["GFP", "", "GFP", "a/b"])
+    ['GFP_1', '2', 'GFP_3', 'a-b']
+    """
+    given = [name.strip().replace("/", "-") or str(n) for n, name in enumerate(names, start=1)]
+    return [
+        name if given.count(name) == 1 else f"{name}_{n}" for n, name in enumerate(given, start=1)
+    ]

@@ -12,13 +12,9 @@ https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import pandas as pd
 import tifffile
@@ -28,10 +24,11 @@ from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
+from cellssl.plates.layouts.ome_xml import File, Master, Plane, images_of, planes_in, wells_of
 from cellssl.plates.layouts.pattern import compile_pattern, place, refuse_cut_wells
 from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
-from cellssl.wells import normalise_well, well_from
+from cellssl.wells import normalise_well
 
 __all__ = ["OmeTiff"]
 
@@ -74,7 +71,7 @@ class OmeTiff(Layout):
         pattern = compile_pattern(images.pattern) if images.pattern else None
         rows: list[dict[str, Any]] = []
         problems = []
-        masters: dict[str, Element] = {}
+        masters: dict[str, Master] = {}
         for path in images.paths:
             try:
                 rows += _read(images, path, pattern, masters)
@@ -117,7 +114,7 @@ def _description(images: Images, path: str) -> tuple[str, int]:
 
 
 def _read(
-    images: Images, path: str, pattern: re.Pattern[str] | None, masters: dict[str, Element]
+    images: Images, path: str, pattern: re.Pattern[str] | None, masters: dict[str, Master]
 ) -> list[dict[str, Any]]:
     """Make a row of every plane in a file; `masters` keeps what other files say of it."""
     xml, pages = _description(images, path)
@@ -148,36 +145,27 @@ def _read(
     return rows
 
 
-@dataclass(frozen=True)
-class _Plane:
-    channel: str
-    z: int
-    t: int
-    page: int
-
-
 def _described(
-    xml: str, path: str, images: Images, masters: dict[str, Element]
-) -> tuple[dict[str, dict[str, str]], list[tuple[str, list[_Plane]]]]:
+    xml: str, path: str, images: Images, masters: dict[str, Master]
+) -> tuple[dict[str, dict[str, str]], list[tuple[str, list[Plane]]]]:
     """Read OME-XML: the well of each image that the OME Plate knows; the images here, with planes."""
     if not xml:
         raise PlateError("no OME-XML")
     root = parse(xml)
-    this = _File(PurePosixPath(path).name, root.get("UUID"), alone=True)
+    this = File(PurePosixPath(path).name, root.get("UUID"), alone=True)
     binary = root.find("BinaryOnly")
-    if binary is not None:
-        name = PurePosixPath(binary.get("MetadataFile", "").replace("\\", "/")).name
-        master = PurePosixPath(path).with_name(name or "companion.ome").as_posix()
-        if master not in masters:
-            masters[master] = parse(_master(images, master))
-        root, this = masters[master], replace(this, alone=False)
     try:
-        found = [
-            (image.get("ID", ""), _planes(pixels, this))
-            for image in root.iter("Image")
-            for pixels in image.findall("Pixels")
-        ]
-        return dict(_samples(root)), [(image, planes) for image, planes in found if planes]
+        if binary is None:
+            wells, own = wells_of(root), images_of(root)
+        else:
+            name = PurePosixPath(binary.get("MetadataFile", "").replace("\\", "/")).name
+            master = PurePosixPath(path).with_name(name or "companion.ome").as_posix()
+            if master not in masters:
+                masters[master] = Master.of(parse(_master(images, master)))
+            this = replace(this, alone=False)
+            wells, own = masters[master].wells, masters[master].images_in(this)
+        found = [(image, planes_in(pixels, this)) for image, pixels in own]
+        return wells, [(image, planes) for image, planes in found if planes]
     except PlateError:
         raise
     except (KeyError, ValueError) as error:
@@ -194,81 +182,6 @@ def _master(images: Images, path: str) -> str:
     if file.suffix.lower() in (".tif", ".tiff"):
         return _description(images, path)[0]
     return file.read_text(encoding="utf-8-sig", errors="replace")
-
-
-@dataclass(frozen=True)
-class _File:
-    """What tells the planes in one file from those in others of its data set."""
-
-    name: str
-    uuid: str | None
-    alone: bool  # XML that names no file speaks of it, being its own
-
-    def holds(self, data: Element) -> bool:
-        """Say whether a TiffData speaks of this file."""
-        uuid = data.find("UUID")
-        if uuid is None:
-            return self.alone
-        name = PurePosixPath(uuid.get("FileName", "").replace("\\", "/")).name
-        text = (uuid.text or "").strip()
-        return name == self.name or (bool(text) and text == self.uuid)
-
-
-def _planes(pixels: Element, file: _File) -> list[_Plane]:
-    """List the planes of an image that lie in this file."""
-    here = [data for data in pixels.findall("TiffData") if file.holds(data)]
-    if not here:
-        return []
-    names = _channels(pixels)
-    sizes = {
-        "C": len(names),
-        "Z": int(pixels.get("SizeZ", "1")),
-        "T": int(pixels.get("SizeT", "1")),
-    }
-    order = pixels.get("DimensionOrder", "XYCZT")[2:]
-    if sorted(order) != ["C", "T", "Z"]:
-        raise ValueError(f"DimensionOrder {pixels.get('DimensionOrder')!r}")
-    # The first letter runs fastest.
-    runs = product(*(range(sizes[axis]) for axis in reversed(order)))
-    index = [dict(zip(reversed(order), position, strict=True)) for position in runs]
-    numbers = {tuple(sorted(position.items())): n for n, position in enumerate(index)}
-    planes = []
-    for data in here:
-        start = {axis: int(data.get(f"First{axis}", "0")) for axis in "CTZ"}
-        first = numbers[tuple(sorted(start.items()))]
-        every = len(index) - first
-        count = int(data.get("PlaneCount", "1" if data.get("IFD") else str(every)))
-        page = int(data.get("IFD", "0"))
-        for offset, at in enumerate(index[first : first + min(count, every)]):
-            planes.append(_Plane(names[at["C"]], at["Z"], at["T"], page + offset))
-    return planes
-
-
-def _channels(pixels: Element) -> list[str]:
-    """Name the channels; those without a name by their number, those of one name apart."""
-    channels = pixels.findall("Channel")
-    if any(int(channel.get("SamplesPerPixel", "1")) > 1 for channel in channels):
-        raise PlateError("colour: wanted grey channels")
-    size = int(pixels.attrib["SizeC"])
-    names = [channel.get("Name", "").strip().replace("/", "-") for channel in channels]
-    names = [name or str(n + 1) for n, name in enumerate([*names, *[""] * (size - len(names))])]
-    counts = Counter(names)
-    return [name if counts[name] == 1 else f"{name}_{n + 1}" for n, name in enumerate(names)]
-
-
-def _samples(root: Element) -> Iterator[tuple[str, dict[str, str]]]:
-    """Say in which well and site each image was taken, by the OME Plate."""
-    for plate in root.iter("Plate"):
-        for well in plate.findall("Well"):
-            name = well_from(str(int(well.attrib["Row"]) + 1), str(int(well.attrib["Column"]) + 1))
-            for site, sample in enumerate(well.findall("WellSample"), start=1):
-                about = {
-                    "Metadata_Plate": plate.get("Name", ""),
-                    "Metadata_Well": name,
-                    "Metadata_Site": str(site),
-                }
-                for image in sample.findall("ImageRef"):
-                    yield image.attrib["ID"], about
 
 
 def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[str, str]:

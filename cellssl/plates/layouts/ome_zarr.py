@@ -17,7 +17,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import no_pattern, unmatched
+from cellssl.plates.layouts.naming import no_pattern, told_apart, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
@@ -106,18 +106,18 @@ def _in_a_line(error: Exception) -> str:
     )
 
 
-def _channel_labels(group: Path) -> dict[int, str]:
+def _channel_names(group: Path, count: int) -> list[str]:
     """Name the channels of an image by what `omero` calls them.
 
     These metadata are on their way out of the format, and may lack anything: no more is read of them.
     """
     omero = group_attributes(group).get("omero")
     channels = omero.get("channels") if isinstance(omero, dict) else None
-    return {
-        number: str(channel["label"])
-        for number, channel in enumerate(channels if isinstance(channels, list) else [])
-        if isinstance(channel, dict) and channel.get("label")
-    }
+    names = [
+        str((channel.get("label") or "") if isinstance(channel, dict) else "")
+        for channel in (channels if isinstance(channels, list) else [])
+    ][:count]
+    return told_apart([*names, *[""] * (count - len(names))])
 
 
 class _OnePlate:
@@ -181,13 +181,13 @@ class _OnePlate:
         size = dict(zip([*axes, y, x], zarr.open_array(level, mode="r").shape, strict=True))
         if size.get("t", 1) > 1:
             self.notes.append("later time points are left out: time lapse is out of scope")
-        names = _channel_labels(group)
+        names = _channel_names(group, size.get("c", 1))
         address = str(PurePosixPath(self.group, path, level.relative_to(group)))
         for c, z in product(range(size.get("c", 1)), range(size.get("z", 1))):
             at = {"t": 0, "c": c, "z": z}
             yield {
                 "Metadata_Plate": self._name,
-                "Channel": (names.get(c) or str(c + 1)).replace("/", "-"),
+                "Channel": names[c],
                 "Plane": z + 1,
                 "Path": plane_address(address, at=[at[axis] for axis in axes]),
             }
