@@ -159,7 +159,7 @@ def _save_figures(
         found.matrix,
         labels=labels,
         label_name=str(found.label).removeprefix("Metadata_"),
-        colours=label_colours(obs, found.label) if found.label else None,
+        colours=label_colours(obs, found.label),
     )
     save_figure(heat, folder / "similarity.png")
     if treated["activity"].notna().any():

@@ -27,7 +27,8 @@ from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import FieldError, PlateIndex
 from cellssl.protocols import Protocol
 from cellssl.report import Overlay, explore, write_report
-from cellssl.report.doses import line_colours, position_curve
+from cellssl.report.doses import position_curve
+from cellssl.report.figures.style import label_colours
 from cellssl.studies import fingerprint
 
 __all__ = ["summarise"]
@@ -151,7 +152,9 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     positions.to_csv(folder / "dose_positions.csv", index=False)
     correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
     figure = position_curve(
-        positions, dose=dose_title(cells.obs, dose), colours=line_colours(cells.obs)
+        positions,
+        dose=dose_title(cells.obs, dose),
+        colours=label_colours(cells.obs, "Metadata_Compound"),
     )
     between = (
         "its profile is projected on the line from the negative (0) to the positive controls (1). The controls "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, FIELD, bare_name
+from cellssl.columns import CONCENTRATION, CONTROL, FIELD, bare_name
 from cellssl.errors import PlateError
 from cellssl.plates.treatments import tells_treatment
 from cellssl.words import listed
@@ -23,7 +23,7 @@ NAMES = {
     "Metadata_Gene",
     "Metadata_Guide",
     "Metadata_MOA",
-    "Metadata_Control",
+    CONTROL,
     "Metadata_Perturbation",
 }
 _STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {

@@ -103,9 +103,10 @@ def write_report(
         When the file cannot be written.
     """
     column = label and (find_column(embedding.obs, label) or label)
+    treated = similarity.label if similarity else None
     parts: dict[str, Callable[[], Section | None]] = {
         "Look-alikes": lambda: answer_section(
-            similarity, embedding.obs, _colours(embedding, similarity)
+            similarity, embedding.obs, label_colours(embedding.obs, treated)
         ),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
@@ -118,12 +119,6 @@ def write_report(
     }
     sections = [_guarded(name, build) for name, build in parts.items()]
     return write_page(out, title=title, subtitle=_subtitle(embedding), sections=sections)
-
-
-def _colours(embedding: "AnnData", similarity: "Similarity | None") -> dict[str, str]:
-    """Give the labels of treatments the colours that they have on the map."""
-    label = None if similarity is None else similarity.label
-    return label_colours(embedding.obs, label) if label and label in embedding.obs else {}
 
 
 def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:

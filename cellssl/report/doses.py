@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import CONTROL, PLATE, find_column
+from cellssl.columns import CONTROL, PLATE
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -24,7 +24,7 @@ from cellssl.report.figures.style import as_categories, label_colours
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["dose_curve", "line_colours", "position_curve"]
+__all__ = ["dose_curve", "position_curve"]
 
 _LINES = 12  # more cannot be told apart
 
@@ -76,14 +76,8 @@ def dose_curve(
         positions,
         dose=dose_title(cells.obs, column),
         lines=lines,
-        colours=line_colours(cells.obs, by or "Metadata_Compound"),
+        colours=label_colours(cells.obs, by or "Metadata_Compound"),
     )
-
-
-def line_colours(obs: pd.DataFrame, column: str = "Metadata_Compound") -> dict[str, str]:
-    """Give lines the colours that their names have on the map of the cells; none where they have no such column."""
-    name = find_column(obs, column)
-    return {} if name is None else label_colours(obs, name)
 
 
 def position_curve(
@@ -105,7 +99,7 @@ def position_curve(
         The line that each well belongs to, on the same index; that of `positions` when left out. Of
         more than twelve, those are drawn along which positions change most.
     colours : mapping, optional
-        Line → colour: see `line_colours`.
+        Line → colour, as `cellssl.report.figures.style.label_colours` gives them.
     """
     series = positions[(positions["control"] == "") & positions["dose"].notna()]
     if series.empty:

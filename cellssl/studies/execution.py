@@ -135,10 +135,8 @@ def _inputs(protocol: dict, where: str | None, orientations: int, crops: Path | 
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
     """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
-    done = {
-        "orientations": 1,
-        **read_record(folder / DONE).get("inputs", {}),
-    }  # not said of old runs
+    done = read_record(folder / DONE).get("inputs", {})
+    done = {"orientations": 1, **done}  # not said of old runs
     wanted = _inputs(run.protocol.to_dict(), study.where, study.orientations, crops)
     same = all(key in done and done[key] == value for key, value in wanted.items())
     return same and (folder / EMBEDDING).exists()

@@ -88,40 +88,41 @@ def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
     assert "died" not in said
 
 
-def test_a_ctrl_c_while_a_lock_is_taken_does_not_keep_it(tmp_path):
+_IN_A_LOCK = """
+from cellssl.cells import pool
+wait = pool.wait
+def interrupted(futures, **options):
+    lock = next(iter(futures))._condition
+    lock.acquire()
+    signal.raise_signal(signal.SIGINT)  # as `wait` itself may be interrupted, at the same place
+    lock.release()
+    return wait(futures, **options)
+pool.wait = interrupted
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        pytest.param(_IN_A_LOCK, "pass", id="while a lock is taken"),
+        pytest.param(
+            "import threading",
+            "threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()",
+            id="taken by another thread",
+        ),
+    ],
+)
+def test_ctrl_c_ends_at_once_wherever_it_comes(tmp_path, before, then):
     script = tmp_path / "script.py"
     script.write_text(
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import time\n"
-        "from cellssl.cells import pool\n"
-        "wait = pool.wait\n"
-        "def interrupted(futures, **options):\n"  # as `wait` itself may be, at the same place
-        "    lock = next(iter(futures))._condition\n"
-        "    lock.acquire()\n"
-        "    signal.raise_signal(signal.SIGINT)\n"
-        "    lock.release()\n"
-        "    return wait(futures, **options)\n"
-        "pool.wait = interrupted\n"
-        "if __name__ == '__main__':\n"
-        "    with pool.Workers(2) as workers:\n"
-        "        list(workers.spread(time.sleep, [100] * 6))\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ended.stderr.splitlines()[-1] == "KeyboardInterrupt"
-
-
-def test_a_ctrl_c_that_another_thread_takes_ends_at_once_too(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import threading, time\n"
         "from cellssl.cells.pool import Workers\n"
+        f"{before}\n"
         "if __name__ == '__main__':\n"
         "    with Workers(2) as workers:\n"
         "        for task, _ in workers.spread(time.sleep, [0.1, *[100] * 6]):\n"
-        "            threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()\n"
+        f"            {then}\n"
     )
     ended = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False

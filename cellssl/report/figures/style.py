@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cellssl.columns import CONTROL
+from cellssl.columns import CONTROL, find_column
 from cellssl.errors import CellsslError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.controls import is_negative
@@ -230,11 +230,14 @@ def control_names(obs: pd.DataFrame, column: str) -> tuple[str, ...]:
     return tuple(own) if len(own) == 1 and names.nunique() > 2 else ()
 
 
-def label_colours(obs: pd.DataFrame, column: str) -> dict[str, str]:
+def label_colours(obs: pd.DataFrame, column: str | None) -> dict[str, str]:
     """Give each name of a column the colour that it has on the map of these cells, for every other figure of them.
 
-    It is empty where there are more names than colours: the map then has none, either.
+    It is empty where there is no such column, or more names than colours: the map then has none, either.
     """
+    column = None if column is None else find_column(obs, column)
+    if column is None:
+        return {}
     names, grey = natural_order(list(drawn_names(obs, column))), control_names(obs, column)
     coloured = [name for name in names if name not in grey and name != UNKNOWN]
     return category_colours(names, grey=grey) if len(coloured) <= len(OKABE_ITO) else {}
