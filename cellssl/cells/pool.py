@@ -143,6 +143,7 @@ class Workers:
     def _start(self) -> ProcessPoolExecutor:
         """Make the processes, which end with this one, or as soon as it lets go of their leash."""
         held, self._leash = Pipe(duplex=False)
+        resource_tracker.ensure_running()  # its own start lifts a block of signals: not within one
         return ProcessPoolExecutor(
             self.number,
             mp_context=get_context("spawn"),
@@ -184,7 +185,6 @@ def _blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # whose own start, if it came later, would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
