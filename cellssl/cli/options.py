@@ -36,7 +36,6 @@ __all__ = [
     "UsedPlates",
     "Weights",
     "Where",
-    "Workers",
     "existing",
     "known_protocols",
     "parse_baselines",
@@ -177,7 +176,6 @@ Aggregation = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that segment and judge fields.")]
 Weights = Annotated[
     Path | None,
     typer.Option(

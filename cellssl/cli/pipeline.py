@@ -92,13 +92,14 @@ def run(
         )
     import cellssl.pipeline
 
+    segmenter = segmentation.build()
     result = cellssl.pipeline.run(
         plate if is_crops else files.index(plate),
         out,
         protocol=protocol,
         model=model,
         changes=changes.collect(),
-        segmenter=segmentation.build(),
+        segmenter=segmenter,
         crop_size=crop_size,
         label=label,
         held_out=held_out,
@@ -106,7 +107,7 @@ def run(
         baselines=parse_baselines(baseline),
         sample=sample,
         orientations=orientations,
-        **cutting.arguments(),
+        **cutting.arguments(segmenter),
         redo=redo,
         device=device,
         progress=shown(),

@@ -60,7 +60,12 @@ def crop(
     segmenter = segmentation.build()
     found = files.index(plate)
     report = cellssl.cells.crop(
-        found, out, segmenter=segmenter, size=size, **cutting.arguments(), progress=shown()
+        found,
+        out,
+        segmenter=segmenter,
+        size=size,
+        **cutting.arguments(segmenter),
+        progress=shown(),
     )
     say(report.summary())
     report.require_cells()

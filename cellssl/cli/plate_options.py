@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellssl.cli.options import Workers, existing, parse_pairs
+from cellssl.cli.options import existing, parse_pairs
 from cellssl.errors import CellsslError
 from cellssl.framing import MOST_BINNED
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PLATE_GIVEN", "Cutting", "PlateFiles", "Segmentation"]
 
+_MOST_WORKERS = 8  # by default: each takes some 500 MB for five channels of 2160 × 2160 pixels
 PLATE_GIVEN = existing("name the folder of a plate's images, or what cellssl made of one")
 
 
@@ -211,12 +212,28 @@ class Cutting:
             "field_saturated, field_debris, field_focus, field_illumination); may be repeated."
         ),
     ] = None
-    workers: Workers = 1
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that segment and judge fields. (default: one for each core that is free to be used, "
+            f"up to {_MOST_WORKERS}; one for Cellpose)",
+        ),
+    ] = None
     scheduler: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler whose workers segment: tcp://HOST:8786."),
     ] = None
 
-    def arguments(self) -> dict[str, Any]:
-        """Give them as `cellssl.cells.crop` takes them."""
-        return {**vars(self), "keep": self.keep or []}
+    def arguments(self, segmenter: "Segmenter") -> dict[str, Any]:
+        """Give them as `cellssl.cells.crop` takes them beside this segmenter."""
+        workers = self.workers or self._usual_workers(segmenter)
+        return {**vars(self), "keep": self.keep or [], "workers": workers}
+
+    def _usual_workers(self, segmenter: "Segmenter") -> int:
+        """One for each core, where these are not a cluster's, nor taken by a network."""
+        if self.scheduler is not None or segmenter.name == "cellpose":
+            return 1
+        from dask.system import CPU_COUNT  # of those that this process may use, in a container too
+
+        return min(CPU_COUNT, _MOST_WORKERS)

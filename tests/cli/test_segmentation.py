@@ -1,7 +1,7 @@
 import pytest
 
 from cellssl.cells import CellposeSegmenter, LabelImages, ThresholdSegmenter
-from cellssl.cli.plate_options import Segmentation
+from cellssl.cli.plate_options import Cutting, Segmentation
 from cellssl.errors import CellsslError
 
 
@@ -34,3 +34,19 @@ def test_options_make_the_segmenter_they_ask_for():
 def test_options_that_would_be_ignored_are_refused(options, said):
     with pytest.raises(CellsslError, match=said):
         Segmentation(**options).build()
+
+
+@pytest.mark.parametrize(
+    ("cores", "options", "segmenter", "workers"),
+    [
+        (3, Cutting(), ThresholdSegmenter(), 3),
+        (64, Cutting(), ThresholdSegmenter(), 8),
+        (64, Cutting(workers=20), ThresholdSegmenter(), 20),
+        (64, Cutting(), CellposeSegmenter(), 1),
+        (64, Cutting(workers=2), CellposeSegmenter(), 2),
+        (64, Cutting(scheduler="tcp://host:8786"), ThresholdSegmenter(), 1),
+    ],
+)
+def test_cutting_takes_the_cores_that_are_there(monkeypatch, cores, options, segmenter, workers):
+    monkeypatch.setattr("dask.system.CPU_COUNT", cores)
+    assert options.arguments(segmenter)["workers"] == workers
