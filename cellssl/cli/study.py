@@ -195,7 +195,7 @@ def _show_agreement(table: "pd.DataFrame") -> None:
         told = {row["predictor"]: _correlation(row) for row in own.to_dict("records")}
         count = own["classes" if str(of).startswith("classes") else "settings"].iloc[0]
         which = f"pairs of {count:.0f} settings" if of == "pairs" else f"{count:.0f} {of}"
-        rows.append([metric, which, *told.values()])
+        rows.append([metric, which, *(told[name] for name in ("after", "moved", "ahead"))])
     heads = ["score", "order of", "the audit", "amplitude alone", "ahead by"]
     show_table("Against training: Spearman (95 % interval), p", heads, rows)
 

@@ -176,11 +176,16 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     assert ranked["cost"]["geometry"] < ranked["cost"]["weak gain"] < ranked["cost"]["strong gain"]
     # An encoder with a head for each keeps what either keeps.
     assert ranked["after"]["both"] > ranked["after"]["strong gain"] + 0.05
+    assert (ranked["after_as_read"] <= ranked["after"]).all()
+    assert (ranked["cost_as_read"] >= ranked["cost"]).all()
+    assert ranked["after_as_read"]["both"] > ranked["after_as_read"]["strong gain"] + 0.05
     agreed = pd.read_csv(out / "agreement.csv").set_index("predictor")
     assert agreed["spearman"]["after"] > 0.7
     assert agreed["p_value"]["after"] >= 2 / 24  # four settings have 24 orders
     lead = agreed["spearman"]["after"] - agreed["spearman"]["moved"]
     assert agreed["spearman"]["ahead"] == pytest.approx(lead)
+    lead = agreed["spearman"]["after_as_read"] - agreed["spearman"]["after"]
+    assert agreed["spearman"]["as_read_ahead"] == pytest.approx(lead)
     pairs = pd.read_csv(out / "predicted_pairs.csv").set_index(["setting_a", "setting_b"])
     assert len(pairs) == 6
     # What geometry keeps, geometry and gain kept already: a second head that erases more adds nothing.
@@ -188,7 +193,7 @@ def test_a_studys_settings_are_ranked_before_training(crops: Path, tmp_path: Pat
     better = ranked["after"][pairs["better"]].to_numpy()
     assert (pairs["after"] - pairs["gain"]).to_numpy() == pytest.approx(better)
     each = pd.read_csv(out / "predicted_classes.csv")
-    for column in ("before", "after"):  # every contrast is of two classes
+    for column in ("before", "after", "after_as_read"):  # every contrast is of two classes
         means = each.groupby("combination")[column].mean()
         assert means.to_dict() == pytest.approx(ranked[column].to_dict())
 
@@ -251,7 +256,8 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(
     digits = ["0", "1", "2"]
     rows = [(name, digit, rng.normal(), rng.normal()) for name in names for digit in digits]
     classes = pd.DataFrame(rows, columns=["combination", "class", "after", "moved"])
-    settings = classes.groupby("combination")[["after", "moved"]].mean().reset_index()
+    classes["after_as_read"] = -classes["after"]
+    settings = classes.groupby("combination").mean(numeric_only=True).reset_index()
     scores = settings.rename(columns={"combination": "embedding", "after": "value"})
     # As a study writes it, with its means and the trainings that they are of, and a score that is none.
     scores = scores.assign(metric="linear", seed="mean", subset="all")
@@ -286,6 +292,9 @@ def test_gains_of_classes_named_by_numbers_are_held_against_training(
         ("pairs", 5),
     ):
         assert table["spearman"][of, "after"] == pytest.approx(1)
+        if of != "pairs":
+            assert table["spearman"][of, "after_as_read"] == pytest.approx(-1)
+            assert table["spearman"][of, "as_read_ahead"] == pytest.approx(-2)
         assert table["settings"][of, "after"] == count
     assert table["classes"]["classes", "after"] == 3
     gains.iloc[1:].to_csv(tmp_path / "complement.csv", index=False)
@@ -309,12 +318,14 @@ MEASURED = (
 def test_over_all_studies_the_audit_says_which_class_pays_and_amplitude_does_not() -> None:
     """What the results' page claims, of the tables that lie beside it."""
     table = pooled_agreement([RESULTS / name for name in MEASURED])
-    low = table.set_index(["metric", "of", "predictor"])["low"]
+    low, high = (table.set_index(["metric", "of", "predictor"])[end] for end in ("low", "high"))
     assert (table.loc[table["metric"] == "knn", "studies"] == 6).all()
     for metric in ("knn", "linear"):
         for of in ("classes", "classes beyond settings"):
             assert low[metric, of, "after"] > 0
             assert low[metric, of, "ahead"] > 0
+        for of in ("settings", "classes", "classes beyond settings"):
+            assert low[metric, of, "as_read_ahead"] < 0 < high[metric, of, "as_read_ahead"]
         assert low[metric, "settings", "after"] > 0.3
         assert low[metric, "settings", "ahead"] < 0
         assert low[f"{metric}_batches", "classes", "after"] < 0
@@ -333,6 +344,10 @@ def test_a_pool_of_one_study_is_that_study() -> None:
 
 def test_a_pool_says_which_table_a_study_lacks(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"holds no predicted\.csv"):
+        pooled_agreement([tmp_path])
+    for name in ("predicted", "predicted_classes", "scores"):
+        (tmp_path / f"{name}.csv").write_text("combination,class,after,moved\n")
+    with pytest.raises(StudyError, match="no column after_as_read: it is of an earlier version"):
         pooled_agreement([tmp_path])
 
 

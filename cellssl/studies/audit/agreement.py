@@ -36,7 +36,10 @@ COLUMNS = (
     *("spearman", "low", "high", "p_value", "settings", "classes"),
 )
 _METRICS = (*TOGETHER, "linear_batches")
-_PREDICTORS = {"after": 1.0, "moved": -1.0}  # less movement is taken to be better
+# Less movement is taken to be better.
+_PREDICTORS = {"after": 1.0, "after_as_read": 1.0, "moved": -1.0}
+# How far the first is ahead of the second.
+_AHEAD = {"ahead": ("after", "moved"), "as_read_ahead": ("after_as_read", "after")}
 _FEWEST = 4  # settings from which on an order can be compared
 
 
@@ -111,7 +114,7 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
     Raises
     ------
     StudyError
-        When a study lacks a table, or has too few settings.
+        When a study lacks a table or a column, or has too few settings.
 
     Examples
     --------
@@ -126,7 +129,9 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
                     f"{folder} holds no {name}: wanted are folders with what `cellssl study audit -o` "
                     "wrote, and with the scores.csv and per_class.csv of the same study."
                 )
-        settings, classes = (_read(folder / f"{n}.csv") for n in ("predicted", "predicted_classes"))
+        settings, classes = (
+            _predicted(folder / f"{n}.csv") for n in ("predicted", "predicted_classes")
+        )
         for one in _comparisons(settings, classes, pd.DataFrame(), folder / "scores.csv"):
             order = rng.permutation(len(next(iter(one.predictors.values())).draws))
             for name, each in one.predictors.items():  # draws of two studies have nothing in common
@@ -171,6 +176,18 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(
         path, dtype=dict.fromkeys(_NAMES, str), na_values=missing, keep_default_na=False
     )
+
+
+def _predicted(path: Path) -> pd.DataFrame:
+    """Read what was predicted, by all predictors."""
+    table = _read(path)
+    lacking = [name for name in _PREDICTORS if name not in table]
+    if lacking:
+        raise StudyError(
+            f"{path} has no column {listed(lacking)}: it is of an earlier version; run "
+            "`cellssl study audit` again."
+        )
+    return table
 
 
 def _means(table: pd.DataFrame) -> pd.DataFrame:
@@ -262,8 +279,15 @@ def _compare(
     found: Matrix,
     correlation: Callable[[Matrix, Matrix], RankCorrelation] = rank_correlation,
 ) -> dict[str, RankCorrelation]:
-    """Correlate each prediction, and say how far the audit is ahead of amplitude alone."""
+    """Correlate each prediction, and say how far one is ahead of another."""
     each = {name: correlation(values, found) for name, values in told.items()}
-    after, moved = each["after"], each["moved"]
-    ahead = after.draws - moved.draws  # of the same settings and classes
-    return {**each, "ahead": RankCorrelation(after.value - moved.value, ahead, np.nan)}
+    ahead = {
+        name: RankCorrelation(
+            each[first].value - each[second].value,
+            each[first].draws - each[second].draws,  # of the same settings and classes
+            np.nan,
+        )
+        for name, (first, second) in _AHEAD.items()
+        if first in each
+    }
+    return {**each, **ahead}

@@ -36,12 +36,13 @@ class Ranking:
     ----------
     settings : DataFrame
         combination, before and after (how often a cell is put right between two classes, in the
-        reference, from the cells as they are and from what the whole view leaves), cost (share of the
-        visible contrast that is lost) and moved (how far the view moves cells, in units of the root
+        reference, from the cells as they are and from what the whole view leaves), after_as_read (from
+        what it leaves to the readout that told them before), cost and cost_as_read (share of the visible
+        contrast that is lost, likewise) and moved (how far the view moves cells, in units of the root
         mean square distance of two cells), the best outlook first.
     classes : DataFrame
-        combination, class, before, after and moved as above, of the class: between it and each of the
-        others, and how far its own cells are moved.
+        combination, class, before, after, after_as_read and moved as above, of the class: between it
+        and each of the others, and how far its own cells are moved.
     pairs : DataFrame
         setting_a, setting_b, better, after (of two encoders side by side, or two heads: each contrast
         counts as that setting keeps it that keeps it better), gain (over the better of the two alone)
@@ -49,8 +50,9 @@ class Ranking:
         order was right in part on cells, and wrong on photographs (protocols/studies/results/README.md).
     agreement : DataFrame
         metric, of, predictor, spearman, low, high, p_value, settings, classes: rank correlation with
-        the scores of the trained encoders. *predictor* is ``after``, ``moved`` (amplitude alone; less
-        is taken to be better) or ``ahead``, by how much the first correlates better than the second.
+        the scores of the trained encoders. *predictor* is ``after``, ``after_as_read`` (not of pairs),
+        ``moved`` (amplitude alone; less is taken to be better), ``ahead``, by how much ``after`` correlates
+        better than ``moved``, or ``as_read_ahead``, by how much ``after_as_read`` does than ``after``.
         *of* is ``settings`` (a score of each), ``classes`` (how far the accuracy of each class lies
         from its mean over the settings), ``classes beyond settings`` (that, less what all classes of
         the setting gain or lose together) or ``pairs`` (what two gain over the better of them; amplitude
@@ -141,9 +143,10 @@ def rank_settings(
         ]
         # Of several groups of views, the one that separates two classes best: (K, K).
         best = np.max([standing.separations(moved) for moved in moves], axis=0)
+        as_read = np.max([standing.separations_as_read(moved) for moved in moves], axis=0)
         kept[run.combination] = best
-        rows.append({"combination": run.combination, **_outlook(standing, moves, best)})
-        classes.append(_classes(run.combination, standing, moves, best))
+        rows.append({"combination": run.combination, **_outlook(standing, moves, best, as_read)})
+        classes.append(_classes(run.combination, standing, moves, best, as_read))
     table = pd.DataFrame(rows)
     pairs = _pairs(kept, table.set_index("combination"))
     table = table.sort_values("after", ascending=False, kind="stable", ignore_index=True)
@@ -153,28 +156,36 @@ def rank_settings(
     return Ranking(table, each, pairs, found)
 
 
-def _outlook(standing: Standing, moves: list[Moved], kept: Matrix) -> dict[str, float]:
+def _outlook(
+    standing: Standing, moves: list[Moved], kept: Matrix, as_read: Matrix
+) -> dict[str, float]:
     """Say how well classes are told before the views and after them, and how far these move cells."""
     return {
         "before": put_right(standing.pairs),
         "after": put_right(kept),
+        "after_as_read": put_right(as_read),
         "cost": share_lost(standing.pairs, kept, standing.least),
+        "cost_as_read": share_lost(standing.pairs, as_read, standing.least),
         "moved": min(moved.distance for moved in moves) / standing.spread(),
     }
 
 
 def _classes(
-    combination: str, standing: Standing, moves: list[Moved], kept: Matrix
+    combination: str, standing: Standing, moves: list[Moved], kept: Matrix, as_read: Matrix
 ) -> pd.DataFrame:
     """Say the same of each class, against each of the others."""
     names = standing.groups.names
     others = ~np.eye(len(names), dtype=bool)
-    before, after = (
-        norm.cdf(pairs / 2).mean(axis=1, where=others) for pairs in (standing.pairs, kept)
-    )
+    told = {
+        column: norm.cdf(pairs / 2).mean(axis=1, where=others)
+        for column, pairs in (
+            ("before", standing.pairs),
+            ("after", kept),
+            ("after_as_read", as_read),
+        )
+    }
     moved = np.min([one.distances for one in moves], axis=0) / standing.spread()
-    columns = {"class": names, "before": before, "after": after, "moved": moved}
-    return pd.DataFrame({"combination": combination, **columns})
+    return pd.DataFrame({"combination": combination, "class": names, **told, "moved": moved})
 
 
 def _pairs(kept: Mapping[str, Matrix], alone: pd.DataFrame) -> pd.DataFrame:
