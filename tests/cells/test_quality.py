@@ -50,6 +50,18 @@ def test_measures_mean_what_they_say():
     assert (tables[0].filter(like="Saturated") == 0).all(axis=None)
 
 
+@pytest.mark.parametrize(
+    ("blur", "light", "least", "most"),
+    [(0, 0.2, 0.9, 1.1), (3, 1, 0, 0.2), (5, 0.5, 0, 0.2), (7, 1, 0, 0.2)],
+)
+def test_noise_is_not_taken_for_detail(blur, light, least, most):
+    """A camera's noise does not blur with the field, and is the larger part of a dim one."""
+    noise = np.random.default_rng(1).normal(0, 150, (20, 2, 48, 48))
+    seen = ndimage.gaussian_filter(cells(20).astype(float), (0, 0, blur, blur)) * light
+    sharp = [measured(image)[:, 2:4].mean() for image in (cells(20) + noise, seen + noise)]
+    assert least < sharp[1] / sharp[0] < most
+
+
 def test_a_flat_picture_is_nothing_but_noise():
     flat = np.full((3, 2, 24, 24), 7, np.uint8)
     table = measured(flat)
