@@ -207,6 +207,7 @@ def _crop(
     _check_alike(assembly.diameters)
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
+    report.say_lost_wells()
     report.say_narrow_fields()
     return report
 
