@@ -224,7 +224,7 @@ def _followed(summary: pd.DataFrame, subset: str, label: str) -> list[Block]:
                 texts.append(
                     f"Clusters of {name} agree with the {other} (AMI {number(confounder['value'])}) more than with "
                     f"{label} ({number(own['value'])}): unless each {label} has its own {other}, they show staining or "
-                    "imaging. `cellssl evaluate --normalise plate-robust` says what is left without the plates' means and spreads."
+                    "imaging. `cellssl evaluate --normalise plate-robust` says what is left without that of the plates."
                 )
     return [Text(text, tone="warning") for text in texts]
 
