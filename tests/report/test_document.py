@@ -155,6 +155,14 @@ def test_clusters_that_are_plates_are_said(undrawn, everything, tmp_path, agreem
     assert "Clusters of random" not in html
 
 
+def test_what_was_said_of_cells_and_encoder_stands_before_the_answer(undrawn, embedding, tmp_path):
+    said = "crops.h5ad: the encoder sees 1 channel of 1 plate black, white or flat"
+    embedding.uns["cellssl"] = {"warnings": np.array([said], object)}
+    out = write_report(tmp_path / "report.html", title="A plate", embedding=embedding)
+    html = out.read_text(encoding="utf-8")
+    assert html.index('id="answer"') < html.index(said) < html.index('id="map"')
+
+
 def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, everything, tmp_path):
     scores = everything["scores"]
     scores.loc[scores["split"] == "plates", "split"] = "test set"
