@@ -6,7 +6,7 @@ import numpy as np
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.smoothing import depth_below
 
-__all__ = ["without_outside"]
+__all__ = ["find_outside", "without_outside"]
 
 _FLAT = np.ones(
     (9, 9), np.uint8
@@ -16,33 +16,52 @@ _APART = 4.0  # robust standard deviations of the background that nuclei lie awa
 _WIDE = 0.15  # of an image's side: the circle that fits into a picture, and into no nucleus
 
 
-def without_outside(image: np.ndarray) -> np.ndarray:
-    """Fill what is outside with grey values of the background, drawn at random; else give the image itself.
+def find_outside(image: np.ndarray) -> np.ndarray:
+    """Mark what is outside: black that is flat and as nothing else in the image.
 
-    Beside black a background looks bright, and becomes a body of its own in which nuclei are lost. Black
-    is outside where it is flat and nothing else comes near it, as a background does from which a level
-    was subtracted, and where what is left is wider than nuclei that were cut out.
+    A background from which a level was subtracted comes near to black, and nuclei that were cut out are
+    narrower than a picture.
 
     Parameters
     ----------
     image : ndarray
-        (Y, X) float32.
+        (Y, X) of any real type.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) bool.
     """
     black = image == image.min()
+    nothing = np.zeros_like(black)
     if black.mean() < _LEAST:
-        return image
+        return nothing
     bodies = cv2.connectedComponents(black.view(np.uint8), connectivity=4)[1]
     flat = np.unique(bodies[cv2.erode(black.view(np.uint8), _FLAT) > 0])
     black = np.isin(bodies, flat)
     inside = image[~black]
     if not len(flat) or not len(inside):
-        return image
+        return nothing
     lowest, low = np.quantile(inside, (0.01, 0.1))
     near = lowest - image.min() <= low - lowest
-    if near or depth_below(~black).max() < _WIDE * min(image.shape):
+    return nothing if near or depth_below(~black).max() < _WIDE * min(image.shape) else black
+
+
+def without_outside(image: np.ndarray) -> np.ndarray:
+    """Fill what is outside with grey values of the background, drawn at random.
+
+    Beside black a background looks bright, and becomes a body of its own in which nuclei are lost.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X) float32; itself where nothing is outside.
+    """
+    outside = find_outside(image)
+    if not outside.any():
         return image
-    filled = image.copy()
-    filled[black] = np.random.default_rng(0).choice(_ground(inside), np.count_nonzero(black))
+    filled, ground = image.copy(), _ground(image[~outside])
+    filled[outside] = np.random.default_rng(0).choice(ground, np.count_nonzero(outside))
     return filled
 
 

@@ -99,7 +99,9 @@ def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def measure_field(
+    field: np.ndarray, levels: Sequence[float], *, outside: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure a field (C, Y, X): background, and share of saturated pixels.
 
     Parameters
@@ -108,13 +110,19 @@ def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarra
         (C, Y, X) raw.
     levels : sequence of float
         C values from which on a pixel is saturated.
+    outside : ndarray, optional
+        (Y, X) bool: what shows no background.
 
     Returns
     -------
     tuple of ndarray
         (C,) float32 each: the lowest percent's upper end, of every eighth pixel and row; the share.
     """
-    background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2), method="lower")
+    some = np.s_[::_STRIDE, ::_STRIDE]
+    ground = field[:, *some].reshape(len(field), -1)
+    if outside is not None and not outside[some].all():
+        ground = ground[:, ~outside[some].ravel()]
+    background = np.percentile(ground, 1, axis=1, method="lower")
     return background.astype(np.float32), _saturated(field[None], levels)[0]
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cellssl.cells import find_nuclei
+from cellssl.cells import Labels, find_nuclei
+from cellssl.cells.objects import cut_cells
 from cellssl.cells.outside import without_outside
 
 SIDE = 300
@@ -39,6 +40,14 @@ def test_nuclei_beside_what_is_outside_are_found(where):
     numbers = labels[tuple(np.transpose(seen))]
     assert len(set(numbers) - {0}) == len(seen)
     assert areas[1:].max() < 1.5 * np.pi * 81  # the background is no body
+
+
+def test_windows_that_reach_outside_are_dropped_as_at_the_image_s_border():
+    image = np.where(black("brim"), 0, field()).astype(np.uint16)[None]
+    cut = cut_cells(image, Labels(find_nuclei(image[0])), size=40)
+    assert cut.found > len(cut.images) > 0
+    assert cut.images.min() > 0
+    assert cut.background[0] > 250
 
 
 def test_an_empty_well_with_black_corners_is_empty():
