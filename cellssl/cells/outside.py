@@ -13,7 +13,7 @@ _FLAT = np.ones(
 )  # px: no camera gives so many times the same value, unless it is cut off
 _LEAST = 0.005  # share of an image: a narrower brim does no harm
 _APART = 4.0  # robust standard deviations of the background that nuclei lie away from it
-_WIDE = 0.15  # of an image's side: the circle that fits into a picture, and into no nucleus
+_WIDE = 0.2  # of an image's side: the circle that fits into a picture, and into no nucleus
 
 
 def find_outside(image: np.ndarray) -> np.ndarray:
