@@ -8,9 +8,8 @@ from cellssl.cells.smoothing import depth_below
 
 __all__ = ["find_outside", "without_outside"]
 
-_FLAT = np.ones(
-    (9, 9), np.uint8
-)  # px: no camera gives so many times the same value, unless it is cut off
+# px: no camera gives one value so many times side by side, unless it is cut off.
+_FLAT = np.ones((9, 9), np.uint8)
 _LEAST = 0.005  # share of an image: a narrower brim does no harm
 _APART = 4.0  # robust standard deviations of the background that nuclei lie away from it
 _WIDE = 0.2  # of an image's side: the circle that fits into a picture, and into no nucleus
