@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import PlateError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "PLATES",
     "ROWS",
     "is_well",
+    "lost_wells",
     "normalise_well",
     "plate_format",
     "well_from",
@@ -144,3 +150,30 @@ def plate_format(places: Iterable[tuple[int, int]]) -> tuple[int, int]:
         if (rows >= 8 and rows >= height and columns >= width)
         or ((rows, columns) == (height, width) and 4 * len(there) >= 3 * rows * columns)
     )
+
+
+def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
+    """Find wells without a cell left though crops could hold some, by the reason that took most of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> names = [PLATE, WELL, "kept", "dropped_border", "dropped_noise"]
+    >>> rows = [("P1", "A01", 7, 9, 1), ("P1", "A02", 0, 9, 7), ("P1", "A03", 0, 9, 0)]
+    >>> lost_wells(pd.DataFrame(rows, columns=names))
+    {'noise': ['P1/A02']}
+    """
+    reasons = [
+        str(name)
+        for name in fields
+        if str(name).startswith("dropped_") and name != "dropped_border"
+    ]
+    wells = fields.groupby([PLATE, WELL], sort=False)[["kept", *reasons]].sum()
+    lost = wells.loc[(wells["kept"] == 0) & (wells[reasons].sum(axis=1) > 0), reasons]
+    result: dict[str, list[str]] = {}
+    for place, counts in zip(
+        row_names(lost.index.to_frame()), lost.to_numpy().tolist(), strict=True
+    ):
+        reason = reasons[counts.index(max(counts))].removeprefix("dropped_")
+        result.setdefault(reason, []).append(place)
+    return result

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellssl.ahead import one_ahead
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.judging import REASONS, Usual, usual_by_plate
+from cellssl.cells.judging import REASONS, Usual, dull_plates, usual_by_plate
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality import quality_columns
@@ -71,6 +71,10 @@ class Assembly:
     def diameters(self) -> dict[str, float]:
         """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
+
+    def dull(self) -> tuple[str, dict[str, float]]:
+        """Find plates that are out of focus as a whole, see `dull_plates`."""
+        return dull_plates(self._usual)
 
     def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.

@@ -205,8 +205,10 @@ def _crop(
     folder.forget_parts()
     _check_size(job.size, job.binning, assembly.diameters)
     _check_alike(assembly.diameters)
+    _check_focus(*assembly.dull())
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
+    report.say_lost_wells()
     report.say_narrow_fields()
     return report
 
@@ -279,6 +281,20 @@ def _check_alike(diameters: Mapping[str, float]) -> None:
     if known:
         (narrow, one), (wide, other) = known[0], known[-1]
         say_unlike(wide, narrow, where=f"on plate {other}", of=f"on plate {one}")
+
+
+def _check_focus(sharpest: str, dull: Mapping[str, float]) -> None:
+    """Say when plates are as a whole far less sharp than another, since fields are judged by their own plate."""
+    for plate, share in list(dull.items())[:_SAID]:
+        _LOG.warning(
+            "plate %s: its cells are %.2f times as sharp as those of plate %s: out of focus as a whole? They are kept, "
+            "since cells are judged by what is usual on their plate; leave it out of the index where it is no good",
+            plate,
+            share,
+            sharpest,
+        )
+    if len(dull) > _SAID:
+        _LOG.warning("and %d more plates that are far less sharp", len(dull) - _SAID)
 
 
 def _advice(diameter: float) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "REASONS",
     "Usual",
     "check_reasons",
+    "dull_plates",
     "judge_cells",
     "judge_field",
     "usual_by_plate",
@@ -245,13 +246,44 @@ def judge_field(
         return "field_debris"
     if len(quality) >= _FIELD_CELLS:
         nucleus, overall = (np.median(ratio) for ratio in _sharpness_beside(quality, usual))
-        together, each = _FIELD_FOCUS
-        if np.sqrt(nucleus * overall) < together and max(nucleus, overall) < each:
+        if _is_dull(nucleus, overall):
             return "field_focus"
     away = np.abs(np.log(np.maximum(background, usual.floor)) - np.log(usual.background))
     if ((away > np.log(_FIELD_LIGHT)) & (away > _FIELD_SPREAD * usual.spread)).any():
         return "field_illumination"
     return ""
+
+
+def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
+    """Find plates that are out of focus as a whole, which their own medians cannot tell.
+
+    Returns
+    -------
+    tuple of str and dict
+        The sharpest plate; plate → sharpness beside it, of those that are as dull as a field out of
+        focus is beside its plate.
+    """
+    logs = {
+        plate: np.log(np.maximum(own.sharpness, _TINY))
+        for plate, own in usual.items()
+        if own.sharpness.any()
+    }
+    if not logs:
+        return "", {}
+    sharpest = max(logs, key=lambda plate: float(logs[plate].mean()))
+    dull = {}
+    for plate, log in logs.items():
+        beside = log - logs[sharpest]
+        nucleus, overall = np.exp(beside[usual[plate].nucleus]), np.exp(beside.mean())
+        if _is_dull(nucleus, overall):
+            dull[plate] = float(np.sqrt(nucleus * overall))
+    return sharpest, dull
+
+
+def _is_dull(nucleus: float, overall: float) -> bool:
+    """Say whether sharpness beside the usual is that of a field out of focus."""
+    together, each = _FIELD_FOCUS
+    return bool(np.sqrt(nucleus * overall) < together and max(nucleus, overall) < each)
 
 
 def _lowest(backgrounds: np.ndarray) -> float:

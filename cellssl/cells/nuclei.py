@@ -10,6 +10,7 @@ import numpy as np
 from cellssl.cells.basins import find_basins
 from cellssl.cells.carving import Foreground, carve
 from cellssl.cells.lobes import join_lobes
+from cellssl.cells.outside import without_outside
 from cellssl.cells.smoothing import depth_below, gaussian, repeated, wide_gaussian
 
 __all__ = ["find_nuclei"]
@@ -58,7 +59,7 @@ def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarr
     pixels = image.astype(np.float32)
     if pixels.min() == pixels.max():
         return np.zeros(image.shape, np.int32)
-    ground = carve(pixels, diameter=diameter)
+    ground = carve(without_outside(pixels), diameter=diameter)
     if ground.diameter <= 0:
         return _with_debris(np.zeros(image.shape, np.int32), ground.debris)
     place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from cellssl.cells.labels import Labels
+from cellssl.cells.outside import find_outside
 from cellssl.cells.quality import measure_cells, measure_field, middle, saturation_level
 
 __all__ = ["FieldCells", "cut_cells"]
@@ -65,7 +67,7 @@ def cut_cells(
     masks: bool = True,
     raw: np.ndarray | None = None,
 ) -> FieldCells:
-    """Cut a window around every nucleus, dropping those whose window leaves the image.
+    """Cut a window around every nucleus, dropping those whose window leaves the image, or what it shows.
 
     Parameters
     ----------
@@ -85,12 +87,14 @@ def cut_cells(
     numbers, centers = _find_centers(labels.nuclei)
     corners = np.floor(centers + 0.5).astype(np.int64) - size // 2
     height, width = field.shape[1:]
+    outside = find_outside(raw[0])
     inside = (corners >= 0).all(axis=1) & (corners + size <= (height, width)).all(axis=1)
+    inside &= ~_touches(outside, corners, size)
     most = numbers.max(initial=0)
     counts = [np.bincount(image[image > 0], minlength=most + 1) for image in stack]
     kept, places = numbers[inside], corners[inside]
     levels = [saturation_level(channel) for channel in raw]
-    background, saturated = measure_field(raw, levels)
+    background, saturated = measure_field(raw, levels, outside=outside)
     within = middle(size)
     return FieldCells(
         images=_cut(field, places, size),
@@ -115,6 +119,18 @@ def _find_centers(nuclei: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     numbers = np.flatnonzero(counts)
     sums = [np.bincount(number, place, minlength=len(counts))[numbers] for place in (y, x)]
     return numbers, np.stack(sums, axis=1) / counts[numbers, None]
+
+
+def _touches(mask: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
+    """Say which windows (n, 2) hold a pixel of a mask (Y, X), as far as they lie in it."""
+    if not mask.any():
+        return np.zeros(len(corners), bool)
+    sums = cv2.integral(mask.view(np.uint8))
+    (top, left), (bottom, right) = (
+        np.clip(ends, 0, mask.shape).T for ends in (corners, corners + size)
+    )
+    held: np.ndarray = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    return held > 0
 
 
 def _cut(field: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:

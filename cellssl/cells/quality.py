@@ -21,6 +21,10 @@ _FULL += tuple((2**bits - 1) << (16 - bits) for bits in (10, 12, 14))
 _LEAST = 24  # px: a smaller middle than this would say little
 _STRIDE = 8  # px: a field's background is found on as many fewer pixels
 _BINOMIAL = np.array([1, 2, 1], np.float32)
+_BEND = np.array([1, -2, 1], np.float32)
+# Of white noise: its power in the Laplacian of the binomial's, over that in the binomial's or the bend's.
+_NOISY = 104 / 36
+_HIDDEN = 0.05  # of the noise's power: less is not told from none on the pixels of a cell
 _BATCH = 64  # cells measured at once, so that their pixels stay in the processor's cache
 
 
@@ -64,8 +68,10 @@ def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     *Noise* is the share of the variance that neighbouring pixels do not have in common (one minus
     their correlation): 0.01 to 0.1 for a cell, 0.8 to 1 for a channel that holds nothing but noise.
     *Sharpness* is the contrast of fine detail (Laplacian after a 3 × 3 binomial smoothing) relative
-    to that of the whole, after Pertuz et al. [1]_; blurring lowers it. *Saturated* is the share of
-    pixels at the camera's upper end.
+    to that of the whole, after Pertuz et al. [1]_, both without the camera's noise, after Immerkær
+    [2]_; blurring lowers it, and neither dim stains nor a field far out of focus, in which hardly
+    anything but noise is fine, look sharp. *Saturated* is the share of pixels at the camera's upper
+    end.
 
     Parameters
     ----------
@@ -82,6 +88,7 @@ def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     References
     ----------
     .. [1] Pertuz, Puig and Garcia, Pattern Recognition 46 (2013) 1415-1432 (LAP4).
+    .. [2] Immerkær, Computer Vision and Image Understanding 64 (1996) 300-302.
     """
     rows = [np.empty((0, len(MEASURES) * images.shape[1]), np.float32)]
     for first in range(0, len(images), _BATCH):
@@ -92,7 +99,9 @@ def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def measure_field(
+    field: np.ndarray, levels: Sequence[float], *, outside: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure a field (C, Y, X): background, and share of saturated pixels.
 
     Parameters
@@ -101,13 +110,19 @@ def measure_field(field: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarra
         (C, Y, X) raw.
     levels : sequence of float
         C values from which on a pixel is saturated.
+    outside : ndarray, optional
+        (Y, X) bool: what shows no background.
 
     Returns
     -------
     tuple of ndarray
         (C,) float32 each: the lowest percent's upper end, of every eighth pixel and row; the share.
     """
-    background = np.percentile(field[:, ::_STRIDE, ::_STRIDE], 1, axis=(1, 2), method="lower")
+    some = np.s_[::_STRIDE, ::_STRIDE]
+    ground = field[:, *some].reshape(len(field), -1)
+    if outside is not None and not outside[some].all():
+        ground = ground[:, ~outside[some].ravel()]
+    background = np.percentile(ground, 1, axis=1, method="lower")
     return background.astype(np.float32), _saturated(field[None], levels)[0]
 
 
@@ -136,16 +151,23 @@ def _sharpness(centred: np.ndarray) -> np.ndarray:
     tall = centred.reshape(-1, centred.shape[-1])  # a pile of pictures, whose edges are left out
     fine = cv2.sepFilter2D(tall, -1, _BINOMIAL, _BINOMIAL)
     detail = cv2.Laplacian(fine, -1).reshape(centred.shape)[..., 2:-2, 2:-2]
-    fine = fine.reshape(centred.shape)[..., 1:-1, 1:-1]
-    deviation, fineness = _deviation(fine), _deviation(detail)
-    return np.divide(fineness, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    bends = cv2.sepFilter2D(tall, -1, _BEND, _BEND).reshape(centred.shape)[..., 1:-1, 1:-1]
+    noise = _variance(bends)  # neither edges nor slopes are bent both ways
+    whole = _beyond(_variance(fine.reshape(centred.shape)[..., 1:-1, 1:-1]), noise)
+    detailed = _beyond(_variance(detail), _NOISY * noise)
+    return np.sqrt(np.divide(detailed, whole, out=np.zeros_like(whole), where=whole > 0))
 
 
-def _deviation(images: np.ndarray) -> np.ndarray:
-    """Give the standard deviation of pictures whose means are near 0: (n, C)."""
+def _beyond(power: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Give what of a power is not noise, or as much as noise may hide."""
+    return np.maximum(power - noise, _HIDDEN * noise)
+
+
+def _variance(images: np.ndarray) -> np.ndarray:
+    """Give the variance of pictures whose means are near 0: (n, C)."""
     size = images[0, 0].size
     variance = _power(images, images) / size - (np.einsum("ncyx->nc", images) / size) ** 2
-    return np.sqrt(np.maximum(variance, 0))
+    return np.maximum(variance, 0)
 
 
 def _saturated(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import CropError
-from cellssl.words import counted
+from cellssl.wells import lost_wells
+from cellssl.words import counted, listed
 
 __all__ = ["CropReport"]
 
@@ -98,6 +99,18 @@ class CropReport:
         if len(lost) > _SAID:
             _LOG.warning(
                 "and %d more plates without a cell: see %s", len(lost) - _SAID, self.table.name
+            )
+
+    def say_lost_wells(self) -> None:
+        """Warn of wells without a cell in the crop file, where quality control took all."""
+        for reason, wells in lost_wells(self.fields).items() if self.kept else ():
+            _LOG.warning(
+                "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "
+                "cells or stains, --keep %s keeps them",
+                counted(len(wells), "well"),
+                reason,
+                listed(wells, most=_SAID),
+                reason,
             )
 
     def say_narrow_fields(self) -> None:

@@ -19,7 +19,7 @@ _UNLIKE = 3.0
 _CUT = 1 / 3
 
 
-def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None:
+def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> str:
     """Say in which channels cells are black, white or flat to an encoder with one scaling for all plates.
 
     Parameters
@@ -30,12 +30,17 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
         Which grey values are 0 and 1 to it; only those of ``per: global`` are not the cells' own.
     of : str
         Where these are from, such as "where run was trained".
+
+    Returns
+    -------
+    str
+        What was said; "" where the encoder sees all channels well.
     """
     if scaling.rule.per != "global":
-        return
+        return ""
     table = percentiles_of(crops, scaling.rule.percentiles)
     if _are_its_own(crops, table, scaling):
-        return
+        return ""
     ranges = _ranges(crops, table, scaling)
     inside = [
         _lies_within(*row)
@@ -43,21 +48,20 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> None
     ]
     told = ranges[~np.array(inside, dtype=bool)]
     if told.empty:
-        return
+        return ""
     first = told.drop_duplicates("channel")
     examples = [
         f"{row['channel']} ({row['own_low']:.0f} to {row['own_high']:.0f} on {row['plate']}, "
         f"{row['low']:.0f} to {row['high']:.0f} {of})"
         for row in first.to_dict("records")
     ]
-    _LOG.warning(
-        "%s: the encoder sees %s of %s black, white or flat: %s. Images of another exposure or bit depth? An "
-        "encoder trained with scaling {per: plate} takes each plate's own grey values",
-        crops.path,
-        counted(len(first), "channel"),
-        counted(told["plate"].nunique(), "plate"),
-        listed(examples, most=5),
+    text = (
+        f"{crops.path}: the encoder sees {counted(len(first), 'channel')} of "
+        f"{counted(told['plate'].nunique(), 'plate')} black, white or flat: {listed(examples, most=5)}. Images of "
+        "another exposure or bit depth? An encoder trained with scaling {per: plate} takes each plate's own grey values"
     )
+    _LOG.warning("%s", text)
+    return text
 
 
 def _are_its_own(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> bool:

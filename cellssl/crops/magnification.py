@@ -10,7 +10,7 @@ _LOG = logging.getLogger(__name__)
 _UNLIKE = 1.4  # ratio of usual diameters: of treatments it is less, of 40x and 60x 1.5
 
 
-def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> None:
+def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> str:
     """Say when a file's nuclei are far wider or narrower than others: all its cells look unlike those.
 
     Parameters
@@ -21,13 +21,19 @@ def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> None:
         Usual diameter of the others' nuclei in pixels; 0 where it is not known.
     of : str
         Where those are, such as "in plate1/crops.h5ad".
+
+    Returns
+    -------
+    str
+        What was said; "" where they are alike.
     """
-    if nucleus and crops.nucleus:
-        say_unlike(crops.nucleus, nucleus, where=f"in {crops.path}", of=of)
+    if not (nucleus and crops.nucleus):
+        return ""
+    return say_unlike(crops.nucleus, nucleus, where=f"in {crops.path}", of=of)
 
 
-def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> None:
-    """Say when nuclei are usually far wider or narrower than others.
+def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> str:
+    """Say when nuclei are usually far wider or narrower than others; give what was said.
 
     Parameters
     ----------
@@ -37,13 +43,12 @@ def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> None:
         Where the ones are, and the others, such as "on plate P1".
     """
     ratio = nucleus / other
-    if max(ratio, 1 / ratio) > _UNLIKE:
-        _LOG.warning(
-            "nuclei are usually %.0f px across %s, and %.0f px %s: images of another magnification? "
-            "Crop each by itself with the --binning that makes them alike, and put them together with `cellssl "
-            "crops join`",
-            nucleus,
-            where,
-            other,
-            of,
-        )
+    if max(ratio, 1 / ratio) <= _UNLIKE:
+        return ""
+    text = (
+        f"nuclei are usually {nucleus:.0f} px across {where}, and {other:.0f} px {of}: images of another "
+        "magnification? Crop each by itself with the --binning that makes them alike, and put them together with "
+        "`cellssl crops join`"
+    )
+    _LOG.warning("%s", text)
+    return text

@@ -55,9 +55,11 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
         _LOG.warning("%s: its training is not finished (epoch %d)", file, saved["epoch"])
     check_fit(crops, saved["channels"], saved["crop_size"], who=f"{file} was trained with")
     nucleus = float(saved.get("nucleus", 0))  # not known of runs before it was written down
-    compare_magnification(crops, nucleus, of=f"where {file} was trained")
     scaling = FittedScaling.from_dict(saved["scaling"]).for_crops(crops)
-    compare_brightness(crops, scaling, of="in its training")
+    said = [
+        compare_magnification(crops, nucleus, of=f"where {file} was trained"),
+        compare_brightness(crops, scaling, of="in its training"),
+    ]
     return Extractor(
         name=name,
         network=network,
@@ -72,6 +74,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
             **_provenance(saved),
+            **({"warnings": np.asarray([*filter(None, said)], object)} if any(said) else {}),
         },
     )
 

@@ -41,6 +41,7 @@ Method = Literal["median", "basicpy", "none"]
 METHODS: tuple[Method, ...] = ("median", "basicpy", "none")
 GRID = 32  # blocks along each side of a field
 FEWEST = 16  # fields: the median of fewer still shows single cells
+_SPLITS = 8  # of the fields into halves
 _LIMITS = (1 / 3, 3.0)  # of the mean: no lamp is more uneven; a background near 0 looks so
 
 
@@ -145,12 +146,19 @@ def _median(blocks: np.ndarray) -> np.ndarray:
 
     Light is what two halves of the fields have in common, and what only one of them shows is the
     cells that happened to lie there. So the smoothing is taken that, applied to one half, comes
-    nearest to the other.
+    nearest to the other; over several ways to halve them, since two halves may be alike by chance.
     """
-    one, two = (_relative(np.median(half, axis=0)) for half in (blocks[::2], blocks[1::2]))
+    random = np.random.default_rng(0)
+    halves = []
+    for _ in range(_SPLITS):
+        order = random.permutation(len(blocks))
+        one, two = (
+            _relative(np.median(blocks[half], axis=0)) for half in (order[::2], order[1::2])
+        )
+        halves += [(one, two), (two, one)]
 
     def error(smooth: Callable[[np.ndarray], np.ndarray]) -> float:
-        return float(np.square(smooth(one) - two).mean() + np.square(smooth(two) - one).mean())
+        return float(np.mean([np.square(smooth(one) - two).mean() for one, two in halves]))
 
     return min(_SMOOTHINGS, key=error)(np.median(blocks, axis=0))
 

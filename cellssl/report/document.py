@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,8 +106,9 @@ def write_report(
     column = label and (find_column(embedding.obs, label) or label)
     treated = similarity.label if similarity else None
     parts: dict[str, Callable[[], Section | None]] = {
-        "Look-alikes": lambda: answer_section(
-            similarity, embedding.obs, label_colours(embedding.obs, treated)
+        "Look-alikes": lambda: _warned(
+            answer_section(similarity, embedding.obs, label_colours(embedding.obs, treated)),
+            embedding,
         ),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
@@ -129,6 +131,13 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
         _LOG.warning("the report's part %r could not be made: %s", name, error)
         text = Text(f"This part could not be made: {error}", tone="warning")
         return Section(name.lower(), name, name, [text])
+
+
+def _warned(section: Section, embedding: "AnnData") -> Section:
+    """Put what was said of these cells and their encoder before anything that rests on it."""
+    said = embedding.uns.get("cellssl", {}).get("warnings", ())
+    warnings = [Text(str(text), tone="warning") for text in said]
+    return replace(section, blocks=[*warnings, *section.blocks])
 
 
 def _more(figures: Sequence[tuple[str, Figure, str]]) -> Section | None:

@@ -33,7 +33,8 @@ def principal_components(
     """
     X = np.asarray(X, dtype=np.float32)
     count = max(1, min(components, X.shape[0] - 1, X.shape[1]))
-    return PCA(count, random_state=seed).fit_transform(X).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # shares of no variance, of rows that are all alike
+        return PCA(count, random_state=seed).fit_transform(X).astype(np.float32)
 
 
 def standardised_components(

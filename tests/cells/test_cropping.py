@@ -239,6 +239,20 @@ def test_plates_without_a_cell_are_told(make_plate, tmp_path, caplog):
     assert len(told) == 2
 
 
+def test_wells_that_quality_control_takes_whole_are_told(make_plate, tmp_path, caplog):
+    """Of a knock-down whose stain is gone no cell is left."""
+    index = make_plate(4)
+    noise = np.random.default_rng(0).normal(200, 5, (96, 96)).astype(np.uint16)
+    tifffile.imwrite(index.fields["Path_GFP"][1], noise)
+    report = run(index, tmp_path / "out", size=56)
+    assert report.fields["kept"].tolist() == [4, 0, 4, 4]
+    assert "1 well kept no cell, since they were dropped as noise (P1/A02)" in caplog.text
+    assert "--keep noise keeps them" in caplog.text
+    caplog.clear()
+    run(index, tmp_path / "kept", size=56, keep=["noise"])
+    assert "kept no cell" not in caplog.text
+
+
 def test_plates_of_another_magnification_are_told(caplog):
     _check_alike({"P1": 24.0, "P2": 0.0, "P3": 30.0})
     assert not caplog.messages

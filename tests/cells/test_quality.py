@@ -1,10 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import ndimage
 
 from cellssl.cells import REASONS, check_crops, clean_crops
-from cellssl.cells.judging import CELL_REASONS, FIELD_REASONS, Usual, judge_cells, judge_field
+from cellssl.cells.cropping import _check_focus
+from cellssl.cells.judging import (
+    CELL_REASONS,
+    FIELD_REASONS,
+    Usual,
+    dull_plates,
+    judge_cells,
+    judge_field,
+)
 from cellssl.cells.quality import (
     measure_cells,
     measure_field,
@@ -48,6 +58,18 @@ def test_measures_mean_what_they_say():
     sharp = [table["Quality_Sharpness_DNA"].median() for table in tables]
     assert sharp[2] < 0.4 * sharp[0]
     assert (tables[0].filter(like="Saturated") == 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("blur", "light", "least", "most"),
+    [(0, 0.2, 0.9, 1.1), (3, 1, 0, 0.2), (5, 0.5, 0, 0.2), (7, 1, 0, 0.2)],
+)
+def test_noise_is_not_taken_for_detail(blur, light, least, most):
+    """A camera's noise does not blur with the field, and is the larger part of a dim one."""
+    noise = np.random.default_rng(1).normal(0, 150, (20, 2, 48, 48))
+    seen = ndimage.gaussian_filter(cells(20).astype(float), (0, 0, blur, blur)) * light
+    sharp = [measured(image)[:, 2:4].mean() for image in (cells(20) + noise, seen + noise)]
+    assert least < sharp[1] / sharp[0] < most
 
 
 def test_a_flat_picture_is_nothing_but_noise():
@@ -136,6 +158,23 @@ def test_fields_are_judged_as_a_whole():
     assert judged(quality=duller(sharp, 0.7, 0.1)) == ""  # one channel alone is a phenotype
     assert judged(light=np.array([500.0, 2500])) == "field_illumination"
     assert judged(light=np.array([500.0, 900])) == ""
+
+
+def test_plates_out_of_focus_as_a_whole_are_told(caplog):
+    """Their own medians are as dull as their cells, and drop none."""
+    images = cells(60)
+    plates = {
+        "dull": usual(ndimage.gaussian_filter(images, (0, 0, 3, 3))),
+        "sharp": usual(images),
+        "dimmer": usual(images // 3),
+        "empty": replace(usual(images), sharpness=np.zeros(2)),
+    }
+    sharpest, dull = dull_plates(plates)
+    assert sharpest in ("sharp", "dimmer")
+    assert list(dull) == ["dull"]
+    _check_focus(sharpest, dull)
+    assert f"times as sharp as those of plate {sharpest}: out of focus" in caplog.text
+    assert dull_plates({}) == ("", {})
 
 
 def write(path, images, plates):

@@ -261,8 +261,9 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(crops: Crops, tmp_
 def test_cells_of_another_magnification_are_told(new_crops, new_run, caplog, trained, told) -> None:
     """Nuclei of 130 pixels are 12.9 px across."""
     run = new_run(**trained)
-    embed(new_crops(), run)
+    kept = embed(new_crops(), run).uns["cellssl"].get("warnings", [])
     assert (f"other.h5ad, and 24 px where {run}" in caplog.text) is told
+    assert [text in caplog.messages for text in kept] == [True] * told  # for the report's reader
     assert ("nuclei are usually 13 px across in" in caplog.text) is told
 
 

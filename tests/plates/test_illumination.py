@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cellssl.errors import PlateError
 from cellssl.plates import illumination
@@ -49,6 +50,14 @@ def test_the_lamp_is_found_and_divided_out():
     before, after = (np.median(x, axis=(0, 1)) for x in (images, even))
     assert after.std() < 0.4 * before.std()
     assert even.mean() == pytest.approx(images.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("seed", [8, 14])
+def test_cells_that_cover_half_of_an_even_field_are_no_lamp(seed):
+    """The median is then now a cell, now the background, and two halves may be alike by chance."""
+    clouds = np.random.default_rng(seed).normal(size=(FEWEST, 1, GRID, GRID))
+    clouds = ndimage.gaussian_filter(clouds, (0, 0, 2, 2))
+    assert np.ptp(estimate(100 + 900 / (1 + np.exp(-30 * clouds)))) == 0
 
 
 def test_whole_numbers_stay_in_their_range():

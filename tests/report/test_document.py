@@ -144,6 +144,25 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     assert "weak labels" in html
 
 
+@pytest.mark.parametrize(("agreement", "warned"), [(0.9, True), (0.1, False)])
+def test_clusters_that_are_plates_are_said(undrawn, everything, tmp_path, agreement, warned):
+    scores = everything["scores"]
+    scores.loc[scores["metric"] == "ami_plate", ["value", "low", "high"]] = agreement
+    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    assert (
+        "Clusters of expert agree with the plate (AMI 0.90) more than with MOA" in html
+    ) == warned
+    assert "Clusters of random" not in html
+
+
+def test_what_was_said_of_cells_and_encoder_stands_before_the_answer(undrawn, embedding, tmp_path):
+    said = "crops.h5ad: the encoder sees 1 channel of 1 plate black, white or flat"
+    embedding.uns["cellssl"] = {"warnings": np.array([said], object)}
+    out = write_report(tmp_path / "report.html", title="A plate", embedding=embedding)
+    html = out.read_text(encoding="utf-8")
+    assert html.index('id="answer"') < html.index(said) < html.index('id="map"')
+
+
 def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, everything, tmp_path):
     scores = everything["scores"]
     scores.loc[scores["split"] == "plates", "split"] = "test set"

@@ -38,3 +38,7 @@ def test_kmeans_of_very_many_rows_is_fitted_to_a_sample(monkeypatch):
     rows = RNG.normal(size=(200, 2)) + 20 * np.eye(3)[truth][:, :2]
     monkeypatch.setattr(clusters, "MOST_ROWS", 50)
     np.testing.assert_array_equal(cluster_kmeans(rows, 3), truth)
+
+
+def test_rows_that_are_all_alike_have_no_components():
+    assert not standardised_components(np.full((40, 6), 3.0), 5).any()

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import FIELD, PLATE, WELL, texts_of
+from cellssl.columns import FIELD, PLATE, WELL, agent_column, bare_name, texts_of
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.wells import is_well
-from cellssl.words import counted, share
+from cellssl.wells import is_well, lost_wells
+from cellssl.words import counted, listed, share
 
 if TYPE_CHECKING:
     from cellssl.plates import PlateIndex
@@ -48,7 +48,7 @@ def dropped_section(fields: pd.DataFrame | None, index: "PlateIndex | None") -> 
     lead = ""
     if fields is not None and not fields.empty:
         lead = _lead(fields)
-        blocks += [*_reasons(fields), *_maps(fields, index), *_bad_fields(fields)]
+        blocks += [*_reasons(fields), *_lost(fields), *_maps(fields, index), *_bad_fields(fields)]
     elif fields is not None:
         blocks.append(Text("No field was segmented.", tone="warning"))
     if index is not None:
@@ -100,6 +100,22 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
         text += " Please report it: every cell should be kept or have a reason."
         blocks.append(Text(text, tone="warning"))
     return blocks
+
+
+def _lost(fields: pd.DataFrame) -> list[Block]:
+    """Name wells that quality control took whole, and what is in no well that has a cell left."""
+    texts = []
+    if {PLATE, WELL} <= set(fields):
+        texts += [
+            f"No cell is left of {counted(len(wells), 'well')}, dropped as {reason.replace('_', ' ')}: "
+            f"{listed(wells)}. Where a treatment does that to cells or stains, crop with --keep {reason}."
+            for reason, wells in lost_wells(fields).items()
+        ]
+    if agent := agent_column(fields):
+        kept = fields.groupby(texts_of(fields[agent]))["kept"].sum()
+        if gone := [str(name) for name in kept.index[kept == 0] if name]:
+            texts.append(f"{bare_name(agent)} of which no cell is left: {listed(gone)}.")
+    return [Text(text, tone="warning") for text in texts]
 
 
 def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:

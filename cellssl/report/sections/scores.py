@@ -54,7 +54,7 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
     blocks += _figure(own, subsets[0])
     blocks.append(Text(_explanation(own, name), tone="aside"))
-    blocks += _confounders(summary, subsets[0])
+    blocks += [*_confounders(summary, subsets[0]), *_followed(summary, subsets[0], name)]
     for subset in subsets[1:]:
         inner = [_table(summary, subset, MAIN, ""), *_figure(own, subset)]
         inner += _confounders(summary, subset)[:-1]
@@ -207,6 +207,26 @@ def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
         "rather than biology; some agreement is unavoidable when a treatment stands on few plates."
     )
     return [*blocks, Text(text, tone="aside")]
+
+
+def _followed(summary: pd.DataFrame, subset: str, label: str) -> list[Block]:
+    """Warn of embeddings trained on cells whose clusters are plates or batches rather than the label."""
+    here = summary[summary["subset"] == subset].set_index(["embedding", "metric"])
+    texts = []
+    for name in _names(summary):
+        for other in ("plate", "batch"):
+            keys = [(name, "ami_kmeans"), (name, f"ami_{other}")]
+            if is_baseline(name) or not set(keys) <= set(here.index):
+                continue
+            rows: list[Any] = [here.loc[key] for key in keys]
+            own, confounder = rows
+            if confounder["low"] > own["high"]:
+                texts.append(
+                    f"Clusters of {name} agree with the {other} (AMI {number(confounder['value'])}) more than with "
+                    f"{label} ({number(own['value'])}): unless each {label} has its own {other}, they show staining or "
+                    "imaging. `cellssl evaluate --normalise plate-robust` says what is left without that of the plates."
+                )
+    return [Text(text, tone="warning") for text in texts]
 
 
 def _weak(summary: pd.DataFrame) -> list[Block]:
