@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -41,11 +40,8 @@ def test_nothing_waits_for_the_device() -> None:
     assert [view.shape[-1] for view in views] == [16, 16, 12]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Planted(Pixel):
-    """What the test above must find."""
-
-    name = "planted"
+    """What the test above must find; without a name, no protocol does."""
 
     def sample(self, draws: Draws) -> Params:
         return {"share": draws.uniform(0, 0.0, 1.0)}
