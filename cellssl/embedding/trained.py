@@ -68,7 +68,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             scaling=scaling,
         ),
         provenance={
-            "encoder": dict(encoder.describe()),
+            "encoder": encoder.describe(),
             **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
             **_provenance(saved),
