@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cellssl.crops import Crops, FittedScaling, scale
+from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import channel_numbers
 from cellssl.errors import CropError
 
@@ -66,7 +67,7 @@ class CropSource:
         crops: Crops,
         scaling: FittedScaling,
         *,
-        rows: Sequence[int] | np.ndarray | None = None,
+        rows: Rows | None = None,
         channels: Sequence[str] | None = None,
         masks: bool = False,
         memory_limit: int = 4 * 2**30,
@@ -77,7 +78,7 @@ class CropSource:
         self._columns = channel_numbers(
             self.channels, crops.channels, owner=crops.path, mend=_OTHER_CHANNELS
         )
-        self._rows = _row_numbers(rows, len(crops))
+        self._rows = row_numbers(rows, len(crops))
         if not len(self._rows):
             raise CropError(f"no cell is left of the {len(crops)} in {crops.path}")
         self.obs: pd.DataFrame = crops.obs.iloc[self._rows]
@@ -201,20 +202,6 @@ class CropSource:
         if self.channels != self._crops.channels:
             pixels = np.ascontiguousarray(pixels[:, self._columns])
         return pixels.view(self._signed)
-
-
-def _row_numbers(rows: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray:
-    """Turn row numbers, a boolean mask or None into row numbers."""
-    if rows is None:
-        return np.arange(count)
-    chosen = np.asarray(rows)
-    if chosen.dtype == bool:
-        if chosen.shape != (count,):
-            raise CropError(f"a mask of {chosen.shape} cannot choose among {count} crops")
-        return np.flatnonzero(chosen)
-    if chosen.size and (chosen.min() < 0 or chosen.max() >= count):
-        raise CropError(f"rows go from {chosen.min()} to {chosen.max()}, the file has {count}")
-    return chosen.astype(np.int64)
 
 
 def _stable_ids(names: pd.Index) -> np.ndarray:
