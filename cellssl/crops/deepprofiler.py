@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cellssl.columns import texts_of
 from cellssl.crops.foreign import Foreign, Images, named_table
@@ -265,7 +265,7 @@ def _read_png(path: Path) -> np.ndarray:
                     f"{path} is a PNG of kind {image.mode}; wanted grey of 8 or 16 bits"
                 )
             return np.asarray(image).astype(_MODES[image.mode])
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise CropError(f"{path} is not a readable PNG ({error}): copy it again") from error
 
 
