@@ -182,11 +182,7 @@ def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, 
     places = table[_FILE].astype(str).str.split("/")
     for position, name in enumerate(_PLACE, start=-4):
         if name not in table:
-            table.insert(
-                0,
-                name,
-                places.map(lambda parts, at=position: parts[at] if len(parts) >= -at else ""),
-            )
+            table.insert(0, name, places.str[position].fillna(""))
     known = {_X: "Metadata_Center_X", _Y: "Metadata_Center_Y"}
     given = {**{name: own for name, own in known.items() if name in table}, **columns}
     return table, name_columns(table, given)
