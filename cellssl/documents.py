@@ -7,11 +7,14 @@ Only what YAML 1.2's core schema knows is read: text, numbers, true/false, null,
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_yaml"]
+from cellssl.errors import CellsslError
+
+__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_file", "read_yaml"]
 
 Place = tuple[str | int, ...]
 Note = Callable[[Place, str], None]
@@ -84,6 +87,16 @@ for _tag, _pattern, _first in _RESOLVERS:
     for _speaker in (_Loader, Dumper):
         _starts = [*_first, ""] if _tag.endswith("null") else list(_first)
         _speaker.add_implicit_resolver(_tag, re.compile(_pattern), _starts)
+
+
+def read_file(path: Path, wanted: str, *, error: type[CellsslError]) -> str:
+    """Read a file of YAML as text; `wanted` says what it should be, an error is of the kind `error`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}:1: not a text file in UTF-8; is it a {wanted}?") from reason
 
 
 def read_yaml(text: str) -> Document:
