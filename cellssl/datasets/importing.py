@@ -16,11 +16,12 @@ import pandas as pd
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
-from cellssl.datasets.picture import Picture, PictureSource, natural_key
+from cellssl.datasets.picture import Picture, PictureSource
 from cellssl.datasets.recognising import recognise
 from cellssl.errors import CropError
 from cellssl.files import make_folder, sha256, write_csv
 from cellssl.progress import track
+from cellssl.words import natural_key
 
 __all__ = ["import_images"]
 
@@ -135,14 +136,7 @@ def _look_at_all(
     """Read all headers, so that what does not fit is said before anything is decoded."""
     pairs = [(source, picture) for source in sources for picture in source.pictures]
     _check_names(pairs)
-    keys = {kind: natural_key(kind) for kind in {picture.kind for _, picture in pairs}}
-    pairs.sort(
-        key=lambda pair: (
-            _ORDER.index(pair[1].split),
-            keys[pair[1].kind],
-            natural_key(pair[1].name),
-        )
-    )
+    pairs.sort(key=lambda pair: _place(pair[1]))
     entries = []
     for source, picture in track(pairs, "looking at pictures", shown=progress):
         try:
@@ -150,6 +144,12 @@ def _look_at_all(
         except PictureError as error:
             problems.append(_Problem(source.path, picture, str(error)))
     return entries
+
+
+def _place(picture: Picture) -> tuple[object, ...]:
+    """Sort by split, class and name, 2 before 10; by letters last, so that 1 and 01 have one order everywhere."""
+    kind, name = natural_key(picture.kind), natural_key(picture.name)
+    return _ORDER.index(picture.split), kind, name, picture.name
 
 
 def _check_names(pairs: Sequence[tuple[PictureSource, Picture]]) -> None:
