@@ -43,10 +43,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """All methods, trained by one process and by two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     port = free_port()
-    for processes in ([start(one, 0, 1, port)], [start(two, rank, 2, port) for rank in (0, 1)]):
-        for process in processes:
-            _, complaint = process.communicate(timeout=240)
-            assert process.returncode == 0, complaint[-3000:]
+    processes = [start(one, 0, 1, port), *(start(two, rank, 2, port) for rank in (0, 1))]
+    for process in processes:
+        _, complaint = process.communicate(timeout=240)
+        assert process.returncode == 0, complaint[-3000:]
     return one, two
 
 

@@ -1,8 +1,10 @@
-"""A run of seconds with a small source and encoder; as a program, one that can be killed."""
+"""A run of seconds with a small source and encoder; as a program, several that can be killed."""
 
 import logging
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,20 +111,41 @@ def train(
     )
 
 
-def main() -> None:
-    """Train slowly, saving at almost every step: FOLDER METHOD."""
-    logging.basicConfig(level=logging.INFO)
-    torch.set_num_threads(1)
-    options = {"hidden": 16, "dim": 8, **({"queue": 32} if sys.argv[2] == "moco" else {})}
+def train_slowly(out: Path, method: str) -> None:
+    """Train for about two seconds, saving at almost every step; messages go into a file beside the folder."""
+    logging.basicConfig(level=logging.INFO, filename=out.with_suffix(".log"))
+    options = {"hidden": 16, "dim": 8, **({"queue": 32} if method == "moco" else {})}
 
     def slow_views(images: Tensor, seed: int, epoch: int, samples: Tensor) -> tuple[Tensor, Tensor]:
         time.sleep(0.03)
         return tiny_views(images, seed, epoch, samples)
 
     settings = tiny_settings(
-        method=sys.argv[2], method_options=options, epochs=12, checkpoint_minutes=0.001
+        method=method, method_options=options, epochs=12, checkpoint_minutes=0.001
     )
-    train(Path(sys.argv[1]), settings, views=slow_views)
+    train(out, settings, views=slow_views)
+
+
+def main() -> None:
+    """Start a process for every line FOLDER METHOD and tell its number; for a number, wait and tell how it ended.
+
+    A process that is forked need not load torch, which takes longer than the run.
+    """
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        words = line.split()
+        if len(words) == 1:
+            _, status = os.waitpid(int(words[0]), 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+        elif child := os.fork():
+            print(child, flush=True)
+        else:
+            try:
+                train_slowly(Path(words[0]), words[1])
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
 
 
 if __name__ == "__main__":
