@@ -126,26 +126,30 @@ def train_slowly(out: Path, method: str) -> None:
     train(out, settings, views=slow_views)
 
 
-def main() -> None:
-    """Start a process for every line FOLDER METHOD and tell its number; for a number, wait and tell how it ended.
+def forked(run: Callable[..., object], *arguments: object) -> int:
+    """Run in a process of its own, which need not load torch: that takes longer than the run. Gives its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        run(*arguments)
+        os._exit(0)
+    finally:  # of an error only
+        traceback.print_exc()
+        os._exit(1)
 
-    A process that is forked need not load torch, which takes longer than the run.
-    """
+
+def main() -> None:
+    """Start a run for every line FOLDER METHOD and tell its number; for a number, wait and tell how it ended."""
     torch.set_num_threads(1)
     for line in sys.stdin:
-        words = line.split()
-        if len(words) == 1:
-            _, status = os.waitpid(int(words[0]), 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
-        elif child := os.fork():
-            print(child, flush=True)
+        folder, *method = line.split()
+        if method:
+            told = forked(train_slowly, Path(folder), *method)
         else:
-            try:
-                train_slowly(Path(words[0]), words[1])
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
+            told = os.waitstatus_to_exitcode(os.waitpid(int(folder), 0)[1])
+        sys.stdout.write(f"{told}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
