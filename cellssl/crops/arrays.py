@@ -14,7 +14,7 @@ from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import read_cell_table
 from cellssl.errors import CropError
-from cellssl.files import atomic
+from cellssl.files import atomic, write_csv
 from cellssl.progress import track
 
 __all__ = ["open_arrays", "write_hdf5", "write_npy"]
@@ -104,8 +104,7 @@ def _forget(out: Path) -> None:
 
 
 def _write_tables(crops: Crops, out: Path) -> None:
-    with atomic(out.with_suffix(".csv")) as part:
-        named_table(crops).to_csv(part, index=False)
+    write_csv(named_table(crops), out.with_suffix(".csv"))
     Sidecar.of(crops).write(out.with_suffix(".json"))
 
 
