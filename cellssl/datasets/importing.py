@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -43,13 +43,16 @@ class _Entry:
     look: Look
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """A picture that is left out."""
+class _Problem(NamedTuple):
+    """A picture that is left out, and why: a row of the table of these."""
 
-    source: Path
-    picture: Picture
+    source: str
+    picture: str
     why: str
+
+    @classmethod
+    def of(cls, source: PictureSource, picture: Picture, error: PictureError) -> Self:
+        return cls(str(source.path), str(picture.place), str(error))
 
 
 def import_images(
@@ -142,7 +145,7 @@ def _look_at_all(
         try:
             entries.append(_Entry(source, picture, source.look(picture)))
         except PictureError as error:
-            problems.append(_Problem(source.path, picture, str(error)))
+            problems.append(_Problem.of(source, picture, error))
     return entries
 
 
@@ -189,7 +192,7 @@ def _batches(
             with entry.source.open(entry.picture) as image:
                 return decode(image, form.kind, form.side)
         except PictureError as error:
-            return _Problem(entry.source.path, entry.picture, str(error))
+            return _Problem.of(entry.source, entry.picture, error)
 
     written = 0
     with ExitStack() as pool:
@@ -242,7 +245,7 @@ def _settings(paths: Sequence[Path], size: int | None, form: Form) -> dict[str, 
 def _nothing_left(problems: Sequence[_Problem]) -> str:
     first = problems[0]
     return (
-        f"no picture is left: all {len(problems):,} cannot be used, e.g. {first.picture.place} of "
+        f"no picture is left: all {len(problems):,} cannot be used, e.g. {first.picture} of "
         f"{first.source}: {first.why}"
     )
 
@@ -250,13 +253,12 @@ def _nothing_left(problems: Sequence[_Problem]) -> str:
 def _save_problems(problems: Sequence[_Problem], out: Path) -> None:
     """Write what was left out beside the crop file, as ``plates index`` does."""
     path = out.with_name(f"{out.stem}.problems.csv")
-    rows = [(str(problem.source), str(problem.picture.place), problem.why) for problem in problems]
-    write_csv(pd.DataFrame(rows, columns=["Source", "Picture", "Problem"]), path)
+    write_csv(pd.DataFrame(problems, columns=["Source", "Picture", "Problem"]), path)
     if problems:
         _LOG.warning(
             "%d pictures cannot be used and are left out, e.g. %s: %s; all are named in %s",
             len(problems),
-            problems[0].picture.place,
+            problems[0].picture,
             problems[0].why,
             path,
         )
