@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cellssl.crops import Crops, FittedScaling, scale
+from cellssl.crops.batches import batches
 from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import channel_numbers
 from cellssl.errors import CropError
@@ -18,7 +19,6 @@ from cellssl.errors import CropError
 __all__ = ["CropSource"]
 
 _LOG = logging.getLogger(__name__)
-_BLOCK = 1024  # crops read at once while a source is loaded
 _OTHER_CHANNELS = "Rename channels when indexing the plate, or change `channels:` in the protocol."
 
 # torch cannot gather unsigned integers of more than 8 bits: they are held as the signed integers of
@@ -170,7 +170,7 @@ class CropSource:
         return self
 
     def _load(self, memory_limit: int) -> Tensor | None:
-        """Read all pixels when they fit, block by block so that nothing is held twice."""
+        """Read all pixels when they fit, some at a time, so that nothing is held twice."""
         shape = (len(self), len(self.channels), self.size, self.size)
         masks = len(self._crops.mask_names) if self._masked else 0
         needed = len(self) * self.size**2 * (shape[1] * self._crops.dtype.itemsize + masks)
@@ -186,9 +186,8 @@ class CropSource:
         if self._masked:
             self._masks = torch.from_numpy(self._crops.masks(self._rows))
         pixels = np.empty(shape, self._signed)
-        for start in range(0, len(self), _BLOCK):
-            rows = self._rows[start : start + _BLOCK]
-            pixels[start : start + _BLOCK] = self._take(rows)
+        for part in batches(len(self)):
+            pixels[part] = self._take(self._rows[part])
         return torch.from_numpy(pixels)
 
     def _pinned(self, read: np.ndarray) -> Tensor:
