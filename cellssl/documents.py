@@ -139,7 +139,8 @@ def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int,
         ]
     if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
         return _SCALARS[node.tag](node.value)
-    document.add(place, f"expected plain values, got the tag {_short(node.tag)}; remove it")
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    document.add(place, f"expected plain values, got the tag {tag}; remove it")
     return None
 
 
@@ -168,11 +169,6 @@ def _mapping(
 def _float(text: str) -> float:
     """Read YAML's spelling of a float."""
     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def _short(tag: str) -> str:
-    """Write a tag as it stands in files."""
-    return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 _SCALARS: dict[str, Any] = {
