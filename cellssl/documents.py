@@ -7,11 +7,14 @@ Only what YAML 1.2's core schema knows is read: text, numbers, true/false, null,
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_yaml"]
+from cellssl.errors import CellsslError
+
+__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_file", "read_yaml"]
 
 Place = tuple[str | int, ...]
 Note = Callable[[Place, str], None]
@@ -86,6 +89,16 @@ for _tag, _pattern, _first in _RESOLVERS:
         _speaker.add_implicit_resolver(_tag, re.compile(_pattern), _starts)
 
 
+def read_file(path: Path, wanted: str, *, error: type[CellsslError]) -> str:
+    """Read a file of YAML as text; `wanted` says what it should be, an error is of the kind `error`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}:1: not a text file in UTF-8; is it a {wanted}?") from reason
+
+
 def read_yaml(text: str) -> Document:
     """Read one YAML document; every mistake becomes a problem of it, none an exception."""
     document = Document()
@@ -126,7 +139,8 @@ def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int,
         ]
     if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
         return _SCALARS[node.tag](node.value)
-    document.add(place, f"expected plain values, got the tag {_short(node.tag)}; remove it")
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    document.add(place, f"expected plain values, got the tag {tag}; remove it")
     return None
 
 
@@ -155,11 +169,6 @@ def _mapping(
 def _float(text: str) -> float:
     """Read YAML's spelling of a float."""
     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def _short(tag: str) -> str:
-    """Write a tag as it stands in files."""
-    return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 _SCALARS: dict[str, Any] = {

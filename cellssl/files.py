@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -63,15 +64,13 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     check_file(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    part.touch(exist_ok=False)
     try:
         yield part
         if flush:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
         if error.errno is None and f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
@@ -133,13 +132,6 @@ def write_h5ad(embedding: "AnnData", path: Path) -> None:
         embedding.obs[gaps] = embedding.obs[gaps].astype("category")
     with atomic(path) as part:
         embedding.write_h5ad(part, convert_strings_to_categoricals=False)
-
-
-def _umask() -> int:
-    """Read the process's umask; mkstemp makes files private, results are for colleagues."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def check_folder(path: str | Path) -> None:

@@ -106,14 +106,11 @@ def separator_of(lines: Sequence[str]) -> str:
     >>> separator_of(["Well,Note; with; more", "A1,x"]), separator_of(["Well;Dose, µM", "A1;0,5"])
     (',', ';')
     """
-    header, *rows = _QUOTED.sub("", "".join(_ended(lines))).splitlines() or [""]
+    text = "\n".join(line.rstrip("\r\n") for line in lines)
+    header, *rows = _QUOTED.sub("", text).splitlines() or [""]
 
     def fit(separator: str) -> tuple[int, int]:
         count = header.count(separator)
         return sum(row.count(separator) == count for row in rows) if count else 0, count
 
     return max(_SEPARATORS, key=fit) if any(one in header for one in _SEPARATORS) else ","
-
-
-def _ended(lines: Sequence[str]) -> list[str]:
-    return [line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lines]

@@ -77,10 +77,7 @@ def well_or_name(name: object) -> str:
     >>> well_or_name("b3"), well_or_name("slide 7")
     ('B03', 'slide 7')
     """
-    try:
-        return normalise_well(str(name))
-    except PlateError:
-        return str(name).strip()
+    return normalise_well(str(name)) if is_well(name) else str(name).strip()
 
 
 def well_from(row: str, column: str) -> str:

@@ -30,6 +30,8 @@ def natural_key(name: str) -> list[tuple[bool, float, str]]:
     --------
     >>> sorted(["taxol 10", "taxol 0.01", "taxol 0.003", "taxol 1e-05"], key=natural_key)
     ['taxol 1e-05', 'taxol 0.003', 'taxol 0.01', 'taxol 10']
+    >>> sorted(["b", "a10", "a2", "10", "9", "a2b"], key=natural_key)
+    ['9', '10', 'a2', 'a2b', 'a10', 'b']
     """
     return [
         (False, float(part), "") if part[0].isdecimal() else (True, 0.0, part)

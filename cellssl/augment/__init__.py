@@ -1,10 +1,9 @@
 """Batched augmentations: parameters for every sample, drawn from counters, composed into views."""
 
-from cellssl.augment import operations as _discovered  # noqa: F401  (registers every operation)
 from cellssl.augment.counters import make_keys
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Geometry, Masking, Operation, Params, Pixel
-from cellssl.augment.registry import catalogue, operation_named, register
+from cellssl.augment.registry import catalogue, operation_named
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views
@@ -23,5 +22,4 @@ __all__ = [
     "centre_crop",
     "make_keys",
     "operation_named",
-    "register",
 ]

@@ -1,14 +1,15 @@
 """What an operation is: a frozen dataclass, its fields the YAML keys, that draws and applies.
 
 Three kinds: `Geometry` moves pixels, `Pixel` changes values, `Masking` hides parts of the stored
-crop. An operation is one file in `cellssl.augment.operations`, found by itself.
+crop. An operation is one file in `cellssl.augment.operations`, found by itself: a subclass of one of
+these is a dataclass, and known by its `name`, without being told to.
 """
 
 import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ _UNPARTED = re.compile(r"(\w+)[:=](.+)")
 _LAST = {"per_channel": 1, "mask": 1, "fill": 1, "channels": 2, "p": 3, "because": 4}
 
 
+NAMED: dict[str, type["Operation"]] = {}  # by the names of YAML files
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """Base of all augmentations; subclass `Geometry` or `Pixel`, one file per operation.
@@ -54,6 +59,11 @@ class Operation:
     neutral: ClassVar[Mapping[str, float]] = {}  # parameter values that leave a sample as it is
     nothing: ClassVar[Mapping[str, object]] = {}  # values of its keys at which no sample changes
     ahead: ClassVar[int] = 8  # how many numbers a view draws for it in one go with all others
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
+        if "name" in vars(cls) and NAMED.setdefault(cls.name, cls) is not cls:
+            raise ValueError(f"two operations are called {cls.name!r}")
 
     def __post_init__(self) -> None:
         for item in fields(self):  # lists (from YAML) become tuples, so that equal means equal
@@ -141,7 +151,6 @@ class Operation:
         return []
 
 
-@dataclass(frozen=True, kw_only=True)
 class Geometry(Operation):
     """An operation that moves pixels; a view composes all of them and samples once."""
 
@@ -169,7 +178,6 @@ class Geometry(Operation):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pixel(Operation):
     """An operation that changes values.
 
@@ -214,7 +222,6 @@ class Pixel(Operation):
         return tuple(list(names or ()).index(channel) for channel in chosen)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChannelWise(Pixel):
     """A value operation that draws for each channel, or once for all of them."""
 
@@ -225,7 +232,6 @@ class ChannelWise(Pixel):
         return draws.channels if self.per_channel else 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class Masking(Operation):
     """An operation that hides parts of the stored crop by its segmentation, before all geometry.
 

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from cellssl.errors import nearest
 
@@ -31,22 +31,16 @@ _WRITTEN = re.compile(
 )
 
 
-class Rule(Protocol):
-    """What a field of an operation may hold."""
+@dataclass(frozen=True)
+class Rule:
+    """What a field of an operation may hold: what the value is, and what it is counted in, or ""."""
 
-    @property
-    def meaning(self) -> str:
-        """What the value is."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """What it is counted in, or nothing."""
-        ...
+    meaning: str
+    unit: str = field(default="", kw_only=True)
 
     def problem(self, value: object) -> str | None:
         """Say what was got and what was wanted, or None where `value` is fine."""
-        ...
+        raise NotImplementedError
 
 
 def _is_number(value: object) -> bool:
@@ -92,68 +86,60 @@ def quoted(values: Sequence[object]) -> str:
     return f"; names of digits stand in quotes: {[str(value) for value in values]!r}"
 
 
-@dataclass(frozen=True)
-class Number:
-    """One number from `low` to `high`, in `unit`; `whole` where fractions mean nothing."""
+@dataclass(frozen=True, kw_only=True)
+class _Bounded(Rule):
+    """Numbers from `low` to `high`, in `unit`; `whole` where fractions mean nothing."""
 
-    meaning: str
-    unit: str
-    low: float
+    low: float = 0.0
     high: float
     whole: bool = False
 
     @property
-    def wanted(self) -> str:
-        """The rule in words."""
-        kind = "whole number" if self.whole else "number"
-        return f"a {kind} from {self.low:g} to {self.high:g}{_in(self.unit)}"
+    def kind(self) -> str:
+        """What sort of number."""
+        return "whole number" if self.whole else "number"
 
-    def problem(self, value: object) -> str | None:
+    @property
+    def most(self) -> str:
+        """The upper end with its unit."""
+        return f"{self.high:g} {self.unit}".rstrip()
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value is such a number."""
+        right = _is_whole if self.whole else _is_number
+        return right(value) and self.low <= value <= self.high
+
+
+class Number(_Bounded):
+    """One number."""
+
+    def problem(self, value: Any) -> str | None:
         """Say what is wrong with `value`, or None."""
-        fits = _is_whole(value) if self.whole else _is_number(value)
-        if fits and self.low <= value <= self.high:  # type: ignore[operator]
+        if self.fits(value):
             return None
-        percent = fits and self.high <= 1 and self.low <= value / 100 <= self.high  # type: ignore[operator]
-        meant = f"; {value} % is {value / 100:g}" if percent else ""  # type: ignore[operator]
-        return f"expected {self.wanted}, got {value!r}{_written(value)}{meant}"
+        percent = _is_number(value) and self.high <= 1 and self.low <= value / 100 <= self.high
+        meant = f"; {value} % is {value / 100:g}" if percent else _written(value)
+        return f"expected a {self.kind} from {self.low:g} to {self.most}, got {value!r}{meant}"
 
 
-@dataclass(frozen=True)
-class Span:
-    """Two numbers [from, to] between `low` and `high`, in `unit`, in rising order."""
-
-    meaning: str
-    unit: str
-    low: float
-    high: float
-    whole: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The rule in words."""
-        kind = "whole numbers" if self.whole else "numbers"
-        ends = f"between {self.low:g} and {self.high:g}{_in(self.unit)}"
-        return f"two rising {kind} [from, to] {ends}"
+class Span(_Bounded):
+    """Two numbers [from, to], in rising order."""
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
         shown = list(value) if isinstance(value, tuple) else value
+        wanted = f"two rising {self.kind}s [from, to] between {self.low:g} and {self.most}"
         if not isinstance(value, tuple | list):
-            return f"expected {self.wanted}, got {shown!r}"
-        fits = _is_whole if self.whole else _is_number
-        if len(value) != 2 or not all(fits(end) and self.low <= end <= self.high for end in value):
-            return f"expected {self.wanted}, got {shown!r}{_written_ends(value)}"
+            return f"expected {wanted}, got {shown!r}"
+        if len(value) != 2 or not all(map(self.fits, value)):
+            return f"expected {wanted}, got {shown!r}{_written_ends(value)}"
         if value[0] > value[1]:
-            return f"expected {self.wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
+            return f"expected {wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
         return None
 
 
-@dataclass(frozen=True)
-class Switch:
+class Switch(Rule):
     """True or false."""
-
-    meaning: str
-    unit: str = ""
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -161,12 +147,10 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Rule):
     """One word of several."""
 
-    meaning: str
     options: tuple[str, ...]
-    unit: str = ""
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -176,12 +160,8 @@ class Choice:
         return f"expected {' or '.join(self.options)}, got {value!r}{near}"
 
 
-@dataclass(frozen=True)
-class ChannelName:
+class ChannelName(Rule):
     """The name of one channel (or None where it may be left out)."""
-
-    meaning: str
-    unit: str = ""
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -191,12 +171,10 @@ class ChannelName:
 
 
 @dataclass(frozen=True)
-class Texts:
+class Texts(Rule):
     """Free text, or a list of names (or None for all)."""
 
-    meaning: str
     many: bool
-    unit: str = ""
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -213,41 +191,20 @@ class Texts:
         return None
 
 
-def _in(unit: str) -> str:
-    """Put a unit behind a number."""
-    return f" {unit}" if unit else ""
-
-
 def _declare(rule: Rule, default: Any) -> Any:
     """Make a dataclass field that carries its rule; without a default it must be given."""
     metadata = {"rule": rule}
     return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
 
 
-def number(
-    meaning: str,
-    default: Any = ...,
-    *,
-    unit: str = "",
-    low: float = 0.0,
-    high: float,
-    whole: bool = False,
-) -> Any:
-    """Declare a field that holds one number."""
-    return _declare(Number(meaning, unit, low, high, whole), default)
+def number(meaning: str, default: Any = ..., **bounds: Any) -> Any:
+    """Declare a field that holds one number: `high`, and unless they are as usual `unit`, `low`, `whole`."""
+    return _declare(Number(meaning, **bounds), default)
 
 
-def span(
-    meaning: str,
-    default: Any = ...,
-    *,
-    unit: str = "",
-    low: float = 0.0,
-    high: float,
-    whole: bool = False,
-) -> Any:
-    """Declare a field that holds a range [from, to]."""
-    return _declare(Span(meaning, unit, low, high, whole), default)
+def span(meaning: str, default: Any = ..., **bounds: Any) -> Any:
+    """Declare a field that holds a range [from, to]; `bounds` as of `number`."""
+    return _declare(Span(meaning, **bounds), default)
 
 
 def choice(meaning: str, options: tuple[str, ...], default: Any = ...) -> Any:

@@ -1,6 +1,6 @@
 """Crops as a bare array, NumPy's ``.npy`` or HDF5, beside a row-aligned CSV."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
@@ -9,12 +9,12 @@ import h5py
 import numpy as np
 
 from cellssl.crops.batches import batches
-from cellssl.crops.foreign import NAME, Foreign, Images, named_table
+from cellssl.crops.foreign import NAME, Foreign, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import read_cell_table
 from cellssl.errors import CropError
-from cellssl.files import atomic
+from cellssl.files import atomic, write_csv
 from cellssl.progress import track
 
 __all__ = ["open_arrays", "write_hdf5", "write_npy"]
@@ -31,22 +31,25 @@ def open_arrays(
     """Open an array of pixels and its CSV, by default the one of the same name."""
     table = table or pixels.with_suffix(".csv")
     sidecar = Sidecar.read(pixels.with_suffix(".json"))
+    about = sidecar or Sidecar(channels=())
     cells, names = read_cell_table(table, dict(columns))
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
-    masked = bool(sidecar and sidecar.masks)
-    chosen = _PIXELS if masked and dataset is None else dataset
-    with _open(pixels, chosen) as array, _open_masks(pixels, wanted=masked) as masks:
+    chosen = _PIXELS if about.masks and dataset is None else dataset
+    with (
+        _open(pixels, chosen) as array,
+        _open_masks(pixels, wanted=bool(about.masks)) as masks,
+    ):
         yield Foreign(
             path=pixels,
             shape=array.shape,
             dtype=array.dtype,
-            read=_reads(array, masks),
+            read=lambda rows: (array[rows], None if masks is None else masks[rows]),
             table=cells,
             names=names,
-            channels=sidecar.channels if sidecar else (),
-            masks=sidecar.masks if sidecar else (),
-            about=sidecar.about if sidecar else {},
+            channels=about.channels,
+            masks=about.masks,
+            about=about.about,
         )
 
 
@@ -104,8 +107,7 @@ def _forget(out: Path) -> None:
 
 
 def _write_tables(crops: Crops, out: Path) -> None:
-    with atomic(out.with_suffix(".csv")) as part:
-        named_table(crops).to_csv(part, index=False)
+    write_csv(named_table(crops), out.with_suffix(".csv"))
     Sidecar.of(crops).write(out.with_suffix(".json"))
 
 
@@ -115,13 +117,6 @@ def _masks_shape(crops: Crops) -> tuple[int, int, int, int]:
 
 def _masks_beside(pixels: Path) -> Path:
     return pixels.with_name(f"{pixels.stem}_masks{pixels.suffix}")
-
-
-def _reads(array: Array, masks: Array | None) -> Callable[[slice], Images]:
-    def read(rows: slice) -> Images:
-        return np.asarray(array[rows]), None if masks is None else np.asarray(masks[rows])
-
-    return read
 
 
 def _open_masks(pixels: Path, *, wanted: bool) -> AbstractContextManager[Array | None]:

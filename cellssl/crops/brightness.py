@@ -1,9 +1,11 @@
 """Whether cells lie in the grey values that an encoder was trained with."""
 
 import logging
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.scaling import FittedScaling, percentiles_of
@@ -41,24 +43,24 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> str:
     table = percentiles_of(crops, scaling.rule.percentiles)
     if _are_its_own(crops, table, scaling):
         return ""
-    ranges = _ranges(crops, table, scaling)
-    inside = [
-        _lies_within(*row)
-        for row in ranges[["own_low", "own_high", "low", "high"]].to_numpy(dtype=float)
+    told = [
+        row
+        for row in _ranges(crops, table, scaling)
+        if not _lies_within(row.own_low, row.own_high, row.low, row.high)
     ]
-    told = ranges[~np.array(inside, dtype=bool)]
-    if told.empty:
+    if not told:
         return ""
-    first = told.drop_duplicates("channel")
+    first = [next(rows) for _, rows in groupby(told, key=lambda row: row.channel)]
     examples = [
-        f"{row['channel']} ({row['own_low']:.0f} to {row['own_high']:.0f} on {row['plate']}, "
-        f"{row['low']:.0f} to {row['high']:.0f} {of})"
-        for row in first.to_dict("records")
+        f"{row.channel} ({row.own_low:.0f} to {row.own_high:.0f} on {row.plate}, "
+        f"{row.low:.0f} to {row.high:.0f} {of})"
+        for row in first
     ]
+    plates = {row.plate for row in told}
     text = (
-        f"{crops.path}: the encoder sees {counted(len(first), 'channel')} of "
-        f"{counted(told['plate'].nunique(), 'plate')} black, white or flat: {listed(examples, most=5)}. Images of "
-        "another exposure or bit depth? An encoder trained with scaling {per: plate} takes each plate's own grey values"
+        f"{crops.path}: the encoder sees {counted(len(first), 'channel')} of {counted(len(plates), 'plate')} black, "
+        f"white or flat: {listed(examples, most=5)}. Images of another exposure or bit depth? An encoder trained with "
+        "scaling {per: plate} takes each plate's own grey values"
     )
     _LOG.warning("%s", text)
     return text
@@ -71,25 +73,26 @@ def _are_its_own(crops: Crops, table: PercentileTable, scaling: FittedScaling) -
     return np.array_equal(own, [scaling.low["global"], scaling.high["global"]])
 
 
-def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> pd.DataFrame:
-    """Give, for each plate and channel, the grey values of its cells and those that are 0 and 1 to the encoder."""
-    asked = scaling.rule.percentiles
-    rows = []
-    for number, channel in enumerate(scaling.channels):
+class _Range(NamedTuple):
+    """The grey values of a plate's cells in a channel, and those that are 0 and 1 to the encoder."""
+
+    plate: str
+    channel: str
+    own_low: float
+    own_high: float
+    low: float
+    high: float
+
+
+def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
+    """Give the ranges of each channel on each plate."""
+    for channel, *ends in zip(
+        scaling.channels, scaling.low["global"], scaling.high["global"], strict=True
+    ):
         place = crops.channels.index(channel)
         for plate in table.plates:
-            own_low, own_high = (table.of_plate(plate, percent)[place] for percent in asked)
-            rows.append(
-                {
-                    "plate": plate,
-                    "channel": channel,
-                    "own_low": own_low,
-                    "own_high": own_high,
-                    "low": scaling.low["global"][number],
-                    "high": scaling.high["global"][number],
-                }
-            )
-    return pd.DataFrame(rows, columns=["plate", "channel", "own_low", "own_high", "low", "high"])
+            own = (table.of_plate(plate, asked)[place] for asked in scaling.rule.percentiles)
+            yield _Range(plate, channel, *own, *ends)
 
 
 def _lies_within(own_low: float, own_high: float, low: float, high: float) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cellssl.columns import texts_of
 from cellssl.crops.foreign import Foreign, Images, named_table
@@ -182,11 +182,7 @@ def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, 
     places = table[_FILE].astype(str).str.split("/")
     for position, name in enumerate(_PLACE, start=-4):
         if name not in table:
-            table.insert(
-                0,
-                name,
-                places.map(lambda parts, at=position: parts[at] if len(parts) >= -at else ""),
-            )
+            table.insert(0, name, places.str[position].fillna(""))
     known = {_X: "Metadata_Center_X", _Y: "Metadata_Center_Y"}
     given = {**{name: own for name, own in known.items() if name in table}, **columns}
     return table, name_columns(table, given)
@@ -265,7 +261,7 @@ def _read_png(path: Path) -> np.ndarray:
                     f"{path} is a PNG of kind {image.mode}; wanted grey of 8 or 16 bits"
                 )
             return np.asarray(image).astype(_MODES[image.mode])
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise CropError(f"{path} is not a readable PNG ({error}): copy it again") from error
 
 

@@ -8,7 +8,6 @@ is in the crop file or in DeepProfiler's ``index.csv``.
 import logging
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -112,7 +111,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             features = np.asarray(stored["features"], np.float32)
-            places = _numbers(stored, "locations", (len(features), 2))
+            unknown = np.full((len(features), 2), np.nan)
+            places = np.asarray(stored.get("locations", unknown), np.float64)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise CropError(
             f"{path} is not DeepProfiler's .npz, or it is damaged ({error}): wanted features (n, D)"
@@ -123,10 +123,6 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             "wanted (n, D) and (n, 2)"
         )
     return features, places
-
-
-def _numbers(stored: Any, key: str, shape: tuple[int, int]) -> np.ndarray:
-    return np.asarray(stored[key], np.float64) if key in stored else np.full(shape, np.nan)
 
 
 def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,6 @@ class GrowingTable:
         self._rows = 0
         self._waiting: list[pd.DataFrame] = []
         self._order: list[str] = []
-        self._hashes: list[np.ndarray] = []
         self._create(_INDEX, np.dtype("S1"))
 
     def __len__(self) -> int:
@@ -77,9 +76,7 @@ class GrowingTable:
                 self._order.append(name)
                 self._create(name, values.dtype)
                 self._extend(name, _missing(self._rows))
-        names = table.index.astype(str).to_numpy(object)
-        self._hashes.append(pd.util.hash_array(names))
-        self._extend(_INDEX, _texts(names))
+        self._extend(_INDEX, _texts(table.index))
         for name in self._order:
             self._extend(name, columns.get(name, _missing(len(table))))
         self._rows += len(table)
@@ -93,13 +90,7 @@ class GrowingTable:
 
     def repeated(self) -> list[str]:
         """Give the names of rows that have the name of an earlier one, when all are written."""
-        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
-        values, counts = np.unique(hashes, return_counts=True)
-        if (counts == 1).all():
-            return []
-        # Two names in 10¹⁹ have one hash: what stands there decides.
-        suspects = np.flatnonzero(np.isin(hashes, values[counts > 1]))
-        names = pd.Series(self.column(_INDEX)[suspects])
+        names = pd.Series(self.column(_INDEX))
         return names[names.duplicated()].tolist()
 
     def column(self, name: str) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cellssl.columns import alike_names
@@ -15,6 +14,7 @@ from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
+from cellssl.nested import as_json
 from cellssl.progress import track
 from cellssl.words import listed
 
@@ -200,7 +200,7 @@ def _provenance(opened: Sequence[Crops]) -> dict[str, Any]:
     alike = {
         key: value
         for key, value in told[0].items()
-        if all(key in about and _same(about[key], value) for about in told)
+        if all(key in about and as_json(about[key]) == as_json(value) for about in told)
     }
     parts = []
     for crops, about, before in zip(opened, told, joined, strict=True):
@@ -208,10 +208,3 @@ def _provenance(opened: Sequence[Crops]) -> dict[str, Any]:
         alone = {"file": crops.path.name, "cells": len(crops)}
         parts += [{**own, **part} for part in (before.values() if before else [alone])]
     return {**alike, "joined": {f"{number:04d}": part for number, part in enumerate(parts)}}
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare what ``uns`` holds: numbers, texts, arrays, mappings of them."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return type(one) is type(other) and bool(np.array_equal(one, other))

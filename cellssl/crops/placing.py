@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:  # workers that cut fields wait neither for HDF5 nor for bars
     import h5py
 
-__all__ = ["Piece", "StoredPixels", "chunk_places", "copy_pixels"]
+__all__ = ["Piece", "StoredPixels", "chunk_places", "copy_pixels", "runs"]
 
 _BLOCK = 2**18  # bytes copied at a time: what stays in a core's cache is written twice as fast
 
@@ -113,9 +113,10 @@ def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:
     room = memoryview(bytearray(_BLOCK))
     starts = piece.start + each * np.flatnonzero(piece.chosen)
     with piece.path.open("rb") as old, path.open("r+b") as new:
-        for start, place, count in _stretches(starts, places, each):
-            old.seek(start)
-            new.seek(place)
+        for first, last in runs(each, starts, places):
+            old.seek(int(starts[first]))
+            new.seek(int(places[first]))
+            count = (last - first) * each
             for done in range(0, count, _BLOCK):
                 block = room[: count - done]
                 if old.readinto(block) < len(block):
@@ -123,10 +124,8 @@ def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:
                 new.write(block)
 
 
-def _stretches(starts: np.ndarray, places: np.ndarray, each: int) -> Iterator[tuple[int, int, int]]:
-    """Give (start, place, bytes) of cells that lie side by side here and there."""
-    if not len(starts):
-        return
-    breaks = np.flatnonzero((np.diff(starts) != each) | (np.diff(places) != each)) + 1
-    for first, last in zip([0, *breaks.tolist()], [*breaks.tolist(), len(starts)], strict=True):
-        yield int(starts[first]), int(places[first]), (last - first) * each
+def runs(step: int, *places: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Give the (start, stop) of stretches in which each place, in all arrays, lies `step` behind the one before."""
+    if len(places[0]):
+        breaks = np.any([np.diff(one) != step for one in places], axis=0)
+        yield from pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), len(places[0])])

@@ -3,12 +3,12 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import h5py
 import numpy as np
 
-from cellssl.crops.placing import chunk_places
+from cellssl.crops.placing import chunk_places, runs
 from cellssl.errors import CropError
 
 __all__ = ["RowReader", "Rows", "read_rows", "row_numbers"]
@@ -49,7 +49,7 @@ def row_numbers(rows: Rows | None, length: int) -> np.ndarray:
 def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
     """Read rows in any order through HDF5, repeated ones too; neighbours are read together."""
     result = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
-    for start, stop in _runs(rows, 1):
+    for start, stop in runs(1, rows):
         for first in range(start, stop, _RUN):
             last = min(first + _RUN, stop)
             result[first:last] = dataset[rows[first] : rows[first] + last - first]
@@ -122,7 +122,7 @@ class RowReader:
         result = np.empty((len(rows), *self._dataset.shape[1:]), self._dataset.dtype)
         into = result.reshape(-1).view(np.uint8).data
         places = self._offsets[rows]  # type: ignore[index]
-        for start, stop in _runs(places, self._bytes):
+        for start, stop in runs(self._bytes, places):
             self._fill(into[start * self._bytes : stop * self._bytes], int(places[start]))
         return result
 
@@ -143,14 +143,6 @@ class RowReader:
             f"{name} cannot be read ({reason}): it is damaged, or was cut while it was open; copy it "
             "again, or make it anew with `cellssl crop` or `cellssl crops import`"
         )
-
-
-def _runs(places: np.ndarray, step: int) -> Iterator[tuple[int, int]]:
-    """Give the (start, stop) of stretches in which each place lies `step` behind the one before."""
-    if not len(places):
-        return
-    breaks = np.flatnonzero(np.diff(places) != step) + 1
-    yield from zip([0, *breaks.tolist()], [*breaks.tolist(), len(places)], strict=True)
 
 
 def _plain_bytes(dataset: h5py.Dataset) -> bool:

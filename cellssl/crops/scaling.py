@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _FEW = 200  # cells a plate: with fewer, a plate's percentiles follow its treatments
 _WHOLE = "global"
 _STEEPNESS = 100.0  # of the log transform: grey values below 1 % of the range stay nearly linear
+_LOG_TOP = np.float32(np.log1p(_STEEPNESS))
 _TINY = 1e-6
 
 
@@ -234,10 +235,6 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
         (N, C, H, W) float32 in [0, 1]. A channel whose bounds coincide becomes 0 up to them and 1
         above.
     """
-    if transform not in get_args(Transform):
-        raise ValueError(
-            f"transform: got {transform!r}, wanted one of {', '.join(get_args(Transform))}"
-        )
     low, high = low[:, :, None, None], high[:, :, None, None]
     if isinstance(images, np.ndarray):
         pixels = images.astype(np.float32)
@@ -246,18 +243,12 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
         pixels.clip(0, 1, out=pixels)
         if transform == "sqrt":
             return np.sqrt(pixels, out=pixels)
-        return (
-            np.log1p(pixels * _STEEPNESS) / np.float32(_log_top()) if transform == "log" else pixels
-        )
+        return np.log1p(pixels * _STEEPNESS) / _LOG_TOP if transform == "log" else pixels
     # Tensor methods only: this module must not import torch, segmentation workers read it too.
     scaled = ((images.float() - low) / (high - low).clamp_min(_TINY)).clamp(0, 1)
     if transform == "sqrt":
         return scaled.sqrt()
-    return (scaled * _STEEPNESS).log1p() / _log_top() if transform == "log" else scaled
-
-
-def _log_top() -> float:
-    return float(np.log1p(_STEEPNESS))
+    return (scaled * _STEEPNESS).log1p() / float(_LOG_TOP) if transform == "log" else scaled
 
 
 def _cell_bounds(

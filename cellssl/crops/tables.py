@@ -87,7 +87,7 @@ def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]
     taken = set(given.values())
     names: dict[str, str] = {}
     for name in cells.columns:
-        own = _prefixed(name)
+        own = name if name.startswith(_PREFIXES) else f"Metadata_{name}"
         known = _KNOWN.get(_plain(name), own)
         names[name] = given.get(name, own if known in taken else known)
         taken.add(names[name])
@@ -109,10 +109,6 @@ def _meaning(wanted: str) -> str:
         return full.get(wanted.lower(), wanted)
     known = {**_KNOWN, "label": "Metadata_Label"}
     return known.get(_plain(wanted), f"Metadata_{wanted}")
-
-
-def _prefixed(name: str) -> str:
-    return name if name.startswith(_PREFIXES) else f"Metadata_{name}"
 
 
 def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:

@@ -123,7 +123,7 @@ def write_crops(
 def _measure(
     path: Path, places: np.ndarray | None, plates: np.ndarray, channels: int
 ) -> PercentileTable:
-    """Measure the percentiles of the pixels; the file is let go of afterwards."""
+    """Measure the percentiles of the pixels; the reader lets go of the file when the function ends."""
     with h5py.File(path) as file:
         return measure(RowReader(file[PIXELS], places).read, plates, channels=channels)
 

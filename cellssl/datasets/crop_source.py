@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from cellssl.crops import Crops, FittedScaling, scale
+from cellssl.crops.batches import batches
+from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import channel_numbers
 from cellssl.errors import CropError
 
 __all__ = ["CropSource"]
 
 _LOG = logging.getLogger(__name__)
-_BLOCK = 1024  # crops read at once while a source is loaded
 _OTHER_CHANNELS = "Rename channels when indexing the plate, or change `channels:` in the protocol."
 
 # torch cannot gather unsigned integers of more than 8 bits: they are held as the signed integers of
@@ -66,7 +67,7 @@ class CropSource:
         crops: Crops,
         scaling: FittedScaling,
         *,
-        rows: Sequence[int] | np.ndarray | None = None,
+        rows: Rows | None = None,
         channels: Sequence[str] | None = None,
         masks: bool = False,
         memory_limit: int = 4 * 2**30,
@@ -77,7 +78,7 @@ class CropSource:
         self._columns = channel_numbers(
             self.channels, crops.channels, owner=crops.path, mend=_OTHER_CHANNELS
         )
-        self._rows = _row_numbers(rows, len(crops))
+        self._rows = row_numbers(rows, len(crops))
         if not len(self._rows):
             raise CropError(f"no cell is left of the {len(crops)} in {crops.path}")
         self.obs: pd.DataFrame = crops.obs.iloc[self._rows]
@@ -169,7 +170,7 @@ class CropSource:
         return self
 
     def _load(self, memory_limit: int) -> Tensor | None:
-        """Read all pixels when they fit, block by block so that nothing is held twice."""
+        """Read all pixels when they fit, some at a time, so that nothing is held twice."""
         shape = (len(self), len(self.channels), self.size, self.size)
         masks = len(self._crops.mask_names) if self._masked else 0
         needed = len(self) * self.size**2 * (shape[1] * self._crops.dtype.itemsize + masks)
@@ -185,9 +186,8 @@ class CropSource:
         if self._masked:
             self._masks = torch.from_numpy(self._crops.masks(self._rows))
         pixels = np.empty(shape, self._signed)
-        for start in range(0, len(self), _BLOCK):
-            rows = self._rows[start : start + _BLOCK]
-            pixels[start : start + _BLOCK] = self._take(rows)
+        for part in batches(len(self)):
+            pixels[part] = self._take(self._rows[part])
         return torch.from_numpy(pixels)
 
     def _pinned(self, read: np.ndarray) -> Tensor:
@@ -201,20 +201,6 @@ class CropSource:
         if self.channels != self._crops.channels:
             pixels = np.ascontiguousarray(pixels[:, self._columns])
         return pixels.view(self._signed)
-
-
-def _row_numbers(rows: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray:
-    """Turn row numbers, a boolean mask or None into row numbers."""
-    if rows is None:
-        return np.arange(count)
-    chosen = np.asarray(rows)
-    if chosen.dtype == bool:
-        if chosen.shape != (count,):
-            raise CropError(f"a mask of {chosen.shape} cannot choose among {count} crops")
-        return np.flatnonzero(chosen)
-    if chosen.size and (chosen.min() < 0 or chosen.max() >= count):
-        raise CropError(f"rows go from {chosen.min()} to {chosen.max()}, the file has {count}")
-    return chosen.astype(np.int64)
 
 
 def _stable_ids(names: pd.Index) -> np.ndarray:

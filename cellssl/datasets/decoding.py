@@ -33,16 +33,6 @@ _BROKEN = (
     zlib.error,
 )
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-# EXIF's orientations that are not upright, and what makes them so.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class PictureError(ValueError):
@@ -149,8 +139,7 @@ def decode(image: Image.Image, kind: str, size: int) -> np.ndarray:
     """
     try:
         image.load()
-        turn = _TURNS.get(_orientation(image))
-        upright = image if turn is None else image.transpose(turn)
+        upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
         if kind == "grey16":
             return _fit_deep(upright, size)[None]
         plain = _on_white(upright).convert("RGB" if kind == "colour" else "L")
@@ -208,7 +197,7 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(0x0112, 1)
     except _BROKEN:
         return 1
-    return value if value in _TURNS else 1
+    return value if value in range(2, 9) else 1
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellssl.datasets.decoding import Look
-from cellssl.datasets.picture import Picture, natural_key
+from cellssl.datasets.picture import Picture
 from cellssl.errors import CropError
+from cellssl.words import natural_key
 
 __all__ = ["Form", "choose_form", "strange_classes"]
 

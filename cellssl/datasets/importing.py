@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,12 @@ import pandas as pd
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
-from cellssl.datasets.picture import Picture, PictureSource, natural_key
+from cellssl.datasets.picture import Picture, PictureSource
 from cellssl.datasets.recognising import recognise
 from cellssl.errors import CropError
 from cellssl.files import make_folder, sha256, write_csv
 from cellssl.progress import track
+from cellssl.words import natural_key
 
 __all__ = ["import_images"]
 
@@ -42,13 +43,16 @@ class _Entry:
     look: Look
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """A picture that is left out."""
+class _Problem(NamedTuple):
+    """A picture that is left out, and why: a row of the table of these."""
 
-    source: Path
-    picture: Picture
+    source: str
+    picture: str
     why: str
+
+    @classmethod
+    def of(cls, source: PictureSource, picture: Picture, error: PictureError) -> Self:
+        return cls(str(source.path), str(picture.place), str(error))
 
 
 def import_images(
@@ -135,21 +139,20 @@ def _look_at_all(
     """Read all headers, so that what does not fit is said before anything is decoded."""
     pairs = [(source, picture) for source in sources for picture in source.pictures]
     _check_names(pairs)
-    keys = {kind: natural_key(kind) for kind in {picture.kind for _, picture in pairs}}
-    pairs.sort(
-        key=lambda pair: (
-            _ORDER.index(pair[1].split),
-            keys[pair[1].kind],
-            natural_key(pair[1].name),
-        )
-    )
+    pairs.sort(key=lambda pair: _place(pair[1]))
     entries = []
     for source, picture in track(pairs, "looking at pictures", shown=progress):
         try:
             entries.append(_Entry(source, picture, source.look(picture)))
         except PictureError as error:
-            problems.append(_Problem(source.path, picture, str(error)))
+            problems.append(_Problem.of(source, picture, error))
     return entries
+
+
+def _place(picture: Picture) -> tuple[object, ...]:
+    """Sort by split, class and name, 2 before 10; by letters last, so that 1 and 01 have one order everywhere."""
+    kind, name = natural_key(picture.kind), natural_key(picture.name)
+    return _ORDER.index(picture.split), kind, name, picture.name
 
 
 def _check_names(pairs: Sequence[tuple[PictureSource, Picture]]) -> None:
@@ -189,7 +192,7 @@ def _batches(
             with entry.source.open(entry.picture) as image:
                 return decode(image, form.kind, form.side)
         except PictureError as error:
-            return _Problem(entry.source.path, entry.picture, str(error))
+            return _Problem.of(entry.source, entry.picture, error)
 
     written = 0
     with ExitStack() as pool:
@@ -242,7 +245,7 @@ def _settings(paths: Sequence[Path], size: int | None, form: Form) -> dict[str, 
 def _nothing_left(problems: Sequence[_Problem]) -> str:
     first = problems[0]
     return (
-        f"no picture is left: all {len(problems):,} cannot be used, e.g. {first.picture.place} of "
+        f"no picture is left: all {len(problems):,} cannot be used, e.g. {first.picture} of "
         f"{first.source}: {first.why}"
     )
 
@@ -250,13 +253,12 @@ def _nothing_left(problems: Sequence[_Problem]) -> str:
 def _save_problems(problems: Sequence[_Problem], out: Path) -> None:
     """Write what was left out beside the crop file, as ``plates index`` does."""
     path = out.with_name(f"{out.stem}.problems.csv")
-    rows = [(str(problem.source), str(problem.picture.place), problem.why) for problem in problems]
-    write_csv(pd.DataFrame(rows, columns=["Source", "Picture", "Problem"]), path)
+    write_csv(pd.DataFrame(problems, columns=["Source", "Picture", "Problem"]), path)
     if problems:
         _LOG.warning(
             "%d pictures cannot be used and are left out, e.g. %s: %s; all are named in %s",
             len(problems),
-            problems[0].picture.place,
+            problems[0].picture,
             problems[0].why,
             path,
         )

@@ -17,7 +17,6 @@ __all__ = [
     "Picture",
     "PictureSource",
     "data_set_name",
-    "natural_key",
     "split_of",
     "stem_of",
 ]
@@ -148,9 +147,3 @@ def data_set_name(path: Path) -> str:
         if split_of(folder.name)[0].lower() not in _CALLED_NOTHING:
             return folder.name
     return "pictures"
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Give a key that sorts 2 before 10, and is the same on every machine."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]

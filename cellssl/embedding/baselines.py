@@ -103,7 +103,7 @@ def random(model: str, sees: Preprocessing, *, width: float = 0.5, seed: int) ->
         network=network,
         features=[f"feature_{i}" for i in range(network.feature_dim)],
         sees=sees,
-        provenance={"encoder": dict(network.describe()), "seed": seed, "checkpoint_sha256": ""},
+        provenance={"encoder": network.describe(), "seed": seed, "checkpoint_sha256": ""},
     )
 
 

@@ -70,7 +70,7 @@ def trained(path: Path, crops: Crops, *, head: str | None = None) -> Extractor:
             scaling=scaling,
         ),
         provenance={
-            "encoder": dict(encoder.describe()),
+            "encoder": encoder.describe(),
             **({} if head is None else {"head": head}),
             "checkpoint_sha256": sha256(file),
             **_provenance(saved),
@@ -108,9 +108,7 @@ def _provenance(saved: Mapping[str, Any]) -> dict[str, Any]:
         "weak": positives != "same_cell" or bool((used or {}).get("columns")),
     }
     # A run of before they were recorded: none of its cells can be scored fairly.
-    return about if used is None else {**about, "labels_used": _as_arrays(used)}
-
-
-def _as_arrays(lists: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    """Give lists of names in a form that an h5ad holds, empty ones too."""
-    return {key: np.asarray(names, dtype=object) for key, names in lists.items()}
+    if used is None:
+        return about
+    arrays = {key: np.asarray(names, dtype=object) for key, names in used.items()}  # as in h5ad
+    return {**about, "labels_used": arrays}

@@ -1,8 +1,11 @@
 """Encoders by name."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
-from cellssl.encoders.encoder import Encoder, EncoderDescription, Stem
+from cellssl.encoders.encoder import Encoder, Stem
 from cellssl.encoders.resnet import ResNet, resnet_plans
 from cellssl.encoders.vgg import SMALLEST, VGG, vgg_plans
 from cellssl.errors import ModelError, nearest
@@ -69,7 +72,7 @@ def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imag
     return encoder.to(memory_format=torch.channels_last)
 
 
-def rebuild(description: EncoderDescription) -> Encoder:
+def rebuild(description: Mapping[str, Any]) -> Encoder:
     """Build an encoder of the same kind again from what its `describe` said; weights are not kept.
 
     Examples
@@ -77,10 +80,8 @@ def rebuild(description: EncoderDescription) -> Encoder:
     >>> rebuild(build("resnet18", 2, width=0.5).describe()).feature_dim
     256
     """
-    about = dict(description)
-    about.pop("feature_dim", None)
     try:
-        return build(**about)  # type: ignore[arg-type]
+        return build(**{key: value for key, value in description.items() if key != "feature_dim"})
     except TypeError as error:
         raise ModelError(f"an encoder cannot be rebuilt from {description}: {error}.") from error
 

@@ -1,23 +1,13 @@
 """What every encoder is: images in, features out, and the four words that rebuild it."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, TypedDict
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
-__all__ = ["Encoder", "EncoderDescription", "Stem", "initialise", "scaled_planes"]
+__all__ = ["Encoder", "Stem", "initialise", "scaled_planes"]
 
 Stem = Literal["imagenet", "cifar"]
-
-
-class EncoderDescription(TypedDict):
-    """What a checkpoint says about its encoder; `build` takes the first four."""
-
-    name: str
-    in_channels: int
-    width: float
-    stem: str
-    feature_dim: int
 
 
 class Encoder(nn.Module, ABC):
@@ -41,8 +31,8 @@ class Encoder(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images (B, C, H, W) into features (B, D)."""
 
-    def describe(self) -> EncoderDescription:
-        """Say in plain Python what would rebuild this encoder, for checkpoints and provenance."""
+    def describe(self) -> dict[str, Any]:
+        """Say in plain Python what would rebuild this encoder, for checkpoints and provenance: its attributes."""
         return {
             "name": self.name,
             "in_channels": self.in_channels,

@@ -90,9 +90,8 @@ class BarlowTwins(Method):
         scale: float = 0.1,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim)
-        positive("off_diagonal", off_diagonal)
-        positive("scale", scale)
+        whole(hidden=hidden, dim=dim)
+        positive(off_diagonal=off_diagonal, scale=scale)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, hidden, dim, norm=True)
         self.off_diagonal, self.scale = off_diagonal, scale

@@ -72,8 +72,8 @@ class BYOL(Method):
         final_momentum: float = 1.0,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim, "predictor_hidden", predictor_hidden)
-        fraction("momentum", momentum, "final_momentum", final_momentum)
+        whole(hidden=hidden, dim=dim, predictor_hidden=predictor_hidden)
+        fraction(momentum=momentum, final_momentum=final_momentum)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, dim, norm=True)
         self.predictor = mlp(dim, predictor_hidden, dim, norm=True)

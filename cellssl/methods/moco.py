@@ -107,11 +107,11 @@ class MoCo(Method):
         symmetric: bool = False,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim)
-        whole("queue", queue, most=_LONGEST)
-        positive("temperature", temperature)
-        fraction("momentum", momentum, "final_momentum", final_momentum)
-        switch("symmetric", symmetric)
+        whole(hidden=hidden, dim=dim)
+        whole(queue=queue, most=_LONGEST)
+        positive(temperature=temperature)
+        fraction(momentum=momentum, final_momentum=final_momentum)
+        switch(symmetric=symmetric)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, dim)
         self.key_encoder = frozen(self.encoder)

@@ -1,6 +1,8 @@
-"""Checks of what a protocol may say in `method_options`."""
+"""Checks of what a protocol may say in `method_options`, each option by its name."""
 
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 __all__ = ["WIDEST", "fraction", "not_negative", "positive", "switch", "whole"]
 
@@ -8,33 +10,37 @@ WIDEST = 2**16  # eight times the widest layer of the methods' papers; a slip of
 _LARGEST = sys.float_info.max  # no infinity
 
 
-def whole(*pairs: str | int, most: int = WIDEST) -> None:
-    """Refuse anything but whole numbers from 1 to `most`; `pairs` are names and values in turn."""
-    for name, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise ValueError(f"{name}: got {value!r}, wanted a whole number from 1 to {most}")
+def whole(*, most: int = WIDEST, **options: int) -> None:
+    """Refuse anything but whole numbers from 1 to `most`."""
+    wanted = f"a whole number from 1 to {most}"
+    _check(options, wanted, lambda x: _is_number(x) and isinstance(x, int) and 1 <= x <= most)
 
 
-def positive(name: str, value: float) -> None:
-    """Refuse anything but a number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
-        raise ValueError(f"{name}: got {value!r}, wanted a number above 0")
+def positive(**options: float) -> None:
+    """Refuse anything but numbers above 0."""
+    _check(options, "a number above 0", lambda x: _is_number(x) and 0 < x <= _LARGEST)
 
 
-def not_negative(name: str, value: float) -> None:
-    """Refuse anything but a number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
-        raise ValueError(f"{name}: got {value!r}, wanted a number of 0 or more")
+def not_negative(**options: float) -> None:
+    """Refuse anything but numbers of 0 or more."""
+    _check(options, "a number of 0 or more", lambda x: _is_number(x) and 0 <= x <= _LARGEST)
 
 
-def switch(name: str, value: bool) -> None:
+def fraction(**options: float) -> None:
+    """Refuse anything but numbers from 0 to 1."""
+    _check(options, "a number from 0 to 1", lambda x: _is_number(x) and 0 <= x <= 1)
+
+
+def switch(**options: bool) -> None:
     """Refuse anything but true or false: as text, "no" would mean yes."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name}: got {value!r}, wanted true or false")
+    _check(options, "true or false", lambda x: isinstance(x, bool))
 
 
-def fraction(*pairs: str | float) -> None:
-    """Refuse anything but numbers from 0 to 1; `pairs` are names and values in turn."""
-    for name, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ValueError(f"{name}: got {value!r}, wanted a number from 0 to 1")
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check(options: Mapping[str, Any], wanted: str, fits: Callable[[Any], bool]) -> None:
+    for name, value in options.items():
+        if not fits(value):
+            raise ValueError(f"{name}: got {value!r}, wanted {wanted}")

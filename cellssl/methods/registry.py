@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError, nearest
@@ -115,19 +115,10 @@ def outline(name: str, options: Mapping[str, Any], *, feature_dim: int) -> Metho
     >>> outline("simclr", {"hidden": 16, "dim": 4}, feature_dim=8).projector[0].weight.shape
     torch.Size([16, 8])
     """
+    encoder: Any = nn.Identity()  # stands where an encoder will be
+    encoder.feature_dim = feature_dim
     with torch.device("meta"):
-        return _find(name)(_Unbuilt(feature_dim), **options)
-
-
-class _Unbuilt(Encoder):
-    """Stands where an encoder will be."""
-
-    def __init__(self, feature_dim: int) -> None:
-        super().__init__()
-        self.feature_dim = feature_dim
-
-    def forward(self, images: Tensor) -> Tensor:
-        raise NotImplementedError
+        return _find(name)(encoder, **options)
 
 
 def build(name: str, encoder: Encoder, **options: Any) -> Method:

@@ -77,8 +77,8 @@ class SimCLR(Method):
         temperature: float = 0.2,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim)
-        positive("temperature", temperature)
+        whole(hidden=hidden, dim=dim)
+        positive(temperature=temperature)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, dim)
         self.temperature = temperature

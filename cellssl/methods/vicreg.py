@@ -93,9 +93,8 @@ class VICReg(Method):
         cov: float = 1.0,
     ) -> None:
         super().__init__()
-        whole("hidden", hidden, "dim", dim)
-        for option, value in (("sim", sim), ("var", var), ("cov", cov)):
-            not_negative(option, value)
+        whole(hidden=hidden, dim=dim)
+        not_negative(sim=sim, var=var, cov=cov)
         self.encoder = encoder
         self.projector = mlp(encoder.feature_dim, hidden, hidden, dim, norm=True)
         self.sim, self.var, self.cov = sim, var, cov

@@ -110,7 +110,7 @@ def value_text(value: object, rule: Rule | None = None) -> str:
 
     Examples
     --------
-    >>> value_text((0.1, 1.5), Span("", "px", 0, 20)), value_text(True), value_text(("a", "b"))
+    >>> value_text((0.1, 1.5), Span("", unit="px", high=20)), value_text(True), value_text(("a", "b"))
     ('0.1–1.5 px', 'true', 'a and b')
     """
     unit = f" {rule.unit}" if rule is not None and rule.unit and value is not None else ""

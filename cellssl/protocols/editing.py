@@ -8,6 +8,7 @@ from cellssl import methods
 from cellssl.documents import Place
 
 __all__ = [
+    "EDITS",
     "Origins",
     "drop_foreign_options",
     "edit_operations",
@@ -15,6 +16,8 @@ __all__ = [
     "operation_names",
     "trace",
 ]
+
+EDITS = ("change", "keep", "remove", "add")  # the keys that say how operations differ
 
 #: Place in the edited values → place in the edits that it comes from.
 Origins = dict[Place, Place]

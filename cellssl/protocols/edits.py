@@ -8,9 +8,7 @@ from cellssl.errors import nearest
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
 
-__all__ = ["EDITS", "read_edits"]
-
-EDITS = ("change", "keep", "remove", "add")
+__all__ = ["read_edits"]
 
 
 def read_edits(values: Mapping[str, Any], there: list[str], note: Note) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic_core import ErrorDetails
 
 from cellssl.documents import Place
 from cellssl.errors import likely, nearest
+from cellssl.protocols.editing import EDITS
 from cellssl.protocols.protocol import Crop, LabelsUsed, Positives, Protocol, ScalingRule
 from cellssl.training.settings import TrainingSettings
 
@@ -20,8 +21,7 @@ _MODELS: dict[Place, type[BaseModel]] = {
     ("labels_used",): LabelsUsed,
     ("training",): TrainingSettings,
 }
-_EDITS = ("change", "keep", "remove", "add")  # how operations differ from those of `views`
-_ONLY_IN_FILES = ("extends", *_EDITS)
+_ONLY_IN_FILES = ("extends", *EDITS)
 _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -71,7 +71,7 @@ def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
         near = nearest(item["input"], words, listed=True) if len(words) > 1 else ""
         return place, f"{key}: expected {' or '.join(words)}, got {got}{near}"
     if place[:-1] == ("groups",) and kind in _KINDS:
-        edits = ", ".join(f"{edit}:" for edit in _EDITS)
+        edits = ", ".join(f"{edit}:" for edit in EDITS)
         return place, f"{key}: expected how this group differs from views ({edits}), got {got}"
     if kind in _KINDS:
         return place, f"{key}: expected {_KINDS[kind]}, got {got}"

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from cellssl.documents import Note, Place
-from cellssl.protocols.editing import edit_operations, operation_names, trace
-from cellssl.protocols.edits import EDITS, read_edits
+from cellssl.protocols.editing import EDITS, edit_operations, operation_names, trace
+from cellssl.protocols.edits import read_edits
 from cellssl.protocols.protocol import Protocol
 
 __all__ = ["group_values", "read_groups"]

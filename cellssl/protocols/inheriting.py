@@ -5,13 +5,14 @@ from typing import Any
 
 from cellssl.documents import Document, Note, Place
 from cellssl.protocols.editing import (
+    EDITS,
     Origins,
     drop_foreign_options,
     edit_operations,
     operation_names,
     trace,
 )
-from cellssl.protocols.edits import EDITS, read_edits
+from cellssl.protocols.edits import read_edits
 from cellssl.protocols.protocol import Protocol
 
 __all__ = ["inherit"]

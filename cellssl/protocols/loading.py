@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cellssl.documents import Document, Dumper, Note, read_yaml
+from cellssl.documents import Document, Dumper, Note, read_file, read_yaml
 from cellssl.errors import ProtocolError
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
@@ -51,12 +51,7 @@ def loads(text: str, *, source: str = "protocol") -> Protocol:
 
 def _load(path: Path, chain: Sequence[Path]) -> Protocol:
     """Read a file; `chain` are the files that extend it, the outermost first."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ProtocolError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"{path}:1: not a text file in UTF-8; is it a protocol?") from error
+    text = read_file(path, "protocol", error=ProtocolError)
     return _read(text, str(path), path.parent, (*chain, path))
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cellssl import encoders, methods
 from cellssl.documents import Note, Place
 from cellssl.errors import nearest
-from cellssl.protocols.edits import EDITS
+from cellssl.protocols.editing import EDITS
 from cellssl.protocols.explaining import explain, shown
 from cellssl.protocols.grouping import read_groups
 from cellssl.protocols.protocol import Crop, Positives, Protocol

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from cellssl import encoders, methods
 from cellssl.augment import Operation, catalogue
-from cellssl.protocols.edits import EDITS
+from cellssl.protocols.editing import EDITS
 from cellssl.protocols.operation_schema import NAMES, Schema, operation_keys, operation_list
 from cellssl.protocols.protocol import (
     MOST_VIEWS,

@@ -3,7 +3,6 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,13 @@ __all__ = ["knn_predict", "linear_predict"]
 
 log = logging.getLogger(__name__)
 
+# A neighbour's vote weighs exp(cosine / TEMPERATURE).
+TEMPERATURE = 0.1
+
+PENALTY = 0.02  # C of the logistic regression: inverse strength of the ridge penalty
+FOLDS = 5  # of whole groups; as many as there are groups when they are fewer
+ITERATIONS = 1000
+
 
 def knn_predict(
     X: ArrayLike,
@@ -28,7 +34,6 @@ def knn_predict(
     groups: ArrayLike | None = None,
     test: ArrayLike | None = None,
     k: int = 20,
-    temperature: float = 0.1,
     block: int = 512,
 ) -> NDArray:
     """Predict labels from nearest neighbours in *other* groups, or in a training set.
@@ -44,9 +49,7 @@ def knn_predict(
     test : (N,) bool, optional
         In place of groups: predict these rows from all the others, the training set.
     k : int
-        Neighbours.
-    temperature : float
-        A neighbour's vote weighs exp(cosine / temperature), divided by the number of cells of its
+        Neighbours. The vote of each weighs exp(10 cosine), divided by the number of cells of its
         class: without that the largest class wins by its size. Of groups all cells are counted, the
         row's own group too: counting the other groups alone would tell a row which classes its
         group holds.
@@ -64,11 +67,11 @@ def knn_predict(
     """
     X, labels = np.asarray(X, dtype=np.float32), np.asarray(labels)
     unit = unit_rows(X)
-    search = partial(_vote_blockwise, k=k, temperature=temperature, block=block)
     if test is not None:
         asked = _test_rows(test, groups, len(X))
-        return search(unit[asked], unit[~asked], labels[~asked])
-    return search(unit, unit, labels, groups=_group_codes(groups, len(X)))
+        return _vote_blockwise(unit[asked], unit[~asked], labels[~asked], k=k, block=block)
+    codes = _group_codes(groups, len(X))
+    return _vote_blockwise(unit, unit, labels, groups=codes, k=k, block=block)
 
 
 def _vote_blockwise(
@@ -78,7 +81,6 @@ def _vote_blockwise(
     *,
     groups: NDArray[np.int64] | None = None,
     k: int,
-    temperature: float,
     block: int,
 ) -> NDArray:
     """Let known unit vectors (N, D) with labels (N,) vote on the asking ones (n, D).
@@ -93,24 +95,19 @@ def _vote_blockwise(
         similarity = asking[rows] @ known.T
         if groups is not None:
             similarity[groups[rows][:, None] == groups] = -np.inf
-        votes = _votes(similarity, codes, len(classes), k=k, temperature=temperature)
+        votes = _votes(similarity, codes, len(classes), k=k)
         best[rows] = (votes / sizes).argmax(axis=1)
     return classes[best]
 
 
 def _votes(
-    similarity: NDArray[np.floating],
-    codes: NDArray[np.int64],
-    classes: int,
-    *,
-    k: int,
-    temperature: float,
+    similarity: NDArray[np.floating], codes: NDArray[np.int64], classes: int, *, k: int
 ) -> NDArray[np.float64]:
     """Sum the weights of each row's k nearest by class: (n, N) similarities → (n, classes)."""
     k = min(k, similarity.shape[1])
     nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
     cosine = np.take_along_axis(similarity, nearest, axis=1).astype(np.float64)
-    weights = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / temperature)
+    weights = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / TEMPERATURE)
     cells = np.arange(len(similarity))[:, None] * classes + codes[nearest]
     votes = np.bincount(cells.ravel(), weights.ravel(), minlength=len(similarity) * classes)
     return votes.reshape(len(similarity), classes).astype(np.float64)
@@ -122,11 +119,12 @@ def linear_predict(
     *,
     groups: ArrayLike | None = None,
     test: ArrayLike | None = None,
-    C: float = 0.02,
-    folds: int = 5,
-    iterations: int = 1000,
 ) -> NDArray:
     """Predict labels by logistic regression trained on *other* groups, or on a training set.
+
+    Classes weigh the same. Of groups, five folds are held out in turn (as many as there are groups when
+    they are fewer). A fold that holds all groups of a class is parted, so that every class of two groups or
+    more is learnt.
 
     Parameters
     ----------
@@ -138,11 +136,6 @@ def linear_predict(
         Groups that are never split between training and prediction.
     test : (N,) bool, optional
         In place of groups: predict these rows from all the others, the training set.
-    C : float
-        Inverse strength of the ridge penalty; classes weigh the same.
-    folds : int
-        Folds of whole groups; as many as there are groups when they are fewer. A fold that holds all
-        groups of a class is parted, so that every class of two groups or more is learnt.
 
     Returns
     -------
@@ -154,14 +147,13 @@ def linear_predict(
         When there is one group only, or nothing to learn from or to predict.
     """
     X, labels = np.asarray(X, dtype=np.float32), np.asarray(labels)
-    fit_predict = partial(_fit_predict, X, labels, C=C, iterations=iterations)
     if test is not None:
         asked = _test_rows(test, groups, len(X))
-        return fit_predict(np.flatnonzero(~asked), np.flatnonzero(asked))
+        return _fit_predict(X[~asked], labels[~asked], X[asked])
     codes = _group_codes(groups, len(X))
     predictions = np.empty_like(labels)
-    for held in _learnable_folds(labels, codes, folds=folds):
-        predictions[held] = fit_predict(np.flatnonzero(~held), np.flatnonzero(held))
+    for held in _learnable_folds(labels, codes, folds=FOLDS):
+        predictions[held] = _fit_predict(X[~held], labels[~held], X[held])
     return predictions
 
 
@@ -215,19 +207,12 @@ def _test_rows(test: ArrayLike, groups: ArrayLike | None, count: int) -> NDArray
 
 
 def _fit_predict(
-    X: NDArray[np.float32],
-    labels: NDArray,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    *,
-    C: float,
-    iterations: int,
+    known: NDArray[np.float32], labels: NDArray, asked: NDArray[np.float32]
 ) -> NDArray:
-    """Fit on the training rows and predict the test rows."""
-    known = labels[train]
-    if (known == known[0]).all():
-        return np.full(len(test), known[0], dtype=labels.dtype)
-    model = LogisticRegression(C=C, class_weight="balanced", max_iter=iterations)
+    """Fit on the known rows and predict the others."""
+    if (labels == labels[0]).all():
+        return np.full(len(asked), labels[0], dtype=labels.dtype)
+    model = LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=ITERATIONS)
     # One thread, as for k-means: a busy machine makes more of them slower, not faster. OpenBLAS's product
     # of a float32 matrix and a vector raises "invalid value" on some processors by what lay in memory
     # before; the product is right, and scikit-learn refuses features that are not finite.
@@ -239,8 +224,7 @@ def _fit_predict(
         warnings.simplefilter("always", ConvergenceWarning)
         # Labels are classes, few cells though each may have.
         warnings.filterwarnings("ignore", ".*could represent a regression problem")
-        model.fit(X[train], known)
-        predictions: NDArray = model.predict(X[test])
+        predictions: NDArray = model.fit(known, labels).predict(asked)
     for warning in caught:
         log.warning("logistic regression: %s", str(warning.message).splitlines()[0])
     return predictions

@@ -4,12 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
 
-from cellssl.scores.scaling import feature_scale, standardise
+from cellssl.scores.scaling import feature_scale, row_blocks, standardise
 
 __all__ = ["principal_components", "standardised_components"]
-
-# Rows that are in double precision at a time.
-BLOCK = 16_384
 
 # Up to so many rows scikit-learn's copies do no harm.
 FEW_ROWS = 50_000
@@ -63,7 +60,7 @@ def standardised_components(
         return principal_components(standardise(X), components, seed=seed)
     mean, scale = feature_scale(X)
     products = np.zeros((X.shape[1], X.shape[1]))
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(X), BLOCK)]
+    blocks = row_blocks(len(X))
     for block in blocks:
         scaled = (X[block] - mean) * scale
         products += scaled.T @ scaled

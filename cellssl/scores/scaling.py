@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["feature_scale", "standardise", "unit_rows"]
+__all__ = ["feature_scale", "row_blocks", "standardise", "unit_rows"]
 
 # A feature whose deviation is below this share of its mean varies by rounding alone.
 ROUNDING = 1e-6
@@ -14,10 +14,14 @@ ROUNDING = 1e-6
 BLOCK = 16_384
 
 
+def row_blocks(count: int) -> list[slice]:
+    """Part so many rows into blocks, one at least."""
+    return [slice(start, start + BLOCK) for start in range(0, max(count, 1), BLOCK)]
+
+
 def feature_scale(X: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean (D,) of the rows (N, D), and 1 / deviation (D,): 0 for a feature that is constant."""
-    blocks = [slice(start, start + BLOCK) for start in range(0, max(len(X), 1), BLOCK)]
-    count = len(X)
+    blocks, count = row_blocks(len(X)), len(X)
     mean = np.sum([X[block].sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / count
     squares = [((X[block] - mean) ** 2).sum(axis=0) for block in blocks]
     deviation = np.sqrt(np.sum(squares, axis=0) / count)

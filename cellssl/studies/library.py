@@ -11,7 +11,7 @@ from cellssl.documents import Document, read_yaml
 from cellssl.errors import StudyError, nearest
 from cellssl.protocols import Protocol
 from cellssl.protocols import names as protocol_names
-from cellssl.protocols.edits import EDITS
+from cellssl.protocols.editing import EDITS
 from cellssl.shipped import STUDIES, shipped_names
 from cellssl.studies.study import SAVED, Study, Sweep
 from cellssl.words import listed

@@ -125,16 +125,11 @@ def differences(there: Any, now: Any, *, name: str = "") -> Iterator[str]:
                 yield f"{inner}: nothing there, {_brief(now[key])} now"
             else:
                 yield from differences(there[key], now[key], name=inner)
-    elif _alike_lists(there, now):
+    elif isinstance(there, list) and isinstance(now, list) and len(there) == len(now):
         for place, (before, after) in enumerate(zip(there, now, strict=True)):
             yield from differences(before, after, name=f"{name}.{place}")
     elif there != now:
         yield f"{name}: {_brief(there)} there, {_brief(now)} now"
-
-
-def _alike_lists(there: Any, now: Any) -> bool:
-    """Whether two values are lists that can be compared item by item."""
-    return isinstance(there, list) and isinstance(now, list) and len(there) == len(now)
 
 
 def _brief(value: Any) -> str:

@@ -28,7 +28,7 @@ def identify(
     TrainingError
         When method, settings and images do not belong together.
     """
-    encoder = dict(method.encoder.describe())
+    encoder = method.encoder.describe()
     pairs = {
         "method": (method.name, settings.method),
         "encoder": (encoder["name"], settings.encoder),

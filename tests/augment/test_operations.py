@@ -41,6 +41,12 @@ def test_lists_become_tuples_and_equal_values_equal_operations(name: str) -> Non
     assert hash(operation) == hash(make(name, **values))
 
 
+def test_two_operations_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two operations are called 'gamma'"):
+        type("Twin", (Pixel,), {"name": "gamma"})
+    assert catalogue()["gamma"].__name__ == "Gamma"
+
+
 def test_channels_that_are_named_can_be_asked_for() -> None:
     assert make("gamma", amplitude=0.1).named_channels() == {}
     gamma = make("gamma", amplitude=0.1, channels=list(CHANNELS[:2]))

@@ -123,7 +123,7 @@ def test_every_operation_makes_pictures_of_pictures(name: str) -> None:
     holds()
 
 
-@settings(bounded, max_examples=400)
+@settings(bounded, max_examples=200)
 @given(st.data())
 def test_stacks_of_operations_make_pictures_of_pictures(data: st.DataObject) -> None:
     channels = data.draw(st.integers(1, 5))

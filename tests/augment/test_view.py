@@ -32,10 +32,10 @@ ALWAYS = {*FIXED, *RESULTS, "shot_noise"}
 SPARED = {"quarter_turn": 1 / 4, "channel_shuffle": 1 / 6}
 
 
-def made(view: View, images: Tensor, *, epoch: int = 0, first: int = 0) -> Tensor:
-    """Call a view that has masks; `first` is the number of the first sample."""
+def made(view: View, images: Tensor, *, epoch: int = 0) -> Tensor:
+    """Call a view that has masks."""
     masks = outlines(len(images), images.shape[-1])
-    return view(images, keys(first + len(images), epoch=epoch)[first:], masks=masks)
+    return view(images, keys(len(images), epoch=epoch), masks=masks)
 
 
 def whole(size: int = 16, **common: object) -> View:
@@ -103,24 +103,29 @@ def test_everything_at_once_keeps_shape_and_range(channels: int) -> None:
 # --- the same draws whatever happens --------------------------------------------------------
 
 
-def test_views_do_not_depend_on_the_batch_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    images, view = pictures(10), whole(p=0.7)
-    all_at_once = made(view, images)
-    parts = [made(view, images[i : i + 3], first=i) for i in range(0, 10, 3)]
-    assert torch.allclose(all_at_once, torch.cat(parts), atol=1e-5)
-    monkeypatch.setattr(view_module, "_CPU_BLOCK", 2 * 3 * 16 * 16)
-    assert torch.allclose(all_at_once, made(view, images), atol=1e-5)
-
-
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_ranks_and_workers_draw_as_one_process_does(ranks: int) -> None:
-    # Each rank has its own view, and every ranks-th sample, as a distributed sampler deals them.
+@pytest.mark.parametrize(
+    "parts",
+    [
+        torch.arange(9).split(4),
+        [torch.arange(rank, 9, 2) for rank in range(2)],  # as a distributed sampler deals them
+        [torch.tensor([3, 7, 1, 5, 0, 8, 4, 2, 6])],
+    ],
+    ids=["batches", "ranks", "another order"],
+)
+def test_views_do_not_depend_on_who_makes_them_beside_whom(parts: list[Tensor]) -> None:
     images, masks = pictures(9), outlines(9)
     together = made(whole(p=0.7), images)
-    for rank in range(ranks):
-        mine = slice(rank, None, ranks)
+    for mine in parts:
         alone = whole(p=0.7)(images[mine], keys(9)[mine], masks=masks[mine])
         assert torch.allclose(together[mine], alone, atol=1e-5)
+
+
+def test_views_do_not_depend_on_how_many_are_made_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    all_at_once = made(whole(p=0.7), pictures(10))
+    monkeypatch.setattr(view_module, "_CPU_BLOCK", 2 * 3 * 16 * 16)
+    assert torch.allclose(all_at_once, made(whole(p=0.7), pictures(10)), atol=1e-5)
 
 
 def test_draws_are_the_same_to_the_last_bit_in_any_subset() -> None:
@@ -130,13 +135,6 @@ def test_draws_are_the_same_to_the_last_bit_in_any_subset() -> None:
     for params, subset in zip(everyone, some, strict=True):
         for key, value in params.items():
             assert torch.equal(value[order], subset[key])
-
-
-def test_views_do_not_depend_on_the_order() -> None:
-    images, masks, view = pictures(6), outlines(6), whole()
-    order = torch.tensor([3, 1, 5, 0, 4, 2])
-    mixed = view(images[order], keys(6)[order], masks=masks[order])
-    assert torch.allclose(made(view, images)[order], mixed, atol=1e-5)
 
 
 def test_a_resumed_epoch_draws_what_it_would_have() -> None:

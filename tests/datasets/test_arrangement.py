@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cellssl.datasets.picture import data_set_name, natural_key, split_of
+from cellssl.datasets.picture import data_set_name, split_of
 from cellssl.datasets.pictures import arrange
 
 
@@ -81,8 +81,3 @@ def test_splits_are_whole_words(name, wanted):
 )
 def test_the_data_set_is_named_by_what_says_something(path, wanted):
     assert data_set_name(Path(path)) == wanted
-
-
-def test_numbers_in_names_are_ordered_by_value():
-    names = ["b", "a10", "a2", "10", "9", "a2b"]
-    assert sorted(names, key=natural_key) == ["9", "10", "a2", "a2b", "a10", "b"]

@@ -53,7 +53,7 @@ def save_run(folder: Path, crops: Crops, **changes: Any) -> Path:
     scaling: FittedScaling = fit_scaling(crops, rule)
     checkpoint = {
         "cellssl": "0.1.0",
-        "encoder": dict(encoder.describe()),
+        "encoder": encoder.describe(),
         "encoder_state": encoder.state_dict(),
         "method_state": {},
         "optimizer_state": {},

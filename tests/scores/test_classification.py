@@ -88,9 +88,10 @@ def test_linear_with_two_groups_and_a_fold_of_one_class():
     assert not (found == labels).any()
 
 
-def test_linear_says_when_it_did_not_converge(caplog):
+def test_linear_says_when_it_did_not_converge(monkeypatch, caplog):
     X, labels, groups = cells()
-    linear_predict(X * 1000, labels, groups=groups, iterations=2)
+    monkeypatch.setattr("cellssl.scores.classification.ITERATIONS", 2)
+    linear_predict(X * 1000, labels, groups=groups)
     assert "converge" in caplog.text
 
 

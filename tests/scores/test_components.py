@@ -12,7 +12,6 @@ X[:, 3] = 7
 @pytest.fixture
 def in_blocks(monkeypatch):
     monkeypatch.setattr(components, "FEW_ROWS", 10)
-    monkeypatch.setattr(components, "BLOCK", 64)
     monkeypatch.setattr(scaling, "BLOCK", 64)
 
 

@@ -1,7 +1,9 @@
-"""As a program: one of several processes that train together. FOLDER METHOD..."""
+"""As a program: one process that trains alone, and two that train together. FOLDER FOLDER PORT METHOD..."""
 
 import importlib.util
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -85,7 +87,23 @@ def train(out: Path, called: str, *, devices: int) -> None:
     )
 
 
-if __name__ == "__main__":
+def train_all(out: str, names: tuple[str, ...], *, devices: int, **environment: str) -> None:
+    """Train one run after the other, as one of several processes if the environment says so."""
+    os.environ.update(environment)
+    for name in names:
+        train(Path(out), name, devices=devices)
+
+
+def main(one: str, two: str, port: str, *names: str) -> None:
+    """Have one process train alone and two train together, and wait for them."""
     torch.set_num_threads(1)
-    for one in sys.argv[3:]:
-        train(Path(sys.argv[1]), one, devices=int(sys.argv[2]))
+    several = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    several |= {"WORLD_SIZE": "2", "NODE_RANK": "0"}
+    runs = [partial(train_all, one, names, devices=1)]
+    runs += [partial(train_all, two, names, devices=2, **several, LOCAL_RANK=rank) for rank in "01"]
+    children = [tiny.forked(run) for run in runs]
+    sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

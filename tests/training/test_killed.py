@@ -1,10 +1,12 @@
 """Kill −9 at a random moment, and go on."""
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,28 +18,41 @@ from cellssl import methods
 from cellssl.training import load_checkpoint
 
 
-def start(tiny: ModuleType, folder: Path, method: str) -> subprocess.Popen:
-    with folder.with_suffix(".log").open("a") as log:
-        return subprocess.Popen([sys.executable, str(tiny.__file__), folder, method], stderr=log)
+@pytest.fixture(scope="module")
+def ask(tiny: ModuleType) -> Iterator[Callable[..., int]]:
+    """Have a run started in a process of its own, FOLDER METHOD → number; or waited for, number → status."""
+    command = [sys.executable, str(tiny.__file__)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+
+        def ask(*words: object) -> int:
+            server.stdin.write(" ".join(map(str, words)) + "\n")
+            server.stdin.flush()
+            return int(server.stdout.readline())
+
+        yield ask
 
 
 @pytest.mark.parametrize("method", methods.names())
 def test_killed_and_started_again_ends_the_same(
-    method: str, tiny: ModuleType, tmp_path: Path
+    method: str, ask: Callable[..., int], tmp_path: Path
 ) -> None:
-    whole = start(tiny, tmp_path / "whole", method)
-    killed = start(tiny, tmp_path / "killed", method)
+    whole = ask(tmp_path / "whole", method)
+    killed = ask(tmp_path / "killed", method)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
     moment = random.Random().uniform(0, 1.5)  # from its first checkpoint on, a run takes about 2 s
-    while not (tmp_path / "killed" / "checkpoint.pt").exists() and killed.poll() is None:
+    latest = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < latest:
         time.sleep(0.005)
     time.sleep(moment)
-    for pause in (0, random.Random().uniform(0, 6)):  # a start takes some seconds
+    for pause in (0, random.Random().uniform(0, 1.5)):
         time.sleep(pause)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        killed = start(tiny, tmp_path / "killed", method)
-    assert killed.wait() == 0, moment
-    assert whole.wait() == 0
+        os.kill(killed, signal.SIGKILL)
+        assert ask(killed) in (-signal.SIGKILL, 0)
+        killed = ask(tmp_path / "killed", method)
+    assert ask(killed) == 0, moment
+    assert ask(whole) == 0
 
     one, other = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "killed")
     for part in ("encoder_state", "method_state"):

@@ -1,6 +1,5 @@
 """Two processes give the losses and weights of one with the same global batch."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -24,29 +23,13 @@ def free_port() -> str:
         return str(connection.getsockname()[1])
 
 
-def start(out: Path, rank: int, ranks: int, port: str) -> subprocess.Popen:
-    several = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-        "WORLD_SIZE": str(ranks),
-        "LOCAL_RANK": str(rank),
-        "NODE_RANK": "0",
-        "GLOO_SOCKET_IFNAME": "lo",
-    }
-    environment = {**os.environ, **(several if ranks > 1 else {})}
-    command = [sys.executable, str(PROGRAM), str(out), str(ranks), *RUNS]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """All methods, trained by one process and by two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    port = free_port()
-    for processes in ([start(one, 0, 1, port)], [start(two, rank, 2, port) for rank in (0, 1)]):
-        for process in processes:
-            _, complaint = process.communicate(timeout=240)
-            assert process.returncode == 0, complaint[-3000:]
+    command = [sys.executable, PROGRAM, one, two, free_port(), *RUNS]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stderr[-3000:]
     return one, two
 
 

@@ -1,8 +1,10 @@
-"""A run of seconds with a small source and encoder; as a program, one that can be killed."""
+"""A run of seconds with a small source and encoder; as a program, several that can be killed."""
 
 import logging
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,20 +111,45 @@ def train(
     )
 
 
-def main() -> None:
-    """Train slowly, saving at almost every step: FOLDER METHOD."""
-    logging.basicConfig(level=logging.INFO)
-    torch.set_num_threads(1)
-    options = {"hidden": 16, "dim": 8, **({"queue": 32} if sys.argv[2] == "moco" else {})}
+def train_slowly(out: Path, method: str) -> None:
+    """Train for about two seconds, saving at almost every step; messages go into a file beside the folder."""
+    logging.basicConfig(level=logging.INFO, filename=out.with_suffix(".log"))
+    options = {"hidden": 16, "dim": 8, **({"queue": 32} if method == "moco" else {})}
 
     def slow_views(images: Tensor, seed: int, epoch: int, samples: Tensor) -> tuple[Tensor, Tensor]:
         time.sleep(0.03)
         return tiny_views(images, seed, epoch, samples)
 
     settings = tiny_settings(
-        method=sys.argv[2], method_options=options, epochs=12, checkpoint_minutes=0.001
+        method=method, method_options=options, epochs=12, checkpoint_minutes=0.001
     )
-    train(Path(sys.argv[1]), settings, views=slow_views)
+    train(out, settings, views=slow_views)
+
+
+def forked(run: Callable[..., object], *arguments: object) -> int:
+    """Run in a process of its own, which need not load torch: that takes longer than the run. Gives its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        run(*arguments)
+        os._exit(0)
+    finally:  # of an error only
+        traceback.print_exc()
+        os._exit(1)
+
+
+def main() -> None:
+    """Start a run for every line FOLDER METHOD and tell its number; for a number, wait and tell how it ended."""
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        folder, *method = line.split()
+        if method:
+            told = forked(train_slowly, Path(folder), *method)
+        else:
+            told = os.waitstatus_to_exitcode(os.waitpid(int(folder), 0)[1])
+        sys.stdout.write(f"{told}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Diffraction by a circular aperture."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,14 +8,11 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 from cellssl.augment.separable import filter_frequencies, frequencies
 
 _FIRST_RING = 1.21967  # first zero of the Airy pattern, in wavelengths × focal ratio
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class AiryBlur(Pixel):
     """Blur by an Airy disc whose first dark ring has a radius from U(radius): a lower aperture.
 

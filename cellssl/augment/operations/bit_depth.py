@@ -1,20 +1,15 @@
 """Coarse steps between grey values."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 _FINE = float(1 << 22)  # steps that a float32 cannot tell from none
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class BitDepth(Pixel):
     """Round to the 2^b grey values of a camera of b bits, b from the whole numbers of `bits`."""
 

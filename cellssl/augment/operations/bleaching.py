@@ -1,17 +1,12 @@
 """Dye destroyed by light."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Bleaching(ChannelWise):
     """Lose a share from U(lost) of the light, each channel its own: a dye only ever gets dimmer."""
 

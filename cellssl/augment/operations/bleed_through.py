@@ -1,7 +1,6 @@
 """Light of one dye in the channel of another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,11 +9,8 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import channel_name, span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class BleedThrough(Pixel):
     """Add a share from U(amount) of one channel's light to another's.
 

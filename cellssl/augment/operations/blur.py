@@ -1,14 +1,9 @@
 """Gaussian blur as the natural-image recipes name it."""
 
-from dataclasses import dataclass
-
 from cellssl.augment.operations.defocus import Defocus
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Blur(Defocus):
     """Blur by a Gaussian of sigma from U(sigma), cut off at four sigmas.
 

@@ -1,18 +1,13 @@
 """A stain that failed."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ChannelDropout(Pixel):
     """Fill one channel (of `channels`), chosen at random, with one value.
 

@@ -1,17 +1,12 @@
 """Channels without names."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ChannelShuffle(Pixel):
     """Put the channels (of `channels`) into a random order, each order as likely."""
 

@@ -1,18 +1,13 @@
 """Colour jitter, as torchvision defines its four parts."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.colour import blend, grey, turn_hue
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ColorJitter(Pixel):
     """Change brightness, contrast, saturation and hue, in this order, each as torchvision.
 

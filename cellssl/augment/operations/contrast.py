@@ -1,18 +1,13 @@
 """Difference between structures and what lies around them."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Contrast(ChannelWise):
     """Multiply the distance from the channel's mean by exp(U(−amplitude, amplitude)).
 

@@ -1,18 +1,13 @@
 """Loss of focus."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.gaussian import gaussian_blur
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Defocus(Pixel):
     """Blur by a Gaussian of sigma from U(sigma); all channels share the focal plane."""
 

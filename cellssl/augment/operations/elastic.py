@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,13 +10,10 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 _FOLDS = 0.48  # of the spacing: from here on the map may fold (Choi & Lee 2000)
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Elastic(Geometry):
     """Move the points of a lattice by U(−pixels, pixels) each way, and all between smoothly along.
 

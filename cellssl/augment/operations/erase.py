@@ -1,7 +1,6 @@
 """A part of the picture is missing."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,11 +8,8 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number, span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Erase(Pixel):
     """Fill a box of an area from U(area) and a random aspect ratio with one value, in all channels.
 

@@ -1,19 +1,14 @@
 """Mirror images."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number, switch
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Flip(Geometry):
     """Mirror left–right and top–bottom, each with chance `p`, independently."""
 

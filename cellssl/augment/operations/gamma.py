@@ -1,20 +1,15 @@
 """Curve between light and number."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 _DARK = 1e-6  # below it the logarithm is cut off; far under one step of an 8-bit camera
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Gamma(ChannelWise):
     """Raise to the power exp(U(−amplitude, amplitude)): midtones change, the ends stay."""
 

@@ -1,18 +1,13 @@
 """Loss of colour."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.colour import grey
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Grayscale(Pixel):
     """Put the grey picture into every channel.
 

@@ -1,7 +1,5 @@
 """Light from above and below the focal plane."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -9,11 +7,8 @@ from cellssl.augment.draws import Draws
 from cellssl.augment.gaussian import gaussian_blur
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number, span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Haze(ChannelWise):
     """Add a share from U(amount) of the channel's own light, spread by a wide Gaussian.
 

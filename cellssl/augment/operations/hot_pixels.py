@@ -1,7 +1,6 @@
 """Pixels of the camera that are always bright."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,11 +8,8 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number, span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class HotPixels(Pixel):
     """Set a share from U(share) of the pixels to `level`, at random places in every channel."""
 

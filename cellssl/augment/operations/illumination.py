@@ -1,7 +1,6 @@
 """Uneven light across the picture."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,11 +8,8 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number, switch
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Illumination(ChannelWise):
     """Light that falls off to one side (`slope`) or towards the corners (`falloff`, a vignette).
 

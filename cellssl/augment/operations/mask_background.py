@@ -1,17 +1,12 @@
 """Nothing but the cell."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.masks import SELF, grown
 from cellssl.augment.operation import Masking
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class MaskBackground(Masking):
     """Hide everything but the cell itself, neighbours and background alike.
 

@@ -1,17 +1,12 @@
 """A cell without its neighbours."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.masks import OTHERS, SELF, grown
 from cellssl.augment.operation import Masking
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class MaskNeighbours(Masking):
     """Hide other cells; the cell itself and the background stay.
 

@@ -1,19 +1,14 @@
 """Channels that do not lie exactly over each other."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 from cellssl.augment.separable import map_separably
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Misregistration(Pixel):
     """Shift every channel by U(−pixels, pixels) along either axis, each by its own.
 

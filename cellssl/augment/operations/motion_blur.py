@@ -1,7 +1,6 @@
 """Movement during the exposure."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,13 +9,10 @@ from torch.nn import functional
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 _STEPS = 4  # points on the path per pixel of its length
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class MotionBlur(Pixel):
     """Smear evenly along a straight path of a length from U(length), in any direction."""
 

@@ -1,18 +1,13 @@
 """Turns by right angles."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class QuarterTurn(Geometry):
     """Turn by 0, 90, 180 or 270 degrees, each as likely; alone, no pixel is interpolated.
 

@@ -1,18 +1,13 @@
 """Noise of the camera's electronics."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ReadNoise(Pixel):
     """Add Gaussian noise of a standard deviation from U(sigma), to every pixel and channel.
 

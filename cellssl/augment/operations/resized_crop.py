@@ -1,7 +1,6 @@
 """Random resized crop, the first operation of every natural-image recipe."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,15 +8,12 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 # As torchvision: draw a box until it fits, ten times, then take the largest central one.
 _TRIES = 10
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ResizedCrop(Geometry):
     """Cut a box of random area and aspect ratio out of the view and enlarge it to the view's size.
 

@@ -1,19 +1,14 @@
 """Larger pixels."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 from cellssl.augment.separable import map_separably
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ResolutionLoss(Pixel):
     """Average over pixels a factor from U(factor) larger, then interpolate back to the view's size.
 

@@ -1,7 +1,6 @@
 """Rotation about the view's centre."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,12 +8,9 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Rotate(Geometry):
     """Turn by an angle from U(−degrees, degrees), anticlockwise as the picture is looked at."""
 

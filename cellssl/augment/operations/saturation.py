@@ -1,18 +1,13 @@
 """A detector that is full."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Saturation(ChannelWise):
     """Cut off what is brighter than a level from U(level), as an overexposed detector does.
 

@@ -1,19 +1,14 @@
 """Shift of the cell within the view."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Shift(Geometry):
     """Move by U(−pixels, pixels) along either axis, independently."""
 

@@ -1,7 +1,6 @@
 """Noise of the light itself."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,14 +8,11 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 
 _FEW = 4.0  # photons: up to here every count's chance is summed, above it is expanded
 _COUNTS = 16  # counts that matter up to `_FEW`: more have a chance below 3e-6
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class ShotNoise(Pixel):
     """Count photons: replace light x by Poisson(x·P) / P, with P photons at full scale.
 

@@ -1,7 +1,6 @@
 """Inversion of what is bright."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,11 +8,8 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Params, Pixel
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Solarize(Pixel):
     """Turn x into 1 − x wherever x reaches the threshold, as torchvision does."""
 

@@ -1,18 +1,13 @@
 """Brightness of a stain."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class StainGain(ChannelWise):
     """Multiply by exp(U(−amplitude, amplitude)): as often brighter as dimmer by the same factor."""
 

@@ -1,17 +1,12 @@
 """Background of a stain."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Params
 from cellssl.augment.quantities import number
-from cellssl.augment.registry import register
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class StainOffset(ChannelWise):
     """Add U(−amplitude, amplitude) to every pixel of a channel."""
 

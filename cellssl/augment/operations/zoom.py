@@ -1,7 +1,6 @@
 """Magnification at constant shape."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,12 +8,9 @@ from torch import Tensor
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import Geometry, Params
 from cellssl.augment.quantities import span
-from cellssl.augment.registry import register
 from cellssl.augment.resampling import affine
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
 class Zoom(Geometry):
     """Look at an area from U(area) of the view's: below 1 the cell appears larger."""
 

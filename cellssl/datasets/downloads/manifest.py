@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from cellssl.errors import DataError, nearest
 
@@ -28,29 +28,26 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _address(value: object) -> object:
+def _address(value: str) -> str:
     """Accept an address that a browser would open, without a name and password in it."""
-    if isinstance(value, str):
-        parts = urlsplit(value)
-        if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError(f"expected an address https://…, got {value!r}")
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(f"expected an address https://…, got {value!r}")
     return value
 
 
-def _plain(value: object) -> object:
+def _plain(value: str) -> str:
     """Accept a name that stays in its folder on every system."""
-    if isinstance(value, str) and (not _PLAIN.fullmatch(value) or value in _OURS):
+    if not _PLAIN.fullmatch(value) or value in _OURS:
         raise ValueError(
             f"expected a name of letters, digits, '_', '-', '.', '+' (and not {', '.join(_OURS)}), got {value!r}"
         )
     return value
 
 
-def _checksum(value: object) -> object:
+def _checksum(value: str) -> str:
     """Accept ``md5:…`` and ``sha256:…`` in small letters; of a SHA-256, its beginning too."""
-    if isinstance(value, str) and not re.fullmatch(
-        r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{8,64}", value
-    ):
+    if not re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{8,64}", value):
         raise ValueError(
             "expected md5: and 32 digits (0-9, a-f), or sha256: and 64 or the first 8 and more that "
             f"were published, got {value!r}"
@@ -58,8 +55,8 @@ def _checksum(value: object) -> object:
     return value
 
 
-Address = Annotated[str, BeforeValidator(_address)]
-Name = Annotated[str, BeforeValidator(_plain)]
+Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, AfterValidator(_plain)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -82,7 +79,7 @@ class File(_Block):
     )
     name: Name = Field("", description="its name on disk; the end of the first address by default")
     size: Annotated[int, Field(gt=0)] | None = Field(None, description="bytes, where known")
-    checksum: Annotated[str | None, BeforeValidator(_checksum)] = Field(
+    checksum: Annotated[str, AfterValidator(_checksum)] | None = Field(
         None, description="as published: md5:… or sha256:…; left out where none is"
     )
     unpack: Name | None = Field(None, description="the folder that an archive becomes")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cellssl.datasets.downloads.manifest import VERSION, File, Licence, Manifest
-from cellssl.documents import Place, read_yaml
+from cellssl.documents import Place, read_file, read_yaml
 from cellssl.errors import DataError, nearest
 from cellssl.shipped import MANIFESTS, shipped_names
 
@@ -55,12 +55,7 @@ def load_manifest(name: str | Path) -> Manifest:
                 f"no data set is called {str(name)!r}{nearest(name, manifest_names())} "
                 "(or give the path of a manifest, a .yaml file)"
             )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:1: not a text file in UTF-8; is it a manifest?") from error
+    text = read_file(path, "manifest", error=DataError)
     return read_manifest(text, source=str(path))
 
 

@@ -1,15 +1,16 @@
 """Holding downloaded data against what was published and recorded; nothing is changed."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cellssl.datasets.downloads.comparison import compare, compare_member, is_here
 from cellssl.datasets.downloads.getting import WORK
 from cellssl.datasets.downloads.manifest import File, Manifest
 from cellssl.datasets.downloads.reading import load_manifest
-from cellssl.datasets.downloads.record import RECORD, Digest, Record
+from cellssl.datasets.downloads.record import RECORD, Record
 from cellssl.errors import DataError
 from cellssl.progress import track
 from cellssl.words import listed
@@ -84,16 +85,17 @@ def verify_data(
             f"`cellssl data get {name} --out {shlex.quote(str(folder))}`, or name its folder"
         )
     checks = [
-        check
+        (path, look, part)
         for part in chosen
         for file in manifest.parts[part]
-        for check in _checks(file, record, folder, f"{name} --part {part}")
+        for path, look in _checks(file, record, folder)
     ]
     verified = Verified(len(checks), notes=_notes(manifest, chosen, record, folder))
-    for check in track(checks, "verifying", shown=progress):
-        finding = check.run()
-        if finding is not None:
-            verified.findings.append(finding)
+    for path, look, part in track(checks, "verifying", shown=progress):
+        if problem := look():
+            remove = f"rm {shlex.quote(str(path))} && " if path.exists() else ""
+            again = f"cellssl data get {name} --part {part} --out {shlex.quote(str(folder))}"
+            verified.findings.append(Finding(path, problem, f"mend it: {remove}{again}"))
     return verified
 
 
@@ -103,42 +105,15 @@ def count_here(manifest: Manifest, folder: Path) -> int:
     return sum(is_here(file, record.files.get(file.name), folder) for file in manifest.files())
 
 
-@dataclass(frozen=True)
-class _Check:
-    """One file to look at: as it was downloaded, or as it was unpacked (`member`)."""
-
-    path: Path
-    file: File
-    record: Record
-    member: Digest | None
-    again: str
-
-    def run(self) -> Finding | None:
-        """Look at it."""
-        if self.member is not None:
-            problem = compare_member(self.path, self.member)
-        elif not self.path.is_file():
-            problem = "is missing"
-        else:
-            problem = compare(self.path, self.file, self.record.files.get(self.file.name))[1]
-        if not problem:
-            return None
-        remove = f"rm {shlex.quote(str(self.path))} && " if self.path.exists() else ""
-        return Finding(self.path, problem, f"mend it: {remove}{self.again}")
-
-
-def _checks(file: File, record: Record, folder: Path, what: str) -> list[_Check]:
-    """List the files that one file of a manifest stands for."""
-    again = f"cellssl data get {what} --out {shlex.quote(str(folder))}"
-    entry = record.files.get(file.name)
+def _checks(file: File, record: Record, folder: Path) -> Iterator[tuple[Path, Callable[[], str]]]:
+    """Give the files that one of a manifest stands for, unpacked or as it is, and what tells their problem."""
+    entry, own = record.files.get(file.name), folder / file.name
     members = {} if entry is None or file.unpack is None else entry.unpacked or {}
-    checks = [
-        _Check(folder / str(file.unpack) / path, file, record, digest, again)
-        for path, digest in members.items()
-    ]
-    if not members or (folder / file.name).exists():
-        checks.append(_Check(folder / file.name, file, record, None, again))
-    return checks
+    for place, digest in members.items():
+        path = folder / str(file.unpack) / place
+        yield path, partial(compare_member, path, digest)
+    if not members or own.exists():
+        yield own, lambda: compare(own, file, entry)[1] if own.is_file() else "is missing"
 
 
 def _begun(files: Sequence[File], record: Record, folder: Path) -> bool:
