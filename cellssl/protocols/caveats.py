@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from torch import Tensor
 
 from cellssl import methods
-from cellssl.augment import Pixel, View
+from cellssl.augment import Masking, Pixel, View
 from cellssl.framing import LOST, view_for
 from cellssl.protocols.building import build_each, choose_channels
 from cellssl.protocols.clipping import clipped
@@ -26,6 +26,7 @@ def caveats(protocol: Protocol, *, nucleus: float, cells: int | None) -> list[st
     return [
         *_still(protocol),
         *_split(protocol),
+        *_never_shown(protocol),
         *_framing(protocol, nucleus),
         *_brevity(protocol, cells),
     ]
@@ -124,6 +125,19 @@ def _split(protocol: Protocol) -> list[str]:
     return [
         f"the first view of a cell differs by {names[0]} alone and the second by {names[1]} alone; where every "
         f"view should have both, they stand in one list: {names[0]} begins with '- - ', {names[1]} with '  - '"
+    ]
+
+
+def _never_shown(protocol: Protocol) -> list[str]:
+    """Name what is hidden in every view: an encoder that never saw it is not blind to it."""
+    hidden = [
+        {one.name for one in recipe.operations if isinstance(one, Masking) and one.p == 1}
+        for recipe in protocol.views
+    ]
+    return [
+        f"{name} (p 1) hides the same in every view: an encoder that never sees it does not learn to ignore it, and "
+        "is shown it when cells are embedded as they are; p: 0.5 shows both"
+        for name in sorted(set.intersection(*hidden))
     ]
 
 
