@@ -1,5 +1,6 @@
 import sys
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +120,16 @@ def test_a_plate_with_one_control_well_is_said(make_embedding, caplog):
     lonely = (cells.obs["Metadata_Plate"] == "W0_1") & (cells.obs["Metadata_Well"] == "A02")
     similarity(cells[~lonely.to_numpy()].copy())
     assert "1 of 3 plates" in caplog.text
+
+
+def test_cells_without_wells_and_names_like_gaps_are_said(make_embedding, caplog):
+    cells = make_embedding()
+    cells.obs["Metadata_MOA"] = cells.obs["Metadata_MOA"].replace("Actin", "nan")
+    similarity(cells)
+    assert "Metadata_MOA of 54 cells is the text 'nan'" in caplog.text
+    assert "name no well" not in caplog.text
+    similarity(ad.AnnData(cells.X, obs=cells.obs.rename(columns={"Metadata_Well": "Well"})))
+    assert "name no well" in caplog.text
 
 
 def test_wells_stand_in_for_compounds_and_any_column_may_be_named(make_embedding):
