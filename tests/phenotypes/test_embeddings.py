@@ -93,7 +93,7 @@ def test_files_that_are_no_embeddings(make_embedding, tmp_path):
 def test_features_must_be_finite_and_cells_unique(make_embedding):
     cells = make_embedding()
     cells.X[3, 2] = np.nan
-    with pytest.raises(EmbeddingError, match="1 of 144 cells have NaN.*features: 2"):
+    with pytest.raises(EmbeddingError, match=r"1 of 144 cells have NaN.*features: 2"):
         load_embeddings([cells])
     cells = make_embedding()
     cells.obs_names = ["same"] * cells.n_obs
