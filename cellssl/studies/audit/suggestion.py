@@ -202,7 +202,9 @@ def _suggestion(
     whole = scan.measure(scan.kept, WHOLE, "", 1.0, draws)
     recipe = start.views[0].model_copy(update={"operations": tuple(scan.kept)})
     protocol = start.model_copy(update={"views": (recipe,)}).to_dict()
-    warnings = tuple(filter(None, (_one_contrast(scan.stakes), _unseen(scan.stakes), _adding_up(whole))))
+    warnings = tuple(
+        filter(None, (_one_contrast(scan.stakes), _unseen(scan.stakes), _adding_up(whole)))
+    )
     return Suggestion(
         from_dict({**protocol, "labels_used": used}),
         pd.DataFrame(scan.rows),
