@@ -353,3 +353,12 @@ def test_the_command_and_the_report_call_the_same_treatments_active(make_embeddi
     told = told_apart(table[table["control"] == ""])
     assert told.all()
     assert f"activity: {len(told)} of {len(told)} treatments are farther" in out.output
+
+
+def test_control_wells_too_few_for_ranks_are_said(make_embedding, tmp_path):
+    cells = make_embedding(signal=6)
+    cells[~cells.obs["Metadata_Well"].eq("A02").to_numpy()].copy().write_h5ad(tmp_path / "c.h5ad")
+    command = ["similarity", str(tmp_path / "c.h5ad"), "-o", str(tmp_path / "out")]
+    said = " ".join(CliRunner().invoke(application.app, command).output.split())
+    assert "mAP: wells of 6 treatments all come before the control wells, which are too few" in said
+    assert "0 of 6" not in said
