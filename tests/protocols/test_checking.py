@@ -290,14 +290,20 @@ def test_views_that_are_all_alike_are_told() -> None:
         assert not check(loads(small("[[]]") + more), channels=CHANNELS, stored_size=24)
 
 
-def test_what_no_view_shows_is_told() -> None:
+def test_what_is_done_to_every_view_alike_is_told() -> None:
     def told(views: str) -> list[str]:
         found = check(loads(small(views)), channels=CHANNELS, stored_size=24, masks=["nucleus"])
         return messages(found)
 
-    (said,) = told("[[mask_neighbours: {}, flip: {}]]")
-    assert said.startswith("mask_neighbours (p 1) hides the same in every view")
-    assert not told("[[mask_neighbours: {p: 0.5}, flip: {}]]")
+    for always in ("mask_neighbours: {}", "grayscale: {p: 1}", "blur: {sigma: [1, 1]}"):
+        said = told(f"[[{always}, flip: {{}}]]")[0]
+        assert said.startswith(f"{always.split(':')[0]} (p 1) does the same to every view")
+    for now_and_then in (
+        "mask_neighbours: {p: 0.5}",
+        "grayscale: {p: 0.2}",
+        "blur: {sigma: [0, 1]}",
+    ):
+        assert not any("does the same" in one for one in told(f"[[{now_and_then}, flip: {{}}]]"))
     assert not told("[[mask_neighbours: {}, flip: {}], [flip: {}, shift: {pixels: 1}]]")
 
 
