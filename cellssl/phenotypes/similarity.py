@@ -151,7 +151,7 @@ def similarity(
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)
-    for name in sorted({columns[0], label} & set(adata.obs.columns)):
+    for name in [name for name in adata.obs.columns if name in (columns[0], label)]:
         say_empty_names(text_array(texts_of(adata.obs[name])), name)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
     order = _treatments(wells.wells)
