@@ -194,7 +194,7 @@ def _show_replicates(table: "pd.DataFrame") -> None:
 
 def _show_activity(table: "pd.DataFrame") -> None:
     """Say how many treatments are told from the negative control, by lengths and by ranks."""
-    from cellssl.phenotypes.activity import FALSE_CALLS, told_apart
+    from cellssl.phenotypes.activity import FALSE_CALLS, told_apart, told_by_rank
 
     rate, told = f"false discovery rate {FALSE_CALLS:.0%}", told_apart(table)
     if table["p_value"].notna().any():
@@ -204,14 +204,19 @@ def _show_activity(table: "pd.DataFrame") -> None:
         )
     elif table["activity"].notna().any():
         say("activity: control wells are too few to say how far a treatment without effect may lie")
-    ranked = table["map_q_value"].notna()
-    if not ranked.any():
+    ranked, by_rank = table["map_q_value"].notna().sum(), told_by_rank(table)
+    if not ranked:
         say("mAP: no treatment of several wells lies on a plate with negative controls")
-        return
-    active = (table["map_q_value"] <= FALSE_CALLS).sum()
-    say(
-        f"mAP: {active} of {ranked.sum()} treatments' wells find each other before control wells ({rate})"
-    )
+    if len(by_rank):
+        say(
+            f"mAP: {by_rank.sum()} of {len(by_rank)} treatments' wells find each other before control wells "
+            f"({rate})"
+        )
+    if ranked > len(by_rank):
+        say(
+            f"mAP: wells of {counted(ranked - len(by_rank), 'treatment')} all come before the control wells, which "
+            "are too few to tell that from chance"
+        )
 
 
 def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:

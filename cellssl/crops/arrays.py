@@ -1,5 +1,6 @@
 """Crops as a bare array, NumPy's ``.npy`` or HDF5, beside a row-aligned CSV."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +20,7 @@ from cellssl.progress import track
 
 __all__ = ["open_arrays", "write_hdf5", "write_npy"]
 
+_LOG = logging.getLogger(__name__)
 _PIXELS, _MASKS = "crops", "masks"
 
 Array: TypeAlias = h5py.Dataset | np.ndarray
@@ -35,6 +37,13 @@ def open_arrays(
     cells, names = read_cell_table(table, dict(columns))
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
+    if sidecar is None and _has_masks(pixels):
+        _LOG.warning(
+            "%s: masks are left out, since no %s.json beside it says what they are; `cellssl crops export` "
+            "writes it",
+            pixels,
+            pixels.stem,
+        )
     chosen = _PIXELS if about.masks and dataset is None else dataset
     with (
         _open(pixels, chosen) as array,
@@ -117,6 +126,16 @@ def _masks_shape(crops: Crops) -> tuple[int, int, int, int]:
 
 def _masks_beside(pixels: Path) -> Path:
     return pixels.with_name(f"{pixels.stem}_masks{pixels.suffix}")
+
+
+def _has_masks(pixels: Path) -> bool:
+    """Tell whether masks lie where an export puts them."""
+    if pixels.suffix == ".npy":
+        return _masks_beside(pixels).is_file()
+    if not h5py.is_hdf5(pixels):
+        return False
+    with h5py.File(pixels, "r") as file:
+        return _MASKS in file
 
 
 def _open_masks(pixels: Path, *, wanted: bool) -> AbstractContextManager[Array | None]:

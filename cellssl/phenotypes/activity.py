@@ -25,6 +25,7 @@ __all__ = [
     "consistency",
     "replicates",
     "told_apart",
+    "told_by_rank",
 ]
 
 FALSE_CALLS = 0.05  # share that is accepted among treatments called active
@@ -162,10 +163,15 @@ def told_apart(table: pd.DataFrame) -> "pd.Series[bool]":
     """
     p_values = table["p_value"].astype(float).dropna()
     if p_values.empty:
-        told = table["map_q_value"].astype(float).dropna() <= FALSE_CALLS
-        apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING
-        return told[told | ~apart]
+        return told_by_rank(table)
     return pd.Series(false_discovery_control(p_values) <= FALSE_CALLS, p_values.index)
+
+
+def told_by_rank(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Say the same by the ranks of wells alone, leaving out those for which control wells are too few."""
+    told = table["map_q_value"].astype(float).dropna() <= FALSE_CALLS
+    apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING
+    return told[told | ~apart]
 
 
 def _p_value(length: float, drawn: NDArray[np.float64]) -> float:

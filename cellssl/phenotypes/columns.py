@@ -1,5 +1,7 @@
 """Columns of the cells' table as names and numbers."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,11 +14,16 @@ __all__ = [
     "column",
     "column_codes",
     "number_texts",
+    "say_empty_names",
     "text_column",
     "text_values",
     "well_names",
 ]
 
+log = logging.getLogger(__name__)
+
+# In small letters: what others write where nothing is known, as pandas does of gaps that become texts.
+_EMPTY = ("nan", "na", "<na>", "n/a", "#n/a", "none", "null", "-", "unknown")
 # A column of so many different fractional numbers is a measurement, not a set of classes.
 MOST_NUMBERS = 50
 
@@ -63,6 +70,16 @@ def text_values(values: pd.Series, name: str) -> NDArray[np.str_]:
             "bin it into a new column first (of crops: `cellssl crops label`)."
         )
     return number_texts(values)
+
+
+def say_empty_names(names: NDArray[np.str_], column: str) -> None:
+    """Say which names count as any other, and read like a gap."""
+    for name in np.unique(names).tolist():
+        if name.lower() in _EMPTY:
+            log.warning(
+                "%s of %d cells is the text %r, which counts as a name like others: leave it empty where "
+                "nothing is known.", column, int((names == name).sum()), name,
+            )  # fmt: skip
 
 
 def number_texts(numbers: pd.Series) -> NDArray[np.str_]:

@@ -50,8 +50,8 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
     ----------
     obs : DataFrame (N rows)
     controls : str, optional
-        COLUMN=VALUE that they have; Metadata_Control=negative when left out. Capitals do not count where no
-        cell has the value as it is written.
+        COLUMN=VALUE that they have; when left out, Metadata_Control says so, as `control_kinds` reads it.
+        Capitals do not count where no cell has the value as it is written.
 
     Returns
     -------
@@ -63,14 +63,14 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
     EmbeddingError
         When what was asked for is not there.
     """
-    name, sign, value = (controls or CONTROLS).partition("=")
-    if controls is None and name not in obs.columns:
-        return None
+    if controls is None:
+        return is_negative(obs, CONTROL) if CONTROL in obs.columns else None
+    name, sign, value = controls.partition("=")
     if not sign or not value:
         raise EmbeddingError(f"controls {controls!r}: wanted COLUMN=VALUE, {CONTROLS} say.")
     given = column(obs, name, purpose="the negative controls")
     found = rows_with(given, value)
-    if controls is not None and not found.any():
+    if not found.any():
         there = np.unique(text_values(given, name)).tolist()
         raise EmbeddingError(
             f"no cell has {name} {value!r}; there are {listed(there, most=8)}"

@@ -16,6 +16,7 @@ from scipy import sparse
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.phenotypes.reading import no_features, read_embedding
+from cellssl.words import listed
 
 __all__ = [
     "Embedding",
@@ -151,7 +152,8 @@ def check_features(cells: ad.AnnData, name: str | None = None) -> None:
             )
         raise EmbeddingError(
             f"{name}: {int(bad.sum())} of {cells.n_obs} cells have NaN or infinite features "
-            f"(first {cells.obs_names[bad][0]!r}): drop these cells or embed them again."
+            f"(first {cells.obs_names[bad][0]!r}; features: {listed(cells.var_names[holes > 0], most=3)}): drop "
+            "these cells or features, or embed the cells again."
         )
 
 

@@ -1,5 +1,6 @@
 """Label-free normalisations of features, the same for every embedding in one table."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from cellssl.phenotypes.harmony import harmony
 from cellssl.phenotypes.plate_scaling import scale_plates
 from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
 from cellssl.scores import standardise
+from cellssl.words import counted
 
 __all__ = [
     "NORMALISATIONS",
@@ -26,6 +28,8 @@ __all__ = [
     "normalise_embedding",
     "normalise_features",
 ]
+
+log = logging.getLogger(__name__)
 
 NORMALISATIONS = (
     "standardise",
@@ -43,6 +47,8 @@ NORMALISATIONS = (
     "harmony",
     "none",
 )
+
+FACTORS = 50
 
 
 @dataclass(frozen=True)
@@ -216,9 +222,11 @@ def _apply(
     reference = cells.reference(rule, len(X))
     method = rule.rsplit("-", 1)[-1]
     if method == "tvn":
+        _say_few(rule, reference, X.shape[1])
         return fit_whitening(X[reference]).apply(X[wanted])
     if rule == "factor-analysis":
-        return fit_factors(X[reference]).apply(X[wanted])
+        _say_few(rule, reference, min(X.shape[1], FACTORS))
+        return fit_factors(X[reference], factors=FACTORS).apply(X[wanted])
     if method == "sphere":
         return fit_sphering(X[reference]).apply(X[wanted])
     if method in ("coral", "harmony"):
@@ -230,3 +238,14 @@ def _apply(
     if cells.plates is None:
         raise EmbeddingError(f"normalisation {rule!r} needs the plates: a column Metadata_Plate.")
     return scale_plates(X, wanted, cells.plates, reference, scaling=method, rule=rule)
+
+
+def _say_few(rule: str, reference: NDArray[np.bool_], directions: int) -> None:
+    """Say that so few controls vary along fewer directions than there are: the others are lost."""
+    count = int(reference.sum())
+    if count <= directions:
+        log.warning(
+            "%s is fitted to %s, and leaves out what they do not vary by: at most %d directions remain. "
+            "'control-sphere' keeps all.",
+            rule, counted(count, "negative control"), count - 1,
+        )  # fmt: skip

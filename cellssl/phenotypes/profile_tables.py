@@ -14,6 +14,7 @@ from cellssl.errors import EmbeddingError
 from cellssl.files import atomic
 from cellssl.phenotypes.record import CELL, Record
 from cellssl.punctuation import punctuation_of
+from cellssl.words import listed
 
 __all__ = [
     "described_table",
@@ -29,6 +30,19 @@ _NAMELESS = "Unnamed: "  # as pandas calls a column without a name
 # What cellssl itself writes about cells: never features.
 OWN_COLUMNS = ("leiden", "kmeans")
 OWN_PREFIXES = ("Metadata_", "Quality_", "Area_")
+# Numbers under such names, in small letters, say where a cell lies and what was done to it: never features.
+_PLACES = (
+    "plate",
+    "well",
+    "site",
+    "field",
+    "row",
+    "column",
+    "batch",
+    "imagenumber",
+    "objectnumber",
+)
+_DOSES = ("concentration", "conc", "dose")
 IDENTITY = [*FIELD, "Metadata_Label"]
 
 METADATA = "Metadata_"
@@ -148,7 +162,9 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
     table = table.set_axis(_cell_names(table))
     known = {} if record is None else record.features
     features = [name for name in known if name in table.columns]
-    features = features or [name for name in table.columns if _is_feature(table[name])]
+    if not features:
+        features = [name for name in table.columns if _is_feature(table[name])]
+        _refuse_places(features, path)
     obs = table.drop(columns=[*features, *(name for name in NAMES if name in table.columns)])
     if record is not None:
         there = [record.restore(obs[n], n) if n in record.obs else obs[n] for n in obs.columns]
@@ -193,6 +209,17 @@ def _is_feature(column: pd.Series) -> bool:
     if name.startswith(OWN_PREFIXES) or name in (*NAMES, *OWN_COLUMNS):
         return False
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _refuse_places(features: list[str], path: Path) -> None:
+    """Refuse numbers of plates or doses as features: they would tell what is asked of the others."""
+    found = [name for name in features if str(name).lower() in (*_PLACES, *_DOSES)]
+    if found:
+        renamed = ", ".join(f"{METADATA}{name}" for name in found)
+        raise EmbeddingError(
+            f"{path}: {listed(found)} would be read as features, as all numbers are; what describes the cells "
+            f"is called {renamed}: rename, or leave out."
+        )
 
 
 def _cell_names(table: pd.DataFrame) -> pd.Index:

@@ -111,6 +111,11 @@ def _wells(
     table = pd.DataFrame({"treatment": name_controls(treatments, obs, control)})
     for name, source in (("plate", PLATE), ("well", WELL)):
         table[name] = text_values(obs[source], source) if source in obs.columns else ""
+    if WELL not in obs.columns:
+        log.warning(
+            "the cells name no well: all of a treatment's on a plate count as one well. Call the column that "
+            "holds them %s.", WELL,
+        )  # fmt: skip
     table["control"] = is_negative(obs, control)
     table["cells"] = cell_counts(obs)
     kept = table["treatment"] != ""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import CONTROL, TREATMENTS, texts_of
+from cellssl.columns import CONTROL, TREATMENTS, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes.activity import (
@@ -18,7 +18,7 @@ from cellssl.phenotypes.activity import (
     consistency,
     replicates,
 )
-from cellssl.phenotypes.columns import text_values
+from cellssl.phenotypes.columns import say_empty_names, text_values
 from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
 from cellssl.phenotypes.naming import name_treatments
@@ -151,6 +151,8 @@ def similarity(
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)
+    for name in [name for name in adata.obs.columns if name in (columns[0], label)]:
+        say_empty_names(text_array(texts_of(adata.obs[name])), name)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
     order = _treatments(wells.wells)
     if len(order) < 2:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.columns import column, say_empty_names, text_values, well_names
 from cellssl.phenotypes.confounders import Confounder, find_confounders
 from cellssl.phenotypes.leakage import KEEP_OUT, USED_PLATES
 from cellssl.phenotypes.mechanisms import Treatments, find_treatments
@@ -137,8 +137,11 @@ def build_tasks(
         _task(obs, name, own, labels, split, resamples, label, controls)
         for name, own in rows.items()
     ]
-    if controls is None and any(task.treatments is not None for task in tasks):
-        log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
+    if any(task.treatments is not None for task in tasks):
+        if controls is None:
+            log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
+        elif not controls.any():
+            log.warning("no cell is a negative control: NSC takes any there are for treatments.")
     return tasks, counts
 
 
@@ -165,6 +168,7 @@ def _scorable_cells(
     if counts["unlabelled"]:
         log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
     chosen = np.flatnonzero(inside & labelled)
+    say_empty_names(labels[chosen], label)
     if not len(chosen) and counts.get("used"):
         raise EmbeddingError(
             f"training used the labels of all {counts['used']} cells that could be scored by {label}: "

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+import torch
 from torch import Tensor
 
 from cellssl import methods
-from cellssl.augment import Pixel, View
+from cellssl.augment import Draws, Operation, Pixel, View
 from cellssl.framing import LOST, view_for
 from cellssl.protocols.building import build_each, choose_channels
 from cellssl.protocols.clipping import clipped
@@ -26,6 +27,7 @@ def caveats(protocol: Protocol, *, nucleus: float, cells: int | None) -> list[st
     return [
         *_still(protocol),
         *_split(protocol),
+        *_always(protocol),
         *_framing(protocol, nucleus),
         *_brevity(protocol, cells),
     ]
@@ -125,6 +127,27 @@ def _split(protocol: Protocol) -> list[str]:
         f"the first view of a cell differs by {names[0]} alone and the second by {names[1]} alone; where every "
         f"view should have both, they stand in one list: {names[0]} begins with '- - ', {names[1]} with '  - '"
     ]
+
+
+def _always(protocol: Protocol) -> list[str]:
+    """Name what is done to every view alike: an encoder never sees a cell without it."""
+    same = [
+        {one.name for one in recipe.operations if _is_fixed(one, protocol.crop.size)}
+        for recipe in protocol.views
+    ]
+    return [
+        f"{name} (p 1) does the same to every view: an encoder that never sees a cell without it does not learn to "
+        "ignore what it takes, and is shown that when cells are embedded as they are; p: 0.5 shows both"
+        for name in sorted(set.intersection(*same))
+    ]
+
+
+def _is_fixed(operation: Operation, size: int) -> bool:
+    """Tell whether an operation changes all cells, and each alike."""
+    if operation.p < 1 or operation.idle:
+        return False
+    drawn = operation.sample(Draws(torch.arange(16), stream=0, channels=3, size=size))
+    return all(bool((values == values[:1]).all()) for values in drawn.values())
 
 
 def _framing(protocol: Protocol, nucleus: float) -> list[str]:

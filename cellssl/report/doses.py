@@ -18,6 +18,7 @@ from cellssl.phenotypes import (
     require_label,
 )
 from cellssl.phenotypes.columns import well_names
+from cellssl.phenotypes.dose import FEWEST_DOSES
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories, label_colours
 
@@ -69,7 +70,10 @@ def dose_curve(
     column = choose_dose(cells.obs, dose)
     if column is None:
         there = ", ".join(map(str, cells.obs.columns))
-        raise EmbeddingError(f"no column of doses was found: give dose=…; there are: {there}.")
+        raise EmbeddingError(
+            f"no column called dose or concentration holds {FEWEST_DOSES} different numbers, of which some "
+            f"compound has several (texts such as '0,1 µM' are none): give dose=…; there are: {there}."
+        )
     positions = dose_positions(cells, column, control=control)
     lines = None if by is None else _well_values(cells.obs, positions, by)
     return position_curve(

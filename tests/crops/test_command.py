@@ -25,7 +25,8 @@ def test_there_and_back_on_the_command_line(crop_file, batch, tmp_path):
 
 
 def test_arrays_of_others_on_the_command_line(crop_file, batch, tmp_path):
-    path = run("export", crop_file(batch(5)).path, "-o", tmp_path / "a.npy")
+    crops = crop_file(batch(5)).path
+    path = run("export", crops, "-o", tmp_path / "a.npy")
     (tmp_path / "a.json").unlink()
     channels = ("--channel", "x", "--channel", "y", "--column", "Cellssl_Name=Image")
     out = ("-o", tmp_path / "in.h5ad", "--plate-name", "P9", "--negative", "taxol")
@@ -33,6 +34,11 @@ def test_arrays_of_others_on_the_command_line(crop_file, batch, tmp_path):
     result = run("import", tmp_path / "a.npy", tmp_path / "a.csv", *channels, *out)
     assert result.exit_code == 0, result.output
     assert Crops.open(tmp_path / "in.h5ad").channels == ("x", "y")
+    assert "masks are left out, since no a.json" in " ".join(result.output.split())
+    run("export", crops, "-o", tmp_path / "b.h5")
+    (tmp_path / "b.json").unlink()
+    result = run("import", tmp_path / "b.h5", "--dataset", "crops", *channels, *out)
+    assert "masks are left out, since no b.json" in " ".join(result.output.split())
 
 
 def test_plates_are_joined_on_the_command_line(crop_file, batch, tmp_path):

@@ -46,7 +46,7 @@ def unlabelled(cells):
 
 
 BAD = [
-    ("NaN", nan, "1 of 144 cells have NaN or infinite features .first 'W0_1/A01/1/4'.: drop these"),
+    ("NaN", nan, "1 of 144 cells have NaN or infinite features .first 'W0_1/A01/1/4'; features: "),
     (
         "a feature that is NaN throughout",
         empty_feature,

@@ -6,14 +6,15 @@ from cellssl.phenotypes import aggregate_profiles, dose_positions, normalise_emb
 from cellssl.phenotypes.controls import control_cells
 
 
-def test_capitals_of_controls_do_not_count(make_embedding):
+@pytest.mark.parametrize("called", ["Negative", "negcon"])
+def test_negative_controls_may_be_called_otherwise(called, make_embedding):
     cells = make_embedding()
     expected = (
         similarity(cells).treatments,
         dose_positions(cells, "Metadata_Concentration"),
         normalise_embedding(cells, "control-standardise").X,
     )
-    cells.obs["Metadata_Control"] = cells.obs["Metadata_Control"].replace({"negative": "Negative"})
+    cells.obs["Metadata_Control"] = cells.obs["Metadata_Control"].replace({"negative": called})
     assert similarity(cells).treatments.equals(expected[0])
     assert dose_positions(cells, "Metadata_Concentration").equals(expected[1])
     assert np.array_equal(normalise_embedding(cells, "control-standardise").X, expected[2])

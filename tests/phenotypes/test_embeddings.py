@@ -54,6 +54,18 @@ def test_own_columns_are_no_features(tmp_path):
     assert list(cells.obs.columns) == own
 
 
+def test_numbers_of_places_and_doses_are_no_features(tmp_path):
+    table = pd.DataFrame({"Plate": [1, 2], "Concentration": [0.5, 1.0], "Nuclei_Area": [3.0, 4.0]})
+    table.to_parquet(tmp_path / "t.parquet")
+    wanted = (
+        "Plate and Concentration would be read as features.*Metadata_Plate, Metadata_Concentration"
+    )
+    with pytest.raises(EmbeddingError, match=wanted):
+        read_embedding(tmp_path / "t.parquet")
+    table.astype({"Plate": str}).drop(columns="Concentration").to_parquet(tmp_path / "t.parquet")
+    assert list(read_embedding(tmp_path / "t.parquet").var_names) == ["Nuclei_Area"]
+
+
 def test_files_that_are_no_embeddings(make_embedding, tmp_path):
     with pytest.raises(EmbeddingError, match="does not exist"):
         read_embedding(tmp_path / "none.h5ad")
@@ -81,7 +93,7 @@ def test_files_that_are_no_embeddings(make_embedding, tmp_path):
 def test_features_must_be_finite_and_cells_unique(make_embedding):
     cells = make_embedding()
     cells.X[3, 2] = np.nan
-    with pytest.raises(EmbeddingError, match="1 of 144 cells have NaN"):
+    with pytest.raises(EmbeddingError, match=r"1 of 144 cells have NaN.*features: 2"):
         load_embeddings([cells])
     cells = make_embedding()
     cells.obs_names = ["same"] * cells.n_obs

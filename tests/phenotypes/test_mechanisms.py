@@ -82,6 +82,13 @@ def test_controls_may_be_named(make_embedding, caplog):
     assert found["n"] == 7
     assert "of one compound only: DMSO" in found["note"]
     assert "takes negative controls for treatments" in caplog.text
+    caplog.clear()
+    cells.obs["Metadata_Control"] = ""
+    cells.obs[LABEL] = cells.obs[LABEL].replace("Actin", "n/a")
+    assert row(score(cells), "nsc")["n"] == 7
+    assert "no cell is a negative control" in caplog.text
+    assert f"{LABEL} of 54 cells is the text 'n/a'" in caplog.text
+    cells.obs = make_embedding().obs.drop(columns="Metadata_Control")
     assert row(score(cells, controls="Metadata_Compound=DMSO"), "nsc")["n"] == 6
     rule = "control-standardise"
     assert score(cells, controls="Metadata_Compound=DMSO", normalise=rule)["value"].notna().any()

@@ -85,6 +85,16 @@ def test_typical_variation_has_variance_1_among_the_controls(rule):
     np.testing.assert_allclose(np.cov(Z[controls].T), np.eye(Z.shape[1]), atol=1e-4)
 
 
+@pytest.mark.parametrize("rule", ["tvn", "factor-analysis"])
+def test_controls_fewer_than_directions_are_said(rule, caplog):
+    whole, few = np.arange(100), np.arange(100) < X.shape[1]
+    assert normalise_features(X, whole, rule=rule, controls=few).shape[1] < X.shape[1]
+    assert f"{rule} is fitted to {X.shape[1]} negative controls" in caplog.text
+    caplog.clear()
+    normalise_features(X, whole, rule=rule, controls=whole < 50)
+    assert not caplog.text
+
+
 def test_steps_are_applied_one_after_the_other():
     known = {"plates": PLATES, "controls": np.arange(100) % 2 == 0, "batches": PLATES}
     whole = np.arange(100)

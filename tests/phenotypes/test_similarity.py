@@ -1,5 +1,6 @@
 import sys
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +120,16 @@ def test_a_plate_with_one_control_well_is_said(make_embedding, caplog):
     lonely = (cells.obs["Metadata_Plate"] == "W0_1") & (cells.obs["Metadata_Well"] == "A02")
     similarity(cells[~lonely.to_numpy()].copy())
     assert "1 of 3 plates" in caplog.text
+
+
+def test_cells_without_wells_and_names_like_gaps_are_said(make_embedding, caplog):
+    cells = make_embedding()
+    cells.obs["Metadata_MOA"] = cells.obs["Metadata_MOA"].replace("Actin", "nan")
+    similarity(cells)
+    assert "Metadata_MOA of 54 cells is the text 'nan'" in caplog.text
+    assert "name no well" not in caplog.text
+    similarity(ad.AnnData(cells.X, obs=cells.obs.rename(columns={"Metadata_Well": "Well"})))
+    assert "name no well" in caplog.text
 
 
 def test_wells_stand_in_for_compounds_and_any_column_may_be_named(make_embedding):
@@ -342,3 +353,12 @@ def test_the_command_and_the_report_call_the_same_treatments_active(make_embeddi
     told = told_apart(table[table["control"] == ""])
     assert told.all()
     assert f"activity: {len(told)} of {len(told)} treatments are farther" in out.output
+
+
+def test_control_wells_too_few_for_ranks_are_said(make_embedding, tmp_path):
+    cells = make_embedding(signal=6)
+    cells[~cells.obs["Metadata_Well"].eq("A02").to_numpy()].copy().write_h5ad(tmp_path / "c.h5ad")
+    command = ["similarity", str(tmp_path / "c.h5ad"), "-o", str(tmp_path / "out")]
+    said = " ".join(CliRunner().invoke(application.app, command).output.split())
+    assert "mAP: wells of 6 treatments all come before the control wells, which are too few" in said
+    assert "0 of 6" not in said

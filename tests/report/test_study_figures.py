@@ -46,13 +46,13 @@ def test_a_sweep_is_drawn_in_the_order_of_its_values(swept: pd.DataFrame) -> Non
 
 def test_gains_and_losses_are_against_the_reference() -> None:
     table = pd.DataFrame(
-        {"DMSO": [0.5, 0.6, 0.3], "Eg5": [0.4, np.nan, 0.45]}, index=["expert", "b", "c"]
+        {"DMSO": [0.5, 0.6, 0.3], "Eg5": [0.4, np.nan, 0.399]}, index=["expert", "b", "c"]
     )
     figure = class_change_figure(table, reference="expert")
     drawn = np.ma.getdata(figure.axes[0].findobj(AxesImage)[0].get_array())
-    np.testing.assert_allclose(drawn, [[0.1, np.nan], [-0.2, 0.05]])
+    np.testing.assert_allclose(drawn, [[0.1, np.nan], [-0.2, -0.001]])
     written = texts(figure).split("\n")
-    assert {"+0.10", "-0.20", "+0.05", "DMSO", "0.50"} <= set(written)
+    assert {"+0.10", "-0.20", "+0.00", "DMSO", "0.50"} <= set(written)
     assert "b" in written
     assert "nan" not in texts(figure)
 
@@ -159,13 +159,13 @@ def test_what_clusters_follow_is_written_into_the_map() -> None:
         {
             "embedding": ["a", "a", "b", "b"],
             "property": ["Digit", "slant"] * 2,
-            "ami": [0.5, 0.1, 0.2, 0.3],
+            "ami": [0.5, -0.001, 0.2, 0.3],
             "explained": [np.nan, 0.25, np.nan, -0.01],
         }
     )
     figure = explanation_figure(table)
     written = texts(figure).split("\n")
-    assert {"0.50", "0.10", "0.25", "-0.01", "slant", "a", "b"} <= set(written)
+    assert {"0.50", "0.00", "0.25", "-0.01", "slant", "a", "b"} <= set(written)
     assert "nan" not in written
     shown = np.ma.getdata(figure.axes[0].findobj(AxesImage)[0].get_array())
-    np.testing.assert_allclose(shown, [[0.5, 0.1], [0.2, 0.3]])
+    np.testing.assert_allclose(shown, [[0.5, -0.001], [0.2, 0.3]])

@@ -256,6 +256,16 @@ def test_other_references_and_groups_of_views(crops):
     assert set(whole) == {"whole view of all", "whole view of flip"}
 
 
+def test_what_one_group_does_is_not_held_against_another(crops):
+    groups = {"weak": {"change": {"stain_gain": {"amplitude": 0.8}}}, "strong": {}}
+    grouped = from_dict({**protocol(gain(0.9), {"flip": {}}).to_dict(), "groups": groups})
+    lines = audit(grouped, crops, label="Kind", cells=60, draws=1, shares=(1.0,)).verdict
+    assert any("stain_gain (amplitude 0.9 ln(factor), p 1) of strong" in line for line in lines)
+    assert any(line.startswith("flip (p 0.5) costs") for line in lines)
+    wholes = [line for line in lines if "whole view of" in line]
+    assert [line.count("stain_gain") for line in wholes] == [1, 1]
+
+
 def test_mistakes_are_told(crops):
     with pytest.raises(EmbeddingError, match="no column 'Kin'"):
         audit(protocol(gain(0.1)), crops, label="Kin")

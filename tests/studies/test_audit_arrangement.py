@@ -123,6 +123,12 @@ def test_classes_dealt_out_at_random_are_none(tmp_path):
     path = store(tmp_path / "crops.h5ad", ["lying", "right"] * 30, labels)
     found = audit(protocol(), path, label="Kind", cells=60, draws=1, shares=(1.0,))
     assert len(found.unseen) >= 55  # of 66
+    chosen = cellssl.suggest(path, label="Kind", base=protocol(), cells=60, draws=1, budget=0.9)
+    assert any(
+        f"{66 - len(found.unseen)} of 66 contrasts between classes chose (as chance shows some 3"
+        in one
+        for one in chosen.warnings
+    )
     assert "better than chance" in " ".join(found.verdict) or "too few" in found.verdict[0]
 
 

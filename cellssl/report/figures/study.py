@@ -140,7 +140,7 @@ def class_change_figure(
     axes = figure.subplots()
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
     picture = axes.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
-    write_values(axes, change.to_numpy(float), "{:+.2f}", white=0.6 * most)
+    write_values(axes, change.to_numpy(float), "{:+z.2f}", white=0.6 * most)
     sure = None if apart is None else apart.reindex_like(change).eq(True).to_numpy()
     for row, column in [] if sure is None else np.argwhere(sure).tolist():
         corner = (column - 0.48, row - 0.46)
@@ -221,7 +221,7 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
         values = shown.to_numpy(dtype=float)
         most = max(float(np.nanmax(values, initial=0.0)), 0.05)
         axes.imshow(values, cmap="Purples", vmin=0, vmax=most, aspect="auto")
-        write_values(axes, values, "{:.2f}", white=0.6 * most)
+        write_values(axes, values, "{:z.2f}", white=0.6 * most)
         axes.set_xticks(range(shown.shape[1]), [literal(head) for head in shown], **SLANTED)
         axes.set_yticks(range(len(names)), [literal(name) for name in names])
         axes.set_title(title)

@@ -40,7 +40,8 @@ class Audit:
     label : str or None
         The classes' column.
     operations : DataFrame
-        reference, operation, amplitude, share (of the amplitude), moved (root mean square, in units
+        reference, operation, amplitude, share (of the amplitude), groups (of views that do it, where the
+        protocol names several), moved (root mean square, in units
         of the spread of cells), cost (share of contrast lost), cost_as_read (share that is lost by what
         tells classes as cells are: what an encoder loses that does not learn to compare what the
         operation changes with what it changes alike; with a label only), kept (how often a place of a cell

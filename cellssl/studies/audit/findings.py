@@ -57,7 +57,9 @@ class Findings:
             "cost_as_read": standing.cost_as_read(moved),
             "kept": kept,
         }
-        self.rows["operations"].append({**which, **costs, **bridged})
+        self.rows["operations"].append(
+            {**which, "groups": ", ".join(case.groups), **costs, **bridged}
+        )
         self._pairs(standing, which, moved)
         self.rows["properties"] += [
             {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()

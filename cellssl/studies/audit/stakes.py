@@ -92,6 +92,12 @@ class Stakes:
         return self._named(*visible[0]) if len(visible) == 1 else ""
 
     @property
+    def contrasts(self) -> tuple[int, int]:
+        """How many contrasts there are between the label's classes, and how many of them are visible."""
+        classes = len(self.standing.groups.names)
+        return classes * (classes - 1) // 2, len(self.standing.visible())
+
+    @property
     def watched(self) -> bool:
         """Whether unlabelled cells have a say."""
         return self._watched is not None

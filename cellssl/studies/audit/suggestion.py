@@ -25,6 +25,8 @@ from cellssl.words import counted, listed
 
 __all__ = ["Suggestion", "suggest"]
 
+_BY_CHANCE = 0.05  # share of pairs of random classes that are taken for told
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -42,8 +44,8 @@ class Suggestion:
     together : str
         What the whole view bridges and takes.
     warnings : tuple of str
-        What the choice could not see, where it was made by one contrast alone; and a contrast that
-        all operations take together, though none of them does alone.
+        What the choice could not see, where it was made by one contrast alone, or by some of many; and a
+        contrast that all operations take together, though none of them does alone.
     training : str
         What is changed of the base's training, so that it is long enough; "" where nothing is.
     """
@@ -200,7 +202,9 @@ def _suggestion(
     whole = scan.measure(scan.kept, WHOLE, "", 1.0, draws)
     recipe = start.views[0].model_copy(update={"operations": tuple(scan.kept)})
     protocol = start.model_copy(update={"views": (recipe,)}).to_dict()
-    warnings = tuple(filter(None, (_one_contrast(scan.stakes), _adding_up(whole))))
+    warnings = tuple(
+        filter(None, (_one_contrast(scan.stakes), _unseen(scan.stakes), _adding_up(whole)))
+    )
     return Suggestion(
         from_dict({**protocol, "labels_used": used}),
         pd.DataFrame(scan.rows),
@@ -223,6 +227,19 @@ def _one_contrast(stakes: Stakes) -> str:
     return (
         f"one contrast chose, {stakes.only}, and what tells any other class may be erased: look at "
         "more classes, or lower the budget"
+    )
+
+
+def _unseen(stakes: Stakes) -> str:
+    """Say that contrasts which these cells do not show had no say."""
+    there, seen = stakes.contrasts
+    if seen == there:
+        return ""
+    chance = round(_BY_CHANCE * there)
+    doubt = f" (as chance shows some {chance}, these may be none)" if seen <= 2 * chance else ""
+    return (
+        f"{seen} of {counted(there, 'contrast')} between classes chose{doubt}: the others are not told from chance in "
+        "these cells, and what tells such classes may be erased: look at more cells (--cells), or at fewer classes"
     )
 
 

@@ -168,6 +168,9 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     cost, bridged = row["cost"], _bridged(row)
     kind = "contrast" if audit.label is not None else _WELLS
     text = f"{row['operation']} ({row['amplitude']})"
+    groups, every = row["groups"].split(", "), audit.operations["groups"].str.split(", ").explode()
+    if len(groups) < every.nunique():
+        text += f" of {listed(groups)}"
     if math.isnan(row["kept"]):
         return f"{text} changes nothing in these cells"
     bound = _bound(row)
@@ -290,6 +293,7 @@ def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
     table = audit.operations
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
     own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
+    own = own[[row["groups"] in groups.split(", ") for groups in own["groups"]]]
     costliest = sorted(own.to_dict("records"), key=lambda one: bool(_bound(one)))[:2]
     told: list[str] = []
     for one in costliest:
