@@ -78,8 +78,11 @@ def say_empty_names(names: NDArray[np.str_], column: str) -> None:
         if name.lower() in _EMPTY:
             log.warning(
                 "%s of %d cells is the text %r, which counts as a name like others: leave it empty where "
-                "nothing is known.", column, int((names == name).sum()), name,
-            )  # fmt: skip
+                "nothing is known.",
+                column,
+                int((names == name).sum()),
+                name,
+            )
 
 
 def number_texts(numbers: pd.Series) -> NDArray[np.str_]:

@@ -247,5 +247,7 @@ def _say_few(rule: str, reference: NDArray[np.bool_], directions: int) -> None:
         log.warning(
             "%s is fitted to %s, and leaves out what they do not vary by: at most %d directions remain. "
             "'control-sphere' keeps all.",
-            rule, counted(count, "negative control"), count - 1,
-        )  # fmt: skip
+            rule,
+            counted(count, "negative control"),
+            count - 1,
+        )

@@ -114,8 +114,9 @@ def _wells(
     if WELL not in obs.columns:
         log.warning(
             "the cells name no well: all of a treatment's on a plate count as one well. Call the column that "
-            "holds them %s.", WELL,
-        )  # fmt: skip
+            "holds them %s.",
+            WELL,
+        )
     table["control"] = is_negative(obs, control)
     table["cells"] = cell_counts(obs)
     kept = table["treatment"] != ""
@@ -154,8 +155,10 @@ def _normalised(
     if lacking and by_controls:
         log.warning(
             "%d of %d plates have fewer than %d negative-control wells and are centred on all.",
-            len(lacking), wells["plate"].nunique(), ENOUGH_CONTROLS,
-        )  # fmt: skip
+            len(lacking),
+            wells["plate"].nunique(),
+            ENOUGH_CONTROLS,
+        )
     scale = _spread(residuals)
     name = "negative-control wells of each plate" if by_controls else "all wells of each plate"
     return WellProfiles(wells, centred / scale, np.concatenate(null) / scale, name)
