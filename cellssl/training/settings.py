@@ -78,6 +78,6 @@ class TrainingSettings(BaseModel):
         if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs: got {self.warmup_epochs:g}, wanted less than epochs "
-                f"({self.epochs})"
+                f"({self.epochs}); null (--set training.warmup_epochs=null) takes a tenth of them"
             )
         return self

@@ -236,7 +236,7 @@ CHILDREN = [
     ("wrong block", "training: fast", 3, "training: expected keys and values, got 'fast'"),
     ("unknown key", "crop: {scaling: {transfrom: log}}", 3, "unknown key 'transfrom' of scaling; did you mean 'transform'?"),
     ("inherited channel", "channels: [DAPI, ER]", 2, "channel 'Actin' is not one of the protocol's; there are DAPI, ER (inherited from base.yaml)"),
-    ("too few epochs", "training: {warmup_epochs: 7}", 3, "warmup_epochs: got 7, wanted less than epochs (5)"),
+    ("too few epochs", "training: {warmup_epochs: 7}", 3, "warmup_epochs: got 7, wanted less than epochs (5); null (--set training.warmup_epochs=null)"),
     ("key of labels used", "labels_used: {column: [MOA]}", 3, "unknown key 'column' of labels_used; did you mean 'columns'?"),
     ("labels used of nothing", "labels_used: {plates: [P1]}", 3, "labels_used needs the key 'columns' (columns that were looked at"),
     ("name of the base", "name: mine", 3, "key 'name' is here twice"),
