@@ -33,6 +33,17 @@ _BROKEN = (
     zlib.error,
 )
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# EXIF's orientations that are not upright, and what makes them so: Pillow's own way writes all of EXIF
+# anew, and fails where some of it is odd.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PictureError(ValueError):
@@ -139,7 +150,8 @@ def decode(image: Image.Image, kind: str, size: int) -> np.ndarray:
     """
     try:
         image.load()
-        upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
+        turn = _TURNS.get(_orientation(image))
+        upright = image if turn is None else image.transpose(turn)
         if kind == "grey16":
             return _fit_deep(upright, size)[None]
         plain = _on_white(upright).convert("RGB" if kind == "colour" else "L")
@@ -197,7 +209,7 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(0x0112, 1)
     except _BROKEN:
         return 1
-    return value if value in range(2, 9) else 1
+    return value if value in _TURNS else 1
 
 
 def _on_white(image: Image.Image) -> Image.Image:
