@@ -37,18 +37,18 @@ def open_arrays(
     cells, names = read_cell_table(table, dict(columns))
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
-    if sidecar is None and _has_masks(pixels):
-        _LOG.warning(
-            "%s: masks are left out, since no %s.json beside it says what they are; `cellssl crops export` "
-            "writes it",
-            pixels,
-            pixels.stem,
-        )
     chosen = _PIXELS if about.masks and dataset is None else dataset
     with (
         _open(pixels, chosen) as array,
         _open_masks(pixels, wanted=bool(about.masks)) as masks,
     ):
+        if sidecar is None and _has_masks(pixels):
+            _LOG.warning(
+                "%s: masks are left out, since no %s.json beside it says what they are; `cellssl crops export` "
+                "writes it",
+                pixels,
+                pixels.stem,
+            )
         yield Foreign(
             path=pixels,
             shape=array.shape,
@@ -129,11 +129,9 @@ def _masks_beside(pixels: Path) -> Path:
 
 
 def _has_masks(pixels: Path) -> bool:
-    """Tell whether masks lie where an export puts them."""
+    """Tell whether masks lie where an export puts them, of pixels that can be opened."""
     if pixels.suffix == ".npy":
         return _masks_beside(pixels).is_file()
-    if not h5py.is_hdf5(pixels):
-        return False
     with h5py.File(pixels, "r") as file:
         return _MASKS in file
 

@@ -151,6 +151,7 @@ def test_errors_say_what_to_mend(foreign):
     with h5py.File(folder / "two.h5", "w") as file:
         file["a"] = file["b"] = np.zeros((6, 2, 5, 5), np.uint16)
     (folder / "text.h5").write_text("no")
+    (folder / "cut.h5").write_bytes((folder / "two.h5").read_bytes()[:1000])
 
     def attempt(pixels="crops.npy", cells="cells.csv", **arguments):
         arguments = {"channels": ["DNA", "Actin"], **arguments}
@@ -168,8 +169,9 @@ def test_errors_say_what_to_mend(foreign):
         attempt("two.h5")
     with pytest.raises(CropError, match="no array 'x'"):
         attempt("two.h5", dataset="x")
-    with pytest.raises(CropError, match="nor readable HDF5"):
-        attempt("text.h5")
+    for unreadable in ("text.h5", "cut.h5"):
+        with pytest.raises(CropError, match="nor readable HDF5"):
+            attempt(unreadable)
     for absent in ("absent.npy", "absent.h5sc", "absent"):
         with pytest.raises(CropError, match="no file of crops"):
             attempt(absent)
