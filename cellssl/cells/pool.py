@@ -143,7 +143,8 @@ class Workers:
     def _start(self) -> ProcessPoolExecutor:
         """Make the processes, which end with this one, or as soon as it lets go of their leash."""
         held, self._leash = Pipe(duplex=False)
-        resource_tracker.ensure_running()  # its own start lifts a block of signals: not within one
+        if hasattr(signal, "pthread_sigmask"):  # Windows has neither it nor a tracker
+            resource_tracker.ensure_running()  # its own start lifts a block of signals: not within one
         return ProcessPoolExecutor(
             self.number,
             mp_context=get_context("spawn"),

@@ -57,6 +57,13 @@ def test_workers_are_kept_for_what_follows(work):
         assert set(workers._pool._processes) == before
 
 
+def test_windows_has_no_tracker_to_start(monkeypatch):
+    monkeypatch.delattr(signal, "pthread_sigmask", raising=False)
+    monkeypatch.setattr("cellssl.cells.pool.resource_tracker.ensure_running", pytest.fail)
+    with Workers(2) as workers:
+        assert workers._start()._max_workers == 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C is sent otherwise there")
 def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
     script = tmp_path / "script.py"
