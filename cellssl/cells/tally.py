@@ -102,8 +102,9 @@ class CropReport:
             )
 
     def say_lost_wells(self) -> None:
-        """Warn of wells without a cell in the crop file, where quality control took all."""
-        for reason, wells in lost_wells(self.fields).items() if self.kept else ():
+        """Warn of wells without a cell, where quality control took all and their plate has some left."""
+        left = self.fields.groupby("Metadata_Plate")["kept"].transform("sum") > 0
+        for reason, wells in lost_wells(self.fields[left]).items():
             _LOG.warning(
                 "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "
                 "cells or stains, --keep %s keeps them",

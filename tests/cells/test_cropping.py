@@ -249,6 +249,9 @@ def test_wells_that_quality_control_takes_whole_are_told(make_plate, tmp_path, c
     assert "1 well kept no cell, since they were dropped as noise (P1/A02)" in caplog.text
     assert "--keep noise keeps them" in caplog.text
     caplog.clear()
+    plates = report.fields.assign(Metadata_Plate=["P1", "P2", "P1", "P1"])
+    replace(report, fields=plates).say_lost_wells()
+    assert not caplog.text  # of a plate without a cell all wells are told with it
     run(index, tmp_path / "kept", size=56, keep=["noise"])
     assert "kept no cell" not in caplog.text
 
