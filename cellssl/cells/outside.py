@@ -18,8 +18,8 @@ _WIDE = 0.2  # of an image's side: the circle that fits into a picture, and into
 def find_outside(image: np.ndarray) -> np.ndarray:
     """Mark what is outside: black that is flat and as nothing else in the image.
 
-    A background from which a level was subtracted comes near to black, and nuclei that were cut out are
-    narrower than a picture.
+    A background from which a level was subtracted comes near to black, as one of few grey values does, and
+    nuclei that were cut out are narrower than a picture.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def find_outside(image: np.ndarray) -> np.ndarray:
     if not len(flat) or not len(inside):
         return nothing
     lowest, low = np.quantile(inside, (0.01, 0.1))
-    near = lowest - image.min() <= low - lowest
+    step = float((inside == np.rint(inside)).all())  # from one grey value to the next
+    near = lowest - image.min() <= max(low - lowest, step)
     return nothing if near or depth_below(~black).max() < _WIDE * min(image.shape) else black
 
 

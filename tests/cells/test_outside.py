@@ -61,6 +61,7 @@ def test_an_empty_well_with_black_corners_is_empty():
         field(),
         np.maximum(field(0), 0),  # the background is subtracted, and cut off at 0
         np.where(field() > 500, field(), 0),  # so that nuclei alone are left
+        (field(700) - 280 * np.linspace(-1, 1, SIDE) ** 2) // 256,  # dim at two sides, made 8 bits
     ],
 )
 def test_a_background_is_not_outside(image):
