@@ -102,7 +102,8 @@ def main(one: str, two: str, port: str, *names: str) -> None:
     runs = [partial(train_all, one, names, devices=1)]
     runs += [partial(train_all, two, names, devices=2, **several, LOCAL_RANK=rank) for rank in "01"]
     children = [tiny.forked(run) for run in runs]
-    sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+    endings = [os.waitpid(child, 0)[1] for child in children]
+    sys.exit(any(endings))
 
 
 if __name__ == "__main__":

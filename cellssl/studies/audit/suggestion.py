@@ -203,7 +203,7 @@ def _suggestion(
     recipe = start.views[0].model_copy(update={"operations": tuple(scan.kept)})
     protocol = start.model_copy(update={"views": (recipe,)}).to_dict()
     warnings = tuple(
-        filter(None, (_one_contrast(scan.stakes), _unseen(scan.stakes), _adding_up(whole)))
+        filter(None, (_one_contrast(scan.stakes) or _unseen(scan.stakes), _adding_up(whole)))
     )
     return Suggestion(
         from_dict({**protocol, "labels_used": used}),
