@@ -112,7 +112,7 @@ def crop(
     --------
     >>> report = crop(index("plate", pattern=...), "out")  # doctest: +SKIP
     >>> report.summary()  # doctest: +SKIP
-    '21,878 cells found on 96 fields, 14,557 kept; dropped: 6,500 border, 821 fragment'
+    '21,147 cells found on 96 fields, 14,442 kept; dropped: 6,378 border, 326 fragment, 1 noise'
     """
     if not isinstance(index, PlateIndex):
         index = PlateIndex.load(index)
