@@ -15,7 +15,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
+from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
     evidence,
@@ -61,8 +61,6 @@ class Phenix(Layout):
             return _by_names(images)
         try:
             found = [_Index(images, path) for path in indexes]
-        except UnsafeMarkupError:
-            raise
         except MarkupError as error:
             if evidence(images, _NAME, _KIND) is None:
                 raise PlateError(

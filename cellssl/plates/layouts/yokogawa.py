@@ -17,7 +17,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
+from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
     evidence,
@@ -73,8 +73,6 @@ class Yokogawa(Layout):
 def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
     try:
         return _by_lists(images, lists)
-    except UnsafeMarkupError:
-        raise
     except MarkupError as error:
         if evidence(images, _NAME, _KIND) is None:
             raise
@@ -106,8 +104,6 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
                     for record in channels
                     if record.get("Ch").isdecimal()
                 }
-    except UnsafeMarkupError:
-        raise
     except MarkupError as error:
         notes.append(f"{error} It is not used: channels keep their numbers")
         names = {}
