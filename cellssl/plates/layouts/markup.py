@@ -1,6 +1,7 @@
 """XML as microscopes write it, read record by record; document types and entities are refused."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,13 +22,13 @@ class UnsafeMarkupError(PlateError):
     """A document is not of the harmless kind: nothing is read in its place."""
 
 
+@dataclass
 class Record:
     """One element: its attributes, and the texts of the elements right inside it, by bare names."""
 
-    def __init__(self, name: str, values: dict[str, str]) -> None:
-        self.name = name
-        self.values = values
-        self.text = ""
+    name: str
+    values: dict[str, str]
+    text: str = ""
 
     def __getitem__(self, key: str) -> str:
         return self.values[key]
