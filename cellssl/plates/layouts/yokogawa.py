@@ -208,9 +208,8 @@ def _by_names(images: Images) -> Listing:
             "Time": int(parts["time"]),
         }
 
-    files, problems = read_names(images, _NAME, row, kind=_KIND)
-    channels = channels_of(files["Channel"])
-    return Listing(files, channels, problems, metadata=images.metadata, notes=notes, projected=True)
+    listing = read_names(images, _NAME, row, kind=_KIND)
+    return replace(listing, notes=notes, projected=True)
 
 
 def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...]]:
