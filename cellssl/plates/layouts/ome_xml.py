@@ -128,7 +128,7 @@ def wells_of(root: Element) -> dict[str, dict[str, str]]:
     wells: dict[str, dict[str, str]] = {}
     for plate in root.iter("Plate"):
         for well in plate.findall("Well"):
-            name = well_from(str(int(well.attrib["Row"]) + 1), str(int(well.attrib["Column"]) + 1))
+            name = well_from(int(well.attrib["Row"]) + 1, int(well.attrib["Column"]) + 1)
             for site, sample in enumerate(well.findall("WellSample"), start=1):
                 about = {
                     "Metadata_Plate": plate.get("Name", ""),

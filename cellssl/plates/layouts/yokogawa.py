@@ -220,7 +220,7 @@ def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...
 
     def well(number: str) -> str:
         row, column = divmod(int(number) - 1, columns)
-        return well_from(str(row + 1), str(column + 1))
+        return well_from(row + 1, column + 1)
 
     return well, notes
 

@@ -186,7 +186,7 @@ def _plan(
         name = f"{week}_{21000 + 1101 * plate}"
         for position in range(wells):
             row, column = divmod(position, columns)
-            well = well_from(str(row + 1), str(column + 1))
+            well = well_from(row + 1, column + 1)
             for site in range(1, sites + 1):
                 key = (seed, plate, position, site)
                 fields.append(_Field(name, week, well, site, content[order[position]], camera, key))
