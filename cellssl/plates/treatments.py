@@ -100,10 +100,11 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
         _LOG.warning(
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
         )
-    if len(doses) != 1:
-        _say_maybe_doses(table, doses)
         return table
-    source, unit = next(iter(doses.items()))
+    if not doses:
+        _say_maybe_doses(table)
+        return table
+    ((source, unit),) = doses.items()
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
     read = source == CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
@@ -173,12 +174,12 @@ def _spaced(name: str) -> str:
     return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
-def _say_maybe_doses(table: pd.DataFrame, known: dict[str, str | None]) -> None:
+def _say_maybe_doses(table: pd.DataFrame) -> None:
     """Name the columns that may hold doses where none is called so that they are read."""
     meant = [
         str(name)
         for name in table
-        if not known and _MAYBE_DOSES.search(str(name)) and name != _UNITS
+        if _MAYBE_DOSES.search(str(name)) and name != _UNITS
         if texts_of(table[name]).str.contains(r"\d").any()
     ]
     if meant:
