@@ -155,10 +155,10 @@ def _wells(
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
             f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
         )
-    wells, wrong = {}, {}
+    wells, wrong = [], {}
     for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
         try:
-            wells[number] = parse(*values)
+            wells.append(parse(*values))
         except PlateError as error:
             wrong[number] = str(error)
     if wrong:
@@ -167,7 +167,7 @@ def _wells(
             f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
             f"first in row {first} below the names: take out what is no row of a well, such as units and remarks."
         )
-    return pd.Series([*wells.values()], index=table.index)
+    return pd.Series(wells, index=table.index)
 
 
 def _called(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
