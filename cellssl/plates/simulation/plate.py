@@ -124,7 +124,7 @@ def simulate(
     _check(plates, wells, sites, size, density, treatments)
     out = make_folder(out)
     planned = _plan(plates, wells, sites, seed, treatments)
-    names = {_names(field)[channel] for field in planned for channel in _CHANNELS}
+    names = {name for field in planned for name in _names(field).values()}
     foreign = [path for path in out.rglob("Week*/*.tif") if path.name not in names]
     if foreign:
         raise PlateError(
