@@ -86,7 +86,7 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
 
     Where a .mrf says which .mes was used, others that lie there are not looked at.
     """
-    names, notes = {}, []
+    names = {}
     try:
         details = [
             record
@@ -96,18 +96,16 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
         used = {record.get("MeasurementSettingFileName").lower() for record in details} - {""}
         for path in _documents(images, ".mes"):
             if not used or PurePosixPath(path).name.lower() in used:
-                channels = list(records(images.folder / path, "Channel"))
                 names[path] = {
                     str(int(record["Ch"])): (
                         record.get("Fluorophore") or record.get("Target")
                     ).strip()
-                    for record in channels
+                    for record in records(images.folder / path, "Channel")
                     if record.get("Ch").isdecimal()
                 }
     except MarkupError as error:
-        notes.append(f"{error} It is not used: channels keep their numbers")
-        names = {}
-    return names, tuple(notes)
+        return {}, (f"{error} It is not used: channels keep their numbers",)
+    return names, ()
 
 
 def _documents(images: Images, suffix: str) -> list[str]:
