@@ -80,7 +80,7 @@ def well_or_name(name: object) -> str:
     return normalise_well(str(name)) if is_well(name) else str(name).strip()
 
 
-def well_from(row: str, column: str) -> str:
+def well_from(row: str | int, column: str | int) -> str:
     """Put a row (letters, or a number from 1) and a column (a number from 1) together.
 
     Of a table with gaps the numbers may be written ``1.0``.
@@ -92,7 +92,7 @@ def well_from(row: str, column: str) -> str:
 
     Examples
     --------
-    >>> well_from("c", "7"), well_from("3", "07"), well_from("27", "1.0")
+    >>> well_from("c", "7"), well_from(3, 7), well_from("27", "1.0")
     ('C07', 'C07', 'AA01')
     """
     row, column = (str(part).strip().upper().removesuffix(".0") for part in (row, column))

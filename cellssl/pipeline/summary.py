@@ -56,7 +56,7 @@ def summarise(
     report = space / "report.html"
     fields, light = (crops.path.parent / name for name in ("fields.csv", "illumination.npz"))
     metrics = model / "metrics.csv"
-    channels = () if index is None else tuple(index.channels)
+    channels = () if index is None else index.channels
     job = Job(segmenter, channels, crops.size, masks=False, binning=binning)
     shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
 

@@ -39,8 +39,8 @@ class Workspace:
     """
 
     folder: Path
-    device: str = "auto"
-    progress: bool = True
+    device: str
+    progress: bool
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name

@@ -134,11 +134,10 @@ def project(addresses: Sequence[str], projection: str) -> str:
             f"{foreign[0]!r} holds one of the characters {{ | }}, which cannot stand in a "
             "projection of several planes: rename the files, or take one plane with --z."
         )
-    start = _alike(addresses)
-    rests = [address[start:] for address in addresses]
-    end = _alike([rest[::-1] for rest in rests])
-    before, after = addresses[0][:start], rests[0][len(rests[0]) - end :]
-    choices = "|".join(rest[: len(rest) - end] for rest in rests)
+    before = _beginning(addresses)
+    rests = [address.removeprefix(before) for address in addresses]
+    after = _beginning([rest[::-1] for rest in rests])[::-1]
+    choices = "|".join(rest.removesuffix(after) for rest in rests)
     return f"{before}{{{choices}}}{after}::{projection}"
 
 
@@ -157,10 +156,10 @@ def files_of(address: str | Path) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _alike(texts: Sequence[str]) -> int:
-    """Count the characters that all texts begin with."""
+def _beginning(texts: Sequence[str]) -> str:
+    """Give what all texts begin with."""
     columns = zip(*texts, strict=False)
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return "".join(column[0] for column in takewhile(lambda one: len(set(one)) == 1, columns))
 
 
 def _zarr_files(folder: Path, at: tuple[int, ...]) -> list[Path]:

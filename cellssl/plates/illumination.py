@@ -16,7 +16,7 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 Method = Literal["median", "basicpy", "none"]
-METHODS: tuple[Method, ...] = ("median", "basicpy", "none")
+METHODS: tuple[Method, ...] = get_args(Method)
 GRID = 32  # blocks along each side of a field
 FEWEST = 16  # fields: the median of fewer still shows single cells
 _SPLITS = 8  # of the fields into halves

@@ -4,7 +4,6 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import Self, cast
 
 import numpy as np
@@ -48,12 +47,7 @@ class PlaneReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def read(self, address: Address) -> np.ndarray:

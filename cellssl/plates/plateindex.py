@@ -43,7 +43,8 @@ class PlateIndex:
     problems
         ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Problem``, ``Detail``. Problems:
         ``incomplete`` (a channel is missing) and ``duplicate`` (two files for one channel), both
-        left out of `fields`; ``no metadata`` (kept); ``unmatched`` (no image of the plate).
+        left out of `fields`; ``no metadata`` (kept); ``no grey plane`` and ``unlike channels`` (of the
+        first field, which is looked into; kept); ``unmatched`` (no image of the plate).
     absent
         Fields (or wells) that the metadata list while none of their files is there.
     notes

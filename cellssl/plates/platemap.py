@@ -107,7 +107,7 @@ def _draw(plate: _Plate, size: tuple[int, int], width: int) -> Text:
 def _title(plate: _Plate, size: tuple[int, int]) -> str:
     rows, columns = size
     # Few wells do not tell a small plate from a corner of a large one: it is said which are meant.
-    which = f" (A01 to {well_from(str(rows), str(columns))})" if rows < 8 else ""
+    which = f" (A01 to {well_from(rows, columns)})" if rows < 8 else ""
     marks = [plate.mark(well) for well in plate.wells]
     parts = [
         f"{len(marks):,} of {rows * columns:,} wells{which}",

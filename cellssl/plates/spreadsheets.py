@@ -179,15 +179,14 @@ def _without_thousands(column: pd.Series, *, commas: str | None, path: Path) -> 
     They are told by another column's decimal `commas`; without any, what seems to be one is refused.
     """
     numbers = [*column[column != ""]]
-    if not all(re.fullmatch(_POINT_NUMBER, number) for number in numbers):
+    if not is_dose(column.name) or not all(re.fullmatch(_POINT_NUMBER, one) for one in numbers):
         return column
-    if commas and is_dose(column.name) and may_part_thousands(numbers):
+    if commas and may_part_thousands(numbers):
         first = next(number for number in numbers if "." in number)
-        plain = column.str.replace(".", "", regex=False)
         told = "column %s: %s is read as %s, since commas are decimal ones in column %s"
         _LOG.warning(told, column.name, first, first.replace(".", ""), commas)
-        return plain
-    if is_dose(column.name) and (doubtful := doubtful_points(numbers)):
+        return column.str.replace(".", "", regex=False)
+    if doubtful := doubtful_points(numbers):
         raise PlateError(
             f"{path}, column {column.name}: {doubtful} seems to hold a point between thousands, since other "
             f"numbers have none. Write {doubtful.replace('.', '')}, or, where it is a decimal point, "

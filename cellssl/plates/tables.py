@@ -68,7 +68,7 @@ def as_site(value: object) -> str:
     return str(int(number)) if number.isdecimal() else text
 
 
-def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Add a metadata table's columns to the fields of the same plate, well and site.
 
     The table needs `Well`, or `Row` and `Column`; `Plate` and `Site` are heeded where it has them.
@@ -91,14 +91,14 @@ def join(fields: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, pd.DataF
     PlateError
         When the table names no wells, says two things of one, or shares none with the fields.
     """
-    table, keys = _keyed(read_spreadsheet(path), Path(path))
+    table, keys = _keyed(read_spreadsheet(path), path)
     added = [str(name) for name in table if name not in keys]
     replaced = {*added, *map(unit_column, added)}  # a unit is about doses as they were
     kept = [str(name) for name in fields if name not in replaced]
     joined = fields[kept].merge(table, on=keys, how="left", indicator="_merge", validate="m:1")
     lone = (joined.pop("_merge") == "left_only").to_numpy()
     if lone.all():
-        raise PlateError(_no_overlap(fields, table, keys, Path(path)))
+        raise PlateError(_no_overlap(fields, table, keys, path))
     strings = [name for name in added if not pd.api.types.is_numeric_dtype(joined[name])]
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
@@ -155,10 +155,10 @@ def _wells(
             f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
             f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
         )
-    wells, wrong = {}, {}
+    wells, wrong = [], {}
     for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
         try:
-            wells[number] = parse(*values)
+            wells.append(parse(*values))
         except PlateError as error:
             wrong[number] = str(error)
     if wrong:
@@ -167,7 +167,7 @@ def _wells(
             f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
             f"first in row {first} below the names: take out what is no row of a well, such as units and remarks."
         )
-    return pd.Series([*wells.values()], index=table.index)
+    return pd.Series(wells, index=table.index)
 
 
 def _called(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:

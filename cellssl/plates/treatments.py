@@ -89,10 +89,9 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
         ``Metadata_*`` columns, numeric where they are so wholly.
     """
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
-    if _COMPOUND not in table:
-        table = _with_compounds(table, named)
-    if _MECHANISM not in table:
-        table = _with_mechanisms(table, named)
+    for about, names in ((_COMPOUND, _COMPOUNDS), (_MECHANISM, _MECHANISMS)):
+        if about not in table:
+            table = _taken(table, about, _called(named, names))
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if CONCENTRATION in doses:
@@ -101,10 +100,11 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
         _LOG.warning(
             "doses may be those of %s: call the right column Concentration", " or ".join(doses)
         )
-    if len(doses) != 1:
-        _say_maybe_doses(table, doses)
         return table
-    source, unit = next(iter(doses.items()))
+    if not doses:
+        _say_maybe_doses(table)
+        return table
+    ((source, unit),) = doses.items()
     column = None if unit else _unit_column(table, named)
     units = pd.Series(unit or "", index=table.index) if column is None else table[column]
     read = source == CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
@@ -138,13 +138,12 @@ def say_doubts(table: pd.DataFrame) -> None:
         )
 
 
-def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
-    """Take compounds from the column that has them, unless it has doses too."""
-    source = _called(named, _COMPOUNDS)
+def _taken(table: pd.DataFrame, about: str, source: str | None) -> pd.DataFrame:
+    """Take compounds or mechanisms from the column that has them; no compounds from one that has doses too."""
     if source is None:
         return table
-    dosed = _with_dose(table[source])
-    if dosed is not None:  # two doses would pass for two compounds that agree
+    if about == _COMPOUND and (dosed := _with_dose(table[source])) is not None:
+        # two doses would pass for two compounds that agree
         _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
             "Concentration",
@@ -152,8 +151,8 @@ def _with_compounds(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
             dosed,
         )
         return table
-    _LOG.info("%s is taken from %s", _COMPOUND, source)
-    return table.assign(**{_COMPOUND: table[source].astype(object)})
+    _LOG.info("%s is taken from %s", about, source)
+    return table.assign(**{about: table[source].astype(object)})
 
 
 def _with_dose(column: pd.Series) -> str | None:
@@ -162,15 +161,6 @@ def _with_dose(column: pd.Series) -> str | None:
     bare = names.str.replace(_AMOUNT, "", regex=True)
     several = names[(bare != names) & bare.str.lower().duplicated(keep=False)]
     return str(several.iloc[0]) if len(several) else None
-
-
-def _with_mechanisms(table: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
-    """Take mechanisms from the column that has them."""
-    source = _called(named, _MECHANISMS)
-    if source is None:
-        return table
-    _LOG.info("%s is taken from %s", _MECHANISM, source)
-    return table.assign(**{_MECHANISM: table[source].astype(object)})
 
 
 def _called(named: dict[str, str], names: tuple[str, ...]) -> str | None:
@@ -184,12 +174,12 @@ def _spaced(name: str) -> str:
     return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
-def _say_maybe_doses(table: pd.DataFrame, known: dict[str, str | None]) -> None:
+def _say_maybe_doses(table: pd.DataFrame) -> None:
     """Name the columns that may hold doses where none is called so that they are read."""
     meant = [
         str(name)
         for name in table
-        if not known and _MAYBE_DOSES.search(str(name)) and name != _UNITS
+        if _MAYBE_DOSES.search(str(name)) and name != _UNITS
         if texts_of(table[name]).str.contains(r"\d").any()
     ]
     if meant:

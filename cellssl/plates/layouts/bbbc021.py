@@ -66,7 +66,8 @@ class Bbbc021(Layout):
     def find(self, images: Images) -> Listing:
         """Match files by name with image.csv; without it take the plate from the folder's name."""
         no_pattern(images, self.name)
-        files, problems = _named(images)
+        listing = _named(images)
+        files, problems = listing.files, listing.problems
         image_csv = _image_csv(images)
         absent = 0
         metadata = None
@@ -87,7 +88,7 @@ class Bbbc021(Layout):
         )
 
 
-def _named(images: Images) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+def _named(images: Images) -> Listing:
     """Read well, site and channel of each file from its name."""
 
     def row(found: re.Match[str], path: PurePosixPath) -> dict[str, str]:

@@ -8,18 +8,13 @@ the channels.
 """
 
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import (
-    channels_of,
-    evidence,
-    no_pattern,
-    read_names,
-    with_channel_names,
-)
+from cellssl.plates.layouts.naming import evidence, no_pattern, read_names, with_channel_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 
@@ -70,12 +65,9 @@ class ImageXpress(Layout):
                 "Time": time,
             }
 
-        files, problems = read_names(images, _NAME, row, kind=_KIND)
+        listing = read_names(images, _NAME, row, kind=_KIND)
         notes = (f"{thumbs:,} thumbnails (_thumb) left out",) if thumbs else ()
-        channels = channels_of(files["Channel"])
-        listing = Listing(
-            files, channels, problems, metadata=images.metadata, notes=notes, projected=True
-        )
+        listing = replace(listing, notes=notes, projected=True)
         return with_channel_names(listing, _wave_names(images))
 
 

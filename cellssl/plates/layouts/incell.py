@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import channels_of, evidence, no_pattern, read_names
+from cellssl.plates.layouts.naming import evidence, no_pattern, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -49,5 +49,4 @@ class InCell(Layout):
                 "Time": int(found["time"] or 1),
             }
 
-        files, problems = read_names(images, _NAME, row, kind=_KIND)
-        return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)
+        return read_names(images, _NAME, row, kind=_KIND)

@@ -196,7 +196,7 @@ def listing_of(
     problems += [
         unmatched(path, f"not listed in {source}") for path in images.paths if path not in used
     ]
-    channels = tuple(name for name in dict.fromkeys(entries["Channel"]))
+    channels = tuple(dict.fromkeys(entries["Channel"]))
     absent = fields - len(files[FIELD].drop_duplicates())
     files = files.drop(columns=["Listed", "Page", "File", "_Exact"]).reset_index(drop=True)
     metadata = None if images.metadata in tables else images.metadata

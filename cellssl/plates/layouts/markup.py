@@ -1,6 +1,7 @@
 """XML as microscopes write it, read record by record; document types and entities are refused."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,17 +18,17 @@ class MarkupError(PlateError):
     """A document is damaged, or does not say what it should."""
 
 
-class UnsafeMarkupError(MarkupError):
-    """A document is not of the harmless kind."""
+class UnsafeMarkupError(PlateError):
+    """A document is not of the harmless kind: nothing is read in its place."""
 
 
+@dataclass
 class Record:
     """One element: its attributes, and the texts of the elements right inside it, by bare names."""
 
-    def __init__(self, name: str, values: dict[str, str]) -> None:
-        self.name = name
-        self.values = values
-        self.text = ""
+    name: str
+    values: dict[str, str]
+    text: str = ""
 
     def __getitem__(self, key: str) -> str:
         return self.values[key]
@@ -96,7 +97,9 @@ def records(path: Path, *names: str) -> Iterator[Record]:
     Raises
     ------
     MarkupError
-        When the document is truncated or otherwise damaged, or has a document type.
+        When the document is truncated or otherwise damaged.
+    UnsafeMarkupError
+        When it has a document type, or is nested too deep.
     """
     target = _Records(frozenset(names))
     parser = ElementTree.XMLParser(target=target)  # noqa: S314 - the target refuses what is unsafe
@@ -108,8 +111,8 @@ def records(path: Path, *names: str) -> Iterator[Record]:
                 target.done.clear()
         parser.close()
         yield from target.done
-    except MarkupError as error:
-        raise type(error)(f"{path} {error}.") from error
+    except UnsafeMarkupError as error:
+        raise UnsafeMarkupError(f"{path} {error}.") from error
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise MarkupError(f"{path} is truncated or damaged ({error}).") from error
     except OSError as error:
@@ -121,16 +124,16 @@ def parse(text: str) -> ElementTree.Element:
 
     Raises
     ------
-    MarkupError
+    MarkupError, UnsafeMarkupError
         As `records`.
     """
     try:
         parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314
         parser.feed(text)
         return parser.close()
+    except UnsafeMarkupError:
+        raise
     except (ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
-        if isinstance(error, MarkupError):
-            raise
         raise MarkupError(f"is truncated or damaged ({error})") from error
 
 

@@ -42,7 +42,7 @@ def read_names(
     row: Callable[[re.Match[str], PurePosixPath], Row | None],
     *,
     kind: str,
-) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+) -> Listing:
     """Read every image's name; those of another form are problems, unless all are.
 
     Parameters
@@ -56,6 +56,11 @@ def read_names(
         PlateError (a well that is none) makes the file a problem.
     kind
         Whose names these are, for messages.
+
+    Returns
+    -------
+    Listing
+        Its channels in the order of people; the user's table is still to be joined.
 
     Raises
     ------
@@ -77,7 +82,8 @@ def read_names(
             rows.append(made | {"Path": path})
     if not rows:
         raise _none_named(images, kind)
-    return pd.DataFrame(rows), problems
+    files = pd.DataFrame(rows)
+    return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)
 
 
 def unmatched(path: str, why: str) -> dict[str, str]:

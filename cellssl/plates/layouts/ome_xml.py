@@ -99,18 +99,16 @@ def planes_in(pixels: Element, file: File) -> list[Plane]:
     order = pixels.get("DimensionOrder", "XYCZT")[2:]
     if sorted(order) != ["C", "T", "Z"]:
         raise ValueError(f"DimensionOrder {pixels.get('DimensionOrder')!r}")
-    # The first letter runs fastest.
-    runs = product(*(range(sizes[axis]) for axis in reversed(order)))
-    index = [dict(zip(reversed(order), position, strict=True)) for position in runs]
-    numbers = {tuple(sorted(position.items())): n for n, position in enumerate(index)}
+    axes = order[::-1]  # the first letter runs fastest
+    places = list(product(*(range(sizes[axis]) for axis in axes)))
+    numbers = {place: number for number, place in enumerate(places)}
     planes = []
     for data in here:
-        start = {axis: int(data.get(f"First{axis}", "0")) for axis in "CTZ"}
-        first = numbers[tuple(sorted(start.items()))]
-        every = len(index) - first
-        count = int(data.get("PlaneCount", "1" if data.get("IFD") else str(every)))
+        first = numbers[tuple(int(data.get(f"First{axis}", "0")) for axis in axes)]
+        count = int(data.get("PlaneCount", "1" if data.get("IFD") else str(len(places))))
         page = int(data.get("IFD", "0"))
-        for offset, at in enumerate(index[first : first + min(count, every)]):
+        for offset, place in enumerate(places[first : first + count]):
+            at = dict(zip(axes, place, strict=True))
             planes.append(Plane(names[at["C"]], at["Z"], at["T"], page + offset))
     return planes
 
@@ -130,7 +128,7 @@ def wells_of(root: Element) -> dict[str, dict[str, str]]:
     wells: dict[str, dict[str, str]] = {}
     for plate in root.iter("Plate"):
         for well in plate.findall("Well"):
-            name = well_from(str(int(well.attrib["Row"]) + 1), str(int(well.attrib["Column"]) + 1))
+            name = well_from(int(well.attrib["Row"]) + 1, int(well.attrib["Column"]) + 1)
             for site, sample in enumerate(well.findall("WellSample"), start=1):
                 about = {
                     "Metadata_Plate": plate.get("Name", ""),

@@ -15,14 +15,8 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
-from cellssl.plates.layouts.naming import (
-    channels_of,
-    evidence,
-    no_pattern,
-    present,
-    read_names,
-)
+from cellssl.plates.layouts.markup import MarkupError, Record, records
+from cellssl.plates.layouts.naming import evidence, no_pattern, present, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -61,8 +55,6 @@ class Phenix(Layout):
             return _by_names(images)
         try:
             found = [_Index(images, path) for path in indexes]
-        except UnsafeMarkupError:
-            raise
         except MarkupError as error:
             if evidence(images, _NAME, _KIND) is None:
                 raise PlateError(
@@ -117,9 +109,9 @@ class _Index:
                 sizes = sizes or _sides(record)
         if not rows:
             raise MarkupError(f"{images.folder / path} lists no images.")
-        self.overlap = _overlap(pd.DataFrame(rows), sizes)
-        folder = below.parent.name if below.name.lower() == "images" else below.name
         table = pd.DataFrame(rows)
+        self.overlap = _overlap(table, sizes)
+        folder = below.parent.name if below.name.lower() == "images" else below.name
         channels = table["Channel"].map(names).fillna(table.pop("_Named"))
         table["Number"] = table["Channel"]
         table["Channel"] = channels.where(channels != "", table["Channel"]).str.replace("/", "-")
@@ -211,5 +203,4 @@ def _by_names(images: Images) -> Listing:
             "Time": int(found["time"] or 1),
         }
 
-    files, problems = read_names(images, _NAME, row, kind=_KIND)
-    return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)
+    return read_names(images, _NAME, row, kind=_KIND)

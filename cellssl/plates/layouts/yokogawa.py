@@ -17,7 +17,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.markup import MarkupError, Record, UnsafeMarkupError, records
+from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
     evidence,
@@ -73,8 +73,6 @@ class Yokogawa(Layout):
 def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
     try:
         return _by_lists(images, lists)
-    except UnsafeMarkupError:
-        raise
     except MarkupError as error:
         if evidence(images, _NAME, _KIND) is None:
             raise
@@ -88,7 +86,7 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
 
     Where a .mrf says which .mes was used, others that lie there are not looked at.
     """
-    names, notes = {}, []
+    names = {}
     try:
         details = [
             record
@@ -98,20 +96,16 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
         used = {record.get("MeasurementSettingFileName").lower() for record in details} - {""}
         for path in _documents(images, ".mes"):
             if not used or PurePosixPath(path).name.lower() in used:
-                channels = list(records(images.folder / path, "Channel"))
                 names[path] = {
                     str(int(record["Ch"])): (
                         record.get("Fluorophore") or record.get("Target")
                     ).strip()
-                    for record in channels
+                    for record in records(images.folder / path, "Channel")
                     if record.get("Ch").isdecimal()
                 }
-    except UnsafeMarkupError:
-        raise
     except MarkupError as error:
-        notes.append(f"{error} It is not used: channels keep their numbers")
-        names = {}
-    return names, tuple(notes)
+        return {}, (f"{error} It is not used: channels keep their numbers",)
+    return names, ()
 
 
 def _documents(images: Images, suffix: str) -> list[str]:
@@ -212,9 +206,8 @@ def _by_names(images: Images) -> Listing:
             "Time": int(parts["time"]),
         }
 
-    files, problems = read_names(images, _NAME, row, kind=_KIND)
-    channels = channels_of(files["Channel"])
-    return Listing(files, channels, problems, metadata=images.metadata, notes=notes, projected=True)
+    listing = read_names(images, _NAME, row, kind=_KIND)
+    return replace(listing, notes=notes, projected=True)
 
 
 def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...]]:
@@ -225,7 +218,7 @@ def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...
 
     def well(number: str) -> str:
         row, column = divmod(int(number) - 1, columns)
-        return well_from(str(row + 1), str(column + 1))
+        return well_from(row + 1, column + 1)
 
     return well, notes
 

@@ -1,7 +1,6 @@
 """Phenotypes and the biology behind each, and the simulated compounds that cause them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -43,23 +42,15 @@ class Morphology:
     """Share of actin inside the nucleus."""
 
 
-def control(strength: float = 1.0) -> Morphology:  # noqa: ARG001 - all phenotypes are called alike
-    """Untreated cells (DMSO).
-
-    An oval nucleus with a few nucleoli; microtubules all over the cell, dense around the
-    nucleus, along the edge where they reach it; actin in the cortex and in parallel stress fibres;
-    islands of cells in contact.
-    """
-    return Morphology()
-
-
-def microtubule_destabiliser(strength: float = 1.0) -> Morphology:
-    """Tubulin cannot polymerise (as under nocodazole, vincristine, colchicine).
-
-    Fibres vanish, dissolved tubulin collapses around the nucleus, the cell retracts, and the
-    checkpoint holds cells in mitosis; those that slip through have lobed nuclei.
-    """
-    changed = Morphology(
+PHENOTYPES = {
+    # Untreated cells (DMSO): an oval nucleus with a few nucleoli; microtubules all over the cell, dense around the
+    # nucleus, along the edge where they reach it; actin in the cortex and in parallel stress fibres; islands of
+    # cells in contact.
+    "control": Morphology(),
+    # Tubulin cannot polymerise (as under nocodazole, vincristine, colchicine). Fibres vanish, dissolved tubulin
+    # collapses around the nucleus, the cell retracts, and the checkpoint holds cells in mitosis; those that slip
+    # through have lobed nuclei.
+    "microtubule-destabiliser": Morphology(
         tubulin_fibres=0.12,
         tubulin_collapse=0.60,
         microtubule_length=12.0,
@@ -67,73 +58,33 @@ def microtubule_destabiliser(strength: float = 1.0) -> Morphology:
         cell_spread=0.15,
         nucleus_lobes=0.11,
         mitotic=0.10,
-    )
-    return _towards(changed, strength)
-
-
-def actin_disruptor(strength: float = 1.0) -> Morphology:
-    """Actin filaments are capped and severed (as under cytochalasin B and D, latrunculin).
-
-    Stress fibres and cortex dissolve into bright aggregates; without tension the cell
-    body contracts and leaves thin arms behind. Microtubules and nucleus stay much as they were.
-    """
-    changed = Morphology(
+    ),
+    # Actin filaments are capped and severed (as under cytochalasin B and D, latrunculin). Stress fibres and cortex
+    # dissolve into bright aggregates; without tension the cell body contracts and leaves thin arms behind.
+    # Microtubules and nucleus stay much as they were.
+    "actin-disruptor": Morphology(
         actin_fibres=0.03,
         actin_cortex=0.11,
         actin_patches=0.28,
         cell_radius=35.0,
         cell_spread=0.80,
         microtubule_length=34.0,
-    )
-    return _towards(changed, strength)
-
-
-def polyploid(strength: float = 1.0) -> Morphology:
-    """Cells copy their genome but fail to divide (as under inhibitors of Aurora kinases).
-
-    DNA content doubles and doubles again; nuclei are large and irregular, at unchanged DNA
-    concentration, so that they are no brighter; cells are large and flat. None is in mitosis.
-    """
-    changed = Morphology(
+    ),
+    # Cells copy their genome but fail to divide (as under inhibitors of Aurora kinases). DNA content doubles and
+    # doubles again; nuclei are large and irregular, at unchanged DNA concentration, so that they are no brighter;
+    # cells are large and flat. None is in mitosis.
+    "polyploid": Morphology(
         nucleus_radius=20.0,
         nucleus_lobes=0.08,
         dna_content=2.1,
         cell_radius=47.0,
         mitotic=0.0,
-    )
-    return _towards(changed, strength)
-
-
-def nuclear_accumulation(strength: float = 1.0) -> Morphology:
-    """Nuclear export of actin is blocked (as when its exporter, exportin 6, is lost).
-
-    Actin moves from the cytoplasm into the nucleus, its total unchanged; shapes stay as they were.
-    Only where the signal lies relative to the nucleus tells these cells from untreated ones.
-    Source: Stueven, Hartmann, Goerlich, EMBO J. 22 (2003) 5928.
-    """
-    changed = Morphology(actin_nuclear=0.28, actin_fibres=0.10, actin_cortex=0.15)
-    return _towards(changed, strength)
-
-
-PHENOTYPES: dict[str, Callable[[float], Morphology]] = {
-    "control": control,
-    "microtubule-destabiliser": microtubule_destabiliser,
-    "actin-disruptor": actin_disruptor,
-    "polyploid": polyploid,
-    "nuclear-accumulation": nuclear_accumulation,
+    ),
+    # Nuclear export of actin is blocked (as when its exporter, exportin 6, is lost). Actin moves from the cytoplasm
+    # into the nucleus, its total unchanged; shapes stay as they were. Only where the signal lies relative to the
+    # nucleus tells these cells from untreated ones. Source: Stueven, Hartmann, Goerlich, EMBO J. 22 (2003) 5928.
+    "nuclear-accumulation": Morphology(actin_nuclear=0.28, actin_fibres=0.10, actin_cortex=0.15),
 }
-
-
-def _towards(changed: Morphology, strength: float) -> Morphology:
-    """Go from the untreated morphology towards another one; 1 is all the way."""
-    start = Morphology()
-    return Morphology(
-        **{
-            field.name: getattr(start, field.name)
-            + strength * (getattr(changed, field.name) - getattr(start, field.name))
-            for field in fields(Morphology)
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -217,13 +168,12 @@ def morphologies(
     dict of np.ndarray
         Per field of `Morphology` an array of length `number`, and `is_mitotic` (bool).
     """
-    phenotype = PHENOTYPES[treatment.phenotype]
     responses = np.clip(rng.normal(treatment.strength, 0.15, number), 0, 1.2)
-    whole, none = phenotype(1.0), control()
-    cells = {}
-    for field in fields(Morphology):
-        start, end = getattr(none, field.name), getattr(whole, field.name)
-        cells[field.name] = np.maximum(start + responses * (end - start), 0)
+    whole = PHENOTYPES[treatment.phenotype]
+    cells = {
+        name: np.maximum(start + responses * (getattr(whole, name) - start), 0)
+        for name, start in asdict(PHENOTYPES["control"]).items()
+    }
     replicated = rng.beta(0.5, 0.8, number)  # most cells before or after replication, few amid it
     cells["dna_content"] *= 1 + replicated
     cells["nucleus_radius"] *= (1 + 0.16 * replicated) * np.exp(rng.normal(0, 0.06, number))

@@ -124,7 +124,7 @@ def simulate(
     _check(plates, wells, sites, size, density, treatments)
     out = make_folder(out)
     planned = _plan(plates, wells, sites, seed, treatments)
-    names = {_names(field)[channel] for field in planned for channel in _CHANNELS}
+    names = {name for field in planned for name in _names(field).values()}
     foreign = [path for path in out.rglob("Week*/*.tif") if path.name not in names]
     if foreign:
         raise PlateError(
@@ -186,7 +186,7 @@ def _plan(
         name = f"{week}_{21000 + 1101 * plate}"
         for position in range(wells):
             row, column = divmod(position, columns)
-            well = well_from(str(row + 1), str(column + 1))
+            well = well_from(row + 1, column + 1)
             for site in range(1, sites + 1):
                 key = (seed, plate, position, site)
                 fields.append(_Field(name, week, well, site, content[order[position]], camera, key))

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import fft, ndimage
+from skimage.segmentation import find_boundaries
 
 from cellssl.plates.simulation.tissue import Tissue
 
@@ -59,7 +60,8 @@ def actin(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     number = len(tissue.centres)
     shape = tissue.cells.shape
     ruffles = np.exp(0.55 * _noise(shape, 5.0, rng))
-    cortex = ndimage.gaussian_filter(_rim(tissue.cells), 1.0, truncate=3) * ruffles
+    rim = find_boundaries(tissue.cells, mode="inner").astype(np.float32)
+    cortex = ndimage.gaussian_filter(rim, 1.0, truncate=3) * ruffles
     thick = 0.5 + 0.5 * np.sqrt(np.clip(1 - tissue.cell_depth, 0, 1))
     body = thick * np.exp(0.22 * _noise(shape, 2.2, rng) + 0.15 * _noise(shape, 8.0, rng))
     nuclear = (tissue.nuclei > 0) * np.exp(0.12 * _noise(shape, 2.5, rng))
@@ -88,8 +90,7 @@ def _nucleoli(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     radius = tissue.morphology["nucleus_radius"][owner]
     angle = rng.uniform(0, 2 * np.pi, len(owner))
     away = radius * 0.6 * np.sqrt(rng.random(len(owner)))
-    y = tissue.centres[owner, 0] + away * np.sin(angle)
-    x = tissue.centres[owner, 1] + away * np.cos(angle)
+    y, x = _places(tissue, owner, away, angle)
     spots = ndimage.gaussian_filter(_drop(y, x, rng.uniform(4, 9, len(owner)), shape), 1.7)
     return np.clip(spots, 0, 0.45)
 
@@ -107,7 +108,7 @@ def _microtubules(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     away = cells["nucleus_radius"][owner] * rng.uniform(0.4, 1.6, len(owner))
     far = rng.random(len(owner)) < 0.4
     away[far] = (cells["cell_radius"][owner] * rng.uniform(0.3, 0.8, len(owner)))[far]
-    start = tissue.centres[owner] + away[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
+    start = _places(tissue, owner, away, angle)
     heading = angle + rng.normal(0, np.where(organised, 0.7, 1.2), len(owner))
     along = tissue.axes[owner] + np.pi * rng.integers(0, 2, len(owner))
     heading[far] = (along + rng.normal(0, 0.5, len(owner)))[far]
@@ -121,7 +122,7 @@ def _stress_fibres(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     reach = 0.8 * tissue.morphology["cell_radius"][owner]
     angle = rng.uniform(0, 2 * np.pi, len(owner))
     away = reach * np.sqrt(rng.random(len(owner)))
-    start = tissue.centres[owner] + away[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
+    start = _places(tissue, owner, away, angle)
     heading = (
         tissue.axes[owner]
         + rng.normal(0, 0.13, len(owner))
@@ -129,6 +130,11 @@ def _stress_fibres(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     )
     length = reach * rng.uniform(0.5, 1.4, len(owner))
     return _walk(tissue, owner, start, heading, length, rng, bend=0.012)
+
+
+def _places(tissue: Tissue, owner: np.ndarray, away: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Give the places that lie so far from the nuclei of their cells, in some direction: (2, K), y and x."""
+    return tissue.centres[owner].T + away * np.stack([np.sin(angle), np.cos(angle)])
 
 
 def _walk(
@@ -148,7 +154,7 @@ def _walk(
     shape = tissue.cells.shape
     slope = np.stack(np.gradient(ndimage.gaussian_filter(tissue.cell_depth, 2.0)))
     slope /= np.maximum(np.linalg.norm(slope, axis=0), 1e-6)
-    y, x = start.T.copy()
+    y, x = start
     dy, dx = np.sin(heading), np.cos(heading)
     points: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for step in np.arange(0, length.max(initial=0), _STEP):
@@ -183,8 +189,7 @@ def _patches(tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
     owner = np.repeat(np.arange(number), rng.poisson(14, number))
     angle = rng.uniform(0, 2 * np.pi, len(owner))
     away = tissue.morphology["cell_radius"][owner] * rng.beta(3, 1.7, len(owner))
-    y = tissue.centres[owner, 0] + away * np.sin(angle)
-    x = tissue.centres[owner, 1] + away * np.cos(angle)
+    y, x = _places(tissue, owner, away, angle)
     weight = rng.gamma(1.2, 1.0, len(owner))
     large = rng.random(len(owner)) < 0.4
     shape = tissue.cells.shape
@@ -211,15 +216,6 @@ def _shared(tissue: Tissue, parts: list[tuple[np.ndarray, np.ndarray]]) -> np.nd
 def _per_cell(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Spread one value per cell over its pixels; the background gets 0."""
     return np.concatenate([[0.0], values])[labels]
-
-
-def _rim(labels: np.ndarray) -> np.ndarray:
-    """Mark the pixels of cells that have another cell or background beside them: (Y, X) float32."""
-    padded = np.pad(labels, 1, mode="edge")
-    same = labels > 0
-    for shifted in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        same = same & (shifted == labels)
-    return ((labels > 0) & ~same).astype(np.float32)
 
 
 def _drop(y: np.ndarray, x: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

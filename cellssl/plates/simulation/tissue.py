@@ -8,6 +8,7 @@ from scipy import ndimage
 __all__ = ["Tissue", "grow"]
 
 _ANGLES = 256
+_DIRECTIONS = np.arange(_ANGLES)[None] * (2 * np.pi / _ANGLES)
 _REACH = 96  # no outline goes further from its centre, in pixels
 _DARTS = 40  # tries to place a nucleus
 
@@ -84,15 +85,14 @@ def _cell_outlines(
     cells: dict[str, np.ndarray], axes: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """(K, 256) radius in each direction: an oval with pointed protrusions, round in mitosis."""
-    angles = _angles()
     number = len(axes)
     spread = cells["cell_spread"][:, None]
-    outline = 1 + 0.20 * np.cos(2 * (angles - axes[:, None]))
+    outline = 1 + 0.20 * np.cos(2 * (_DIRECTIONS - axes[:, None]))
     for _ in range(5):
         where = rng.uniform(0, 2 * np.pi, (number, 1))
         length = spread * rng.gamma(2.0, 0.55, (number, 1))
         outline = outline + length * np.exp(
-            rng.uniform(9, 24, (number, 1)) * (np.cos(angles - where) - 1)
+            rng.uniform(9, 24, (number, 1)) * (np.cos(_DIRECTIONS - where) - 1)
         )
     outline = outline * cells["cell_radius"][:, None] / (1 + 0.45 * spread)
     round_ = 1.25 * cells["nucleus_radius"][:, None] * np.ones_like(outline)
@@ -104,15 +104,14 @@ def _nucleus_outlines(
     cells: dict[str, np.ndarray], axes: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """(K, 256) radius in each direction: an ellipse with lobes; a short plate in mitosis."""
-    angles = _angles()
     number = len(axes)
-    turned = angles - axes[:, None] - rng.normal(0, 0.4, (number, 1))
+    turned = _DIRECTIONS - axes[:, None] - rng.normal(0, 0.4, (number, 1))
     ratio = np.sqrt(rng.uniform(1.05, 1.55, (number, 1)))
     ratio = np.where(cells["is_mitotic"][:, None], 1.6, ratio)
     outline = 1 / np.sqrt((np.cos(turned) / ratio) ** 2 + (np.sin(turned) * ratio) ** 2)
     for order in (2, 3, 4, 5):
         amplitude = cells["nucleus_lobes"][:, None] * rng.normal(0, 1.6 / order, (number, 1))
-        outline = outline + amplitude * np.cos(order * angles + rng.uniform(0, 7, (number, 1)))
+        outline = outline + amplitude * np.cos(order * _DIRECTIONS + rng.uniform(0, 7, (number, 1)))
     size = cells["nucleus_radius"] * np.where(cells["is_mitotic"], 0.72, 1)
     return np.clip(outline, 0.4, 2.2) * size[:, None]
 
@@ -154,7 +153,3 @@ def _warp(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Unevenness of outlines, around 1."""
     noise = ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), 6, mode="wrap")
     return np.exp(0.05 * noise / noise.std())
-
-
-def _angles() -> np.ndarray:
-    return np.arange(_ANGLES)[None] * (2 * np.pi / _ANGLES)
