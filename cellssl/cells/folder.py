@@ -14,6 +14,7 @@ from cellssl.nested import dotted
 __all__ = ["CropFolder"]
 
 _SPARE = 1.1  # of the crops' size must be free on the disk before they are put together
+_OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class CropFolder:
             done["keep"] = wanted["keep"]  # fields are cut for any, and cells dropped at the end
         if done != wanted:
             raise CropError(
-                f"{self.path} holds crops made with other settings ({_differences(done, wanted)}); "
-                "choose another folder with --out, or delete this one"
+                f"{self.path} holds crops made {_differences(done, wanted)}; choose another folder with "
+                "--out, or delete this one"
             )
         if before["plates"] != record["plates"]:
             names = ", ".join(before["plates"][:3]) + (", …" if len(before["plates"]) > 3 else "")
@@ -137,7 +138,10 @@ class CropFolder:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name the settings that differ: `size: 64, now 96`."""
+    """Name the settings that differ: `with other settings (size: 64, now 96)`."""
     old, new = (dict(dotted(settings)) for settings in (before, now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return "; ".join(f"{key}: {old.get(key)}, now {new.get(key)}" for key in keys)
+    if set(keys) <= _OURS:
+        return "by a version of cellssl that cuts or judges otherwise"
+    told = "; ".join(f"{key}: {old.get(key)}, now {new.get(key)}" for key in keys)
+    return f"with other settings ({told})"

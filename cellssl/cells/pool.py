@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -26,6 +27,14 @@ _NONE_STARTS = 3  # so many tasks given up and none done: it is not the tasks
 _UNGUARDED = (
     "worker processes do not start. In a script, workers import the script anew: put the call under "
     "`if __name__ == '__main__':`, or take one worker. If it is guarded, they ran out of memory: take fewer."
+)
+_TYPED = (
+    "workers import the program anew, and this one comes from standard input: put it into a file, with the call under "
+    "`if __name__ == '__main__':`, or take one worker"
+)
+_REFUSED = (
+    "the system starts no worker processes ({error}): take one worker (--workers 1), or raise its limits of open "
+    "files, processes, memory and /dev/shm"
 )
 _WAKES = 0.5  # seconds, after which a Ctrl-C that is held back is let through
 _CHANCES = 2  # a task alone in the pool that kills its worker this often is given up
@@ -91,6 +100,8 @@ class Workers:
             return
         if parent_process() is not None:
             raise CropError(_UNGUARDED)
+        if getattr(sys.modules["__main__"], "__file__", None) == "<stdin>":
+            raise CropError(_TYPED)
         waiting, suspects = deque(range(len(tasks))), deque[int]()
         deaths: Counter[int] = Counter()
         given_up = 0
@@ -122,13 +133,11 @@ class Workers:
     ) -> Generator[tuple[Task, Result | Died], None, list[int]]:
         """Empty a queue of tasks' numbers; give back those on their way when a worker died."""
         running: dict[Future[Result], tuple[int, Task]] = {}
-        pool = self._pool = self._pool or self._start()
         try:
             while queue or running:
                 while queue and len(running) < ahead:
                     task = tasks[queue[0]]
-                    with _ctrl_c_held_back():  # starts a process where there are too few
-                        future = pool.submit(work, task)
+                    future = self._submit(work, task)
                     running[future] = (queue.popleft(), task)
                 with _ctrl_c_held_back():
                     done = wait(running, timeout=_WAKES, return_when=FIRST_COMPLETED).done
@@ -139,6 +148,20 @@ class Workers:
             self._stop()
             return [number for number, _ in running.values()]
         return []
+
+    def _submit(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        """Hand a task over, and start a process for it where there are too few."""
+        try:
+            self._pool = self._pool or self._start()
+            with _ctrl_c_held_back():
+                return self._pool.submit(work, task)
+        except BrokenProcessPool:
+            raise
+        except (OSError, RuntimeError) as error:  # as a thread is refused
+            if self._leash is not None:
+                self._leash.close()
+            self._pool = None  # half started, it cannot be shut down
+            raise CropError(_REFUSED.format(error=error)) from error
 
     def _start(self) -> ProcessPoolExecutor:
         """Make the processes, which end with this one, or as soon as it lets go of their leash."""

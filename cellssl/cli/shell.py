@@ -171,6 +171,11 @@ def _describe(error: Exception) -> str:
         )
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+        return (
+            f"too little memory, or too many threads ({error or 'out of memory'}). Close other programs, raise the "
+            "limits, or ask for fewer workers or smaller batches."
+        )
     return (
         f"{type(error).__name__}: {error}\n"
         "This is a fault of cellssl, not yours: please report it with the output of --debug."

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,10 @@ def test_other_settings_are_never_mixed(make_plate, tmp_path):
         run(index, tmp_path / "out", size=24)
     with pytest.raises(CropError, match=r"segmenter\.settings\.diameter: None, now 15"):
         run(index, tmp_path / "out", segmenter=ThresholdSegmenter(diameter=15))
+    record = tmp_path / "out" / "crop.json"
+    record.write_text(re.sub(r'"(format|version)": \d+', r'"\1": 1', record.read_text()))
+    with pytest.raises(CropError, match="made by a version of cellssl that cuts or judges other"):
+        run(index, tmp_path / "out")
 
 
 def test_changed_fields_are_done_anew(make_plate, tmp_path, caplog):

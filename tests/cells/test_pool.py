@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cellssl.cells.pool import Died, Workers
+from cellssl.errors import CropError
 
 
 @pytest.fixture
@@ -55,6 +56,34 @@ def test_workers_are_kept_for_what_follows(work):
         before = set(workers._pool._processes)
         assert len(list(workers.spread(work, tasks))) == 4
         assert set(workers._pool._processes) == before
+
+
+def test_a_program_from_standard_input_is_not_begun_by_workers(tmp_path):
+    script = (
+        "from cellssl.cells.pool import Workers\n"
+        "with Workers(2) as workers: list(workers.spread(abs, [1, 2]))"
+    )
+    command = [sys.executable, "-"]
+    said = subprocess.run(command, input=script, capture_output=True, text=True, cwd=tmp_path)
+    assert said.stderr.count("Traceback") == 1
+    assert "standard input: put it into a file" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("multiprocessing.synchronize.SemLock.__init__", FileNotFoundError(2, "no /dev/shm")),
+        ("multiprocessing.process.BaseProcess.start", BlockingIOError(11, "no more processes")),
+        ("threading.Thread.start", RuntimeError("can't start new thread")),
+    ],
+)
+def test_processes_that_the_system_refuses_are_no_want_of_room(work, monkeypatch, what, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(what, refuse)
+    with pytest.raises(CropError, match=r"starts no worker processes \(.*: take one worker"):
+        list(spread(work, [(0, ""), (1, "")], workers=2))
 
 
 def test_windows_has_no_tracker_to_start(monkeypatch):

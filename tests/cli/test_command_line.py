@@ -250,18 +250,33 @@ def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
     assert "none.h5ad does not exist" in missing.output.replace("\n", " ")
 
 
-def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out/map.h5ad"),
+            "no space is left on the disk for out/map.h5ad. What is finished is kept: make room",
+        ),
+        (
+            MemoryError("Unable to allocate 9 GiB"),
+            "too many threads (Unable to allocate 9 GiB). Close",
+        ),
+        (
+            RuntimeError("can't start new thread"),
+            "too many threads (can't start new thread). Close",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_told_with_what_to_do(tmp_path, monkeypatch, error, words):
     def fill(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device", "out/map.h5ad")
+        raise error
 
     monkeypatch.setattr("cellssl.phenotypes.read_embedding", fill)
     (tmp_path / "e.h5ad").touch()
     result = _run("cluster", tmp_path / "e.h5ad", "-o", tmp_path / "out")
     assert result.exit_code == 1
     said = " ".join(result.output.split())
-    assert (
-        "no space is left on the disk for out/map.h5ad. What is finished is kept: make room" in said
-    )
+    assert words in said
 
 
 @pytest.mark.parametrize(
