@@ -50,10 +50,7 @@ class Scaling:
     def __post_init__(self) -> None:
         if self.per not in get_args(Per):
             raise ValueError(f"per: got {self.per!r}, wanted one of {', '.join(get_args(Per))}")
-        if self.transform not in get_args(Transform):
-            raise ValueError(
-                f"transform: got {self.transform!r}, wanted one of {', '.join(get_args(Transform))}"
-            )
+        _check_transform(self.transform)
         low, high = (float(value) for value in self.percentiles)
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles: got [{low}, {high}], wanted 0 ≤ low < high ≤ 100")
@@ -235,6 +232,7 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
         (N, C, H, W) float32 in [0, 1]. A channel whose bounds coincide becomes 0 up to them and 1
         above.
     """
+    _check_transform(transform)
     low, high = low[:, :, None, None], high[:, :, None, None]
     if isinstance(images, np.ndarray):
         pixels = images.astype(np.float32)
@@ -249,6 +247,12 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
     if transform == "sqrt":
         return scaled.sqrt()
     return (scaled * _STEEPNESS).log1p() / float(_LOG_TOP) if transform == "log" else scaled
+
+
+def _check_transform(transform: str) -> None:
+    known = get_args(Transform)
+    if transform not in known:
+        raise ValueError(f"transform: got {transform!r}, wanted one of {', '.join(known)}")
 
 
 def _cell_bounds(

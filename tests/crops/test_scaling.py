@@ -118,3 +118,9 @@ def test_few_cells_a_plate_are_warned_about(crops, caplog):
 def test_wrong_rules(arguments, message):
     with pytest.raises(ValueError, match=message):
         Scaling(**arguments)
+
+
+def test_an_unknown_transform_is_refused_where_pixels_are_scaled():
+    bound = np.ones((1, 1))
+    with pytest.raises(ValueError, match="transform: got 'cube', wanted one of linear, sqrt, log"):
+        scale(np.ones((1, 1, 2, 2)), 0 * bound, bound, transform="cube")
