@@ -5,7 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["counted", "gain", "listed", "natural_key", "number", "share", "with_interval"]
+__all__ = [
+    "NOTHING",
+    "counted",
+    "gain",
+    "listed",
+    "natural_key",
+    "number",
+    "share",
+    "with_interval",
+]
+
+# In small letters: what tables hold where nothing is known.
+NOTHING = ("nan", "na", "n/a", "#n/a", "none", "null", "-")
 
 _PARTS = re.compile(r"\d+(?:\.\d+)?(?:e[+-]\d+)?|\D+")
 

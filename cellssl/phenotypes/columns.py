@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import PLATE, WELL, find_column, text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
+from cellssl.words import NOTHING
 
 __all__ = [
     "cell_counts",
@@ -22,8 +23,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-# In small letters: what others write where nothing is known, as pandas does of gaps that become texts.
-_EMPTY = ("nan", "na", "<na>", "n/a", "#n/a", "none", "null", "-", "unknown")
+_EMPTY = (*NOTHING, "<na>", "unknown")  # in small letters
 # A column of so many different fractional numbers is a measurement, not a set of classes.
 MOST_NUMBERS = 50
 

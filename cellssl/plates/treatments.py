@@ -16,7 +16,7 @@ from cellssl.columns import (
     unit_column,
 )
 from cellssl.punctuation import doubtful_points
-from cellssl.words import listed
+from cellssl.words import NOTHING, listed
 
 __all__ = ["is_dose", "recognise_treatments", "say_doubts", "tells_treatment"]
 
@@ -48,7 +48,7 @@ _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
-_EMPTY = ("", "nan", "na", "n/a", "#n/a", "none", "null", "-", "–", "—")  # in small letters
+_EMPTY = ("", *NOTHING, "–", "—")  # in small letters
 
 
 def is_dose(column: object) -> bool:
