@@ -7,7 +7,9 @@ from sklearn.decomposition import FactorAnalysis
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.whitening import Whitening
 
-__all__ = ["fit_factors"]
+__all__ = ["FACTORS", "fit_factors"]
+
+FACTORS = 50  # at most, by default
 
 # A feature whose deviation is below this share of its mean varies by rounding alone.
 ROUNDING = 1e-6
@@ -16,7 +18,7 @@ ROUNDING = 1e-6
 MOST_ROWS = 50_000
 
 
-def fit_factors(reference: ArrayLike, *, factors: int = 50, seed: int = 0) -> Whitening:
+def fit_factors(reference: ArrayLike, *, factors: int = FACTORS, seed: int = 0) -> Whitening:
     """Fit a factor model; the map gives each row's expected factors.
 
     Parameters

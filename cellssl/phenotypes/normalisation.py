@@ -14,7 +14,7 @@ from cellssl.phenotypes.blocks import blockwise
 from cellssl.phenotypes.columns import text_column
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings import features
-from cellssl.phenotypes.factors import fit_factors
+from cellssl.phenotypes.factors import FACTORS, fit_factors
 from cellssl.phenotypes.harmony import harmony
 from cellssl.phenotypes.plate_scaling import scale_plates
 from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
@@ -47,8 +47,6 @@ NORMALISATIONS = (
     "harmony",
     "none",
 )
-
-FACTORS = 50
 
 
 @dataclass(frozen=True)
@@ -226,7 +224,7 @@ def _apply(
         return fit_whitening(X[reference]).apply(X[wanted])
     if rule == "factor-analysis":
         _say_few(rule, reference, min(X.shape[1], FACTORS))
-        return fit_factors(X[reference], factors=FACTORS).apply(X[wanted])
+        return fit_factors(X[reference]).apply(X[wanted])
     if method == "sphere":
         return fit_sphering(X[reference]).apply(X[wanted])
     if method in ("coral", "harmony"):
