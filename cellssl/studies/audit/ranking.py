@@ -142,8 +142,9 @@ def rank_settings(
             for view in views
         ]
         # Of several groups of views, the one that separates two classes best: (K, K).
-        best = np.max([standing.separations(moved) for moved in moves], axis=0)
-        as_read = np.max([standing.separations_as_read(moved) for moved in moves], axis=0)
+        after = [standing.separations(moved) for moved in moves]
+        read = [standing.pairs * standing.left_as_read(moved) for moved in moves]
+        best, as_read = np.max(after, axis=0), np.max(np.minimum(read, after), axis=0)
         kept[run.combination] = best
         rows.append({"combination": run.combination, **_outlook(standing, moves, best, as_read)})
         classes.append(_classes(run.combination, standing, moves, best, as_read))

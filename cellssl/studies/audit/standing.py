@@ -149,10 +149,6 @@ class Standing:
         """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""
         return left_to_readout(self.X, self.groups, self.noise, moved.noise)
 
-    def separations_as_read(self, moved: Moved) -> NDArray[np.float64]:
-        """Separate every two classes after displacements, (K, K) of d', by what told them before."""
-        return np.minimum(self.pairs * self.left_as_read(moved), self.separations(moved))
-
     def cost_of_wells(self, moved: Moved) -> float:
         """Give the share that is lost of contrast between wells of a plate, where there is no label."""
         least, plates = self.least_wells, self.plates
