@@ -164,7 +164,7 @@ def _run(task: _Task) -> str:
         metrics = pd.read_csv(folder / "metrics.csv")
         record = {
             "inputs": _inputs(task.protocol, task.where, task.orientations, crops),
-            "seconds": round(float(metrics["seconds"].iloc[-1]), 1),  # over all parts of the run
+            "seconds": round(float(metrics["seconds"].iloc[-1]), 3),  # over all parts of the run
         }
         with atomic(folder / DONE) as part:
             part.write_text(json.dumps(record), encoding="utf-8")
