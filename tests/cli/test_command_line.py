@@ -1,5 +1,6 @@
 import builtins
 import errno
+import io
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cellssl
-from cellssl.cli import results
+from cellssl.cli import main, results
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, write_crops
 
@@ -47,6 +48,18 @@ def test_help_does_not_wait_for_torch_or_scanpy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("alphabet", ["ascii", "latin-1"])
+def test_a_terminal_of_another_alphabet_is_written_to(monkeypatch, alphabet):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding=alphabet)
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "argv", ["cellssl", "run", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    screen.flush()
+    assert b"resnet18?101" in screen.buffer.getvalue()
 
 
 @pytest.mark.parametrize(
