@@ -176,6 +176,13 @@ def _describe(error: Exception) -> str:
             f"too little memory, or too many threads ({error or 'out of memory'}). Close other programs, raise the "
             "limits, or ask for fewer workers or smaller batches."
         )
+    if "no locator available" in str(
+        error
+    ):  # Numba's, where neither home nor packages are written to
+        return (
+            "there is no folder to keep compiled functions in, as neither the home folder nor Python's packages can "
+            "be written to. Name one that can: export NUMBA_CACHE_DIR=/tmp/numba"
+        )
     return (
         f"{type(error).__name__}: {error}\n"
         "This is a fault of cellssl, not yours: please report it with the output of --debug."

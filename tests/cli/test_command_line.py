@@ -278,6 +278,12 @@ def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
             RuntimeError("can't start new thread"),
             "too many threads (can't start new thread). Close",
         ),
+        (
+            RuntimeError(
+                "cannot cache function 'mean_var': no locator available for file 'utils.py'"
+            ),
+            "Name one that can: export NUMBA_CACHE_DIR=/tmp/numba",
+        ),
     ],
 )
 def test_what_the_machine_lacks_is_told_with_what_to_do(tmp_path, monkeypatch, error, words):
