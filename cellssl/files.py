@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -37,6 +38,7 @@ __all__ = [
     "write_h5ad",
 ]
 
+_LOG = logging.getLogger(__name__)
 
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (
@@ -192,6 +194,8 @@ def make_folder(path: str | Path) -> Path:
 def locked(folder: str | Path) -> Iterator[None]:
     """Hold a folder for this process; the system lets go of it however the process ends.
 
+    Some network disks cannot lock: then nothing is held, and a warning says so.
+
     Raises
     ------
     CellsslError
@@ -200,10 +204,16 @@ def locked(folder: str | Path) -> Iterator[None]:
     with (Path(folder) / ".lock").open("a+") as file:
         try:
             _lock(file.fileno())
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:  # as Linux says it, and Windows
             raise CellsslError(
                 f"another process is working on {folder}; wait for it to end, or choose another folder with --out"
             ) from error
+        except OSError as error:
+            _LOG.warning(
+                "the disk of %s cannot lock files (%s): take care that no other command writes there meanwhile",
+                folder,
+                error.strerror,
+            )
         yield
 
 

@@ -1,12 +1,13 @@
 """Files that appear whole or not at all, and folders: each in its place."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from cellssl.errors import CellsslError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, locked, make_folder
 
 
 def test_a_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
@@ -48,3 +49,14 @@ def test_a_full_disk_is_said_as_one_whatever_wrote(tmp_path):
     with pytest.raises(OSError, match="another"), atomic(path):
         raise OSError("another, errno = 5, say")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_that_cannot_lock_is_told_and_written_to(tmp_path, monkeypatch, caplog, number):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("cellssl.files._lock", refuse)
+    with locked(tmp_path):
+        pass
+    assert "cannot lock files" in caplog.text

@@ -1,6 +1,7 @@
 """The command line: thin commands over the public functions."""
 
 import io
+import os
 import sys
 
 __all__ = ["main"]
@@ -8,9 +9,12 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run ``cellssl``."""
-    from cellssl.cli.application import app
-
     for stream in (sys.stdout, sys.stderr):  # a terminal of another alphabet shows ? for ± and …
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # No file of cellssl is written while it is read, and network disks often cannot lock.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+    from cellssl.cli.application import app
+
     app()

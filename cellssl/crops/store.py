@@ -56,6 +56,11 @@ def _readable(path: Path) -> Iterator[None]:
     except CropError:
         raise
     except Exception as error:  # damaged bytes make libraries raise anything
+        if "unable to lock file" in str(error):
+            raise CropError(
+                f"{path} is on a disk that cannot lock files ({error}); set HDF5_USE_FILE_LOCKING=FALSE in the "
+                "environment before Python starts, as the command line does by itself"
+            ) from error
         raise CropError(
             f"{path} is not a crop file, or it is damaged ({error}); make it anew with "
             "`cellssl crop` or `cellssl crops import`"

@@ -1,6 +1,7 @@
 import builtins
 import errno
 import io
+import os
 import subprocess
 import sys
 
@@ -60,6 +61,15 @@ def test_a_terminal_of_another_alphabet_is_written_to(monkeypatch, alphabet):
     assert ended.value.code == 0
     screen.flush()
     assert b"resnet18?101" in screen.buffer.getvalue()
+
+
+def test_crops_on_disks_that_cannot_lock_are_read(monkeypatch):
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
+    monkeypatch.setattr(os, "environ", {**os.environ})  # what is set here is gone with the test
+    monkeypatch.setattr(sys, "argv", ["cellssl", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"
 
 
 @pytest.mark.parametrize(

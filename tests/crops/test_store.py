@@ -130,6 +130,16 @@ def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
         Crops.open(tmp_path / "other.h5ad")
 
 
+def test_a_disk_that_cannot_lock_is_not_taken_for_damage(crop_file, batch, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(37, "Unable to open file (unable to lock file, errno = 37)")
+
+    path = crop_file(batch(2)).path
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(CropError, match="set HDF5_USE_FILE_LOCKING=FALSE"):
+        Crops.open(path)
+
+
 def test_open_takes_the_folder(crop_file, batch, tmp_path):
     crop_file(batch(2))
     assert len(Crops.open(tmp_path)) == 2
