@@ -5,6 +5,7 @@ import errno
 import inspect
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
@@ -28,6 +29,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 _LOG = logging.getLogger("cellssl")
 # Set by torchrun, SLURM and Fabric in each process.
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # what stands in a name for bytes that are no UTF-8
 _PIPE_WIDTH = 140  # columns of a table that goes to a file
 
 
@@ -175,6 +177,12 @@ def _describe(error: Exception) -> str:
         return (
             f"too little memory, or too many threads ({error or 'out of memory'}). Close other programs, raise the "
             "limits, or ask for fewer workers or smaller batches."
+        )
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        name = next(filter(_NO_TEXT.search, error.object.replace(",", "\n").splitlines()))
+        return (
+            f"a file or folder has a name that is not UTF-8 ({os.fsencode(name)!r}), as from an archive of another "
+            "system. Rename it; for many: convmv -f latin1 -t utf8 -r --notest FOLDER"
         )
     if "no locator available" in str(
         error

@@ -289,6 +289,12 @@ def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):
             "too many threads (can't start new thread). Close",
         ),
         (
+            UnicodeEncodeError(
+                "utf-8", "name,at\nB02,t\udce9/B02.tif", 13, 14, "surrogates not allowed"
+            ),
+            r"a name that is not UTF-8 (b't\xe9/B02.tif'), as from",
+        ),
+        (
             RuntimeError(
                 "cannot cache function 'mean_var': no locator available for file 'utils.py'"
             ),
