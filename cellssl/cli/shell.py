@@ -184,9 +184,7 @@ def _describe(error: Exception) -> str:
             f"a file or folder has a name that is not UTF-8 ({os.fsencode(name)!r}), as from an archive of another "
             "system. Rename it; for many: convmv -f latin1 -t utf8 -r --notest FOLDER"
         )
-    if "no locator available" in str(
-        error
-    ):  # Numba's, where neither home nor packages are written to
+    if "no locator available" in str(error):  # as Numba says it
         return (
             "there is no folder to keep compiled functions in, as neither the home folder nor Python's packages can "
             "be written to. Name one that can: export NUMBA_CACHE_DIR=/tmp/numba"
