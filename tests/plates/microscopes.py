@@ -33,10 +33,12 @@ class Shot:
         return int(self.well[1:])
 
 
-def shoot(wells: Sequence[str] = ("B02", "C11"), sites: int = 2, planes: int = 1) -> list[Shot]:
+def shoot(
+    wells: Sequence[str] = ("B02", "C11"), sites: Sequence[int] = (1, 2), planes: int = 1
+) -> list[Shot]:
     """Take a plate's images: two channels, random pixels."""
     rng = np.random.default_rng(0)
-    places = product(wells, range(1, sites + 1), (1, 2), range(1, planes + 1))
+    places = product(wells, sites, (1, 2), range(1, planes + 1))
     return [Shot(*place, rng.integers(0, 60_000, SHAPE).astype(np.uint16)) for place in places]
 
 

@@ -17,7 +17,7 @@ from . import microscopes
 from .microscopes import Shot, shoot, truth
 
 Writer = Callable[[Path, Sequence[Shot]], object]
-PATTERN = r"(?P<well>[A-P]\d\d)-(?P<site>\d)-(?P<z>\d)-(?P<channel>\d)\.tif"
+PATTERN = r"(?P<well>[A-P]\d\d)-(?P<site>\d+)-(?P<z>\d)-(?P<channel>\d)\.tif"
 PROJECTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "max": lambda stack: stack.max(0),
     "mean": lambda stack: stack.mean(0).round().astype(stack.dtype),
@@ -73,7 +73,7 @@ def _check(found: PlateIndex, shots: Sequence[Shot], project: Callable) -> None:
     fields = found.fields
     assert set(fields["Metadata_Plate"]) == {"P1"}
     keys = list(zip(fields["Metadata_Well"], fields["Metadata_Site"], strict=True))
-    assert keys == [("B02", "1"), ("B02", "2"), ("C11", "1"), ("C11", "2")]
+    assert keys == list(dict.fromkeys((shot.well, str(shot.site)) for shot in shots))
     reversed_ = found.channels == ("Blue - FITC", "UV - DAPI")
     for (well, site), (_, row) in zip(keys, fields.iterrows(), strict=True):
         expected = truth(shots, well, site, project)
@@ -87,7 +87,7 @@ def _check(found: PlateIndex, shots: Sequence[Shot], project: Callable) -> None:
 def test_plate_is_read_back(
     tmp_path: Path, layout: str, write: Writer, channels: tuple[str, ...], options: dict, asked: str
 ) -> None:
-    shots = shoot()
+    shots = shoot(sites=(2, 12))  # of many sites, one digit and two
     write(tmp_path, shots)
     unnamed = layout == "pattern" or (channels == ("1", "2") and layout == "phenix")
     plate = {"plate": "P1"} if unnamed else {}
@@ -227,6 +227,18 @@ def test_all_rows_of_a_plate_of_1536_wells(
     found = index(write(*(name.format(well) for well in wells)), layout=layout)
     assert found.fields["Metadata_Well"].tolist() == wells
     assert found.problems.empty
+
+
+@pytest.mark.parametrize("start", ["", "P10_", "S10_e_"])
+def test_a_site_of_two_digits_is_no_well_of_imagexpress(
+    write: Callable[..., Path], start: str
+) -> None:
+    sites = [("s", "1"), ("S", "10"), ("s", "144")]
+    names = [f"{start}{well}_{s}{site}_w1.TIF" for well in ("A01", "AB40") for s, site in sites]
+    found = index(write(*names), layout="imagexpress")
+    assert found.problems.empty
+    read = zip(found.fields["Metadata_Well"], found.fields["Metadata_Site"], strict=True)
+    assert list(read) == [(well, site) for well in ("A01", "AB40") for _, site in sites]
 
 
 @pytest.mark.parametrize(

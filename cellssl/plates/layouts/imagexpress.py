@@ -22,9 +22,10 @@ __all__ = ["ImageXpress"]
 
 _KIND = "ImageXpress (<prefix>_<Well>_s<site>_w<channel><GUID>.tif)"
 _NAME = re.compile(
-    # Anywhere behind a well, Z01 is a plane, T01 a time and S01 a site, and no well of rows Q to Z.
-    r"(?!(?:.*_)?(?:[A-P]|A[A-F])\d\d_(?:.*_)?[Q-Z]\d\d_[sw]\d)"
-    r"(?:.+_)?(?P<well>(?:[A-Z]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
+    # Anywhere behind a well, Z01 is a plane, T01 a time and S01 a site, and no well of rows Q to Z:
+    # such names are others', but for a site right behind its well.
+    r"(?!(?:.*_)?(?:[A-P]|A[A-F])\d\d_(?:.*_)?(?!(?<=[A-P]\d\d_)s)[Q-Z]\d\d_[sw]\d)"
+    r"(?:.+?_)??(?P<well>(?:[A-Z]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
     r"(?:_w(?P<channel>\d{1,2}?))?(?P<thumb>_thumb)?"
     r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.(?:tiff?|png)",
     re.IGNORECASE,
