@@ -1,6 +1,7 @@
 """Which wells are controls: `negative`, `positive`, or neither."""
 
 import logging
+import shlex
 
 import pandas as pd
 
@@ -12,6 +13,8 @@ from cellssl.words import listed
 __all__ = ["mark_controls"]
 
 _LOG = logging.getLogger(__name__)
+
+_UNTREATED = ("dmso", "vehicle", "untreated", "mock")  # as plate maps call what is no compound
 
 
 def mark_controls(
@@ -44,7 +47,10 @@ def mark_controls(
                 f"the control column {column!r} needs the values that mark controls: "
                 "give --negative, --positive or both."
             )
-        return fields.assign(Metadata_Control=_tidy(fields))
+        marks = _tidy(fields)
+        if not marks.eq("negative").any():
+            _say_untreated(fields)
+        return fields.assign(Metadata_Control=marks)
     name = find_column(fields.filter(like="Metadata_"), column or "Compound")
     if name is None:
         has = ", ".join(
@@ -77,3 +83,16 @@ def _tidy(fields: pd.DataFrame) -> pd.Series:
             foreign,
         )
     return pd.Series(control_kinds(column), index=fields.index)
+
+
+def _say_untreated(fields: pd.DataFrame) -> None:
+    """Say how wells that seem to be controls are marked as such."""
+    name = find_column(fields.filter(like="Metadata_"), "Compound")
+    values = [] if name is None else sorted(map(str, fields[name].unique()))
+    found = [value for value in values if value.strip().lower() in _UNTREATED]
+    if found:
+        _LOG.info(
+            "wells of %s are not marked as negative controls: --negative %s marks them",
+            listed(found),
+            shlex.quote(found[0]),
+        )

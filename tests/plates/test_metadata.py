@@ -109,6 +109,7 @@ def test_treatments_and_doses_by_other_names(
     assert fields["Metadata_Compound"].tolist() == ["DMSO", "x", "x"]
     assert fields["Metadata_Concentration"].tolist() == [0, 0.5, 10]
     assert "Metadata_Compound is taken from Metadata_Treatment" in caplog.text
+    assert "wells of DMSO are not marked as negative controls: --negative DMSO" in caplog.text
     titled = "Well,Compound NAME,Mechanism_of action,Drug\nA1,a,m,b\nA2,a,m,b\nB1,a,n,b\n"
     fields = _index(write, titled).fields
     assert fields["Metadata_Compound"].tolist() == ["a"] * 3
