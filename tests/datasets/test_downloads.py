@@ -455,6 +455,15 @@ def test_killed_at_any_moment_the_same_command_ends_as_undisturbed(tmp_path, sit
     assert not (out / ".downloading").exists()
 
 
+def test_an_archive_that_a_kill_left_behind_is_removed(tmp_path, site):
+    manifest, out = one(tmp_path, site), tmp_path / "out"
+    get_data(manifest, out)
+    (left := out / ".downloading" / "a.bin").parent.mkdir()
+    left.write_bytes(DATA)  # killed between the record and the removal
+    get_data(manifest, out)
+    assert not left.parent.exists()
+
+
 def _tree(folder):
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
     everything = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -121,7 +121,7 @@ class _Call:
         missing = [f for f in files if not is_here(f, entries.get(f.name), self.folder)]
         obtained.found.extend(file.name for file in files if file not in missing)
         self.work.mkdir(exist_ok=True)
-        self._sweep()
+        self._sweep(obtained.found)
         failures: dict[str, str] = {}
         with ThreadPoolExecutor(max_workers=max(workers, 1)) as pool:
             jobs = {pool.submit(self._obtain, file): file for file in missing}
@@ -139,8 +139,10 @@ class _Call:
         if failures:
             raise DataError(_listed(failures, obtained))
 
-    def _sweep(self) -> None:
-        """Remove what a killed process left: nobody else works here now."""
+    def _sweep(self, found: Sequence[str]) -> None:
+        """Remove what a killed process left, archives of what was `found` too: nobody else works here now."""
+        for name in found:
+            (self.work / name).unlink(missing_ok=True)
         for path in self.work.glob("*.unpacking"):
             shutil.rmtree(path)
         left = [path for path in self.work.iterdir() if _POOCHS.fullmatch(path.name)]
