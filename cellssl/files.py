@@ -35,6 +35,7 @@ __all__ = [
     "sha256",
     "write_csv",
     "write_h5ad",
+    "write_text",
 ]
 
 
@@ -106,6 +107,12 @@ def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
     """Write a table without its index, whole or not at all."""
     with atomic(path) as part:
         table.to_csv(part, index=False)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def check_h5ad(path: Path) -> None:

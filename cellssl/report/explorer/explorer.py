@@ -12,7 +12,7 @@ import numpy as np
 
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, EmbeddingError
-from cellssl.files import atomic, check_file, make_folder
+from cellssl.files import check_file, make_folder, write_text
 from cellssl.phenotypes import choose_label, cluster, read_embedding, usual_label
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
@@ -94,9 +94,7 @@ class Explorer:
         out = Path(out)
         _check_page(out)
         make_folder(out.absolute().parent)
-        page = self.html
-        with atomic(out) as part:
-            part.write_text(page, encoding="utf-8")
+        write_text(self.html, out)
         return out
 
     def serve(self, *, port: int = 0, ready: Callable[[str], object] = print) -> None:

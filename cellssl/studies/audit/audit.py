@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, check_folder, make_folder, write_csv
+from cellssl.files import check_folder, make_folder, write_csv, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures.audit import audit_figure
@@ -111,8 +111,7 @@ class Audit:
             path.unlink(missing_ok=True)  # of an earlier audit
             if len(table):
                 write_csv(table, path)
-        with atomic(folder / "verdict.txt") as part:
-            part.write_text("\n".join(self.verdict) + "\n", encoding="utf-8")
+        write_text("\n".join(self.verdict) + "\n", folder / "verdict.txt")
         save_figure(self.figure(), folder / "audit.png")
         return folder
 
