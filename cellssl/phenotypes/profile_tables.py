@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cellssl.columns import FIELD, row_names
+from cellssl.columns import FIELD, LABEL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import atomic, write_csv, write_text
 from cellssl.phenotypes.record import CELL, Record
@@ -43,7 +43,7 @@ _PLACES = (
     "objectnumber",
 )
 _DOSES = ("concentration", "conc", "dose")
-IDENTITY = [*FIELD, "Metadata_Label"]
+IDENTITY = [*FIELD, LABEL]
 
 METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
