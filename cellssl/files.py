@@ -82,7 +82,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: str | Path, *, error: type[CellsslError] = CellsslError) -> Iterator[Path]:
+def new_folder(path: str | Path, *, error: type[CellsslError]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, which takes its name when the block ends without error.
 
     Raises

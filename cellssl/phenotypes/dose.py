@@ -161,7 +161,7 @@ def _distances(made: WellProfiles, control: str) -> NDArray[np.float64]:
             f"no plate has two wells of negative controls: how far one lies by chance is not known. Fill {control}."
         )
     lengths: NDArray[np.float64] = np.linalg.norm(made.profiles, axis=1)
-    return lengths / np.sqrt((made.null**2).sum(axis=1).mean())
+    return lengths / made.control_length
 
 
 def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:

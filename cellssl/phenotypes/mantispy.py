@@ -41,9 +41,7 @@ CONTROL_TYPE = "Metadata_Control_Type"
 KEPT = "cellssl_"
 
 
-def to_mantispy(
-    cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None = None
-) -> ad.AnnData:
+def to_mantispy(cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None) -> ad.AnnData:
     """Bring an embedding into mantispy's schema; `from_mantispy` takes it back.
 
     Parameters

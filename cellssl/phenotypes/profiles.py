@@ -56,6 +56,11 @@ class WellProfiles:
     def __repr__(self) -> str:
         return f"WellProfiles({self.profiles.shape} of wells and features, from {self.centred})"
 
+    @property
+    def control_length(self) -> float:
+        """Root-mean-square length of control wells, each seen from the others of its plate."""
+        return float(np.sqrt((self.null**2).sum(axis=1).mean()))
+
 
 def well_profiles(
     adata: ad.AnnData,
