@@ -30,8 +30,8 @@ def write_comparison_page(
     seeds: int,
     orientations: int,
     combined: Mapping[str, Sequence[str]],
-) -> Path:
-    """Write ``comparison.html``, and its figures as files beside it.
+) -> None:
+    """Write ``comparison.html``, one file to forward, and its figures as files beside it.
 
     Parameters
     ----------
@@ -42,21 +42,14 @@ def write_comparison_page(
         The folder.
     environments : mapping
         Run → what its ``environment.json`` says.
-    first : str
-        The embedding whose gains and losses in each class are told.
     trained : mapping
-        Name of each protocol → what it says of itself.
+        Name of each protocol → what it says of itself; gains and losses in each class are told of the first.
     seeds : int
         Trainings of each.
     orientations : int
         Of how many orientations of a cell features are the mean.
     combined : mapping
         Combination → its parts.
-
-    Returns
-    -------
-    Path
-        The page, one file to forward.
     """
     first = next(iter(trained))
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
@@ -75,7 +68,7 @@ def write_comparison_page(
             combined=combined,
         ),
     ]
-    return write_page(
+    write_page(
         out / "comparison.html",
         title=f"{first} beside {len(others)} others",
         subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",

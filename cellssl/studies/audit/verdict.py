@@ -38,9 +38,7 @@ def verdict(audit: "Audit") -> list[str]:
     if audit.operations.empty:
         return ["the protocol has no operation: it erases nothing, and bridges nothing"]
     first = audit.operations["reference"].iloc[0]
-    full = audit.operations[
-        (audit.operations["share"] == 1.0) & (audit.operations["reference"] == first)
-    ]
+    full = _of(audit.operations[audit.operations["share"] == 1.0], first)
     whole = full["operation"].str.startswith(WHOLE)
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
@@ -53,13 +51,10 @@ def verdict(audit: "Audit") -> list[str]:
 
 def _confounded(audit: "Audit", reference: str) -> list[str]:
     """Say how many contrasts a plate may tell as well as the classes do."""
-    if audit.contrasts.empty:
+    own, nuisances = _of(audit.contrasts, reference), _of(audit.nuisances, reference)
+    if own.empty or nuisances.empty:
         return []
-    own = audit.contrasts[audit.contrasts["reference"] == reference]
     own = own.drop_duplicates(["class_a", "class_b"])
-    if own.empty or audit.nuisances.empty:
-        return []
-    nuisances = audit.nuisances[audit.nuisances["reference"] == reference]
     lines = []
     for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
         these = own[[name in apart.split(", ") for apart in own["apart"]]]
@@ -83,9 +78,7 @@ def _confounded(audit: "Audit", reference: str) -> list[str]:
 
 def _unseen(audit: "Audit", reference: str) -> list[str]:
     """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
-    if audit.unseen.empty:
-        return []
-    own = audit.unseen[audit.unseen["reference"] == reference]
+    own = _of(audit.unseen, reference)
     if own.empty:
         return []
     told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
@@ -151,12 +144,15 @@ def _lone(audit: "Audit") -> list[str]:
     ]
 
 
+def _of(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Choose the rows of one reference; a table without rows has no columns."""
+    return table if table.empty else table[table["reference"] == reference]
+
+
 def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
     """Count the contrasts that are told before any view."""
-    if contrasts.empty:
-        return 0
-    own = contrasts[contrasts["reference"] == reference]
-    return len(own[["class_a", "class_b"]].drop_duplicates())
+    own = _of(contrasts, reference)
+    return 0 if own.empty else len(own[["class_a", "class_b"]].drop_duplicates())
 
 
 def _plain(label: str | None) -> str:
@@ -191,9 +187,7 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     worst = _worst(audit, row, least=0.0 if cost >= COSTLY else LOST)
     if worst:
         text += f"; {worst}"
-    gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
-    if gains:
-        text += f"; bridges {' and '.join(gains)}"
+    text += _gains(bridged)
     if (cost >= COSTLY and not bound) or as_read >= COSTLY_AS_READ:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
@@ -219,6 +213,12 @@ def _bridged(row: dict[str, Any]) -> dict[str, float]:
     named = {key.removeprefix(start): row[key] for key in row if key.startswith(start)}
     # Below 0 is chance: so few cells a plate do not tell.
     return {name: max(share, 0.0) for name, share in named.items() if not math.isnan(share)}
+
+
+def _gains(bridged: dict[str, float]) -> str:
+    """Say what of nuisances is bridged; nothing where none was measured."""
+    gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
+    return f"; bridges {' and '.join(gains)}" if gains else ""
 
 
 def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
@@ -284,8 +284,7 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
             )
         else:
             text += "; nothing here says that it ends below intensity statistics"
-    gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
-    return text + (f"; bridges {' and '.join(gains)}" if gains else "")
+    return text + _gains(_bridged(row))
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
