@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import CellsslError
+from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, write_report
 from cellssl.report.page import Picture, Section, Text, write_page
 
@@ -189,8 +190,7 @@ def test_a_part_that_cannot_be_made_costs_no_other(undrawn, everything, tmp_path
 
 
 def test_protocol_with_its_reasons(undrawn, everything, tmp_path):
-    protocols = pytest.importorskip("cellssl.protocols")
-    everything["protocol"] = protocols.load("bbbc021-expert")
+    everything["protocol"] = load("bbbc021-expert")
     html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
     assert "a cell has no preferred orientation" in html
 
