@@ -7,22 +7,22 @@ import pandas as pd
 from scipy.stats import norm
 
 from cellssl.studies.audit.amplitudes import LYING
+from cellssl.studies.audit.caveats import caveats
 from cellssl.studies.audit.cells import WHOLE
-from cellssl.studies.audit.references import USUAL
 from cellssl.studies.audit.standing import CLEAR, VISIBLE
-from cellssl.words import counted, listed
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
 
-__all__ = ["COSTLY", "ERASED", "LOST", "verdict"]
+__all__ = ["LOST", "verdict"]
 
-COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
+_COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
 # And of what tells classes as cells are. In short trainings on simulated cells (one seed each) three labels
 # that lost 0.44 to 0.67 so were hardly told any more and a fourth a little less, two that lost 0.20 at most
 # were told as before; of one that lost 0.79 (a fifth of views in grey) nothing was lost.
-COSTLY_AS_READ = 0.3
-ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
+_COSTLY_AS_READ = 0.3
+_ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
 # How often every place of a cell is seen, that an encoder may look past the rest.
@@ -38,125 +38,17 @@ def verdict(audit: "Audit") -> list[str]:
     if audit.operations.empty:
         return ["the protocol has no operation: it erases nothing, and bridges nothing"]
     first = audit.operations["reference"].iloc[0]
-    full = _of(audit.operations[audit.operations["share"] == 1.0], first)
+    full = audit.operations[
+        (audit.operations["share"] == 1.0) & (audit.operations["reference"] == first)
+    ]
     whole = full["operation"].str.startswith(WHOLE)
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
     together = [_whole(audit, row) for row in full[whole].to_dict("records")]
-    told = [*_confounded(audit, first), *_unseen(audit, first), *_absent(audit), *_lone(audit)]
+    told = caveats(audit, first)
     warnings = [line for line in told if line.startswith("warning")]
     rest = [line for line in told if line not in warnings]
     return [*warnings, *single, *rest, *together]
-
-
-def _confounded(audit: "Audit", reference: str) -> list[str]:
-    """Say how many contrasts a plate may tell as well as the classes do."""
-    own, nuisances = _of(audit.contrasts, reference), _of(audit.nuisances, reference)
-    if own.empty or nuisances.empty:
-        return []
-    own = own.drop_duplicates(["class_a", "class_b"])
-    lines = []
-    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
-        these = own[[name in apart.split(", ") for apart in own["apart"]]]
-        if these.empty:
-            continue
-        best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
-        each = "each of " if alone > 1 else ""
-        lone = (
-            f" ({each}{counted(alone, 'class', 'classes')} lies on one {name} alone)"
-            if alone
-            else ""
-        )
-        text = (
-            f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "
-            f"{best['class_a']} and {best['class_b']}{lone}: the {name} may be all that tells them, and "
-            "to lose them no loss"
-        )
-        lines.append(f"warning: {text}" if len(these) == len(own) else text)
-    return lines
-
-
-def _unseen(audit: "Audit", reference: str) -> list[str]:
-    """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
-    own = _of(audit.unseen, reference)
-    if own.empty:
-        return []
-    told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
-    if not told:
-        others = [
-            name for name in dict.fromkeys(audit.operations["reference"]) if name != reference
-        ]
-        counts = {name: _pairs(audit.contrasts, name) for name in others}
-        seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
-        wider = (
-            []
-            if set(USUAL.split("+")) <= set(reference.split("+"))
-            else [f"ask --reference {USUAL}"]
-        )
-        asked = {part for name in [reference, *others] for part in name.split("+")}
-        network = [] if "random" in asked else ["--reference random, or"]
-        network.append("a pretrained one with --weights")
-        ways = [
-            *wider,
-            "look at more cells (--cells)",
-            f"or at what only a network sees ({' '.join(network)})",
-        ]
-        return [
-            f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
-            f"is about it{''.join(seen)}: {', '.join(ways)}"
-        ]
-    best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
-    names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
-    more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
-    return [
-        f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
-        f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
-    ]
-
-
-def _absent(audit: "Audit") -> list[str]:
-    """Say of which cells nothing is said, since they are of no class or alone in theirs."""
-    if audit.absent.empty:
-        return []
-    kind, none = _plain(audit.label), audit.absent["class"] == ""
-    alone = audit.absent.loc[~none, "class"].tolist()
-    unlabelled = int(audit.absent.loc[none, "cells"].sum())
-    parts = []
-    if unlabelled:
-        parts.append(f"{counted(unlabelled, 'cell has', 'cells have')} no {kind}")
-    if alone:
-        names = listed(alone, most=_MOST)
-        parts.append(f"{names} {'has one cell' if len(alone) == 1 else 'have one cell each'}")
-    return [f"left out: {', and '.join(parts)}"]
-
-
-def _lone(audit: "Audit") -> list[str]:
-    """Say which plate most of what wells differ by lies on, where one stands for many."""
-    if len(audit.plates) < _MOST:
-        return []
-    most = max(audit.plates.to_dict("records"), key=lambda one: one["share"])
-    if most["share"] < 1 / 2:
-        return []
-    return [
-        f"warning: {most['share']:.0%} of what wells of one plate differ by lies on one of "
-        f"{len(audit.plates)} plates, {most['plate']}, and the costs below with it: look whether its wells "
-        "are lit in all channels, or choose others with --plate"
-    ]
-
-
-def _of(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Choose the rows of one reference; a table without rows has no columns."""
-    return table if table.empty else table[table["reference"] == reference]
-
-
-def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
-    """Count the contrasts that are told before any view."""
-    own = _of(contrasts, reference)
-    return 0 if own.empty else len(own[["class_a", "class_b"]].drop_duplicates())
-
-
-def _plain(label: str | None) -> str:
-    return "class" if label is None else label.removeprefix("Metadata_")
 
 
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
@@ -180,15 +72,15 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     )
     text += f"{':' if properties else ''} {told}"
     as_read = 0.0 if bound or math.isnan(cost) else row["cost_as_read"]
-    if as_read - cost >= COSTLY:
+    if as_read - cost >= _COSTLY:
         text += f", {as_read:.0%} unless the encoder learns to allow for it"
     if bound:
         text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    worst = _worst(audit, row, least=0.0 if cost >= COSTLY else LOST)
+    worst = _worst(audit, row, least=0.0 if cost >= _COSTLY else LOST)
     if worst:
         text += f"; {worst}"
     text += _gains(bridged)
-    if (cost >= COSTLY and not bound) or as_read >= COSTLY_AS_READ:
+    if (cost >= _COSTLY and not bound) or as_read >= _COSTLY_AS_READ:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
     if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
@@ -232,7 +124,7 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     own = _rows(audit.properties, row)
     if own.empty:
         return []
-    gone = own[own["erased"] >= ERASED].sort_values("erased", ascending=False, kind="stable")
+    gone = own[own["erased"] >= _ERASED].sort_values("erased", ascending=False, kind="stable")
     names = gone["property"].tolist()
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
     return [*names[:_MOST], *more]
