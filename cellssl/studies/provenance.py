@@ -20,7 +20,7 @@ __all__ = [
     "training_place",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
@@ -34,7 +34,7 @@ def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read: where and when is left out (%s)", file, error)
+            _LOG.warning("%s cannot be read: where and when is left out (%s)", file, error)
             continue
         found[name] = content
     return found

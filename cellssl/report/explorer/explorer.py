@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer", "explore"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -130,7 +130,7 @@ class Explorer:
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
-                log.info("stopped")
+                _LOG.info("stopped")
 
 
 def explore(
@@ -234,7 +234,7 @@ def _lay_out(
     if "X_umap" in cells.obsm:
         notes.append("Map: the UMAP that the embedding holds.")
     else:
-        log.info("making the map of %d cells", cells.n_obs)
+        _LOG.info("making the map of %d cells", cells.n_obs)
         features = cells.n_vars
         cells = cluster(cells)
         notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")
