@@ -166,7 +166,7 @@ def _title(one: Embedding) -> str:
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
     """Take what describes the cells from the first embedding that has the label."""
-    holders = [one for one in loaded if label in one.cells.obs.columns] or list(loaded[:1])
+    holders = [one for one in loaded if label in one.cells.obs.columns]
     obs = holders[0].cells.obs.loc[names]
     for other in holders[1:]:
         theirs = other.cells.obs.loc[names, label]
