@@ -40,14 +40,20 @@ class Audit:
     label : str or None
         The classes' column.
     operations : DataFrame
-        reference, operation, amplitude, share (of the amplitude), groups (of views that do it, where the
-        protocol names several), moved (root mean square, in units
-        of the spread of cells), cost (share of contrast lost), cost_as_read (share that is lost by what
-        tells classes as cells are: what an encoder loses that does not learn to compare what the
-        operation changes with what it changes alike; with a label only), kept (how often a place of a cell
-        stays exactly as it is, of views at full amplitude that change it: where that is most of them,
-        a cost is an upper bound, since an encoder may look at what is left), and ``bridged NUISANCE``
-        (share of its differences lost). The rows ``whole view`` are all operations together.
+        reference, operation, amplitude, share (of the amplitude), and of each such case:
+
+        - groups: of views that do it, where the protocol names several;
+        - moved: root mean square, in units of the spread of cells;
+        - cost: share of contrast lost;
+        - cost_as_read, with a label only: share that is lost by what tells classes as cells are, as an
+          encoder loses it that does not learn to compare what the operation changes with what it
+          changes alike;
+        - kept: how often a place of a cell stays exactly as it is, of views at full amplitude that
+          change it. Where that is most of them, a cost is an upper bound, since an encoder may look at
+          what is left;
+        - ``bridged NUISANCE``: share of its differences lost.
+
+        The rows ``whole view`` are all operations together.
     contrasts : DataFrame
         reference, operation, amplitude, share, class_a, class_b, before, after (d'), lost (share, of a
         d' of 6 at most: from there on all cells are told), through (the property that carried it, where
