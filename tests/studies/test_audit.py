@@ -34,6 +34,7 @@ from cellssl.studies.audit.trained import Invariances
 from cellssl.training import steps
 
 SIDE = 40
+QUICK = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
 
 
 def draw_cells(kinds, brightness, radius, gain, seed=0):
@@ -96,6 +97,12 @@ def gain(amplitude):
     return {"stain_gain": {"amplitude": amplitude}}
 
 
+@pytest.fixture(scope="module")
+def mild(crops):
+    """What a gain does that hardly changes these cells."""
+    return audit(protocol(gain(0.1)), crops, **QUICK)
+
+
 def losses(found, operation="stain_gain"):
     own = found.contrasts[(found.contrasts["operation"] == operation)]
     own = own[own["share"] == 1.0].set_index(["class_a", "class_b"])["lost"]
@@ -132,10 +139,9 @@ def test_zoom_erases_size_and_leaves_intensity(crops):
         (0.95, "nothing here says that it ends below intensity statistics"),
     ],
 )
-def test_what_chance_may_do_is_no_prediction(crops, after, words):
-    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    outlook = found.outlook.assign(before=0.95, after=after, intensity=0.91)
-    line = replace(found, outlook=outlook).verdict[-1]
+def test_what_chance_may_do_is_no_prediction(mild, after, words):
+    outlook = mild.outlook.assign(before=0.95, after=after, intensity=0.91)
+    line = replace(mild, outlook=outlook).verdict[-1]
     assert words in line
     assert line.startswith("warning: ") == (after == 0.85)
 
@@ -262,7 +268,7 @@ def test_other_references_and_groups_of_views(crops):
 def test_what_one_group_does_is_not_held_against_another(crops):
     groups = {"weak": {"change": {"stain_gain": {"amplitude": 0.8}}}, "strong": {}}
     grouped = from_dict({**protocol(gain(0.9), {"flip": {}}).to_dict(), "groups": groups})
-    lines = audit(grouped, crops, label="Kind", cells=60, draws=1, shares=(1.0,)).verdict
+    lines = audit(grouped, crops, **QUICK).verdict
     assert any("stain_gain (amplitude 0.9 ln(factor), p 1) of strong" in line for line in lines)
     assert any(line.startswith("flip (p 0.5) costs") for line in lines)
     wholes = [line for line in lines if "whole view of" in line]
@@ -555,8 +561,7 @@ def test_classes_that_share_no_plate_are_named(crops, tmp_path):
     every = told("every.h5ad", kinds)
     assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
     for nuisances in (None, ()):
-        options = {"cells": 60, "draws": 1, "shares": (1.0,), "nuisances": nuisances}
-        usual = audit(protocol(gain(0.1)), crops, label="Kind", **options)
+        usual = audit(protocol(gain(0.1)), crops, nuisances=nuisances, **QUICK)
         assert usual.nuisances.empty == (nuisances is not None)
         assert not any("share no" in line for line in usual.verdict)
 
@@ -618,18 +623,17 @@ def test_what_moves_together_is_lost_to_a_readout_that_does_not_learn_of_it():
 
 
 @pytest.mark.parametrize(("as_read", "warns"), [(0.12, False), (0.28, False), (0.45, True)])
-def test_a_cost_that_must_be_learnt_of_is_told(crops, as_read, warns):
-    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    assert (found.operations["cost_as_read"] >= found.operations["cost"]).all()
-    operations = found.operations.assign(cost=0.1, cost_as_read=as_read)
-    line = replace(found, operations=operations).verdict[0]
+def test_a_cost_that_must_be_learnt_of_is_told(mild, as_read, warns):
+    assert (mild.operations["cost_as_read"] >= mild.operations["cost"]).all()
+    operations = mild.operations.assign(cost=0.1, cost_as_read=as_read)
+    line = replace(mild, operations=operations).verdict[0]
     assert line.startswith("warning: stain_gain") == warns
     told = f"costs 10% of the contrast, {as_read:.0%} unless the encoder learns to allow for it"
     assert (told in line) == (as_read > 0.25)
 
 
 def test_a_figure_of_nothing_says_so(crops):
-    found = audit(protocol(gain(0.4)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    found = audit(protocol(gain(0.4)), crops, **QUICK)
     nothing = replace(
         found,
         operations=found.operations.drop(columns="bridged Plate").assign(cost=np.nan),
@@ -658,15 +662,14 @@ def test_doses_stand_in_the_order_of_their_numbers():
     )
 
 
-def test_cells_without_a_label_and_classes_of_one_are_named(crops, tmp_path):
+def test_cells_without_a_label_and_classes_of_one_are_named(crops, mild, tmp_path):
     kinds = Crops.open(crops).obs["Metadata_Kind"].to_numpy(str).astype(object)
     kinds[:5], kinds[5] = "", "rare"
     path = changed(crops, tmp_path / "changed.h5ad", Metadata_Kind=kinds)
-    found = audit(protocol(gain(0.1)), path, label="Kind", cells=60, draws=1, shares=(1.0,))
+    found = audit(protocol(gain(0.1)), path, **QUICK)
     assert found.absent.to_numpy().tolist() == [["", 5], ["rare", 1]]
     assert "left out: 5 cells have no Kind, and rare has one cell" in found.verdict
-    all_known = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    assert not any("left out" in line for line in all_known.verdict)
+    assert not any("left out" in line for line in mild.verdict)
 
 
 def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
@@ -693,14 +696,8 @@ def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
 
 
 def test_what_changes_nothing_says_so(crops):
-    found = audit(
-        protocol({"saturation": {"level": [1.0, 1.0]}}, gain(0.2)),
-        crops,
-        label="Kind",
-        cells=60,
-        draws=1,
-        shares=(1.0,),
-    )
+    views = protocol({"saturation": {"level": [1.0, 1.0]}}, gain(0.2))
+    found = audit(views, crops, **QUICK)
     assert any(
         line.startswith("saturation") and line.endswith("changes nothing in these cells")
         for line in found.verdict
@@ -710,9 +707,8 @@ def test_what_changes_nothing_says_so(crops):
 def test_a_space_that_was_asked_is_not_advised(crops, tmp_path):
     kinds = np.random.default_rng(0).permutation(Crops.open(crops).obs["Metadata_Kind"])
     path = changed(crops, tmp_path / "changed.h5ad", Metadata_Kind=kinds)
-    options = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
     said = {
-        name: audit(protocol(gain(0.1)), path, references=(name,), **options).verdict[0]
+        name: audit(protocol(gain(0.1)), path, references=(name,), **QUICK).verdict[0]
         for name in ("random", "measures")
     }
     assert all("tells no Kind from another" in line for line in said.values())
