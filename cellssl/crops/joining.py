@@ -112,19 +112,14 @@ def _common_channels(opened: Sequence[Crops]) -> tuple[str, ...]:
     first = opened[0]
     for other in opened[1:]:
         if set(other.channels) != set(first.channels):
-            shared = [name for name in first.channels if name in other.channels]
-            mend = "name the plate's channels alike when it is cropped (--channel FILE=NAME)"
+            shared = [f"--channel {name}" for name in first.channels if name in other.channels]
+            keep = f"keep those of both with channels= ({' '.join(shared)}), or " if shared else ""
             raise CropError(
                 f"{first.path} has the channels {', '.join(first.channels)}, {other.path} has "
-                f"{', '.join(other.channels)}: "
-                + (f"keep those of both with channels= ({_options(shared)}), or " if shared else "")
-                + mend
+                f"{', '.join(other.channels)}: {keep}name the plate's channels alike when it is cropped "
+                "(--channel FILE=NAME)"
             )
     return first.channels
-
-
-def _options(channels: Sequence[str]) -> str:
-    return " ".join(f"--channel {name}" for name in channels)
 
 
 def _common_masks(opened: Sequence[Crops]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from cellssl.arguments import one_path
-from cellssl.columns import AREA
+from cellssl.columns import AREA, PLATE
 from cellssl.crops.layout import MASKS, PIXELS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
@@ -230,7 +230,7 @@ class Crops:
     @property
     def plates(self) -> np.ndarray:
         """The plate of each cell: (N,) of str."""
-        return self.obs["Metadata_Plate"].astype(str).to_numpy()
+        return self.obs[PLATE].astype(str).to_numpy()
 
     def read(self, rows: Rows | None = None) -> np.ndarray:
         """Read the pixels of some cells.

@@ -21,7 +21,7 @@ from cellssl.scores import aggregate
 
 __all__ = ["LEVELS", "aggregate_profiles"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 LEVELS = ("field", "well", "treatment")
 
@@ -129,7 +129,7 @@ def _keys(
         keys["treatment"], _ = name_treatments(obs, by, control=control)
         rows = np.flatnonzero(keys["treatment"] != "")
         if len(rows) < len(obs):
-            log.warning("%d rows without treatment are left out.", len(obs) - len(rows))
+            _LOG.warning("%d rows without treatment are left out.", len(obs) - len(rows))
         if not len(rows):
             raise EmbeddingError("no row has a treatment: fill the column that names it.")
     return keys.iloc[rows].reset_index(drop=True), rows

@@ -29,7 +29,7 @@ __all__ = [
     "normalise_features",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 NORMALISATIONS = (
     "standardise",
@@ -242,7 +242,7 @@ def _say_few(rule: str, reference: NDArray[np.bool_], directions: int) -> None:
     """Say that so few controls vary along fewer directions than there are: the others are lost."""
     count = int(reference.sum())
     if count <= directions:
-        log.warning(
+        _LOG.warning(
             "%s is fitted to %s, and leaves out what they do not vary by: at most %d directions remain. "
             "'control-sphere' keeps all.",
             rule,

@@ -90,17 +90,6 @@ def test_files_that_are_no_embeddings(make_embedding, tmp_path):
         read_embedding(tmp_path / "crops.h5ad")
 
 
-def test_features_must_be_finite_and_cells_unique(make_embedding):
-    cells = make_embedding()
-    cells.X[3, 2] = np.nan
-    with pytest.raises(EmbeddingError, match=r"1 of 144 cells have NaN.*features: 2"):
-        load_embeddings([cells])
-    cells = make_embedding()
-    cells.obs_names = ["same"] * cells.n_obs
-    with pytest.raises(EmbeddingError, match="'same' occurs twice"):
-        load_embeddings([cells])
-
-
 def test_names_come_from_provenance_or_the_mapping(make_embedding):
     assert load_embeddings([make_embedding("a")])[0].name == "a"
     assert load_embeddings({"b": make_embedding("a")})[0].name == "b"

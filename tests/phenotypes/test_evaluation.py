@@ -88,9 +88,10 @@ def test_one_plate_is_split_by_wells_and_says_why_plates_cannot_be_scored(make_e
     cells = make_embedding()[:48].copy()
     table = score([cells])
     assert value(table, "knn").split == "wells"
-    row = value(table, "ami_plate")
-    assert np.isnan(row["value"])
-    assert row.note == "one plate only"
+    for metric in ("ami_plate", "linear_plate"):
+        row = value(table, metric)
+        assert np.isnan(row["value"])
+        assert row.note == "one plate only"
     del cells.obs["Metadata_Plate"], cells.obs["Metadata_Well"], cells.obs["Metadata_Batch"]
     table = score([cells])
     assert "no two plates, no two wells" in value(table, "linear").note

@@ -109,12 +109,6 @@ def test_a_column_of_controls_that_is_not_there_is_said(make_embedding):
     assert len(similarity(cells).treatments)
 
 
-def test_the_column_of_controls_may_be_named_without_its_prefix(make_embedding):
-    cells = make_embedding()
-    cells.obs = cells.obs.rename(columns={"Metadata_Control": "Metadata_Kind"})
-    assert (similarity(cells, control="Kind").treatments["control"] == "negative").any()
-
-
 def test_a_plate_with_one_control_well_is_said(make_embedding, caplog):
     cells = make_embedding()
     lonely = (cells.obs["Metadata_Plate"] == "W0_1") & (cells.obs["Metadata_Well"] == "A02")

@@ -39,7 +39,6 @@ from cellssl.report.figures.style import (
     label_colours,
     natural_order,
 )
-from cellssl.wells import well_place
 
 from .examples import texts
 
@@ -327,15 +326,6 @@ def test_outlines_are_drawn_around_objects_and_nowhere_else():
     assert "1 objects" in texts(figure)
     with pytest.raises(ValueError, match="differ in shape"):
         outline_figure([Overlay("field", image[:10], labels)])
-
-
-def test_wells_find_their_place():
-    assert well_place("A01") == (0, 0)
-    assert well_place("P24") == (15, 23)
-    assert well_place("AF48") == (31, 47)
-    for bad in ("12", "A0", "well"):
-        with pytest.raises(ValueError, match="not a well"):
-            well_place(bad)
 
 
 def test_plate_map_shows_each_number_in_its_well():

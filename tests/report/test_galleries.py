@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -76,9 +75,3 @@ def test_crops_of_other_cells_are_refused(embedding, crops):
     embedding.obs_names = [f"other/{name}" for name in embedding.obs_names]
     with pytest.raises(CropError, match="none of these cells"):
         gallery(embedding, crops, by="kmeans")
-
-
-def test_settings_of_the_caller_stay(embedding, crops):
-    before = dict(mpl.rcParams)
-    gallery(embedding, crops, by="kmeans")
-    assert dict(mpl.rcParams) == before

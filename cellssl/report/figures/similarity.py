@@ -29,6 +29,7 @@ from cellssl.report.figures.style import (
 
 __all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
 
+MOST_BARS = 40
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -170,18 +171,17 @@ def _ink(colour: str) -> str:
 
 
 @styled
-def activity_figure(
-    activity: pd.Series, *, active: pd.Series | None = None, limit: int = 40
-) -> Figure:
+def activity_figure(activity: pd.Series, *, active: pd.Series | None = None) -> Figure:
     """Draw how far each treatment lies from the negative control, the farthest on top.
+
+    Of more than 40 the strongest and, as many, the weakest.
 
     Parameters
     ----------
     activity : treatment → distance (larger = stronger)
     active : treatment → told apart from the control (True), or not (False: drawn hollow)
-    limit : at most so many bars; then the strongest and, as many, the weakest
     """
-    ranked, rows, note = ends_of(activity.dropna().sort_values(), limit)
+    ranked, rows, note = ends_of(activity.dropna().sort_values(), MOST_BARS)
     figure = new_figure(7.6, 0.9 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()
     told = (
@@ -193,7 +193,7 @@ def activity_figure(
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
     axes.set_yticks(rows, [brief(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    axes.text(0, limit // 2, note, va="center", fontsize=8.5, color="#6B7682")
+    axes.text(0, MOST_BARS // 2, note, va="center", fontsize=8.5, color="#6B7682")
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():

@@ -44,7 +44,6 @@ def umap_figure(
     title: str | None = None,
     grey: tuple[str, ...] | None = None,
     numbered: bool = False,
-    seed: int = 0,
 ) -> Figure:
     """Draw ``obsm["X_umap"]`` coloured by one column of ``obs``.
 
@@ -57,7 +56,6 @@ def umap_figure(
     colour : column of ``obs``
     grey : names drawn in grey beneath the others; what all negative controls are called when left out
     numbered : write each name on one map, at its cells' middle (for clusters)
-    seed : order in which points are drawn, so that the last name does not cover the others
 
     Raises
     ------
@@ -85,7 +83,7 @@ def umap_figure(
     axes = figure.add_subplot(title=title)
     bare(axes)
     axes.margins(0.03)
-    shuffled = np.random.default_rng(seed).permutation(len(points))
+    shuffled = np.random.default_rng(0).permutation(len(points))  # the last name would cover others
     if numbered:
         _number_clusters(axes, points, names, order, shuffled)
     elif one:

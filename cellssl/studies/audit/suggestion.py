@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, check_file, make_folder
+from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.studies.audit.cells import WHOLE, cases_of, open_cells
@@ -73,8 +73,7 @@ class Suggestion:
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
             *([f"# Training: {self.training}."] if self.training else []),
         ]
-        with atomic(path) as part:
-            part.write_text("\n".join(head) + "\n" + dump(self.protocol), encoding="utf-8")
+        write_text("\n".join(head) + "\n" + dump(self.protocol), path)
         return path
 
 
