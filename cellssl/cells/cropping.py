@@ -29,6 +29,7 @@ from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
+from cellssl.words import counted, listed
 
 __all__ = ["crop", "stored_size"]
 
@@ -203,6 +204,7 @@ def _crop(
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
+    _say_unusual(assembly.unusual)
     _check_size(job.size, job.binning, assembly.diameters)
     _check_alike(assembly.diameters)
     _check_focus(*assembly.dull())
@@ -247,6 +249,18 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
     if len(problems) > _SAID:
         _LOG.warning("and %d more fields left out: see fields.csv", len(problems) - _SAID)
     return problems
+
+
+def _say_unusual(unusual: Mapping[str, str]) -> None:
+    """Say which fields are left out since they differ from most of their plate, kind by kind."""
+    for what in list(dict.fromkeys(unusual.values()))[:_SAID]:
+        places = [place for place, own in unusual.items() if own == what]
+        _LOG.warning(
+            "%s left out (%s): %s. Fields of another kind want to be indexed and cropped by themselves",
+            counted(len(places), "field"),
+            listed(places, most=_SAID),
+            what,
+        )
 
 
 def stored_size(view: int) -> int:
