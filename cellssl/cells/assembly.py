@@ -74,6 +74,11 @@ class Assembly:
         return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
 
     @property
+    def saturated(self) -> dict[str, np.ndarray]:
+        """Share (C,) of a usual cell's pixels that are at the camera's end, on each plate."""
+        return {plate: own.saturated for plate, own in self._usual.items()}
+
+    @property
     def unusual(self) -> dict[str, str]:
         """Fields that are left out since they differ from most, and how."""
         fields = self._tasks.fields[FIELD].iloc[list(self._unusual)]
