@@ -1,5 +1,6 @@
 """Every layout: a plate with true names is read back pixel by pixel; what is wrong is named."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -250,6 +251,18 @@ def test_plates_of_imagexpress_are_folders(write: Callable[..., Path]) -> None:
     assert found.fields["Metadata_Site"].tolist() == ["1", "1"]
     assert found.channels == ("1", "3")
     assert set(index(folder, plate="X", layout="imagexpress").problems["Problem"]) == {"duplicate"}
+
+
+def test_prefixes_that_may_be_plates_are_told(write: Callable[..., Path]) -> None:
+    """Two plates without a well in common would silently be one."""
+    guid = "00000000-0000-0000-0000-000000000000"
+    folder = write(
+        *(f"{plate}_s1_w{c}{guid}.tif" for plate in ("P1_A01", "P2_B01") for c in (1, 2))
+    )
+    found = index(folder)
+    assert found.fields["Metadata_Plate"].nunique() == 1
+    (pattern,) = re.findall(r"begin with P1 and P2, .* --pattern '(.*)'", "\n".join(found.notes))
+    assert index(folder, pattern=pattern).fields["Metadata_Plate"].tolist() == ["P1", "P2"]
 
 
 @pytest.mark.parametrize(
