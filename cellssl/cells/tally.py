@@ -8,6 +8,7 @@ import pandas as pd
 
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
+from cellssl.plates.vocabulary import NAMES
 from cellssl.wells import lost_wells
 from cellssl.words import counted, listed
 
@@ -39,8 +40,10 @@ class CropReport:
 
     @classmethod
     def read(cls, crops: Path, table: Path) -> "CropReport":
-        """Read the outcome of a finished run."""
-        fields = pd.read_csv(table, keep_default_na=False, na_values={"Problem": []})
+        """Read the outcome of a finished run; plates 001, 1 and 1.0 stay three, and a compound NA one."""
+        fields = pd.read_csv(
+            table, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values={"Problem": []}
+        )
         for name in fields:
             if not str(name).startswith("Metadata_") and name != "Problem":
                 fields[name] = pd.to_numeric(fields[name])
