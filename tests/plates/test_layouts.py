@@ -366,7 +366,11 @@ def test_htd_names_the_channels_of_imagexpress(tmp_path: Path) -> None:
     ],
 )
 def test_channels_keep_their_numbers_where_names_are_no_help(
-    tmp_path: Path, here: tuple[str, str], there: tuple[str, str], why: str
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    here: tuple[str, str],
+    there: tuple[str, str],
+    why: str,
 ) -> None:
     microscopes.imagexpress(tmp_path, shoot())
     _htd(tmp_path / "P1", *here)
@@ -374,6 +378,8 @@ def test_channels_keep_their_numbers_where_names_are_no_help(
     found = index(tmp_path)
     assert found.channels == ("1", "2")
     assert next(note for note in found.notes if note.startswith("channels keep")).endswith(why)
+    told = "calls the channels DAPI and FITC, and P2/screen.HTD DAPI and Cy5: one number may be another stain"
+    assert (told in caplog.text) == (here != there)
 
 
 def test_an_htd_that_cannot_be_read_is_named(tmp_path: Path) -> None:
