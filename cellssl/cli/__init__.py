@@ -5,6 +5,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run ``cellssl``."""
-    from cellssl.cli.application import app
-
+    try:
+        from cellssl.cli.application import app
+    except KeyboardInterrupt:  # nothing has begun that could go on
+        raise SystemExit(130) from None
     app()

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cellssl
+from cellssl import cli
 from cellssl.cli import results
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, write_crops
@@ -155,6 +156,18 @@ def test_debug_shows_the_traceback(tmp_path):
     result = _run("embed", tmp_path / "none.h5ad", "-m", "random", "-o", tmp_path / "e", "--debug")
     assert result.exit_code == 1
     assert "Traceback" in result.output
+
+
+def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
+    class Pressed:
+        @property
+        def app(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cellssl.cli.application", Pressed())
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 130
 
 
 def test_quiet_says_nothing(tmp_path):
