@@ -181,6 +181,18 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in result.output
 
 
+def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
+    class Pressed:
+        @property
+        def app(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cellssl.cli.application", Pressed())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 130
+
+
 def test_quiet_says_nothing(tmp_path):
     result = _run("protocols", "check", "bbbc021-expert", "--quiet")
     assert (result.exit_code, result.output) == (0, "")
