@@ -9,6 +9,7 @@ import pandas as pd
 
 from cellssl.columns import alike_names
 from cellssl.crops.batches import batches
+from cellssl.crops.brightness import compare_files
 from cellssl.crops.foreign import described
 from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
@@ -80,6 +81,8 @@ def join_crops(
     for crops in opened:
         channel_numbers(wanted, crops.channels, owner=crops.path)
     _check_names(opened)
+    for other in opened[1:]:
+        compare_files(other, opened[0], wanted)
     _tell_missing_columns(opened)
     _tell_alike_names(opened)
     return write_crops(

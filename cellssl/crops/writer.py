@@ -131,7 +131,7 @@ def _measure(
 
 def _unique_channels(channels: Sequence[str]) -> tuple[str, ...]:
     names = tuple(channels)
-    if not names or len(set(names)) != len(names):
+    if not names or len(set(names)) != len(names) or not all(name.strip() for name in names):
         raise CropError(f"channels need distinct names, at least one; got {list(names)}")
     return names
 

@@ -86,6 +86,7 @@ def measure_embeddings(
     choose_statistic(aggregate)
     loaded = load_embeddings(embeddings)
     _say_orientations(loaded)
+    _say_sight(loaded)
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
@@ -143,6 +144,33 @@ def _say_orientations(loaded: Sequence[Embedding]) -> None:
             "features are means over different numbers of orientations of a cell: %s. That alone moves scores: "
             "embed all, and what is combined of them, with the same --orientations",
             "; ".join(groups),
+        )
+
+
+def _say_sight(loaded: Sequence[Embedding]) -> None:
+    """Say which baselines were shown the cells otherwise than every trained encoder."""
+    trained: dict[str, str] = {}  # what was seen → who saw it, the first of all
+    others: dict[str, str] = {}
+    for one in loaded:
+        record = one.cells.uns.get("cellssl", {})
+        rule = record.get("scaling")
+        if not isinstance(rule, Mapping) or not {"per", "percentiles", "transform"} <= rule.keys():
+            continue
+        low, high = rule["percentiles"]
+        seen = (
+            f"{record.get('crop_size')} px, percentiles {low:g} to {high:g} ({rule['per']}), "
+            f"{rule['transform']}"
+        )
+        (trained if "protocol" in record else others).setdefault(seen, one.name)
+    apart = [(name, seen) for seen, name in others.items() if seen not in trained]
+    if trained and apart:
+        seen, name = next(iter(trained.items()))
+        log.warning(
+            "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
+            "scores: `cellssl compare` and `run` show both alike, as embed(…, scaling=, crop_size=) does in Python",
+            *apart[0],
+            name,
+            seen,
         )
 
 

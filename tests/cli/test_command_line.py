@@ -335,6 +335,7 @@ def test_what_the_machine_lacks_is_told_with_what_to_do(tmp_path, monkeypatch, e
         (["compare", "{}", "-p", "natural-moco", "-p", "x.yaml", "-o", "o"], "x.yaml does not"),
         (["plates", "index", ".", "--metadata", "no.csv", "-o", "p.csv"], "no.csv does not exist"),
         (["run", ".", "--moa", "no.csv", "-o", "out"], "no.csv does not exist"),
+        (["train", "cell-cycle", "-p", "cell-cycle", "-o", "out"], "give it as --protocol"),
     ],
 )
 def test_names_that_are_not_there_are_told_before_anything_is_loaded(arguments, message, tmp_path):

@@ -214,6 +214,23 @@ def test_features_of_other_orientations_are_not_compared_in_silence(make_embeddi
     assert "both of 1; a and both of 8" in caplog.text
 
 
+def test_a_baseline_that_saw_other_pixels_is_said(make_embedding, caplog):
+    def rule(per, transform="sqrt"):
+        return {"per": per, "percentiles": np.array([1.0, 99.9]), "transform": transform}
+
+    run = make_embedding("run", protocol="mine", crop_size=32, scaling=rule("global"))
+    alike = make_embedding("alike", crop_size=32, scaling=rule("global"))
+    evaluate([run, alike, make_embedding("table")], label="MOA")
+    assert "was shown these cells otherwise" not in caplog.text
+    evaluate(
+        [run, alike, make_embedding("means", crop_size=40, scaling=rule("plate"))], label="MOA"
+    )
+    assert (
+        "means saw 40 px, percentiles 1 to 99.9 (plate), sqrt; run saw 32 px, percentiles 1 to 99.9 (global), sqrt"
+        in caplog.text
+    )
+
+
 def test_only_common_cells_are_scored(make_embedding, caplog):
     table = score([make_embedding("a"), make_embedding("b")[20:].copy()])
     assert set(table.n[~table.metric.isin(["nsc", "nscb"])]) == {124}

@@ -284,6 +284,10 @@ def test_mistakes_are_told(crops):
         audit(protocol(gain(0.1)), crops, label="Kind", plates=["P3"])
     with pytest.raises(StudyError, match="budget: got 2"):
         cellssl.suggest(crops, label="Kind", budget=2)
+    with pytest.raises(
+        StudyError, match=r"natural-simclr.*64 px .*--protocol .* crop: \{size: 40\}"
+    ):
+        cellssl.suggest(crops, label="Kind")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,19 @@ def test_columns_are_looked_at(crops: Path) -> None:
     assert "Metadata_MOA" in found.message
 
 
+@pytest.mark.parametrize(
+    ("positives", "told"),
+    [
+        ({"kind": "same_well", "exclude_plates": ["P2"]}, "the cells have no plate 'P2'"),
+        ({"kind": "same_well", "exclude_plates": ["P1"]}, "no image has a partner"),
+    ],
+)
+def test_positives_that_training_would_refuse(crops: Path, positives: object, told: str) -> None:
+    found = check_crops(protocol([[{"flip": {}}]], positives=positives), crops)
+    assert [one.level for one in found] == ["error"]
+    assert told in found[0].message
+
+
 def test_the_command_says_what_was_found(crops: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
