@@ -246,6 +246,8 @@ class Protocol(_Block):
         about = f"{self.name}, {seen}, {self.crop.size} px"
         return f"Protocol({about}: {', '.join(done) or 'no operations'})"
 
+    __str__ = __repr__
+
     @property
     def weak(self) -> bool:
         """Whether labels took part: for positives, or in choosing amplitudes."""

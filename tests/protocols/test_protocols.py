@@ -59,7 +59,7 @@ def test_describe_shows_amplitudes_units_and_reasons() -> None:
 
 def test_a_name_or_file_stands_for_its_protocol(tmp_path) -> None:
     blind = extend("bbbc021-expert", {"name": "blind", "keep": ["rotate"]})
-    assert repr(blind) == "Protocol(blind, DAPI + Tubulin + Actin, 64 px: rotate)"
+    assert repr(blind) == str(blind) == "Protocol(blind, DAPI + Tubulin + Actin, 64 px: rotate)"
     (tmp_path / "blind.yaml").write_text(dump(blind))
     assert describe(tmp_path / "blind.yaml").equals(describe(blind))
     assert summarise(tmp_path / "blind.yaml") == summarise(blind)
