@@ -130,6 +130,11 @@ class Crops:
 
     def _check(self) -> None:
         """Raise CropError when what the file says of itself does not fit its arrays."""
+        if "cellssl" not in self.uns:
+            raise CropError(
+                f"{self.path} lacks uns['cellssl'], which tells its channels. anndata.concat keeps it with "
+                "uns_merge='same'; `cellssl.join_crops` joins crops of several plates"
+            )
         missing = {"channels", "crop_size", "percentiles"} - set(self.uns["cellssl"])
         if missing:
             raise CropError(

@@ -60,6 +60,8 @@ def cluster(
         As `read_embedding` reads it: X (N, D), ten cells at least. It is not changed.
     n_clusters : int, optional
         Clusters of k-means; as many as Leiden finds when not given.
+    seed : int
+        Of k-means, Leiden, the map and the sample.
     resolution : float, optional
         Of Leiden: larger gives more clusters. None: the finest of the most stable ones, see
         `scan_resolutions`.

@@ -75,7 +75,7 @@ def load_embeddings(
     """
     if isinstance(embeddings, Mapping):
         pairs: list[tuple[str | None, ad.AnnData | str | Path]] = list(embeddings.items())
-    elif isinstance(embeddings, ad.AnnData | str | Path):
+    elif isinstance(embeddings, ad.AnnData | str | Path | pd.DataFrame):
         pairs = [(None, embeddings)]
     else:
         pairs = [(None, item) for item in embeddings]

@@ -92,6 +92,8 @@ def evaluate(
         would be to all cells, but for `standardise`.
     resamples : int
         Draws for the intervals.
+    progress : bool
+        Whether a bar is drawn.
 
     Returns
     -------

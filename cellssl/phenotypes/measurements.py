@@ -16,6 +16,7 @@ from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
 from cellssl.phenotypes.measurement import Measurement, save_draws
 from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
+from cellssl.words import counted
 
 __all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
 
@@ -44,6 +45,11 @@ class Measurements:
     normalisation: str
     counts: Mapping[str, int]
     cells: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        embeddings = len({entry.embedding for entry in self.entries})
+        about = f"{self.label}, {counted(embeddings, 'embedding')}, {self.normalisation}"
+        return f"Measurements({about}: scores, per_class, confusions, differences(), class_differences())"
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -165,7 +165,7 @@ def _say_sight(loaded: Sequence[Embedding]) -> None:
     apart = [(name, seen) for seen, name in others.items() if seen not in trained]
     if trained and apart:
         seen, name = next(iter(trained.items()))
-        log.warning(
+        _LOG.warning(
             "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
             "scores: `cellssl compare` and `run` show both alike, as embed(…, scaling=, crop_size=) does in Python",
             *apart[0],

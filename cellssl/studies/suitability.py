@@ -13,10 +13,10 @@ from cellssl.phenotypes import held_out
 from cellssl.protocols import Finding, Protocol, build_partners, check, choose_channels, resolve
 from cellssl.studies.experiment import crop_facts, scaling_rule
 
-__all__ = ["check_crops"]
+__all__ = ["check_protocol"]
 
 
-def check_crops(
+def check_protocol(
     protocol: Protocol | str | Path, crops: Crops | str | Path, *, cells: int = 256
 ) -> list[Finding]:
     """Hold a protocol against crops, and make its views of some of them.

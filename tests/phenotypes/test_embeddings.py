@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import cluster, read_embedding, similarity
+from cellssl.phenotypes import aggregate_profiles, cluster, read_embedding, similarity
 from cellssl.phenotypes.columns import column
 from cellssl.phenotypes.embeddings import load_embeddings, match_cells
 
@@ -152,7 +152,9 @@ def test_a_table_of_r_parted_by_blanks_is_refused(tmp_path):
         read_embedding(path)
 
 
-@pytest.mark.parametrize("use", [cluster, similarity], ids=lambda use: use.__name__)
+@pytest.mark.parametrize(
+    "use", [aggregate_profiles, cluster, similarity], ids=lambda use: use.__name__
+)
 def test_what_takes_an_embedding_takes_its_file(use, make_embedding, tmp_path):
     cells, path = make_embedding(), tmp_path / "mine.h5ad"
     cells.write_h5ad(path)
@@ -161,3 +163,6 @@ def test_what_takes_an_embedding_takes_its_file(use, make_embedding, tmp_path):
         use(tmp_path / "nothing.h5ad")
     with pytest.raises(EmbeddingError, match="an AnnData or the path of its file: got NoneType"):
         use(None)
+    for take in (use, load_embeddings):
+        with pytest.raises(EmbeddingError, match=r"got DataFrame. Of tables anndata.AnnData\("):
+            take(cells.to_df())

@@ -28,6 +28,19 @@ def test_files_are_as_good_as_what_they_hold(embedding, crops, tmp_path):
     assert len(names(figure)) == 5
 
 
+@pytest.mark.parametrize("which", ["path", "open"])
+def test_crops_are_shown_before_they_are_embedded(crops, which):
+    figure = gallery(crops if which == "open" else crops.path, by="Compound", values="DMSO")
+    assert [text.splitlines() for text in names(figure)] == [["DMSO", "20 cells"]]
+
+
+def test_pictures_and_embedding_are_not_mistaken_for_each_other(embedding, crops):
+    with pytest.raises(CropError, match="give the crop file of its cells, too"):
+        gallery(embedding)
+    with pytest.raises(EmbeddingError, match="the embedding comes first"):
+        gallery(crops, embedding)
+
+
 def test_cells_are_matched_by_name(embedding, crops):
     groups = embedding.obs["kmeans"].astype(str)
     shuffled = embedding[np.random.default_rng(0).permutation(embedding.n_obs)].copy()

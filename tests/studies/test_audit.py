@@ -112,7 +112,9 @@ def losses(found, operation="stain_gain"):
 def test_gain_erases_intensity_and_leaves_size(crops):
     found = audit(protocol(gain(0.4)), crops, label="Kind", cells=144, draws=4)
     lost = losses(found)
-    assert repr(found) == f"Audit({found.protocol}, Metadata_Kind)"
+    head, *said = repr(found).splitlines()
+    assert head == f"Audit({found.protocol}, Metadata_Kind)"
+    assert said == found.verdict
     assert lost["bright", "usual"] > 0.45
     # Some measures, such as the share of bright pixels, are of both.
     assert lost["large", "usual"] < 0.2

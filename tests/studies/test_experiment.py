@@ -298,7 +298,8 @@ def test_weights_that_are_a_pickle_are_refused(crops, tmp_path):
         (["bbbc021-expert"], {"where": "Metadata_benchmark"}, "benchmark"),
         (["bbbc021-expert"], {"subsets": {"some": ["DMSO", "dark"]}}, "dark"),
         (["bbbc021-expert"], {"baselines": {"resnet500": None}}, "no baseline is called"),
-        (["bbbc021-expert"], {"baselines": ["random"]}, "wanted names mapped to weight files"),
+        (["bbbc021-expert"], {"baselines": "random"}, "wanted a list of names, or names mapped"),
+        (["bbbc021-expert"], {"baselines": ["resnet500"]}, "no baseline is called"),
     ],
 )
 def test_mistakes_show_before_the_training(crops, tmp_path, protocols, options, said):

@@ -23,7 +23,7 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    metrics : ``metrics.csv`` of a run, or its table: columns epoch or step, loss and, where
+    metrics : a run folder, its ``metrics.csv``, or the table in it: columns epoch or step, loss and, where
         there, the effective rank or the standard deviation of the features
 
     Raises
@@ -60,8 +60,9 @@ def _read(metrics: str | Path | pd.DataFrame) -> pd.DataFrame:
     if isinstance(metrics, pd.DataFrame):
         table = metrics
     else:
+        metrics = Path(metrics)
         try:
-            table = pd.read_csv(metrics)
+            table = pd.read_csv(metrics / "metrics.csv" if metrics.is_dir() else metrics)
         except (OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise TrainingError(f"cannot read the training's metrics {metrics}: {error}") from error
     if "loss" not in table or table.empty:

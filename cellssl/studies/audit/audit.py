@@ -96,7 +96,7 @@ class Audit:
 
     def __repr__(self) -> str:
         told = f", {self.label}" if self.label else ""
-        return f"Audit({self.protocol}{told})"
+        return "\n".join([f"Audit({self.protocol}{told})", *self.verdict])
 
     @property
     def verdict(self) -> list[str]:
