@@ -1,12 +1,18 @@
 """cellssl: from plates of fluorescence images to a map of phenotypes, without labels.
 
-The functions behind the commands, each by the command's name:
+The functions behind the commands, most by the command's name:
 
 >>> import cellssl
->>> crops = cellssl.crop(cellssl.index("plate/", metadata="wells.csv", ...), "crops/")  # doctest: +SKIP
+>>> cellssl.crop(cellssl.index("plate/", metadata="wells.csv"), "crops/")  # doctest: +SKIP
+>>> cellssl.report.gallery("crops/crops.h5ad", by="MOA")  # doctest: +SKIP
 >>> run = cellssl.train("bbbc021-expert", "crops/crops.h5ad", "run/")  # doctest: +SKIP
->>> embedding = cellssl.embed("crops/crops.h5ad", "run/")  # doctest: +SKIP
->>> scores = cellssl.evaluate([embedding], label="MOA")  # doctest: +SKIP
+>>> cells = cellssl.cluster(cellssl.embed("crops/crops.h5ad", run))  # doctest: +SKIP
+>>> cellssl.report.umap_figure(cells, "MOA")  # doctest: +SKIP
+>>> scores = cellssl.evaluate(cells, label="MOA")  # doctest: +SKIP
+
+Figures are in `cellssl.report`, protocols in `cellssl.protocols`, studies in `cellssl.studies`, simulated plates in
+`cellssl.plates`. What messages call ``--label MOA`` is ``label="MOA"`` here, and ``--set training.epochs=50`` is
+``changes={"training.epochs": 50}``.
 """
 
 from cellssl.lazy import at_first_use
@@ -15,8 +21,12 @@ __version__ = "0.1.0"
 
 # Loaded at first use, so that `import cellssl` and `cellssl --help` do not wait for torch or scanpy.
 _homes = {
+    "Crops": "crops",
+    "aggregate_profiles": "phenotypes",
     "audit": "studies",
+    "ceiling": "studies",
     "check_crops": "cells",
+    "check_protocol": "studies",
     "cluster": "phenotypes",
     "combine": "phenotypes",
     "compare": "studies",
@@ -36,6 +46,7 @@ _homes = {
     "invariances": "studies",
     "join_crops": "crops",
     "label_crops": "crops",
+    "normalise_embedding": "phenotypes",
     "preview": "report",
     "read_embedding": "phenotypes",
     "run": "pipeline",

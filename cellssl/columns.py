@@ -16,6 +16,7 @@ __all__ = [
     "CONCENTRATION",
     "CONTROL",
     "FIELD",
+    "LABEL",
     "OF_CELLS",
     "PLATE",
     "SITE",
@@ -36,7 +37,8 @@ __all__ = [
 PLATE, WELL, SITE = "Metadata_Plate", "Metadata_Well", "Metadata_Site"
 FIELD = [PLATE, WELL, SITE]  # what names a field
 CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]  # of a cell in its field, in pixels
-OF_CELLS = ("Metadata_Label", *CENTRE)  # what tells cells of one field apart
+LABEL = "Metadata_Label"  # of a cell: its number in its field
+OF_CELLS = (LABEL, *CENTRE)  # what tells cells of one field apart
 AREA = "Area_Nucleus"  # in pixels of the crops
 CONCENTRATION = "Metadata_Concentration"
 CONTROL = "Metadata_Control"

@@ -36,6 +36,7 @@ __all__ = [
     "sha256",
     "write_csv",
     "write_h5ad",
+    "write_text",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: str | Path, *, error: type[CellsslError] = CellsslError) -> Iterator[Path]:
+def new_folder(path: str | Path, *, error: type[CellsslError]) -> Iterator[Path]:
     """Give a temporary folder beside `path`, which takes its name when the block ends without error.
 
     Raises
@@ -108,6 +109,12 @@ def write_csv(table: "pd.DataFrame", path: str | Path) -> None:
     """Write a table without its index, whole or not at all."""
     with atomic(path) as part:
         table.to_csv(part, index=False)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def check_h5ad(path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import find_column, texts_of
+from cellssl.columns import PLATE, WELL, find_column, texts_of
 from cellssl.errors import EmbeddingError
 
 __all__ = ["chosen_cells", "sample_wells"]
@@ -83,7 +83,7 @@ def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
 
 def _wells(obs: pd.DataFrame) -> np.ndarray:
     """Give each cell its well's number over all plates; without such columns, 0."""
-    columns = [name for name in ("Metadata_Plate", "Metadata_Well") if name in obs]
+    columns = [name for name in (PLATE, WELL) if name in obs]
     if not columns:
         return np.zeros(len(obs), np.int64)
     texts = obs[columns].apply(texts_of)

@@ -64,13 +64,25 @@ class Assembly:
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
         samples = self._survey()
-        self._problems |= _unusual(self._facts, self._plates, self._problems)
+        self._unusual = _unusual(self._facts, self._plates, self._problems)
+        self._problems |= self._unusual
         self._usual = self._usual_by_plate(samples)
 
     @property
     def diameters(self) -> dict[str, float]:
         """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
         return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
+
+    @property
+    def saturated(self) -> dict[str, np.ndarray]:
+        """Share (C,) of a usual cell's pixels that are at the camera's end, on each plate."""
+        return {plate: own.saturated for plate, own in self._usual.items()}
+
+    @property
+    def unusual(self) -> dict[str, str]:
+        """Fields that are left out since they differ from most, and how."""
+        fields = self._tasks.fields[FIELD].iloc[list(self._unusual)]
+        return dict(zip(row_names(fields), self._unusual.values(), strict=True))
 
     def dull(self) -> tuple[str, dict[str, float]]:
         """Find plates that are out of focus as a whole, see `dull_plates`."""

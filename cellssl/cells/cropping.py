@@ -29,6 +29,7 @@ from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
+from cellssl.words import counted, listed
 
 __all__ = ["crop", "stored_size"]
 
@@ -36,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned
+_FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nucleus
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
@@ -203,9 +205,11 @@ def _crop(
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
+    _say_unusual(assembly.unusual)
     _check_size(job.size, job.binning, assembly.diameters)
     _check_alike(assembly.diameters)
     _check_focus(*assembly.dull())
+    _check_exposure(assembly.saturated, index.channels)
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
     report.say_lost_wells()
@@ -247,6 +251,18 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
     if len(problems) > _SAID:
         _LOG.warning("and %d more fields left out: see fields.csv", len(problems) - _SAID)
     return problems
+
+
+def _say_unusual(unusual: Mapping[str, str]) -> None:
+    """Say which fields are left out since they differ from most of their plate, kind by kind."""
+    for what in list(dict.fromkeys(unusual.values()))[:_SAID]:
+        places = [place for place, own in unusual.items() if own == what]
+        _LOG.warning(
+            "%s left out (%s): %s. Fields of another kind want to be indexed and cropped by themselves",
+            counted(len(places), "field"),
+            listed(places, most=_SAID),
+            what,
+        )
 
 
 def stored_size(view: int) -> int:
@@ -295,6 +311,20 @@ def _check_focus(sharpest: str, dull: Mapping[str, float]) -> None:
         )
     if len(dull) > _SAID:
         _LOG.warning("and %d more plates that are far less sharp", len(dull) - _SAID)
+
+
+def _check_exposure(saturated: Mapping[str, np.ndarray], channels: Sequence[str]) -> None:
+    """Say in which channels (C,) of which plates cells are usually at the camera's end, which none is dropped for."""
+    for channel, shares in zip(channels, zip(*saturated.values(), strict=True), strict=False):
+        full = {p: s for p, s in zip(saturated, shares, strict=True) if s > _FULL}
+        if full:
+            _LOG.warning(
+                "channel %s of %s: in the usual cell %.0f %% of the pixels are at the camera's end, so that what is "
+                "brighter looks alike there. Expose it less, or leave it out by naming the others with --channel",
+                channel,
+                f"plate {listed([*full], most=_SAID)}",
+                100 * max(full.values()),
+            )
 
 
 def _advice(diameter: float) -> str:

@@ -73,7 +73,7 @@ class CropFolder:
         if done != wanted:
             raise CropError(
                 f"{self.path} holds crops made {_differences(done, wanted)}; choose another folder with "
-                "--out, or delete this one"
+                "--out, or delete this one, as `cellssl run` does with --redo crop"
             )
         if before["plates"] != record["plates"]:
             names = ", ".join(before["plates"][:3]) + (", …" if len(before["plates"]) > 3 else "")

@@ -6,7 +6,7 @@ import numpy as np
 from cellssl.cells.levels import li_threshold
 from cellssl.cells.smoothing import repeated, shrunk
 
-__all__ = ["find_debris"]
+__all__ = ["find_debris", "part_rest"]
 
 _SAMPLE = 50_000  # pixels that are looked at
 _FEW, _LITTLE = 8, 0.2  # pieces of debris, and the share of a field that they cover, at most
@@ -58,24 +58,41 @@ def _limit(above: np.ndarray, bright: np.ndarray) -> float:
         return np.inf
     light = shrunk(above, factor)
     aside = cv2.dilate(lit.view(np.uint8), np.ones((_HALO, _HALO), np.uint8)) == 0
-    rest = light[aside]
-    if not len(rest) or rest.min() == rest.max():
-        return np.inf
-    cut, background = li_threshold(rest)
-    dim = aside & (light > cut)
-    if _count(dim) < _MANY * pieces:
-        return np.inf
-    nuclei = float(light[dim].mean()) - background
-    if nuclei < _PARTED * (cut - background):
-        return np.inf
-    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
-    if nuclei < _CLEAR * spread:
+    dim, background = part_rest(light, aside)
+    if not dim.any() or _count(dim) < _MANY * pieces:
         return np.inf
     # Means of blocks are darker than nuclei that are no larger than a block: at 10x, of a large field.
     own = float(np.quantile(above[repeated(dim, factor, above.shape)], 0.75)) - background
     if float(np.median(light[lit])) - background < _BRIGHTER * own:
         return np.inf
     return background + _BRIGHTER / 2 * own
+
+
+def part_rest(light: np.ndarray, aside: np.ndarray) -> tuple[np.ndarray, float]:
+    """Part what lies aside of bright bodies once more.
+
+    Parameters
+    ----------
+    light : ndarray
+        (Y, X) float32.
+    aside : ndarray
+        (Y, X) bool.
+
+    Returns
+    -------
+    tuple of ndarray and float
+        (Y, X) bool: what is bright there, nothing where it is no more than noise, uneven light or a tail of
+        haze; the median of what is dark there.
+    """
+    rest, nothing = light[aside], np.zeros(aside.shape, bool)
+    if not len(rest) or rest.min() == rest.max():
+        return nothing, 0.0
+    cut, background = li_threshold(rest)
+    dim = aside & (light > cut)
+    own = float(light[dim].mean()) - background
+    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
+    parted = own >= max(_PARTED * (cut - background), _CLEAR * spread)
+    return dim if parted else nothing, background
 
 
 def _count(mask: np.ndarray) -> int:

@@ -103,7 +103,9 @@ def read_checked(task: Task) -> list[np.ndarray]:
             what = "black and white alone" if kind == "b" else f"{plane.dtype}"
             raise FieldError(f"{path} holds {what}; wanted grey values")
         if kind == "f" and not np.isfinite(plane).all():
-            raise FieldError(f"{path} holds {plane.dtype} that are no finite numbers")
+            raise FieldError(
+                f"{path} holds {plane.dtype} that are no finite numbers: put 0 where nothing was seen"
+            )
     return [bin_pixels(plane, task.job.binning) for plane in planes]
 
 

@@ -56,7 +56,7 @@ class Usual:
     ----------
     area : float
         Of a nucleus, in pixels; 0 where areas are not known.
-    noise, sharpness : ndarray
+    noise, sharpness, saturated : ndarray
         (C,) of a cell.
     background : ndarray
         (C,) of a field.
@@ -72,6 +72,7 @@ class Usual:
     area: float
     noise: np.ndarray
     sharpness: np.ndarray
+    saturated: np.ndarray
     background: np.ndarray
     spread: np.ndarray
     nucleus: int
@@ -103,7 +104,7 @@ class Usual:
             noisy.
         """
         count = len(channels)
-        noise, sharpness, _ = (
+        noise, sharpness, saturated = (
             np.split(np.median(quality, axis=0), len(MEASURES))
             if len(quality)
             else np.zeros((len(MEASURES), count))
@@ -120,6 +121,7 @@ class Usual:
             area=float(np.median(areas)) if len(areas) else 0.0,
             noise=noise,
             sharpness=sharpness,
+            saturated=saturated,
             background=np.exp(centre),
             floor=floor,
             spread=spread if len(light) >= _FIELDS else np.full(count, np.inf),
@@ -154,7 +156,10 @@ def usual_by_plate(
     for plate, measured in plates.items():
         own = Usual.of(*measured, channels, nucleus)
         if len(measured[0]) < _ENOUGH:
-            own = replace(overall, background=own.background, spread=own.spread, floor=own.floor)
+            light = {
+                name: getattr(own, name) for name in ("background", "spread", "floor", "saturated")
+            }
+            own = replace(overall, **light)
         result[plate] = replace(own, noise=np.minimum(own.noise, overall.noise))
     return result
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cellssl.cells.basins import find_basins
 from cellssl.cells.carving import Foreground, carve
+from cellssl.cells.dimmer import alone, aside
 from cellssl.cells.lobes import join_lobes
 from cellssl.cells.outside import without_outside
 from cellssl.cells.smoothing import depth_below, gaussian, repeated, wide_gaussian
@@ -29,7 +30,8 @@ def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarr
     """Label the nuclei of one channel.
 
     Pixels above a share of Li's minimum cross-entropy threshold [1]_ and brighter than their
-    surrounding are cut into nuclei, each of which ends at a share of its own brightness.
+    surrounding are cut into nuclei, each of which ends at a share of its own brightness. What lies aside
+    of them is looked at once more, where much dimmer ones stand by themselves.
 
     Parameters
     ----------
@@ -59,9 +61,21 @@ def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarr
     pixels = image.astype(np.float32)
     if pixels.min() == pixels.max():
         return np.zeros(image.shape, np.int32)
-    ground = carve(without_outside(pixels), diameter=diameter)
+    pixels = without_outside(pixels)
+    labels, debris = _find(pixels, diameter)
+    found = _with_debris(labels, debris)
+    left = aside(pixels, found)
+    if left is not None:
+        more = alone(pixels, found, _find(left, diameter)[0])
+        found = np.where(more > 0, more + found.max(), found)
+    return found
+
+
+def _find(pixels: np.ndarray, diameter: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Label the nuclei that a threshold finds: (Y, X) int32; and mark debris: (Y, X) bool."""
+    ground = carve(pixels, diameter=diameter)
     if ground.diameter <= 0:
-        return _with_debris(np.zeros(image.shape, np.int32), ground.debris)
+        return np.zeros(pixels.shape, np.int32), ground.debris
     place = np.flatnonzero(ground.mask)  # few pixels of most fields; the others are not looked at
     number = _split(ground, place)
     above, around = (image.ravel()[place] for image in (ground.view.above, ground.around))
@@ -72,7 +86,7 @@ def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarr
     good &= np.bincount(number, minlength=len(good)) >= least
     labels = np.zeros(ground.mask.shape, np.int32)
     labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
-    return _with_debris(repeated(labels, factor, image.shape), ground.debris)
+    return repeated(labels, factor, pixels.shape), ground.debris
 
 
 def _split(ground: Foreground, place: np.ndarray) -> np.ndarray:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
+from cellssl.plates.vocabulary import NAMES
 from cellssl.wells import lost_wells
 from cellssl.words import counted, listed
 
@@ -38,8 +40,10 @@ class CropReport:
 
     @classmethod
     def read(cls, crops: Path, table: Path) -> "CropReport":
-        """Read the outcome of a finished run."""
-        fields = pd.read_csv(table, keep_default_na=False, na_values={"Problem": []})
+        """Read the outcome of a finished run; plates 001, 1 and 1.0 stay three, and a compound NA one."""
+        fields = pd.read_csv(
+            table, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values={"Problem": []}
+        )
         for name in fields:
             if not str(name).startswith("Metadata_") and name != "Problem":
                 fields[name] = pd.to_numeric(fields[name])
@@ -102,8 +106,22 @@ class CropReport:
             )
 
     def say_lost_wells(self) -> None:
-        """Warn of wells without a cell, where quality control took all and their plate has some left."""
+        """Warn of wells without a cell, where quality control took all and their plate has some left.
+
+        So are wells told of which no field could be used.
+        """
         left = self.fields.groupby("Metadata_Plate")["kept"].transform("sum") > 0
+        wrong = (self.fields["Problem"] != "")[left].groupby(
+            [self.fields[PLATE], self.fields[WELL]]
+        )
+        unused = row_names(wrong.all().loc[lambda all_: all_].index.to_frame())
+        if unused:
+            _LOG.warning(
+                "no field of %s could be used (%s): see %s",
+                counted(len(unused), "well"),
+                listed(unused, most=_SAID),
+                self.table.name,
+            )
         for reason, wells in lost_wells(self.fields[left]).items():
             _LOG.warning(
                 "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "

@@ -14,7 +14,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     # No file of cellssl is written while it is read, and network disks often cannot lock.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-
-    from cellssl.cli.application import app
-
+    try:
+        from cellssl.cli.application import app
+    except KeyboardInterrupt:  # nothing has begun that could go on
+        raise SystemExit(130) from None
     app()

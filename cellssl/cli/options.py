@@ -9,7 +9,7 @@ import typer
 
 from cellssl.cli.shell import refuse
 from cellssl.errors import CellsslError, ProtocolError
-from cellssl.shipped import protocol_file
+from cellssl.shipped import protocol_file, protocol_names
 
 __all__ = [
     "MADE_BY_CROP",
@@ -52,6 +52,11 @@ def existing(remedy: str) -> Callable[[Path | None], Path | None]:
 
     def check(path: Path | None) -> Path | None:
         if path is not None and not path.exists():
+            if str(path) in protocol_names():
+                refuse(
+                    f"{path} is the name of a protocol, wanted a file: give it as --protocol, or before the "
+                    "crops where it is an argument"
+                )
             refuse(f"{path} does not exist: {remedy}")
         return path
 

@@ -62,7 +62,7 @@ def profiles(
         cells,
         level,
         out=out,
-        statistic=aggregate,
+        aggregate=aggregate,
         through_fields=through_fields,
         by=by,
         control=control_column,
@@ -111,17 +111,16 @@ def similarity(
     """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
     from cellssl.errors import EmbeddingError
     from cellssl.files import check_folder
-    from cellssl.phenotypes import read_embedding, require_label
+    from cellssl.phenotypes import read_embedding
     from cellssl.phenotypes import similarity as compare
 
     check_folder(out)
     cells = read_embedding(embedding)
-    column = require_label(cells.obs, label) if label else "auto"
     found = compare(
         cells,
         by=by,
         control=control_column,
-        label=column,
+        label=label or "auto",
         normalise=normalise,
         aggregate=aggregate,
         nearest=nearest,

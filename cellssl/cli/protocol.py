@@ -86,9 +86,9 @@ def check(
     if crops is None:
         say(f"{loaded.name}: the file is right")
         return
-    from cellssl.studies import check_crops
+    from cellssl.studies import check_protocol
 
-    findings = check_crops(loaded, crops)
+    findings = check_protocol(loaded, crops)
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         listed = "\n".join(f"  {text}" for text in errors)

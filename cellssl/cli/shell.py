@@ -33,7 +33,7 @@ _NO_TEXT = re.compile("[\ud800-\udfff]")  # what stands in a name for bytes that
 _PIPE_WIDTH = 140  # columns of a table that goes to a file
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable], Callable]:
+def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
     """Register a function as a command that also takes ``--quiet`` and ``--debug``.
 
     A parameter annotated with a dataclass stands for all its fields: each becomes an option, in a part of the help that
@@ -134,7 +134,7 @@ def shown() -> bool:
     return _LOG.level < logging.ERROR
 
 
-def say(message: object = "") -> None:
+def say(message: object) -> None:
     """Print to standard output unless the command is quiet."""
     if shown():
         Console(highlight=False, soft_wrap=True).print(message, markup=False)

@@ -1,18 +1,18 @@
-"""Whether cells lie in the grey values that an encoder was trained with."""
+"""Whether cells lie in the grey values that an encoder was trained with, or others they are joined with."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
 from cellssl.crops.percentiles import PercentileTable
-from cellssl.crops.scaling import FittedScaling, percentiles_of
+from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, percentiles_of
 from cellssl.crops.store import Crops
 from cellssl.words import counted, listed
 
-__all__ = ["compare_brightness"]
+__all__ = ["compare_brightness", "compare_files"]
 
 _LOG = logging.getLogger(__name__)
 # Ratio of ranges: exposures and stains of one screen differ by less, 8 and 12 bits by 16.
@@ -43,27 +43,34 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> str:
     table = percentiles_of(crops, scaling.rule.percentiles)
     if _are_its_own(crops, table, scaling):
         return ""
-    told = [
-        row
-        for row in _ranges(crops, table, scaling)
-        if not _lies_within(row.own_low, row.own_high, row.low, row.high)
-    ]
+    told = _unlike(crops, table, scaling)
     if not told:
         return ""
-    first = [next(rows) for _, rows in groupby(told, key=lambda row: row.channel)]
-    examples = [
-        f"{row.channel} ({row.own_low:.0f} to {row.own_high:.0f} on {row.plate}, "
-        f"{row.low:.0f} to {row.high:.0f} {of})"
-        for row in first
-    ]
-    plates = {row.plate for row in told}
+    examples, plates = _examples(told, of), {row.plate for row in told}
     text = (
-        f"{crops.path}: the encoder sees {counted(len(first), 'channel')} of {counted(len(plates), 'plate')} black, "
+        f"{crops.path}: the encoder sees {counted(len(examples), 'channel')} of {counted(len(plates), 'plate')} black, "
         f"white or flat: {listed(examples, most=5)}. Images of another exposure or bit depth? An encoder trained with "
         "scaling {per: plate} takes each plate's own grey values"
     )
     _LOG.warning("%s", text)
     return text
+
+
+def compare_files(crops: Crops, other: Crops, channels: Sequence[str]) -> None:
+    """Say in which channels cells lie in other grey values than those of another file."""
+    if not len(crops) or not len(other):
+        return
+    scaling = fit_scaling(other, Scaling(per="global"))
+    table = percentiles_of(crops, scaling.rule.percentiles)
+    told = [row for row in _unlike(crops, table, scaling) if row.channel in channels]
+    if told:
+        _LOG.warning(
+            "%s: grey values are unlike those of %s: %s. Images of another exposure or bit depth? One scaling {per: "
+            "global} makes some of these cells black, white or flat; {per: plate} takes each plate's own",
+            crops.path,
+            other.path,
+            listed(_examples(told, "there"), most=5),
+        )
 
 
 def _are_its_own(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> bool:
@@ -84,11 +91,32 @@ class _Range(NamedTuple):
     high: float
 
 
+def _unlike(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> list[_Range]:
+    """Give the channels of plates whose grey values are not those that become 0 to 1."""
+    return [
+        row
+        for row in _ranges(crops, table, scaling)
+        if not _lies_within(row.own_low, row.own_high, row.low, row.high)
+    ]
+
+
+def _examples(told: Sequence[_Range], of: str) -> list[str]:
+    """Write one plate of each channel."""
+    first = [next(rows) for _, rows in groupby(told, key=lambda row: row.channel)]
+    return [
+        f"{row.channel} ({row.own_low:.0f} to {row.own_high:.0f} on {row.plate}, "
+        f"{row.low:.0f} to {row.high:.0f} {of})"
+        for row in first
+    ]
+
+
 def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
     """Give the ranges of each channel on each plate."""
     for channel, *ends in zip(
         scaling.channels, scaling.low["global"], scaling.high["global"], strict=True
     ):
+        if channel not in crops.channels:
+            continue
         place = crops.channels.index(channel)
         for plate in table.plates:
             own = (table.of_plate(plate, asked)[place] for asked in scaling.rule.percentiles)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cellssl.columns import texts_of
+from cellssl.columns import CENTRE, PLATE, SITE, WELL, texts_of
 from cellssl.crops.foreign import Foreign, Images, named_table
 from cellssl.crops.sidecar import Sidecar
 from cellssl.crops.store import Crops
@@ -32,7 +32,8 @@ TABLE = "sc-metadata.csv"
 _SIDECAR, _LOCATIONS = "cellssl.json", "locations"
 _FILE, _X, _Y = "Image_Name", "Nuclei_Location_Center_X", "Nuclei_Location_Center_Y"
 _OWN = ("Key", "Target", _FILE, _X, _Y)
-_PLACE = {"Metadata_Plate": "plate", "Metadata_Well": "well", "Metadata_Site": "1"}
+_CENTRE = dict(zip((_X, _Y), CENTRE, strict=True))
+_PLACE = {PLATE: "plate", WELL: "well", SITE: "1"}
 # As stored → as painted: DeepProfiler multiplies by the mask / 255, so that others vanish.
 _PAINT = np.array([0, 255, 1], np.uint8)
 _MODES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16}
@@ -80,9 +81,9 @@ def _table(crops: Crops) -> pd.DataFrame:
     if "Metadata_Compound" in obs:
         front["Target"] = pd.factorize(texts_of(obs["Metadata_Compound"]), sort=True)[0]
     places = [str(row) for row in range(len(obs))]
-    if {"Metadata_Center_X", "Metadata_Center_Y"} <= set(obs):
-        front[_X] = obs["Metadata_Center_X"].to_numpy()
-        front[_Y] = obs["Metadata_Center_Y"].to_numpy()
+    if set(CENTRE) <= set(obs):
+        for theirs, own in _CENTRE.items():
+            front[theirs] = obs[own].to_numpy()
         places = [f"{x}x{y}" for x, y in zip(front[_X], front[_Y], strict=True)]
     names = [
         f"{key}/{target}@{place}"
@@ -183,8 +184,7 @@ def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, 
     for position, name in enumerate(_PLACE, start=-4):
         if name not in table:
             table.insert(0, name, places.str[position].fillna(""))
-    known = {_X: "Metadata_Center_X", _Y: "Metadata_Center_Y"}
-    given = {**{name: own for name, own in known.items() if name in table}, **columns}
+    given = {**{name: own for name, own in _CENTRE.items() if name in table}, **columns}
     return table, name_columns(table, given)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
-from cellssl.columns import CENTRE, FIELD, is_text, row_names
+from cellssl.columns import CENTRE, FIELD, LABEL, is_text, row_names
 from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import complete, read_cell_table
@@ -96,7 +96,7 @@ def _read_all(files: list[Path]) -> tuple[np.ndarray, pd.DataFrame]:
             )
         plate, well, site = path.parts[-3], path.parts[-2], path.stem
         table = pd.DataFrame(places, columns=CENTRE)
-        table.insert(0, "Metadata_Label", np.arange(1, len(table) + 1))
+        table.insert(0, LABEL, np.arange(1, len(table) + 1))
         blocks.append(features)
         tables.append(table.assign(**dict(zip(FIELD, (plate, well, site), strict=True))))
     features, cells = np.concatenate(blocks), pd.concat(tables, ignore_index=True)
@@ -159,7 +159,7 @@ def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
 
 def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
     """Join DeepProfiler's index.csv, a row per field, by plate, well and site."""
-    names = row_names(cells[[*FIELD, "Metadata_Label"]])
+    names = row_names(cells[[*FIELD, LABEL]])
     if index is not None:
         table, columns = read_cell_table(index, {})
         fields = table.rename(columns=columns)

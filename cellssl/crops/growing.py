@@ -32,13 +32,11 @@ class GrowingTable:
     Parameters
     ----------
     file : h5py.File
-        Gets a group called `name`.
-    name : str
-        ``obs``.
+        Gets a group called ``obs``.
     """
 
-    def __init__(self, file: h5py.File, name: str) -> None:
-        self._group = file.create_group(name)
+    def __init__(self, file: h5py.File) -> None:
+        self._group = file.create_group("obs")
         self._rows = 0
         self._waiting: list[pd.DataFrame] = []
         self._order: list[str] = []
@@ -163,5 +161,4 @@ def _as(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Turn values into a type that can hold them."""
     if dtype.kind != "S" or values.dtype.kind == "S":
         return values.astype(dtype)
-    texts = pd.Series(values).astype(object)
-    return _texts(texts.where(texts.notna(), "")).astype(dtype)
+    return _plain(pd.Series(values).astype(object)).astype(dtype)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import PLATE
 from cellssl.crops.arrays import open_arrays
 from cellssl.crops.batches import batches
 from cellssl.crops.deepprofiler import TABLE, open_singlecells
@@ -96,9 +97,9 @@ def import_crops(
             about = {key: value for key, value in foreign.about.items() if key not in OWN_KEYS}
         else:
             obs = foreign.table.rename(columns=dict(foreign.names))
-            if "Metadata_Plate" not in obs:
+            if PLATE not in obs:
                 named = plate or (table or pixels).absolute().parent.name
-                obs.insert(0, "Metadata_Plate", named)
+                obs.insert(0, PLATE, named)
             complete(obs, negative_control, batch_pattern)
             obs.index = pd.Index(cell_names(obs, foreign.table, label))
             about = {"segmenter": {"name": "import", "settings": _source(pixels, table)}}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cellssl.columns import alike_names
 from cellssl.crops.batches import batches
+from cellssl.crops.brightness import compare_files
 from cellssl.crops.foreign import described
 from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
@@ -80,6 +81,8 @@ def join_crops(
     for crops in opened:
         channel_numbers(wanted, crops.channels, owner=crops.path)
     _check_names(opened)
+    for other in opened[1:]:
+        compare_files(other, opened[0], wanted)
     _tell_missing_columns(opened)
     _tell_alike_names(opened)
     return write_crops(
@@ -112,19 +115,14 @@ def _common_channels(opened: Sequence[Crops]) -> tuple[str, ...]:
     first = opened[0]
     for other in opened[1:]:
         if set(other.channels) != set(first.channels):
-            shared = [name for name in first.channels if name in other.channels]
-            mend = "name the plate's channels alike when it is cropped (--channel FILE=NAME)"
+            shared = [f"--channel {name}" for name in first.channels if name in other.channels]
+            keep = f"keep those of both with channels= ({' '.join(shared)}), or " if shared else ""
             raise CropError(
                 f"{first.path} has the channels {', '.join(first.channels)}, {other.path} has "
-                f"{', '.join(other.channels)}: "
-                + (f"keep those of both with channels= ({_options(shared)}), or " if shared else "")
-                + mend
+                f"{', '.join(other.channels)}: {keep}name the plate's channels alike when it is cropped "
+                "(--channel FILE=NAME)"
             )
     return first.channels
-
-
-def _options(channels: Sequence[str]) -> str:
-    return " ".join(f"--channel {name}" for name in channels)
 
 
 def _common_masks(opened: Sequence[Crops]) -> tuple[str, ...]:

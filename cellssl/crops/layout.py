@@ -59,13 +59,13 @@ def create_file(path: str) -> h5py.File:
 
 def create_pixels(
     file: h5py.File, shape: tuple[int, ...], dtype: np.dtype, *, placed: bool = False
-) -> h5py.Dataset:
+) -> None:
     """Add the growing array for pixels (n, C, H, W); `placed` gives each cell its bytes in the file at once."""
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     if placed:
         early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    dataset = file.create_dataset(
+    file.create_dataset(
         PIXELS,
         shape=shape,
         maxshape=(None, *shape[1:]),
@@ -73,8 +73,7 @@ def create_pixels(
         dtype=dtype,
         dcpl=early,
     )
-    encode(dataset, "array", "0.2.0")
-    return dataset
+    encode(file[PIXELS], "array", "0.2.0")
 
 
 def create_masks(file: h5py.File, masks: np.ndarray | PackedMasks) -> None:

@@ -19,7 +19,7 @@ from anndata.io import read_elem, write_elem
 
 from cellssl.crops.batches import batches
 from cellssl.crops.foreign import NAME, Foreign, Images, named_table
-from cellssl.crops.layout import MASKS, create_file, create_masks
+from cellssl.crops.layout import MASKS, create_file, create_masks, encode
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import name_columns
 from cellssl.errors import CropError
@@ -133,10 +133,9 @@ def _describe(file: h5py.File, crops: Crops, coding: Mapping[str, Any]) -> None:
     arrays = {key: np.asarray(value, dtype=object) for key, value in texts.items()}
     write_elem(file["uns"], "single_cell_images", {**about, **span, **arrays})
     write_elem(file["uns"], "cellssl", {**crops.uns["cellssl"], "h5sc": dict(coding)})
-    encoding = {"encoding-type": "array", "encoding-version": "0.2.0"}
+    encode(file[_IMAGES], "array", "0.2.0")
     coded = {key: np.array([name.encode() for name in value]) for key, value in texts.items()}
-    attributes = {**encoding, **about, **coded, "normalization_range": (0.0, 1.0)}
-    file[_IMAGES].attrs.update(attributes)
+    file[_IMAGES].attrs.update({**about, **coded, "normalization_range": (0.0, 1.0)})
 
 
 @contextmanager

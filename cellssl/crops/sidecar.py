@@ -11,7 +11,7 @@ import pandas as pd
 from cellssl.crops.foreign import NAME, described
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
-from cellssl.files import atomic
+from cellssl.files import write_text
 from cellssl.nested import as_json
 
 __all__ = ["Sidecar"]
@@ -68,8 +68,7 @@ class Sidecar:
     def write(self, path: Path) -> None:
         """Write JSON, whole or not at all."""
         text = json.dumps({"kind": _KIND, **asdict(self)}, indent=1, ensure_ascii=False)
-        with atomic(path) as part:
-            part.write_text(text + "\n", encoding="utf-8")
+        write_text(text + "\n", path)
 
     def read_table(self, path: Path) -> pd.DataFrame:
         """Read an exported CSV with its columns' types; text stays text, empty text stays empty."""

@@ -13,7 +13,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from cellssl.arguments import one_path
-from cellssl.columns import AREA
+from cellssl.columns import AREA, PLATE
 from cellssl.crops.layout import MASKS, PIXELS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
@@ -130,6 +130,11 @@ class Crops:
 
     def _check(self) -> None:
         """Raise CropError when what the file says of itself does not fit its arrays."""
+        if "cellssl" not in self.uns:
+            raise CropError(
+                f"{self.path} lacks uns['cellssl'], which tells its channels. anndata.concat keeps it with "
+                "uns_merge='same'; `cellssl.join_crops` joins crops of several plates"
+            )
         missing = {"channels", "crop_size", "percentiles"} - set(self.uns["cellssl"])
         if missing:
             raise CropError(
@@ -230,7 +235,7 @@ class Crops:
     @property
     def plates(self) -> np.ndarray:
         """The plate of each cell: (N,) of str."""
-        return self.obs["Metadata_Plate"].astype(str).to_numpy()
+        return self.obs[PLATE].astype(str).to_numpy()
 
     def read(self, rows: Rows | None = None) -> np.ndarray:
         """Read the pixels of some cells.

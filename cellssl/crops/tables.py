@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import CONTROL, FIELD, bare_name, row_names
+from cellssl.columns import (
+    CONCENTRATION,
+    CONTROL,
+    FIELD,
+    LABEL,
+    PLATE,
+    SITE,
+    WELL,
+    bare_name,
+    row_names,
+)
 from cellssl.errors import CropError
 from cellssl.punctuation import punctuation_of
 from cellssl.wells import well_or_name
@@ -17,15 +27,15 @@ __all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
 _LOG = logging.getLogger(__name__)
 
 _KNOWN = {
-    "plate": "Metadata_Plate",
-    "well": "Metadata_Well",
-    "site": "Metadata_Site",
-    "field": "Metadata_Site",
+    "plate": PLATE,
+    "well": WELL,
+    "site": SITE,
+    "field": SITE,
     "batch": "Metadata_Batch",
     "compound": "Metadata_Compound",
     "treatment": "Metadata_Compound",
-    "concentration": "Metadata_Concentration",
-    "dose": "Metadata_Concentration",
+    "concentration": CONCENTRATION,
+    "dose": CONCENTRATION,
     "gene": "Metadata_Gene",
     "guide": "Metadata_Guide",
     "moa": "Metadata_MOA",
@@ -107,14 +117,14 @@ def _meaning(wanted: str) -> str:
     full = {name.lower(): name for name in _KNOWN.values()}
     if wanted.lower() in full or wanted.startswith(_PREFIXES):
         return full.get(wanted.lower(), wanted)
-    known = {**_KNOWN, "label": "Metadata_Label"}
+    known = {**_KNOWN, "label": LABEL}
     return known.get(_plain(wanted), f"Metadata_{wanted}")
 
 
 def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
     """Add what the names imply: the well's usual form, the control, the batch."""
-    if "Metadata_Well" in obs:
-        obs["Metadata_Well"] = obs["Metadata_Well"].fillna("").map(well_or_name)
+    if WELL in obs:
+        obs[WELL] = obs[WELL].fillna("").map(well_or_name)
     agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
     if CONTROL not in obs and agents and negative_control is not None:
         names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
@@ -128,7 +138,7 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
                 negative_control,
             )
     if "Metadata_Batch" not in obs:
-        batch = obs["Metadata_Plate"].astype(str).str.extract(f"^({batch_pattern})")[0]
+        batch = obs[PLATE].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():
             obs["Metadata_Batch"] = batch
 

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata.io import write_elem
 
 import cellssl
+from cellssl.columns import PLATE
 from cellssl.crops.growing import GrowingTable
 from cellssl.crops.layout import MASKS, PIXELS, create_file, create_masks, create_pixels
 from cellssl.crops.packing import PackedMasks
@@ -102,7 +103,7 @@ def write_crops(
             # An empty var and an X without columns: the pixels are in obsm.
             write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
             write_elem(file, "X", np.empty((len(obs), 0), np.float32))
-            plates = obs.column("Metadata_Plate")
+            plates = obs.column(PLATE)
             places = chunk_places(file[PIXELS]) if stored else None
             about: dict[str, Any] = {
                 **provenance,
@@ -130,7 +131,7 @@ def _measure(
 
 def _unique_channels(channels: Sequence[str]) -> tuple[str, ...]:
     names = tuple(channels)
-    if not names or len(set(names)) != len(names):
+    if not names or len(set(names)) != len(names) or not all(name.strip() for name in names):
         raise CropError(f"channels need distinct names, at least one; got {list(names)}")
     return names
 
@@ -142,7 +143,7 @@ def _append_batches(
     masks: Sequence[str],
 ) -> tuple[GrowingTable, list[StoredPixels]]:
     """Write tables, masks and pixels batch by batch; give the table, and the pixels to be copied."""
-    obs, stored = GrowingTable(file, "obs"), list[StoredPixels]()
+    obs, stored = GrowingTable(file), list[StoredPixels]()
     first: CropBatch | None = None
     for batch in batches:
         _check_shape(batch, shape, masks)
@@ -176,7 +177,7 @@ def _append_masks(file: h5py.File, masks: np.ndarray | PackedMasks | None) -> No
 
 def _check_table(obs: GrowingTable) -> None:
     """Make sure that every cell has a plate and a name of its own."""
-    if "Metadata_Plate" not in obs:
+    if PLATE not in obs:
         raise CropError("the table of cells lacks Metadata_Plate")
     twice = obs.repeated()
     if twice:

@@ -1,9 +1,10 @@
 """Data sets of pictures, brought into a crop file."""
 
+import hashlib
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -194,7 +195,7 @@ def _batches(
         except PictureError as error:
             return _Problem.of(entry.source, entry.picture, error)
 
-    written = 0
+    written: dict[str, bytes] = {}  # picture → its pixels, hashed
     with ExitStack() as pool:
         run = _mapping(entries, pool)
         length = min(_BATCH, max(1, _BATCH_BYTES // (empty.itemsize * math.prod(shape))))
@@ -204,11 +205,31 @@ def _batches(
             problems += [result for result in results if isinstance(result, _Problem)]
             kept = [at for at, result in enumerate(results) if isinstance(result, np.ndarray)]
             images = np.stack([results[at] for at in kept]) if kept else empty
-            written += len(kept)
-            yield CropBatch(images=images, masks=None, obs=table.iloc[[start + at for at in kept]])
+            obs = table.iloc[[start + at for at in kept]]
+            hashed = (hashlib.blake2b(image, digest_size=16).digest() for image in images)
+            written |= dict(zip(obs.index, hashed, strict=True))
+            yield CropBatch(images=images, masks=None, obs=obs)
     if not written:
         raise CropError(_nothing_left(problems))
-    _LOG.info("imported %d pictures", written)
+    _LOG.info("imported %d pictures", len(written))
+    _say_repeated(entries, written)
+
+
+def _say_repeated(entries: Sequence[_Entry], written: Mapping[str, bytes]) -> None:
+    """Say which pictures of a test or validation set are trained on too, the same in every pixel."""
+    splits = {entry.picture.name: entry.picture.split for entry in entries}
+    trained = {pixels: name for name, pixels in written.items() if splits[name] == "train"}
+    held = [name for name in written if splits[name] in ("val", "test")]
+    again = [name for name in held if written[name] in trained]
+    if again:
+        _LOG.warning(
+            "%d of %d pictures of the test or validation set are in the training set too, the same in every "
+            "pixel, e.g. %s is %s: scores on them tell nothing of new pictures",
+            len(again),
+            len(held),
+            again[0],
+            trained[written[again[0]]],
+        )
 
 
 def _mapping(entries: Sequence[_Entry], pool: ExitStack) -> Callable[..., Iterator]:

@@ -69,7 +69,7 @@ def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> p
     return result[result["wells"] > 0]
 
 
-def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> pd.DataFrame:
+def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int) -> pd.DataFrame:
     """Mean average precision of each treatment against the control wells of its plates.
 
     Returns
@@ -131,8 +131,8 @@ def activity_by_length(
     counts: pd.Series,
     wells: WellProfiles,
     *,
-    statistic: str = "median",
-    seed: int = 0,
+    statistic: str,
+    seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length of each profile (T, D) in units of a control well's, and how unusual it is.
 
@@ -142,7 +142,7 @@ def activity_by_length(
     null = wells.null
     if len(null) < 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
-    activity = lengths / np.sqrt((null**2).sum(axis=1).mean())
+    activity = lengths / wells.control_length
     generator = np.random.default_rng(seed)
     drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
     p_values = [_p_value(length, drawn[int(k)]) for length, k in zip(lengths, counts, strict=True)]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import anndata as ad
@@ -17,11 +18,12 @@ from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.embeddings import check_features, features
 from cellssl.phenotypes.exporting import export_embedding
 from cellssl.phenotypes.naming import name_treatments
-from cellssl.scores import aggregate
+from cellssl.phenotypes.reading import read_embedding
+from cellssl.scores import aggregate as sum_up
 
 __all__ = ["LEVELS", "aggregate_profiles"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 LEVELS = ("field", "well", "treatment")
 
@@ -33,11 +35,11 @@ SUFFIXES = (".parquet", ".csv", ".csv.gz", ".h5ad")
 
 
 def aggregate_profiles(
-    adata: ad.AnnData,
+    adata: ad.AnnData | str | Path,
     level: str = "well",
     *,
     out: str | Path | None = None,
-    statistic: str = "median",
+    aggregate: str = "median",
     through_fields: bool = False,
     by: str | Sequence[str] | None = None,
     control: str | None = CONTROL,
@@ -46,15 +48,16 @@ def aggregate_profiles(
 
     Parameters
     ----------
-    adata : AnnData
-        X (N, D): cells, or profiles of a lower level whose `Metadata_Cells` count their cells.
+    adata : AnnData or path
+        As `read_embedding` reads it: X (N, D) of cells, or profiles of a lower level whose
+        `Metadata_Cells` count their cells.
     level : str
         `field`, `well` or `treatment`.
     out : path, optional
         The file to write: `.h5ad`, or a table (`.parquet`, `.csv`, `.csv.gz`) as `export_embedding`
         writes it.
-    statistic : str
-        `median`, `mean` or `trimmed-mean` at every step, see `aggregate`.
+    aggregate : str
+        `median`, `mean` or `trimmed-mean` at every step, see `cellssl.scores.aggregate`.
     through_fields : bool
         Wells are made of fields, each counting alike, instead of cells: one field that is crowded
         or out of focus then weighs no more than another, a field of one cell no less.
@@ -75,6 +78,10 @@ def aggregate_profiles(
     ------
     EmbeddingError
         When level, statistic or the file's ending is unknown, or a column is missing.
+
+    Examples
+    --------
+    >>> aggregate_profiles("results/map.h5ad", "treatment").to_df()  # doctest: +SKIP
     """
     if out is not None:
         check_file(out)
@@ -82,6 +89,7 @@ def aggregate_profiles(
             raise EmbeddingError(
                 f"cannot write {Path(out).name}: wanted a name ending in {', '.join(SUFFIXES)}."
             )
+    adata = read_embedding(adata)
     check_features(adata)
     if level not in LEVELS:
         raise EmbeddingError(f"unknown level {level!r}: wanted {', '.join(LEVELS)}.")
@@ -90,15 +98,15 @@ def aggregate_profiles(
     table = keys
     for step in _steps(keys, level, through_fields=through_fields):
         grouped = table.groupby(step, sort=True)
-        values = aggregate(values, grouped.ngroup(), statistic=statistic)
+        values = sum_up(values, grouped.ngroup(), statistic=aggregate)
         table = grouped.first().reset_index()
     groups = np.asarray(keys.groupby(step, sort=True).ngroup(), dtype=np.int64)
     obs = _describe(adata.obs.iloc[codes], keys, groups, level)
     obs.index = pd.Index(row_names(table[step]))
     result = ad.AnnData(values.astype(np.float32), obs=obs)
     result.var_names = adata.var_names
-    made = {"level": level, "aggregate": statistic, "through_fields": through_fields}
-    result.uns["cellssl"] = {**adata.uns.get("cellssl", {}), **made}
+    made = {"level": level, "aggregate": aggregate, "through_fields": through_fields}
+    result.uns["cellssl"] = {**deepcopy(adata.uns.get("cellssl", {})), **made}
     if out is not None:
         _write(result, Path(out))
     return result
@@ -129,7 +137,7 @@ def _keys(
         keys["treatment"], _ = name_treatments(obs, by, control=control)
         rows = np.flatnonzero(keys["treatment"] != "")
         if len(rows) < len(obs):
-            log.warning("%d rows without treatment are left out.", len(obs) - len(rows))
+            _LOG.warning("%d rows without treatment are left out.", len(obs) - len(rows))
         if not len(rows):
             raise EmbeddingError("no row has a treatment: fill the column that names it.")
     return keys.iloc[rows].reset_index(drop=True), rows

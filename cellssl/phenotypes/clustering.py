@@ -28,7 +28,7 @@ from cellssl.scores import (
 
 __all__ = ["FEWEST", "cluster"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 # Fewer cells than this have no neighbourhoods worth a graph.
 FEWEST = 10
@@ -60,6 +60,8 @@ def cluster(
         As `read_embedding` reads it: X (N, D), ten cells at least. It is not changed.
     n_clusters : int, optional
         Clusters of k-means; as many as Leiden finds when not given.
+    seed : int
+        Of k-means, Leiden, the map and the sample.
     resolution : float, optional
         Of Leiden: larger gives more clusters. None: the finest of the most stable ones, see
         `scan_resolutions`.
@@ -139,7 +141,7 @@ def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDAr
     """Cluster a sample and lay it out; all others join it. In place; gives clusters (N,)."""
     if sample < FEWEST:
         raise EmbeddingError(f"a sample of {sample} cells was asked for, wanted {FEWEST} at least.")
-    log.warning(
+    _LOG.warning(
         "Leiden and the map are made of %d of %d cells, evenly over the wells; every other cell "
         "joins those that it is nearest to.",
         sample,

@@ -21,7 +21,7 @@ __all__ = [
     "well_names",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _EMPTY = (*NOTHING, "<na>", "unknown")  # in small letters
 # A column of so many different fractional numbers is a measurement, not a set of classes.
@@ -76,7 +76,7 @@ def say_empty_names(names: NDArray[np.str_], column: str) -> None:
     """Say which names count as any other, and read like a gap."""
     for name in np.unique(names).tolist():
         if name.lower() in _EMPTY:
-            log.warning(
+            _LOG.warning(
                 "%s of %d cells is the text %r, which counts as a name like others: leave it empty where "
                 "nothing is known.",
                 column,

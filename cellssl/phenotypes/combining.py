@@ -19,7 +19,7 @@ from cellssl.scores import standardise
 
 __all__ = ["combine"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _RULE = "features standardised over the common cells, then divided by the root of how many vary"
 
@@ -77,7 +77,7 @@ def combine(
         raise EmbeddingError(f"the embeddings have {len(names)} cell in common, wanted more.")
     if dropped:
         message = "%d cells are in all %d embeddings, %d are not and are left out"
-        log.info(message, len(names), len(loaded), dropped)
+        _LOG.info(message, len(names), len(loaded), dropped)
     labels = _labels(loaded)
     blocks = [
         block

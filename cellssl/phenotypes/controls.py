@@ -25,6 +25,12 @@ def control_column(obs: pd.DataFrame, control: str | None) -> str | None:
     """
     if control in (None, CONTROL):
         return control
+    name, sign, value = str(control).partition("=")
+    if sign and control not in obs:
+        raise EmbeddingError(
+            f"controls are told here by a column that says 'negative', got {control!r}. Make one: "
+            f"cells.obs[{CONTROL!r}] = (cells.obs[{name!r}] == {value!r}).map({{True: 'negative', False: ''}})"
+        )
     given = column(obs, str(control), purpose="the negative controls")
     name = str(given.name)
     if not is_negative(obs, name).any():

@@ -22,7 +22,7 @@ COLUMNS = {
 }
 
 
-def copairs_activity(wells: WellProfiles, *, seed: int = 0) -> pd.DataFrame:
+def copairs_activity(wells: WellProfiles, *, seed: int) -> pd.DataFrame:
     """Rank each treatment's wells against all control wells, on the normalised profiles as they are.
 
     Returns
@@ -50,7 +50,7 @@ def copairs_activity(wells: WellProfiles, *, seed: int = 0) -> pd.DataFrame:
 
 
 def copairs_consistency(
-    profiles: pd.DataFrame, labels: pd.Series, compounds: pd.Series, *, seed: int = 0
+    profiles: pd.DataFrame, labels: pd.Series, compounds: pd.Series, *, seed: int
 ) -> pd.DataFrame:
     """Rank treatments of each label, other compounds, against those of other labels.
 

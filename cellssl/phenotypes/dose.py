@@ -137,12 +137,9 @@ def dose_positions(cells: ad.AnnData, dose: str, *, control: str = CONTROL) -> p
             f"no cell is a negative control: fill {control} (--control-column when indexing the plate)."
         )
     made = well_profiles(cells, wells, control=control)
-    by_well = pd.DataFrame(
-        {"control": kind, "dose": pd.to_numeric(cells.obs[dose], errors="coerce").to_numpy()}
-    ).groupby(wells)
-    table = made.wells[["treatment", "plate", "well", "cells"]].copy()
-    table["dose"] = by_well["dose"].first().loc[table["treatment"]].to_numpy()
-    table["control"] = by_well["control"].first().loc[table["treatment"]].to_numpy()
+    doses = pd.to_numeric(cells.obs[dose], errors="coerce").to_numpy()
+    by_well = pd.DataFrame({"dose": doses, "control": kind}).groupby(wells).first()
+    table = made.wells[["treatment", "plate", "well", "cells"]].join(by_well, on="treatment")
     table["line"] = _lines(table, cells.obs, wells)
     positive = (table["control"] == "positive").to_numpy()
     if not positive.any():
@@ -161,7 +158,7 @@ def _distances(made: WellProfiles, control: str) -> NDArray[np.float64]:
             f"no plate has two wells of negative controls: how far one lies by chance is not known. Fill {control}."
         )
     lengths: NDArray[np.float64] = np.linalg.norm(made.profiles, axis=1)
-    return lengths / np.sqrt((made.null**2).sum(axis=1).mean())
+    return lengths / made.control_length
 
 
 def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:

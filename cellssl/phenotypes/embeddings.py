@@ -28,7 +28,7 @@ __all__ = [
     "match_cells",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 # Rows that are looked at at a time.
 BLOCK = 65_536
@@ -75,7 +75,7 @@ def load_embeddings(
     """
     if isinstance(embeddings, Mapping):
         pairs: list[tuple[str | None, ad.AnnData | str | Path]] = list(embeddings.items())
-    elif isinstance(embeddings, ad.AnnData | str | Path):
+    elif isinstance(embeddings, ad.AnnData | str | Path | pd.DataFrame):
         pairs = [(None, embeddings)]
     else:
         pairs = [(None, item) for item in embeddings]
@@ -200,7 +200,7 @@ def match_cells(embeddings: Sequence[Embedding]) -> tuple[pd.Index, int]:
         raise EmbeddingError(f"the embeddings have no cell in common by obs_names ({examples}).")
     dropped = len(everything) - len(names)
     if dropped:
-        log.warning(
+        _LOG.warning(
             "%d of %d cells are not in every embedding and are left out.", dropped, len(everything)
         )
     return names, dropped

@@ -92,22 +92,28 @@ def evaluate(
         would be to all cells, but for `standardise`.
     resamples : int
         Draws for the intervals.
+    progress : bool
+        Whether a bar is drawn.
 
     Returns
     -------
     DataFrame
         embedding, label, subset, split, normalisation, metric, value, low, high, n, seed, classes,
-        replicates, weak, note. Metrics: ami_kmeans, ami_leiden, clusters_leiden (how many Leiden
-        finds; its interval is of training seeds alone), silhouette, knn, linear, where several plates make a
-        batch also knn_batches and linear_batches (learnt from other batches only, of the classes that lie in
-        several), and their
-        confounders, plate, batch, and the well's row, column and edge: ami_plate, … (the same k-means
-        clusters against them) and linear_plate, … (how well they can be read from the features of
-        other wells; chance is 1 / classes); on a test set also knn_top1 and linear_top1, the share of
-        all images that is right; of mechanisms also nsc and nscb, whose n counts treatments.
+        replicates, weak, note. A score that cannot be had is NaN, and `note` says why. Metrics are
+
+        - ami_kmeans, ami_leiden, silhouette, knn, linear;
+        - clusters_leiden: how many Leiden finds; its interval is of training seeds alone;
+        - knn_batches, linear_batches, where several plates make a batch: learnt from other batches only,
+          of the classes that lie in several;
+        - ami_plate, … of the confounders, plate, batch, and the well's row, column and edge: the same
+          k-means clusters against them;
+        - linear_plate, … of the same: how well they can be read from the features of other wells;
+          chance is 1 / classes;
+        - knn_top1, linear_top1, on a test set: the share of all images that is right;
+        - nsc, nscb, of mechanisms: their n counts treatments.
+
         The embedding "cell-count" knows nothing but how many cells a well has; its rows are there
         where that is known and differs.
-        A score that cannot be had is NaN, and `note` says why.
 
     Raises
     ------

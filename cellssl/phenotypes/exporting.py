@@ -17,7 +17,7 @@ from cellssl.phenotypes.reading import no_features, read_embedding
 
 __all__ = ["export_embedding"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def export_embedding(
@@ -100,7 +100,7 @@ def _tell_lost(cells: ad.AnnData) -> None:
     ]
     lost += [f"uns[{key!r}]" for key in cells.uns if key != "cellssl"]
     if lost:
-        log.warning("not written: %s", ", ".join(lost))
+        _LOG.warning("not written: %s", ", ".join(lost))
     X = cells.X
     if sparse.issparse(X) or (isinstance(X, np.ndarray) and X.dtype != np.float32):
-        log.info("features are written as dense float32")
+        _LOG.info("features are written as dense float32")

@@ -18,14 +18,14 @@ ROUNDING = 1e-6
 MOST_ROWS = 50_000
 
 
-def fit_factors(reference: ArrayLike, *, factors: int = FACTORS, seed: int = 0) -> Whitening:
+def fit_factors(reference: ArrayLike, *, factors: int = FACTORS) -> Whitening:
     """Fit a factor model; the map gives each row's expected factors.
 
     Parameters
     ----------
     reference : (N, D)
         The negative controls of all plates, each plate's scaling made alike before; 50,000 drawn
-        by `seed` where there are more.
+        where there are more.
     factors : int
         At most so many; fewer where the rows (N − 1) or the features that vary are.
 
@@ -54,14 +54,14 @@ def fit_factors(reference: ArrayLike, *, factors: int = FACTORS, seed: int = 0) 
     if factors < 1:
         raise EmbeddingError(f"factor analysis needs one factor at least, got {factors}.")
     if len(X) > MOST_ROWS:
-        X = X[np.sort(np.random.default_rng(seed).choice(len(X), MOST_ROWS, replace=False))]
+        X = X[np.sort(np.random.default_rng(0).choice(len(X), MOST_ROWS, replace=False))]
     mean, deviation = X.mean(axis=0), X.std(axis=0)
     varies = deviation > ROUNDING * np.abs(mean)
     if not varies.any():
         raise EmbeddingError(f"the {len(X)} rows that factors are fitted to are all the same.")
     count = min(factors, len(X) - 1, int(varies.sum()))
     scaled = (X[:, varies] - mean[varies]) / deviation[varies]
-    model = FactorAnalysis(count, random_state=seed).fit(scaled)
+    model = FactorAnalysis(count, random_state=0).fit(scaled)
     weights = np.zeros((X.shape[1], count))
     # What the model makes of unit vectors is its map, of features as they are fitted.
     units = np.eye(int(varies.sum())) + model.mean_

@@ -10,7 +10,7 @@ from cellssl.phenotypes.columns import text_column, text_values, well_names
 
 __all__ = ["choose_label", "columns_there", "require_label", "usual_label"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _USUAL = (
     "Metadata_MOA",
@@ -54,7 +54,7 @@ def choose_label(
     if label is None:
         usual = usual_label(obs)
         if usual is not None:
-            log.info("scoring against %s (%s chooses another)", usual, option)
+            _LOG.info("scoring against %s (%s chooses another)", usual, option)
         return usual
     found = find_column(obs.columns, label)
     if found is not None:

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import CONCENTRATION, CONTROL, PLATE, SITE, WELL, texts_of, unit_column
+from cellssl.columns import (
+    CONCENTRATION,
+    CONTROL,
+    LABEL,
+    PLATE,
+    SITE,
+    WELL,
+    texts_of,
+    unit_column,
+)
 from cellssl.controls import control_kinds, foreign_kinds
 from cellssl.errors import EmbeddingError, PlateError
 from cellssl.phenotypes.naming import treatment_names
@@ -26,15 +35,13 @@ CONTROLS = {"negative": "negcon", "positive": "poscon", "": "treatment"}
 # Models whose features are measurements with a meaning, not dimensions that were learnt.
 MEASURED = ("simple-features", "intensity-features")
 
-LABEL, UNIT = "Metadata_Label", unit_column(CONCENTRATION)
+UNIT = unit_column(CONCENTRATION)
 CONTROL_TYPE = "Metadata_Control_Type"
 # In front of a column whose values the schema wants otherwise: what they were.
 KEPT = "cellssl_"
 
 
-def to_mantispy(
-    cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None = None
-) -> ad.AnnData:
+def to_mantispy(cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None) -> ad.AnnData:
     """Bring an embedding into mantispy's schema; `from_mantispy` takes it back.
 
     Parameters

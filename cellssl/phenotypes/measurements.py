@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.files import atomic, make_folder, write_csv
+from cellssl.files import make_folder, write_csv, write_text
 from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows, difference_rows
 from cellssl.phenotypes.measurement import Measurement, save_draws
 from cellssl.phenotypes.metrics import possible_values
 from cellssl.phenotypes.repetitions import Repetitions
+from cellssl.words import counted
 
 __all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
 
@@ -44,6 +45,11 @@ class Measurements:
     normalisation: str
     counts: Mapping[str, int]
     cells: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        embeddings = len({entry.embedding for entry in self.entries})
+        about = f"{self.label}, {counted(embeddings, 'embedding')}, {self.normalisation}"
+        return f"Measurements({about}: scores, per_class, confusions, differences(), class_differences())"
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -213,8 +219,7 @@ class Measurements:
             "cell_names": fingerprint(self.cells) if self.cells else "",
             "scores": records,
         }
-        with atomic(folder / "scores.json") as part:
-            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_text(json.dumps(content, indent=1) + "\n", folder / "scores.json")
         tables = {"per_class.csv": self.per_class, "confusion.csv": self.confusions}
         differences = self.differences()
         if len(differences):

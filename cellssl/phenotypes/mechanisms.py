@@ -63,15 +63,14 @@ class Treatments:
         note : str
             What was left out and what cannot be found, or why there are no matches.
         """
-        if metric == "nscb" and self.batches is None:
-            return None, "no column Metadata_Batch"
-        profiles = aggregate(
-            aggregate(X, self.wells, statistic=statistic), self.treatments, statistic=statistic
-        )
-        if metric == "nscb" and self.batches is not None:
-            found = nscb(profiles, self.mechanisms, self.compounds, self.batches)
-        else:
+        wells = aggregate(X, self.wells, statistic=statistic)
+        profiles = aggregate(wells, self.treatments, statistic=statistic)
+        if metric == "nsc":
             found = nsc(profiles, self.mechanisms, self.compounds)
+        elif self.batches is None:
+            return None, "no column Metadata_Batch"
+        else:
+            found = nscb(profiles, self.mechanisms, self.compounds, self.batches)
         note = self._note(found, metric.upper())
         return (found, note) if found.n else (None, note or "no treatment to match")
 

@@ -28,10 +28,10 @@ def rank_neighbours(
     table: pd.DataFrame,
     wells: WellProfiles,
     *,
-    nearest: int = 10,
-    statistic: str = "median",
-    draws: int = 400,
-    seed: int = 0,
+    nearest: int,
+    statistic: str,
+    draws: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Rank the neighbours of each treatment that is no negative control.
 

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -10,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellssl.columns import PLATE
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.blocks import blockwise
+from cellssl.phenotypes.blocks import block_names, blockwise
 from cellssl.phenotypes.columns import text_column
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings import features
 from cellssl.phenotypes.factors import FACTORS, fit_factors
 from cellssl.phenotypes.harmony import harmony
 from cellssl.phenotypes.plate_scaling import scale_plates
+from cellssl.phenotypes.reading import read_embedding
 from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
 from cellssl.scores import standardise
 from cellssl.words import counted
@@ -29,7 +32,7 @@ __all__ = [
     "normalise_features",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 NORMALISATIONS = (
     "standardise",
@@ -153,14 +156,16 @@ def _apply_all(
     return _apply(last, X, rows, rows, cells)
 
 
-def normalise_embedding(adata: ad.AnnData, rule: str, *, controls: str | None = None) -> ad.AnnData:
+def normalise_embedding(
+    adata: ad.AnnData | str | Path, rule: str, *, controls: str | None = None
+) -> ad.AnnData:
     """Normalise all cells (or wells) of an embedding by one of the rules.
 
     Parameters
     ----------
-    adata : AnnData
+    adata : AnnData or path
         X (N, D); plates, controls and batches come from `Metadata_Plate`, `Metadata_Control` and
-        `Metadata_Batch`. It is not changed.
+        `Metadata_Batch`, blocks from `combine`. It is not changed.
     rule : str
         See `normalise_features`.
     controls : str, optional
@@ -171,8 +176,13 @@ def normalise_embedding(adata: ad.AnnData, rule: str, *, controls: str | None = 
     AnnData
         Features are called as before where there are as many, else 1, 2, …; `uns["cellssl"]` says
         the rule.
+
+    Examples
+    --------
+    >>> normalise_embedding("results/map.h5ad", "plate-robust")  # doctest: +SKIP
     """
     check_normalisation(rule)
+    adata = read_embedding(adata)
     X = normalise_features(
         features(adata),
         np.arange(adata.n_obs),
@@ -180,13 +190,14 @@ def normalise_embedding(adata: ad.AnnData, rule: str, *, controls: str | None = 
         plates=text_column(adata.obs, PLATE),
         batches=text_column(adata.obs, "Metadata_Batch"),
         controls=control_cells(adata.obs, controls),
+        blocks=block_names(adata),
     )
     result = ad.AnnData(X, obs=adata.obs.copy())
     if X.shape[1] == adata.n_vars:
-        result.var_names = adata.var_names
+        result.var = adata.var.copy()
     else:
         result.var_names = [str(number + 1) for number in range(X.shape[1])]
-    result.uns["cellssl"] = {**adata.uns.get("cellssl", {}), "normalisation": rule}
+    result.uns["cellssl"] = {**deepcopy(adata.uns.get("cellssl", {})), "normalisation": rule}
     return result
 
 
@@ -242,7 +253,7 @@ def _say_few(rule: str, reference: NDArray[np.bool_], directions: int) -> None:
     """Say that so few controls vary along fewer directions than there are: the others are lost."""
     count = int(reference.sum())
     if count <= directions:
-        log.warning(
+        _LOG.warning(
             "%s is fitted to %s, and leaves out what they do not vary by: at most %d directions remain. "
             "'control-sphere' keeps all.",
             rule,

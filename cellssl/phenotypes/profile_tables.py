@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cellssl.columns import FIELD, row_names
+from cellssl.columns import FIELD, LABEL, row_names
 from cellssl.errors import EmbeddingError
-from cellssl.files import atomic
+from cellssl.files import atomic, write_csv, write_text
 from cellssl.phenotypes.record import CELL, Record
 from cellssl.punctuation import punctuation_of
 from cellssl.words import listed
@@ -43,7 +43,7 @@ _PLACES = (
     "objectnumber",
 )
 _DOSES = ("concentration", "conc", "dose")
-IDENTITY = [*FIELD, "Metadata_Label"]
+IDENTITY = [*FIELD, LABEL]
 
 METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
@@ -111,10 +111,8 @@ def write_profile_table(cells: ad.AnnData, X: np.ndarray, out: Path) -> None:
     if out.suffix == ".parquet":
         write_parquet(table, record, out)
         return
-    with atomic(out) as part:
-        table.to_csv(part, index=False)
-    with atomic(_beside(out)) as part:
-        part.write_text(record.to_json(), encoding="utf-8")
+    write_csv(table, out)
+    write_text(record.to_json(), _beside(out))
 
 
 def write_parquet(table: pd.DataFrame, record: Record, out: Path) -> None:

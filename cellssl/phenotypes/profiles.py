@@ -19,7 +19,7 @@ from cellssl.scores import aggregate, standardise
 
 __all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "well_profiles"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 PROFILE_NORMALISATIONS = ("controls", "plate", "none")
 
@@ -55,6 +55,11 @@ class WellProfiles:
 
     def __repr__(self) -> str:
         return f"WellProfiles({self.profiles.shape} of wells and features, from {self.centred})"
+
+    @property
+    def control_length(self) -> float:
+        """Root-mean-square length of control wells, each seen from the others of its plate."""
+        return float(np.sqrt((self.null**2).sum(axis=1).mean()))
 
 
 def well_profiles(
@@ -112,7 +117,7 @@ def _wells(
     for name, source in (("plate", PLATE), ("well", WELL)):
         table[name] = text_values(obs[source], source) if source in obs.columns else ""
     if WELL not in obs.columns:
-        log.warning(
+        _LOG.warning(
             "the cells name no well: all of a treatment's on a plate count as one well. Call the column that "
             "holds them %s.",
             WELL,
@@ -123,7 +128,7 @@ def _wells(
     if not kept.any():
         raise EmbeddingError("no cell has a treatment: fill the column that names it.")
     if not kept.all():
-        log.warning("%d cells without treatment are left out.", int((~kept).sum()))
+        _LOG.warning("%d cells without treatment are left out.", int((~kept).sum()))
     grouped = table[kept].groupby(["plate", "well", "treatment"], sort=True)
     wells = grouped.agg(cells=("cells", "sum"), control=("control", "any")).reset_index()
     groups = np.full(len(table), -1, dtype=np.int64)
@@ -153,7 +158,7 @@ def _normalised(
             null.append((spread * own.sum() / (own.sum() - 1))[negative[own]])
         centred[here] -= values[own].mean(axis=0)
     if lacking and by_controls:
-        log.warning(
+        _LOG.warning(
             "%d of %d plates have fewer than %d negative-control wells and are centred on all.",
             len(lacking),
             wells["plate"].nunique(),

@@ -33,7 +33,7 @@ from cellssl.words import counted, listed
 
 __all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 # Neighbours cost the square of the number of cells: of a million they would take a day.
 MOST_CELLS = 50_000
@@ -86,6 +86,7 @@ def measure_embeddings(
     choose_statistic(aggregate)
     loaded = load_embeddings(embeddings)
     _say_orientations(loaded)
+    _say_sight(loaded)
     label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
@@ -139,10 +140,37 @@ def _say_orientations(loaded: Sequence[Embedding]) -> None:
             names.setdefault(number, []).append(one.name)
     if len(names) > 1:
         groups = (f"{listed(list(dict.fromkeys(names[n])), most=4)} of {n}" for n in sorted(names))
-        log.warning(
+        _LOG.warning(
             "features are means over different numbers of orientations of a cell: %s. That alone moves scores: "
             "embed all, and what is combined of them, with the same --orientations",
             "; ".join(groups),
+        )
+
+
+def _say_sight(loaded: Sequence[Embedding]) -> None:
+    """Say which baselines were shown the cells otherwise than every trained encoder."""
+    trained: dict[str, str] = {}  # what was seen → who saw it, the first of all
+    others: dict[str, str] = {}
+    for one in loaded:
+        record = one.cells.uns.get("cellssl", {})
+        rule = record.get("scaling")
+        if not isinstance(rule, Mapping) or not {"per", "percentiles", "transform"} <= rule.keys():
+            continue
+        low, high = rule["percentiles"]
+        seen = (
+            f"{record.get('crop_size')} px, percentiles {low:g} to {high:g} ({rule['per']}), "
+            f"{rule['transform']}"
+        )
+        (trained if "protocol" in record else others).setdefault(seen, one.name)
+    apart = [(name, seen) for seen, name in others.items() if seen not in trained]
+    if trained and apart:
+        seen, name = next(iter(trained.items()))
+        _LOG.warning(
+            "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
+            "scores: `cellssl compare` and `run` show both alike, as embed(…, scaling=, crop_size=) does in Python",
+            *apart[0],
+            name,
+            seen,
         )
 
 
@@ -152,7 +180,7 @@ def _say_plateless(obs: pd.DataFrame) -> None:
         return
     empty = int((texts_of(obs[PLATE]) == "").sum())
     if 0 < empty < len(obs):
-        log.warning(
+        _LOG.warning(
             "%s of %s name no plate (Metadata_Plate is empty) and count as one plate of their own, which "
             "they may not be: fill the column, or leave these cells out",
             f"{empty:,}",
@@ -166,7 +194,7 @@ def _title(one: Embedding) -> str:
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
     """Take what describes the cells from the first embedding that has the label."""
-    holders = [one for one in loaded if label in one.cells.obs.columns] or list(loaded[:1])
+    holders = [one for one in loaded if label in one.cells.obs.columns]
     obs = holders[0].cells.obs.loc[names]
     for other in holders[1:]:
         theirs = other.cells.obs.loc[names, label]
@@ -185,7 +213,7 @@ def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embeddin
         return []
     counted, reason = count_cells([one.cells for one in loaded], obs)
     if reason:
-        log.warning("no baseline of cell counts: %s.", reason)
+        _LOG.warning("no baseline of cell counts: %s.", reason)
     return [] if counted is None else [counted]
 
 

@@ -21,6 +21,7 @@ from cellssl.phenotypes.activity import (
 from cellssl.phenotypes.columns import say_empty_names, text_values
 from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.copairs_scores import copairs_activity, copairs_consistency
+from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.phenotypes.neighbours import cosine, rank_neighbours
 from cellssl.phenotypes.profiles import WellProfiles, well_profiles
@@ -122,8 +123,8 @@ def similarity(
         Column that says `negative` for the negative control; where such cells name no treatment
         they are called "negative control".
     label : str, optional
-        Column with the expected class: for reading, and for `consistency`; profiles and neighbours
-        never see it. `auto`: MOA, else the gene where its guides are the treatments.
+        Column with the expected class, with or without ``Metadata_``: for reading, and for `consistency`;
+        profiles and neighbours never see it. `auto`: MOA, else the gene where its guides are the treatments.
     normalise : str
         `controls` (negative-control wells per plate), `plate` (all wells), `none`, or `auto`:
         controls where there are any.
@@ -133,6 +134,8 @@ def similarity(
         Neighbours listed for each treatment.
     draws : int
         Draws of wells for the neighbours' intervals.
+    seed : int
+        Of the draws.
     copairs : bool
         Add `copairs_map`, `copairs_p_value` and `copairs_q_value` to treatments and consistency,
         see `copairs_activity` (``pip install 'cellssl[copairs]'``).
@@ -140,6 +143,7 @@ def similarity(
     Returns
     -------
     Similarity
+        Of which :func:`cellssl.report.similarity_heatmap`, `activity_figure` and `replicate_figure` make figures.
 
     Raises
     ------
@@ -151,6 +155,8 @@ def similarity(
     names, columns = name_treatments(adata.obs, by, control=control)
     if label == "auto":
         label = _usual_label(adata.obs, columns)
+    elif label is not None:
+        label = require_label(adata.obs, label)
     for name in [name for name in adata.obs.columns if name in (columns[0], label)]:
         say_empty_names(text_array(texts_of(adata.obs[name])), name)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)

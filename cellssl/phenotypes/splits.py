@@ -13,7 +13,7 @@ from cellssl.phenotypes.columns import column, column_codes, text_values, well_n
 
 __all__ = ["Split", "find_split", "held_out"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 PART = "Metadata_Split"
 # Values of the column that may be predicted, the first that is there, and the split's name.
@@ -80,7 +80,7 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
             return Split(name, pd.factorize(values)[0])
     if groups == "auto":
         if plates is None and wells is None:
-            log.warning(
+            _LOG.warning(
                 "the cells name no plate and no well: without them kNN and linear are not scored. Call the "
                 "columns that hold them Metadata_Plate and Metadata_Well"
             )

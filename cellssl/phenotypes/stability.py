@@ -15,7 +15,7 @@ from cellssl.phenotypes.graph import add_graph, leiden
 
 __all__ = ["RESOLUTIONS", "choose_resolution", "scan_resolutions"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
 
@@ -126,11 +126,11 @@ def choose_resolution(table: pd.DataFrame) -> float:
     """
     several = table[table["clusters"] >= 2]
     if several.empty:
-        log.warning("Leiden finds one cluster only at every resolution.")
+        _LOG.warning("Leiden finds one cluster only at every resolution.")
         return float(table["resolution"].max())
     best = several["stability"].max()
     if best < STABLE:
-        log.warning(
+        _LOG.warning(
             "no resolution is stable (adjusted Rand index of subsamples %.2f at best): "
             "these cells form no clusters that others would find again.",
             best,

@@ -33,7 +33,7 @@ CONFOUNDED_CELLS = 5_000
 
 
 def task_scores(
-    Z: NDArray[np.float32], task: Task, seeds: Sequence[int], *, aggregate: str = "median"
+    Z: NDArray[np.float32], task: Task, seeds: Sequence[int], *, aggregate: str
 ) -> Iterator[Score]:
     """Yield all scores of one embedding's normalised features (n, D) on one task.
 

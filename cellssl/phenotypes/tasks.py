@@ -20,7 +20,7 @@ from cellssl.scores import Resamples, draw_resamples
 
 __all__ = ["Task", "build_tasks"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def build_tasks(
     split = find_split(obs, chosen, groups)
     if split.test is None and sample is not None and len(chosen) > sample:
         counts |= {"labelled": len(chosen), "scored": sample}
-        log.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
+        _LOG.warning("%d of %d cells are scored, evenly over the wells.", sample, len(chosen))
         chosen = chosen[sample_wells(obs.iloc[chosen], sample)]
     used, scored = split.divide(chosen)
     if split.test is not None:
@@ -139,9 +139,9 @@ def build_tasks(
     ]
     if any(task.treatments is not None for task in tasks):
         if controls is None:
-            log.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
+            _LOG.warning("no column Metadata_Control: NSC takes negative controls for treatments.")
         elif not controls.any():
-            log.warning("no cell is a negative control: NSC takes any there are for treatments.")
+            _LOG.warning("no cell is a negative control: NSC takes any there are for treatments.")
     return tasks, counts
 
 
@@ -166,7 +166,7 @@ def _scorable_cells(
         inside = inside & fair
         counts["scored"] = int((inside & labelled).sum())
     if counts["unlabelled"]:
-        log.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
+        _LOG.warning("%d cells have no %s and are left out.", counts["unlabelled"], label)
     chosen = np.flatnonzero(inside & labelled)
     say_empty_names(labels[chosen], label)
     if not len(chosen) and counts.get("used"):

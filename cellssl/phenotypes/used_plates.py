@@ -17,7 +17,7 @@ from cellssl.sampling import chosen_cells
 
 __all__ = ["marked_scores", "used_task"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _NOTE = "training was given labels of these cells: says nothing of new plates"
 
@@ -42,7 +42,7 @@ def used_task(
     """
     inside = used if where is None else used & chosen_cells(obs, where)
     if not (text_values(obs[label], label)[inside] != "").any():
-        log.warning(
+        _LOG.warning(
             "no training used labels of %s of these cells: there are no used plates to score.",
             label,
         )

@@ -9,7 +9,14 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 
 import cellssl
-from cellssl.cells import Job, Segmenter, Shading, find_nucleus_channel, segment_field
+from cellssl.cells import (
+    CropReport,
+    Job,
+    Segmenter,
+    Shading,
+    find_nucleus_channel,
+    segment_field,
+)
 from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
@@ -80,7 +87,7 @@ def summarise(
             similarity=_compare_treatments(cells, dose, space / "similarity"),
             scores=scores if len(scores) else None,
             crops=crops,
-            fields=pd.read_csv(fields) if index is not None else None,
+            fields=CropReport.read(crops.path, fields).fields if index is not None else None,
             index=index,
             protocol=protocol,
             metrics=metrics if metrics.exists() else None,

@@ -20,6 +20,7 @@ from cellssl.plates.sorting import (
     order_fields,
     problem_row,
     problem_table,
+    say_copies,
     sort_into_fields,
 )
 from cellssl.plates.stacks import first_time_point
@@ -161,6 +162,7 @@ def index(
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
     else:
+        say_copies(found.fields, found.channels[0])
         _say_duplicates(found)
         _say_lost_plates(found)
     for note in found.notes:

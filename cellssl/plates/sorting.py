@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, CONTROL, FIELD
+from cellssl.columns import CONCENTRATION, CONTROL, FIELD, PLATE
 from cellssl.plates.addresses import Address, Plane
 from cellssl.plates.fields import check_alike
 from cellssl.plates.layouts import Listing
@@ -14,9 +14,20 @@ from cellssl.plates.planes import FieldError, PlaneReader, refusal
 from cellssl.plates.plateindex import PROBLEM_COLUMNS
 from cellssl.plates.stacks import choose_planes
 
-__all__ = ["find_unfit", "order_fields", "problem_row", "problem_table", "sort_into_fields"]
+__all__ = [
+    "find_unfit",
+    "order_fields",
+    "problem_row",
+    "problem_table",
+    "say_copies",
+    "sort_into_fields",
+]
 
 _LOG = logging.getLogger(__name__)
+_PIECE, _FLAT = (
+    1 << 16,
+    8,
+)  # bytes that are looked at, and different ones that images without noise may have
 
 _FIRST = [
     *FIELD,
@@ -73,6 +84,51 @@ def find_unfit(fields: pd.DataFrame, channels: tuple[str, ...]) -> list[dict[str
         _LOG.warning("of all fields only the first was looked into: %s", text)
         return [problem_row(key, "unlike channels", text)]
     return [problem_row(key, "no grey plane", f"{name}: {text}") for name, text in told.items()]
+
+
+def say_copies(fields: pd.DataFrame, channel: str) -> None:
+    """Warn of plates that seem to hold the images of another: each of their cells would find itself there.
+
+    Looked at are the first image of each plate, and folders within the folder of another plate.
+    """
+    first = fields.drop_duplicates(PLATE)
+    files = {
+        str(plate): planes[0].path
+        for plate, address in zip(first[PLATE], first[f"Path_{channel}"], strict=True)
+        if (planes := Address.parse(address).planes)[0].at is None
+    }
+    places = {
+        str(plate): {*own[FIELD[1:]].itertuples(index=False)}
+        for plate, own in fields.groupby(PLATE)
+    }
+    pieces: dict[bytes, str] = {}
+    for plate, path in files.items():
+        other = pieces.setdefault(_piece(path), plate)
+        if other != plate and path != files[other]:
+            _LOG.warning(
+                "plates %s and %s begin with the same image (%s and %s): where one is a copy, take it out, since its "
+                "cells would count twice",
+                *(other, plate, files[other], path),
+            )
+        for outer, its in files.items():
+            within = its.parent in path.parent.parents
+            if within and places[plate] <= places[outer] and other == plate:
+                _LOG.warning(
+                    "plate %s lies in the folder of plate %s and has wells and sites as there: where it holds the same "
+                    "images (thumbnails, corrected ones), take it out, since its cells would count twice",
+                    *(plate, outer),
+                )
+
+
+def _piece(path: Path) -> bytes:
+    """Read some of the middle of a file, which a camera's noise makes unlike any other's; of a flat one its path."""
+    try:
+        with path.open("rb") as file:
+            file.seek(path.stat().st_size // 2)
+            piece = file.read(_PIECE)
+    except OSError:  # whoever reads its pixels will say so
+        piece = b""
+    return piece if len(set(piece)) > _FLAT else str(path).encode()
 
 
 def _unlike(planes: list[Plane]) -> str:

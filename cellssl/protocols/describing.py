@@ -1,10 +1,13 @@
 """A protocol as a table: operation, amplitude, chance, the invariance it asserts, and why."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from cellssl.augment import Operation
 from cellssl.augment.quantities import Number, Rule, Span
 from cellssl.protocols.building import expand_groups
+from cellssl.protocols.changing import resolve
 from cellssl.protocols.protocol import Protocol
 
 __all__ = ["amplitude", "describe", "summarise", "value_text", "view_labels"]
@@ -12,8 +15,8 @@ __all__ = ["amplitude", "describe", "summarise", "value_text", "view_labels"]
 _COLUMNS = ["view", "operation", "amplitude", "p", "makes the encoder blind to", "because"]
 
 
-def describe(protocol: Protocol) -> pd.DataFrame:
-    """Give one row per operation, in order.
+def describe(protocol: Protocol | str | Path) -> pd.DataFrame:
+    """Give one row per operation of a protocol, its name or its file, in order.
 
     Returns
     -------
@@ -25,10 +28,10 @@ def describe(protocol: Protocol) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from cellssl.protocols import load
-    >>> describe(load("bbbc021-expert")).loc[0, "amplitude"]
+    >>> describe("bbbc021-expert").loc[0, "amplitude"]
     'degrees 180'
     """
+    protocol = resolve(protocol)
     if protocol.groups:
         tables = {name: describe(one) for name, one in expand_groups(protocol).items()}
         for name, table in tables.items():
@@ -69,15 +72,15 @@ def view_labels(protocol: Protocol) -> list[str]:
     return labels
 
 
-def summarise(protocol: Protocol) -> list[str]:
+def summarise(protocol: Protocol | str | Path) -> list[str]:
     """Say in a few lines what surrounds the views: channels, crop, positives, training.
 
     Examples
     --------
-    >>> from cellssl.protocols import load
-    >>> summarise(load("natural-moco"))[1]
+    >>> summarise("natural-moco")[1]
     'positives: same_cell'
     """
+    protocol = resolve(protocol)
     crop, training, positives = protocol.crop, protocol.training, protocol.positives
     scaling = crop.scaling
     channels = "any" if protocol.channels == "any" else ", ".join(protocol.channels)

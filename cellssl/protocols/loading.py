@@ -130,8 +130,10 @@ def from_dict(values: Mapping[str, Any], *, source: str = "protocol") -> Protoco
     return protocol
 
 
-def extend(base: Protocol, values: Mapping[str, Any], *, source: str = "protocol") -> Protocol:
-    """Make the protocol that extends another by plain values, as a file with ``extends:`` does.
+def extend(
+    base: Protocol | str | Path, values: Mapping[str, Any], *, source: str = "protocol"
+) -> Protocol:
+    """Make the protocol that extends another, its name or its file by plain values, as ``extends:`` does in a file.
 
     Raises
     ------
@@ -140,10 +142,11 @@ def extend(base: Protocol, values: Mapping[str, Any], *, source: str = "protocol
 
     Examples
     --------
-    >>> quiet = extend(load("bbbc021-expert"), {"name": "quiet", "remove": ["read_noise"]})
+    >>> quiet = extend("bbbc021-expert", {"name": "quiet", "remove": ["read_noise"]})
     >>> [operation.name for operation in quiet.views[0].operations][-1]
     'defocus'
     """
+    base = base if isinstance(base, Protocol) else load(base)
     document = read_yaml(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False))
     own = {"version": VERSION, **document.value, "extends": base.name}
     merged, note = inherit(base, own, document)

@@ -67,7 +67,10 @@ def parse(value: object, report: Note) -> Protocol | None:
 def _without_base(value: Mapping[str, Any], note: Note) -> dict[str, Any]:
     """Refuse what only a file that extends another can say."""
     if "extends" in value:
-        note(("extends",), "extends: works in protocol files only; write the values out")
+        note(
+            ("extends",),
+            "extends: works in protocol files only; in Python `protocols.extend` does it",
+        )
     for key in EDITS:
         if key in value and "extends" not in value:
             note((key,), f"{key} edits inherited operations; it goes with extends: only")

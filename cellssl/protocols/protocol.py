@@ -205,7 +205,7 @@ class ViewRecipe(_Block):
 class Protocol(_Block):
     """One experiment: what is looked at, what the encoder is made blind to, how it is trained.
 
-    Made by `load`, never changed afterwards.
+    Made by `load` or `extend`, never changed afterwards; `describe` shows its operations.
 
     Examples
     --------
@@ -239,6 +239,14 @@ class Protocol(_Block):
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings.model_validate({}), description="how it is trained"
     )
+
+    def __repr__(self) -> str:
+        seen = "any channels" if self.channels == "any" else " + ".join(self.channels)
+        done = dict.fromkeys(one.name for view in self.views for one in view.operations)
+        about = f"{self.name}, {seen}, {self.crop.size} px"
+        return f"Protocol({about}: {', '.join(done) or 'no operations'})"
+
+    __str__ = __repr__
 
     @property
     def weak(self) -> bool:

@@ -1,6 +1,6 @@
 """Figures, and one self-contained page that answers which treatments look alike."""
 
-from cellssl.report.classes import confusion
+from cellssl.report.confusion import confusion
 from cellssl.report.document import write_report
 from cellssl.report.doses import dose_curve
 from cellssl.report.explorer.explorer import Explorer, explore

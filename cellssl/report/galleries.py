@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,9 +16,6 @@ from cellssl.report.figures.style import drawn_names, natural_order
 from cellssl.report.scaling import display_scaling
 from cellssl.words import counted
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 __all__ = ["CELLS", "MOST_ROWS", "gallery", "gallery_rows"]
 
 CELLS = 8  # pictures in a row
@@ -26,11 +23,11 @@ MOST_ROWS = 24
 
 
 def gallery(
-    embedding: "AnnData | str | Path",
-    crops: Crops | str | Path,
+    embedding: ad.AnnData | Crops | str | Path,
+    crops: Crops | str | Path | None = None,
     *,
     by: str | None = None,
-    values: Sequence[str] | None = None,
+    values: str | Sequence[str] | None = None,
     cells: int = CELLS,
     typical: bool = True,
     split: bool = True,
@@ -42,19 +39,19 @@ def gallery(
     Parameters
     ----------
     embedding : AnnData or path
-        As :func:`cellssl.evaluate` reads it.
-    crops : Crops or path
-        The crop file that it was made from; cells are matched by their names.
+        As :func:`cellssl.evaluate` reads it; or a crop file, of cells that are not embedded yet.
+    crops : Crops or path, optional
+        The crop file that it was made from; cells are matched by their names. Left out where the first is one.
     by : str, optional
         Column of obs, with or without ``Metadata_``: MOA, Compound, leiden, …; a usual label when
         left out.
-    values : sequence of str, optional
+    values : str or sequence of str, optional
         Which of its values are shown, in this order; all when left out, the first 24 of more.
     cells : int
         Pictures in a row.
     typical : bool
         Draw from the half of a row's cells nearest to its middle in the embedding, so that outliers do
-        not speak for the rest; False draws from all of them, which shows how much cells vary.
+        not speak for the rest; False, or a crop file alone, draws from all of them, which shows how much cells vary.
     split : bool
         Show each row's first cell channel by channel, too.
     micrometres_per_pixel : float, optional
@@ -76,11 +73,16 @@ def gallery(
 
     Examples
     --------
-    >>> gallery("embedding.h5ad", "crops.h5ad", by="MOA")  # doctest: +SKIP
+    >>> gallery("crops.h5ad", by="MOA")  # doctest: +SKIP
+    >>> gallery("embedding.h5ad", "crops.h5ad", by="leiden")  # doctest: +SKIP
     """
     if cells < 1:
         raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
-    embedded, file = read_embedding(embedding), Crops.open(crops)
+    if crops is None:
+        file = _alone(embedding)
+        embedded, typical = ad.AnnData(obs=file.obs), False
+    else:
+        embedded, file = _embedded(embedding), Crops.open(crops)
     column = require_label(embedded.obs, by)
     groups = drawn_names(embedded.obs, column)
     order = _choose_values(groups, values, column)
@@ -94,9 +96,24 @@ def gallery(
     )
 
 
+def _alone(crops: ad.AnnData | Crops | str | Path) -> Crops:
+    """Open a crop file without an embedding."""
+    if isinstance(crops, ad.AnnData):
+        raise CropError("an AnnData holds no pictures: give the crop file of its cells, too.")
+    return Crops.open(crops)
+
+
+def _embedded(embedding: ad.AnnData | Crops | str | Path) -> ad.AnnData:
+    """Read an embedding, which comes before its crop file."""
+    if isinstance(embedding, Crops):
+        raise EmbeddingError("of two, the embedding comes first and the crop file second.")
+    return read_embedding(embedding)
+
+
 def _choose_values(
-    groups: "pd.Series[str]", values: Sequence[str] | None, column: str
+    groups: "pd.Series[str]", values: str | Sequence[str] | None, column: str
 ) -> list[str]:
+    values = [values] if isinstance(values, str) else values
     there = natural_order(list(groups))
     if values is None:
         return there[:MOST_ROWS]
@@ -108,7 +125,7 @@ def _choose_values(
 
 
 def gallery_rows(
-    embedding: "AnnData",
+    embedding: ad.AnnData,
     crops: Crops,
     groups: "pd.Series[str]",
     order: Sequence[str],

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from cellssl import __version__
 from cellssl.errors import CellsslError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_text
 
 __all__ = [
     "Block",
@@ -146,8 +146,7 @@ def write_page(
         if len(html) < LIMIT:
             break
     try:
-        with atomic(out) as part:
-            part.write_text(html, encoding="utf-8")
+        write_text(html, out)
     except OSError as error:
         raise CellsslError(f"cannot write the report {out}: {error.strerror or error}") from error
     return out

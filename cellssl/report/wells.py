@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl.columns import PLATE, WELL
+from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
@@ -22,7 +23,7 @@ COUNT = "cells"
 
 
 def plate_heat_map(
-    embedding: "AnnData | pd.DataFrame | str | Path",
+    embedding: "AnnData | Crops | pd.DataFrame | str | Path",
     value: str = COUNT,
     *,
     equals: str | None = None,
@@ -34,8 +35,8 @@ def plate_heat_map(
 
     Parameters
     ----------
-    embedding : AnnData, DataFrame or path
-        Cells with Metadata_Well: an embedding, or the table (``obs``) of one or of a crop file.
+    embedding : AnnData, Crops, DataFrame or path
+        Cells with Metadata_Well: an embedding or its file, crops, or the table (``obs``) of either.
     value : str
         ``"cells"``: how many there are; else a numeric column, with or without ``Metadata_``, of
         which the median is drawn.
@@ -62,7 +63,10 @@ def plate_heat_map(
     --------
     >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
     """
-    obs = embedding if isinstance(embedding, pd.DataFrame) else read_embedding(embedding).obs
+    if isinstance(embedding, pd.DataFrame):
+        obs = embedding
+    else:
+        obs = (embedding if isinstance(embedding, Crops) else read_embedding(embedding)).obs
     if WELL not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
     shape = shape or shape_of(obs[WELL].unique())

@@ -17,7 +17,7 @@ from cellssl.scores.scaling import unit_rows
 
 __all__ = ["knn_predict", "linear_predict"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 # A neighbour's vote weighs exp(cosine / TEMPERATURE).
 TEMPERATURE = 0.1
@@ -226,5 +226,5 @@ def _fit_predict(
         warnings.filterwarnings("ignore", ".*could represent a regression problem")
         predictions: NDArray = model.fit(known, labels).predict(asked)
     for warning in caught:
-        log.warning("logistic regression: %s", str(warning.message).splitlines()[0])
+        _LOG.warning("logistic regression: %s", str(warning.message).splitlines()[0])
     return predictions

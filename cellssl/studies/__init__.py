@@ -19,7 +19,7 @@ from cellssl.studies.outcome import Outcome, score_study
 from cellssl.studies.page import write_study_page
 from cellssl.studies.planning import PlannedRun, plan_runs
 from cellssl.studies.study import Study, Sweep
-from cellssl.studies.suitability import check_crops
+from cellssl.studies.suitability import check_protocol
 from cellssl.studies.timing import Estimate, estimate
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "audit",
     "carry_out",
     "ceiling",
-    "check_crops",
+    "check_protocol",
     "class_correlations",
     "class_table",
     "cluster_contents",

@@ -1,7 +1,7 @@
 """Models that stand beside every protocol, seeing the cells as its encoder sees them."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,7 +105,7 @@ class Baseline:
 
 
 def plan_baselines(
-    wanted: Mapping[str, Path | None] | None,
+    wanted: Mapping[str, Path | None] | Sequence[str] | None,
     like: Protocol,
     *,
     sample: int | None = None,
@@ -120,7 +120,7 @@ def plan_baselines(
     Parameters
     ----------
     wanted
-        Model names mapped to weight files; `BASELINES` when None.
+        Model names, or these mapped to weight files; `BASELINES` when None.
     like, sample, orientations
         As in `Baseline`.
     device
@@ -131,13 +131,16 @@ def plan_baselines(
     ModelError
         When a name is none of a baseline, or weights are given to one that has none.
     """
-    if wanted is not None and not isinstance(wanted, Mapping):
+    if isinstance(wanted, str) or not isinstance(wanted, Mapping | Sequence | None):
         raise ModelError(
-            f"baselines: got {wanted!r}, wanted names mapped to weight files (None: by name), such as "
-            "{'random': None}"
+            f"baselines: got {wanted!r}, wanted a list of names, or names mapped to weight files (None: by name), "
+            "such as {'random': None}"
         )
+    wanted = BASELINES if wanted is None else wanted
     pixels = 96 if pick_device(device).type == "cpu" else 224
-    for model, weights in (BASELINES if wanted is None else wanted).items():
+    for model, weights in dict(
+        wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted)
+    ).items():
         if not is_baseline(model):
             near = nearest(model, baseline_names(), listed=True) or "."
             known = ", ".join(baseline_names())

@@ -155,26 +155,15 @@ def ceiling(
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
     refuse_leaks(opened.obs, label, {told.name: labels}, tasks[0].rows)
     out = make_folder(out)
-    predicted = {
-        str(seed): pd.concat(
-            [
-                _predict(
-                    opened,
-                    told,
-                    fold,
-                    out,
-                    label=label,
-                    seed=seed,
-                    orientations=orientations,
-                    device=device,
-                    warn=seed == 0 and fold is plan[0],  # folds differ by some cells alone
-                    progress=progress,
-                )
-                for fold in plan
-            ]
-        )
-        for seed in range(seeds)
-    }
+    how: dict[str, Any] = {"label": label, "orientations": orientations}
+    how |= {"device": device, "progress": progress}
+    predicted = {}
+    for seed in range(seeds):
+        asked = []
+        for fold in plan:
+            warn = seed == 0 and fold is plan[0]  # folds differ by some cells alone
+            asked.append(_predict(opened, told, fold, out, seed=seed, warn=warn, **how))
+        predicted[str(seed)] = pd.concat(asked)
     measured, predictions = _measure(opened.obs, tasks, counts, predicted, plan, label, out)
     scores, differences = measured.scores, differences_beside(measured, entries)
     for file in ("beside.csv", "differences.csv"):

@@ -67,7 +67,7 @@ def compare(
     out: str | Path,
     *,
     label: str | None = None,
-    baselines: Mapping[str, Path | None] | None = None,
+    baselines: Mapping[str, Path | None] | Sequence[str] | None = None,
     combine: Mapping[str, Sequence[str]] | None = None,
     seeds: int | Sequence[int] = 3,
     sample: int | None = None,
@@ -97,8 +97,8 @@ def compare(
         The obs column to score against, with or without ``Metadata_``; MOA, Phenotype, Compound, Gene,
         Control or Class when left out, see `cellssl.phenotypes.usual_label`.
     baselines
-        Model names mapped to weight files (None: by name); resnet101, random and simple-features
-        when left out.
+        Model names, or these mapped to weight files (None: by name); resnet101, random and
+        simple-features when left out.
     combine
         Embeddings put side by side, seed by seed: a name for each → protocols and baselines among those above. One
         that comes twice gives two seeds.

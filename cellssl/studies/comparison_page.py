@@ -7,7 +7,7 @@ from typing import Any
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
 from cellssl.report import confusion_figure, save_figure, score_figure
-from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.classes import classes_section
 from cellssl.report.sections.scores import scores_section
 from cellssl.studies.provenance import (
@@ -15,6 +15,7 @@ from cellssl.studies.provenance import (
     describe_orientations,
     describe_trainings,
     doubt_of_places,
+    doubt_of_seeds,
 )
 
 __all__ = ["write_comparison_page"]
@@ -30,8 +31,8 @@ def write_comparison_page(
     seeds: int,
     orientations: int,
     combined: Mapping[str, Sequence[str]],
-) -> Path:
-    """Write ``comparison.html``, and its figures as files beside it.
+) -> None:
+    """Write ``comparison.html``, one file to forward, and its figures as files beside it.
 
     Parameters
     ----------
@@ -42,40 +43,38 @@ def write_comparison_page(
         The folder.
     environments : mapping
         Run → what its ``environment.json`` says.
-    first : str
-        The embedding whose gains and losses in each class are told.
     trained : mapping
-        Name of each protocol → what it says of itself.
+        Name of each protocol → what it says of itself; gains and losses in each class are told of the first.
     seeds : int
         Trainings of each.
     orientations : int
         Of how many orientations of a cell features are the mean.
     combined : mapping
         Combination → its parts.
-
-    Returns
-    -------
-    Path
-        The page, one file to forward.
     """
     first = next(iter(trained))
     others = [name for name in dict.fromkeys(measured.scores["embedding"]) if name != first]
     save_figure(score_figure(measured.scores), out / "scores.png")
+    said = [
+        ("Cells:", describe_crops(crops)),
+        ("Trained:", describe_trainings(environments.values())),
+        ("Scored:", "; ".join(f"{count:,} {name}" for name, count in measured.counts.items())),
+        ("Features:", describe_orientations(orientations)),
+        ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
+    ]
+    doubts = (doubt_of_places(environments.values()), doubt_of_seeds(seeds))
+    how: list[Block] = [
+        _compared(trained, seeds, combined),
+        Bullets(said),
+        *(Text(doubt, "warning") for doubt in doubts if doubt),
+    ]
     sections = [
         scores_section(measured.scores, measured.label),
         classes_section(measured.class_differences, first, others, folder=out),
         _confusions(measured, out / "confusion"),
-        _how(
-            measured,
-            crops,
-            environments=environments,
-            trained=trained,
-            seeds=seeds,
-            orientations=orientations,
-            combined=combined,
-        ),
+        Section("how", "How", "What was compared", how),
     ]
-    return write_page(
+    write_page(
         out / "comparison.html",
         title=f"{first} beside {len(others)} others",
         subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
@@ -95,33 +94,13 @@ def _confusions(measured: Measurements, folder: Path) -> Section | None:
     return Section("confusions", "Confusions", "What is taken for what", blocks) if blocks else None
 
 
-def _how(
-    measured: Measurements,
-    crops: Crops,
-    *,
-    environments: Mapping[str, Mapping[str, Any]],
-    trained: Mapping[str, str],
-    seeds: int,
-    orientations: int,
-    combined: Mapping[str, Sequence[str]],
-) -> Section:
-    """Say what was done."""
-    counts = measured.counts
+def _compared(
+    trained: Mapping[str, str], seeds: int, combined: Mapping[str, Sequence[str]]
+) -> Table:
+    """List what stands beside the baselines."""
     rows = [
         [name, f"trained, {seeds} seeds" if seeds > 1 else "trained", about]
         for name, about in trained.items()
     ]
     rows += [[name, "combined", " + ".join(parts)] for name, parts in combined.items()]
-    said = [
-        ("Cells:", describe_crops(crops)),
-        ("Trained:", describe_trainings(environments.values())),
-        ("Scored:", "; ".join(f"{count:,} {name}" for name, count in counts.items())),
-        ("Features:", describe_orientations(orientations)),
-        ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
-    ]
-    blocks: list = [Table(["name", "made", "of"], rows), Bullets(said)]
-    if told := doubt_of_places(environments.values()):
-        blocks.append(Text(told, "warning"))
-    if seeds < 3:
-        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
-    return Section("how", "How", "What was compared", blocks)
+    return Table(["name", "made", "of"], rows)

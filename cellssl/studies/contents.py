@@ -100,10 +100,8 @@ def cluster_contents(
     crops: Crops,
     protocol: Protocol,
     wanted: Sequence[str],
-    *,
-    seed: int = 0,
 ) -> Contents:
-    """Say what the clusters hold that were scored.
+    """Say what the clusters hold that were scored: up to 3,000 cells are measured, and ten of each cluster shown.
 
     Parameters
     ----------
@@ -115,8 +113,6 @@ def cluster_contents(
         Its channels, scaling and view size are the pictures'.
     wanted : sequence of str
         Embeddings by name; ``resnet50`` names ``resnet50 (96 px)`` too.
-    seed : int
-        Of the draws: up to 3,000 cells are measured, and ten of each cluster shown.
 
     Raises
     ------
@@ -125,7 +121,7 @@ def cluster_contents(
     """
     found = {name: _entries(measured, name) for name in wanted}
     there = {entries[0].embedding: entries for entries in found.values() if entries}
-    seen = _look(measured, crops, protocol, seed=seed)
+    seen = _look(measured, crops, protocol)
     explained = [
         row for name, own in there.items() for row in _explained(name, own, seen, measured)
     ]
@@ -133,7 +129,7 @@ def cluster_contents(
     for name, entries in there.items():
         table = _clusters(entries[0], seen)
         clusters.append(table)
-        rows[name] = list(_gallery(entries[0], table, seen, seed=seed))
+        rows[name] = list(_gallery(entries[0], table, seen))
     return Contents(
         pd.DataFrame(explained),
         pd.concat(clusters, ignore_index=True) if clusters else pd.DataFrame(),
@@ -153,7 +149,7 @@ def _entries(measured: Measurements, name: str) -> list[Measurement]:
     return [one for one in found if one.embedding == found[0].embedding]
 
 
-def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int) -> _Seen:
+def _look(measured: Measurements, crops: Crops, protocol: Protocol) -> _Seen:
     """Find the scored cells, and draw those that are measured."""
     numbers = crops.obs.index.astype(str).get_indexer(pd.Index(measured.cells))
     if (numbers < 0).any():
@@ -162,7 +158,7 @@ def _look(measured: Measurements, crops: Crops, protocol: Protocol, *, seed: int
             "crop file that the embeddings were made of."
         )
     count = min(MOST_CELLS, len(numbers))
-    places = np.sort(np.random.default_rng(seed).choice(len(numbers), count, replace=False))
+    places = np.sort(np.random.default_rng(0).choice(len(numbers), count, replace=False))
     return _Seen(
         crops,
         fit_scaling(crops, scaling_rule(protocol)),
@@ -255,13 +251,11 @@ def _words(deviations: "pd.Series[float]", most: int = 2) -> list[str]:
     return list(words.values())[:most]
 
 
-def _gallery(
-    entry: Measurement, table: pd.DataFrame, seen: _Seen, *, seed: int
-) -> Iterator[GalleryRow]:
+def _gallery(entry: Measurement, table: pd.DataFrame, seen: _Seen) -> Iterator[GalleryRow]:
     """Show members of each cluster, drawn at random."""
     for _, row in table.iterrows():
         inside = np.flatnonzero(entry.clusters == row["cluster"])
-        drawn = np.random.default_rng(seed).permutation(inside)[:PICTURES]
+        drawn = np.random.default_rng(0).permutation(inside)[:PICTURES]
         words = [word.replace("-", "−") for word in str(row["words"]).split(", ") if word]
         commonest = f"{row['commonest']}: {row['share']:.0%} of {row['n']}"
         title = f"cluster {row['cluster']}"

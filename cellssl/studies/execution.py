@@ -15,7 +15,7 @@ from cellssl.cells.pool import Died, Workers
 from cellssl.crops import Crops
 from cellssl.embedding import embed
 from cellssl.errors import CellsslError, StoppedError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_text
 from cellssl.progress import bar
 from cellssl.protocols import from_dict
 from cellssl.studies.experiment import train
@@ -123,8 +123,7 @@ def carry_out(
 
 def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
     """Keep for `run_states` why runs failed, the last time."""
-    with atomic(out / FAILURES) as part:
-        part.write_text(json.dumps(failed, indent=1), encoding="utf-8")
+    write_text(json.dumps(failed, indent=1), out / FAILURES)
 
 
 def _inputs(protocol: dict, where: str | None, orientations: int, crops: Path | None) -> dict:
@@ -166,8 +165,7 @@ def _run(task: _Task) -> str:
             "inputs": _inputs(task.protocol, task.where, task.orientations, crops),
             "seconds": round(float(metrics["seconds"].iloc[-1]), 3),  # over all parts of the run
         }
-        with atomic(folder / DONE) as part:
-            part.write_text(json.dumps(record), encoding="utf-8")
+        write_text(json.dumps(record), folder / DONE)
     except StoppedError:
         raise  # whoever stops a run, stops the study
     except CellsslError as error:

@@ -15,7 +15,7 @@ from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import CellsslError, ProtocolError
-from cellssl.files import atomic, locked, make_folder
+from cellssl.files import locked, make_folder, write_text
 from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
     Finding,
@@ -169,8 +169,7 @@ def _write_down(protocol: Protocol, out: Path) -> None:
     """
     with suppress(CellsslError), locked(out):
         if not (out / CHECKPOINT).exists():
-            with atomic(out / "protocol.yaml") as part:
-                part.write_text(dump(protocol), encoding="utf-8")
+            write_text(dump(protocol), out / "protocol.yaml")
 
 
 def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cellssl.files import atomic
+from cellssl.files import write_text
 
 __all__ = ["Ledger", "fingerprint", "orientation_inputs", "plain", "read_record"]
 
@@ -65,8 +65,7 @@ class Ledger:
             "inputs": plain(inputs),
             "outputs": {str(output.relative_to(self.path.parent)): fingerprint(output)},
         }
-        with atomic(self.path) as part:
-            part.write_text(json.dumps(entries, indent=1))
+        write_text(json.dumps(entries, indent=1), self.path)
         return True
 
 

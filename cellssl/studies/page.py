@@ -25,6 +25,7 @@ from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import Outcome, difference_between, trained_names
 from cellssl.studies.planning import safe_name
+from cellssl.studies.provenance import doubt_of_seeds
 from cellssl.studies.sections.clusters import clusters_section
 from cellssl.studies.sections.runs import runs_section
 from cellssl.studies.sections.sweeps import sweeps_section
@@ -70,8 +71,8 @@ def _finding(study: Study, outcome: Outcome) -> Section:
     means = outcome.means
     blocks: list = [_best(outcome, means), _score_table(means[means["subset"] == "all"])]
     blocks += score_notes(summarise_scores(outcome.scores))
-    if study.seeds < 3:
-        blocks.append(Text("Fewer than three seeds: no claim rests on these numbers.", "warning"))
+    if told := doubt_of_seeds(study.seeds):
+        blocks.append(Text(told, "warning"))
     if any(len(set(parts)) < len(parts) for parts in study.combine.values()):
         text = (
             "Repetitions of a combination of several seeds of one protocol share trainings: its "
@@ -168,11 +169,10 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
     """Say which are apart from the first combination: paired over seeds and treatments."""
     differences = outcome.measured.differences()
     own = differences[(differences["subset"] == "all") & differences["metric"].isin(TOGETHER)]
-    first = own["embedding_a"].iloc[0] if len(own) else ""
-    own = own[own["embedding_a"] == first]
     if own.empty:
         return
-    own = own[own["difference"].notna()]
+    first = own["embedding_a"].iloc[0]
+    own = own[(own["embedding_a"] == first) & own["difference"].notna()]
     rows = [
         [
             str(row["embedding_b"]),

@@ -15,12 +15,13 @@ __all__ = [
     "describe_orientations",
     "describe_trainings",
     "doubt_of_places",
+    "doubt_of_seeds",
     "read_environments",
     "training_day",
     "training_place",
 ]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
@@ -34,7 +35,7 @@ def read_environments(runs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read: where and when is left out (%s)", file, error)
+            _LOG.warning("%s cannot be read: where and when is left out (%s)", file, error)
             continue
         found[name] = content
     return found
@@ -78,6 +79,11 @@ def doubt_of_places(environments: Collection[Mapping[str, Any]]) -> str:
         "The runs were not all made on the same device with the same software, which round sums "
         "differently: a training made again elsewhere gives other numbers, as another seed does."
     )
+
+
+def doubt_of_seeds(seeds: int) -> str:
+    """Say where too few were trained; "" where there are three."""
+    return "" if seeds >= 3 else "Fewer than three seeds: no claim rests on these numbers."
 
 
 def training_place(environment: Mapping[str, Any]) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from pydantic import (
 
 from cellssl.documents import Dumper
 from cellssl.errors import StudyError
-from cellssl.files import atomic
+from cellssl.files import write_text
 
 __all__ = ["SAVED", "Study", "Sweep"]
 
@@ -230,8 +230,8 @@ class Study(BaseModel):
     def save(self, folder: Path) -> None:
         """Write ``study.yaml``, from which `saved_study` reads it."""
         values = self.model_dump(mode="json")
-        with atomic(folder / SAVED) as part:
-            part.write_text(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True))
+        text = yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+        write_text(text, folder / SAVED)
 
 
 def _replaced(training: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

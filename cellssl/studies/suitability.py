@@ -8,13 +8,15 @@ import torch
 
 from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
-from cellssl.protocols import Finding, Protocol, check, choose_channels, resolve
+from cellssl.errors import ProtocolError, TrainingError
+from cellssl.phenotypes import held_out
+from cellssl.protocols import Finding, Protocol, build_partners, check, choose_channels, resolve
 from cellssl.studies.experiment import crop_facts, scaling_rule
 
-__all__ = ["check_crops"]
+__all__ = ["check_protocol"]
 
 
-def check_crops(
+def check_protocol(
     protocol: Protocol | str | Path, crops: Crops | str | Path, *, cells: int = 256
 ) -> list[Finding]:
     """Hold a protocol against crops, and make its views of some of them.
@@ -46,6 +48,10 @@ def check_crops(
     found = hold()
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found
+    try:
+        build_partners(protocol, crops.obs[~held_out(crops.obs)])
+    except (ProtocolError, TrainingError) as error:
+        return [Finding("error", str(error).removeprefix(f"protocol {protocol.name}: ")), *found]
     rows = _spread(len(crops), cells)
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))

@@ -78,7 +78,7 @@ def fit(
         Plain values that go into the checkpoint (channels, crop size, scaling, protocol). A run
         goes on only with the same.
     progress : bool
-        Show a bar, where there is a terminal.
+        Show a bar, where there is a terminal or a notebook.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     devices, nodes, strategy

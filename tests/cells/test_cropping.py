@@ -42,6 +42,16 @@ def test_every_cell_is_accounted_for(make_plate, tmp_path):
     assert "20 cells found on 4 fields, 16 kept" in report.summary()
 
 
+def test_names_made_of_digits_stay_names_in_the_table_of_fields(make_plate, tmp_path):
+    """Read as numbers, plates 001, 1 and 1.0 would be one, and a compound NA none."""
+    plates = [make_plate(1, plate=name) for name in ("001", "1", "1.0")]
+    fields = pd.concat([plate.fields for plate in plates], ignore_index=True)
+    fields["Metadata_Compound"] = ["NA", "0012", "12"]
+    report = run(replace(plates[0], fields=fields), tmp_path / "out")
+    names = ["Metadata_Plate", "Metadata_Compound"]
+    pd.testing.assert_frame_equal(report.fields[names], fields[names])
+
+
 def test_a_saved_index_is_cropped_and_both_say_shortly_what_they_are(make_plate, tmp_path):
     index = make_plate(4)
     saved = index.save(tmp_path / "plate.csv")

@@ -104,7 +104,9 @@ def break_mask(path: Path) -> None:
         (break_colour, "colour"),
     ],
 )
-def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, damage, words):
+def test_a_bad_field_is_set_aside_and_the_others_finish(
+    make_plate, tmp_path, caplog, damage, words
+):
     index = make_plate(4)
     damage(Path(index.fields["Path_DNA"][1]))
     report = run(index, tmp_path / "out")
@@ -112,6 +114,9 @@ def test_a_bad_field_is_set_aside_and_the_others_finish(make_plate, tmp_path, da
     assert words in report.problems["Problem"].item()
     assert report.problems["Metadata_Well"].item() == "A02"
     assert "1 field left out" in report.summary()
+    assert "left out" in caplog.text
+    assert report.problems["Problem"].item() in caplog.text
+    assert "no field of 1 well could be used (P1/A02): see fields.csv" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,20 @@ def test_nuclei_beside_debris_that_outshines_them_are_found():
     assert find_nuclei(haze).max() == 1  # nothing else is brought out of it
 
 
+@pytest.mark.parametrize("cytoplasm", [0, 0.1])
+def test_nuclei_many_times_dimmer_than_others_of_their_field_are_found(cytoplasm):
+    """G1 cells beside polyploid or dead ones; no cytoplasm around the bright ones, though it is as bright."""
+    places = np.array([(y, x) for y in range(25, 400, 50) for x in range(25, 400, 50)])
+    bright = np.arange(len(places)) % 3 == 0
+    light = discs(places[bright], side=400, level=20000, noise=20)
+    light += cytoplasm * discs(places[bright], radius=18, side=400, level=20000, noise=0)
+    dim = np.zeros(len(places), bool) if cytoplasm else ~bright
+    labels = find_nuclei(light + discs(places[dim], side=400, level=1000, noise=0))
+    assert labels.max() == (bright | dim).sum()
+    assert len(set(labels[tuple(places[bright | dim].T)]) - {0}) == labels.max()
+    assert np.bincount(labels.ravel())[1:] == pytest.approx(np.pi * 81, rel=0.3)
+
+
 def test_small_nuclei_of_a_large_field_are_not_taken_for_debris():
     """At 10x a nucleus is no larger than the blocks of pixels that a field's light is looked at by."""
     random = np.random.default_rng(0)

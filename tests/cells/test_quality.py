@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from cellssl.cells import REASONS, check_crops, clean_crops
-from cellssl.cells.cropping import _check_focus
+from cellssl.cells.cropping import _check_exposure, _check_focus
 from cellssl.cells.judging import (
     CELL_REASONS,
     FIELD_REASONS,
@@ -175,6 +175,21 @@ def test_plates_out_of_focus_as_a_whole_are_told(caplog):
     _check_focus(sharpest, dull)
     assert f"times as sharp as those of plate {sharpest}: out of focus" in caplog.text
     assert dull_plates({}) == ("", {})
+
+
+def test_overexposed_channels_are_told(caplog):
+    """Their cells are kept: less than a quarter of each is full, and yet it is all of the nucleus."""
+    images = cells(60)
+    full = images.copy()
+    full[:, 0] = np.where(images[:, 0] > np.quantile(images[:, 0], 0.9), 4095, images[:, 0] // 4)
+    assert set(judge_cells(np.full(60, 100.0), measured(full), usual(full))) == {""}
+    told = {"P1": usual(images).saturated, "P2": usual(full).saturated}
+    _check_exposure(told, ["DNA", "Actin"])
+    assert caplog.messages[0].startswith(
+        "channel DNA of plate P2: in the usual cell 10 % of the pixels"
+    )
+    assert len(caplog.messages) == 1
+    _check_exposure({}, ["DNA", "Actin"])
 
 
 def write(path, images, plates):

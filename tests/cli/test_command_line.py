@@ -25,8 +25,9 @@ def _run(*arguments):
 
 def test_version_and_help():
     assert cellssl.__version__ in _run("--version").output
+    told = _run("--help").output
     for command in ("run", "demo", "crop", "train", "embed", "evaluate", "compare", "doctor"):
-        assert command in _run("--help").output
+        assert command in told
         assert _run(command, "--help").exit_code == 0
 
 
@@ -180,6 +181,18 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in result.output
 
 
+def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
+    class Pressed:
+        @property
+        def app(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cellssl.cli.application", Pressed())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 130
+
+
 def test_quiet_says_nothing(tmp_path):
     result = _run("protocols", "check", "bbbc021-expert", "--quiet")
     assert (result.exit_code, result.output) == (0, "")
@@ -322,6 +335,7 @@ def test_what_the_machine_lacks_is_told_with_what_to_do(tmp_path, monkeypatch, e
         (["compare", "{}", "-p", "natural-moco", "-p", "x.yaml", "-o", "o"], "x.yaml does not"),
         (["plates", "index", ".", "--metadata", "no.csv", "-o", "p.csv"], "no.csv does not exist"),
         (["run", ".", "--moa", "no.csv", "-o", "out"], "no.csv does not exist"),
+        (["train", "cell-cycle", "-p", "cell-cycle", "-o", "out"], "give it as --protocol"),
     ],
 )
 def test_names_that_are_not_there_are_told_before_anything_is_loaded(arguments, message, tmp_path):

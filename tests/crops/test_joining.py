@@ -123,6 +123,17 @@ def test_plates_of_another_magnification_are_told(write, batch, tmp_path, caplog
     assert f"and 20 px in {tmp_path / 'a'}" in caplog.text
 
 
+def test_plates_of_another_exposure_are_told(write, batch, tmp_path, caplog):
+    first, other = batch(20), batch(20, plate="P2")
+    dim = other.images.copy()
+    dim[:, 1] //= 16  # Actin, of 12 bits among 16
+    files = [write("a", first), write("b", dataclasses.replace(other, images=dim))]
+    join_crops(files, tmp_path / "dna.h5ad", channels=["DNA"])
+    assert "grey values" not in caplog.text
+    join_crops(files, tmp_path / "j.h5ad")
+    assert f"b/crops.h5ad: grey values are unlike those of {files[0]}: Actin (" in caplog.text
+
+
 def test_what_files_say_differently_is_kept_for_each(write, batch, tmp_path):
     one = write("a", batch(2), segmenter={"name": "threshold"}, lens=20)
     two = write("b", batch(2, plate="P2"), segmenter={"name": "cellpose", "sizes": [1, 2]}, lens=20)

@@ -140,6 +140,15 @@ def test_a_disk_that_cannot_lock_is_not_taken_for_damage(crop_file, batch, monke
         Crops.open(path)
 
 
+def test_what_concat_leaves_out_is_named(crop_file, batch, tmp_path):
+    cells = anndata.read_h5ad(crop_file(batch(4)).path)
+    for merge, path in (("same", tmp_path / "kept.h5ad"), (None, tmp_path / "lost.h5ad")):
+        anndata.concat([cells[:2], cells[2:]], uns_merge=merge).write_h5ad(path)
+    assert len(Crops.open(tmp_path / "kept.h5ad")) == 4
+    with pytest.raises(CropError, match=r"lacks uns\['cellssl'\].*uns_merge='same'"):
+        Crops.open(tmp_path / "lost.h5ad")
+
+
 def test_open_takes_the_folder(crop_file, batch, tmp_path):
     crop_file(batch(2))
     assert len(Crops.open(tmp_path)) == 2

@@ -49,8 +49,9 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
     stored = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
     with pytest.raises(CropError, match="give all as one or the other"):
         write(out, good, CropBatch(stored, good.masks[:0], good.obs[:0]))
-    with pytest.raises(CropError, match="distinct names"):
-        write(out, good, channels=("DNA", "DNA"))
+    for channels in (("DNA", "DNA"), ("DNA", " ")):
+        with pytest.raises(CropError, match="distinct names"):
+            write(out, good, channels=channels)
     with pytest.raises(CropError, match="no cell to write"):
         write(out)
     with pytest.raises(CropError, match="lacks Metadata_Plate"):

@@ -64,6 +64,21 @@ def test_train_and_test_archives_are_joined_and_names_stay(tmp_path):
     np.testing.assert_array_equal(alone.read(), both.read(slice(4, 8)))
 
 
+def test_pictures_in_train_and_test_alike_are_said(tmp_path, caplog):
+    _, train = _pets(0)
+    _, test = _pets(4)
+    sources = [write_zip(tmp_path / "pets" / "train.zip", train)]
+    sources += [write_zip(tmp_path / "pets" / "test.zip", test)]
+    import_images(sources, tmp_path / "new.h5ad")
+    assert "in the training set too" not in caplog.text
+    write_zip(sources[1], {**test, "cat/9.png": train["dog/2.png"]})
+    import_images(sources, tmp_path / "again.h5ad")
+    assert (
+        "1 of 5 pictures of the test or validation set are in the training set too" in caplog.text
+    )
+    assert "pets/test/cat/9.png is pets/train/dog/2.png" in caplog.text
+
+
 def test_the_same_pictures_give_the_same_bytes(tmp_path):
     source = write_zip(tmp_path / "pets.zip", _pets()[1])
     first = import_images(source, tmp_path / "a.h5ad").read_bytes()

@@ -7,6 +7,7 @@ from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     aggregate_profiles,
+    combine,
     normalise_embedding,
     read_embedding,
     similarity,
@@ -49,14 +50,14 @@ def test_each_step_is_taken_from_the_one_below(make_embedding, statistic):
     columns = list(range(12))
     wells = frame.groupby(keys)[columns].agg(statistic)
     expected = wells.groupby(level=[0, 1]).agg(statistic)
-    found = aggregate_profiles(cells, "treatment", statistic=statistic)
+    found = aggregate_profiles(cells, "treatment", aggregate=statistic)
     names = [f"{compound} {dose:g}" for compound, dose in expected.index]
     np.testing.assert_allclose(found[names].X, expected, atol=1e-5)
     fields = frame.groupby([*keys, "Metadata_Site"])[columns].agg(statistic)
     expected = (
         fields.groupby(level=[0, 1, 2, 3]).agg(statistic).groupby(level=[0, 1]).agg(statistic)
     )
-    through = aggregate_profiles(cells, "treatment", statistic=statistic, through_fields=True)
+    through = aggregate_profiles(cells, "treatment", aggregate=statistic, through_fields=True)
     np.testing.assert_allclose(through[names].X, expected, atol=1e-5)
     assert not np.allclose(through.X, found.X, atol=1e-3)
 
@@ -104,12 +105,25 @@ def test_profiles_are_read_back_the_same(make_embedding, tmp_path, ending):
     assert again.obs["Metadata_Well"].tolist() == wells.obs["Metadata_Well"].tolist()
 
 
+def test_a_file_is_as_good_as_what_it_holds_and_no_result_shares_its_record(
+    make_embedding, tmp_path
+):
+    cells = make_embedding()
+    cells.uns["cellssl"]["scaling"] = {"per": "plate"}
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    for make in (aggregate_profiles, lambda adata: normalise_embedding(adata, "standardise")):
+        found = make(cells)
+        np.testing.assert_array_equal(make(tmp_path / "cells.h5ad").X, found.X)
+        found.uns["cellssl"]["scaling"]["per"] = "global"
+    assert cells.uns["cellssl"]["scaling"] == {"per": "plate"}
+
+
 def test_mistakes_are_explained(make_embedding, tmp_path):
     cells = make_embedding()
     with pytest.raises(EmbeddingError, match="wanted field, well, treatment"):
         aggregate_profiles(cells, "plate")
     with pytest.raises(EmbeddingError, match="median, mean, trimmed-mean"):
-        aggregate_profiles(cells, statistic="max")
+        aggregate_profiles(cells, aggregate="max")
     with pytest.raises(EmbeddingError, match=r"\.parquet"):
         aggregate_profiles(cells, "well", out=tmp_path / "wells.xlsx")
     del cells.obs["Metadata_Site"]
@@ -130,6 +144,10 @@ def test_an_embedding_is_normalised_as_a_whole(make_embedding):
     for plate in ("W0_1", "W1_1"):
         rows = (cells.obs["Metadata_Plate"] == plate).to_numpy()
         np.testing.assert_allclose(found.X[rows].mean(axis=0), 0, atol=1e-4)
+    both = combine({"a": cells, "b": cells[:, :3]})
+    beside = normalise_embedding(both, "standardise")
+    spread = beside.to_df().var().groupby(beside.var["block"]).sum()
+    assert spread["a"] == pytest.approx(spread["b"])  # 12 features weigh as much as 3
     factors = normalise_embedding(cells, "control-standardise+factor-analysis")
     assert factors.shape == (144, 12)
 

@@ -46,7 +46,11 @@ def unlabelled(cells):
 
 
 BAD = [
-    ("NaN", nan, "1 of 144 cells have NaN or infinite features .first 'W0_1/A01/1/4'; features: "),
+    (
+        "NaN",
+        nan,
+        "1 of 144 cells have NaN or infinite features .first 'W0_1/A01/1/4'; features: 2.: drop",
+    ),
     (
         "a feature that is NaN throughout",
         empty_feature,
@@ -141,14 +145,6 @@ def test_without_controls_what_needs_them_is_refused_and_the_rest_works(rule, ma
         evaluate([cells], normalise=rule, **FEW)
     assert evaluate([cells], normalise="plate-standardise", **FEW)["value"].notna().any()
     assert similarity(cells).centred == "all wells of each plate"
-
-
-def test_one_plate_is_told_apart_by_wells_and_says_what_it_cannot_know(make_embedding):
-    table = evaluate([make_embedding()[:48].copy()], **FEW).set_index("metric")
-    assert table.loc["knn", "split"] == "wells"
-    for metric in ("ami_plate", "linear_plate"):
-        assert np.isnan(table.loc[metric, "value"])
-        assert table.loc[metric, "note"] == "one plate only"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from cellssl.phenotypes import measure_embeddings
 from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
@@ -84,9 +83,3 @@ def test_without_groups_the_tables_are_empty_but_there(make_embedding, tmp_path)
     measured.save(tmp_path)
     assert pd.read_csv(tmp_path / "per_class.csv").empty
     assert list(measured.confusions.columns)[-4:] == ["predicted", "count", "seed", "weak"]
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_every_pair_of_classes_is_counted(count):
-    counts = confusion_rows({}, [ONE] * count, list("abc")[:count])
-    assert len(counts) == 9 * count

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import cluster, read_embedding, similarity
+from cellssl.phenotypes import aggregate_profiles, cluster, read_embedding, similarity
 from cellssl.phenotypes.columns import column
 from cellssl.phenotypes.embeddings import load_embeddings, match_cells
 
@@ -90,17 +90,6 @@ def test_files_that_are_no_embeddings(make_embedding, tmp_path):
         read_embedding(tmp_path / "crops.h5ad")
 
 
-def test_features_must_be_finite_and_cells_unique(make_embedding):
-    cells = make_embedding()
-    cells.X[3, 2] = np.nan
-    with pytest.raises(EmbeddingError, match=r"1 of 144 cells have NaN.*features: 2"):
-        load_embeddings([cells])
-    cells = make_embedding()
-    cells.obs_names = ["same"] * cells.n_obs
-    with pytest.raises(EmbeddingError, match="'same' occurs twice"):
-        load_embeddings([cells])
-
-
 def test_names_come_from_provenance_or_the_mapping(make_embedding):
     assert load_embeddings([make_embedding("a")])[0].name == "a"
     assert load_embeddings({"b": make_embedding("a")})[0].name == "b"
@@ -163,7 +152,9 @@ def test_a_table_of_r_parted_by_blanks_is_refused(tmp_path):
         read_embedding(path)
 
 
-@pytest.mark.parametrize("use", [cluster, similarity], ids=lambda use: use.__name__)
+@pytest.mark.parametrize(
+    "use", [aggregate_profiles, cluster, similarity], ids=lambda use: use.__name__
+)
 def test_what_takes_an_embedding_takes_its_file(use, make_embedding, tmp_path):
     cells, path = make_embedding(), tmp_path / "mine.h5ad"
     cells.write_h5ad(path)
@@ -172,3 +163,6 @@ def test_what_takes_an_embedding_takes_its_file(use, make_embedding, tmp_path):
         use(tmp_path / "nothing.h5ad")
     with pytest.raises(EmbeddingError, match="an AnnData or the path of its file: got NoneType"):
         use(None)
+    for take in (use, load_embeddings):
+        with pytest.raises(EmbeddingError, match=r"got DataFrame. Of tables anndata.AnnData\("):
+            take(cells.to_df())

@@ -88,9 +88,10 @@ def test_one_plate_is_split_by_wells_and_says_why_plates_cannot_be_scored(make_e
     cells = make_embedding()[:48].copy()
     table = score([cells])
     assert value(table, "knn").split == "wells"
-    row = value(table, "ami_plate")
-    assert np.isnan(row["value"])
-    assert row.note == "one plate only"
+    for metric in ("ami_plate", "linear_plate"):
+        row = value(table, metric)
+        assert np.isnan(row["value"])
+        assert row.note == "one plate only"
     del cells.obs["Metadata_Plate"], cells.obs["Metadata_Well"], cells.obs["Metadata_Batch"]
     table = score([cells])
     assert "no two plates, no two wells" in value(table, "linear").note
@@ -211,6 +212,23 @@ def test_features_of_other_orientations_are_not_compared_in_silence(make_embeddi
     caplog.clear()
     evaluate([eight[0], combine([eight[0], other], name="both")], label="MOA")
     assert "both of 1; a and both of 8" in caplog.text
+
+
+def test_a_baseline_that_saw_other_pixels_is_said(make_embedding, caplog):
+    def rule(per, transform="sqrt"):
+        return {"per": per, "percentiles": np.array([1.0, 99.9]), "transform": transform}
+
+    run = make_embedding("run", protocol="mine", crop_size=32, scaling=rule("global"))
+    alike = make_embedding("alike", crop_size=32, scaling=rule("global"))
+    evaluate([run, alike, make_embedding("table")], label="MOA")
+    assert "was shown these cells otherwise" not in caplog.text
+    evaluate(
+        [run, alike, make_embedding("means", crop_size=40, scaling=rule("plate"))], label="MOA"
+    )
+    assert (
+        "means saw 40 px, percentiles 1 to 99.9 (plate), sqrt; run saw 32 px, percentiles 1 to 99.9 (global), sqrt"
+        in caplog.text
+    )
 
 
 def test_only_common_cells_are_scored(make_embedding, caplog):

@@ -109,6 +109,23 @@ def test_a_column_of_controls_that_is_not_there_is_said(make_embedding):
     assert len(similarity(cells).treatments)
 
 
+def test_a_label_may_be_named_without_its_prefix_and_must_be_there(make_embedding):
+    cells = make_embedding()
+    cells.obs["Metadata_Phenotype"] = cells.obs["Metadata_MOA"]
+    found = similarity(cells, label="phenotype", draws=1)
+    assert found.label == "Metadata_Phenotype"
+    assert set(found.treatments["label"]) == {"Actin", "DMSO", "Stabiliser"}
+    with pytest.raises(EmbeddingError, match=r"'Moaa'.*did you mean 'Metadata_MOA'"):
+        similarity(cells, label="Moaa")
+
+
+def test_controls_told_by_a_value_are_refused_with_the_column_to_make(make_embedding):
+    with pytest.raises(
+        EmbeddingError, match=r"Make one: cells.obs\['Metadata_Control'\] = \(cells"
+    ):
+        similarity(make_embedding(), control="Metadata_Compound=DMSO")
+
+
 def test_the_column_of_controls_may_be_named_without_its_prefix(make_embedding):
     cells = make_embedding()
     cells.obs = cells.obs.rename(columns={"Metadata_Control": "Metadata_Kind"})

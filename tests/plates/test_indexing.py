@@ -132,6 +132,27 @@ def test_two_files_for_one_channel_are_a_duplicate(
     assert "1 field is left out: several images have one plate, well, site and" in caplog.text
 
 
+def test_plates_that_hold_the_images_of_another_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copy, and thumbnails below: each cell would find itself on another plate. P4 is one of its own."""
+    random = np.random.default_rng(0)
+    names = [f"A01_s{site}_w1.tif" for site in (1, 2)]
+    folder = write(*(f"{plate}/{n}" for plate in ("P1", "P2", "P1/thumbs", "P3/P4") for n in names))
+    write("P3/B07_s1_w1.tif")
+    for name in names:
+        pixels = random.integers(0, 999, (3, 40, 40)).astype(np.uint16)
+        for plate, image in (("P1", pixels[0]), ("P2", pixels[0]), ("P3/P4", pixels[1])):
+            tifffile.imwrite(folder / plate / name, image)
+    assert index(folder).fields["Metadata_Plate"].nunique() == 5
+    told = [
+        record.getMessage() for record in caplog.records if "count twice" in record.getMessage()
+    ]
+    assert len(told) == 2
+    assert told[0].startswith("plates P1 and P2 begin with the same image")
+    assert told[1].startswith("plate thumbs lies in the folder of plate P1 and has wells and sites")
+
+
 def test_nothing_complete_is_no_exception(write: Write) -> None:
     found = index(write("A1_s1_w1.tif", "B1_s1_w2.tif"), pattern=PATTERN)
     assert len(found.fields) == 0

@@ -1,5 +1,6 @@
 """Every layout: a plate with true names is read back pixel by pixel; what is wrong is named."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -264,6 +265,18 @@ def test_plates_of_imagexpress_are_folders(write: Callable[..., Path]) -> None:
     assert set(index(folder, plate="X", layout="imagexpress").problems["Problem"]) == {"duplicate"}
 
 
+def test_prefixes_that_may_be_plates_are_told(write: Callable[..., Path]) -> None:
+    """Two plates without a well in common would silently be one."""
+    guid = "00000000-0000-0000-0000-000000000000"
+    folder = write(
+        *(f"{plate}_s1_w{c}{guid}.tif" for plate in ("P1_A01", "P2_B01") for c in (1, 2))
+    )
+    found = index(folder)
+    assert found.fields["Metadata_Plate"].nunique() == 1
+    (pattern,) = re.findall(r"begin with P1 and P2, .* --pattern '(.*)'", "\n".join(found.notes))
+    assert index(folder, pattern=pattern).fields["Metadata_Plate"].tolist() == ["P1", "P2"]
+
+
 @pytest.mark.parametrize(
     ("channels", "layout"), [("124", "bbbc021"), ("12", "imagexpress"), ("1234", "imagexpress")]
 )
@@ -365,7 +378,11 @@ def test_htd_names_the_channels_of_imagexpress(tmp_path: Path) -> None:
     ],
 )
 def test_channels_keep_their_numbers_where_names_are_no_help(
-    tmp_path: Path, here: tuple[str, str], there: tuple[str, str], why: str
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    here: tuple[str, str],
+    there: tuple[str, str],
+    why: str,
 ) -> None:
     microscopes.imagexpress(tmp_path, shoot())
     _htd(tmp_path / "P1", *here)
@@ -373,6 +390,8 @@ def test_channels_keep_their_numbers_where_names_are_no_help(
     found = index(tmp_path)
     assert found.channels == ("1", "2")
     assert next(note for note in found.notes if note.startswith("channels keep")).endswith(why)
+    told = "calls the channels DAPI and FITC, and P2/screen.HTD DAPI and Cy5: one number may be another stain"
+    assert (told in caplog.text) == (here != there)
 
 
 def test_an_htd_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from cellssl.protocols import (
     choose_channels,
     describe,
     dump,
+    extend,
     load,
     loads,
     resolve,
@@ -49,11 +50,19 @@ def test_an_operation_may_have_no_values() -> None:
 
 
 def test_describe_shows_amplitudes_units_and_reasons() -> None:
-    table = describe(load("bbbc021-expert")).set_index("operation")
+    table = describe("bbbc021-expert").set_index("operation")
     assert table.loc["defocus", "amplitude"] == "sigma 0.1–1.5 px"
     assert table.loc["defocus", "p"] == "0.3"
     assert table.loc["rotate", "makes the encoder blind to"] == "orientation"
     assert table.loc["defocus", "because"] == "focus drifts across the plate"
+
+
+def test_a_name_or_file_stands_for_its_protocol(tmp_path) -> None:
+    blind = extend("bbbc021-expert", {"name": "blind", "keep": ["rotate"]})
+    assert repr(blind) == str(blind) == "Protocol(blind, DAPI + Tubulin + Actin, 64 px: rotate)"
+    (tmp_path / "blind.yaml").write_text(dump(blind))
+    assert describe(tmp_path / "blind.yaml").equals(describe(blind))
+    assert summarise(tmp_path / "blind.yaml") == summarise(blind)
 
 
 def test_describe_numbers_views_and_names_channels() -> None:

@@ -1,9 +1,10 @@
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.report import confusion_figure
+from cellssl.report import confusion, confusion_figure
 
 
 def counted(count=3, embedding="expert", classifiers=("knn", "linear"), subset="all"):
@@ -27,12 +28,15 @@ def heats(figure):
     return [axes for axes in figure.axes if axes.images]
 
 
+def shares(figure):
+    return [np.asarray(axes.images[0].get_array()) for axes in heats(figure)]
+
+
 def test_shares_of_each_true_class_are_written_in_the_squares():
     first, second = heats(confusion_figure(counted()))
     assert first.get_title(loc="left") == "kNN"
     assert second.get_title(loc="left") == "linear"
-    shares = first.images[0].get_array()
-    assert shares.tolist() == [[70, 30, 0], [0, 70, 30], [30, 0, 70]]
+    assert first.images[0].get_array().tolist() == [[70, 30, 0], [0, 70, 30], [30, 0, 70]]
     assert [text.get_text() for text in first.texts] == ["70", "30", "70", "30", "30", "70"]
     assert {"0 (20)", "1 (20)", "2 (20)"} <= set(texts(first))
 
@@ -64,3 +68,23 @@ def test_one_embedding_and_subset_is_chosen():
     for wrong in ({}, {"embedding": "none"}, {"embedding": "other", "subset": "two"}):
         with pytest.raises(EmbeddingError, match="expert, other"):
             confusion_figure(table, **wrong)
+
+
+def test_classes_that_lie_apart_are_not_confused(embedding, tmp_path):
+    label = embedding.obs["Metadata_MOA"].astype(str)
+    embedding.obs["Metadata_Class"] = label.replace("", "untreated")
+    codes = embedding.obs["Metadata_Class"].astype("category").cat.codes.to_numpy()
+    embedding.X += 20 * np.eye(6, dtype=np.float32)[codes]
+    embedding.obs["Metadata_Plate"] = [f"P{i // 40}" for i in range(embedding.n_obs)]
+    knn, linear = shares(confusion(embedding, label="Class"))
+    assert (np.diag(knn) > 90).all()
+    assert (np.diag(linear) > 90).all()
+    embedding.write_h5ad(tmp_path / "embedding.h5ad")
+    again = shares(confusion(tmp_path / "embedding.h5ad", label="Class"))
+    np.testing.assert_array_equal(again[0], knn)
+
+
+def test_noise_is_confused(embedding):
+    knn, linear = shares(confusion(embedding, label="kmeans"))
+    assert knn.shape == linear.shape == (3, 3)
+    assert np.diag(linear).mean() < 70

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cellssl.errors import CellsslError
+from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, write_report
 from cellssl.report.page import Picture, Section, Text, write_page
 
@@ -75,6 +76,11 @@ def everything(embedding, similarity, scores, crops, fields, index, tmp_path):
     }
 
 
+def written(folder, **parts):
+    """The page that is made of these parts."""
+    return write_report(folder / "report.html", **parts).read_text(encoding="utf-8")
+
+
 def test_the_whole_report(everything, tmp_path):
     path = write_report(tmp_path / "new" / "report.html", **everything)
     html = path.read_text(encoding="utf-8")
@@ -92,15 +98,14 @@ def test_the_whole_report(everything, tmp_path):
 
 
 def test_users_text_is_escaped(undrawn, everything, tmp_path):
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "<script>" not in html
     assert "<b>x$y$" not in html
     assert "&lt;b&gt;x$y$&lt;/b&gt;" in html
 
 
 def test_an_embedding_alone_is_a_report(embedding, tmp_path):
-    path = write_report(tmp_path / "report.html", title="Alone", embedding=embedding)
-    html = path.read_text(encoding="utf-8")
+    html = written(tmp_path, title="Alone", embedding=embedding)
     check(html)
     for name in ("scores", "dropped", "images", "training"):
         assert f'id="{name}"' not in html
@@ -111,35 +116,31 @@ def test_an_embedding_alone_is_a_report(embedding, tmp_path):
 )
 def test_any_part_may_be_missing(undrawn, everything, missing, tmp_path):
     del everything[missing]
-    check(write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8"))
+    check(written(tmp_path, **everything))
 
 
 def test_one_plate_without_map_clusters_or_labels(embedding, tmp_path):
     embedding.obs["Metadata_Plate"] = "P0"
     for name in ("kmeans", "leiden", "Metadata_MOA", "Metadata_Batch"):
         del embedding.obs[name]
-    html = write_report(
-        tmp_path / "report.html", title="One plate", embedding=embedding, label="MOA"
-    ).read_text(encoding="utf-8")
+    html = written(tmp_path, title="One plate", embedding=embedding, label="MOA")
     assert "effect of the plate cannot be seen" in html
     assert "No label is known" in html
     assert 'id="clusters"' not in html
     del embedding.obsm["X_umap"]
-    html = write_report(tmp_path / "report.html", title="No map", embedding=embedding).read_text(
-        encoding="utf-8"
-    )
+    html = written(tmp_path, title="No map", embedding=embedding)
     assert "was not clustered" in html
 
 
 def test_crops_of_other_cells_are_not_shown(undrawn, everything, tmp_path):
     everything["embedding"].obs_names = [f"other/{i}" for i in range(80)]
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "None of these cells is in the crop file" in html
 
 
 def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     everything["scores"].loc[everything["scores"]["embedding"] == "expert", "weak"] = True
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "expert †" in html
     assert "weak labels" in html
 
@@ -148,7 +149,7 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
 def test_clusters_that_are_plates_are_said(undrawn, everything, tmp_path, agreement, warned):
     scores = everything["scores"]
     scores.loc[scores["metric"] == "ami_plate", ["value", "low", "high"]] = agreement
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert (
         "Clusters of expert agree with the plate (AMI 0.90) more than with MOA" in html
     ) == warned
@@ -158,8 +159,7 @@ def test_clusters_that_are_plates_are_said(undrawn, everything, tmp_path, agreem
 def test_what_was_said_of_cells_and_encoder_stands_before_the_answer(undrawn, embedding, tmp_path):
     said = "crops.h5ad: the encoder sees 1 channel of 1 plate black, white or flat"
     embedding.uns["cellssl"] = {"warnings": np.array([said], object)}
-    out = write_report(tmp_path / "report.html", title="A plate", embedding=embedding)
-    html = out.read_text(encoding="utf-8")
+    html = written(tmp_path, title="A plate", embedding=embedding)
     assert html.index('id="answer"') < html.index(said) < html.index('id="map"')
 
 
@@ -169,7 +169,7 @@ def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, ev
     top = scores[scores["metric"].isin(["knn", "linear"])]
     top = top.assign(metric=top["metric"] + "_top1")
     everything["scores"] = pd.concat([scores, top], ignore_index=True)
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "kNN, top-1" in html
     assert "from the training set, for the test set" in html
     assert "other test set" not in html
@@ -177,21 +177,20 @@ def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, ev
 
 def test_cells_that_are_unaccounted_for_are_said(undrawn, everything, tmp_path):
     everything["fields"]["kept"] -= 1
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "does not add up: 12 cells missing" in html
 
 
 def test_a_part_that_cannot_be_made_costs_no_other(undrawn, everything, tmp_path, caplog):
     everything["metrics"].write_text("nothing\n1\n")
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    html = written(tmp_path, **everything)
     assert "no losses" in html
     assert 'id="provenance"' in html
 
 
 def test_protocol_with_its_reasons(undrawn, everything, tmp_path):
-    protocols = pytest.importorskip("cellssl.protocols")
-    everything["protocol"] = protocols.load("bbbc021-expert")
-    html = write_report(tmp_path / "report.html", **everything).read_text(encoding="utf-8")
+    everything["protocol"] = load("bbbc021-expert")
+    html = written(tmp_path, **everything)
     assert "a cell has no preferred orientation" in html
 
 

@@ -8,6 +8,7 @@ from anndata import AnnData
 from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
 
+import cellssl
 from cellssl import report
 from cellssl.errors import CellsslError, EmbeddingError, TrainingError
 from cellssl.report import (
@@ -39,7 +40,6 @@ from cellssl.report.figures.style import (
     label_colours,
     natural_order,
 )
-from cellssl.wells import well_place
 
 from .examples import texts
 
@@ -87,6 +87,12 @@ def test_umap_draws_all_cells_alike_whatever_is_known_of_them(known, values):
     axes = umap_figure(cells, "part").axes[0]
     sizes = {float(size) for drawn in axes.collections for size in drawn.get_sizes()}
     assert sizes == {3.0}
+
+
+def test_umap_takes_a_file_and_a_name_without_its_prefix(embedding, tmp_path):
+    embedding.write_h5ad(tmp_path / "map.h5ad")
+    figure = umap_figure(tmp_path / "map.h5ad", "MOA")
+    assert {"MOA", "stabiliser (40)"} <= set(texts(figure).split("\n"))
 
 
 def test_umap_says_what_is_missing(embedding):
@@ -150,6 +156,19 @@ def test_heatmap_puts_like_beside_like(similarity):
     names = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert abs(names.index("taxol 1") - names.index("taxol 3")) == 1
     assert "A  stabiliser" in texts(figure)
+
+
+def test_figures_of_a_similarity_leave_its_negative_control_out(embedding):
+    found = cellssl.similarity(embedding, draws=1)
+    heat = texts(similarity_heatmap(found))
+    for text in (heat, texts(activity_figure(found))):
+        assert "taxol 1" in text
+        assert "DMSO" not in text
+    assert "B  stabiliser" in heat
+    assert "MOA" in heat
+    assert "taxol 1" in texts(replicate_figure(found))
+    given = similarity_heatmap(found, labels=found.treatments["label"].replace("stabiliser", "s"))
+    assert "B  s" in texts(given).splitlines()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 150])
@@ -329,15 +348,6 @@ def test_outlines_are_drawn_around_objects_and_nowhere_else():
         outline_figure([Overlay("field", image[:10], labels)])
 
 
-def test_wells_find_their_place():
-    assert well_place("A01") == (0, 0)
-    assert well_place("P24") == (15, 23)
-    assert well_place("AF48") == (31, 47)
-    for bad in ("12", "A0", "well"):
-        with pytest.raises(ValueError, match="not a well"):
-            well_place(bad)
-
-
 def test_plate_map_shows_each_number_in_its_well():
     values = pd.Series({"A01": 5.0, "B02": 7.0, "H12": np.nan})
     figure = plate_map(values, unit="cells", marks={"A01": "negative", "C03": "positive"})
@@ -426,7 +436,8 @@ def test_training_curve_reads_what_training_writes(tmp_path):
     file.write_text(
         "epoch,step,loss,feature_std,effective_rank\n1,5,3.0,,\n1,10,2.5,.1,4\n2,20,2,.2,6\n"
     )
-    figure = training_curve(file)
+    figure = training_curve(tmp_path)
+    assert texts(figure) == texts(training_curve(file))
     assert [len(axes.lines[0].get_xdata()) for axes in figure.axes] == [3, 2]
 
 

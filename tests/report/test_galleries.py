@@ -1,4 +1,3 @@
-import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -27,6 +26,19 @@ def test_files_are_as_good_as_what_they_hold(embedding, crops, tmp_path):
     embedding.write_h5ad(tmp_path / "embedding.h5ad")
     figure = gallery(tmp_path / "embedding.h5ad", str(crops.path), by="leiden")
     assert len(names(figure)) == 5
+
+
+@pytest.mark.parametrize("which", ["path", "open"])
+def test_crops_are_shown_before_they_are_embedded(crops, which):
+    figure = gallery(crops if which == "open" else crops.path, by="Compound", values="DMSO")
+    assert [text.splitlines() for text in names(figure)] == [["DMSO", "20 cells"]]
+
+
+def test_pictures_and_embedding_are_not_mistaken_for_each_other(embedding, crops):
+    with pytest.raises(CropError, match="give the crop file of its cells, too"):
+        gallery(embedding)
+    with pytest.raises(EmbeddingError, match="the embedding comes first"):
+        gallery(crops, embedding)
 
 
 def test_cells_are_matched_by_name(embedding, crops):
@@ -76,9 +88,3 @@ def test_crops_of_other_cells_are_refused(embedding, crops):
     embedding.obs_names = [f"other/{name}" for name in embedding.obs_names]
     with pytest.raises(CropError, match="none of these cells"):
         gallery(embedding, crops, by="kmeans")
-
-
-def test_settings_of_the_caller_stay(embedding, crops):
-    before = dict(mpl.rcParams)
-    gallery(embedding, crops, by="kmeans")
-    assert dict(mpl.rcParams) == before

@@ -52,11 +52,12 @@ def test_shares_of_one_value(table):
     assert shares == {(0, 0): pytest.approx(2 / 3), (1, 1): 0}
 
 
-def test_an_embedding_and_its_file_are_as_good_as_its_table(embedding, tmp_path):
+def test_embeddings_files_and_crops_are_as_good_as_their_table(embedding, crops, tmp_path):
     embedding.write_h5ad(tmp_path / "embedding.h5ad")
     expected = drawn(plate_heat_map(embedding.obs, plate="P0"))
     assert sum(expected.values()) == (embedding.obs["Metadata_Plate"] == "P0").sum()
     assert drawn(plate_heat_map(embedding, plate="P0")) == expected
+    assert drawn(plate_heat_map(crops, plate="P0")) == expected
     assert drawn(plate_heat_map(tmp_path / "embedding.h5ad", plate="P0")) == expected
 
 

@@ -34,6 +34,7 @@ from cellssl.studies.audit.trained import Invariances
 from cellssl.training import steps
 
 SIDE = 40
+QUICK = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
 
 
 def draw_cells(kinds, brightness, radius, gain, seed=0):
@@ -47,6 +48,18 @@ def draw_cells(kinds, brightness, radius, gain, seed=0):
         disc = 1 / (1 + np.exp(np.hypot(y, x) - size))
         images.append(500 + light * disc + rng.normal(0, 60, (SIDE, SIDE)))
     return np.clip(np.stack(images)[:, None], 0, 65535).astype(np.uint16)
+
+
+def written(path, images, obs):
+    """A crop file of these cells."""
+    batch = CropBatch(images, None, obs)
+    return write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+
+
+def changed(crops, path, **columns):
+    """The same cells with other columns."""
+    stored = Crops.open(crops)
+    return written(path, stored.read(), stored.obs.assign(**columns))
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +84,7 @@ def crops(tmp_path_factory):
         },
         index=[f"{p}/A{1 + i % 6:02}/1/{i}" for i, p in enumerate(plate)],
     )
-    path = tmp_path_factory.mktemp("crops") / "crops.h5ad"
-    batch = CropBatch(images, None, obs)
-    return write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+    return written(tmp_path_factory.mktemp("crops") / "crops.h5ad", images, obs)
 
 
 def protocol(*operations, **changes):
@@ -86,6 +97,12 @@ def gain(amplitude):
     return {"stain_gain": {"amplitude": amplitude}}
 
 
+@pytest.fixture(scope="module")
+def mild(crops):
+    """What a gain does that hardly changes these cells."""
+    return audit(protocol(gain(0.1)), crops, **QUICK)
+
+
 def losses(found, operation="stain_gain"):
     own = found.contrasts[(found.contrasts["operation"] == operation)]
     own = own[own["share"] == 1.0].set_index(["class_a", "class_b"])["lost"]
@@ -95,7 +112,9 @@ def losses(found, operation="stain_gain"):
 def test_gain_erases_intensity_and_leaves_size(crops):
     found = audit(protocol(gain(0.4)), crops, label="Kind", cells=144, draws=4)
     lost = losses(found)
-    assert repr(found) == f"Audit({found.protocol}, Metadata_Kind)"
+    head, *said = repr(found).splitlines()
+    assert head == f"Audit({found.protocol}, Metadata_Kind)"
+    assert said == found.verdict
     assert lost["bright", "usual"] > 0.45
     # Some measures, such as the share of bright pixels, are of both.
     assert lost["large", "usual"] < 0.2
@@ -122,10 +141,9 @@ def test_zoom_erases_size_and_leaves_intensity(crops):
         (0.95, "nothing here says that it ends below intensity statistics"),
     ],
 )
-def test_what_chance_may_do_is_no_prediction(crops, after, words):
-    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    outlook = found.outlook.assign(before=0.95, after=after, intensity=0.91)
-    line = replace(found, outlook=outlook).verdict[-1]
+def test_what_chance_may_do_is_no_prediction(mild, after, words):
+    outlook = mild.outlook.assign(before=0.95, after=after, intensity=0.91)
+    line = replace(mild, outlook=outlook).verdict[-1]
     assert words in line
     assert line.startswith("warning: ") == (after == 0.85)
 
@@ -138,8 +156,7 @@ def test_what_still_tells_every_cell_is_not_called_lost(tmp_path):
     obs = pd.DataFrame(
         {"Metadata_Plate": "P1", "Metadata_Kind": kinds}, index=[f"P1/{i}" for i in range(80)]
     )
-    path = tmp_path / "crops.h5ad"
-    write_crops(path, [CropBatch(images, None, obs)], channels=["DNA"], size=SIDE, provenance={})
+    path = written(tmp_path / "crops.h5ad", images, obs)
     found = audit(protocol(gain(0.2), gain(1.5)), path, label="Kind", cells=80, shares=(1.0,))
     small, large = found.contrasts[found.contrasts["operation"] == "stain_gain"].to_dict("records")
     assert 6 < small["after"] < 0.8 * small["before"]
@@ -205,18 +222,12 @@ def test_half_the_amplitude_erases_less(crops):
 
 def test_one_operation_is_wrong_for_one_label_and_right_for_another(crops, tmp_path):
     """In the same cells: gain against a label that lives in intensity, and one in size."""
-    stored = Crops.open(crops)
-    kinds = stored.obs["Metadata_Kind"]
-    obs = stored.obs.assign(
+    kinds = Crops.open(crops).obs["Metadata_Kind"]
+    path = changed(
+        crops,
+        tmp_path / "both.h5ad",
         Metadata_Dose=np.where(kinds == "bright", "high", "low"),
         Metadata_Size=np.where(kinds == "large", "swollen", "normal"),
-    )
-    path = write_crops(
-        tmp_path / "both.h5ad",
-        [CropBatch(stored.read(), None, obs)],
-        channels=["DNA"],
-        size=SIDE,
-        provenance={},
     )
     dose = audit(protocol(gain(0.3)), path, label="Dose").verdict[0]
     size = audit(protocol(gain(0.3)), path, label="Size").verdict[0]
@@ -259,7 +270,7 @@ def test_other_references_and_groups_of_views(crops):
 def test_what_one_group_does_is_not_held_against_another(crops):
     groups = {"weak": {"change": {"stain_gain": {"amplitude": 0.8}}}, "strong": {}}
     grouped = from_dict({**protocol(gain(0.9), {"flip": {}}).to_dict(), "groups": groups})
-    lines = audit(grouped, crops, label="Kind", cells=60, draws=1, shares=(1.0,)).verdict
+    lines = audit(grouped, crops, **QUICK).verdict
     assert any("stain_gain (amplitude 0.9 ln(factor), p 1) of strong" in line for line in lines)
     assert any(line.startswith("flip (p 0.5) costs") for line in lines)
     wholes = [line for line in lines if "whole view of" in line]
@@ -275,6 +286,10 @@ def test_mistakes_are_told(crops):
         audit(protocol(gain(0.1)), crops, label="Kind", plates=["P3"])
     with pytest.raises(StudyError, match="budget: got 2"):
         cellssl.suggest(crops, label="Kind", budget=2)
+    with pytest.raises(
+        StudyError, match=r"natural-simclr.*64 px .*--protocol .* crop: \{size: 40\}"
+    ):
+        cellssl.suggest(crops, label="Kind")
 
 
 @pytest.mark.parametrize(
@@ -296,9 +311,7 @@ def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
         index=[f"cell {i}" for i in range(60)],
     )
     obs["Metadata_Plate"] = column(obs)
-    images = np.concatenate([one] * 10)
-    batch = CropBatch(images, None, obs)
-    path = write_crops(tmp_path / "crops.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
+    path = written(tmp_path / "crops.h5ad", np.concatenate([one] * 10), obs)
     with pytest.raises(StudyError, match=message):
         cellssl.suggest(path, label="Kind", base=protocol())
 
@@ -306,17 +319,15 @@ def test_a_suggestion_without_a_nuisance_says_why(column, message, tmp_path):
 @pytest.fixture(scope="module")
 def from_controls(crops, tmp_path_factory):
     """What is suggested from two of the classes, called controls; wells hold all classes, or one each."""
-    cells = Crops.open(crops)
-    kinds = cells.obs["Metadata_Kind"].astype(str)
-    images = cells.read(np.arange(len(kinds)))
+    obs = Crops.open(crops).obs
+    kinds = obs["Metadata_Kind"].astype(str)
     mixed = [f"A{1 + i // 3 % 4:02}" for i in range(len(kinds))]
     folder = tmp_path_factory.mktemp("controls")
     found = {}
-    for name, wells in {"mixed": mixed, "sorted": cells.obs["Metadata_Well"]}.items():
+    for name, wells in {"mixed": mixed, "sorted": obs["Metadata_Well"]}.items():
         control = kinds.where(kinds != "large", "")
-        obs = cells.obs.assign(Metadata_Control=control, Metadata_Well=wells)
-        path, batch = folder / f"{name}.h5ad", CropBatch(images, None, obs)
-        write_crops(path, [batch], channels=["DNA"], size=SIDE, provenance={})
+        columns = {"Metadata_Control": control, "Metadata_Well": wells}
+        path = changed(crops, folder / f"{name}.h5ad", **columns)
         options = {"nuisances": ["plate"], "base": protocol(), "cells": 144}
         found[name] = cellssl.suggest(path, folder / f"{name}.yaml", label="Control", **options)
         assert repr(found[name]).startswith("Suggestion(suggested")
@@ -539,27 +550,24 @@ def test_gain_in_real_cells_is_wrong_for_total_intensity_and_not_for_mechanism(r
 
 
 def test_classes_that_share_no_plate_are_named(crops, tmp_path):
-    cells = Crops.open(crops)
-    kinds = cells.obs["Metadata_Kind"].to_numpy(str)
+    kinds = Crops.open(crops).obs["Metadata_Kind"].to_numpy(str)
     plates = {"usual": "P1", "bright": "P2", "large": "P2"}
 
-    def told(name, obs):
-        batch = CropBatch(cells.read(), None, obs)
-        path = write_crops(tmp_path / name, [batch], channels=["DNA"], size=SIDE, provenance={})
+    def told(name, plates):
+        path = changed(crops, tmp_path / name, Metadata_Plate=plates)
         return audit(protocol(gain(0.1)), path, label="Kind", cells=90, draws=1, shares=(1.0,))
 
-    some = told("some.h5ad", cells.obs.assign(Metadata_Plate=[plates[kind] for kind in kinds]))
+    some = told("some.h5ad", [plates[kind] for kind in kinds])
     apart = some.contrasts.set_index(["class_a", "class_b"])["apart"].to_dict()
     pairs = [("bright", "large"), ("bright", "usual"), ("large", "usual")]
     assert [apart[pair] for pair in pairs] == ["", "Plate", "Plate"]
     line = next(line for line in some.verdict if "share no Plate" in line)
     assert line.startswith("2 of 3 contrasts are between classes that share no Plate, such as ")
     assert "(each of 3 classes lies on one Plate alone)" in line
-    every = told("every.h5ad", cells.obs.assign(Metadata_Plate=kinds))
+    every = told("every.h5ad", kinds)
     assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
     for nuisances in (None, ()):
-        options = {"cells": 60, "draws": 1, "shares": (1.0,), "nuisances": nuisances}
-        usual = audit(protocol(gain(0.1)), crops, label="Kind", **options)
+        usual = audit(protocol(gain(0.1)), crops, nuisances=nuisances, **QUICK)
         assert usual.nuisances.empty == (nuisances is not None)
         assert not any("share no" in line for line in usual.verdict)
 
@@ -581,8 +589,7 @@ def test_wells_are_compared_within_their_plate(tmp_path):
             {"Metadata_Plate": plate, "Metadata_Well": well},
             index=[f"{p}/{w}/1/{i}" for i, (p, w) in enumerate(zip(plate, well, strict=True))],
         )
-        batch = CropBatch(images, None, obs)
-        path = write_crops(tmp_path / name, [batch], channels=["DNA"], size=SIDE, provenance={})
+        path = written(tmp_path / name, images, obs)
         return audit(protocol(gain(0.5)), path, tmp_path / "out", shares=(1.0,), draws=1)
 
     many = told("many.h5ad", [f"A{1 + i % 4:02}" for i in range(144)]).operations.iloc[0]
@@ -622,18 +629,17 @@ def test_what_moves_together_is_lost_to_a_readout_that_does_not_learn_of_it():
 
 
 @pytest.mark.parametrize(("as_read", "warns"), [(0.12, False), (0.28, False), (0.45, True)])
-def test_a_cost_that_must_be_learnt_of_is_told(crops, as_read, warns):
-    found = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    assert (found.operations["cost_as_read"] >= found.operations["cost"]).all()
-    operations = found.operations.assign(cost=0.1, cost_as_read=as_read)
-    line = replace(found, operations=operations).verdict[0]
+def test_a_cost_that_must_be_learnt_of_is_told(mild, as_read, warns):
+    assert (mild.operations["cost_as_read"] >= mild.operations["cost"]).all()
+    operations = mild.operations.assign(cost=0.1, cost_as_read=as_read)
+    line = replace(mild, operations=operations).verdict[0]
     assert line.startswith("warning: stain_gain") == warns
     told = f"costs 10% of the contrast, {as_read:.0%} unless the encoder learns to allow for it"
     assert (told in line) == (as_read > 0.25)
 
 
 def test_a_figure_of_nothing_says_so(crops):
-    found = audit(protocol(gain(0.4)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
+    found = audit(protocol(gain(0.4)), crops, **QUICK)
     nothing = replace(
         found,
         operations=found.operations.drop(columns="bridged Plate").assign(cost=np.nan),
@@ -662,22 +668,14 @@ def test_doses_stand_in_the_order_of_their_numbers():
     )
 
 
-def changed(crops, folder, **columns):
-    """The same cells with other columns."""
-    stored = Crops.open(crops)
-    batch = CropBatch(stored.read(), None, stored.obs.assign(**columns))
-    return write_crops(folder / "changed.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
-
-
-def test_cells_without_a_label_and_classes_of_one_are_named(crops, tmp_path):
+def test_cells_without_a_label_and_classes_of_one_are_named(crops, mild, tmp_path):
     kinds = Crops.open(crops).obs["Metadata_Kind"].to_numpy(str).astype(object)
     kinds[:5], kinds[5] = "", "rare"
-    path = changed(crops, tmp_path, Metadata_Kind=kinds)
-    found = audit(protocol(gain(0.1)), path, label="Kind", cells=60, draws=1, shares=(1.0,))
+    path = changed(crops, tmp_path / "changed.h5ad", Metadata_Kind=kinds)
+    found = audit(protocol(gain(0.1)), path, **QUICK)
     assert found.absent.to_numpy().tolist() == [["", 5], ["rare", 1]]
     assert "left out: 5 cells have no Kind, and rare has one cell" in found.verdict
-    all_known = audit(protocol(gain(0.1)), crops, label="Kind", cells=60, draws=1, shares=(1.0,))
-    assert not any("left out" in line for line in all_known.verdict)
+    assert not any("left out" in line for line in mild.verdict)
 
 
 def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
@@ -693,8 +691,8 @@ def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
     rows = np.concatenate([usual, large])
     stored = Crops.open(crops)
     obs = stored.obs.iloc[rows].assign(**{n: wells[n].to_numpy()[rows] for n in wells})
-    batch = CropBatch(stored.read(np.sort(rows)), None, obs.iloc[np.argsort(rows)])
-    path = write_crops(tmp_path / "q.h5ad", [batch], channels=["DNA"], size=SIDE, provenance={})
+    images = stored.read(np.sort(rows))
+    path = written(tmp_path / "q.h5ad", images, obs.iloc[np.argsort(rows)])
     found = audit(protocol(gain(0.1)), path, cells=144, draws=1, shares=(1.0,))
     assert found.plates.set_index("plate")["share"].idxmax() == "Q0"
     assert found.verdict[0].startswith("warning: ")
@@ -704,14 +702,8 @@ def test_a_plate_that_stands_for_all_is_named(crops, tmp_path):
 
 
 def test_what_changes_nothing_says_so(crops):
-    found = audit(
-        protocol({"saturation": {"level": [1.0, 1.0]}}, gain(0.2)),
-        crops,
-        label="Kind",
-        cells=60,
-        draws=1,
-        shares=(1.0,),
-    )
+    views = protocol({"saturation": {"level": [1.0, 1.0]}}, gain(0.2))
+    found = audit(views, crops, **QUICK)
     assert any(
         line.startswith("saturation") and line.endswith("changes nothing in these cells")
         for line in found.verdict
@@ -720,10 +712,9 @@ def test_what_changes_nothing_says_so(crops):
 
 def test_a_space_that_was_asked_is_not_advised(crops, tmp_path):
     kinds = np.random.default_rng(0).permutation(Crops.open(crops).obs["Metadata_Kind"])
-    path = changed(crops, tmp_path, Metadata_Kind=kinds)
-    options = {"label": "Kind", "cells": 60, "draws": 1, "shares": (1.0,)}
+    path = changed(crops, tmp_path / "changed.h5ad", Metadata_Kind=kinds)
     said = {
-        name: audit(protocol(gain(0.1)), path, references=(name,), **options).verdict[0]
+        name: audit(protocol(gain(0.1)), path, references=(name,), **QUICK).verdict[0]
         for name in ("random", "measures")
     }
     assert all("tells no Kind from another" in line for line in said.values())

@@ -32,6 +32,17 @@ COMBINED = {
 }
 
 
+def written(folder, images, masks, obs, channels=CHANNELS):
+    """A crop file of these cells."""
+    batch = CropBatch(images, masks, obs)
+    path = folder / "crops.h5ad"
+    return write_crops(path, [batch], channels=channels, size=24, provenance={})
+
+
+def _train(crops, out, **changes):
+    return cellssl.train("bbbc021-expert", crops, out, changes={**TINY, **changes}, progress=False)
+
+
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory):
     """96 cells of two plates; those of one class are brighter in the last channel."""
@@ -52,10 +63,7 @@ def crops(tmp_path_factory):
         },
         index=[f"{p}/{w}/1/{i}" for i, (p, w) in enumerate(zip(plate, well, strict=True))],
     )
-    path = tmp_path_factory.mktemp("crops") / "crops.h5ad"
-    return write_crops(
-        path, [CropBatch(images, None, obs)], channels=CHANNELS, size=24, provenance={}
-    )
+    return written(tmp_path_factory.mktemp("crops"), images, None, obs)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +83,7 @@ def _compare(crops, out, **options):
 
 
 def test_trains_a_run_that_says_what_it_was(crops, tmp_path):
-    run = cellssl.train("bbbc021-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+    run = _train(crops, tmp_path / "run")
     names = {path.name for path in run.iterdir()}
     assert {"protocol.yaml", "checkpoint.pt", "metrics.csv", "environment.json"} <= names
     checkpoint = load_checkpoint(run)
@@ -88,11 +96,9 @@ def test_trains_a_run_that_says_what_it_was(crops, tmp_path):
 @pytest.fixture(scope="module")
 def split_crops(crops, tmp_path_factory):
     """The same cells, every third of them in the test set."""
-    path = tmp_path_factory.mktemp("split") / "crops.h5ad"
     opened = Crops.open(crops)
     obs = opened.obs.assign(Metadata_Split=np.where(np.arange(96) % 3 == 0, "test", "train"))
-    batch = CropBatch(opened.read(np.arange(96)), None, obs)
-    return write_crops(path, [batch], channels=CHANNELS, size=24, provenance={})
+    return written(tmp_path_factory.mktemp("split"), opened.read(), None, obs)
 
 
 def test_a_test_set_is_not_trained_on_but_tested(split_crops, tmp_path, caplog):
@@ -118,10 +124,9 @@ def test_a_test_set_is_not_trained_on_but_tested(split_crops, tmp_path, caplog):
 def test_nothing_but_a_test_set(split_crops, tmp_path):
     opened = Crops.open(split_crops)
     rows = np.arange(0, 96, 3)
-    batch = CropBatch(opened.read(rows), None, opened.obs.iloc[rows])
-    path = write_crops(tmp_path / "t.h5ad", [batch], channels=CHANNELS, size=24, provenance={})
+    path = written(tmp_path, opened.read(rows), None, opened.obs.iloc[rows])
     with pytest.raises(ProtocolError, match="all 32 images are of a test or validation set"):
-        cellssl.train("bbbc021-expert", path, tmp_path / "run", changes=TINY, progress=False)
+        _train(path, tmp_path / "run")
 
 
 def test_two_devices_from_the_command_line(crops, tmp_path):
@@ -144,18 +149,16 @@ def test_the_channels_are_taken_by_name(crops, tmp_path):
 
 
 def test_another_protocol_does_not_overwrite_a_run(crops, tmp_path):
-    run = cellssl.train("bbbc021-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+    run = _train(crops, tmp_path / "run")
     said = (run / "protocol.yaml").read_text()
     with pytest.raises(TrainingError, match="seed"):
-        cellssl.train(
-            "bbbc021-expert", crops, run, changes={**TINY, "training.seed": 5}, progress=False
-        )
+        _train(crops, run, **{"training.seed": 5})
     assert (run / "protocol.yaml").read_text() == said
 
 
 def test_a_protocol_is_not_written_where_another_process_trains(crops, tmp_path):
     with locked(tmp_path), pytest.raises(CellsslError, match="another process is working on"):
-        cellssl.train("bbbc021-expert", crops, tmp_path, changes=TINY, progress=False)
+        _train(crops, tmp_path)
     assert not (tmp_path / "protocol.yaml").exists()
 
 
@@ -166,15 +169,8 @@ def test_a_channel_that_the_crops_lack_is_refused(crops, tmp_path):
 
 def test_an_encoder_of_other_channels_is_refused(crops, tmp_path):
     run = cellssl.train("natural-moco", crops, tmp_path / "run", changes=TINY, progress=False)
-    other = tmp_path / "other.h5ad"
     cells = Crops.open(crops)
-    write_crops(
-        other,
-        [CropBatch(cells.read(), None, cells.obs)],
-        channels=["DNA", "ER", "AGP"],
-        size=24,
-        provenance={},
-    )
+    other = written(tmp_path, cells.read(), None, cells.obs, channels=["DNA", "ER", "AGP"])
     with pytest.raises(cellssl.errors.CellsslError, match="DAPI"):
         cellssl.embed(other, run, progress=False)
 
@@ -302,17 +298,14 @@ def test_weights_that_are_a_pickle_are_refused(crops, tmp_path):
         (["bbbc021-expert"], {"where": "Metadata_benchmark"}, "benchmark"),
         (["bbbc021-expert"], {"subsets": {"some": ["DMSO", "dark"]}}, "dark"),
         (["bbbc021-expert"], {"baselines": {"resnet500": None}}, "no baseline is called"),
-        (["bbbc021-expert"], {"baselines": ["random"]}, "wanted names mapped to weight files"),
+        (["bbbc021-expert"], {"baselines": "random"}, "wanted a list of names, or names mapped"),
+        (["bbbc021-expert"], {"baselines": ["resnet500"]}, "no baseline is called"),
     ],
 )
 def test_mistakes_show_before_the_training(crops, tmp_path, protocols, options, said):
     with pytest.raises(cellssl.errors.CellsslError, match=said):
         cellssl.compare(crops, protocols, tmp_path / "out", progress=False, **options)
     assert not (tmp_path / "out").exists()
-
-
-def _train(crops, out, **changes):
-    return cellssl.train("bbbc021-expert", crops, out, changes={**TINY, **changes}, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -323,9 +316,7 @@ def masked(crops, tmp_path_factory):
     masks[:, :, 8:16, 8:16] = 1
     compound = np.where(np.arange(96) % 2, "taxol", "DMSO")
     obs = old.obs.assign(Metadata_Compound=compound, Metadata_Concentration=1.0)
-    path = tmp_path_factory.mktemp("masked") / "crops.h5ad"
-    batch = CropBatch(old.read(), masks, obs)
-    return write_crops(path, [batch], channels=CHANNELS, size=24, provenance={})
+    return written(tmp_path_factory.mktemp("masked"), old.read(), masks, obs)
 
 
 def test_treatments_as_positives_are_trained_with_and_marked(masked, tmp_path):

@@ -11,7 +11,7 @@ from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import ProtocolError
 from cellssl.protocols import resolve
-from cellssl.studies.suitability import check_crops
+from cellssl.studies.suitability import check_protocol
 
 
 def protocol(views: object, **changes: object):
@@ -42,17 +42,17 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_protocol_that_suits(crops: Path) -> None:
-    assert check_crops(protocol([[{"flip": {}}]]), crops) == []
-    assert check_crops(protocol([[{"flip": {}}]]), Crops.open(crops), cells=5) == []
+    assert check_protocol(protocol([[{"flip": {}}]]), crops) == []
+    assert check_protocol(protocol([[{"flip": {}}]]), Crops.open(crops), cells=5) == []
 
 
 def test_a_training_of_few_steps_is_said(crops: Path) -> None:
-    (found,) = check_crops(protocol([[{"flip": {}}]], **{"training.epochs": 149}), crops)
+    (found,) = check_protocol(protocol([[{"flip": {}}]], **{"training.epochs": 149}), crops)
     assert found.message.startswith("40 cells in batches of 40 for 149 epochs make 149 steps")
 
 
 def test_views_are_made_of_the_crops(crops: Path) -> None:
-    found = check_crops(protocol([[{"stain_gain": {"amplitude": 1.0}}]]), crops)
+    found = check_protocol(protocol([[{"stain_gain": {"amplitude": 1.0}}]]), crops)
     assert {finding.level for finding in found} == {"warning"}
     assert "of DNA's pixels are saturated by view 1" in found[0].message
     assert "lower stain_gain" in found[0].message
@@ -60,16 +60,29 @@ def test_views_are_made_of_the_crops(crops: Path) -> None:
 
 def test_masks_are_read_where_they_are_needed(crops: Path) -> None:
     views = [[{"mask_background": {"fill": "black"}}]]
-    told = [one.message for one in check_crops(protocol(views), crops)]
+    told = [one.message for one in check_protocol(protocol(views), crops)]
     assert sum("without mask_background" in one for one in told) == 2
 
 
 def test_columns_are_looked_at(crops: Path) -> None:
-    assert check_crops(protocol([[]], positives="same_treatment"), crops) == []
+    assert check_protocol(protocol([[]], positives="same_treatment"), crops) == []
     kind = {"kind": "same_treatment", "columns": ["MOA"]}
-    (found,) = check_crops(protocol([[]], positives=kind), crops)
+    (found,) = check_protocol(protocol([[]], positives=kind), crops)
     assert found.level == "error"
     assert "Metadata_MOA" in found.message
+
+
+@pytest.mark.parametrize(
+    ("positives", "told"),
+    [
+        ({"kind": "same_well", "exclude_plates": ["P2"]}, "the cells have no plate 'P2'"),
+        ({"kind": "same_well", "exclude_plates": ["P1"]}, "no image has a partner"),
+    ],
+)
+def test_positives_that_training_would_refuse(crops: Path, positives: object, told: str) -> None:
+    found = check_protocol(protocol([[{"flip": {}}]], positives=positives), crops)
+    assert [one.level for one in found] == ["error"]
+    assert told in found[0].message
 
 
 def test_the_command_says_what_was_found(crops: Path, tmp_path: Path) -> None:
@@ -90,4 +103,4 @@ def test_the_command_says_what_was_found(crops: Path, tmp_path: Path) -> None:
 
 def test_a_wrong_protocol_is_told_first(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="no protocol is called"):
-        check_crops("natural-mocco", tmp_path / "none.h5ad")
+        check_protocol("natural-mocco", tmp_path / "none.h5ad")

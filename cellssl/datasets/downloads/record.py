@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cellssl.errors import DataError
-from cellssl.files import atomic, sha256
+from cellssl.files import sha256, write_text
 
 __all__ = ["RECORD", "Digest", "Entry", "Record", "digest_of"]
 
@@ -81,8 +81,7 @@ class Record(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write the record, whole or not at all."""
-        with atomic(folder / RECORD) as part:
-            part.write_text(self.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
+        write_text(self.model_dump_json(indent=1, exclude_none=True), folder / RECORD)
 
 
 def digest_of(path: Path) -> Digest:

@@ -17,6 +17,7 @@ from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, lay
 from cellssl.plates.layouts.naming import evidence, no_pattern, read_names, with_channel_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
+from cellssl.words import listed
 
 __all__ = ["ImageXpress"]
 
@@ -25,7 +26,7 @@ _NAME = re.compile(
     # Anywhere behind a well, Z01 is a plane, T01 a time and S01 a site, and no well of rows Q to Z:
     # such names are others', but for a site right behind its well.
     r"(?!(?:.*_)?(?:[A-P]|A[A-F])\d\d_(?:.*_)?(?!(?<=[A-P]\d\d_)s)[Q-Z]\d\d_[sw]\d)"
-    r"(?:.+?_)??(?P<well>(?:[A-Z]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
+    r"(?:(?P<prefix>.+?)_)??(?P<well>(?:[A-Z]|A[A-F])\d\d)(?=_[sw]\d)(?:_s(?P<site>\d{1,4}))?"
     r"(?:_w(?P<channel>\d{1,2}?))?(?P<thumb>_thumb)?"
     r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.(?:tiff?|png)",
     re.IGNORECASE,
@@ -50,15 +51,18 @@ class ImageXpress(Layout):
         """Read every name; thumbnails are counted and left out."""
         no_pattern(images, self.name)
         thumbs = 0
+        prefixes: dict[str, set[str]] = {}
 
         def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any] | None:
             nonlocal thumbs
             if found["thumb"]:
                 thumbs += 1
                 return None
-            plate, time, plane = _folders(path)
+            folder, time, plane = _folders(path)
+            plate = images.plate or folder or images.name
+            prefixes.setdefault(plate, set()).add(found["prefix"] or "")
             return {
-                "Metadata_Plate": images.plate or plate or images.name,
+                "Metadata_Plate": plate,
                 "Metadata_Well": normalise_well(found["well"]),
                 "Metadata_Site": as_site(found["site"] or "1"),
                 "Channel": found["channel"] or "1",
@@ -67,8 +71,15 @@ class ImageXpress(Layout):
             }
 
         listing = read_names(images, _NAME, row, kind=_KIND)
-        notes = (f"{thumbs:,} thumbnails (_thumb) left out",) if thumbs else ()
-        listing = replace(listing, notes=notes, projected=True)
+        notes = [f"{thumbs:,} thumbnails (_thumb) left out"] if thumbs else []
+        notes += [
+            f"plate {plate}: its names begin with {listed(sorted(names), most=4)}, which are taken for one plate; "
+            r"where they are several, part them by --pattern '(?P<plate>[^/]+)_(?P<well>[A-Z]+\d\d)_s(?P<site>\d+)"
+            r"_w(?P<channel>\d)(?!_thumb)'"
+            for plate, names in prefixes.items()
+            if len(names) > 1
+        ]
+        listing = replace(listing, notes=tuple(notes), projected=True)
         return with_channel_names(listing, _wave_names(images))
 
 

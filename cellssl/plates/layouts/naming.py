@@ -1,5 +1,6 @@
 """Images told apart by their names: what layouts of microscopes have in common."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pandas as pd
 from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
-from cellssl.words import natural_key
+from cellssl.words import listed, natural_key
 
 __all__ = [
     "channels_of",
@@ -23,6 +24,8 @@ __all__ = [
     "unmatched",
     "with_channel_names",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -171,6 +174,15 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
     other = next((path for path, its in others if its != names), None)
     if other is not None:
         why = f"{first} and {other} name them differently"
+        _LOG.warning(
+            "%s calls the channels %s, and %s %s: one number may be another stain on each plate. Index each folder by "
+            "itself, give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl crops "
+            "join`",
+            first,
+            listed(names),
+            other,
+            listed(named[other]),
+        )
     elif not all(names):
         why = f"{first} does not name all of them"
     elif len(set(names)) < len(names) or set(names) & set(listing.channels):

@@ -12,7 +12,7 @@ import numpy as np
 
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, EmbeddingError
-from cellssl.files import atomic, check_file, make_folder
+from cellssl.files import check_file, make_folder, write_text
 from cellssl.phenotypes import choose_label, cluster, read_embedding, usual_label
 from cellssl.report.explorer.page import describe_cells, render
 from cellssl.report.explorer.pictures import Pictures
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer", "explore"]
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -94,9 +94,7 @@ class Explorer:
         out = Path(out)
         _check_page(out)
         make_folder(out.absolute().parent)
-        page = self.html
-        with atomic(out) as part:
-            part.write_text(page, encoding="utf-8")
+        write_text(self.html, out)
         return out
 
     def serve(self, *, port: int = 0, ready: Callable[[str], object] = print) -> None:
@@ -132,7 +130,7 @@ class Explorer:
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
-                log.info("stopped")
+                _LOG.info("stopped")
 
 
 def explore(
@@ -236,7 +234,7 @@ def _lay_out(
     if "X_umap" in cells.obsm:
         notes.append("Map: the UMAP that the embedding holds.")
     else:
-        log.info("making the map of %d cells", cells.n_obs)
+        _LOG.info("making the map of %d cells", cells.n_obs)
         features = cells.n_vars
         cells = cluster(cells)
         notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")

@@ -82,7 +82,7 @@ def render(
     from plotly.offline import get_plotlyjs  # 0.1 s that nobody else should wait for
 
     crops = data["crops"]
-    return load_template("cellssl.report.explorer", "page", "explorer.html").render(
+    return load_template("cellssl.report.explorer", "assets", "explorer.html").render(
         title=title,
         note=note,
         style=_read("explorer.css"),
@@ -97,4 +97,4 @@ def render(
 
 def _read(name: str) -> Markup:
     """Read one of our own files, which is part of the page as it stands."""
-    return Markup((files(__package__) / "page" / name).read_text("utf-8"))  # noqa: S704
+    return Markup((files(__package__) / "assets" / name).read_text("utf-8"))  # noqa: S704

@@ -117,7 +117,7 @@ class Pictures:
             "served": served,
         }
 
-    def as_text(self, cells: np.ndarray, *, progress: bool = False) -> list[str | None]:
+    def as_text(self, cells: np.ndarray, *, progress: bool) -> list[str | None]:
         """Code the pictures of some cells as base64 text, in a list of all cells."""
         texts: list[str | None] = [None] * len(self.there)
         parts = [cells[start : start + READ] for start in range(0, len(cells), READ)]

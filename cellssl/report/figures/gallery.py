@@ -30,7 +30,7 @@ class GalleryRow:
     ----------
     name : what the row is, e.g. ``cluster 3``
     details : lines beneath the name, e.g. its commonest labels
-    images : (n, C, H, W) floating-point values in [0, 1]
+    images : (n, C, H, W) floating-point values in [0, 1]; one at least
     """
 
     name: str
@@ -117,8 +117,6 @@ def _make_room_above(figure: Figure, axes: Axes) -> None:
 
 def _grey(images: np.ndarray) -> np.ndarray:
     """Turn the first cell's channels into grey pictures (C, H, W, 3)."""
-    if not len(images):
-        return np.empty((0, *images.shape[2:], 3), np.float32)
     return np.repeat(np.clip(images[0], 0, 1)[..., None], 3, axis=-1)
 
 

@@ -103,11 +103,11 @@ def _wrapped(group: PreviewGroup, tile: float) -> tuple[str, str]:
     """Break a group's title and details to its width."""
     letters = max(int(LETTERS * tile * len(group.columns)), 8)
     title = group.title
-    if len(title) > letters and " " not in title:
+    if " " in title:
+        title = textwrap.fill(title, letters)
+    elif len(title) > letters:
         title = title.replace("_", "_\n", 1)
-    return textwrap.fill(title, letters) if " " in title else title, textwrap.fill(
-        group.details, letters
-    )
+    return title, textwrap.fill(group.details, letters)
 
 
 def _head(band: Sequence[PreviewGroup], tile: float) -> int:

@@ -8,20 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from cellssl.phenotypes import Similarity
 from cellssl.report.figures.style import GREY, INK, OKABE_ITO, brief, ends_of, new_figure, styled
 
 __all__ = ["replicate_figure", "stability_figure"]
 
 
 @styled
-def replicate_figure(replicates: pd.DataFrame, *, limit: int = 60) -> Figure:
+def replicate_figure(replicates: Similarity | pd.DataFrame, *, limit: int = 60) -> Figure:
     """Draw how alike each treatment's wells are, against as many random wells.
 
     Parameters
     ----------
-    replicates : index treatment; wells, correlation, limit, replicates, across_plates
+    replicates : what :func:`cellssl.similarity` gives, or its table of that name: index treatment;
+        wells, correlation, limit, replicates, across_plates
     limit : at most so many treatments; then the most and, as many, the least alike
     """
+    if isinstance(replicates, Similarity):
+        replicates = replicates.replicates
     known = replicates.dropna(subset="correlation").sort_values("correlation")
     ranked, rows, note = ends_of(known, limit)
     figure = new_figure(7.6, 1.3 + 0.19 * max(len(ranked), 3))

@@ -12,6 +12,8 @@ from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
+from cellssl.phenotypes import Similarity
+from cellssl.phenotypes.activity import told_apart
 from cellssl.report.figures.style import (
     GREY,
     INK,
@@ -29,6 +31,7 @@ from cellssl.report.figures.style import (
 
 __all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
 
+MOST_BARS = 40
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -55,10 +58,10 @@ def similarity_linkage(matrix: pd.DataFrame) -> np.ndarray:
 
 @styled
 def similarity_heatmap(
-    matrix: pd.DataFrame,
+    matrix: Similarity | pd.DataFrame,
     *,
-    labels: Mapping[str, str] | None = None,
-    label_name: str = "label",
+    labels: "Mapping[str, str] | pd.Series | None" = None,
+    label_name: str | None = None,
     colours: Mapping[str, str] | None = None,
     title: str = "Similarity of treatments",
 ) -> Figure:
@@ -66,11 +69,19 @@ def similarity_heatmap(
 
     Parameters
     ----------
-    matrix : (T, T) similarities with treatments as index and columns
-    labels : treatment → label (e.g. its mechanism of action) for the coloured strip; each also has
-        a letter, since nobody can tell more than seven colours apart for sure
+    matrix : what :func:`cellssl.similarity` gives, of which the negative control is left out; or (T, T)
+        similarities with treatments as index and columns
+    labels : treatment → label (e.g. its mechanism of action) for the coloured strip; those that the
+        similarity knows when left out. Each also has a letter, since nobody can tell more than seven
+        colours apart for sure
+    label_name : what the labels are, for the legend
     colours : label → colour, as other figures have it; by their order where none is given
     """
+    if isinstance(matrix, Similarity):
+        treated = _treated(matrix)
+        labels = treated["label"] if labels is None else labels
+        label_name = label_name or str(matrix.label or "").removeprefix("Metadata_")
+        matrix = matrix.matrix.loc[treated.index, treated.index]
     count = len(matrix)
     tree = similarity_linkage(matrix) if count > 1 else None
     drawn = dendrogram(tree, no_plot=True) if tree is not None else {"leaves": [0]}
@@ -93,15 +104,20 @@ def similarity_heatmap(
     heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
-        _strip(figure, strip, names, shown, label_name, font, colours)
+        _strip(figure, strip, names, shown, label_name or "label", font, colours)
     return figure
 
 
+def _treated(similarity: Similarity) -> pd.DataFrame:
+    """Give the treatments that are no negative control."""
+    return similarity.treatments[similarity.treatments["control"] == ""]
+
+
 def _label_codes(
-    names: Sequence[str], labels: Mapping[str, str] | None
+    names: Sequence[str], labels: "Mapping[str, str] | pd.Series | None"
 ) -> dict[str, tuple[str, str]]:
     """Map each treatment to its label's (name, letter); empty when no treatment has one."""
-    if not labels:
+    if labels is None or not len(labels):
         return {}
     own = {name: str(labels.get(name) or UNKNOWN) for name in names}
     known = [label for label in dict.fromkeys(own.values()) if label not in (UNKNOWN, "nan")]
@@ -170,18 +186,22 @@ def _ink(colour: str) -> str:
 
 
 @styled
-def activity_figure(
-    activity: pd.Series, *, active: pd.Series | None = None, limit: int = 40
-) -> Figure:
+def activity_figure(activity: Similarity | pd.Series, *, active: pd.Series | None = None) -> Figure:
     """Draw how far each treatment lies from the negative control, the farthest on top.
+
+    Of more than 40 the strongest and, as many, the weakest.
 
     Parameters
     ----------
-    activity : treatment → distance (larger = stronger)
-    active : treatment → told apart from the control (True), or not (False: drawn hollow)
-    limit : at most so many bars; then the strongest and, as many, the weakest
+    activity : what :func:`cellssl.similarity` gives; or treatment → distance (larger = stronger)
+    active : treatment → told apart from the control (True), or not (False: drawn hollow); what the
+        similarity says when left out
     """
-    ranked, rows, note = ends_of(activity.dropna().sort_values(), limit)
+    if isinstance(activity, Similarity):
+        treated = _treated(activity)
+        told = told_apart(treated) if active is None else active
+        activity, active = treated["activity"], None if told.empty else told
+    ranked, rows, note = ends_of(activity.dropna().sort_values(), MOST_BARS)
     figure = new_figure(7.6, 0.9 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()
     told = (
@@ -193,7 +213,7 @@ def activity_figure(
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
     axes.set_yticks(rows, [brief(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    axes.text(0, limit // 2, note, va="center", fontsize=8.5, color="#6B7682")
+    axes.text(0, MOST_BARS // 2, note, va="center", fontsize=8.5, color="#6B7682")
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():

@@ -11,7 +11,10 @@ from cellssl.report.figures.style import OKABE_ITO, literal, new_figure, styled
 
 __all__ = ["training_curve"]
 
-SPREADS = ("effective_rank", "feature_std", "std")
+_SPREADS = {
+    "effective_rank": "effective rank of the features",
+    "feature_std": "spread of the features",
+}
 
 
 @styled
@@ -20,7 +23,7 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    metrics : ``metrics.csv`` of a run, or its table: columns epoch or step, loss and, where
+    metrics : a run folder, its ``metrics.csv``, or the table in it: columns epoch or step, loss and, where
         there, the effective rank or the standard deviation of the features
 
     Raises
@@ -33,13 +36,12 @@ def training_curve(metrics: str | Path | pd.DataFrame) -> Figure:
     x = table[across] if across in table else pd.Series(range(len(table)))
     if across == "epoch" and table["epoch"].duplicated().any() and "step" in table:
         across, x = "step", table["step"]
-    spread = next((name for name in SPREADS if name in table and table[name].notna().any()), None)
+    spread = next((name for name in _SPREADS if name in table and table[name].notna().any()), None)
     figure = new_figure(8.6 if spread else 5.6, 3.0)
     panels = figure.subplots(1, 2 if spread else 1, squeeze=False)[0]
     curves = [("loss", "loss (lower = views of one cell found more easily)")]
-    names = {"effective_rank": "effective rank of the features"}
     if spread:
-        curves.append((spread, names.get(spread, "spread of the features")))
+        curves.append((spread, _SPREADS[spread]))
     for i, (axes, (column, name)) in enumerate(zip(panels, curves, strict=True)):
         there = table[column].notna()
         marker = "o" if len(table) < 40 else ""
@@ -58,8 +60,9 @@ def _read(metrics: str | Path | pd.DataFrame) -> pd.DataFrame:
     if isinstance(metrics, pd.DataFrame):
         table = metrics
     else:
+        metrics = Path(metrics)
         try:
-            table = pd.read_csv(metrics)
+            table = pd.read_csv(metrics / "metrics.csv" if metrics.is_dir() else metrics)
         except (OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise TrainingError(f"cannot read the training's metrics {metrics}: {error}") from error
     if "loss" not in table or table.empty:

@@ -1,5 +1,6 @@
 """The map of all cells, coloured by what is known about them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes import read_embedding
+from cellssl.phenotypes.columns import column as find_column
 from cellssl.report.figures.style import (
     GREY,
     INK,
@@ -38,13 +41,12 @@ BADGE = {"boxstyle": "round,pad=0.2", "fc": "white", "lw": 1.2, "alpha": 0.92}
 
 @styled
 def umap_figure(
-    adata: "AnnData",
+    adata: "AnnData | str | Path",
     colour: str,
     *,
     title: str | None = None,
     grey: tuple[str, ...] | None = None,
     numbered: bool = False,
-    seed: int = 0,
 ) -> Figure:
     """Draw ``obsm["X_umap"]`` coloured by one column of ``obs``.
 
@@ -53,26 +55,24 @@ def umap_figure(
 
     Parameters
     ----------
-    adata : cells with ``obsm["X_umap"]`` (N, 2)
-    colour : column of ``obs``
+    adata : cells with ``obsm["X_umap"]`` (N, 2), or the path of their file
+    colour : column of ``obs``, with or without ``Metadata_``
     grey : names drawn in grey beneath the others; what all negative controls are called when left out
     numbered : write each name on one map, at its cells' middle (for clusters)
-    seed : order in which points are drawn, so that the last name does not cover the others
 
     Raises
     ------
     EmbeddingError
         When the map or the column is missing.
     """
+    adata = read_embedding(adata)
     if "X_umap" not in adata.obsm:
         raise EmbeddingError(
-            "no UMAP in this embedding (obsm['X_umap']); run phenotypes.cluster first"
+            "no UMAP in this embedding (obsm['X_umap']); run cellssl.cluster first, and take what it gives"
         )
-    if colour not in adata.obs:
-        known = ", ".join(map(str, adata.obs.columns))
-        raise EmbeddingError(f"no column {colour!r} in this embedding's obs; there are: {known}")
+    column = find_column(adata.obs, colour, purpose="the colour")
+    colour = str(column.name)
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
-    column = adata.obs[colour]
     names = drawn_names(adata.obs, colour)
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
@@ -85,7 +85,7 @@ def umap_figure(
     axes = figure.add_subplot(title=title)
     bare(axes)
     axes.margins(0.03)
-    shuffled = np.random.default_rng(seed).permutation(len(points))
+    shuffled = np.random.default_rng(0).permutation(len(points))  # the last name would cover others
     if numbered:
         _number_clusters(axes, points, names, order, shuffled)
     elif one:

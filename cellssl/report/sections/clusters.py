@@ -91,7 +91,7 @@ def _cluster_table(
             row.append(", ".join(_dominant(obs, inside, label, 3)))
         if PLATE in obs:
             plates = counted(int(obs.loc[inside, PLATE].nunique()), "plate")
-            row.append(f"{_dominant(obs, inside, 'Metadata_Plate', 1)[0]} (of {plates})")
+            row.append(f"{_dominant(obs, inside, PLATE, 1)[0]} (of {plates})")
         rows.append(row)
     caption = "Shares are of the cluster’s cells."
     return Fold("Clusters as a table", [Table(columns, rows, caption, numeric=["cells"])])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import CONTROL
+from cellssl.columns import CONTROL, PLATE, WELL
 from cellssl.controls import control_kinds
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
@@ -110,7 +110,7 @@ def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Ser
 
 
 def _place(row: pd.Series) -> str:
-    return f"{row['Metadata_Plate']} {row['Metadata_Well']}"
+    return f"{row[PLATE]} {row[WELL]}"
 
 
 def _scaled(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

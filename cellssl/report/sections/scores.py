@@ -144,9 +144,8 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
-    several = "metric" in scores and (scores["metric"] == "knn_batches").any()
-    if "metric" in scores:
-        scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
+    several = (scores["metric"] == "knn_batches").any()
+    scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
     splits = texts_of(scores["split"]) if "split" in scores else pd.Series(dtype=str)
     apart = listed([text for text in splits.unique() if text not in ("", "none")])
     source = f"cells on other {apart}" if apart != "none" else "other cells"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, check_folder, make_folder, write_csv
+from cellssl.files import check_folder, make_folder, write_csv, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures.audit import audit_figure
@@ -40,14 +40,20 @@ class Audit:
     label : str or None
         The classes' column.
     operations : DataFrame
-        reference, operation, amplitude, share (of the amplitude), groups (of views that do it, where the
-        protocol names several), moved (root mean square, in units
-        of the spread of cells), cost (share of contrast lost), cost_as_read (share that is lost by what
-        tells classes as cells are: what an encoder loses that does not learn to compare what the
-        operation changes with what it changes alike; with a label only), kept (how often a place of a cell
-        stays exactly as it is, of views at full amplitude that change it: where that is most of them,
-        a cost is an upper bound, since an encoder may look at what is left), and ``bridged NUISANCE``
-        (share of its differences lost). The rows ``whole view`` are all operations together.
+        reference, operation, amplitude, share (of the amplitude), and of each such case:
+
+        - groups: of views that do it, where the protocol names several;
+        - moved: root mean square, in units of the spread of cells;
+        - cost: share of contrast lost;
+        - cost_as_read, with a label only: share that is lost by what tells classes as cells are, as an
+          encoder loses it that does not learn to compare what the operation changes with what it
+          changes alike;
+        - kept: how often a place of a cell stays exactly as it is, of views at full amplitude that
+          change it. Where that is most of them, a cost is an upper bound, since an encoder may look at
+          what is left;
+        - ``bridged NUISANCE``: share of its differences lost.
+
+        The rows ``whole view`` are all operations together.
     contrasts : DataFrame
         reference, operation, amplitude, share, class_a, class_b, before, after (d'), lost (share, of a
         d' of 6 at most: from there on all cells are told), through (the property that carried it, where
@@ -90,7 +96,7 @@ class Audit:
 
     def __repr__(self) -> str:
         told = f", {self.label}" if self.label else ""
-        return f"Audit({self.protocol}{told})"
+        return "\n".join([f"Audit({self.protocol}{told})", *self.verdict])
 
     @property
     def verdict(self) -> list[str]:
@@ -111,8 +117,7 @@ class Audit:
             path.unlink(missing_ok=True)  # of an earlier audit
             if len(table):
                 write_csv(table, path)
-        with atomic(folder / "verdict.txt") as part:
-            part.write_text("\n".join(self.verdict) + "\n", encoding="utf-8")
+        write_text("\n".join(self.verdict) + "\n", folder / "verdict.txt")
         save_figure(self.figure(), folder / "audit.png")
         return folder
 

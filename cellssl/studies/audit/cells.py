@@ -175,7 +175,7 @@ def open_cells(
     crops: Crops | str | Path,
     *,
     label: str | None = None,
-    cells: int = 500,
+    cells: int,
     where: str | None = None,
     plates: Sequence[str] | None = None,
     scaling: FittedScaling | None = None,

@@ -35,11 +35,13 @@ class Ranking:
     Attributes
     ----------
     settings : DataFrame
-        combination, before and after (how often a cell is put right between two classes, in the
-        reference, from the cells as they are and from what the whole view leaves), after_as_read (from
-        what it leaves to the readout that told them before), cost and cost_as_read (share of the visible
-        contrast that is lost, likewise) and moved (how far the view moves cells, in units of the root
-        mean square distance of two cells), the best outlook first.
+        combination, the best outlook first, and
+
+        - before and after: how often a cell is put right between two classes, in the reference, from
+          the cells as they are and from what the whole view leaves;
+        - after_as_read: likewise, from what it leaves to the readout that told them before;
+        - cost and cost_as_read: share of the visible contrast that is lost, likewise;
+        - moved: how far the view moves cells, in units of the root mean square distance of two cells.
     classes : DataFrame
         combination, class, before, after, after_as_read and moved as above, of the class: between it
         and each of the others, and how far its own cells are moved.
@@ -50,17 +52,25 @@ class Ranking:
         order was right in part on cells, and wrong on photographs (protocols/studies/results/README.md).
     agreement : DataFrame
         metric, of, predictor, spearman, low, high, p_value, settings, classes: rank correlation with
-        the scores of the trained encoders. *predictor* is ``after``, ``after_as_read`` (not of pairs),
-        ``moved`` (amplitude alone; less is taken to be better), ``ahead``, by how much ``after`` correlates
-        better than ``moved``, or ``as_read_ahead``, by how much ``after_as_read`` does than ``after``.
-        *of* is ``settings`` (a score of each), ``classes`` (how far the accuracy of each class lies
-        from its mean over the settings), ``classes beyond settings`` (that, less what all classes of
-        the setting gain or lose together) or ``pairs`` (what two gain over the better of them; amplitude
-        alone: the more unlike far they move cells). The 95 % intervals resample settings and classes, and
-        say too much of few: of four settings in the right order every draw is. *p_value* is twice the
-        share of all orders of the settings that correlate as well (of 9,999 drawn ones from eight
-        settings on). Settings that share operations are no independent ones, so that it is a lower
-        bound. NaN where all are predicted, or scored, alike. Empty before training.
+        the scores of the trained encoders. Empty before training; NaN where all are predicted, or
+        scored, alike. *predictor* is one of
+
+        - ``after``, ``after_as_read`` (not of pairs);
+        - ``moved``: amplitude alone; less is taken to be better, and of pairs to be moved unlike far;
+        - ``ahead``: by how much ``after`` correlates better than ``moved``;
+        - ``as_read_ahead``: by how much ``after_as_read`` does than ``after``.
+
+        *of* is what was scored:
+
+        - ``settings``: a score of each;
+        - ``classes``: how far the accuracy of each class lies from its mean over the settings;
+        - ``classes beyond settings``: that, less what all classes of the setting gain or lose together;
+        - ``pairs``: what two gain over the better of them.
+
+        The 95 % intervals resample settings and classes, and say too much of few: of four settings in
+        the right order every draw is. *p_value* is twice the share of all orders of the settings that
+        correlate as well (of 9,999 drawn ones from eight settings on). Settings that share operations
+        are no independent ones, so that it is a lower bound.
     """
 
     settings: pd.DataFrame

@@ -102,7 +102,7 @@ class Space:
 
 
 def references_named(
-    names: str, channels: Sequence[str], *, weights: str | Path | None = None, seed: int = 0
+    names: str, channels: Sequence[str], *, weights: str | Path | None, seed: int
 ) -> list[Reference]:
     """Build the reference spaces of names joined by "+", as in "measures+arrangement"."""
     each = list(dict.fromkeys(names.split("+")))

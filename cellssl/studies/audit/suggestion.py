@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, check_file, make_folder
+from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
 from cellssl.studies.audit.cells import WHOLE, cases_of, open_cells
@@ -73,8 +73,7 @@ class Suggestion:
             *(f"# Left out: {name}, {why}." for name, why in self.dropped.items()),
             *([f"# Training: {self.training}."] if self.training else []),
         ]
-        with atomic(path) as part:
-            part.write_text("\n".join(head) + "\n" + dump(self.protocol), encoding="utf-8")
+        write_text("\n".join(head) + "\n" + dump(self.protocol), path)
         return path
 
 
@@ -139,7 +138,8 @@ def suggest(
     Raises
     ------
     StudyError
-        When there is nothing to choose by: no contrast is visible, or no nuisance has two values.
+        When the base's views are larger than the crops, or there is nothing to choose by: no contrast is
+        visible, or no nuisance has two values.
     """
     if not 0 < budget < 1:
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
@@ -147,6 +147,12 @@ def suggest(
         check_file(out)
     crops = Crops.open(crops)
     base = resolve(base)
+    if base.crop.size > crops.size:
+        raise StudyError(
+            f"views of {base.name}, whose crop is taken, have {base.crop.size} px (crop.size), and the crops "
+            f"{crops.size} px: give as --protocol a file that says name: small, extends: {base.name}, "
+            f"crop: {{size: {crops.size}}}, a line each (as base= a protocol of such views)"
+        )
     trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)
     start = candidates(base.model_copy(update={"training": training}), crops, name)

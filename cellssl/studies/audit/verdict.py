@@ -7,22 +7,22 @@ import pandas as pd
 from scipy.stats import norm
 
 from cellssl.studies.audit.amplitudes import LYING
+from cellssl.studies.audit.caveats import caveats
 from cellssl.studies.audit.cells import WHOLE
-from cellssl.studies.audit.references import USUAL
 from cellssl.studies.audit.standing import CLEAR, VISIBLE
-from cellssl.words import counted, listed
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
 
-__all__ = ["COSTLY", "ERASED", "LOST", "verdict"]
+__all__ = ["LOST", "verdict"]
 
-COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
+_COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
 # And of what tells classes as cells are. In short trainings on simulated cells (one seed each) three labels
 # that lost 0.44 to 0.67 so were hardly told any more and a fourth a little less, two that lost 0.20 at most
 # were told as before; of one that lost 0.79 (a fifth of views in grey) nothing was lost.
-COSTLY_AS_READ = 0.3
-ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
+_COSTLY_AS_READ = 0.3
+_ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
 # How often every place of a cell is seen, that an encoder may look past the rest.
@@ -45,122 +45,10 @@ def verdict(audit: "Audit") -> list[str]:
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
     together = [_whole(audit, row) for row in full[whole].to_dict("records")]
-    told = [*_confounded(audit, first), *_unseen(audit, first), *_absent(audit), *_lone(audit)]
+    told = caveats(audit, first)
     warnings = [line for line in told if line.startswith("warning")]
     rest = [line for line in told if line not in warnings]
     return [*warnings, *single, *rest, *together]
-
-
-def _confounded(audit: "Audit", reference: str) -> list[str]:
-    """Say how many contrasts a plate may tell as well as the classes do."""
-    if audit.contrasts.empty:
-        return []
-    own = audit.contrasts[audit.contrasts["reference"] == reference]
-    own = own.drop_duplicates(["class_a", "class_b"])
-    if own.empty or audit.nuisances.empty:
-        return []
-    nuisances = audit.nuisances[audit.nuisances["reference"] == reference]
-    lines = []
-    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
-        these = own[[name in apart.split(", ") for apart in own["apart"]]]
-        if these.empty:
-            continue
-        best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
-        each = "each of " if alone > 1 else ""
-        lone = (
-            f" ({each}{counted(alone, 'class', 'classes')} lies on one {name} alone)"
-            if alone
-            else ""
-        )
-        text = (
-            f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "
-            f"{best['class_a']} and {best['class_b']}{lone}: the {name} may be all that tells them, and "
-            "to lose them no loss"
-        )
-        lines.append(f"warning: {text}" if len(these) == len(own) else text)
-    return lines
-
-
-def _unseen(audit: "Audit", reference: str) -> list[str]:
-    """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
-    if audit.unseen.empty:
-        return []
-    own = audit.unseen[audit.unseen["reference"] == reference]
-    if own.empty:
-        return []
-    told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
-    if not told:
-        others = [
-            name for name in dict.fromkeys(audit.operations["reference"]) if name != reference
-        ]
-        counts = {name: _pairs(audit.contrasts, name) for name in others}
-        seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
-        wider = (
-            []
-            if set(USUAL.split("+")) <= set(reference.split("+"))
-            else [f"ask --reference {USUAL}"]
-        )
-        asked = {part for name in [reference, *others] for part in name.split("+")}
-        network = [] if "random" in asked else ["--reference random, or"]
-        network.append("a pretrained one with --weights")
-        ways = [
-            *wider,
-            "look at more cells (--cells)",
-            f"or at what only a network sees ({' '.join(network)})",
-        ]
-        return [
-            f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
-            f"is about it{''.join(seen)}: {', '.join(ways)}"
-        ]
-    best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
-    names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
-    more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
-    return [
-        f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
-        f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
-    ]
-
-
-def _absent(audit: "Audit") -> list[str]:
-    """Say of which cells nothing is said, since they are of no class or alone in theirs."""
-    if audit.absent.empty:
-        return []
-    kind, none = _plain(audit.label), audit.absent["class"] == ""
-    alone = audit.absent.loc[~none, "class"].tolist()
-    unlabelled = int(audit.absent.loc[none, "cells"].sum())
-    parts = []
-    if unlabelled:
-        parts.append(f"{counted(unlabelled, 'cell has', 'cells have')} no {kind}")
-    if alone:
-        names = listed(alone, most=_MOST)
-        parts.append(f"{names} {'has one cell' if len(alone) == 1 else 'have one cell each'}")
-    return [f"left out: {', and '.join(parts)}"]
-
-
-def _lone(audit: "Audit") -> list[str]:
-    """Say which plate most of what wells differ by lies on, where one stands for many."""
-    if len(audit.plates) < _MOST:
-        return []
-    most = max(audit.plates.to_dict("records"), key=lambda one: one["share"])
-    if most["share"] < 1 / 2:
-        return []
-    return [
-        f"warning: {most['share']:.0%} of what wells of one plate differ by lies on one of "
-        f"{len(audit.plates)} plates, {most['plate']}, and the costs below with it: look whether its wells "
-        "are lit in all channels, or choose others with --plate"
-    ]
-
-
-def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
-    """Count the contrasts that are told before any view."""
-    if contrasts.empty:
-        return 0
-    own = contrasts[contrasts["reference"] == reference]
-    return len(own[["class_a", "class_b"]].drop_duplicates())
-
-
-def _plain(label: str | None) -> str:
-    return "class" if label is None else label.removeprefix("Metadata_")
 
 
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
@@ -184,17 +72,15 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     )
     text += f"{':' if properties else ''} {told}"
     as_read = 0.0 if bound or math.isnan(cost) else row["cost_as_read"]
-    if as_read - cost >= COSTLY:
+    if as_read - cost >= _COSTLY:
         text += f", {as_read:.0%} unless the encoder learns to allow for it"
     if bound:
         text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    worst = _worst(audit, row, least=0.0 if cost >= COSTLY else LOST)
+    worst = _worst(audit, row, least=0.0 if cost >= _COSTLY else LOST)
     if worst:
         text += f"; {worst}"
-    gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
-    if gains:
-        text += f"; bridges {' and '.join(gains)}"
-    if (cost >= COSTLY and not bound) or as_read >= COSTLY_AS_READ:
+    text += _gains(bridged)
+    if (cost >= _COSTLY and not bound) or as_read >= _COSTLY_AS_READ:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
     if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
@@ -221,6 +107,12 @@ def _bridged(row: dict[str, Any]) -> dict[str, float]:
     return {name: max(share, 0.0) for name, share in named.items() if not math.isnan(share)}
 
 
+def _gains(bridged: dict[str, float]) -> str:
+    """Say what of nuisances is bridged; nothing where none was measured."""
+    gains = [f"{share:.0%} of what {name} differs by" for name, share in bridged.items()]
+    return f"; bridges {' and '.join(gains)}" if gains else ""
+
+
 def _rows(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
     """Choose another table's rows of the same case."""
     keys = ["reference", "operation", "amplitude", "share"]
@@ -232,7 +124,7 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     own = _rows(audit.properties, row)
     if own.empty:
         return []
-    gone = own[own["erased"] >= ERASED].sort_values("erased", ascending=False, kind="stable")
+    gone = own[own["erased"] >= _ERASED].sort_values("erased", ascending=False, kind="stable")
     names = gone["property"].tolist()
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
     return [*names[:_MOST], *more]
@@ -284,8 +176,7 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
             )
         else:
             text += "; nothing here says that it ends below intensity statistics"
-    gains = [f"{share:.0%} of what {name} differs by" for name, share in _bridged(row).items()]
-    return text + (f"; bridges {' and '.join(gains)}" if gains else "")
+    return text + _gains(_bridged(row))
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:

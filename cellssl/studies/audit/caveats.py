@@ -1,0 +1,135 @@
+"""What an audit says with reserve: contrasts that a plate may tell, or that are not seen, cells that are left out."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cellssl.studies.audit.references import USUAL
+from cellssl.words import counted, listed
+
+if TYPE_CHECKING:
+    from cellssl.studies.audit.audit import Audit
+
+__all__ = ["caveats"]
+
+_MOST = 3
+
+
+def caveats(audit: "Audit", reference: str) -> list[str]:
+    """Say of what the numbers tell less than they seem to, in one reference; some lines are warnings."""
+    return [
+        *_confounded(audit, reference),
+        *_unseen(audit, reference),
+        *_absent(audit),
+        *_lone(audit),
+    ]
+
+
+def _confounded(audit: "Audit", reference: str) -> list[str]:
+    """Say how many contrasts a plate may tell as well as the classes do."""
+    own, nuisances = _of(audit.contrasts, reference), _of(audit.nuisances, reference)
+    if own.empty or nuisances.empty:
+        return []
+    own = own.drop_duplicates(["class_a", "class_b"])
+    lines = []
+    for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
+        these = own[[name in apart.split(", ") for apart in own["apart"]]]
+        if these.empty:
+            continue
+        best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
+        each = "each of " if alone > 1 else ""
+        lone = (
+            f" ({each}{counted(alone, 'class', 'classes')} lies on one {name} alone)"
+            if alone
+            else ""
+        )
+        text = (
+            f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "
+            f"{best['class_a']} and {best['class_b']}{lone}: the {name} may be all that tells them, and "
+            "to lose them no loss"
+        )
+        lines.append(f"warning: {text}" if len(these) == len(own) else text)
+    return lines
+
+
+def _unseen(audit: "Audit", reference: str) -> list[str]:
+    """Say of which classes nothing can be said: what tells them is not measured here, or hardly."""
+    own = _of(audit.unseen, reference)
+    if own.empty:
+        return []
+    told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
+    if not told:
+        others = [
+            name for name in dict.fromkeys(audit.operations["reference"]) if name != reference
+        ]
+        counts = {name: _pairs(audit.contrasts, name) for name in others}
+        seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
+        wider = (
+            []
+            if set(USUAL.split("+")) <= set(reference.split("+"))
+            else [f"ask --reference {USUAL}"]
+        )
+        asked = {part for name in [reference, *others] for part in name.split("+")}
+        network = [] if "random" in asked else ["--reference random, or"]
+        network.append("a pretrained one with --weights")
+        ways = [
+            *wider,
+            "look at more cells (--cells)",
+            f"or at what only a network sees ({' '.join(network)})",
+        ]
+        return [
+            f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
+            f"is about it{''.join(seen)}: {', '.join(ways)}"
+        ]
+    best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
+    names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
+    more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
+    return [
+        f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
+        f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
+    ]
+
+
+def _absent(audit: "Audit") -> list[str]:
+    """Say of which cells nothing is said, since they are of no class or alone in theirs."""
+    if audit.absent.empty:
+        return []
+    kind, none = _plain(audit.label), audit.absent["class"] == ""
+    alone = audit.absent.loc[~none, "class"].tolist()
+    unlabelled = int(audit.absent.loc[none, "cells"].sum())
+    parts = []
+    if unlabelled:
+        parts.append(f"{counted(unlabelled, 'cell has', 'cells have')} no {kind}")
+    if alone:
+        names = listed(alone, most=_MOST)
+        parts.append(f"{names} {'has one cell' if len(alone) == 1 else 'have one cell each'}")
+    return [f"left out: {', and '.join(parts)}"]
+
+
+def _lone(audit: "Audit") -> list[str]:
+    """Say which plate most of what wells differ by lies on, where one stands for many."""
+    if len(audit.plates) < _MOST:
+        return []
+    most = max(audit.plates.to_dict("records"), key=lambda one: one["share"])
+    if most["share"] < 1 / 2:
+        return []
+    return [
+        f"warning: {most['share']:.0%} of what wells of one plate differ by lies on one of "
+        f"{len(audit.plates)} plates, {most['plate']}, and the costs below with it: look whether its wells "
+        "are lit in all channels, or choose others with --plate"
+    ]
+
+
+def _of(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Choose the rows of one reference; a table without rows has no columns."""
+    return table if table.empty else table[table["reference"] == reference]
+
+
+def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
+    """Count the contrasts that are told before any view."""
+    own = _of(contrasts, reference)
+    return 0 if own.empty else len(own[["class_a", "class_b"]].drop_duplicates())
+
+
+def _plain(label: str | None) -> str:
+    return "class" if label is None else label.removeprefix("Metadata_")
