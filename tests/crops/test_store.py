@@ -149,6 +149,17 @@ def test_what_concat_leaves_out_is_named(crop_file, batch, tmp_path):
         Crops.open(tmp_path / "lost.h5ad")
 
 
+@pytest.mark.parametrize("merge", ["same", "first"])
+def test_plates_that_concat_put_together_want_to_be_joined(crop_file, batch, tmp_path, merge):
+    """Their percentiles are not the same, and are lost: scaling ended in a KeyError."""
+    files = [crop_file(batch(4, plate=name), name=f"{name}.h5ad").path for name in ("P1", "P2")]
+    anndata.concat([anndata.read_h5ad(file) for file in files], uns_merge=merge).write_h5ad(
+        tmp_path / "both.h5ad"
+    )
+    with pytest.raises(CropError, match=r"percentiles of some plates.*join_crops"):
+        Crops.open(tmp_path / "both.h5ad")
+
+
 def test_open_takes_the_folder(crop_file, batch, tmp_path):
     crop_file(batch(2))
     assert len(Crops.open(tmp_path)) == 2
