@@ -24,10 +24,8 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-_PIECE, _FLAT = (
-    1 << 16,
-    8,
-)  # bytes that are looked at, and different ones that images without noise may have
+_PIECE = 1 << 16  # bytes that are looked at
+_FLAT = 8  # different ones that images without noise may have
 
 _FIRST = [
     *FIELD,
@@ -104,7 +102,7 @@ def say_copies(fields: pd.DataFrame, channel: str) -> None:
     pieces: dict[bytes, str] = {}
     for plate, path in files.items():
         other = pieces.setdefault(_piece(path), plate)
-        if other != plate and path != files[other]:
+        if other != plate and path != files[other] and not _is_flat(path):
             _LOG.warning(
                 "plates %s and %s begin with the same image (%s and %s): where one is a copy, take it out, since its "
                 "cells would count twice",
@@ -129,6 +127,16 @@ def _piece(path: Path) -> bytes:
     except OSError:  # whoever reads its pixels will say so
         piece = b""
     return piece if len(set(piece)) > _FLAT else str(path).encode()
+
+
+def _is_flat(path: Path) -> bool:
+    """Tell a black image, which is the same on every plate, also where its bytes are compressed."""
+    try:
+        with PlaneReader() as reader:
+            pixels = reader.read(Address.parse(str(path)))
+    except FieldError:
+        return False
+    return bool(pixels.min() == pixels.max())
 
 
 def _unlike(planes: list[Plane]) -> str:
