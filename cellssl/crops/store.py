@@ -101,6 +101,11 @@ class Crops:
         self._file: h5py.File | None = None
         self._readers: dict[str, RowReader] = {}
         self._process = 0
+        if PIXELS not in self._open():
+            raise CropError(
+                f"{path} is not a crop file: it holds no pictures ({PIXELS.replace('/', '.')}). Of an embedding give the "
+                "crop file that it was made from, too"
+            )
         pixels = self._open()[PIXELS]
         self.shape: tuple[int, int, int, int] = pixels.shape
         self.dtype: np.dtype = pixels.dtype
