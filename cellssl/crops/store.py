@@ -103,8 +103,8 @@ class Crops:
         self._process = 0
         if PIXELS not in self._open():
             raise CropError(
-                f"{path} is not a crop file: it holds no pictures ({PIXELS.replace('/', '.')}). Of an embedding give the "
-                "crop file that it was made from, too"
+                f"{path} is not a crop file: it holds no pictures ({PIXELS}). Of an embedding give the crop file that "
+                "it was made from, too"
             )
         pixels = self._open()[PIXELS]
         self.shape: tuple[int, int, int, int] = pixels.shape

@@ -126,7 +126,7 @@ def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
     with pytest.raises(CropError, match="damaged"):
         Crops.open(tmp_path / "cut.h5ad")
     anndata.AnnData(np.ones((3, 2), np.float32)).write_h5ad(tmp_path / "other.h5ad")
-    with pytest.raises(CropError, match="not a crop file: it holds no pictures.*made from, too"):
+    with pytest.raises(CropError, match=r"not a crop file: it holds no pictures.*made from, too"):
         Crops.open(tmp_path / "other.h5ad")
 
 
