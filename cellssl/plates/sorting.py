@@ -1,6 +1,7 @@
 """Images sorted into fields, rows and columns in the order of people, and what is wrong with the others."""
 
 import logging
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,10 +96,14 @@ def say_copies(fields: pd.DataFrame, channel: str) -> None:
         for plate, address in zip(first[PLATE], first[f"Path_{channel}"], strict=True)
         if (planes := Address.parse(address).planes)[0].at is None
     }
-    places = {
-        str(plate): {*own[FIELD[1:]].itertuples(index=False)}
-        for plate, own in fields.groupby(PLATE)
-    }
+    folders: dict[Path, list[str]] = {}
+    for plate, path in files.items():
+        folders.setdefault(path.parent, []).append(plate)
+    rows = {str(plate): own for plate, own in fields.groupby(PLATE).indices.items()}
+
+    def places(plate: str) -> set[tuple[str, ...]]:
+        return set(fields.iloc[rows[plate]][FIELD[1:]].itertuples(index=False, name=None))
+
     pieces: dict[bytes, str] = {}
     for plate, path in files.items():
         other = pieces.setdefault(_piece(path), plate)
@@ -108,9 +113,8 @@ def say_copies(fields: pd.DataFrame, channel: str) -> None:
                 "cells would count twice",
                 *(other, plate, files[other], path),
             )
-        for outer, its in files.items():
-            within = its.parent in path.parent.parents
-            if within and places[plate] <= places[outer] and other == plate:
+        for outer in chain.from_iterable(folders.get(above, []) for above in path.parent.parents):
+            if other == plate and places(plate) <= places(outer):
                 _LOG.warning(
                     "plate %s lies in the folder of plate %s and has wells and sites as there: where it holds the same "
                     "images (thumbnails, corrected ones), take it out, since its cells would count twice",
