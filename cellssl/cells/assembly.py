@@ -80,9 +80,11 @@ class Assembly:
 
     @property
     def unusual(self) -> dict[str, str]:
-        """Fields that are left out since they differ from most, and how."""
-        fields = self._tasks.fields[FIELD].iloc[list(self._unusual)]
-        return dict(zip(row_names(fields), self._unusual.values(), strict=True))
+        """Fields that are left out since they differ from most, and how; none of plates that have no others."""
+        used = {plate for n, plate in enumerate(self._plates) if n not in self._problems}
+        told = {n: what for n, what in self._unusual.items() if self._plates[n] in used}
+        fields = self._tasks.fields[FIELD].iloc[list(told)]
+        return dict(zip(row_names(fields), told.values(), strict=True))
 
     def dull(self) -> tuple[str, dict[str, float]]:
         """Find plates that are out of focus as a whole, see `dull_plates`."""

@@ -101,6 +101,11 @@ class Crops:
         self._file: h5py.File | None = None
         self._readers: dict[str, RowReader] = {}
         self._process = 0
+        if PIXELS not in self._open():
+            raise CropError(
+                f"{path} is not a crop file: it holds no pictures ({PIXELS}). Of an embedding give the crop file that "
+                "it was made from, too"
+            )
         pixels = self._open()[PIXELS]
         self.shape: tuple[int, int, int, int] = pixels.shape
         self.dtype: np.dtype = pixels.dtype
@@ -132,13 +137,19 @@ class Crops:
         """Raise CropError when what the file says of itself does not fit its arrays."""
         if "cellssl" not in self.uns:
             raise CropError(
-                f"{self.path} lacks uns['cellssl'], which tells its channels. anndata.concat keeps it with "
-                "uns_merge='same'; `cellssl.join_crops` joins crops of several plates"
+                f"{self.path} lacks uns['cellssl'], which tells its channels. anndata.concat leaves it out: for "
+                "cells of one crop file keep it with uns_merge='same'; several files `cellssl.join_crops` joins"
             )
         missing = {"channels", "crop_size", "percentiles"} - set(self.uns["cellssl"])
         if missing:
             raise CropError(
                 f"{self.path}: uns['cellssl'] lacks {sorted(missing)}; it was not made by cellssl"
+            )
+        measured = self.uns["cellssl"]["percentiles"].get("cells", ())  # on each plate
+        if sum(measured) < len(self):
+            raise CropError(
+                f"{self.path}: uns['cellssl'] lacks the percentiles of some plates, as where anndata.concat put crop "
+                "files together: join them with `cellssl.join_crops`"
             )
         if len(self.shape) != 4 or self.shape[1] != len(self.channels):
             raise CropError(

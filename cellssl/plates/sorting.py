@@ -1,6 +1,7 @@
 """Images sorted into fields, rows and columns in the order of people, and what is wrong with the others."""
 
 import logging
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,10 +25,8 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-_PIECE, _FLAT = (
-    1 << 16,
-    8,
-)  # bytes that are looked at, and different ones that images without noise may have
+_PIECE = 1 << 16  # bytes that are looked at
+_FLAT = 8  # different ones that images without noise may have
 
 _FIRST = [
     *FIELD,
@@ -97,22 +96,25 @@ def say_copies(fields: pd.DataFrame, channel: str) -> None:
         for plate, address in zip(first[PLATE], first[f"Path_{channel}"], strict=True)
         if (planes := Address.parse(address).planes)[0].at is None
     }
-    places = {
-        str(plate): {*own[FIELD[1:]].itertuples(index=False)}
-        for plate, own in fields.groupby(PLATE)
-    }
+    folders: dict[Path, list[str]] = {}
+    for plate, path in files.items():
+        folders.setdefault(path.parent, []).append(plate)
+    rows = {str(plate): own for plate, own in fields.groupby(PLATE).indices.items()}
+
+    def places(plate: str) -> set[tuple[str, ...]]:
+        return set(fields.iloc[rows[plate]][FIELD[1:]].itertuples(index=False, name=None))
+
     pieces: dict[bytes, str] = {}
     for plate, path in files.items():
         other = pieces.setdefault(_piece(path), plate)
-        if other != plate and path != files[other]:
+        if other != plate and path != files[other] and not _is_flat(path):
             _LOG.warning(
                 "plates %s and %s begin with the same image (%s and %s): where one is a copy, take it out, since its "
                 "cells would count twice",
                 *(other, plate, files[other], path),
             )
-        for outer, its in files.items():
-            within = its.parent in path.parent.parents
-            if within and places[plate] <= places[outer] and other == plate:
+        for outer in chain.from_iterable(folders.get(above, []) for above in path.parent.parents):
+            if other == plate and places(plate) <= places(outer):
                 _LOG.warning(
                     "plate %s lies in the folder of plate %s and has wells and sites as there: where it holds the same "
                     "images (thumbnails, corrected ones), take it out, since its cells would count twice",
@@ -129,6 +131,16 @@ def _piece(path: Path) -> bytes:
     except OSError:  # whoever reads its pixels will say so
         piece = b""
     return piece if len(set(piece)) > _FLAT else str(path).encode()
+
+
+def _is_flat(path: Path) -> bool:
+    """Tell a black image, which is the same on every plate, also where its bytes are compressed."""
+    try:
+        with PlaneReader() as reader:
+            pixels = reader.read(Address.parse(str(path)))
+    except FieldError:
+        return False
+    return bool(pixels.min() == pixels.max())
 
 
 def _unlike(planes: list[Plane]) -> str:

@@ -252,6 +252,7 @@ def test_plates_without_a_cell_are_told(make_plate, tmp_path, caplog):
     )
     assert told[1].startswith("plate P3: no cell was kept; no nucleus was found")
     assert len(told) == 2
+    assert caplog.text.count("its pixels are uint8") == 1  # not field by field, too
 
 
 def test_wells_that_quality_control_takes_whole_are_told(make_plate, tmp_path, caplog):

@@ -126,7 +126,7 @@ def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
     with pytest.raises(CropError, match="damaged"):
         Crops.open(tmp_path / "cut.h5ad")
     anndata.AnnData(np.ones((3, 2), np.float32)).write_h5ad(tmp_path / "other.h5ad")
-    with pytest.raises(CropError, match="not a crop file"):
+    with pytest.raises(CropError, match=r"not a crop file: it holds no pictures.*made from, too"):
         Crops.open(tmp_path / "other.h5ad")
 
 
@@ -147,6 +147,17 @@ def test_what_concat_leaves_out_is_named(crop_file, batch, tmp_path):
     assert len(Crops.open(tmp_path / "kept.h5ad")) == 4
     with pytest.raises(CropError, match=r"lacks uns\['cellssl'\].*uns_merge='same'"):
         Crops.open(tmp_path / "lost.h5ad")
+
+
+@pytest.mark.parametrize("merge", ["same", "first"])
+def test_plates_that_concat_put_together_want_to_be_joined(crop_file, batch, tmp_path, merge):
+    """Their percentiles are not the same, and are lost: scaling ended in a KeyError."""
+    files = [crop_file(batch(4, plate=name), name=f"{name}.h5ad").path for name in ("P1", "P2")]
+    anndata.concat([anndata.read_h5ad(file) for file in files], uns_merge=merge).write_h5ad(
+        tmp_path / "both.h5ad"
+    )
+    with pytest.raises(CropError, match=r"percentiles of some plates.*join_crops"):
+        Crops.open(tmp_path / "both.h5ad")
 
 
 def test_open_takes_the_folder(crop_file, batch, tmp_path):

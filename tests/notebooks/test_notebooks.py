@@ -57,7 +57,8 @@ def test_runs(path: Path, folder: Path, kernel: str):
     ).execute()
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", [])]
     assert sum("image/png" in one.get("data", {}) for one in outputs) >= 3
-    warned = [one["text"] for one in outputs if "Warning" in one.get("text", "")]
+    told = ("Warning", "was shown these cells otherwise")  # no unfair comparison, above all
+    warned = [one["text"] for one in outputs if any(text in one.get("text", "") for text in told)]
     assert not warned  # a reader would see them
 
 

@@ -151,6 +151,12 @@ def test_plates_that_hold_the_images_of_another_are_told(
     assert len(told) == 2
     assert told[0].startswith("plates P1 and P2 begin with the same image")
     assert told[1].startswith("plate thumbs lies in the folder of plate P1 and has wells and sites")
+    for plate in ("P1", "P2"):  # black, not copied
+        black = np.zeros((512, 512), np.uint16)
+        tifffile.imwrite(folder / plate / names[0], black, compression="lzw")
+    caplog.clear()
+    index(folder)
+    assert "begin with the same image" not in caplog.text
 
 
 def test_nothing_complete_is_no_exception(write: Write) -> None:

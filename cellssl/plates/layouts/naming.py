@@ -174,15 +174,7 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
     other = next((path for path, its in others if its != names), None)
     if other is not None:
         why = f"{first} and {other} name them differently"
-        _LOG.warning(
-            "%s calls the channels %s, and %s %s: one number may be another stain on each plate. Index each folder by "
-            "itself, give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl crops "
-            "join`",
-            first,
-            listed(names),
-            other,
-            listed(named[other]),
-        )
+        _say_unlike_stains(named)
     elif not all(names):
         why = f"{first} does not name all of them"
     elif len(set(names)) < len(names) or set(names) & set(listing.channels):
@@ -192,6 +184,23 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
         files = listing.files.assign(Channel=listing.files["Channel"].map(aliases))
         return replace(listing, files=files, channels=names, aliases=aliases)
     return replace(listing, notes=(*listing.notes, f"channels keep their numbers: {why}"))
+
+
+def _say_unlike_stains(named: Mapping[str, Sequence[str]]) -> None:
+    """Warn where two documents give one number two names; a number that one of them leaves out is none."""
+    (first, names), *others = named.items()
+    for other, its in others:
+        if any(a and b and a != b for a, b in zip(names, its, strict=True)):
+            _LOG.warning(
+                "%s calls the channels %s, and %s %s: one number may be another stain on each plate. Index each folder "
+                "by itself, give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl "
+                "crops join`",
+                first,
+                listed(names),
+                other,
+                listed(its),
+            )
+            return
 
 
 def told_apart(names: Sequence[str]) -> list[str]:
