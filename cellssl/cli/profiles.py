@@ -135,24 +135,20 @@ def similarity(
             f"{', '.join(found.treatments.index[:8])} …."
         )
     folder = found.save(out)
-    treated = found.treatments[found.treatments["control"] == ""]
-    _save_figures(cells.obs, found, treated, folder)
+    _save_figures(cells.obs, found, folder)
     _show_replicates(found.replicates)
-    _show_activity(treated)
+    _show_activity(found.treated)
     _show_neighbours(found, treatment)
     _show_consistency(found.consistency)
     say(f"written to {folder}")
 
 
-def _save_figures(
-    obs: "pd.DataFrame", found: "Similarity", treated: "pd.DataFrame", folder: Path
-) -> None:
+def _save_figures(obs: "pd.DataFrame", found: "Similarity", folder: Path) -> None:
     """Draw replicates, similarities and, where there are controls, activity."""
-    from cellssl.phenotypes.activity import told_apart
     from cellssl.report import activity_figure, replicate_figure, save_figure, similarity_heatmap
     from cellssl.report.figures.style import label_colours
 
-    save_figure(replicate_figure(found.replicates), folder / "replicates.png")
+    save_figure(replicate_figure(found), folder / "replicates.png")
     labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
     heat = similarity_heatmap(
         found.matrix,
@@ -161,10 +157,8 @@ def _save_figures(
         colours=label_colours(obs, found.label),
     )
     save_figure(heat, folder / "similarity.png")
-    if treated["activity"].notna().any():
-        told = told_apart(treated)
-        picture = activity_figure(treated["activity"], active=None if told.empty else told)
-        save_figure(picture, folder / "activity.png")
+    if found.treated["activity"].notna().any():
+        save_figure(activity_figure(found), folder / "activity.png")
 
 
 def _show_replicates(table: "pd.DataFrame") -> None:

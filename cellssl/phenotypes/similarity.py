@@ -78,6 +78,11 @@ class Similarity:
     centred: str
     label: str | None = None
 
+    @property
+    def treated(self) -> pd.DataFrame:
+        """Those of `treatments` that are no negative control."""
+        return self.treatments[(self.treatments["control"] != "negative").to_numpy(bool)]
+
     def __repr__(self) -> str:
         treatments, wells = len(self.treatments), int(self.treatments["wells"].sum())
         return (

@@ -1,13 +1,12 @@
 """A small experiment with everything a report may show."""
 
-from types import SimpleNamespace
-
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.phenotypes import Similarity
 from cellssl.plates import PlateIndex
 
 COMPOUNDS = {"DMSO": "", "taxol": "stabiliser", "epothilone": "stabiliser", "<b>x$y$</b>": "other"}
@@ -48,7 +47,7 @@ def crops(obs: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Crops:
     return Crops.open(path)
 
 
-def make_similarity(matrix: np.ndarray, table: pd.DataFrame) -> SimpleNamespace:
+def make_similarity(matrix: np.ndarray, table: pd.DataFrame) -> Similarity:
     """Put a Similarity of phenotypes together from its numbers."""
     names = list(table.index)
     square = pd.DataFrame(matrix, index=pd.Index(names, name="treatment"), columns=names)
@@ -59,16 +58,20 @@ def make_similarity(matrix: np.ndarray, table: pd.DataFrame) -> SimpleNamespace:
             same = table.loc[name, "label"] == table.loc[other, "label"]
             rows.append((name, rank, other, value, same))
     columns = ["treatment", "rank", "neighbour", "similarity", "same_label"]
-    return SimpleNamespace(
+    return Similarity(
+        replicates=pd.DataFrame(),
         treatments=table,
         matrix=square,
         neighbours=pd.DataFrame(rows, columns=columns),
+        consistency=pd.DataFrame(),
+        profiles=pd.DataFrame(),
+        centred="DMSO",
         label="Metadata_MOA",
     )
 
 
 @pytest.fixture
-def similarity() -> SimpleNamespace:
+def similarity() -> Similarity:
     names = ["DMSO", "taxol 1", "taxol 3", "epothilone 1", "<b>x$y$</b> 1", "inert 1"]
     matrix = np.eye(6)
     for i, j, value in [(1, 2, 0.99), (1, 3, 0.9), (2, 3, 0.8), (1, 4, -0.5), (4, 5, 0.95)]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,17 +110,20 @@ def test_treatments_that_could_not_be_tested_are_counted_apart(similarity):
 
 
 def test_labels_are_called_by_their_own_column(similarity):
-    similarity.label = "Metadata_Pathway"
+    similarity = replace(similarity, label="Metadata_Pathway")
     assert "has the same Pathway for 5 of 5" in said(answer_section(similarity))
 
 
 @pytest.mark.parametrize("kept", [["DMSO"], ["DMSO", "taxol 1"], ["taxol 1", "taxol 3"]])
 def test_few_treatments_never_fail(similarity, kept):
-    similarity.treatments = similarity.treatments.loc[kept]
-    similarity.matrix = similarity.matrix.loc[kept, kept]
     near = similarity.neighbours
-    similarity.neighbours = near[near["treatment"].isin(kept) & near["neighbour"].isin(kept)]
-    assert answer_section(similarity).blocks
+    few = replace(
+        similarity,
+        treatments=similarity.treatments.loc[kept],
+        matrix=similarity.matrix.loc[kept, kept],
+        neighbours=near[near["treatment"].isin(kept) & near["neighbour"].isin(kept)],
+    )
+    assert answer_section(few).blocks
 
 
 def test_unlabelled_treatments_have_no_check_and_no_strip(similarity):

@@ -78,7 +78,7 @@ def similarity_heatmap(
     colours : label → colour, as other figures have it; by their order where none is given
     """
     if isinstance(matrix, Similarity):
-        treated = _treated(matrix)
+        treated = matrix.treated
         labels = treated["label"] if labels is None else labels
         label_name = label_name or str(matrix.label or "").removeprefix("Metadata_")
         matrix = matrix.matrix.loc[treated.index, treated.index]
@@ -106,11 +106,6 @@ def similarity_heatmap(
         strip = figure.add_subplot(grid[1], sharey=heat)
         _strip(figure, strip, names, shown, label_name or "label", font, colours)
     return figure
-
-
-def _treated(similarity: Similarity) -> pd.DataFrame:
-    """Give the treatments that are no negative control."""
-    return similarity.treatments[similarity.treatments["control"] == ""]
 
 
 def _label_codes(
@@ -198,7 +193,7 @@ def activity_figure(activity: Similarity | pd.Series, *, active: pd.Series | Non
         similarity says when left out
     """
     if isinstance(activity, Similarity):
-        treated = _treated(activity)
+        treated = activity.treated
         told = told_apart(treated) if active is None else active
         activity, active = treated["activity"], None if told.empty else told
     ranked, rows, note = ends_of(activity.dropna().sort_values(), MOST_BARS)

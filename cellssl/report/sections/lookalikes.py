@@ -61,8 +61,7 @@ class Answer:
 
 def read_answer(similarity: "Similarity") -> Answer:
     """Take the tables; call treatments active at a false discovery rate of 5 %."""
-    table = similarity.treatments
-    table = table[(table["control"] != "negative").to_numpy(bool)]
+    table = similarity.treated
     names = [str(name) for name in table.index]
     table = table.set_axis(pd.Index(names))
     matrix = similarity.matrix.set_axis(similarity.matrix.index.astype(str), axis=0)
