@@ -12,6 +12,7 @@ from cellssl.columns import FIELD
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
+from cellssl.plates.copies import say_copies
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
@@ -20,7 +21,6 @@ from cellssl.plates.sorting import (
     order_fields,
     problem_row,
     problem_table,
-    say_copies,
     sort_into_fields,
 )
 from cellssl.plates.stacks import first_time_point
