@@ -11,6 +11,7 @@ from cellssl.cells.smoothing import (
     depth_below,
     gaussian,
     opened,
+    sample_step,
     shrunk,
     wide_gaussian,
     without_hot,
@@ -33,7 +34,6 @@ _STEP = 0.75  # by which the scale shrinks while it shows such bodies
 _MORE = 0.75  # px: added to the sigma of the surrounding, which matters where nuclei are small
 _LEAST = 6  # px: it does not shrink below
 _HOLE = 0.2  # squared diameters: larger holes are gaps between nuclei
-_SAMPLE = 50_000  # pixels that a threshold and the noise are computed on
 _SPARSE = 101  # pixels between those that tell which region is the background
 # How far a pixel lies from the mean of its neighbours in the row, twice.
 _BEND = np.array([[-1, 2, -1]], np.float32)
@@ -152,7 +152,7 @@ def estimate_diameter(mask: np.ndarray) -> float:
 def _look(image: np.ndarray, factor: int) -> _View:
     """Make a view; see `_View`."""
     pixels = without_hot(shrunk(image, factor))
-    step = max(1, round(np.sqrt(pixels.size / _SAMPLE)))
+    step = sample_step(pixels)
     some = np.s_[::step, ::step]
     bends = np.abs(cv2.filter2D(pixels[::step], -1, _BEND))[:, ::step]
     smooth, sigma = gaussian(pixels, _SMOOTH), _SMOOTH

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 
 from cellssl.cells.glare import part_rest
-from cellssl.cells.smoothing import distance_to, gaussian, shrunk
+from cellssl.cells.levels import deviation
+from cellssl.cells.smoothing import distance_to, gaussian, sample_step, shrunk
 from cellssl.framing import diameter_of
 
 __all__ = ["alone", "aside"]
 
 _SMOOTH = 0.8  # px: sigma, against camera noise
-_SAMPLE = 50_000  # pixels that are looked at, to tell whether there is anything
 _NEAR = 0.4  # diameters of a nucleus around it: there is its own light
 _FEWEST = 3  # in a field: fewer are debris
 _SIZES = (0.3, 3.0)  # of the usual area
@@ -24,7 +24,7 @@ def aside(image: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     if not labels.any():
         return None
     near = _NEAR * _diameter(labels)
-    factor = max(1, round(np.sqrt(image.size / _SAMPLE)))
+    factor = sample_step(image)
     some = shrunk((labels > 0).astype(np.float32), factor) > 0
     if not part_rest(shrunk(image, factor), factor * distance_to(some) > near)[0].any():
         return None
@@ -53,7 +53,7 @@ def alone(image: np.ndarray, labels: np.ndarray, more: np.ndarray) -> np.ndarray
     smooth, usual = gaussian(image, _SMOOTH), _diameter(labels)
     background = smooth[(more == 0) & (distance_to(labels > 0) > _NEAR * usual)]
     level = float(np.median(background))
-    spread = 1.4826 * float(np.median(np.abs(background - level)))
+    spread = deviation(background, level)
     areas = np.bincount(more.ravel())
     own = np.bincount(more.ravel(), smooth.ravel() - level) / np.maximum(areas, 1)
     good = own > _CLEAR * max(spread, float((image == np.rint(image)).all()))

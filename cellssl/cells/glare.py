@@ -3,12 +3,11 @@
 import cv2
 import numpy as np
 
-from cellssl.cells.levels import li_threshold
-from cellssl.cells.smoothing import repeated, shrunk
+from cellssl.cells.levels import deviation, li_threshold
+from cellssl.cells.smoothing import repeated, sample_step, shrunk
 
 __all__ = ["find_debris", "part_rest"]
 
-_SAMPLE = 50_000  # pixels that are looked at
 _FEW, _LITTLE = 8, 0.2  # pieces of debris, and the share of a field that they cover, at most
 _HALO = 15  # pixels of the sample: what is nearer than half of it to debris is lit by it
 # Times as many nuclei as pieces of debris. With fewer asked for, nuclei beside dim specks would pass for
@@ -51,7 +50,7 @@ def find_debris(above: np.ndarray, bright: np.ndarray) -> np.ndarray:
 
 def _limit(above: np.ndarray, bright: np.ndarray) -> float:
     """Give the brightness from which on a pixel is debris; infinity where there is none."""
-    factor = max(1, round(np.sqrt(above.size / _SAMPLE)))
+    factor = sample_step(above)
     lit = shrunk(bright.astype(np.float32), factor) > 0.5
     pieces = _count(lit)
     if not 0 < pieces <= _FEW or lit.mean() > _LITTLE:
@@ -90,8 +89,7 @@ def part_rest(light: np.ndarray, aside: np.ndarray) -> tuple[np.ndarray, float]:
     cut, background = li_threshold(rest)
     dim = aside & (light > cut)
     own = float(light[dim].mean()) - background
-    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
-    parted = own >= max(_PARTED * (cut - background), _CLEAR * spread)
+    parted = own >= max(_PARTED * (cut - background), _CLEAR * deviation(rest, np.median(rest)))
     return dim if parted else nothing, background
 
 

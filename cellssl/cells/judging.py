@@ -156,10 +156,13 @@ def usual_by_plate(
     for plate, measured in plates.items():
         own = Usual.of(*measured, channels, nucleus)
         if len(measured[0]) < _ENOUGH:
-            light = {
-                name: getattr(own, name) for name in ("background", "spread", "floor", "saturated")
-            }
-            own = replace(overall, **light)
+            own = replace(
+                overall,
+                background=own.background,
+                spread=own.spread,
+                floor=own.floor,
+                saturated=own.saturated,
+            )
         result[plate] = replace(own, noise=np.minimum(own.noise, overall.noise))
     return result
 

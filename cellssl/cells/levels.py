@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["li_threshold"]
+__all__ = ["deviation", "li_threshold"]
 
 _MOST_ROUNDS = 100  # of the search; a few are usual
 
@@ -38,3 +38,8 @@ def li_threshold(image: np.ndarray) -> tuple[float, float]:
         light = (total - sums[below - 1]) / (count - below)
         cut = lowest + (light - dark) / (np.log(light) - np.log(dark))
     return float(cut), float(values[(below - 1) // 2])
+
+
+def deviation(values: np.ndarray, centre: float) -> float:
+    """Give the standard deviation about a centre from the median distance to it, whatever lies far out."""
+    return 1.4826 * float(np.median(np.abs(values - centre)))

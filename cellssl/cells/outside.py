@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from cellssl.cells.levels import li_threshold
+from cellssl.cells.levels import deviation, li_threshold
 from cellssl.cells.smoothing import depth_below
 
 __all__ = ["find_outside", "without_outside"]
@@ -69,5 +69,4 @@ def _ground(values: np.ndarray) -> np.ndarray:
     """Give the values of the background: all where a threshold does but halve the noise."""
     cut, background = li_threshold(values)
     ground = values[values <= cut]
-    spread = 1.4826 * np.median(np.abs(ground - background))
-    return ground if cut - background > _APART * spread else values
+    return ground if cut - background > _APART * deviation(ground, background) else values

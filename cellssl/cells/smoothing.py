@@ -9,6 +9,8 @@ __all__ = [
     "enlarged",
     "gaussian",
     "opened",
+    "repeated",
+    "sample_step",
     "shrunk",
     "wide_gaussian",
     "without_hot",
@@ -18,6 +20,7 @@ cv2.setNumThreads(1)  # fields are spread over processes; threads would only get
 
 _REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond
 _FINE = 3.0  # pixels: an image is shrunk no further than to a sigma of so many
+_SAMPLE = 50_000  # pixels that tell as much of a threshold or of noise as all
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -56,6 +59,11 @@ def distance_to(mask: np.ndarray) -> np.ndarray:
 def without_hot(image: np.ndarray) -> np.ndarray:
     """Lower pixels that are brighter than all their neighbours to the brightest of these."""
     return np.minimum(image, cv2.dilate(image, _RING))
+
+
+def sample_step(image: np.ndarray) -> int:
+    """Give the step, along each side, at which some 50,000 pixels or blocks stand for an image."""
+    return max(1, round(np.sqrt(image.size / _SAMPLE)))
 
 
 def shrunk(image: np.ndarray, factor: int) -> np.ndarray:

@@ -110,11 +110,9 @@ class CropReport:
 
         So are wells told of which no field could be used.
         """
-        left = self.fields.groupby("Metadata_Plate")["kept"].transform("sum") > 0
-        wrong = (self.fields["Problem"] != "")[left].groupby(
-            [self.fields[PLATE], self.fields[WELL]]
-        )
-        unused = row_names(wrong.all().loc[lambda all_: all_].index.to_frame())
+        left = self.fields[self.fields.groupby(PLATE)["kept"].transform("sum") > 0]
+        failed = (left["Problem"] != "").groupby([left[PLATE], left[WELL]]).all()
+        unused = row_names(failed.index[failed].to_frame())
         if unused:
             _LOG.warning(
                 "no field of %s could be used (%s): see %s",
@@ -122,7 +120,7 @@ class CropReport:
                 listed(unused, most=_SAID),
                 self.table.name,
             )
-        for reason, wells in lost_wells(self.fields[left]).items():
+        for reason, wells in lost_wells(left).items():
             _LOG.warning(
                 "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "
                 "cells or stains, --keep %s keeps them",
