@@ -59,7 +59,7 @@ def ceiling(
 ) -> None:
     """Say how far an encoder gets that is told the labels: trained on some plates, asked on others."""
     import cellssl.studies
-    from cellssl.phenotypes.metrics import ANSWERS
+    from cellssl.phenotypes.evaluation.metrics import ANSWERS
 
     found = cellssl.studies.ceiling(
         crops,

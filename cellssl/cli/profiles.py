@@ -187,7 +187,7 @@ def _show_replicates(table: "pd.DataFrame") -> None:
 
 def _show_activity(table: "pd.DataFrame") -> None:
     """Say how many treatments are told from the negative control, by lengths and by ranks."""
-    from cellssl.phenotypes.activity import FALSE_CALLS, told_apart, told_by_rank
+    from cellssl.phenotypes.treatments.activity import FALSE_CALLS, told_apart, told_by_rank
 
     rate, told = f"false discovery rate {FALSE_CALLS:.0%}", told_apart(table)
     if table["p_value"].notna().any():

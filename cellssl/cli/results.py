@@ -37,7 +37,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     """Print the headline scores with 95 % intervals: a row per embedding and subset."""
     if scores.empty:
         return
-    from cellssl.phenotypes.measurements import seed_means
+    from cellssl.phenotypes.evaluation.measurements import seed_means
     from cellssl.report.figures.scores import METRICS, WEAK_LABELS
 
     heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
@@ -58,7 +58,9 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
-    from cellssl.phenotypes.metrics import ANSWERS  # a plate or a batch may well be one only
+    from cellssl.phenotypes.evaluation.metrics import (
+        ANSWERS,  # a plate or a batch may well be one only
+    )
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])
@@ -86,7 +88,7 @@ def _score(cells: "pd.DataFrame", metric: str) -> str:
 
 def show_matches(scores: "pd.DataFrame") -> None:
     """Print how many treatments' nearest one shares the mechanism, where that was asked."""
-    from cellssl.phenotypes.measurements import seed_means
+    from cellssl.phenotypes.evaluation.measurements import seed_means
 
     found = seed_means(scores[scores["metric"].isin(["nsc", "nscb"])])
     if found.empty:

@@ -1,26 +1,35 @@
 """What an embedding says about phenotypes: clusters, scores, similarity of treatments."""
 
-from cellssl.phenotypes.aggregation import LEVELS, aggregate_profiles
-from cellssl.phenotypes.clustering import cluster
+from cellssl.phenotypes.clustering.clustering import cluster
+from cellssl.phenotypes.clustering.stability import choose_resolution, scan_resolutions
 from cellssl.phenotypes.columns import text_values
-from cellssl.phenotypes.combining import combine
-from cellssl.phenotypes.differences import differences_between
-from cellssl.phenotypes.dose import choose_dose, correlate_doses, dose_positions, dose_title
-from cellssl.phenotypes.evaluation import evaluate
-from cellssl.phenotypes.exporting import export_embedding
-from cellssl.phenotypes.factors import fit_factors
+from cellssl.phenotypes.embeddings.combining import combine
+from cellssl.phenotypes.embeddings.exporting import export_embedding
+from cellssl.phenotypes.embeddings.reading import read_embedding
+from cellssl.phenotypes.evaluation.differences import differences_between
+from cellssl.phenotypes.evaluation.evaluation import evaluate
+from cellssl.phenotypes.evaluation.measurement import Measurement
+from cellssl.phenotypes.evaluation.measurements import Measurements, read_scores, seed_means
+from cellssl.phenotypes.evaluation.metrics import METRICS
+from cellssl.phenotypes.evaluation.scoring import measure_embeddings
+from cellssl.phenotypes.evaluation.splits import held_out
 from cellssl.phenotypes.labels import choose_label, columns_there, require_label, usual_label
-from cellssl.phenotypes.measurement import Measurement
-from cellssl.phenotypes.measurements import Measurements, read_scores, seed_means
-from cellssl.phenotypes.metrics import METRICS
-from cellssl.phenotypes.normalisation import NORMALISATIONS, normalise_embedding, normalise_features
-from cellssl.phenotypes.profiles import WellProfiles, well_profiles
-from cellssl.phenotypes.reading import read_embedding
-from cellssl.phenotypes.scoring import measure_embeddings
-from cellssl.phenotypes.similarity import Similarity, similarity
-from cellssl.phenotypes.splits import held_out
-from cellssl.phenotypes.stability import choose_resolution, scan_resolutions
-from cellssl.phenotypes.whitening import Whitening, coral, fit_sphering, fit_whitening
+from cellssl.phenotypes.normalisation.factors import fit_factors
+from cellssl.phenotypes.normalisation.normalisation import (
+    NORMALISATIONS,
+    normalise_embedding,
+    normalise_features,
+)
+from cellssl.phenotypes.normalisation.whitening import Whitening, coral, fit_sphering, fit_whitening
+from cellssl.phenotypes.treatments.aggregation import LEVELS, aggregate_profiles
+from cellssl.phenotypes.treatments.dose import (
+    choose_dose,
+    correlate_doses,
+    dose_positions,
+    dose_title,
+)
+from cellssl.phenotypes.treatments.profiles import WellProfiles, well_profiles
+from cellssl.phenotypes.treatments.similarity import Similarity, similarity
 
 __all__ = [
     "LEVELS",

@@ -16,7 +16,7 @@ from cellssl.embedding import check_orientations
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
 from cellssl.phenotypes import choose_dose, choose_label, columns_there
-from cellssl.phenotypes.clustering import FEWEST
+from cellssl.phenotypes.clustering.clustering import FEWEST
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.pipeline.stages import crop_cells, embed_cells, score_embeddings
 from cellssl.pipeline.summary import summarise

@@ -18,7 +18,7 @@ from cellssl.phenotypes import (
     require_label,
 )
 from cellssl.phenotypes.columns import well_names
-from cellssl.phenotypes.dose import FEWEST_DOSES
+from cellssl.phenotypes.treatments.dose import FEWEST_DOSES
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories, label_colours
 

@@ -17,9 +17,9 @@ from cellssl.errors import StudyError
 from cellssl.files import atomic, make_folder, write_csv
 from cellssl.phenotypes import Measurements, require_label
 from cellssl.phenotypes.controls import is_negative
+from cellssl.phenotypes.evaluation.predictions import choose_classes, measure_predictions
+from cellssl.phenotypes.evaluation.tasks import Task, build_tasks
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
-from cellssl.phenotypes.predictions import choose_classes, measure_predictions
-from cellssl.phenotypes.tasks import Task, build_tasks
 from cellssl.protocols import Protocol, resolve, used_labels
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import Fold, plan_folds, plates_used

@@ -11,7 +11,7 @@ from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import Measurements, differences_between, measure_embeddings, seed_means
-from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.progress import track
 from cellssl.studies.ledger import Ledger
 from cellssl.studies.outcome import difference_between, embedded_runs, put_together

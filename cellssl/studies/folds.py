@@ -11,8 +11,8 @@ from sklearn.model_selection import GroupKFold
 from cellssl.columns import PLATE, text_array
 from cellssl.errors import StudyError
 from cellssl.phenotypes import text_values
+from cellssl.phenotypes.evaluation.tasks import Task
 from cellssl.phenotypes.leakage import UsedLabels
-from cellssl.phenotypes.tasks import Task
 from cellssl.protocols import Protocol, used_labels
 from cellssl.sampling import chosen_cells
 

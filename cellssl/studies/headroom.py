@@ -9,8 +9,8 @@ import pandas as pd
 
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, read_scores
-from cellssl.phenotypes.measurement import read_draws
-from cellssl.phenotypes.measurements import fingerprint, read_fingerprint
+from cellssl.phenotypes.evaluation.measurement import read_draws
+from cellssl.phenotypes.evaluation.measurements import fingerprint, read_fingerprint
 from cellssl.words import listed
 
 __all__ = ["differences_beside", "read_beside"]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.phenotypes.leakage import USED_PLATES
-from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report import (
     class_change_figure,
     class_statements,

@@ -11,9 +11,9 @@ from cellssl.errors import EmbeddingError, StudyError
 from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
 from cellssl.phenotypes.controls import control_cells
+from cellssl.phenotypes.evaluation.tasks import build_tasks
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
-from cellssl.phenotypes.normalisation import check_normalisation
-from cellssl.phenotypes.tasks import build_tasks
+from cellssl.phenotypes.normalisation.normalisation import check_normalisation
 from cellssl.protocols import Protocol, diff, load, used_labels
 from cellssl.studies.baselines import plan_baselines
 from cellssl.studies.experiment import require_crops

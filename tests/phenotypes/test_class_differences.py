@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cellssl.phenotypes import Measurement, Measurements, differences_between, measure_embeddings
-from cellssl.phenotypes.confusions import Confusions
+from cellssl.phenotypes.evaluation.confusions import Confusions
 from cellssl.scores import confusion, draw_resamples, joint_intervals
 
 CLASSES = np.array(["ant", "bee", "cow"])

@@ -5,7 +5,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import cluster, combine, evaluate, normalise_features, read_embedding
-from cellssl.phenotypes.blocks import block_names
+from cellssl.phenotypes.embeddings.blocks import block_names
 
 
 def wide(make_embedding, name="wide", *, features=200, **options):

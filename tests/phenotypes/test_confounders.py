@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cellssl.phenotypes import evaluate
-from cellssl.phenotypes.confounders import find_confounders
+from cellssl.phenotypes.evaluation.confounders import find_confounders
 
 FEW = {"label": "MOA", "progress": False, "resamples": 20, "seeds": (0,)}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.phenotypes import measure_embeddings
-from cellssl.phenotypes.confusions import Confusions, class_rows, confusion_rows
+from cellssl.phenotypes.evaluation.confusions import Confusions, class_rows, confusion_rows
 
 CLASSES = np.array(["ant", "bee", "cow"])
 DRAWS, UNITS = np.array([[0.5, 0.25], [1.0, 0.75]]), np.array([4, 4])

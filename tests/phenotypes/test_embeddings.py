@@ -6,7 +6,7 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import aggregate_profiles, cluster, read_embedding, similarity
 from cellssl.phenotypes.columns import column
-from cellssl.phenotypes.embeddings import load_embeddings, match_cells
+from cellssl.phenotypes.embeddings.matching import load_embeddings, match_cells
 
 
 def as_table(cells):

@@ -4,8 +4,8 @@ import anndata as ad
 import numpy as np
 import pytest
 
-from cellssl.phenotypes import graph
-from cellssl.phenotypes.graph import add_graph, add_map, fuzzy_union, leiden
+from cellssl.phenotypes.clustering import graph
+from cellssl.phenotypes.clustering.graph import add_graph, add_map, fuzzy_union, leiden
 
 
 def cells_of(X: np.ndarray) -> ad.AnnData:

@@ -5,7 +5,7 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import choose_label, require_label, similarity
 from cellssl.phenotypes.columns import well_names
-from cellssl.phenotypes.splits import find_split
+from cellssl.phenotypes.evaluation.splits import find_split
 
 
 def test_the_label_is_found_by_its_plain_name_or_by_custom(make_embedding):

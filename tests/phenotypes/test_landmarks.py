@@ -7,8 +7,9 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import cluster, landmarks
-from cellssl.phenotypes.landmarks import join_clusters, join_map, nearest_landmarks
+from cellssl.phenotypes import cluster
+from cellssl.phenotypes.clustering import landmarks
+from cellssl.phenotypes.clustering.landmarks import join_clusters, join_map, nearest_landmarks
 
 
 @pytest.fixture(scope="module")

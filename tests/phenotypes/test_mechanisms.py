@@ -9,7 +9,7 @@ from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import evaluate, normalise_features, read_scores
 from cellssl.phenotypes.controls import control_cells
-from cellssl.phenotypes.mechanisms import find_treatments
+from cellssl.phenotypes.evaluation.mechanisms import find_treatments
 from cellssl.scores import aggregate, batch_membership, nscb
 
 LABEL = "Metadata_MOA"

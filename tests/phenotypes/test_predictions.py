@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cellssl.phenotypes.predictions import measure_predictions
-from cellssl.phenotypes.tasks import build_tasks
+from cellssl.phenotypes.evaluation.predictions import measure_predictions
+from cellssl.phenotypes.evaluation.tasks import build_tasks
 from cellssl.scores import ami, interval
 
 CLASSES = ["Actin", "DMSO", "Stabiliser"]

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import similarity, well_profiles
-from cellssl.phenotypes.activity import told_apart
 from cellssl.phenotypes.naming import name_treatments
+from cellssl.phenotypes.treatments.activity import told_apart
 
 
 def test_treatments_of_one_class_are_neighbours(make_embedding):

@@ -5,7 +5,8 @@ from typer.testing import CliRunner
 
 from cellssl.cli import application
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import choose_resolution, cluster, scan_resolutions, stability
+from cellssl.phenotypes import choose_resolution, cluster, scan_resolutions
+from cellssl.phenotypes.clustering import stability
 from cellssl.scores import ami
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.whitening import coral, fit_sphering, fit_whitening
+from cellssl.phenotypes.normalisation.whitening import coral, fit_sphering, fit_whitening
 
 RNG = np.random.default_rng(0)
 MIXED = RNG.normal(size=(60, 8)) @ RNG.normal(size=(8, 8)) + 5

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellssl.phenotypes.dose import spearman
+from cellssl.phenotypes.treatments.dose import spearman
 from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
-from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.report.figures.style import INK, OKABE_ITO, WIDEST, literal, new_figure, styled
 from cellssl.words import number
 

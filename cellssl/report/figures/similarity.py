@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
 from cellssl.phenotypes import Similarity
-from cellssl.phenotypes.activity import told_apart
+from cellssl.phenotypes.treatments.activity import told_apart
 from cellssl.report.figures.style import (
     GREY,
     INK,

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.metrics import ANSWERS
+from cellssl.phenotypes.evaluation.metrics import ANSWERS
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import (
     INK,

@@ -10,8 +10,8 @@ from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import silhouette_score
 
 from cellssl.columns import texts_of
-from cellssl.phenotypes.activity import told_apart
-from cellssl.phenotypes.similarity import AGENTS
+from cellssl.phenotypes.treatments.activity import told_apart
+from cellssl.phenotypes.treatments.similarity import AGENTS
 from cellssl.report.figures.similarity import similarity_linkage
 from cellssl.report.figures.style import as_categories
 

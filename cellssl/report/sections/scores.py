@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import texts_of
-from cellssl.phenotypes.confounders import CONFOUNDERS
-from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.report.figures.scores import (
     METRICS,
     WEAK_LABELS,

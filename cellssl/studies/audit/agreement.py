@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import StudyError
-from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.studies.audit.correlation import (
     RankCorrelation,
     interval,

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cellssl.phenotypes import seed_means
-from cellssl.phenotypes.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.report import class_sweep_figure, sweep_figure
 from cellssl.report.page import Picture, Section
 from cellssl.studies.outcome import Outcome

@@ -1,7 +1,7 @@
 """How far weak labels mislead on the plates that they were taken from."""
 
+from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.phenotypes.leakage import USED_PLATES
-from cellssl.phenotypes.metrics import TOGETHER
 from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Section, Table
 from cellssl.studies.outcome import Outcome, difference_between

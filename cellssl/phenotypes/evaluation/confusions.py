@@ -1,0 +1,164 @@
+"""Which classes are found and which are taken for which, as tidy tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
+from cellssl.scores import (
+    Resamples,
+    balanced_accuracy_of,
+    class_accuracies_of,
+    confusion,
+    joint_intervals,
+    pairs_of,
+)
+
+__all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """Predictions of one classifier, counted.
+
+    Attributes
+    ----------
+    classes : (K,) str
+    table : (K, K) int64
+        Cells by true (rows) and predicted class. A row is empty where a class is learnt but none
+        of the scored cells is of it.
+    draws : (B, M) float64
+        Accuracy in each resample of the M classes that have scored cells.
+    units : (M,) int64
+        Treatments, wells or cells that each of these classes' draws are made of.
+    """
+
+    classes: NDArray[np.str_]
+    table: NDArray[np.int64]
+    draws: NDArray[np.float64]
+    units: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        truth: NDArray[np.str_],
+        predictions: NDArray[np.str_],
+        classes: NDArray[np.str_],
+        resamples: Resamples,
+    ) -> "Confusions":
+        """Count which class was taken for which, with the draws of each class's accuracy."""
+        draws, units = resamples.class_accuracies(truth, predictions), resamples.class_units(truth)
+        return cls(classes, confusion(truth, predictions, classes), draws, units)
+
+    def balanced_accuracy(self) -> tuple[float, NDArray[np.float64]]:
+        """Give the mean accuracy of the classes, and its draws."""
+        return balanced_accuracy_of(self.table), self.draws.mean(axis=1)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which classes (K,) have scored cells."""
+        return self.table.sum(axis=1) > 0
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """Accuracy of the M classes that have scored cells."""
+        return class_accuracies_of(self.table)[0][self.scored]
+
+
+def class_rows(
+    head: Mapping[str, str], found: Sequence[Confusions], seeds: Sequence[str]
+) -> pd.DataFrame:
+    """Accuracy of each class that has scored cells: `head`, class, accuracy, low, high, n, seed.
+
+    Parameters
+    ----------
+    head : mapping
+        Columns that are the same in all rows.
+    found : sequence of Confusions
+        Of the same cells, one for each training seed.
+    seeds : sequence of str
+        Their names; with several, rows "mean" come first. One alone is the "mean".
+    """
+    first, repeated = found[0], repetitions(found, seeds)
+    tables = {"mean": repeated.mean()}
+    if len(found) > 1:
+        tables |= {
+            seed: Estimate(one.accuracies, one.draws, [])
+            for seed, one in zip(seeds, found, strict=True)
+        }
+    frames = [
+        pd.DataFrame(
+            {
+                "class": first.classes[first.scored],
+                "accuracy": own.value,
+                **dict(zip(("low", "high"), own.interval((0, 1)), strict=True)),
+                "n": first.table.sum(axis=1)[first.scored],
+                "seed": seed,
+            }
+        )
+        for seed, own in tables.items()
+    ]
+    return _headed(head, pd.concat(frames, ignore_index=True))
+
+
+def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetitions:
+    """Put the accuracies of all classes in several trainings together."""
+    draws = np.mean([one.draws for one in found], axis=0)
+    return Repetitions(np.array([one.accuracies for one in found]), draws, seeds)
+
+
+def difference_rows(
+    head: Mapping[str, str],
+    one: tuple[Sequence[Confusions], Sequence[str]],
+    other: tuple[Sequence[Confusions], Sequence[str]],
+) -> pd.DataFrame:
+    """Difference of two embeddings in each class: `head`, class, difference, low, high, apart, n.
+
+    The intervals hold for all classes at once (see `joint_intervals`), cut off where no difference of
+    two accuracies lies.
+
+    Parameters
+    ----------
+    one, other : (sequence of Confusions, sequence of str)
+        Trainings of each, of the same cells, and their seeds.
+    """
+    difference = repetitions(*one).minus(repetitions(*other))
+    found = one[0][0]
+    low, high = joint_intervals(
+        difference.value, difference.draws, found.units, further=difference.seeds
+    )
+    rows = pd.DataFrame(
+        {
+            "class": found.classes[found.scored],
+            "difference": difference.value,
+            "low": np.maximum(low, -1),
+            "high": np.minimum(high, 1),
+            "apart": (low > 0) | (high < 0),
+            "n": found.table.sum(axis=1)[found.scored],
+        }
+    )
+    return _headed(head, rows)
+
+
+def confusion_rows(
+    head: Mapping[str, str], found: Sequence[Confusions], seeds: Sequence[str]
+) -> pd.DataFrame:
+    """Count every pair of classes: `head`, true, predicted, count, seed.
+
+    Counts are not averaged: each training has its own; a single one is called "mean", as it is
+    among the scores.
+    """
+    names = list(seeds) if len(found) > 1 else ["mean"]
+    frames = []
+    for one, seed in zip(found, names, strict=True):
+        frames.append(pd.DataFrame({**pairs_of(one.table, one.classes), "seed": seed}))
+    return _headed(head, pd.concat(frames, ignore_index=True))
+
+
+def _headed(head: Mapping[str, str], rows: pd.DataFrame) -> pd.DataFrame:
+    """Put columns that are the same in all rows before the others."""
+    columns = [*head, *rows.columns]
+    return rows.assign(**head)[columns].reset_index(drop=True)

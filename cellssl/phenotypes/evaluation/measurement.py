@@ -1,0 +1,106 @@
+"""One score of one embedding; its draws are kept on disk for what is held against it later."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellssl.files import atomic
+from cellssl.phenotypes.evaluation.confusions import Confusions
+from cellssl.phenotypes.evaluation.metrics import ANSWERS, Score, split_of
+from cellssl.phenotypes.evaluation.tasks import Task
+
+__all__ = ["Measurement", "read_draws", "save_draws"]
+
+_FILE = "draws.npz"
+_WHICH = ("embedding", "seed", "subset", "split", "metric", "drawn")
+_NUMBERS = ("weak", "value", "draws", "n", "classes")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One score of one embedding.
+
+    Attributes
+    ----------
+    embedding, seed, subset, split, metric, note : str
+        `note` says why there is no value, or what to beware of.
+    weak : bool
+        The embedding was trained with other cells of a well or treatment as positives.
+    value : float
+        NaN when it cannot be had.
+    draws : (B,) float64 or None
+        The score in each resample.
+    n, classes : int
+        Cells scored, classes among them.
+    confusions : Confusions or None
+        Of a classifier's balanced accuracy: which class was taken for which.
+    clusters : (n,) int64 or None
+        Of the AMI of k-means clusters: the cluster of each cell, from the first start.
+    drawn : str
+        Mark of these resamples, equal where two scores are paired.
+    """
+
+    embedding: str
+    seed: str
+    subset: str
+    split: str
+    metric: str
+    weak: bool
+    value: float
+    draws: NDArray[np.float64] | None
+    n: int
+    classes: int
+    note: str = ""
+    confusions: Confusions | None = None
+    clusters: NDArray[np.int64] | None = None
+    drawn: str = ""
+
+    @classmethod
+    def of(
+        cls, score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
+    ) -> "Measurement":
+        """Give a score its place in the table."""
+        return cls(
+            embedding=embedding,
+            seed=seed,
+            subset=task.subset,
+            split=split_of(score.metric, task),
+            metric=score.metric,
+            weak=weak,
+            value=score.value,
+            draws=score.draws,
+            drawn=task.drawn,
+            n=score.n,
+            classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
+            note=score.note,
+            confusions=score.confusions,
+            clusters=score.clusters,
+        )
+
+
+def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
+    """Write the draws of AMI, kNN and linear to ``draws.npz``, where there are some, for `read_draws`."""
+    (folder / _FILE).unlink(missing_ok=True)
+    kept = [one for one in entries if one.metric in ANSWERS and one.draws is not None]
+    if not kept:
+        return
+    columns: dict[str, Any] = {
+        name: np.array([getattr(one, name) for one in kept]) for name in _WHICH + _NUMBERS
+    }
+    with atomic(folder / _FILE) as part:
+        np.savez_compressed(part, **columns)
+
+
+def read_draws(folder: Path) -> list[Measurement]:
+    """Read what `save_draws` wrote: without notes, confusions and clusters; none where it was not."""
+    if not (folder / _FILE).is_file():
+        return []
+    with np.load(folder / _FILE, allow_pickle=False) as file:
+        columns = [file[name].tolist() for name in _WHICH]
+        columns += [file[name] if name == "draws" else file[name].tolist() for name in _NUMBERS]
+    names = _WHICH + _NUMBERS
+    return [Measurement(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -1,0 +1,283 @@
+"""Scores with their draws, from which come the tidy table and the paired differences."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellssl.files import make_folder, write_csv, write_text
+from cellssl.phenotypes.evaluation.confusions import (
+    Confusions,
+    class_rows,
+    confusion_rows,
+    difference_rows,
+)
+from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
+from cellssl.phenotypes.evaluation.metrics import possible_values
+from cellssl.phenotypes.evaluation.repetitions import Repetitions
+from cellssl.words import counted
+
+__all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
+
+MEAN = "mean"  # stands for the seed of what is summed up over trainings
+_QUESTION = ("label", "subset", "split", "normalisation")
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All scores of one question, over embeddings, subsets and training seeds.
+
+    Its tables are made once: whoever changes one changes it for all.
+
+    Attributes
+    ----------
+    entries : tuple of Measurement
+    label, normalisation : str
+    counts : mapping
+        Cells matched, dropped, unlabelled, outside and scored.
+    cells : tuple of str
+        Names of the scored cells over all classes, in the order of their clusters.
+    """
+
+    entries: tuple[Measurement, ...]
+    label: str
+    normalisation: str
+    counts: Mapping[str, int]
+    cells: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        embeddings = len({entry.embedding for entry in self.entries})
+        about = f"{self.label}, {counted(embeddings, 'embedding')}, {self.normalisation}"
+        return f"Measurements({about}: scores, per_class, confusions, differences(), class_differences())"
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Tidy table: a row "mean" per score, and one per training seed if there are several."""
+        rows = []
+        for entries in _grouped(self.entries).values():
+            rows.append(self._row(entries, MEAN))
+            if len(entries) > 1:
+                rows += [self._row([entry], entry.seed) for entry in entries]
+        return pd.DataFrame(rows)
+
+    def _row(self, entries: list[Measurement], seed: str) -> dict[str, object]:
+        """Sum up one score over its repetitions."""
+        first = entries[0]
+        value, low, high = np.nan, np.nan, np.nan
+        repeated = _repetitions(entries)
+        if repeated is not None:
+            mean = repeated.mean()
+            value = float(mean.value)
+            low, high = mean.interval(possible_values(first.metric))
+        return {
+            "embedding": first.embedding,
+            **self._question(first),
+            "metric": first.metric,
+            "value": value,
+            "low": low,
+            "high": high,
+            "n": first.n,
+            "seed": seed,
+            "classes": first.classes,
+            "replicates": len(entries),
+            "weak": any(entry.weak for entry in entries),
+            "note": first.note,
+        }
+
+    def _question(self, entry: Measurement) -> dict[str, str]:
+        """Say what a number answers, in the columns that all tables share."""
+        answers = (self.label, entry.subset, entry.split, self.normalisation)
+        return dict(zip(_QUESTION, answers, strict=True))
+
+    @cached_property
+    def per_class(self) -> pd.DataFrame:
+        """Share of each class that a classifier finds; their mean is its balanced accuracy.
+
+        Returns
+        -------
+        DataFrame
+            embedding, label, subset, split, normalisation, classifier (knn, linear, and across batches
+            knn_batches, linear_batches), class, accuracy, low, high (of this class alone), n, seed
+            ("mean", and each training's own if there are several), weak.
+        """
+        return self._tabulate(class_rows, ["class", "accuracy", "low", "high", "n", "seed"])
+
+    @cached_property
+    def confusions(self) -> pd.DataFrame:
+        """Count which class a classifier takes for which, pairs that never occur included.
+
+        Returns
+        -------
+        DataFrame
+            embedding, label, subset, split, normalisation, classifier (as in `per_class`), true,
+            predicted, count, seed (of each training; "mean" where there is one), weak.
+        """
+        return self._tabulate(confusion_rows, ["true", "predicted", "count", "seed"])
+
+    def _tabulate(self, rows: Callable[..., pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+        """Put the rows of all classifiers below each other."""
+        frames = []
+        for entries in _grouped(self.entries).values():
+            found = _confusions(entries)
+            if found is not None:
+                first = entries[0]
+                head = {
+                    "embedding": first.embedding,
+                    **self._question(first),
+                    "classifier": first.metric,
+                }
+                own = rows(head, *found)
+                frames.append(own.assign(weak=any(entry.weak for entry in entries)))
+        names = ["embedding", *_QUESTION, "classifier", *columns, "weak"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
+
+    def differences(self) -> pd.DataFrame:
+        """Differences of every two embeddings, paired by resample and, where both have it, by seed.
+
+        Returns
+        -------
+        DataFrame
+            embedding_a, embedding_b, label, subset, split, normalisation, metric, difference
+            (a − b), low, high, apart (the interval excludes 0; missing when there is no score).
+        """
+        return self._differences
+
+    @cached_property
+    def _differences(self) -> pd.DataFrame:
+        rows = [self._difference(one, other) for one, other in self._pairs()]
+        columns = ["embedding_a", "embedding_b", *_QUESTION, "metric"]
+        columns += ["difference", "low", "high", "apart"]
+        table = pd.DataFrame(rows, columns=columns)
+        table["apart"] = table["apart"].astype("boolean")
+        return table
+
+    def _difference(self, one: list[Measurement], other: list[Measurement]) -> dict[str, object]:
+        a, b = _repetitions(one), _repetitions(other)
+        value, low, high = np.nan, np.nan, np.nan
+        apart: object = pd.NA
+        if a is not None and b is not None:
+            difference = a.minus(b)
+            value = float(difference.value)
+            least, most = possible_values(one[0].metric)
+            low, high = difference.interval((least - most, most - least))
+            apart = bool(low > 0 or high < 0)
+        return {
+            **self._pair(one[0], other[0]),
+            "metric": one[0].metric,
+            "difference": value,
+            "low": low,
+            "high": high,
+            "apart": apart,
+        }
+
+    def _pairs(self) -> Iterator[tuple[list[Measurement], list[Measurement]]]:
+        """Give every two embeddings' repetitions of each score."""
+        grouped = _grouped(self.entries)
+        names = dict.fromkeys(entry.embedding for entry in self.entries)
+        questions = dict.fromkeys((entry.subset, entry.metric) for entry in self.entries)
+        for (a, b), question in itertools.product(itertools.combinations(names, 2), questions):
+            yield grouped[a, *question], grouped[b, *question]
+
+    def _pair(self, one: Measurement, other: Measurement) -> dict[str, str]:
+        """Say which two embeddings are held against each other, and on what."""
+        names = {"embedding_a": one.embedding, "embedding_b": other.embedding}
+        return {**names, **self._question(one)}
+
+    @cached_property
+    def class_differences(self) -> pd.DataFrame:
+        """Differences of every two embeddings in each class, paired as `differences` are.
+
+        Returns
+        -------
+        DataFrame
+            embedding_a, embedding_b, label, subset, split, normalisation, classifier (as in
+            `per_class`), class, difference (of the shares found, a − b), low, high, apart, n. The intervals hold for
+            all classes of a pair, subset and classifier at once (see
+            `cellssl.scores.joint_intervals`): a class is apart when its own excludes 0.
+        """
+        frames = []
+        for one, other in self._pairs():
+            a, b = _confusions(one), _confusions(other)
+            if a is not None and b is not None:
+                head = {**self._pair(one[0], other[0]), "classifier": one[0].metric}
+                frames.append(difference_rows(head, a, b))
+        columns = ["embedding_a", "embedding_b", *_QUESTION, "classifier"]
+        columns += ["class", "difference", "low", "high", "apart", "n"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write scores.csv and .json, per_class.csv, confusion.csv, the draws; of two, differences of both kinds."""
+        folder = make_folder(folder)
+        scores = self.scores
+        write_csv(scores, folder / "scores.csv")
+        records = json.loads(scores.to_json(orient="records", double_precision=10))
+        content = {
+            "label": self.label,
+            "normalisation": self.normalisation,
+            "cells": dict(self.counts),
+            "cell_names": fingerprint(self.cells) if self.cells else "",
+            "scores": records,
+        }
+        write_text(json.dumps(content, indent=1) + "\n", folder / "scores.json")
+        tables = {"per_class.csv": self.per_class, "confusion.csv": self.confusions}
+        differences = self.differences()
+        if len(differences):
+            tables["differences.csv"] = differences
+            tables["class_differences.csv"] = self.class_differences
+        for name, table in tables.items():
+            write_csv(table, folder / name)
+        save_draws(self.entries, folder)
+        return folder
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
+    return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
+
+
+def read_fingerprint(path: str | Path) -> str:
+    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said."""
+    beside = Path(path).with_suffix(".json")
+    content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return str(content.get("cell_names", ""))
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
+    table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
+    return table.fillna({"note": "", "seed": ""})
+
+
+def seed_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of a table of scores that are means over training seeds, not the seeds' own."""
+    return table[table["seed"].astype(str) == MEAN]
+
+
+def _grouped(entries: tuple[Measurement, ...]) -> dict[tuple[str, str, str], list[Measurement]]:
+    """Collect the repetitions of each score."""
+    groups: dict[tuple[str, str, str], list[Measurement]] = {}
+    for entry in entries:
+        groups.setdefault((entry.embedding, entry.subset, entry.metric), []).append(entry)
+    return groups
+
+
+def _repetitions(entries: Sequence[Measurement]) -> Repetitions | None:
+    """Collect a score's trainings; None when one has no value."""
+    draws = [entry.draws for entry in entries if entry.draws is not None]
+    if len(draws) < len(entries):
+        return None
+    scores = np.array([entry.value for entry in entries])
+    return Repetitions(scores, np.mean(draws, axis=0), [entry.seed for entry in entries])
+
+
+def _confusions(entries: Sequence[Measurement]) -> tuple[list[Confusions], list[str]] | None:
+    """Collect the confusions of a score's trainings; None when one has none."""
+    found = [entry.confusions for entry in entries if entry.confusions is not None]
+    seeds = [entry.seed for entry in entries]
+    return (found, seeds) if len(found) == len(entries) else None

@@ -1,0 +1,1 @@
+"""Features made comparable without labels: plates, batches and controls levelled, axes whitened."""
