@@ -47,7 +47,7 @@ def cluster(
     seed: Seed = 0,
 ) -> None:
     """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
-    from cellssl.files import atomic, make_folder
+    from cellssl.files import make_folder, write_h5ad
     from cellssl.phenotypes import choose_label, normalise_embedding, read_embedding
     from cellssl.phenotypes import cluster as find_clusters
     from cellssl.report import save_figure, umap_figure
@@ -75,8 +75,7 @@ def cluster(
     )
     if "stability" in made.uns:
         _keep_stability(made.uns["stability"], folder)
-    with atomic(folder / "map.h5ad") as part:
-        made.write_h5ad(part)
+    write_h5ad(made, folder / "map.h5ad")
     if not no_map:
         for name in columns:
             picture = umap_figure(made, name, numbered=name == "leiden")

@@ -19,7 +19,7 @@ from cellssl.crops.deepprofiler import place_keys
 from cellssl.crops.store import Crops
 from cellssl.crops.tables import complete, read_cell_table
 from cellssl.errors import CropError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_h5ad
 
 __all__ = ["import_features"]
 
@@ -78,8 +78,7 @@ def import_features(
         obs = _described(cells, None if index is None else Path(index))
     embedding = ad.AnnData(features, obs=obs.copy(), uns={"cellssl": {"name": name}})
     make_folder(out.parent)
-    with atomic(out) as part:
-        embedding.write_h5ad(part)
+    write_h5ad(embedding, out)
     return out
 
 

@@ -20,7 +20,7 @@ from cellssl.cells import (
 from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
-from cellssl.files import make_folder
+from cellssl.files import make_folder, write_h5ad
 from cellssl.phenotypes import (
     Similarity,
     cluster,
@@ -69,7 +69,7 @@ def summarise(
 
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
-        cells.write_h5ad(space / "map.h5ad")
+        write_h5ad(cells, space / "map.h5ad")
         page, title = space / "explorer.html", space.folder.resolve().name
         explore(
             cells,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import atomic, make_folder, write_csv
+from cellssl.files import make_folder, write_csv, write_h5ad
 from cellssl.phenotypes import (
     Measurements,
     combine,
@@ -216,8 +216,7 @@ def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> No
     """Write embeddings side by side into one file."""
     joined = combine(files, name=name)
     joined.uns["cellssl"]["seed"] = seed
-    with atomic(path) as part:
-        joined.write_h5ad(part)
+    write_h5ad(joined, path)
 
 
 def seed_by_seed(parts: Sequence[str], seeds: Sequence[int]) -> list[list[tuple[str, int]]]:
