@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.ahead import one_ahead
+from cellssl.cells.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.judging import REASONS, Usual, dull_plates, usual_by_plate
 from cellssl.cells.parts import facts_type, read_facts
@@ -63,6 +64,7 @@ class Assembly:
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
+        self._centers: dict[str, list[np.ndarray]] = {}  # of the first fields of each plate
         samples = self._survey()
         self._unusual = _unusual(self._facts, self._plates, self._problems)
         self._problems |= self._unusual
@@ -77,6 +79,21 @@ class Assembly:
     def saturated(self) -> dict[str, np.ndarray]:
         """Share (C,) of a usual cell's pixels that are at the camera's end, on each plate."""
         return {plate: own.saturated for plate, own in self._usual.items()}
+
+    @property
+    def noise(self) -> dict[str, np.ndarray]:
+        """Noise (C,) of a usual cell on each plate, or of all plates where that is less."""
+        return {plate: own.noise for plate, own in self._usual.items()}
+
+    @property
+    def dust(self) -> dict[str, tuple[float, float, int]]:
+        """Place in a field's pixels where most fields of a plate have an object, and of how many; see `find_dust`."""
+        by = self._settings["binning"]
+        return {
+            plate: (found[0] * by, found[1] * by, found[2])
+            for plate, centers in self._centers.items()
+            if (found := find_dust(centers))
+        }
 
     @property
     def unusual(self) -> dict[str, str]:
@@ -118,6 +135,9 @@ class Assembly:
         for number in whole:
             self._facts[number], cells = read_facts(self._tasks.part(number))
             self._objects = cells["areas"].shape[1]
+            centers = self._centers.setdefault(self._plates[number], [])
+            if len(centers) < ENOUGH_FIELDS:
+                centers.append(cells["center"].copy())
             few = max(_SAMPLED // counts[self._plates[number]], 1)
             chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
             samples[number] = cells[["areas", "quality"]][chosen]

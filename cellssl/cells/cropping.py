@@ -11,6 +11,7 @@ import numpy as np
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
+from cellssl.cells.dust import ENOUGH_FIELDS
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
@@ -37,6 +38,7 @@ _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned
+_BARE = 0.8  # of a cell's variance is noise: a channel without a stain
 _FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nucleus
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
@@ -210,6 +212,8 @@ def _crop(
     _check_alike(assembly.diameters)
     _check_focus(*assembly.dull())
     _check_exposure(assembly.saturated, index.channels)
+    _check_stains(assembly.noise, index.channels)
+    _check_dust(assembly.dust)
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
     report.say_lost_wells()
@@ -325,6 +329,31 @@ def _check_exposure(saturated: Mapping[str, np.ndarray], channels: Sequence[str]
                 f"plate {listed([*full], most=_SAID)}",
                 100 * max(full.values()),
             )
+
+
+def _check_stains(noise: Mapping[str, np.ndarray], channels: Sequence[str]) -> None:
+    """Say which channels (C,) show nothing in the usual cell of any plate, which none is dropped for."""
+    for number, channel in enumerate(channels):
+        if noise and all(own[number] > _BARE for own in noise.values()):
+            _LOG.warning(
+                "channel %s shows nothing but noise in the usual cell: no stain, no light, or other images? Cells are "
+                "kept, since all are alike in it; leave it out by naming the others with --channel",
+                channel,
+            )
+
+
+def _check_dust(dust: Mapping[str, tuple[float, float, int]]) -> None:
+    """Say on which plates most fields have an object at one place."""
+    for plate, (y, x, fields) in list(dust.items())[:_SAID]:
+        _LOG.warning(
+            "plate %s: %d of %d fields that were looked at have an object at row %.0f, column %.0f: dust on the camera "
+            "or lens, or the same images or labels several times? It counts as a cell of each field",
+            plate,
+            fields,
+            ENOUGH_FIELDS,
+            y,
+            x,
+        )
 
 
 def _advice(diameter: float) -> str:
