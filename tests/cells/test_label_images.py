@@ -129,7 +129,11 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
         (NUCLEI > 0, "png", "a mask of 2 parts that all have the number 1: wanted"),
         (CLASSES, "png", "has 2 numbers for 24 parts: wanted"),
         (MANY, "tif", "has 255 numbers for 298 parts: wanted"),
-        (NUCLEI + np.uint16(1), "tif", "95 % of its field have the number 1: wanted 0 for the back"),
+        (
+            NUCLEI + np.uint16(1),
+            "tif",
+            "95 % of its field have the number 1: wanted 0 for the back",
+        ),
         (NUCLEI.astype(np.int32) - 1, "npy", "from -1 to 16"),
         (NUCLEI.astype(np.int64) * 10**9, "npy", "wanted 0 to 10,000,000"),
         (np.uint8(255) * (NUCLEI > 0), "png", "a mask of 2 parts that all have the number 255"),
