@@ -336,8 +336,8 @@ def _check_stains(noise: Mapping[str, np.ndarray], channels: Sequence[str]) -> N
     for number, channel in enumerate(channels):
         if noise and all(own[number] > _BARE for own in noise.values()):
             _LOG.warning(
-                "channel %s shows nothing but noise in the usual cell: no stain, no light, other images or labels? Cells are "
-                "kept, since all are alike in it; leave it out by naming the others with --channel",
+                "channel %s shows nothing but noise in the usual cell: no stain, no light, other images or labels? "
+                "Cells are kept, since all are alike in it; leave it out by naming the others with --channel",
                 channel,
             )
 

@@ -159,13 +159,13 @@ def _complete_wells(obs: pd.DataFrame) -> None:
     """Give wells their usual form; where there are none, put them together from rows and columns."""
     if WELL in obs:
         obs[WELL] = obs[WELL].fillna("").map(well_or_name)
-        return
+        if (obs[WELL] != "").any():
+            return
     rows = obs.get("Metadata_Row")
     columns = obs.get("Metadata_Column", obs.get("Metadata_Col"))
     try:
         if rows is not None and columns is not None:
-            wells = [well_from(*place) for place in zip(rows, columns, strict=True)]
-            obs.insert(obs.columns.get_loc(PLATE) + 1, WELL, wells)
+            obs[WELL] = [well_from(*place) for place in zip(rows, columns, strict=True)]
             return
     except PlateError:
         pass  # of something else than wells

@@ -265,7 +265,7 @@ def test_a_table_with_gaps_and_blanks(foreign):
 
 def test_what_a_table_does_not_tell_is_said(foreign, caplog):
     folder, _, table = foreign
-    table = table.drop(columns="Well").assign(concentration="1,5", control="vehicle")
+    table = table.assign(Well="", concentration="1,5", control="vehicle")
     table.to_csv(folder / "odd.csv", index=False)
     import_crops(folder / "crops.npy", folder / "odd.csv", folder / "out", channels=["a", "b"])
     for said in (
