@@ -156,8 +156,8 @@ def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd
     if not table.index.to_frame().astype(str).iloc[:, 0].str.fullmatch(r"\d+").all():
         raise PlateError(
             f"{path}: rows have {table.shape[1] + table.index.nlevels} columns and the first line only "
-            f"{table.shape[1]} names ({', '.join(map(str, table.columns))}). Name them all, or take out what stands above "
-            "the columns' names."
+            f"{table.shape[1]} names ({', '.join(map(str, table.columns))}). Name them all, or take out what stands "
+            "above the columns' names."
         )
     return table.reset_index(drop=True)
 
