@@ -12,7 +12,13 @@ import pandas as pd
 from cellssl.ahead import one_ahead
 from cellssl.cells.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.judging import REASONS, Usual, dull_plates, usual_by_plate
+from cellssl.cells.judging import (
+    REASONS,
+    Usual,
+    dull_plates,
+    say_bare_channels,
+    usual_by_plate,
+)
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality import quality_columns
@@ -81,11 +87,6 @@ class Assembly:
         return {plate: own.saturated for plate, own in self._usual.items()}
 
     @property
-    def noise(self) -> dict[str, np.ndarray]:
-        """Noise (C,) of a usual cell on each plate, or of all plates where that is less."""
-        return {plate: own.noise for plate, own in self._usual.items()}
-
-    @property
     def dust(self) -> dict[str, tuple[float, float, int]]:
         """Place in a field's pixels where most fields of a plate have an object, and of how many; see `find_dust`."""
         by = self._settings["binning"]
@@ -106,6 +107,10 @@ class Assembly:
     def dull(self) -> tuple[str, dict[str, float]]:
         """Find plates that are out of focus as a whole, see `dull_plates`."""
         return dull_plates(self._usual)
+
+    def say_bare(self) -> None:
+        """Say which channels show nothing, see `say_bare_channels`."""
+        say_bare_channels(self._usual, self._channels)
 
     def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.

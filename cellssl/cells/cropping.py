@@ -38,7 +38,6 @@ _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned
-_BARE = 0.8  # of a cell's variance is noise: a channel without a stain
 _FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nucleus
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
@@ -212,7 +211,7 @@ def _crop(
     _check_alike(assembly.diameters)
     _check_focus(*assembly.dull())
     _check_exposure(assembly.saturated, index.channels)
-    _check_stains(assembly.noise, index.channels)
+    assembly.say_bare()
     _check_dust(assembly.dust)
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
@@ -328,17 +327,6 @@ def _check_exposure(saturated: Mapping[str, np.ndarray], channels: Sequence[str]
                 channel,
                 f"plate {listed([*full], most=_SAID)}",
                 100 * max(full.values()),
-            )
-
-
-def _check_stains(noise: Mapping[str, np.ndarray], channels: Sequence[str]) -> None:
-    """Say which channels (C,) show nothing in the usual cell of any plate, which none is dropped for."""
-    for number, channel in enumerate(channels):
-        if noise and all(own[number] > _BARE for own in noise.values()):
-            _LOG.warning(
-                "channel %s shows nothing but noise in the usual cell: no stain, no light, other images or labels? "
-                "Cells are kept, since all are alike in it; leave it out by naming the others with --channel",
-                channel,
             )
 
 

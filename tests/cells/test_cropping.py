@@ -288,8 +288,12 @@ def test_what_no_cell_is_dropped_for_is_told(make_plate, tmp_path, caplog):
     assert not caplog.text
     for path in index.fields["Path_GFP"]:
         tifffile.imwrite(path, np.full((96, 96), 100, np.uint16))
-    assert run(index, tmp_path / "out").kept
-    assert "channel GFP shows nothing but noise in the usual cell" in caplog.text
+    report = run(index, tmp_path / "out")
+    assert report.kept
+    bare = "channel GFP shows nothing but noise in the usual cell"
+    assert caplog.text.count(bare) == 1
+    check_crops(report.crops)
+    assert caplog.text.count(bare) == 2
     assert re.search(r"plate P1: 16 of 16 fields .* at row \d+, column \d+: dust", caplog.text)
 
 
