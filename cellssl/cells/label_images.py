@@ -28,6 +28,7 @@ _MOST = 10_000_000  # the largest number of an object: tables are as long as it
 _SHOWN = 3
 _CLASSES = 8  # numbers at most where they may stand for classes and not for objects
 _PARTS = 5  # of each class; of an object, lobes and splinters are fewer
+_COVERED = 0.5  # of a nucleus at least lies in its cell
 _AGAIN = 1.1  # parts per object, where numbers began anew
 _IN_ZARR = "labels/"  # where OME-Zarr puts the labels of an image
 
@@ -136,7 +137,12 @@ class LabelImages:
             raise FieldError(self.problem or "label images are read for one field: see for_field")
         nuclei, *cells = (_read(one, field.shape[1:], self.binning) for one in self.addresses)
         _check_background(nuclei, self.addresses[0])
-        return Labels(nuclei, number_cells(nuclei, cells[0]) if cells else None)
+        if not cells:
+            return Labels(nuclei)
+        numbered = number_cells(nuclei, cells[0])
+        if cells[0].any():
+            _check_cells(nuclei, numbered, self.addresses[1])
+        return Labels(nuclei, numbered)
 
     def _texts(self) -> list[str]:
         return [text for text in (self.nuclei, self.cells) if text is not None]
@@ -291,6 +297,19 @@ def _check_background(nuclei: np.ndarray, path: str) -> None:
         raise FieldError(
             f"{path}: {100 * counts[largest] / nuclei.size:.0f} % of its field have the number {largest}: wanted 0 for "
             "the background and a number for each nucleus"
+        )
+
+
+def _check_cells(nuclei: np.ndarray, cells: np.ndarray, path: str) -> None:
+    """Refuse cells (Y, X), numbered as their nuclei, that hold less than half of these; some may lack one."""
+    here = nuclei > 0
+    pixels = np.bincount(nuclei[here])
+    shared = np.bincount(nuclei[here & (cells == nuclei)])
+    some = np.flatnonzero(shared)
+    if here.any() and not (len(some) and np.median(shared[some] / pixels[some]) >= _COVERED):
+        raise FieldError(
+            f"{path} leaves out most of the nuclei, as cytoplasm does: wanted whole cells, with their nuclei, of "
+            "the same field"
         )
 
 

@@ -35,8 +35,8 @@ _LOG = logging.getLogger(__name__)
 
 _TWICE = (
     "several images have one plate, well, site and channel: say with --pattern (of a table that lists images, in a "
-    "column Metadata_Site) what else tells them apart (plate, site, channel, z, time), take the copies out, or, where a "
-    "plate was taken twice, index each folder by itself with a --plate-name of its own"
+    "column Metadata_Site) what else tells them apart (plate, site, channel, z, time), take the copies out, or, where "
+    "a plate was taken twice, index each folder by itself with a --plate-name of its own"
 )
 
 

@@ -114,6 +114,21 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
     assert (labels.cells == 17).sum() == (CELLS == 2).sum()
 
 
+@pytest.mark.parametrize("edge", [0, 1])
+def test_cytoplasm_is_no_cell(tmp_path, edge):
+    """CellProfiler's, with or without an edge of the nucleus; a nucleus may lack its cell."""
+    inner = np.roll(NUCLEI > 0, edge, axis=0) & (NUCLEI > 0)
+    save(tmp_path / "n.tif", NUCLEI)
+    save(tmp_path / "c.tif", np.where(inner, 0, CELLS))
+    save(tmp_path / "one.tif", np.where(CELLS == 1, 1, 0))
+    of = row() | {"Metadata_Gap": ""}
+    nuclei, cells = f"{tmp_path}/n{{Gap}}.tif", f"{tmp_path}/{{}}{{{{Gap}}}}.tif"
+    with pytest.raises(FieldError, match=r"c\.tif leaves out most of the nuclei.* whole cells"):
+        segment(LabelImages(nuclei, cells.format("c")), of)
+    whole = segment(LabelImages(nuclei, cells.format("one")), of)
+    assert sorted(np.unique(whole.cells)) == [0, 4]
+
+
 @pytest.mark.parametrize(
     ("array", "ending", "said"),
     [
