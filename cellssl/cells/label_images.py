@@ -14,6 +14,7 @@ from PIL import Image
 
 from cellssl.cells.binning import bin_labels
 from cellssl.cells.bodies import number_cells
+from cellssl.cells.label_faults import check_background, check_cells, check_objects
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
@@ -26,10 +27,6 @@ _VERSION = 1  # raise it when the same files come to mean other objects
 _ENDINGS = (".tif", ".tiff", ".png", ".npy")
 _MOST = 10_000_000  # the largest number of an object: tables are as long as it
 _SHOWN = 3
-_CLASSES = 8  # numbers at most where they may stand for classes and not for objects
-_PARTS = 5  # of each class; of an object, lobes and splinters are fewer
-_COVERED = 0.5  # of a nucleus at least lies in its cell
-_AGAIN = 1.1  # parts per object, where numbers began anew
 _IN_ZARR = "labels/"  # where OME-Zarr puts the labels of an image
 
 
@@ -136,12 +133,12 @@ class LabelImages:
         if not self.addresses:
             raise FieldError(self.problem or "label images are read for one field: see for_field")
         nuclei, *cells = (_read(one, field.shape[1:], self.binning) for one in self.addresses)
-        _check_background(nuclei, self.addresses[0])
+        check_background(nuclei, self.addresses[0])
         if not cells:
             return Labels(nuclei)
         numbered = number_cells(nuclei, cells[0])
         if cells[0].any():
-            _check_cells(nuclei, numbered, self.addresses[1])
+            check_cells(nuclei, numbered, self.addresses[1])
         return Labels(nuclei, numbered)
 
     def _texts(self) -> list[str]:
@@ -261,56 +258,8 @@ def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
             f"{path} has numbers from {labels.min()} to {labels.max()}: wanted 0 to {_MOST:,}"
         )
     numbers = labels.astype(np.int32)
-    _check_objects(numbers, path, eight_bits=whole.dtype == np.uint8)
+    check_objects(numbers, path, eight_bits=whole.dtype == np.uint8)
     return numbers
-
-
-def _check_objects(labels: np.ndarray, path: str, *, eight_bits: bool) -> None:
-    """Refuse masks, classes (insides and edges, say) and numbers that began anew after 255: (Y, X) int32.
-
-    Nuclei in several lobes, and what an object has lost at its edge, are parts of one object.
-    """
-    counts = np.bincount(labels.ravel())[1:]
-    used = np.count_nonzero(counts)
-    if not (1 <= used <= _CLASSES or (eight_bits and len(counts) == np.iinfo(np.uint8).max)):
-        return
-    from skimage.measure import label  # half a second that others need not wait for
-
-    parts = label(labels, connectivity=2, return_num=True)[1]
-    if used == 1 < parts:
-        what = f"is a mask of {parts} parts that all have the number {len(counts)}"
-    elif parts > (_PARTS * used if used <= _CLASSES else _AGAIN * used):
-        what = f"has {used} numbers for {parts} parts"
-    else:
-        return
-    raise FieldError(
-        f"{path} {what}: wanted one number per object, in 16 bits where they are many "
-        "(scipy.ndimage.label numbers the parts of a mask)"
-    )
-
-
-def _check_background(nuclei: np.ndarray, path: str) -> None:
-    """Refuse nuclei (Y, X) one of which is most of the field."""
-    counts = np.bincount(nuclei.ravel())
-    largest = int(counts.argmax())
-    if largest and 2 * counts[largest] > nuclei.size:
-        raise FieldError(
-            f"{path}: {100 * counts[largest] / nuclei.size:.0f} % of its field have the number {largest}: wanted 0 for "
-            "the background and a number for each nucleus"
-        )
-
-
-def _check_cells(nuclei: np.ndarray, cells: np.ndarray, path: str) -> None:
-    """Refuse cells (Y, X), numbered as their nuclei, that hold less than half of these; some may lack one."""
-    here = nuclei > 0
-    pixels = np.bincount(nuclei[here])
-    shared = np.bincount(nuclei[here & (cells == nuclei)])
-    some = np.flatnonzero(shared)
-    if here.any() and not (len(some) and np.median(shared[some] / pixels[some]) >= _COVERED):
-        raise FieldError(
-            f"{path} leaves out most of the nuclei, as cytoplasm does: wanted whole cells, with their nuclei, of "
-            "the same field"
-        )
 
 
 def _whole_numbers(labels: np.ndarray, path: str) -> np.ndarray:
