@@ -23,7 +23,7 @@ from cellssl.plates.planes import DAMAGE
 
 __all__ = ["LabelImages"]
 
-_VERSION = 1  # raise it when the same files come to mean other objects
+_VERSION = 2  # raise it when the same files come to mean other objects
 _ENDINGS = (".tif", ".tiff", ".png", ".npy")
 _MOST = 10_000_000  # the largest number of an object: tables are as long as it
 _SHOWN = 3
