@@ -15,7 +15,7 @@ from cellssl.crops import Scaling, compare_brightness, fit_scaling
         (lambda pixels: pixels // 2 + 4000, False),  # another exposure, another dark level
         (lambda pixels: pixels // 256, True),  # 8 bits
         (lambda pixels: pixels // 8, True),
-        (lambda pixels: (pixels / 65535).astype(np.float32), True),  # fractions
+        (lambda pixels: (pixels / 2**20).astype(np.float32), True),  # fractions
         (lambda pixels: pixels // 2 + 30000, True),  # the dark is bright
     ],
 )
