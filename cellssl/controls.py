@@ -1,16 +1,20 @@
 """Which rows of a table are controls: the one place where the words and values that say so are compared."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cellssl.columns import texts_of
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["control_kinds", "foreign_kinds", "rows_with"]
+__all__ = ["control_kinds", "foreign_kinds", "rows_with", "tidy_controls"]
+
+_LOG = logging.getLogger(__name__)
 
 # What tables call controls, in any case, and what this is called here.
 _KINDS = {"negative": "negative", "negcon": "negative", "positive": "positive"}
@@ -65,6 +69,16 @@ def foreign_kinds(column: pd.Series) -> list[str]:
     ['treated']
     """
     return sorted(set(_words(column.unique())) - set(_KINDS))
+
+
+def tidy_controls(column: pd.Series) -> "NDArray[np.str_]":
+    """Give `control_kinds` of a column of ``Metadata_Control``, and say what it holds that is none of them."""
+    if foreign := foreign_kinds(column):
+        _LOG.warning(
+            "Metadata_Control has %s: only negative and positive (or negcon, poscon) mark controls",
+            listed(foreign),
+        )
+    return control_kinds(column)
 
 
 def _words(values: "NDArray | pd.Index") -> "pd.Series[str]":

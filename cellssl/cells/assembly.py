@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 
 from cellssl.ahead import one_ahead
+from cellssl.cells.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.judging import REASONS, Usual, dull_plates, usual_by_plate
+from cellssl.cells.judging import (
+    REASONS,
+    Usual,
+    dull_plates,
+    say_bare_channels,
+    usual_by_plate,
+)
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality import quality_columns
@@ -63,6 +70,7 @@ class Assembly:
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
+        self._centers: dict[str, list[np.ndarray]] = {}  # of the first fields of each plate
         samples = self._survey()
         self._unusual = _unusual(self._facts, self._plates, self._problems)
         self._problems |= self._unusual
@@ -79,6 +87,16 @@ class Assembly:
         return {plate: own.saturated for plate, own in self._usual.items()}
 
     @property
+    def dust(self) -> dict[str, tuple[float, float, int]]:
+        """Place in a field's pixels where most fields of a plate have an object, and of how many; see `find_dust`."""
+        by = self._settings["binning"]
+        return {
+            plate: (found[0] * by, found[1] * by, found[2])
+            for plate, centers in self._centers.items()
+            if (found := find_dust(centers))
+        }
+
+    @property
     def unusual(self) -> dict[str, str]:
         """Fields that are left out since they differ from most, and how; none of plates that have no others."""
         used = {plate for n, plate in enumerate(self._plates) if n not in self._problems}
@@ -89,6 +107,10 @@ class Assembly:
     def dull(self) -> tuple[str, dict[str, float]]:
         """Find plates that are out of focus as a whole, see `dull_plates`."""
         return dull_plates(self._usual)
+
+    def say_bare(self) -> None:
+        """Say which channels show nothing, see `say_bare_channels`."""
+        say_bare_channels(self._usual, self._channels)
 
     def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
@@ -118,6 +140,9 @@ class Assembly:
         for number in whole:
             self._facts[number], cells = read_facts(self._tasks.part(number))
             self._objects = cells["areas"].shape[1]
+            centers = self._centers.setdefault(self._plates[number], [])
+            if len(centers) < ENOUGH_FIELDS:
+                centers.append(cells["center"].copy())
             few = max(_SAMPLED // counts[self._plates[number]], 1)
             chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
             samples[number] = cells[["areas", "quality"]][chosen]

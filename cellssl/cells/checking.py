@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.cells.judging import CELL_REASONS, check_reasons, judge_cells, usual_by_plate
+from cellssl.cells.judging import (
+    CELL_REASONS,
+    check_reasons,
+    judge_cells,
+    say_bare_channels,
+    usual_by_plate,
+)
 from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
 from cellssl.columns import AREA
 from cellssl.crops import Crops
@@ -50,6 +56,7 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     usual = usual_by_plate(
         {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
     )
+    say_bare_channels(usual, crops.channels)
     reasons = np.full(len(crops), "", dtype=object)
     for plate, of in rows.items():
         reasons[of] = judge_cells(areas[of], quality[of], usual[plate])

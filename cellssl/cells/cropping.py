@@ -11,6 +11,7 @@ import numpy as np
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
+from cellssl.cells.dust import ENOUGH_FIELDS
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.judging import check_reasons
@@ -210,6 +211,8 @@ def _crop(
     _check_alike(assembly.diameters)
     _check_focus(*assembly.dull())
     _check_exposure(assembly.saturated, index.channels)
+    assembly.say_bare()
+    _check_dust(assembly.dust)
     report = CropReport.read(folder.crops, folder.fields)
     report.say_lost_plates()
     report.say_lost_wells()
@@ -325,6 +328,20 @@ def _check_exposure(saturated: Mapping[str, np.ndarray], channels: Sequence[str]
                 f"plate {listed([*full], most=_SAID)}",
                 100 * max(full.values()),
             )
+
+
+def _check_dust(dust: Mapping[str, tuple[float, float, int]]) -> None:
+    """Say on which plates most fields have an object at one place."""
+    for plate, (y, x, fields) in list(dust.items())[:_SAID]:
+        _LOG.warning(
+            "plate %s: %d of %d fields that were looked at have an object at row %.0f, column %.0f: dust on the camera "
+            "or lens, or the same images or labels several times? It counts as a cell of each field",
+            plate,
+            fields,
+            ENOUGH_FIELDS,
+            y,
+            x,
+        )
 
 
 def _advice(diameter: float) -> str:

@@ -18,7 +18,7 @@ from cellssl.plates.illumination import correct, expand
 
 __all__ = ["Job", "Task", "cut_field", "read_checked", "segment_field"]
 
-_FORMAT = 4  # of the parts; raise it when the same settings come to mean other crops
+_FORMAT = 5  # of the parts; raise it when the same settings come to mean other crops
 _TRIES = 3  # a network drive may fail for a moment
 _PAUSE = 0.5  # seconds before the second try, twice as many before the third
 

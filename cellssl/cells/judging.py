@@ -1,5 +1,6 @@
 """Which cells and fields are no good, and for what reason; judged by what is usual on their plate."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,8 +19,11 @@ __all__ = [
     "dull_plates",
     "judge_cells",
     "judge_field",
+    "say_bare_channels",
     "usual_by_plate",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 #: Every cell found is kept or dropped for the first of these that applies.
 FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
@@ -31,6 +35,7 @@ _LARGE = 8.0  # of the usual nucleus area: three nuclei's diameter, and no nucle
 _NOISE = 0.5  # no more than half of the variance is shared by neighbours
 # A channel whose usual noise is above this is dim on the whole plate: no cell's fault.
 _FAINT = 0.25
+_BARE = 0.8  # of a cell's variance is noise: nothing is there
 _SATURATED = 0.25  # share of the middle of a crop
 # Of the usual sharpness: of the nucleus, and over the channels (geometric mean).
 _BLURRED = (0.35, 0.5)
@@ -286,6 +291,18 @@ def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
         if _is_dull(nucleus, overall):
             dull[plate] = float(np.sqrt(nucleus * overall))
     return sharpest, dull
+
+
+def say_bare_channels(usual: Mapping[str, Usual], channels: Sequence[str]) -> None:
+    """Say which channels show nothing in the usual cell of any plate, for which none is dropped."""
+    for number, channel in enumerate(channels):
+        if usual and all(own.noise[number] > _BARE for own in usual.values()):
+            _LOG.warning(
+                "channel %s shows nothing but noise in the usual cell: no stain, no light, other images or labels? "
+                "Cells are kept, since all are alike in it; leave it out by naming the others with --channel (for "
+                "crops that are there already, of `cellssl crops join`)",
+                channel,
+            )
 
 
 def _is_dull(nucleus: float, overall: float) -> bool:

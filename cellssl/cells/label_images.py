@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import tifffile
 from PIL import Image
-from scipy import ndimage
 
 from cellssl.cells.binning import bin_labels
 from cellssl.cells.bodies import number_cells
+from cellssl.cells.label_faults import check_background, check_cells, check_objects
 from cellssl.cells.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
@@ -23,7 +23,7 @@ from cellssl.plates.planes import DAMAGE
 
 __all__ = ["LabelImages"]
 
-_VERSION = 1  # raise it when the same files come to mean other objects
+_VERSION = 2  # raise it when the same files come to mean other objects
 _ENDINGS = (".tif", ".tiff", ".png", ".npy")
 _MOST = 10_000_000  # the largest number of an object: tables are as long as it
 _SHOWN = 3
@@ -133,7 +133,13 @@ class LabelImages:
         if not self.addresses:
             raise FieldError(self.problem or "label images are read for one field: see for_field")
         nuclei, *cells = (_read(one, field.shape[1:], self.binning) for one in self.addresses)
-        return Labels(nuclei, number_cells(nuclei, cells[0]) if cells else None)
+        check_background(nuclei, self.addresses[0])
+        if not cells:
+            return Labels(nuclei)
+        numbered = number_cells(nuclei, cells[0])
+        if cells[0].any():
+            check_cells(nuclei, numbered, self.addresses[1])
+        return Labels(nuclei, numbered)
 
     def _texts(self) -> list[str]:
         return [text for text in (self.nuclei, self.cells) if text is not None]
@@ -252,12 +258,7 @@ def _read(path: str, shape: tuple[int, ...], binning: int) -> np.ndarray:
             f"{path} has numbers from {labels.min()} to {labels.max()}: wanted 0 to {_MOST:,}"
         )
     numbers = labels.astype(np.int32)
-    here = numbers > 0
-    if here.any() and numbers[here].min() == numbers.max() and (n := ndimage.label(here)[1]) > 1:
-        raise FieldError(
-            f"{path} is a mask of {n} parts that all have the number {numbers.max()}: wanted one "
-            "number per object (scipy.ndimage.label gives them)"
-        )
+    check_objects(numbers, path, eight_bits=whole.dtype == np.uint8)
     return numbers
 
 

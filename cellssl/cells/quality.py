@@ -15,7 +15,8 @@ __all__ = [
 ]
 
 MEASURES = ("Noise", "Sharpness", "Saturated")
-_FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # what cameras give at most
+# What cameras give at most; of signed 16 bits 15 are left.
+_FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 15, 16))
 # The same of 10 to 14 bits that were shifted to the upper end of 16.
 _FULL += tuple((2**bits - 1) << (16 - bits) for bits in (10, 12, 14))
 _LEAST = 24  # px: a smaller middle than this would say little
@@ -56,10 +57,10 @@ def saturation_level(pixels: np.ndarray) -> float:
     """Give the value at which the camera was full, or infinity where none of `pixels` reached it.
 
     Cameras of 10 to 14 bits write into files of 16, at their lower or upper end: a largest value of
-    just 4,095, or of 16 times as much, is such an end.
+    just 4,095, or of 16 times as much, is such an end. Fractions end at 1.
     """
-    top = pixels.max(initial=0)
-    return float(top) if pixels.dtype.kind in "ui" and top in _FULL else np.inf
+    top = float(pixels.max(initial=0))
+    return top if top in _FULL or (top == 1 and pixels.dtype.kind == "f") else np.inf
 
 
 def measure_cells(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:

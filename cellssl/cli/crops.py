@@ -123,7 +123,8 @@ def join_crops(
     channel: Annotated[
         list[str] | None,
         typer.Option(
-            help="Channels to keep, in their order; repeated. (default: all, the same in every file)"
+            help="Channels to keep, in their order, or OLD=NEW to name them anew; repeated. (default: all, the same in "
+            "every file)"
         ),
     ] = None,
     masks: Annotated[bool, typer.Option(help="Keep the masks.")] = True,
@@ -133,7 +134,7 @@ def join_crops(
 
     _say_made(
         cellssl.crops.join_crops(
-            sources, out, channels=channel or None, masks=masks, progress=shown()
+            sources, out, channels=_renamed(channel or []), masks=masks, progress=shown()
         )
     )
 
@@ -168,6 +169,15 @@ def label_crops(
     order = [value for value in (*class_names(classes), "") if value in counts.index]
     say(", ".join(f"{value or '(none)'}: {counts[value]:,}" for value in order))
     say(f"written to {path}; take it with --label '{name.removeprefix('Metadata_')}'")
+
+
+def _renamed(channels: list[str]) -> list[str] | dict[str, str] | None:
+    """Give names, or old and new ones where some are OLD=NEW; None where there are none."""
+    if not any("=" in name for name in channels):
+        return channels or None
+    return parse_pairs(
+        [name if "=" in name else f"{name}={name}" for name in channels], "--channel"
+    )
 
 
 def _say_made(path: Path) -> None:

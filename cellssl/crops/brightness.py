@@ -104,10 +104,21 @@ def _examples(told: Sequence[_Range], of: str) -> list[str]:
     """Write one plate of each channel."""
     first = [next(rows) for _, rows in groupby(told, key=lambda row: row.channel)]
     return [
-        f"{row.channel} ({row.own_low:.0f} to {row.own_high:.0f} on {row.plate}, "
-        f"{row.low:.0f} to {row.high:.0f} {of})"
+        f"{row.channel} ({_grey(row.own_low)} to {_grey(row.own_high)} on {row.plate}, "
+        f"{_grey(row.low)} to {_grey(row.high)} {of})"
         for row in first
     ]
+
+
+def _grey(value: float) -> str:
+    """Write a grey value; of fractions two digits.
+
+    Examples
+    --------
+    >>> _grey(4527.6), _grey(0.0163)
+    ('4528', '0.016')
+    """
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:

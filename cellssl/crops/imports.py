@@ -69,7 +69,7 @@ def import_crops(
         ``label`` (or what `columns` calls so), ``cell_id``, ``object_number``, ``cell_index`` or
         ``scportrait_cell_id``, else the row's number.
     plate : str, optional
-        Name of the plate where the table has no such column; by default that of the folder.
+        Name of the plate; by default what the table says, and where it says none, that of the folder.
     negative_control : str, optional
         The compound, or gene, that becomes ``Metadata_Control`` "negative", unless the table says
         what is a control.
@@ -97,9 +97,10 @@ def import_crops(
             about = {key: value for key, value in foreign.about.items() if key not in OWN_KEYS}
         else:
             obs = foreign.table.rename(columns=dict(foreign.names))
+            named = plate or (table or pixels).absolute().parent.name
             if PLATE not in obs:
-                named = plate or (table or pixels).absolute().parent.name
                 obs.insert(0, PLATE, named)
+            obs[PLATE] = named if plate else obs[PLATE].fillna("").replace("", named)
             complete(obs, negative_control, batch_pattern)
             obs.index = pd.Index(cell_names(obs, foreign.table, label))
             about = {"segmenter": {"name": "import", "settings": _source(pixels, table)}}

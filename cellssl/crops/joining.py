@@ -1,7 +1,8 @@
 """Several crop files made one."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from cellssl.words import listed
 __all__ = ["join_crops"]
 
 _LOG = logging.getLogger(__name__)
+_MEASURED = re.compile(r"(Quality_[A-Za-z]+_)(.+)")
 
 
 def join_crops(
     files: Sequence[Crops | str | Path],
     out: str | Path,
     *,
-    channels: Sequence[str] | None = None,
+    channels: Sequence[str] | Mapping[str, str] | None = None,
     masks: bool = True,
     progress: bool = False,
 ) -> Path:
@@ -45,9 +47,9 @@ def join_crops(
         At least one, in the order that their cells shall have.
     out : path
         The crop file to make (``.h5ad``), or a folder to put ``crops.h5ad`` into.
-    channels : sequence of str, optional
-        Which channels to keep, in which order; by default those of the first file, which all others
-        must have too, and no more.
+    channels : sequence of str, or mapping, optional
+        Which channels to keep, in which order, or ``{"1": "DNA"}`` with the names that they shall have;
+        by default those of the first file, which all others must have too, and no more.
     masks : bool
         Whether to keep the masks; by default they must be the same in all files.
     progress : bool
@@ -77,6 +79,9 @@ def join_crops(
         raise CropError("there is no crop file to join: name at least one")
     _check_alike(opened)
     wanted = tuple(channels) if channels is not None else _common_channels(opened)
+    names = (
+        dict(channels) if isinstance(channels, Mapping) else dict(zip(wanted, wanted, strict=True))
+    )
     mask_names = _common_masks(opened) if masks else ()
     for crops in opened:
         channel_numbers(wanted, crops.channels, owner=crops.path)
@@ -87,8 +92,8 @@ def join_crops(
     _tell_alike_names(opened)
     return write_crops(
         out,
-        _batches(opened, wanted, mask_names, shown=progress),
-        channels=wanted,
+        _batches(opened, wanted, mask_names, names, shown=progress),
+        channels=list(names.values()),
         size=opened[0].size,
         provenance=_provenance(opened),
         masks=mask_names,
@@ -119,8 +124,8 @@ def _common_channels(opened: Sequence[Crops]) -> tuple[str, ...]:
             keep = f"keep those of both with channels= ({' '.join(shared)}), or " if shared else ""
             raise CropError(
                 f"{first.path} has the channels {', '.join(first.channels)}, {other.path} has "
-                f"{', '.join(other.channels)}: {keep}name the plate's channels alike when it is cropped "
-                "(--channel FILE=NAME)"
+                f"{', '.join(other.channels)}: {keep}join one of them alone first, which gives its channels "
+                "other names (--channel OLD=NEW)"
             )
     return first.channels
 
@@ -177,7 +182,12 @@ def _tell_alike_names(opened: Sequence[Crops]) -> None:
 
 
 def _batches(
-    opened: Sequence[Crops], channels: Sequence[str], mask_names: Sequence[str], *, shown: bool
+    opened: Sequence[Crops],
+    channels: Sequence[str],
+    mask_names: Sequence[str],
+    names: Mapping[str, str],
+    *,
+    shown: bool,
 ) -> Iterator[CropBatch]:
     blocks = [(crops, rows) for crops in opened for rows in batches(max(len(crops), 1))]
     for crops, rows in track(blocks, "joining", shown=shown):
@@ -185,7 +195,19 @@ def _batches(
         masks = crops.masks(rows) if mask_names else None
         if masks is not None:
             masks = masks[:, channel_numbers(mask_names, crops.mask_names, owner=crops.path)]
-        yield CropBatch(images=images, masks=masks, obs=crops.obs.iloc[rows])
+        obs = _with_measures(crops.obs.iloc[rows], names)
+        yield CropBatch(images=images, masks=masks, obs=obs)
+
+
+def _with_measures(obs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Name what was measured in channels (``Quality_Noise_1``) after their new names."""
+    new = {}
+    for column in obs:
+        if found := _MEASURED.fullmatch(str(column)):
+            new[column] = f"{found[1]}{names.get(found[2], found[2])}"
+    anew = {name for column, name in new.items() if name != column}
+    gone = [column for column, name in new.items() if name == column and name in anew]
+    return obs.drop(columns=gone).rename(columns=new)
 
 
 def _provenance(opened: Sequence[Crops]) -> dict[str, Any]:

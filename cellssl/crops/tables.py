@@ -16,11 +16,14 @@ from cellssl.columns import (
     SITE,
     WELL,
     bare_name,
+    is_text,
     row_names,
+    texts_of,
 )
-from cellssl.errors import CropError
+from cellssl.controls import tidy_controls
+from cellssl.errors import CropError, PlateError
 from cellssl.punctuation import punctuation_of
-from cellssl.wells import well_or_name
+from cellssl.wells import well_from, well_or_name
 
 __all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
 
@@ -71,7 +74,14 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
             keep_default_na=False,
             na_values=missing,
         )
+        for name in texts:  # `taxol ` is no other compound
+            table[name] = table[name].str.strip()
         return table, names
+    except UnicodeDecodeError as error:
+        raise CropError(
+            f"the table of cells {path} is no text in UTF-8 ({error}): save it as CSV UTF-8 from the program that "
+            "wrote it"
+        ) from error
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
 
@@ -122,9 +132,11 @@ def _meaning(wanted: str) -> str:
 
 
 def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
-    """Add what the names imply: the well's usual form, the control, the batch."""
-    if WELL in obs:
-        obs[WELL] = obs[WELL].fillna("").map(well_or_name)
+    """Add what the names imply: the well's usual form, the control, the batch; say what they leave open."""
+    _complete_wells(obs)
+    _say_doses(obs)
+    if CONTROL in obs:
+        obs[CONTROL] = tidy_controls(obs[CONTROL])
     agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
     if CONTROL not in obs and agents and negative_control is not None:
         names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
@@ -141,6 +153,39 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
         batch = obs[PLATE].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():
             obs["Metadata_Batch"] = batch
+
+
+def _complete_wells(obs: pd.DataFrame) -> None:
+    """Give wells their usual form; where there are none, put them together from rows and columns."""
+    if WELL in obs:
+        obs[WELL] = obs[WELL].fillna("").map(well_or_name)
+        if (obs[WELL] != "").any():
+            return
+    rows = obs.get("Metadata_Row")
+    columns = obs.get("Metadata_Column", obs.get("Metadata_Col"))
+    try:
+        if rows is not None and columns is not None:
+            obs[WELL] = [well_from(*place) for place in zip(rows, columns, strict=True)]
+            return
+    except PlateError:
+        pass  # of something else than wells
+    _LOG.warning(
+        "the table names no wells (a column Well, or Row and Column): nothing is scored or drawn by well. Where "
+        "another column has them, name it: --column COLUMN=Well"
+    )
+
+
+def _say_doses(obs: pd.DataFrame) -> None:
+    """Say where doses are texts, which no response is drawn of."""
+    if CONCENTRATION in obs and is_text(obs[CONCENTRATION]):
+        texts = texts_of(obs[CONCENTRATION])
+        odd = texts[(texts != "") & pd.to_numeric(texts, errors="coerce").isna()]
+        if len(odd):
+            _LOG.warning(
+                "Metadata_Concentration holds %r, which is no number: cells cannot be ordered by dose. Write numbers "
+                "of one unit with decimal points, or nothing",
+                odd.iloc[0],
+            )
 
 
 def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:

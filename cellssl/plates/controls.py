@@ -6,7 +6,7 @@ import shlex
 import pandas as pd
 
 from cellssl.columns import CONTROL, find_column
-from cellssl.controls import control_kinds, foreign_kinds, rows_with
+from cellssl.controls import rows_with, tidy_controls
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
 
@@ -47,7 +47,9 @@ def mark_controls(
                 f"the control column {column!r} needs the values that mark controls: "
                 "give --negative, --positive or both."
             )
-        marks = _tidy(fields)
+        marks = pd.Series(
+            tidy_controls(fields[CONTROL]) if CONTROL in fields else "", index=fields.index
+        )
         if not marks.eq("negative").any():
             _say_untreated(fields)
         return fields.assign(Metadata_Control=marks)
@@ -70,19 +72,6 @@ def mark_controls(
             )
         marks[hit] = kind
     return fields.assign(Metadata_Control=marks)
-
-
-def _tidy(fields: pd.DataFrame) -> pd.Series:
-    if CONTROL not in fields:
-        return pd.Series("", index=fields.index)
-    column = fields[CONTROL]
-    foreign = foreign_kinds(column)
-    if foreign:
-        _LOG.warning(
-            "Metadata_Control has %s: only negative and positive (or negcon, poscon) mark controls",
-            foreign,
-        )
-    return pd.Series(control_kinds(column), index=fields.index)
 
 
 def _say_untreated(fields: pd.DataFrame) -> None:

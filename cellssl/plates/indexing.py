@@ -34,9 +34,9 @@ _LOG = logging.getLogger(__name__)
 
 
 _TWICE = (
-    "several images have one plate, well, site and channel: say with --pattern what else tells them apart "
-    "(plate, site, channel, z, time), take the copies out, or, where a plate was taken twice, index each folder by "
-    "itself with a --plate-name of its own"
+    "several images have one plate, well, site and channel: say with --pattern (of a table that lists images, in a "
+    "column Metadata_Site) what else tells them apart (plate, site, channel, z, time), take the copies out, or, where "
+    "a plate was taken twice, index each folder by itself with a --plate-name of its own"
 )
 
 

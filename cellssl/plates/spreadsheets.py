@@ -100,6 +100,11 @@ def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
         raise
     except FileNotFoundError as error:
         raise PlateError(f"there is no metadata file {path}.") from error
+    except pd.errors.ParserError as error:
+        raise PlateError(
+            f"{path} cannot be read as a CSV table, since a row has more columns than the first line names: take out "
+            f"what stands above the columns' names, and put quotes around texts with commas ({error})."
+        ) from error
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
 
@@ -151,7 +156,8 @@ def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd
     if not table.index.to_frame().astype(str).iloc[:, 0].str.fullmatch(r"\d+").all():
         raise PlateError(
             f"{path}: rows have {table.shape[1] + table.index.nlevels} columns and the first line only "
-            f"{table.shape[1]} names ({', '.join(map(str, table.columns))}). Name them all."
+            f"{table.shape[1]} names ({', '.join(map(str, table.columns))}). Name them all, or take out what stands "
+            "above the columns' names."
         )
     return table.reset_index(drop=True)
 

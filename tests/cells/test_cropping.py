@@ -281,6 +281,22 @@ def test_plates_of_another_magnification_are_told(caplog):
     )
 
 
+def test_what_no_cell_is_dropped_for_is_told(make_plate, tmp_path, caplog):
+    """A channel without a stain, and objects that lie where others do in most fields."""
+    index = make_plate(16)
+    assert run(replace(index, fields=index.fields[:15]), tmp_path / "fewer").kept
+    assert not caplog.text
+    for path in index.fields["Path_GFP"]:
+        tifffile.imwrite(path, np.full((96, 96), 100, np.uint16))
+    report = run(index, tmp_path / "out")
+    assert report.kept
+    bare = "channel GFP shows nothing but noise in the usual cell"
+    assert caplog.text.count(bare) == 1
+    check_crops(report.crops)
+    assert caplog.text.count(bare) == 2
+    assert re.search(r"plate P1: 16 of 16 fields .* at row \d+, column \d+: dust", caplog.text)
+
+
 def test_nothing_kept_says_what_to_mend(make_plate, tmp_path):
     blank = make_plate(2, empty=(0, 1))
     with pytest.raises(CropError, match=r"no nucleus was found: does --nucleus name"):

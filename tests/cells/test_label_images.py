@@ -19,6 +19,15 @@ CELLS = np.zeros((30, 40), np.uint16)
 CELLS[1:10, 1:10], CELLS[18:28, 28:38] = 1, 2
 
 
+CLASSES = np.zeros((30, 40), np.uint8)  # of a network: insides 1, edges 2
+for y in range(3):
+    for x in range(4):
+        CLASSES[10 * y + 2 : 10 * y + 8, 10 * x + 2 : 10 * x + 8] = 2
+        CLASSES[10 * y + 3 : 10 * y + 7, 10 * x + 3 : 10 * x + 7] = 1
+MANY = np.zeros((30, 40), np.uint8)  # 300 objects, numbered in 8 bits
+MANY[::2, ::2] = np.arange(300).reshape(15, 20).astype(np.uint8)
+
+
 def row(well="B02", site=3, image="B02_s3_dna.ome.tif"):
     return {
         "Metadata_Plate": "P1",
@@ -105,6 +114,21 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
     assert (labels.cells == 17).sum() == (CELLS == 2).sum()
 
 
+@pytest.mark.parametrize("edge", [0, 1])
+def test_cytoplasm_is_no_cell(tmp_path, edge):
+    """CellProfiler's, with or without an edge of the nucleus; a nucleus may lack its cell."""
+    inner = np.roll(NUCLEI > 0, edge, axis=0) & (NUCLEI > 0)
+    save(tmp_path / "n.tif", NUCLEI)
+    save(tmp_path / "c.tif", np.where(inner, 0, CELLS))
+    save(tmp_path / "one.tif", np.where(CELLS == 1, 1, 0))
+    of = row() | {"Metadata_Gap": ""}
+    nuclei, cells = f"{tmp_path}/n{{Gap}}.tif", f"{tmp_path}/{{}}{{{{Gap}}}}.tif"
+    with pytest.raises(FieldError, match=r"c\.tif leaves out most of the nuclei.* whole cells"):
+        segment(LabelImages(nuclei, cells.format("c")), of)
+    whole = segment(LabelImages(nuclei, cells.format("one")), of)
+    assert sorted(np.unique(whole.cells)) == [0, 4]
+
+
 @pytest.mark.parametrize(
     ("array", "ending", "said"),
     [
@@ -118,6 +142,13 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
         ),
         (NUCLEI > 0, "npy", "a mask of 2 parts that all have the number 1: wanted"),
         (NUCLEI > 0, "png", "a mask of 2 parts that all have the number 1: wanted"),
+        (CLASSES, "png", "has 2 numbers for 24 parts: wanted"),
+        (MANY, "tif", "has 255 numbers for 298 parts: wanted"),
+        (
+            NUCLEI + np.uint16(1),
+            "tif",
+            "95 % of its field have the number 1: wanted 0 for the back",
+        ),
         (NUCLEI.astype(np.int32) - 1, "npy", "from -1 to 16"),
         (NUCLEI.astype(np.int64) * 10**9, "npy", "wanted 0 to 10,000,000"),
         (np.uint8(255) * (NUCLEI > 0), "png", "a mask of 2 parts that all have the number 255"),
@@ -126,7 +157,7 @@ def test_cells_take_the_numbers_of_their_nuclei(tmp_path):
 )
 def test_what_does_not_fit_is_the_fields_problem(tmp_path, array, ending, said):
     save(tmp_path / f"B02.{ending}", array)
-    with pytest.raises(FieldError, match=rf"B02\.{ending} .*{said}"):
+    with pytest.raises(FieldError, match=rf"B02\.{ending}:? .*{said}"):
         segment(LabelImages(f"{tmp_path}/{{well}}.{ending}"))
 
 

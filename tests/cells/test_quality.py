@@ -89,7 +89,10 @@ def test_a_flat_picture_is_nothing_but_noise():
         (4095 * 16, np.uint16, 65520),  # 12 bits at the upper end of 16
         (65521, np.uint16, np.inf),
         (4000, np.uint16, np.inf),
-        (1.0, np.float32, np.inf),
+        (32767, np.int16, 32767),
+        (1.0, np.float32, 1),  # of fractions
+        (1.02, np.float32, np.inf),
+        (1, np.uint16, np.inf),
     ],
 )
 def test_the_camera_s_end_is_known_by_its_value(top, dtype, level):

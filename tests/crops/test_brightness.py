@@ -15,6 +15,7 @@ from cellssl.crops import Scaling, compare_brightness, fit_scaling
         (lambda pixels: pixels // 2 + 4000, False),  # another exposure, another dark level
         (lambda pixels: pixels // 256, True),  # 8 bits
         (lambda pixels: pixels // 8, True),
+        (lambda pixels: (pixels / 2**20).astype(np.float32), True),  # fractions
         (lambda pixels: pixels // 2 + 30000, True),  # the dark is bright
     ],
 )
@@ -22,12 +23,13 @@ def test_grey_values_far_from_those_of_training_are_told(crop_file, batch, caplo
     scaling = fit_scaling(crop_file(batch(30)), Scaling("global"))
     new = batch(30, plate="new")
     said = compare_brightness(
-        crop_file(replace(new, images=change(new.images).astype(np.uint16)), name="other.h5ad"),
+        crop_file(replace(new, images=change(new.images)), name="other.h5ad"),
         scaling,
         of="in its training",
     )
     assert ("sees 2 channels of 1 plate black, white or flat: DNA (" in caplog.text) is told
     assert ("in its training) and Actin (" in caplog.text) is told
+    assert "(0 to 0 " not in caplog.text
     assert caplog.messages == [said] * told  # what the embedding keeps
 
 

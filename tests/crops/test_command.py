@@ -48,6 +48,8 @@ def test_plates_are_joined_on_the_command_line(crop_file, batch, tmp_path):
     assert result.exit_code == 0, result.output
     assert "9 cells, channels Actin, 8 px" in result.output
     assert Crops.open(one).mask_names == ()
+    result = run("join", one, "-o", two, "--channel", "Actin=Phalloidin")
+    assert "9 cells, channels Phalloidin, 8 px" in result.output, result.output
 
 
 def test_mistakes_end_in_one_line(crop_file, batch, tmp_path):

@@ -233,3 +233,47 @@ def test_that_no_cell_is_the_negative_control_is_said(foreign, caplog):
         negative_control="Taxol",
     )
     assert "negative control" not in caplog.text
+
+
+def test_a_table_with_gaps_and_blanks(foreign):
+    """A compound is no other one for a blank behind it, and a plate without a name takes the given one."""
+    folder, _, table = foreign
+    table["compound"] = ["DMSO ", "DMSO", " taxol", "taxol", "", ""]
+    table["plate"] = ["P1", "", "P1 ", "P1", "P1", ""]
+    table["control"] = ["Negative", "negcon", "", "", "", "positive"]
+    row, column = table.pop("Well").str[0], table["moa"].map({"m": 3})
+    table.assign(Row=row, Col=column).to_csv(folder / "gaps.csv", index=False)
+
+    def imported(**options):
+        path = import_crops(
+            folder / "crops.npy",
+            folder / "gaps.csv",
+            folder / "out",
+            channels=["DNA", "Actin"],
+            **options,
+        )
+        return Crops.open(path).obs
+
+    obs = imported()
+    assert obs["Metadata_Compound"].tolist() == ["DMSO", "DMSO", "taxol", "taxol", "", ""]
+    assert obs["Metadata_Plate"].tolist() == ["P1", folder.name, "P1", "P1", "P1", folder.name]
+    assert obs["Metadata_Well"].tolist() == ["B03", "B03", "B03", "C03", "C03", "C03"]
+    assert obs["Metadata_Control"].tolist() == ["negative", "negative", "", "", "", "positive"]
+    assert obs.index[0] == "P1/B03/c0"
+    assert set(imported(plate="P7")["Metadata_Plate"]) == {"P7"}
+
+
+def test_what_a_table_does_not_tell_is_said(foreign, caplog):
+    folder, _, table = foreign
+    table = table.assign(Well="", concentration="1,5", control="vehicle")
+    table.to_csv(folder / "odd.csv", index=False)
+    import_crops(folder / "crops.npy", folder / "odd.csv", folder / "out", channels=["a", "b"])
+    for said in (
+        "names no wells (a column Well, or Row and Column): nothing is scored or drawn by well",
+        "Metadata_Concentration holds '1,5', which is no number",
+        "Metadata_Control has vehicle: only negative and positive",
+    ):
+        assert said in caplog.text
+    (folder / "latin.csv").write_bytes("Well,Dose µM\n".encode("latin1"))
+    with pytest.raises(CropError, match=r"latin\.csv .* in UTF-8"):
+        import_crops(folder / "crops.npy", folder / "latin.csv", folder / "o", channels=["a", "b"])

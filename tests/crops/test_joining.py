@@ -87,6 +87,24 @@ def test_channels_and_masks_are_matched_by_name(write, batch, tmp_path):
     np.testing.assert_array_equal(few.read([0, 5])[:, 0], [given.images[0, 1], other.images[0, 0]])
 
 
+def test_channels_are_named_anew(write, batch, tmp_path):
+    given = batch(5)
+    measured = {"Quality_Noise_1": np.arange(5.0), "Quality_Noise_DNA": 9.0}
+    path = write(
+        "a", dataclasses.replace(given, obs=given.obs.assign(**measured)), channels=("1", "DNA")
+    )
+    both = Crops.open(
+        join_crops([path], tmp_path / "b.h5ad", channels={"DNA": "Actin", "1": "DNA"})
+    )
+    assert both.channels == ("Actin", "DNA")
+    np.testing.assert_array_equal(both.read(), given.images[:, ::-1])
+    assert both.obs["Quality_Noise_DNA"].tolist() == [0, 1, 2, 3, 4]
+    assert both.obs["Quality_Noise_Actin"].tolist() == [9] * 5
+    one = Crops.open(join_crops([path], tmp_path / "o.h5ad", channels={"1": "DNA"}))
+    assert one.channels == ("DNA",)
+    assert one.obs["Quality_Noise_DNA"].tolist() == [0, 1, 2, 3, 4]  # not that of the one left out
+
+
 def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):
     other = batch(3, plate="P2")
     extra = other.obs.assign(Metadata_Dose=[1.5, 2, 3], Metadata_MOA=["x", "y", "z"])

@@ -130,6 +130,7 @@ def test_two_files_for_one_channel_are_a_duplicate(
     assert row["Detail"] == "2: A1_s1_w2.tif, copy/A1_s1_w2.tif"
     assert "1 duplicate" in found.summary()
     assert "1 field is left out: several images have one plate, well, site and" in caplog.text
+    assert "(of a table that lists images, in a column Metadata_Site)" in caplog.text
 
 
 def test_plates_that_hold_the_images_of_another_are_told(

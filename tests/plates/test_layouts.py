@@ -411,6 +411,14 @@ def test_guids_of_imagexpress_in_brackets(write: Callable[..., Path]) -> None:
 # Opera Phenix
 
 
+def test_names_of_a_newer_harmony(write: Callable[..., Path]) -> None:
+    channels = [f"r02c03f01p01-ch0{n}" for n in (1, 2)]
+    found = index(write(*(f"{name}t0{t}.tiff" for name in channels for t in (1, 2))))
+    assert (found.channels, found.notes[0].split(":")[0]) == (("1", "2"), "layout phenix")
+    assert found.fields["Metadata_Well"].tolist() == ["B03"]
+    assert "2 images of 1 later time point" in found.notes[-1]
+
+
 @pytest.mark.parametrize(("pixels", "said"), [(100, True), (80, False)])
 def test_fields_that_overlap_are_said(tmp_path: Path, pixels: int, said: bool) -> None:
     """Sites are 100 µm apart: fields of 125 µm have a fifth in common, those of 100 µm their edge."""

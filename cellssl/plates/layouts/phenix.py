@@ -2,7 +2,8 @@
 
 Beside the images lies ``Index.xml`` (``Index.idx.xml`` in archives), which says of every image its
 well, field, plane, channel and position. Without it the names speak:
-``r01c01f01p01-ch1sk1fk1fl1.tiff`` is row, column, field, plane, channel and time point (``sk``).
+``r01c01f01p01-ch1sk1fk1fl1.tiff`` is row, column, field, plane, channel and time point (``sk``), of newer versions
+``r01c01f01p01-ch01t01.tiff``.
 """
 
 import re
@@ -25,7 +26,7 @@ __all__ = ["Phenix"]
 _KIND = "Opera Phenix (r01c01f01p01-ch1sk1fk1fl1.tiff)"
 _NAME = re.compile(
     r"r(?P<row>\d{2})c(?P<column>\d{2})f(?P<site>\d{2,})(?:p(?P<plane>\d{2,}))?"
-    r"-ch(?P<channel>\d{1,2})(?:sk(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.(?:tiff?|png)",
+    r"-ch0?(?P<channel>\d{1,2})(?:(?:sk|t)(?P<time>\d+))?(?:fk\d+)?(?:fl\d+)?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
 _SEAM = 0.02  # of a field's area: less is the stage's inaccuracy, and hardly a cell

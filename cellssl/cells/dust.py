@@ -1,0 +1,46 @@
+"""Objects that lie at one place in most fields: no cells do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial import KDTree
+
+__all__ = ["ENOUGH_FIELDS", "find_dust"]
+
+#: Fewer fields do not tell; more are not needed.
+ENOUGH_FIELDS = 16
+_NEAR = 3.0  # px: what is outlined anew in each field is not quite where it was
+
+
+def find_dust(centers: Sequence[np.ndarray]) -> tuple[float, float, int] | None:
+    """Find the place where most of the fields have an object.
+
+    Parameters
+    ----------
+    centers : sequence of ndarray
+        Of each field, (n, 2) places of its objects in pixels.
+
+    Returns
+    -------
+    tuple or None
+        y, x, and how many fields have an object there; None where no place is that of more than half,
+        or there are too few fields to tell.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> fields = [rng.uniform(0, 1000, (50, 2)) for _ in range(16)]
+    >>> find_dust(fields), find_dust([np.vstack([own, [70, 30]]) for own in fields])
+    (None, (70.0, 30.0, 16))
+    """
+    if len(centers) < ENOUGH_FIELDS:
+        return None
+    places = np.concatenate(centers[: (len(centers) + 1) // 2])  # one of them has what most have
+    fields = np.zeros(len(places), int)
+    for own in centers:
+        if len(own) and len(places):
+            fields += KDTree(own).query(places)[0] <= _NEAR
+    if 2 * fields.max(initial=0) <= len(centers):
+        return None
+    y, x = places[fields.argmax()]
+    return float(y), float(x), int(fields.max())
