@@ -6,18 +6,18 @@ from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.cells.appearance import describe_property, measure_appearance
-    from cellssl.cells.cellpose import CellposeSegmenter
-    from cellssl.cells.checking import check_crops, clean_crops
     from cellssl.cells.cropping import crop, stored_size
     from cellssl.cells.job import Job, segment_field
-    from cellssl.cells.judging import REASONS
-    from cellssl.cells.label_images import LabelImages
-    from cellssl.cells.labels import Labels, Segmenter, find_nucleus_channel
-    from cellssl.cells.matching import Matches, match_objects
-    from cellssl.cells.nuclei import find_nuclei
+    from cellssl.cells.quality.checking import check_crops, clean_crops
+    from cellssl.cells.quality.judging import REASONS
+    from cellssl.cells.segmentation.cellpose import CellposeSegmenter
+    from cellssl.cells.segmentation.label_images import LabelImages
+    from cellssl.cells.segmentation.labels import Labels, Segmenter, find_nucleus_channel
+    from cellssl.cells.segmentation.matching import Matches, match_objects
+    from cellssl.cells.segmentation.nuclei import find_nuclei
+    from cellssl.cells.segmentation.threshold import ThresholdSegmenter
     from cellssl.cells.shading import Shading
     from cellssl.cells.tally import CropReport
-    from cellssl.cells.threshold import ThresholdSegmenter
 
 __all__ = [
     "REASONS",
@@ -44,23 +44,23 @@ __all__ = [
 
 # Loaded at first use: the workers that cut fields need none of what writes crop files.
 _homes = {
-    "REASONS": "judging",
-    "CellposeSegmenter": "cellpose",
+    "REASONS": "quality.judging",
+    "CellposeSegmenter": "segmentation.cellpose",
     "CropReport": "tally",
     "Job": "job",
-    "LabelImages": "label_images",
-    "Labels": "labels",
-    "Matches": "matching",
-    "Segmenter": "labels",
+    "LabelImages": "segmentation.label_images",
+    "Labels": "segmentation.labels",
+    "Matches": "segmentation.matching",
+    "Segmenter": "segmentation.labels",
     "Shading": "shading",
-    "ThresholdSegmenter": "threshold",
-    "check_crops": "checking",
-    "clean_crops": "checking",
+    "ThresholdSegmenter": "segmentation.threshold",
+    "check_crops": "quality.checking",
+    "clean_crops": "quality.checking",
     "crop": "cropping",
     "describe_property": "appearance",
-    "find_nuclei": "nuclei",
-    "find_nucleus_channel": "labels",
-    "match_objects": "matching",
+    "find_nuclei": "segmentation.nuclei",
+    "find_nucleus_channel": "segmentation.labels",
+    "match_objects": "segmentation.matching",
     "measure_appearance": "appearance",
     "segment_field": "job",
     "stored_size": "cropping",

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-from cellssl.cells.labels import find_nucleus_channel
+from cellssl.cells.segmentation.labels import find_nucleus_channel
 from cellssl.errors import PlateError
 
 __all__ = ["describe_property", "measure_appearance"]

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from cellssl.ahead import one_ahead
-from cellssl.cells.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.judging import (
+from cellssl.cells.parts import facts_type, read_facts
+from cellssl.cells.pool import Died, Workers
+from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
+from cellssl.cells.quality.judging import (
     REASONS,
     Usual,
     dull_plates,
     say_bare_channels,
     usual_by_plate,
 )
-from cellssl.cells.parts import facts_type, read_facts
-from cellssl.cells.pool import Died, Workers
-from cellssl.cells.quality import quality_columns
+from cellssl.cells.quality.measures import quality_columns
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.trials import Judged, Trial, judge
 from cellssl.columns import AREA, FIELD, row_names

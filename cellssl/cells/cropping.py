@@ -11,17 +11,17 @@ import numpy as np
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
-from cellssl.cells.dust import ENOUGH_FIELDS
 from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
-from cellssl.cells.judging import check_reasons
-from cellssl.cells.labels import Segmenter
 from cellssl.cells.parts import is_whole
 from cellssl.cells.pool import Died, Workers
+from cellssl.cells.quality.dust import ENOUGH_FIELDS
+from cellssl.cells.quality.judging import check_reasons
+from cellssl.cells.segmentation.labels import Segmenter
+from cellssl.cells.segmentation.threshold import ThresholdSegmenter
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
-from cellssl.cells.threshold import ThresholdSegmenter
 from cellssl.columns import FIELD
 from cellssl.crops import say_unlike
 from cellssl.errors import CropError
@@ -63,7 +63,7 @@ def crop(
     Uneven illumination is estimated for each plate and channel and divided out of every field (see
     `cellssl.plates.illumination`; plates with fewer than 16 fields stay as they are). Cells whose
     window leaves the image are dropped as ``border``; cells and fields that are no good for one of
-    the other `REASONS` (see `cellssl.cells.judging`) are dropped too, each cell for one reason, so
+    the other `REASONS` (see `cellssl.cells.quality.judging`) are dropped too, each cell for one reason, so
     that found = kept + dropped for every field. A field that cannot be read, or differs from its
     plate in size or type, is left out with its reason in ``fields.csv``; everything else is
     finished.

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cellssl.cells.binning import bin_pixels
-from cellssl.cells.labels import Labels, Segmenter, segmenter_for
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
+from cellssl.cells.segmentation.labels import Labels, Segmenter, segmenter_for
 from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import correct, expand
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cellssl.cells.labels import Labels
-from cellssl.cells.outside import find_outside
-from cellssl.cells.quality import measure_cells, measure_field, middle, saturation_level
+from cellssl.cells.quality.measures import measure_cells, measure_field, middle, saturation_level
+from cellssl.cells.segmentation.labels import Labels
+from cellssl.cells.segmentation.outside import find_outside
 
 __all__ = ["FieldCells", "cut_cells"]
 
@@ -32,7 +32,7 @@ class FieldCells:
     areas : ndarray
         (n, K) int64 pixels of each nucleus (K = 1) and cell (K = 2).
     quality : ndarray
-        (n, 3 C) float32, see `cellssl.cells.quality`.
+        (n, 3 C) float32, see `cellssl.cells.quality.measures`.
     background, saturated : ndarray
         (C,) of the field.
     shape : ndarray

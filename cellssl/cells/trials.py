@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cellssl.cells.judging import Usual, judge_cells, judge_field
 from cellssl.cells.parts import Part
+from cellssl.cells.quality.judging import Usual, judge_cells, judge_field
 
 __all__ = ["Judged", "Trial", "judge"]
 

@@ -6,9 +6,9 @@ from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.crops.brightness import compare_brightness
-    from cellssl.crops.exports import export_crops
-    from cellssl.crops.features import import_features
-    from cellssl.crops.imports import import_crops
+    from cellssl.crops.exchange.exports import export_crops
+    from cellssl.crops.exchange.features import import_features
+    from cellssl.crops.exchange.imports import import_crops
     from cellssl.crops.joining import join_crops
     from cellssl.crops.labelling import label_crops
     from cellssl.crops.magnification import compare_magnification, say_unlike
@@ -47,10 +47,10 @@ _homes = {
     "compare_brightness": "brightness",
     "compare_magnification": "magnification",
     "crop_file": "store",
-    "export_crops": "exports",
+    "export_crops": "exchange.exports",
     "fit_scaling": "scaling",
-    "import_crops": "imports",
-    "import_features": "features",
+    "import_crops": "exchange.imports",
+    "import_features": "exchange.features",
     "join_crops": "joining",
     "label_crops": "labelling",
     "say_unlike": "magnification",

@@ -9,9 +9,14 @@ import pandas as pd
 
 from cellssl.crops.batches import batches
 from cellssl.crops.store import Crops, crop_file
-from cellssl.crops.writer import CropBatch, write_crops
+from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 
-__all__ = ["copy_crops"]
+__all__ = ["copy_crops", "described"]
+
+
+def described(crops: Crops) -> dict[str, Any]:
+    """Give what a copy keeps of ``uns["cellssl"]``: all but what is measured or written anew."""
+    return {key: value for key, value in crops.uns["cellssl"].items() if key not in OWN_KEYS}
 
 
 def copy_crops(

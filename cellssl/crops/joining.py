@@ -11,7 +11,7 @@ import pandas as pd
 from cellssl.columns import alike_names
 from cellssl.crops.batches import batches
 from cellssl.crops.brightness import compare_files
-from cellssl.crops.foreign import described
+from cellssl.crops.copying import described
 from cellssl.crops.magnification import compare_magnification
 from cellssl.crops.store import Crops, channel_numbers, crop_file
 from cellssl.crops.writer import CropBatch, write_crops

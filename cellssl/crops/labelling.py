@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import find_column
 from cellssl.crops.batches import batches
-from cellssl.crops.copying import copy_crops
-from cellssl.crops.foreign import described
+from cellssl.crops.copying import copy_crops, described
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 

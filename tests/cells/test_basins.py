@@ -2,7 +2,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from cellssl.cells.basins import find_basins
+from cellssl.cells.segmentation.basins import find_basins
 
 
 def test_each_pixel_climbs_to_its_summit():

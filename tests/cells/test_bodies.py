@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellssl.cells.bodies import body_channels, body_image, number_cells
+from cellssl.cells.segmentation.bodies import body_channels, body_image, number_cells
 
 
 def test_each_cell_has_its_nucleus_number():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellssl.cells.lobes import _ragged, join_lobes
+from cellssl.cells.segmentation.lobes import _ragged, join_lobes
 
 
 def halves(shape):

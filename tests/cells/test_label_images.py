@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from cellssl.cells import LabelImages, Segmenter, ThresholdSegmenter, crop
-from cellssl.cells.labels import FieldSegmenter, segmenter_for
+from cellssl.cells.segmentation.labels import FieldSegmenter, segmenter_for
 from cellssl.crops import Crops
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.filters import threshold_li
 
-from cellssl.cells.levels import li_threshold
+from cellssl.cells.segmentation.levels import li_threshold
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])

@@ -8,7 +8,7 @@ import tifffile
 from scipy import ndimage
 
 from cellssl.cells import Matches, find_nuclei, match_objects
-from cellssl.cells.carving import _filled, estimate_diameter
+from cellssl.cells.segmentation.carving import _filled, estimate_diameter
 
 
 def discs(places, *, radius=9, side=128, level=1000.0, noise=10.0):

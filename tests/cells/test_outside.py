@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from cellssl.cells import Labels, find_nuclei
 from cellssl.cells.objects import cut_cells
-from cellssl.cells.outside import without_outside
+from cellssl.cells.segmentation.outside import without_outside
 
 SIDE = 300
 PLACES = [(y, x) for y in range(40, 280, 40) for x in range(40, 280, 40)]

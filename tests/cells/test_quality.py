@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from cellssl.cells import REASONS, check_crops, clean_crops
 from cellssl.cells.cropping import _check_exposure, _check_focus
-from cellssl.cells.judging import (
+from cellssl.cells.quality.judging import (
     CELL_REASONS,
     FIELD_REASONS,
     Usual,
@@ -15,7 +15,7 @@ from cellssl.cells.judging import (
     judge_cells,
     judge_field,
 )
-from cellssl.cells.quality import (
+from cellssl.cells.quality.measures import (
     measure_cells,
     measure_field,
     middle,

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from cellssl.cells import Segmenter, ThresholdSegmenter
-from cellssl.cells.labels import find_nucleus_channel
+from cellssl.cells.segmentation.labels import find_nucleus_channel
 from cellssl.errors import PlateError
 
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from cellssl.columns import text_array
 from cellssl.crops.store import Crops
-from cellssl.crops.writer import OWN_KEYS
 
-__all__ = ["NAME", "Foreign", "Images", "described", "named_table", "without_names"]
+__all__ = ["NAME", "Foreign", "Images", "named_table", "without_names"]
 
 NAME = "Cellssl_Name"  # the column that holds the names of the cells in an exported table
 
@@ -52,11 +51,6 @@ class Foreign:
     channels: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
-
-
-def described(crops: Crops) -> dict[str, Any]:
-    """Give what an export keeps of ``uns["cellssl"]``: all but what is measured or written anew."""
-    return {key: value for key, value in crops.uns["cellssl"].items() if key not in OWN_KEYS}
 
 
 def named_table(crops: Crops) -> pd.DataFrame:

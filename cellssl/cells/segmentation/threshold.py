@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import BODIES, body_channels, body_image
-from cellssl.cells.labels import Labels, find_nucleus_channel
-from cellssl.cells.levels import li_threshold
-from cellssl.cells.nuclei import find_nuclei
-from cellssl.cells.smoothing import distance_to, gaussian
+from cellssl.cells.segmentation.bodies import BODIES, body_channels, body_image
+from cellssl.cells.segmentation.labels import Labels, find_nucleus_channel
+from cellssl.cells.segmentation.levels import li_threshold
+from cellssl.cells.segmentation.nuclei import find_nuclei
+from cellssl.cells.segmentation.smoothing import distance_to, gaussian
 from cellssl.framing import diameter_of
 
 __all__ = ["ThresholdSegmenter"]

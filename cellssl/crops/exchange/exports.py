@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from cellssl.crops.arrays import write_hdf5, write_npy
-from cellssl.crops.deepprofiler import write_singlecells
-from cellssl.crops.scportrait import write_h5sc
+from cellssl.crops.exchange.arrays import write_hdf5, write_npy
+from cellssl.crops.exchange.deepprofiler import write_singlecells
+from cellssl.crops.exchange.scportrait import write_h5sc
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import make_folder

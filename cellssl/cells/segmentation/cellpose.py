@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.cells.bodies import BODIES, body_channels, body_image, number_cells
-from cellssl.cells.labels import Labels, find_nucleus_channel
+from cellssl.cells.segmentation.bodies import BODIES, body_channels, body_image, number_cells
+from cellssl.cells.segmentation.labels import Labels, find_nucleus_channel
 from cellssl.errors import ModelError
 from cellssl.files import sha256
 

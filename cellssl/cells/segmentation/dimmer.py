@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from cellssl.cells.glare import part_rest
-from cellssl.cells.levels import deviation
-from cellssl.cells.smoothing import distance_to, gaussian, sample_step, shrunk
+from cellssl.cells.segmentation.glare import part_rest
+from cellssl.cells.segmentation.levels import deviation
+from cellssl.cells.segmentation.smoothing import distance_to, gaussian, sample_step, shrunk
 from cellssl.framing import diameter_of
 
 __all__ = ["alone", "aside"]

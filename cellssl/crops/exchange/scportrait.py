@@ -18,10 +18,10 @@ import pandas as pd
 from anndata.io import read_elem, write_elem
 
 from cellssl.crops.batches import batches
-from cellssl.crops.foreign import NAME, Foreign, Images, named_table
+from cellssl.crops.exchange.foreign import NAME, Foreign, Images, named_table
+from cellssl.crops.exchange.tables import name_columns
 from cellssl.crops.layout import MASKS, create_file, create_masks, encode
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import name_columns
 from cellssl.errors import CropError
 from cellssl.files import atomic
 from cellssl.progress import track

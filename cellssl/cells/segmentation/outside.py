@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from cellssl.cells.levels import deviation, li_threshold
-from cellssl.cells.smoothing import depth_below
+from cellssl.cells.segmentation.levels import deviation, li_threshold
+from cellssl.cells.segmentation.smoothing import depth_below
 
 __all__ = ["find_outside", "without_outside"]
 

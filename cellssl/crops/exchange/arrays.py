@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 
 from cellssl.crops.batches import batches
-from cellssl.crops.foreign import NAME, Foreign, named_table
-from cellssl.crops.sidecar import Sidecar
+from cellssl.crops.exchange.foreign import NAME, Foreign, named_table
+from cellssl.crops.exchange.sidecar import Sidecar
+from cellssl.crops.exchange.tables import read_cell_table
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import atomic, write_csv
 from cellssl.progress import track

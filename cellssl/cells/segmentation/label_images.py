@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image
 
 from cellssl.cells.binning import bin_labels
-from cellssl.cells.bodies import number_cells
-from cellssl.cells.label_faults import check_background, check_cells, check_objects
-from cellssl.cells.labels import Labels, find_nucleus_channel
+from cellssl.cells.segmentation.bodies import number_cells
+from cellssl.cells.segmentation.label_faults import check_background, check_cells, check_objects
+from cellssl.cells.segmentation.labels import Labels, find_nucleus_channel
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
 from cellssl.plates.addresses import Address

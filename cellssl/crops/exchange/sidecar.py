@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.crops.foreign import NAME, described
+from cellssl.crops.copying import described
+from cellssl.crops.exchange.foreign import NAME
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import write_text

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import PLATE
-from cellssl.crops.arrays import open_arrays
 from cellssl.crops.batches import batches
-from cellssl.crops.deepprofiler import TABLE, open_singlecells
-from cellssl.crops.foreign import NAME, Foreign, without_names
-from cellssl.crops.scportrait import open_h5sc
+from cellssl.crops.exchange.arrays import open_arrays
+from cellssl.crops.exchange.deepprofiler import TABLE, open_singlecells
+from cellssl.crops.exchange.foreign import NAME, Foreign, without_names
+from cellssl.crops.exchange.scportrait import open_h5sc
+from cellssl.crops.exchange.tables import cell_names, complete
 from cellssl.crops.store import crop_file
-from cellssl.crops.tables import cell_names, complete
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.files import sha256

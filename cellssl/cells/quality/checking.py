@@ -6,19 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.cells.judging import (
+from cellssl.cells.quality.judging import (
     CELL_REASONS,
     check_reasons,
     judge_cells,
     say_bare_channels,
     usual_by_plate,
 )
-from cellssl.cells.quality import measure_cells, middle, quality_columns, saturation_level
+from cellssl.cells.quality.measures import measure_cells, middle, quality_columns, saturation_level
 from cellssl.columns import AREA
 from cellssl.crops import Crops
 from cellssl.crops.batches import batches
-from cellssl.crops.copying import copy_crops
-from cellssl.crops.foreign import described
+from cellssl.crops.copying import copy_crops, described
 
 __all__ = ["check_crops", "clean_crops"]
 
@@ -27,7 +26,7 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     """Measure the pictures of all cells, and say which are no good.
 
     What is usual is taken from each plate, or from all of them where plates have few cells; see
-    `cellssl.cells.judging`. Nothing is dropped.
+    `cellssl.cells.quality.judging`. Nothing is dropped.
 
     Parameters
     ----------

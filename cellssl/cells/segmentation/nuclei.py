@@ -7,12 +7,12 @@ given, and to the background, so that one setting serves other magnifications an
 import cv2
 import numpy as np
 
-from cellssl.cells.basins import find_basins
-from cellssl.cells.carving import Foreground, carve
-from cellssl.cells.dimmer import alone, aside
-from cellssl.cells.lobes import join_lobes
-from cellssl.cells.outside import without_outside
-from cellssl.cells.smoothing import depth_below, gaussian, repeated, wide_gaussian
+from cellssl.cells.segmentation.basins import find_basins
+from cellssl.cells.segmentation.carving import Foreground, carve
+from cellssl.cells.segmentation.dimmer import alone, aside
+from cellssl.cells.segmentation.lobes import join_lobes
+from cellssl.cells.segmentation.outside import without_outside
+from cellssl.cells.segmentation.smoothing import depth_below, gaussian, repeated, wide_gaussian
 
 __all__ = ["find_nuclei"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellssl.cells.labels import find_nucleus_channel
-from cellssl.cells.quality import MEASURES
+from cellssl.cells.quality.measures import MEASURES
+from cellssl.cells.segmentation.labels import find_nucleus_channel
 from cellssl.errors import CropError, PlateError, nearest
 
 __all__ = [

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cellssl.cells.glare import find_debris
-from cellssl.cells.levels import li_threshold
-from cellssl.cells.smoothing import (
+from cellssl.cells.segmentation.glare import find_debris
+from cellssl.cells.segmentation.levels import li_threshold
+from cellssl.cells.segmentation.smoothing import (
     depth_below,
     gaussian,
     opened,

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy.spatial import KDTree
 
 from cellssl.columns import CENTRE, FIELD, LABEL, is_text, row_names
-from cellssl.crops.deepprofiler import place_keys
+from cellssl.crops.exchange.deepprofiler import place_keys
+from cellssl.crops.exchange.tables import complete, read_cell_table
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import complete, read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import make_folder, write_h5ad
 

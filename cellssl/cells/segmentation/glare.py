@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from cellssl.cells.levels import deviation, li_threshold
-from cellssl.cells.smoothing import repeated, sample_step, shrunk
+from cellssl.cells.segmentation.levels import deviation, li_threshold
+from cellssl.cells.segmentation.smoothing import repeated, sample_step, shrunk
 
 __all__ = ["find_debris", "part_rest"]
 

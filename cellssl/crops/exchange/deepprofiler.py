@@ -17,10 +17,10 @@ import pandas as pd
 from PIL import Image
 
 from cellssl.columns import CENTRE, PLATE, SITE, WELL, texts_of
-from cellssl.crops.foreign import Foreign, Images, named_table
-from cellssl.crops.sidecar import Sidecar
+from cellssl.crops.exchange.foreign import Foreign, Images, named_table
+from cellssl.crops.exchange.sidecar import Sidecar
+from cellssl.crops.exchange.tables import name_columns, read_cell_table
 from cellssl.crops.store import Crops
-from cellssl.crops.tables import name_columns, read_cell_table
 from cellssl.errors import CropError
 from cellssl.files import new_folder
 from cellssl.progress import track

@@ -1,0 +1,1 @@
+"""Crops and tables of cells in formats of others, both ways."""
