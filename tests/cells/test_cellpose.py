@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import tifffile
 
-from cellssl.cells import CellposeSegmenter, Matches, Segmenter, cellpose, match_objects
+from cellssl.cells import CellposeSegmenter, Matches, Segmenter, match_objects
+from cellssl.cells.segmentation import cellpose
 from cellssl.errors import ModelError, PlateError
 
 
