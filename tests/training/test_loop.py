@@ -373,6 +373,28 @@ def test_averages_follow_once_for_every_update_of_the_weights(
     assert told == [(step, 4) for step in range(4)]
 
 
+def test_gradients_of_accumulated_batches_are_averaged(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(method: methods.SimCLR, view1: Tensor, _: Tensor) -> Tensor:  # its gradient is 1
+        return torch.stack([p.sum() for p in method.parameters()]).sum() + 0 * view1.sum()
+
+    monkeypatch.setattr(methods.SimCLR, "loss", loss)
+    one, two = (
+        weights_of(
+            tiny.train(
+                tmp_path / str(parts),
+                tiny.tiny_settings(
+                    epochs=1, optimizer="sgd", batch_size=42 // parts, accumulate=parts
+                ),
+            )
+        )
+        for parts in (1, 2)
+    )
+    for name in one:
+        torch.testing.assert_close(one[name], two[name])
+
+
 def test_asked_to_stop_while_the_last_checkpoint_is_written(
     tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
