@@ -120,8 +120,9 @@ class Spread:
     Attributes
     ----------
     feature_std, effective_rank, alignment, uniformity : float
-        See the functions of these names. `effective_rank` is NaN for a batch of two cells; `alignment` is NaN where the encoder saw one view only
-        (one-way MoCo, whose other view the momentum encoder sees).
+        See the functions of these names. `effective_rank` is NaN for a batch of two cells;
+        `alignment` is NaN where the encoder saw one view only (one-way
+        MoCo, whose other view the momentum encoder sees).
     """
 
     feature_std: float = math.nan

@@ -154,7 +154,10 @@ def _write_momentum_contrast(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: torch.save([torch.zeros(1)], path), "holds list"),
         (lambda path: torch.save({"encoder_state": {}}, path), "--model"),
-        (_write_momentum_contrast, r"begin with 'module\.encoder_q\.' and 'module\.encoder_k\.' \(one may be the moving"),
+        (
+            _write_momentum_contrast,
+            r"begin with 'module\.encoder_q\.' and 'module\.encoder_k\.' \(one may be the moving",
+        ),
         (
             lambda path: torch.save({"epoch": 3, "state_dict": {"a": torch.zeros(1)}}, path),
             "Its entry 'state_dict' may be one: save it by itself",

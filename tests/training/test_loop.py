@@ -20,7 +20,7 @@ from torch import Tensor
 from cellssl import methods
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
-from cellssl.training import Partners, fit, load_checkpoint, make_plan, run
+from cellssl.training import Partners, fit, learning_rate, load_checkpoint, make_plan, run
 from cellssl.training.loop import _check_division
 from cellssl.training.metrics import MetricsFile
 
@@ -54,7 +54,9 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert metrics["epoch"].tolist() == list(range(1, 21))
     assert metrics["step"].tolist() == list(range(5, 105, 5))
     assert metrics["loss"].tail(5).mean() < 0.95 * metrics["loss"].head(2).mean()
-    assert metrics["lr"].max() == pytest.approx(0.01)
+    plan = make_plan(42, settings)
+    rates = [learning_rate(step - 1, plan, peak=0.01) for step in metrics["step"]]
+    assert metrics["lr"].tolist() == pytest.approx(rates)
     assert metrics["seconds"].is_monotonic_increasing
     images = metrics["images_per_second"] * metrics["seconds"].diff()
     assert images[1:].tolist() == pytest.approx([2 * 5 * 8] * 19, rel=1e-4)
@@ -142,9 +144,13 @@ def test_other_pixels_or_partners_under_the_same_names_are_another_run(
         return tiny.tiny_views(images, *about)[0], tiny.tiny_views(partners, *about)[1]
 
     train(source, 7)
-    with pytest.raises(TrainingError, match=r"step 5\)\. data.pixels: '\w+' there, '\w+' now\. Choose"):
+    with pytest.raises(
+        TrainingError, match=r"step 5\)\. data.pixels: '\w+' there, '\w+' now\. Choose"
+    ):
         train(other, 7)
-    with pytest.raises(TrainingError, match=r"step 5\)\. data.partners: '\w+' there, '\w+' now\. Ch"):
+    with pytest.raises(
+        TrainingError, match=r"step 5\)\. data.partners: '\w+' there, '\w+' now\. Ch"
+    ):
         train(source, 6)
     checkpoint = load_checkpoint(tmp_path)
     for name in ("pixels", "partners"):  # as a run of before they were written down
