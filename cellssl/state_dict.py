@@ -44,6 +44,21 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) 
         name = getattr(network, "name", type(network).__name__)
         raise ModelError(
             f"{source} does not hold weights of this {name}: parameters {'; '.join(differences)}. "
-            "Choose the model that the weights were trained for."
+            + _how_to_mend(wanted, state)
         )
     network.load_state_dict(dict(state), strict=False)
+
+
+def _how_to_mend(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Tell weights under longer names (``module.conv1.weight``), as other tools write them, from another network's."""
+    first, needed = next(iter(wanted)), [k for k in wanted if not k.endswith("tracked")]
+    begins = [key.removesuffix(first) for key in state if key.endswith(f".{first}")]
+    begins = [begin for begin in begins if all(f"{begin}{key}" in state for key in needed)]
+    if not begins:
+        return "Choose the model that the weights were trained for."
+    which = " (one may be the moving average: take the other)" if len(begins) > 1 else ""
+    return (
+        f"They are there under names that begin with {' and '.join(map(repr, begins))}{which}: save them "
+        f"without it, torch.save({{k.removeprefix({begins[0]!r}): v for k, v in state.items() if "
+        f"k.startswith({begins[0]!r})}}, file)."
+    )

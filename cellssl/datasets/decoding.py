@@ -203,7 +203,7 @@ def _coded_in_16_bits(image: Image.Image) -> bool:
 def _orientation(image: Image.Image) -> int:
     """Read how a camera was held; Pillow turns a TIFF itself, and broken EXIF means upright."""
     # MPO is what Pillow calls a phone's JPEG with a second picture behind the first.
-    if image.format not in ("JPEG", "MPO") or "exif" not in image.info:
+    if image.format not in ("JPEG", "MPO", "PNG") or "exif" not in image.info:
         return 1
     try:
         value = image.getexif().get(0x0112, 1)

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from dask.system import CPU_COUNT
 
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
@@ -237,7 +237,7 @@ def _mapping(entries: Sequence[_Entry], pool: ExitStack) -> Callable[..., Iterat
     pixels = np.mean([entry.look.width * entry.look.height for entry in entries])
     if pixels < _WORTH_THREADS:
         return map
-    return pool.enter_context(ThreadPoolExecutor(os.cpu_count())).map
+    return pool.enter_context(ThreadPoolExecutor(CPU_COUNT)).map
 
 
 def _tabulate(entries: Sequence[_Entry]) -> pd.DataFrame:

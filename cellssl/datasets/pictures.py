@@ -18,6 +18,7 @@ from cellssl.errors import CropError
 __all__ = ["FolderPictures", "ZipPictures", "arrange"]
 
 _LOG = logging.getLogger(__name__)
+_UNREAD = (".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm")
 # An encoded picture of more bytes is none: Pillow's limit of pixels, uncompressed, is below it.
 _MOST_BYTES = 2**29
 # What zipfile raises on a damaged archive; NotImplementedError is a version or packing that it
@@ -87,17 +88,18 @@ class ZipPictures(PictureSource):
             raise CropError(
                 f"{path} cannot be read as a zip archive ({error}): download or copy it anew"
             ) from error
-        members = [m for m in self._archive.infolist() if not m.filename.endswith("/")]
-        if any(member.flag_bits & 1 for member in members):
+        # Some of Windows' packers part names by backslashes, which the format does not allow and every unpacker
+        # takes for what they mean. A member that was written twice is one: the later is read, as by any unpacker.
+        self._members = {m.filename.replace("\\", "/"): m for m in self._archive.infolist()}
+        if any(member.flag_bits & 1 for member in self._members.values()):
             self._archive.close()
             raise CropError(f"{path} is encrypted: unpack it, and import the folder")
-        # A member that was written twice is one: the later is read, as by any unpacker.
-        places = _only_pictures(list(dict.fromkeys(m.filename for m in members)), path)
+        places = _only_pictures([name for name in self._members if not name.endswith("/")], path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
     def open(self, picture: Picture) -> Image.Image:
         """Unpack a member in memory and open it."""
-        member = self._archive.getinfo(str(picture.place))
+        member = self._members[str(picture.place)]
         _check_length(member.file_size)
         try:
             data = self._archive.read(member)
@@ -190,9 +192,21 @@ def _only_pictures(places: list[str], path: Path) -> list[str]:
         if not any(part.startswith(".") or part == "__MACOSX" for part in place.split("/"))
     ]
     pictures = [place for place in visible if place.lower().endswith(SUFFIXES)]
-    others = len(visible) - len(pictures)
-    if pictures and others:
-        _LOG.info("%s: %d files that are no pictures by their suffix are passed over", path, others)
+    others = [place for place in visible if not place.lower().endswith(SUFFIXES)]
+    unread = [place for place in others if place.lower().endswith(_UNREAD)]
+    if unread:
+        _LOG.warning(
+            "%s: %d pictures are of formats that are not read (e.g. %s) and are left out: convert them to PNG",
+            path,
+            len(unread),
+            unread[0],
+        )
+    if pictures and len(others) > len(unread):
+        _LOG.info(
+            "%s: %d files that are no pictures by their suffix are passed over",
+            path,
+            len(others) - len(unread),
+        )
     return pictures
 
 

@@ -12,8 +12,8 @@ What happens to a batch of scaled crops, in this order:
    - ``"per-channel"``: each channel goes in alone, copied to red, green and blue; the C outputs are
      concatenated, so that an image has C × D features. It loses nothing and costs C passes.
    - ``"inflate"``: the first convolution's weights are averaged over red, green and blue, repeated
-     for each of the C channels and multiplied by 3 / C, so that C equal channels give what a grey
-     photograph would. One pass, D features, but the network cannot tell the channels apart.
+     for each of the C channels and multiplied by 3 / C, so that C equal channels give nearly what a
+     grey photograph would. One pass, D features, but the network cannot tell the channels apart.
    - ``"auto"``: ``"rgb"`` for three channels, ``"per-channel"`` for any other number.
 3. ImageNet's mean and standard deviation of each colour are taken out; with ``"inflate"``, their
    mean over the colours.

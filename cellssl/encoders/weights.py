@@ -52,13 +52,25 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     ):
         raise ModelError(
             f"{path} holds {type(content).__name__}, not a state dict of tensors by name. "
-            "Save one with torch.save(model.state_dict(), file)."
+            + _how_to_save(content)
         )
     return {
         key: tensor.float() if tensor.is_floating_point() else tensor
         for key, tensor in content.items()
         if not key.startswith(CLASSIFIERS)
     }
+
+
+def _how_to_save(content: object) -> str:
+    """Tell a checkpoint, in which the state dict is one of several things, from what is none."""
+    entries = content.items() if isinstance(content, dict) else ()
+    for key, value in entries:
+        if isinstance(value, dict) and any(isinstance(one, Tensor) for one in value.values()):
+            return (
+                f"Its entry {key!r} may be one: save it by itself, torch.save(torch.load(file, "
+                f"weights_only=True)[{key!r}], new_file)."
+            )
+    return "Save one with torch.save(model.state_dict(), file)."
 
 
 def _load(path: Path) -> object:

@@ -66,13 +66,14 @@ def _look_at_cellpose() -> Finding:
 
 def _look_at_device() -> list[Finding]:
     import torch
+    from dask.system import CPU_COUNT
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return [Finding("device", f"cuda: {', '.join(names)}")]
     if torch.backends.mps.is_available():
         return [Finding("device", "mps (Apple)")]
-    detail = f"cpu, {os.cpu_count()} cores, {torch.get_num_threads()} used by torch"
+    detail = f"cpu, {CPU_COUNT} cores, {torch.get_num_threads()} used by torch"
     return [Finding("device", f"{detail}: training is much slower than on a GPU", "note")]
 
 

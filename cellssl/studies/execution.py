@@ -2,13 +2,13 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
+from dask.system import CPU_COUNT
 
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.pool import Died, Workers
@@ -98,7 +98,7 @@ def carry_out(
             study.where,
             study.orientations,
             device,
-            None if jobs == 1 or scheduler else max(1, (os.cpu_count() or 1) // jobs),
+            None if jobs == 1 or scheduler else max(1, CPU_COUNT // jobs),
         )
         for run in runs
         if not finished(run_folder(out, run), run, study, crops)

@@ -120,8 +120,9 @@ class Spread:
     Attributes
     ----------
     feature_std, effective_rank, alignment, uniformity : float
-        See the functions of these names. `alignment` is NaN where the encoder saw one view only
-        (one-way MoCo, whose other view the momentum encoder sees).
+        See the functions of these names. `effective_rank` is NaN for a batch of two cells;
+        `alignment` is NaN where the encoder saw one view only (one-way
+        MoCo, whose other view the momentum encoder sees).
     """
 
     feature_std: float = math.nan
@@ -177,7 +178,8 @@ class FeatureTap:
         paired = all_seen and len(views) == 2 and views[0].shape == views[1].shape
         return Spread(
             feature_std(views[-1]).item(),
-            effective_rank(views[-1]).item(),
+            # Two cells always lie on a line, which is no collapse.
+            effective_rank(views[-1]).item() if len(views[-1]) > 2 else math.nan,
             alignment(*views).item() if paired else math.nan,
             uniformity(views[0]).item(),
         )

@@ -38,6 +38,7 @@ def pick_device(name: str = "auto") -> torch.device:
     device(type='cpu')
     """
     name = _known(name)
+    _use_own_cores()
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -49,6 +50,14 @@ def pick_device(name: str = "auto") -> torch.device:
         reason = str(error).split("\n")[0]
         raise TrainingError(f"no device {name!r} here ({reason}); take auto or cpu") from error
     return device
+
+
+def _use_own_cores() -> None:
+    """Let torch start no more threads than a container may use cores; it counts the machine's."""
+    from dask.system import CPU_COUNT  # of those that this process may use, in a container too
+
+    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > CPU_COUNT:
+        torch.set_num_threads(CPU_COUNT)
 
 
 def _known(name: str) -> str:
@@ -98,9 +107,15 @@ def start_fabric(
     if strategy not in ("auto", "ddp"):
         raise TrainingError(f"no strategy {strategy!r}; there are auto and ddp")
     kind, _, number = _known(device).partition(":")
+    _use_own_cores()
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
+    if precision == "16-mixed" and pick_device(device).type == "cpu":  # Fabric would take another
+        raise TrainingError(
+            "precision '16-mixed' is for GPUs, and this is a CPU: take 32-true, or bf16-mixed (--set "
+            "training.precision=32-true)"
+        )
     many = devices * nodes > 1
     if many and number:
         raise TrainingError(f"device {device!r} names one device, but {devices * nodes} are wanted")

@@ -6,20 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from cellssl.datasets import Source
 from cellssl.errors import TrainingError
 from cellssl.methods import Method
 from cellssl.training.checkpoint import CHECKPOINT, differences, load_checkpoint
+from cellssl.training.partners import Partners
 from cellssl.training.settings import TrainingSettings
 
 __all__ = ["identify", "previous"]
 
 # They change nothing in the result, or no more than another graphics card does, or follow from the cells.
 _HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description", "nucleus")
+# Not known of runs before they were written down.
+_LATER = ("pixels", "partners")
+_LOOKED_AT = 64  # images that are told by their pixels, evenly over all
 
 
 def identify(
-    method: Method, source: Source, settings: TrainingSettings, description: Mapping[str, Any]
+    method: Method,
+    source: Source,
+    settings: TrainingSettings,
+    description: Mapping[str, Any],
+    partners: Partners | None = None,
 ) -> dict[str, Any]:
     """Say in plain values what a run is: only a run that is the same may go on.
 
@@ -42,21 +53,31 @@ def identify(
                 f"{name}: the method was built with {built!r}, the settings or images have "
                 f"{wanted!r}"
             )
-    samples = source.samples.cpu().numpy().tobytes()
+    samples = source.samples.cpu()
+    everyone = torch.arange(len(source))
+    data = {
+        "cells": len(source),
+        "fingerprint": _hash(samples),
+        "pixels": _hash(source.read(everyone[:: len(source) // _LOOKED_AT + 1])),
+        "channels": list(source.channels),
+        "size": source.size,
+    }
+    if partners is not None:
+        data["partners"] = _hash(partners.draw(everyone, samples=samples, seed=0, epoch=0))
     identity = {
         "encoder": encoder,
         "settings": settings.model_dump(mode="json"),
-        "data": {
-            "cells": len(source),
-            "fingerprint": hashlib.sha256(samples).hexdigest()[:16],
-            "channels": list(source.channels),
-            "size": source.size,
-        },
+        "data": data,
         **description,
     }
     # As plain as a weights-only file holds it, and comparable with what is read back: no tuples, no
     # NumPy numbers.
     return json.loads(json.dumps(identity))
+
+
+def _hash(tensor: Tensor) -> str:
+    """Tell a tensor from others."""
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()[:16]
 
 
 def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -77,7 +98,7 @@ def previous(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None
     for line in differences(there, identity):
         name, values = line.split(": ", 1)
         key = name.rsplit(".", 1)[-1]
-        if key not in _HARMLESS:
+        if key not in _HARMLESS and not (key in _LATER and values.startswith("nothing there")):
             found.setdefault(f"{key} {values}", line)
     if found:
         raise TrainingError(

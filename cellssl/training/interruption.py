@@ -15,6 +15,10 @@ from cellssl.errors import StoppedError
 __all__ = ["Interruption", "watch_signals"]
 
 
+_NAMES = ("SIGTERM", "SIGINT", "SIGUSR1")  # the last by `sbatch --signal=USR1@…`; Windows has none
+_CAUGHT = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
+
 class Interruption:
     """Whether a signal has asked the run to stop, and which."""
 
@@ -59,7 +63,7 @@ class Interruption:
         Raises
         ------
         StoppedError
-            After SIGTERM.
+            After SIGTERM or SIGUSR1.
         KeyboardInterrupt
             After Ctrl-C.
         """
@@ -74,7 +78,7 @@ class Interruption:
 
 @contextmanager
 def watch_signals() -> Iterator[Interruption]:
-    """Catch SIGTERM (as schedulers send before they kill) and Ctrl-C inside the block.
+    """Catch SIGTERM and SIGUSR1 (as schedulers send before they kill) and Ctrl-C inside the block.
 
     Signals can be caught in the main thread only; elsewhere nothing is caught.
     """
@@ -82,8 +86,7 @@ def watch_signals() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    caught = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, interruption.ask) for number in caught}
+    before = {number: signal.signal(number, interruption.ask) for number in _CAUGHT}
     try:
         yield interruption
     finally:

@@ -95,7 +95,7 @@ def fit(
     ------
     TrainingError
         When the folder holds another run, the loss is no longer a number, the disk is full, images
-        can no longer be read, or the run was asked to stop (SIGTERM: it saves first).
+        can no longer be read, or the run was asked to stop (SIGTERM or SIGUSR1: it saves first).
 
     Examples
     --------
@@ -107,7 +107,7 @@ def fit(
     _check_told(method, labels, partners)
     folder = make_folder(out)
     plan = make_plan(len(source), settings)
-    identity = identify(method, source, settings, description or {})
+    identity = identify(method, source, settings, description or {}, partners)
     fabric = start_fabric(
         device, settings.precision, devices=devices, nodes=nodes, strategy=strategy
     )

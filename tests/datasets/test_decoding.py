@@ -131,6 +131,7 @@ def test_shrinking_averages_instead_of_picking():
     assert np.abs(found.astype(int) - 127).max() <= 2
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize(
     "entry",
     [
@@ -139,14 +140,14 @@ def test_shrinking_averages_instead_of_picking():
         (0x0131, 12, 1, 0),  # the software's name as a number
     ],
 )
-def test_a_turned_photograph_is_upright(entry):
+def test_a_turned_photograph_is_upright(entry, kind):
     pixels = np.zeros((16, 32, 3), np.uint8)
     pixels[:, :16] = 255  # left half white
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2 if entry else 1)
     # Held so that it must be turned a quarter clockwise.
     exif += struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
     exif += (struct.pack("<HHII", *entry) if entry else b"") + bytes(12)
-    image = open_bytes(_saved(Image.fromarray(pixels), "JPEG", exif=exif, quality=95))
+    image = open_bytes(_saved(Image.fromarray(pixels), kind, exif=exif, quality=95))
     look = look_at(image)
     assert (look.width, look.height) == (16, 32)
     found = decode(image, "colour", 16)  # the middle: the white half lies on top

@@ -27,12 +27,17 @@ def _problems(path):
     return pd.read_csv(path.with_name(f"{path.stem}.problems.csv"), keep_default_na=False)
 
 
-@pytest.mark.parametrize("write", [write_zip, write_folder])
+def _write_windows_zip(path, members):
+    """As packers of old on Windows part names: by backslashes."""
+    return write_zip(path, {name.replace("/", "\\"): data for name, data in members.items()})
+
+
+@pytest.mark.parametrize("write", [write_zip, _write_windows_zip, write_folder])
 def test_pictures_in_class_folders(tmp_path, write):
     pictures, members = _pets()
     if write is write_folder:
         members.pop("cat/")
-    source = write(tmp_path / ("pets.zip" if write is write_zip else "pets"), members)
+    source = write(tmp_path / ("pets" if write is write_folder else "pets.zip"), members)
     path = import_images(source, tmp_path / "out" / "pets.h5ad")
     crops = Crops.open(path)
     order = ["cat/1.png", "cat/3.png", "dog/2.png", "dog/10.png"]
@@ -46,6 +51,13 @@ def test_pictures_in_class_folders(tmp_path, write):
         np.testing.assert_array_equal(crops.read([row])[0], pictures[name].transpose(2, 0, 1))
     assert _problems(path).empty
     assert {file.name for file in tmp_path.rglob("*") if file.is_file()} >= {"pets.h5ad"}
+
+
+def test_pictures_of_formats_that_are_not_read_are_told(tmp_path, caplog):
+    members = {"cat/1.png": png(noise(0)), "cat/2.WebP": b"x", "dog/3.gif": b"x", "notes.txt": b"x"}
+    import_images(write_folder(tmp_path / "pets", members), tmp_path / "pets.h5ad")
+    [told] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "2 pictures are of formats that are not read (e.g. cat/2.WebP) and are left out" in told
 
 
 def test_train_and_test_archives_are_joined_and_names_stay(tmp_path):

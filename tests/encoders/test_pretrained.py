@@ -137,6 +137,13 @@ def _write_truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100_000])
 
 
+def _write_momentum_contrast(path: Path) -> None:
+    """Names as MoCo's authors have them, in the state dict of their checkpoints."""
+    state = torchvision.models.resnet18().state_dict()
+    both = {f"module.encoder_{x}.{key}": value for x in "qk" for key, value in state.items()}
+    torch.save({**both, "module.queue": torch.zeros(2)}, path)
+
+
 @pytest.mark.parametrize(
     ("write", "said"),
     [
@@ -147,6 +154,14 @@ def _write_truncated(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: torch.save([torch.zeros(1)], path), "holds list"),
         (lambda path: torch.save({"encoder_state": {}}, path), "--model"),
+        (
+            _write_momentum_contrast,
+            r"begin with 'module\.encoder_q\.' and 'module\.encoder_k\.' \(one may be the moving",
+        ),
+        (
+            lambda path: torch.save({"epoch": 3, "state_dict": {"a": torch.zeros(1)}}, path),
+            "Its entry 'state_dict' may be one: save it by itself",
+        ),
         (lambda path: path.unlink(missing_ok=True), "no weights file"),
     ],
 )

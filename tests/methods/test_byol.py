@@ -70,15 +70,14 @@ def test_the_target_follows_by_a_momentum_of_the_global_step() -> None:
     # Trap 11: from 0.99 to 1, where the target stands still.
     for step, momentum in ((0, 0.99), (5, 0.995), (10, 1.0)):
         method = make_byol()
+        online = torch.nn.ModuleList([method.encoder, method.projector])
+        target = torch.nn.ModuleList([method.target_encoder, method.target_projector])
         with torch.no_grad():
-            for parameter in method.encoder.parameters():
+            for parameter in online.parameters():
                 parameter.add_(1)
-        before = [p.clone() for p in method.target_encoder.parameters()]
+        before = [p.clone() for p in target.parameters()]
         method.after_step(torch.tensor(step), 10)
-        triples = zip(
-            method.target_encoder.parameters(), before, method.encoder.parameters(), strict=True
-        )
-        for average, old, new in triples:
+        for average, old, new in zip(target.parameters(), before, online.parameters(), strict=True):
             torch.testing.assert_close(average, momentum * old + (1 - momentum) * new)
 
 

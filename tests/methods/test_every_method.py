@@ -121,8 +121,11 @@ def test_the_small_images_stem_stands_in_every_encoder(name: str) -> None:
 @pytest.mark.parametrize("name", methods.names())
 def test_split_batch_norm_is_nowhere(name: str) -> None:
     # Trap 1: on one device shuffling does nothing, and none is done: plain norms over the batch.
-    kinds = {type(m) for m in make(name).modules() if "Norm" in type(m).__name__}
-    assert kinds <= {nn.BatchNorm2d, nn.BatchNorm1d}
+    method = make(name).train()
+    norms = [m for m in method.modules() if "Norm" in type(m).__name__]
+    assert {type(m) for m in norms} <= {nn.BatchNorm2d, nn.BatchNorm1d}
+    method(*batch_of(8))
+    assert all(m.num_batches_tracked > 0 for m in norms)  # a moving average's too
 
 
 @pytest.mark.parametrize("name", methods.names())

@@ -115,16 +115,17 @@ def test_a_queue_shorter_than_the_batch() -> None:
 
 def test_the_momentum_encoder_follows_and_nothing_else_does() -> None:
     method = make_moco(momentum=0.9, final_momentum=0.9)
-    old = [p.clone() for p in method.key_encoder.parameters()]
+    asking = torch.nn.ModuleList([method.encoder, method.projector])
+    answering = torch.nn.ModuleList([method.key_encoder, method.key_projector])
+    old = [p.clone() for p in answering.parameters()]
     with torch.no_grad():
-        for parameter in method.encoder.parameters():
+        for parameter in asking.parameters():
             parameter.add_(1)
-    new = [p.clone() for p in method.encoder.parameters()]
+    new = [p.clone() for p in asking.parameters()]
     method.after_step(0, 10)
-    pairs = zip(method.key_encoder.parameters(), old, new, strict=True)
-    for average, before, online in pairs:
+    for average, before, online in zip(answering.parameters(), old, new, strict=True):
         torch.testing.assert_close(average, 0.9 * before + 0.1 * online)
-    for parameter, before in zip(method.encoder.parameters(), new, strict=True):
+    for parameter, before in zip(asking.parameters(), new, strict=True):
         assert torch.equal(parameter, before)
 
 

@@ -77,6 +77,15 @@ def test_both_views_in_one_pass_and_one_view_alone() -> None:
     assert not math.isnan(tap.read(16, 32).uniformity)
 
 
+def test_two_cells_on_a_line_are_no_collapse() -> None:
+    layer = torch.nn.Linear(3, 4)
+    tap = FeatureTap(layer)
+    layer(torch.tensor([[1.0, 0, 0], [0, 1, 0]]))
+    got = tap.read(2, 4)
+    assert got.feature_std > 0.1
+    assert not warn_if_collapsed(got, epoch=1)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_groups_of_views_are_no_pair_of_views(
     symmetric: bool, tiny: ModuleType, tmp_path: Path

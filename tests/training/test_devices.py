@@ -13,6 +13,28 @@ def test_auto_is_a_device_that_computes():
     assert pick_device("cpu") == torch.device("cpu")
 
 
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("3", 3)])
+def test_a_container_has_threads_for_its_own_cores(monkeypatch, asked, threads):
+    monkeypatch.setattr("dask.system.CPU_COUNT", 1)
+    if asked is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    before = torch.get_num_threads()
+    try:
+        for pick in (pick_device, lambda device: start_fabric(device, "32-true")):
+            torch.set_num_threads(3)
+            pick("cpu")
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_cpu_has_no_16_bit_floats_with_scaled_losses():
+    with pytest.raises(TrainingError, match="'16-mixed' is for GPUs, and this is a CPU: take 32-t"):
+        start_fabric("cpu", "16-mixed")
+
+
 def test_a_gpu_is_cudas_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "empty", lambda *_, device: device)

@@ -82,6 +82,19 @@ def test_biases_and_norms_are_neither_decayed_nor_adapted() -> None:
         assert changed == (parameter.ndim > 1)  # decay alone moves a matrix
 
 
+def test_sgd_has_momentum_and_decays_matrices_alone() -> None:
+    matrix, bias = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+    network = nn.ParameterList([matrix, bias])
+    optimizer = make_optimizer(network, TrainingSettings(optimizer="sgd", weight_decay=0.5))
+    set_learning_rate(optimizer, 0.1)
+    for _ in range(2):
+        matrix.grad, bias.grad = torch.ones(2, 2), torch.ones(2)
+        optimizer.step()
+    # 1 − 0.1 · 1.5 = 0.85; then the moment is 0.9 · 1.5 + 1 + 0.5 · 0.85 = 2.775
+    torch.testing.assert_close(matrix.detach(), torch.full((2, 2), 0.85 - 0.2775))
+    torch.testing.assert_close(bias.detach(), torch.full((2,), 1 - 0.1 - 0.19))
+
+
 def test_state_goes_through_a_checkpoint() -> None:
     parameter = nn.Parameter(torch.ones(2, 2))
     optimizer = LARS([parameter], torch.tensor(0.1))

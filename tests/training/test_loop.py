@@ -20,7 +20,7 @@ from torch import Tensor
 from cellssl import methods
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
-from cellssl.training import fit, load_checkpoint, make_plan, run
+from cellssl.training import Partners, fit, learning_rate, load_checkpoint, make_plan, run
 from cellssl.training.loop import _check_division
 from cellssl.training.metrics import MetricsFile
 
@@ -54,7 +54,9 @@ def test_the_loss_falls_and_the_books_are_complete(
     assert metrics["epoch"].tolist() == list(range(1, 21))
     assert metrics["step"].tolist() == list(range(5, 105, 5))
     assert metrics["loss"].tail(5).mean() < 0.95 * metrics["loss"].head(2).mean()
-    assert metrics["lr"].max() == pytest.approx(0.01)
+    plan = make_plan(42, settings)
+    rates = [learning_rate(step - 1, plan, peak=0.01) for step in metrics["step"]]
+    assert metrics["lr"].tolist() == pytest.approx(rates)
     assert metrics["seconds"].is_monotonic_increasing
     images = metrics["images_per_second"] * metrics["seconds"].diff()
     assert images[1:].tolist() == pytest.approx([2 * 5 * 8] * 19, rel=1e-4)
@@ -125,6 +127,36 @@ def test_another_run_in_the_folder(tiny: ModuleType, tmp_path: Path) -> None:
         tiny.train(tmp_path, tiny.tiny_settings(epochs=2, lr=0.02))
     with pytest.raises(TrainingError, match=r"data.cells: 42 there, 50 now; data.fingerprint"):
         tiny.train(tmp_path, tiny.tiny_settings(epochs=1), source=tiny.TinySource(cells=50))
+
+
+def test_other_pixels_or_partners_under_the_same_names_are_another_run(
+    tiny: ModuleType, tmp_path: Path
+) -> None:
+    settings, source, other = tiny.tiny_settings(epochs=1), tiny.TinySource(), tiny.TinySource()
+    other.images = other.images.flip(0)
+
+    def train(source: Any, wells: int) -> Path:
+        partners = Partners(torch.arange(42).remainder(wells).numpy())
+        method = tiny.tiny_method(settings)
+        return fit(method, source, views, settings, tmp_path, partners=partners, progress=False)
+
+    def views(images: Tensor, *about: Any, partners: Tensor) -> tuple[Tensor, Tensor]:
+        return tiny.tiny_views(images, *about)[0], tiny.tiny_views(partners, *about)[1]
+
+    train(source, 7)
+    with pytest.raises(
+        TrainingError, match=r"step 5\)\. data.pixels: '\w+' there, '\w+' now\. Choose"
+    ):
+        train(other, 7)
+    with pytest.raises(
+        TrainingError, match=r"step 5\)\. data.partners: '\w+' there, '\w+' now\. Ch"
+    ):
+        train(source, 6)
+    checkpoint = load_checkpoint(tmp_path)
+    for name in ("pixels", "partners"):  # as a run of before they were written down
+        del checkpoint["data"][name]
+    torch.save(checkpoint, tmp_path / "checkpoint.pt")
+    assert train(other, 6) == tmp_path
 
 
 def test_a_run_goes_on_with_all_that_describes_it(tiny: ModuleType, tmp_path: Path) -> None:
@@ -305,7 +337,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tiny: ModuleType, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGTERM, TrainingError), (signal.SIGINT, KeyboardInterrupt)]
+    ("number", "error"),
+    [
+        (signal.SIGTERM, TrainingError),
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGUSR1, TrainingError),
+    ],
 )
 def test_asked_to_stop_it_saves_and_leaves(
     number: signal.Signals, error: type[BaseException], tiny: ModuleType, tmp_path: Path
@@ -317,14 +354,51 @@ def test_asked_to_stop_it_saves_and_leaves(
             os.kill(os.getpid(), number)
         return tiny.tiny_views(*arguments)
 
-    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    handlers = [signal.getsignal(one) for one in signal.Signals]
     settings = tiny.tiny_settings()
     with pytest.raises(error, match=f"stopped by {number.name} and saved at step 8; the same com"):
         tiny.train(tmp_path / "run", settings, views=views)
-    assert handlers == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+    assert handlers == [signal.getsignal(one) for one in signal.Signals]
     assert load_checkpoint(tmp_path / "run")["step"] == 8
     whole = weights_of(tiny.train(tmp_path / "whole", settings))
     assert same_weights(whole, weights_of(tiny.train(tmp_path / "run", settings)))
+
+
+def test_averages_follow_once_for_every_update_of_the_weights(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    after = methods.BYOL.after_step
+
+    def listen(method: methods.BYOL, step: Tensor, total: int) -> None:
+        told.append((int(step), total))
+        after(method, step, total)
+
+    monkeypatch.setattr(methods.BYOL, "after_step", listen)
+    tiny.train(tmp_path, tiny.tiny_settings(method="byol", epochs=2, accumulate=2))
+    assert told == [(step, 4) for step in range(4)]
+
+
+def test_gradients_of_accumulated_batches_are_averaged(
+    tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(method: methods.SimCLR, view1: Tensor, _: Tensor) -> Tensor:  # its gradient is 1
+        return torch.stack([p.sum() for p in method.parameters()]).sum() + 0 * view1.sum()
+
+    monkeypatch.setattr(methods.SimCLR, "loss", loss)
+    one, two = (
+        weights_of(
+            tiny.train(
+                tmp_path / str(parts),
+                tiny.tiny_settings(
+                    epochs=1, optimizer="sgd", batch_size=42 // parts, accumulate=parts
+                ),
+            )
+        )
+        for parts in (1, 2)
+    )
+    for name in one:
+        torch.testing.assert_close(one[name], two[name])
 
 
 def test_asked_to_stop_while_the_last_checkpoint_is_written(

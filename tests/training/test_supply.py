@@ -11,7 +11,7 @@ import torch
 from cellssl.crops import CropBatch, Crops, Scaling, fit_scaling, write_crops
 from cellssl.datasets import CropSource
 from cellssl.errors import TrainingError
-from cellssl.training import Partners, TrainingSettings, make_plan
+from cellssl.training import Partners, TrainingSettings, epoch_order, make_plan
 from cellssl.training.supply import DiskSupply, MemorySupply, make_supply
 
 CELLS = 50
@@ -54,6 +54,9 @@ def test_disk_gives_what_memory_gives(
     for step in (0, 1, 2, *range(plan.total - 4, plan.total), 1):  # forwards, a leap, and back
         memory.turn_to(step)
         disk.turn_to(step)
+        epoch, within = divmod(step, plan.steps)
+        own = slice(rank * 8 // ranks, (rank + 1) * 8 // ranks)
+        assert torch.equal(memory.index, epoch_order(3, epoch, plan)[within, :, own])
         for part in range(accumulate):
             one, other = memory.give(part), disk.give(part)
             assert one.images.shape == (8 // ranks, 2, 12, 12)

@@ -54,6 +54,9 @@ class TinySource:
     def gather(self, index: Tensor) -> Tensor:
         return self.images[index]
 
+    def read(self, index: Tensor) -> Tensor:
+        return self.images[index]
+
     def gather_masks(self, _: Tensor) -> None:
         return None
 
