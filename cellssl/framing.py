@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["LOST", "MOST_BINNED", "VIEW", "diameter_of", "view_for"]
+__all__ = ["LOST", "MOST_BINNED", "VIEW", "diameter_of", "stored_size", "view_for"]
 
 LOST = 8.0  # diameters of a nucleus: a window of more shows many cells
 MOST_BINNED = 16  # px, side of the blocks that are averaged: of 16 bits their sums stay exact
@@ -30,3 +30,14 @@ def view_for(diameter: float) -> int:
     64
     """
     return max(2 * round(VIEW * diameter / 2), _LEAST)
+
+
+def stored_size(view: int) -> int:
+    """Give the side in pixels of crops for a view: half as large again, so that rotation brings in real pixels.
+
+    Examples
+    --------
+    >>> stored_size(64)
+    96
+    """
+    return 2 * round(view * 1.5 / 2)

@@ -6,7 +6,7 @@ from cellssl.lazy import at_first_use
 
 if TYPE_CHECKING:
     from cellssl.cells.appearance import describe_property, measure_appearance
-    from cellssl.cells.cropping import crop, stored_size
+    from cellssl.cells.cropping import crop
     from cellssl.cells.job import Job, segment_field
     from cellssl.cells.quality.checking import check_crops, clean_crops
     from cellssl.cells.quality.judging import REASONS
@@ -39,7 +39,6 @@ __all__ = [
     "match_objects",
     "measure_appearance",
     "segment_field",
-    "stored_size",
 ]
 
 # Loaded at first use: the workers that cut fields need none of what writes crop files.
@@ -63,7 +62,6 @@ _homes = {
     "match_objects": "segmentation.matching",
     "measure_appearance": "appearance",
     "segment_field": "job",
-    "stored_size": "cropping",
 }
 
 

@@ -17,8 +17,6 @@ from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.quality.judging import (
     REASONS,
     Usual,
-    dull_plates,
-    say_bare_channels,
     usual_by_plate,
 )
 from cellssl.cells.quality.measures import quality_columns
@@ -29,7 +27,6 @@ from cellssl.crops import CropBatch, write_crops
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.placing import StoredPixels
 from cellssl.files import atomic
-from cellssl.framing import diameter_of
 from cellssl.progress import track
 from cellssl.words import listed
 
@@ -74,17 +71,7 @@ class Assembly:
         samples = self._survey()
         self._unusual = _unusual(self._facts, self._plates, self._problems)
         self._problems |= self._unusual
-        self._usual = self._usual_by_plate(samples)
-
-    @property
-    def diameters(self) -> dict[str, float]:
-        """Usual diameter in a crop's pixels of a nucleus on each plate; 0 where none is known."""
-        return {plate: diameter_of(own.area) for plate, own in self._usual.items()}
-
-    @property
-    def saturated(self) -> dict[str, np.ndarray]:
-        """Share (C,) of a usual cell's pixels that are at the camera's end, on each plate."""
-        return {plate: own.saturated for plate, own in self._usual.items()}
+        self.usual = self._usual_by_plate(samples)  # by plate
 
     @property
     def dust(self) -> dict[str, tuple[float, float, int]]:
@@ -103,14 +90,6 @@ class Assembly:
         told = {n: what for n, what in self._unusual.items() if self._plates[n] in used}
         fields = self._tasks.fields[FIELD].iloc[list(told)]
         return dict(zip(row_names(fields), told.values(), strict=True))
-
-    def dull(self) -> tuple[str, dict[str, float]]:
-        """Find plates that are out of focus as a whole, see `dull_plates`."""
-        return dull_plates(self._usual)
-
-    def say_bare(self) -> None:
-        """Say which channels show nothing, see `say_bare_channels`."""
-        say_bare_channels(self._usual, self._channels)
 
     def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
@@ -210,7 +189,7 @@ class Assembly:
             self._tasks.part(number),
             self._facts["background"][number],
             self._facts["saturated"][number],
-            self._usual[self._plates[number]],
+            self.usual[self._plates[number]],
             tuple(self._settings["keep"]),
         )
 

@@ -15,30 +15,25 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.job import Job, Task, cut_field
 from cellssl.cells.parts import is_whole
 from cellssl.cells.pool import Died, Workers
-from cellssl.cells.quality.dust import ENOUGH_FIELDS
 from cellssl.cells.quality.judging import check_reasons
+from cellssl.cells.remarks import remarks_on
 from cellssl.cells.segmentation.labels import Segmenter
 from cellssl.cells.segmentation.threshold import ThresholdSegmenter
 from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
 from cellssl.columns import FIELD
-from cellssl.crops import say_unlike
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
-from cellssl.framing import LOST, MOST_BINNED, VIEW, view_for
+from cellssl.framing import MOST_BINNED
 from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
-from cellssl.words import counted, listed
 
-__all__ = ["crop", "stored_size"]
+__all__ = ["crop"]
 
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
-_ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
-_WIDE = 128  # px: a view of so many would do binned
-_FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nucleus
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
@@ -70,7 +65,7 @@ def crop(
 
     Writes into `out`: ``crops.h5ad`` (see `cellssl.crops.Crops`); ``fields.csv``, a row per field
     (found, kept, dropped for which reason, what was measured, what was wrong); ``dropped.csv``, a row
-    per cell that was cut and dropped; ``illumination.npz``; ``crop.json``, the settings.
+    per cell that was cut and dropped; ``illumination.npz``; ``crop.json``, the settings and remarks on the images.
 
     Each finished field is kept in ``parts/`` until all are done: killed at any moment, the same
     call goes on from there, and ``crops.h5ad`` has the same bytes as without the interruption. When
@@ -191,7 +186,7 @@ def _crop(
     if folder.holds(record):
         folder.forget_parts()  # of a run that was killed when all but this was done
         _LOG.info("%s is finished already; nothing to do", folder.crops)
-        return CropReport.read(folder.crops, folder.fields)
+        return CropReport.read(folder)
     if folder.crops.is_file():
         _LOG.info(
             "%s is of other images or metadata of these plates: it is made again", folder.crops
@@ -206,14 +201,10 @@ def _crop(
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
-    _say_unusual(assembly.unusual)
-    _check_size(job.size, job.binning, assembly.diameters)
-    _check_alike(assembly.diameters)
-    _check_focus(*assembly.dull())
-    _check_exposure(assembly.saturated, index.channels)
-    assembly.say_bare()
-    _check_dust(assembly.dust)
-    report = CropReport.read(folder.crops, folder.fields)
+    folder.keep_remarks([*remarks_on(assembly, job)])
+    report = CropReport.read(folder)
+    for remark in report.remarks:
+        _LOG.warning("%s", remark)
     report.say_lost_plates()
     report.say_lost_wells()
     report.say_narrow_fields()
@@ -254,110 +245,3 @@ def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
     if len(problems) > _SAID:
         _LOG.warning("and %d more fields left out: see fields.csv", len(problems) - _SAID)
     return problems
-
-
-def _say_unusual(unusual: Mapping[str, str]) -> None:
-    """Say which fields are left out since they differ from most of their plate, kind by kind."""
-    for what in list(dict.fromkeys(unusual.values()))[:_SAID]:
-        places = [place for place, own in unusual.items() if own == what]
-        _LOG.warning(
-            "%s left out (%s): %s. Fields of another kind want to be indexed and cropped by themselves",
-            counted(len(places), "field"),
-            listed(places, most=_SAID),
-            what,
-        )
-
-
-def stored_size(view: int) -> int:
-    """Crops are stored half as large again as the view, so that rotation brings in real pixels."""
-    return 2 * round(view * 1.5 / 2)
-
-
-def _check_size(size: int, binning: int, diameters: Mapping[str, float]) -> None:
-    """Say when crops are far too small or too large for the cells on some plates, once for all."""
-    known = {plate: diameter for plate, diameter in diameters.items() if diameter}
-    small = {plate: own for plate, own in known.items() if size < _ROOMY * own}
-    large = {plate: own for plate, own in known.items() if size > LOST * own}
-    for plates, what in ((small, "cells are cut off"), (large, "each shows many cells")):
-        if not plates:
-            continue
-        diameter = float(np.median(list(plates.values())))
-        _LOG.warning(
-            "plate %s%s: nuclei are usually %.0f px across and crops %d px: %s. %s would suit them%s",
-            next(iter(plates)),
-            f" and {len(plates) - 1} more" if len(plates) > 1 else "",
-            diameter,
-            size,
-            what,
-            _advice(diameter),
-            _binned_advice(diameter, binning),
-        )
-
-
-def _check_alike(diameters: Mapping[str, float]) -> None:
-    """Say when nuclei are far wider on one plate than on another."""
-    known = sorted((diameter, plate) for plate, diameter in diameters.items() if diameter)
-    if known:
-        (narrow, one), (wide, other) = known[0], known[-1]
-        say_unlike(wide, narrow, where=f"on plate {other}", of=f"on plate {one}")
-
-
-def _check_focus(sharpest: str, dull: Mapping[str, float]) -> None:
-    """Say when plates are as a whole far less sharp than another, since fields are judged by their own plate."""
-    for plate, share in list(dull.items())[:_SAID]:
-        _LOG.warning(
-            "plate %s: its cells are %.2f times as sharp as those of plate %s: out of focus as a whole? They are kept, "
-            "since cells are judged by what is usual on their plate; leave it out of the index where it is no good",
-            plate,
-            share,
-            sharpest,
-        )
-    if len(dull) > _SAID:
-        _LOG.warning("and %d more plates that are far less sharp", len(dull) - _SAID)
-
-
-def _check_exposure(saturated: Mapping[str, np.ndarray], channels: Sequence[str]) -> None:
-    """Say in which channels (C,) of which plates cells are usually at the camera's end, which none is dropped for."""
-    for channel, shares in zip(channels, zip(*saturated.values(), strict=True), strict=False):
-        full = {p: s for p, s in zip(saturated, shares, strict=True) if s > _FULL}
-        if full:
-            _LOG.warning(
-                "channel %s of %s: in the usual cell %.0f %% of the pixels are at the camera's end, so that what is "
-                "brighter looks alike there. Expose it less, or leave it out by naming the others with --channel",
-                channel,
-                f"plate {listed([*full], most=_SAID)}",
-                100 * max(full.values()),
-            )
-
-
-def _check_dust(dust: Mapping[str, tuple[float, float, int]]) -> None:
-    """Say on which plates most fields have an object at one place."""
-    for plate, (y, x, fields) in list(dust.items())[:_SAID]:
-        _LOG.warning(
-            "plate %s: %d of %d fields that were looked at have an object at row %.0f, column %.0f: dust on the camera "
-            "or lens, or the same images or labels several times? It counts as a cell of each field",
-            plate,
-            fields,
-            ENOUGH_FIELDS,
-            y,
-            x,
-        )
-
-
-def _advice(diameter: float) -> str:
-    """Say which view and crops show cells whose nuclei have this diameter."""
-    view = view_for(diameter)
-    return f"A view (the protocol's crop.size) of {view} px, and crops of {stored_size(view)} px (--size),"
-
-
-def _binned_advice(diameter: float, binning: int) -> str:
-    """Say which binning spares time and room where views would be wide; nothing where it spares none."""
-    wanted = VIEW * diameter
-    by = int(wanted // (_WIDE / 2))
-    if wanted < _WIDE or binning * by > MOST_BINNED:
-        return ""
-    view = view_for(diameter / by)
-    return (
-        f"; or binned by --binning {binning * by} a view of {view} px, and crops of {stored_size(view)} "
-        f"px, in 1/{by**2} of the time and room"
-    )

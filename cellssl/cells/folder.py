@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cellssl.errors import CropError
-from cellssl.files import atomic, make_folder
+from cellssl.files import make_folder, write_text
 from cellssl.nested import dotted
 
 __all__ = ["CropFolder"]
@@ -21,7 +21,8 @@ _OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 class CropFolder:
     """Names in a folder of crops, and the record (``crop.json``) of what they were made from.
 
-    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint.
+    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all is done, ``remarks``, sentences on
+    what is unusual about the images.
     """
 
     path: Path
@@ -101,8 +102,16 @@ class CropFolder:
         make_folder(self.parts)
         for leftover in self.parts.glob(".*"):
             leftover.unlink(missing_ok=True)
-        with atomic(self.record) as path:
-            path.write_text(json.dumps(record, indent=1))
+        write_text(json.dumps(record, indent=1), self.record)
+
+    def keep_remarks(self, remarks: Sequence[str]) -> None:
+        """Note, beside what the crops were made from, what is unusual about their images."""
+        record = {**self._read_record(), "remarks": list(remarks)}
+        write_text(json.dumps(record, indent=1), self.record)
+
+    def read_remarks(self) -> tuple[str, ...]:
+        """Read what `keep_remarks` noted; nothing where crops were finished without."""
+        return tuple(self._read_record().get("remarks", ()))
 
     def require_room(self, parts: Iterable[Path]) -> None:
         """Make sure that the crops have room beside the parts that they are made from.

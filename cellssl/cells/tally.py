@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.cells.folder import CropFolder
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
 from cellssl.plates.vocabulary import NAMES
@@ -29,25 +30,31 @@ class CropReport:
     fields : DataFrame
         The table: a row per field with ``found``, ``kept``, ``dropped_<reason>``, ``seconds`` and
         ``Problem`` ("" if none).
+    remarks : tuple of str
+        What is unusual about the images, for which no cell was dropped.
     """
 
     crops: Path
     table: Path
     fields: pd.DataFrame
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"CropReport({self.crops}: {self.summary()})"
 
     @classmethod
-    def read(cls, crops: Path, table: Path) -> "CropReport":
+    def read(cls, folder: CropFolder) -> "CropReport":
         """Read the outcome of a finished run; plates 001, 1 and 1.0 stay three, and a compound NA one."""
         fields = pd.read_csv(
-            table, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values={"Problem": []}
+            folder.fields,
+            dtype=dict.fromkeys(NAMES, str),
+            keep_default_na=False,
+            na_values={"Problem": []},
         )
         for name in fields:
             if not str(name).startswith("Metadata_") and name != "Problem":
                 fields[name] = pd.to_numeric(fields[name])
-        return cls(crops, table, fields)
+        return cls(folder.crops, folder.fields, fields, folder.read_remarks())
 
     @property
     def found(self) -> int:

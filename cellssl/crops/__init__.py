@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cellssl.crops.exchange.imports import import_crops
     from cellssl.crops.joining import join_crops
     from cellssl.crops.labelling import label_crops
-    from cellssl.crops.magnification import compare_magnification, say_unlike
+    from cellssl.crops.magnification import compare_magnification, unlike_nuclei
     from cellssl.crops.percentiles import PercentileTable
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
     from cellssl.crops.store import Crops, crop_file
@@ -32,8 +32,8 @@ __all__ = [
     "import_features",
     "join_crops",
     "label_crops",
-    "say_unlike",
     "scale",
+    "unlike_nuclei",
     "write_crops",
 ]
 
@@ -53,7 +53,7 @@ _homes = {
     "import_features": "exchange.features",
     "join_crops": "joining",
     "label_crops": "labelling",
-    "say_unlike": "magnification",
+    "unlike_nuclei": "magnification",
     "scale": "scaling",
     "write_crops": "writer",
 }

@@ -4,7 +4,7 @@ import logging
 
 from cellssl.crops.store import Crops
 
-__all__ = ["compare_magnification", "say_unlike"]
+__all__ = ["compare_magnification", "unlike_nuclei"]
 
 _LOG = logging.getLogger(__name__)
 _UNLIKE = 1.4  # ratio of usual diameters: of treatments it is less, of 40x and 60x 1.5
@@ -29,11 +29,14 @@ def compare_magnification(crops: Crops, nucleus: float, *, of: str) -> str:
     """
     if not (nucleus and crops.nucleus):
         return ""
-    return say_unlike(crops.nucleus, nucleus, where=f"in {crops.path}", of=of)
+    text = unlike_nuclei(crops.nucleus, nucleus, where=f"in {crops.path}", of=of)
+    if text:
+        _LOG.warning("%s", text)
+    return text
 
 
-def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> str:
-    """Say when nuclei are usually far wider or narrower than others; give what was said.
+def unlike_nuclei(nucleus: float, other: float, *, where: str, of: str) -> str:
+    """Give what to say when nuclei are usually far wider or narrower than others; "" where they are alike.
 
     Parameters
     ----------
@@ -45,10 +48,8 @@ def say_unlike(nucleus: float, other: float, *, where: str, of: str) -> str:
     ratio = nucleus / other
     if max(ratio, 1 / ratio) <= _UNLIKE:
         return ""
-    text = (
+    return (
         f"nuclei are usually {nucleus:.0f} px across {where}, and {other:.0f} px {of}: images of another "
         "magnification? Crop each by itself with the --binning that makes them alike, and put them together with "
         "`cellssl crops join`"
     )
-    _LOG.warning("%s", text)
-    return text

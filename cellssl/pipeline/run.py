@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.cells import Segmenter, ThresholdSegmenter, crop, stored_size
+from cellssl.cells import Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
+from cellssl.framing import stored_size
 from cellssl.phenotypes import choose_dose, choose_label, columns_there
 from cellssl.phenotypes.clustering.clustering import FEWEST
 from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks

@@ -17,6 +17,7 @@ from cellssl.cells import (
     find_nucleus_channel,
     segment_field,
 )
+from cellssl.cells.folder import CropFolder
 from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
@@ -61,11 +62,16 @@ def summarise(
 ) -> Path:
     """Cluster the cells, ask which treatments look alike, and write ``report.html`` and ``explorer.html``."""
     report = space / "report.html"
-    fields, light = (crops.path.parent / name for name in ("fields.csv", "illumination.npz"))
+    folder = CropFolder(crops.path.parent)
+    outcome = None if index is None else CropReport.read(folder)
     metrics = model / "metrics.csv"
     channels = () if index is None else index.channels
     job = Job(segmenter, channels, crops.size, masks=False, binning=binning)
-    shading = Shading.read(light) if index is not None and light.exists() else Shading((), {})
+    shading = (
+        Shading.read(folder.illumination)
+        if outcome and folder.illumination.exists()
+        else Shading((), {})
+    )
 
     def work() -> None:
         cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
@@ -87,7 +93,8 @@ def summarise(
             similarity=_compare_treatments(cells, dose, space / "similarity"),
             scores=scores if len(scores) else None,
             crops=crops,
-            fields=CropReport.read(crops.path, fields).fields if index is not None else None,
+            fields=None if outcome is None else outcome.fields,
+            remarks=() if outcome is None else outcome.remarks,
             index=index,
             protocol=protocol,
             metrics=metrics if metrics.exists() else None,
@@ -105,8 +112,8 @@ def summarise(
         "embedding": fingerprint(embedding),
         "scores": scores.to_csv(),
         "crops": fingerprint(crops.path),
-        "fields": fingerprint(fields),
-        "illumination": fingerprint(light),
+        "fields": fingerprint(folder.fields),
+        "illumination": fingerprint(folder.illumination),
         "metrics": fingerprint(metrics),
         "problems": "" if index is None else index.problems.to_csv(),
         "protocol": protocol.to_dict(),

@@ -46,6 +46,7 @@ def write_report(
     scores: pd.DataFrame | None = None,
     crops: Crops | None = None,
     fields: pd.DataFrame | None = None,
+    remarks: Sequence[str] = (),
     index: PlateIndex | None = None,
     protocol: "Protocol | None" = None,
     metrics: str | Path | None = None,
@@ -76,6 +77,8 @@ def write_report(
         The crop file, matched to the embedding by the cells' names.
     fields
         One row per field: found, kept, ``dropped_<reason>``, Problem (``fields.csv`` of cropping).
+    remarks
+        What is unusual about the images (``remarks`` of what `cellssl.crop` gives back).
     index
         The plate's index: its problems, and paths for the montage of fields.
     protocol
@@ -115,7 +118,9 @@ def write_report(
         "Clusters": lambda: gallery_section(embedding, crops, column),
         "Scores": lambda: scores_section(scores, column),
         "Dropped": lambda: dropped_section(fields, index),
-        "Images": lambda: images_section(index, overlays, illumination or {}, column),
+        "Images": lambda: images_section(
+            index, overlays, illumination or {}, column, remarks=remarks
+        ),
         "Training": lambda: training_section(protocol, metrics),
         "Provenance": lambda: provenance_section(embedding, crops, notes),
     }

@@ -6,7 +6,6 @@ import tifffile
 
 from cellssl.cells import LabelImages, crop
 from cellssl.cells.binning import bin_labels, bin_pixels
-from cellssl.cells.cropping import _check_size
 from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.plates import read_field
@@ -86,15 +85,6 @@ def test_another_binning_wants_another_folder(make_plate, tmp_path):
         run(index, tmp_path / "out", binning=2)
     with pytest.raises(CropError, match=r"got a binning of 0, wanted 1 \(none\) to 16"):
         run(index, tmp_path / "other", binning=0)
-
-
-def test_wide_nuclei_are_better_binned(caplog):
-    _check_size(96, 1, {"P1": 72.0})
-    assert "or binned by --binning 2 a view of 90 px, and crops of 136 px" in caplog.messages[0]
-    _check_size(96, 2, {"P1": 140.0})
-    assert "or binned by --binning 10 a view of 70 px" in caplog.messages[1]
-    _check_size(64, 1, {"P1": 40.0})
-    assert "binned" not in caplog.messages[2]
 
 
 def test_a_field_smaller_than_a_block_is_left_out_by_name(make_plate, tmp_path):

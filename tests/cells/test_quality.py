@@ -6,7 +6,6 @@ import pytest
 from scipy import ndimage
 
 from cellssl.cells import REASONS, check_crops, clean_crops
-from cellssl.cells.cropping import _check_exposure, _check_focus
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
     FIELD_REASONS,
@@ -22,6 +21,7 @@ from cellssl.cells.quality.measures import (
     quality_columns,
     saturation_level,
 )
+from cellssl.cells.remarks import _dull, _overexposed
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CropError
 
@@ -163,7 +163,7 @@ def test_fields_are_judged_as_a_whole():
     assert judged(light=np.array([500.0, 900])) == ""
 
 
-def test_plates_out_of_focus_as_a_whole_are_told(caplog):
+def test_plates_out_of_focus_as_a_whole_are_told():
     """Their own medians are as dull as their cells, and drop none."""
     images = cells(60)
     plates = {
@@ -175,24 +175,21 @@ def test_plates_out_of_focus_as_a_whole_are_told(caplog):
     sharpest, dull = dull_plates(plates)
     assert sharpest in ("sharp", "dimmer")
     assert list(dull) == ["dull"]
-    _check_focus(sharpest, dull)
-    assert f"times as sharp as those of plate {sharpest}: out of focus" in caplog.text
+    (remark,) = _dull(sharpest, dull)
+    assert f"times as sharp as those of plate {sharpest}: out of focus" in remark
     assert dull_plates({}) == ("", {})
 
 
-def test_overexposed_channels_are_told(caplog):
+def test_overexposed_channels_are_told():
     """Their cells are kept: less than a quarter of each is full, and yet it is all of the nucleus."""
     images = cells(60)
     full = images.copy()
     full[:, 0] = np.where(images[:, 0] > np.quantile(images[:, 0], 0.9), 4095, images[:, 0] // 4)
     assert set(judge_cells(np.full(60, 100.0), measured(full), usual(full))) == {""}
     told = {"P1": usual(images).saturated, "P2": usual(full).saturated}
-    _check_exposure(told, ["DNA", "Actin"])
-    assert caplog.messages[0].startswith(
-        "channel DNA of plate P2: in the usual cell 10 % of the pixels"
-    )
-    assert len(caplog.messages) == 1
-    _check_exposure({}, ["DNA", "Actin"])
+    (remark,) = _overexposed(told, ["DNA", "Actin"])
+    assert remark.startswith("channel DNA of plate P2: in the usual cell 10 % of the pixels")
+    assert not [*_overexposed({}, ["DNA", "Actin"])]
 
 
 def write(path, images, plates):

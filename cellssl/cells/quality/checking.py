@@ -1,5 +1,6 @@
 """Quality control of crops that exist already, such as those cut elsewhere."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pandas as pd
 
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
+    bare_channels,
     check_reasons,
     judge_cells,
-    say_bare_channels,
     usual_by_plate,
 )
 from cellssl.cells.quality.measures import measure_cells, middle, quality_columns, saturation_level
@@ -20,6 +21,8 @@ from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops, described
 
 __all__ = ["check_crops", "clean_crops"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
@@ -55,7 +58,8 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     usual = usual_by_plate(
         {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
     )
-    say_bare_channels(usual, crops.channels)
+    for remark in bare_channels(usual, crops.channels):
+        _LOG.warning("%s", remark)
     reasons = np.full(len(crops), "", dtype=object)
     for plate, of in rows.items():
         reasons[of] = judge_cells(areas[of], quality[of], usual[plate])

@@ -1,7 +1,6 @@
 """Which cells and fields are no good, and for what reason; judged by what is usual on their plate."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,15 +14,14 @@ __all__ = [
     "FIELD_REASONS",
     "REASONS",
     "Usual",
+    "bare_channels",
     "check_reasons",
     "dull_plates",
     "judge_cells",
     "judge_field",
-    "say_bare_channels",
     "usual_by_plate",
 ]
 
-_LOG = logging.getLogger(__name__)
 
 #: Every cell found is kept or dropped for the first of these that applies.
 FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
@@ -293,15 +291,14 @@ def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
     return sharpest, dull
 
 
-def say_bare_channels(usual: Mapping[str, Usual], channels: Sequence[str]) -> None:
+def bare_channels(usual: Mapping[str, Usual], channels: Sequence[str]) -> Iterator[str]:
     """Say which channels show nothing in the usual cell of any plate, for which none is dropped."""
     for number, channel in enumerate(channels):
         if usual and all(own.noise[number] > _BARE for own in usual.values()):
-            _LOG.warning(
-                "channel %s shows nothing but noise in the usual cell: no stain, no light, other images or labels? "
-                "Cells are kept, since all are alike in it; leave it out by naming the others with --channel (for "
-                "crops that are there already, of `cellssl crops join`)",
-                channel,
+            yield (
+                f"channel {channel} shows nothing but noise in the usual cell: no stain, no light, other images or "
+                "labels? Cells are kept, since all are alike in it; leave it out by naming the others with --channel "
+                "(for crops that are there already, of `cellssl crops join`)"
             )
 
 

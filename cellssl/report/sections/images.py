@@ -28,9 +28,14 @@ def images_section(
     overlays: Sequence[tuple[str, np.ndarray, np.ndarray]],
     illumination: Mapping[str, np.ndarray],
     label: str | None,
+    *,
+    remarks: Sequence[str] = (),
 ) -> Section | None:
-    """Show one field per treatment group, outlines of nuclei in some fields, and how plates were lit."""
-    blocks: list[Block] = []
+    """Show one field per treatment group, outlines of nuclei in some fields, and how plates were lit.
+
+    What is unusual about the images comes first.
+    """
+    blocks: list[Block] = [Text(_sentence(remark), tone="warning") for remark in remarks]
     if len(overlays):
         shown = overlays[:MOST_OVERLAYS]
         caption = (
@@ -44,6 +49,10 @@ def images_section(
         if illumination:
             blocks.append(_lighting(illumination, index.channels))
     return Section("images", "Images", "Images and segmentation", blocks) if blocks else None
+
+
+def _sentence(remark: str) -> str:
+    return remark[:1].upper() + remark[1:] + "." * (remark[-1] not in ".?")
 
 
 def _lighting(illumination: Mapping[str, np.ndarray], channels: Sequence[str]) -> Picture:

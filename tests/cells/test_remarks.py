@@ -1,0 +1,33 @@
+"""What is said of images when all cells are cut."""
+
+from cellssl.cells.remarks import _ill_fitting, _unlike_plates
+
+
+def test_at_10x_the_usual_crop_shows_many_cells():
+    (remark,) = _ill_fitting(96, 1, {"P1": 9.4, "P2": 28.0})
+    assert "nuclei are usually 9 px across and crops 96 px: each shows many" in remark
+    assert "crop.size) of 24 px, and crops of 36 px" in remark
+
+
+def test_of_many_plates_whose_crops_hold_no_cell_one_is_named():
+    small, large = _ill_fitting(24, 1, {"P1": 14.0, "P3": 15.0, "P4": 16.0, "P5": 1.0})
+    assert small.startswith("plate P1 and 2 more: nuclei are usually 15 px across")
+    assert "plate P5: nuclei are usually 1 px across and crops 24 px: each shows" in large
+
+
+def test_wide_nuclei_are_better_binned():
+    (wide,) = _ill_fitting(96, 1, {"P1": 72.0})
+    assert "or binned by --binning 2 a view of 90 px, and crops of 136 px" in wide
+    (wider,) = _ill_fitting(96, 2, {"P1": 140.0})
+    assert "or binned by --binning 10 a view of 70 px" in wider
+    (narrow,) = _ill_fitting(64, 1, {"P1": 40.0})
+    assert "binned" not in narrow
+
+
+def test_plates_of_another_magnification_are_told():
+    assert not [*_unlike_plates({"P1": 24.0, "P3": 30.0})]
+    assert not [*_unlike_plates({})]
+    (remark,) = _unlike_plates({"P1": 24.0, "P3": 48.0, "P4": 30.0})
+    assert remark.startswith(
+        "nuclei are usually 48 px across on plate P3, and 24 px on plate P1: images of another"
+    )
