@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers
-from cellssl.columns import PLATE, texts_of
+from cellssl.columns import PLATE, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.blocks import block_names
-from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.columns import text_column, text_values
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.counting import COUNT, count_cells
 from cellssl.phenotypes.embeddings import Embedding, features, load_embeddings, match_cells
@@ -91,6 +91,7 @@ def measure_embeddings(
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     _say_plateless(obs)
+    say_alike_names(pd.Series(text_values(obs[label], label)), label)
     negative = control_cells(obs, controls)
     used = {_title(one): one.used for one in loaded}
     fair = fair_cells(obs, label, used) if held_out else None

@@ -17,6 +17,7 @@ from cellssl.phenotypes.naming import treatment_names
 from cellssl.phenotypes.splits import Split, find_split
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.scores import Resamples, draw_resamples
+from cellssl.words import listed
 
 __all__ = ["Task", "build_tasks"]
 
@@ -252,7 +253,7 @@ def _checked_subsets(
             if member not in known:
                 raise EmbeddingError(
                     f"subset {name!r}: {label} has no class {member!r}; it has "
-                    f"{', '.join(known)}{nearest(member, known, listed=True)}"
+                    f"{listed(known)}{nearest(member, known, listed=True)}"
                 )
         if len(set(members)) < 2:
             raise EmbeddingError(f"subset {name!r} has {len(set(members))} class, wanted two.")
