@@ -168,7 +168,7 @@ def _say_sight(loaded: Sequence[Embedding]) -> None:
         seen, name = next(iter(trained.items()))
         _LOG.warning(
             "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
-            "scores: `cellssl compare` and `run` show both alike, as embed(…, scaling=, crop_size=) does in Python",
+            "scores: `cellssl embed -p PROTOCOL` shows a baseline the cells as that protocol's encoder sees them",
             *apart[0],
             name,
             seen,
