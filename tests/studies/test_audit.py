@@ -638,6 +638,13 @@ def test_a_cost_that_must_be_learnt_of_is_told(mild, as_read, warns):
     assert (told in line) == (as_read > 0.25)
 
 
+def test_what_changes_every_view_alike_leaves_nothing_to_learn_to_allow_for(crops):
+    usual = {**QUICK, "draws": 2}
+    for p in (0.5, 1.0):
+        found = audit(protocol({"blur": {"sigma": [6, 6], "p": p}}), crops, **usual).operations
+        assert (found["cost_as_read"] > found["cost"]).all() == (p < 1)
+
+
 def test_a_figure_of_nothing_says_so(crops):
     found = audit(protocol(gain(0.4)), crops, **QUICK)
     nothing = replace(

@@ -57,12 +57,16 @@ class Moved:
         Their root mean square.
     distances : (K,)
         And that of each class's cells.
+    varies : bool
+        Whether two views of a cell differ: what changes every view alike, as grey pictures only, leaves an
+        encoder nothing to learn to allow for. Of one view it is taken for granted.
     """
 
     noise: NDArray[np.float64]
     features: NDArray[np.float64]
     distance: float
     distances: NDArray[np.float64]
+    varies: bool
 
 
 class Standing:
@@ -125,7 +129,9 @@ class Standing:
         each = (moves**2).sum(axis=2).mean(axis=0)
         codes = range(len(self.groups.names))
         own = np.array([np.sqrt(each[self.groups.codes == code].mean()) for code in codes])
-        return Moved(noise, (flat**2).mean(axis=(0, 1)), float(np.sqrt(np.trace(noise))), own)
+        varies = len(made) < 2 or not np.allclose(made[1:], made[:-1])
+        distance = float(np.sqrt(np.trace(noise)))
+        return Moved(noise, (flat**2).mean(axis=(0, 1)), distance, own, varies)
 
     def spread(self) -> float:
         """Give the root mean square distance of two cells."""
@@ -147,6 +153,8 @@ class Standing:
 
     def left_as_read(self, moved: Moved) -> NDArray[np.float64]:
         """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""
+        if not moved.varies:
+            return np.ones_like(self.pairs)
         return left_to_readout(self.X, self.groups, self.noise, moved.noise)
 
     def cost_of_wells(self, moved: Moved) -> float:
