@@ -244,6 +244,8 @@ def _checked_subsets(
 ) -> dict[str, list[str]]:
     """Make sure that each subset names existing classes, two at least."""
     known = classes.tolist()
+    quoted = "; on the command line a name that holds a comma stands in double quotes"
+    commas = quoted if any("," in name for name in known) else ""
     for name, members in subsets.items():
         if name in ("all", USED_PLATES):
             raise EmbeddingError(
@@ -253,7 +255,7 @@ def _checked_subsets(
             if member not in known:
                 raise EmbeddingError(
                     f"subset {name!r}: {label} has no class {member!r}; it has "
-                    f"{listed(known)}{nearest(member, known, listed=True)}"
+                    f"{listed(known)}{nearest(member, known, listed=True)}{commas}"
                 )
         if len(set(members)) < 2:
             raise EmbeddingError(f"subset {name!r} has {len(set(members))} class, wanted two.")

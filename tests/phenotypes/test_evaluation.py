@@ -272,6 +272,7 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
         ({"subsets": {"x": ["Actin"]}}, "wanted two"),
         ({"subsets": {"x": ["DMSO", "c1"]}, "label": "Metadata_Many"}, "c10, .* and 132 more"),
         ({"subsets": {"all": ["Actin", "DMSO"]}}, "cannot be called"),
+        ({"subsets": {"x": ["a", "b"]}, "label": "Metadata_Pairs"}, "stands in double quotes"),
         ({"groups": "Metadata_Plates"}, "did you mean 'Metadata_Plate'"),
         ({"normalise": "zscore"}, "unknown normalisation"),
         ({"seeds": ()}, "seeds: wanted one at least"),
@@ -280,6 +281,7 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
 def test_mistakes_are_explained(change, message, make_embedding):
     cells = make_embedding()
     cells.obs["Metadata_Position"] = np.random.default_rng(0).random(144)
+    cells.obs["Metadata_Pairs"] = ["a, b" if i % 2 else "c" for i in range(144)]
     cells.obs["Metadata_Many"] = [f"c{i + 10}" for i in range(144)]
     with pytest.raises(EmbeddingError, match=message):
         evaluate([cells], **{"label": LABEL, "progress": False, **change})
