@@ -163,7 +163,9 @@ class Standing:
         return self._share(self.X, self.wells, moved, blocks=plates, least=least, most=CLEAR)
 
     def bridged(self, name: str, moved: Moved) -> float:
-        """Give the share of what a nuisance's values differ by that is lost."""
+        """Give the share of what a nuisance's values differ by that is lost; NaN where that is chance."""
+        if not self._nuisances_apart[name]:
+            return float("nan")
         X, groups = self.nuisances[name]
         return self._share(X, groups, moved)
 
@@ -179,8 +181,19 @@ class Standing:
         }
 
     def nuisance_separation(self, name: str) -> float:
-        """Give how far a nuisance's values lie apart, root mean square d'."""
-        return spread_separation(*self.nuisances[name], self.noise)
+        """Give how far a nuisance's values lie apart, root mean square d'; 0 where that is chance."""
+        return self._nuisances_apart[name]
+
+    @cached_property
+    def _nuisances_apart(self) -> dict[str, float]:
+        """Give `nuisance_separation` of each nuisance."""
+        found = {}
+        for name, (X, groups) in self.nuisances.items():
+            one = np.zeros(len(groups.names), np.int64)
+            apart = spread_separation(X, groups, self.noise)
+            least = spread_by_chance(X, groups, self.noise, blocks=one)
+            found[name] = apart if apart > least else 0.0
+        return found
 
     def erased(self, moved: Moved) -> dict[str, float]:
         """Give each feature's share of variance between views that is the operation's, by name.
