@@ -1,9 +1,12 @@
 """A cells' table: columns of places, areas and treatments, and columns found by the name that a person gives them."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +27,11 @@ __all__ = [
     "TREATMENTS",
     "WELL",
     "agent_column",
-    "alike_names",
     "bare_name",
     "find_column",
     "is_text",
     "row_names",
+    "say_alike_names",
     "text_array",
     "texts_of",
     "unit_column",
@@ -48,6 +51,8 @@ TREATMENTS = (
     ("Metadata_Compound", CONCENTRATION),
     ("Metadata_Gene", "Metadata_Guide"),
 )
+
+_LOG = logging.getLogger(__name__)
 
 TEXTS = ("object", "str")  # what pandas 2 and pandas 3 call a column of texts
 _PREFIX = re.compile(r"^(image_)?metadata_", re.IGNORECASE)
@@ -130,19 +135,26 @@ def agent_column(obs: "pd.DataFrame") -> str | None:
     return None
 
 
-def alike_names(names: "pd.Series") -> list[str]:
-    """Find names that differ in upper and lower case alone.
+def say_alike_names(
+    names: "pd.Series", column: str, *, mend: str = "give them one spelling"
+) -> None:
+    """Say which names differ in capitals or blanks alone: whether they are one is not known."""
+    texts = sorted(set(texts_of(names)), key=lambda text: (_without_blanks(text), text))
+    counts = Counter(map(_without_blanks, texts))
+    alike = [text for text in texts if counts[_without_blanks(text)] > 1]
+    if alike:
+        _LOG.warning(
+            "%s: names that differ in capitals or blanks alone count as different ones: %s. Where they are "
+            "one, %s",
+            column,
+            listed(alike),
+            mend,
+        )
 
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> alike_names(pd.Series(["taxol", "DMSO", None, "Taxol", "taxol"]))
-    ['Taxol', 'taxol']
-    """
-    texts = sorted(set(names.dropna().astype(str)))
-    counts = Counter(map(str.casefold, texts))
-    alike = [text for text in texts if counts[text.casefold()] > 1]
-    return sorted(alike, key=str.casefold)
+
+def _without_blanks(name: str) -> str:
+    """Give a name in small letters without blanks."""
+    return "".join(name.casefold().split())
 
 
 def bare_name(column: object) -> str:

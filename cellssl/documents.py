@@ -109,7 +109,12 @@ def read_yaml(text: str) -> Document:
         said = error.problem or str(error)
         if "\\t" in said:
             said = "a tab stands in the indentation; YAML wants spaces"
-        document.problems.append(Problem(mark.line + 1 if mark else 1, f"not valid YAML: {said}"))
+        elif "but got ':'" in said or said.startswith("mapping values"):
+            said += "; a text that holds a colon or comma stands in quotes"
+        told = f"not valid YAML: {said}"
+        if "another document" in said:
+            told = "a second document begins (---): a file holds one"
+        document.problems.append(Problem(mark.line + 1 if mark else 1, told))
         return document
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -155,6 +160,10 @@ def _mapping(
             document.problems.append(Problem(line, "expected text as a key, got a list or mapping"))
             continue
         key = str(key_node.value)
+        if key == "<<":
+            mend = "write its keys out here, or let one file extend another (extends:)"
+            document.problems.append(Problem(line, f"YAML's merge key << is not read; {mend}"))
+            continue
         if key in values:
             first = document.line((*place, key))
             document.problems.append(

@@ -96,6 +96,8 @@ class Operation:
                     mend = "; a decimal comma? Numbers have a point: 0.1"
                 elif value is None and (pair := _UNPARTED.fullmatch(key)) and pair[1] in rules:
                     mend = f"; write '{pair[1]}: {pair[2]}', with a space after the colon"
+                elif value is None and " " in key:  # {because: no up, no down}
+                    mend = "; a text that holds a comma stands in quotes"
                 found.append((key, f"unknown key {key!r} of {cls.name}{mend}"))
             elif (text := rules[key][0].problem(value)) is not None:
                 found.append((key, text))

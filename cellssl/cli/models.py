@@ -1,6 +1,6 @@
 """Commands around encoders: train, embed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,6 +74,16 @@ def embed(
         ),
     ],
     out: Out,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="Show the cells to baselines as this protocol's encoder sees them: its channels, crop size and "
+            "scaling. (default: all channels, the whole crop, scaled per plate)",
+            callback=known_protocols,
+        ),
+    ] = None,
     head: Head = None,
     weights: Weights = None,
     size: Annotated[
@@ -91,6 +101,16 @@ def embed(
     import cellssl.embedding
     import cellssl.phenotypes
 
+    sees: dict[str, Any] = {}
+    if protocol is not None:
+        if not any(map(cellssl.embedding.is_baseline, model)):
+            raise CellsslError(
+                "--protocol says how baselines see the cells, and --model names none; a trained encoder sees "
+                "them as it was trained: leave --protocol out."
+            )
+        from cellssl.studies import sight
+
+        sees = sight(protocol)
     several = len(model) > 1
     used = [cellssl.embedding.is_pretrained(one) for one in model] if several else [True]
     if several:
@@ -108,6 +128,7 @@ def embed(
             seed=seed,
             device=device,
             progress=shown(),
+            **(sees if cellssl.embedding.is_baseline(one) else {}),
         )
         for one, takes in zip(model, used, strict=True)
     ]

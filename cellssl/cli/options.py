@@ -1,5 +1,6 @@
 """Options that several commands share, said once; those that belong together are a dataclass."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +52,16 @@ def existing(remedy: str) -> Callable[[Path | None], Path | None]:
     """
 
     def check(path: Path | None) -> Path | None:
-        if path is not None and not path.exists():
-            if str(path) in protocol_names():
-                refuse(
-                    f"{path} is the name of a protocol, wanted a file: give it as --protocol, or before the "
-                    "crops where it is an argument"
-                )
+        if path is None:
+            return path
+        if path.suffix in (".yaml", ".yml") or (
+            str(path) in protocol_names() and not path.exists()
+        ):
+            refuse(
+                f"{path} is a protocol's name or file, wanted another file: give it as --protocol, or before "
+                "the crops where it is an argument"
+            )
+        if not path.exists():
             refuse(f"{path} does not exist: {remedy}")
         return path
 
@@ -132,7 +137,9 @@ Groups = Annotated[
 Subsets = Annotated[
     list[str] | None,
     typer.Option(
-        "--subset", help="NAME=VALUE,VALUE,… of the label, scored beside all; may be repeated."
+        "--subset",
+        help="NAME=VALUE,VALUE,… of the label, scored beside all; may be repeated. A value that holds a "
+        "comma stands in double quotes: --subset 'x=DMSO,\"a, b\"'.",
     ),
 ]
 Baselines = Annotated[
@@ -265,8 +272,9 @@ def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 
 def parse_lists(values: list[str] | None, option: str) -> dict[str, list[str]] | None:
-    """Turn ``["cyto=DMSO,Actin disruptors"]`` into lists by name; None when there are none."""
+    """Turn ``['cyto=DMSO,"Actin, disrupted"']`` into lists by name; None when there are none."""
     pairs = parse_pairs(values or [], option)
     return {
-        name: [part.strip() for part in text.split(",")] for name, text in pairs.items()
+        name: [part.strip() for part in next(csv.reader([text], skipinitialspace=True))]
+        for name, text in pairs.items()
     } or None

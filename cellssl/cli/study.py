@@ -52,6 +52,7 @@ Seeds = Annotated[
 
 MOST_ROWS = 40  # combinations that are listed
 MOST_PAIRS = 5
+MOST_CLASSES = 8  # that gain most, and as many that lose most
 
 
 def _load(
@@ -273,17 +274,26 @@ def complement(folder: Folder, crops: CropFile) -> None:
     own = found.gains[found.gains["subset"] == "all"]
     named = own.assign(name=[pair_name(a, b) for a, b in own[PAIR].to_numpy()])
     show_gains("Gains over the better of the two, with 95 % intervals; * apart", "pair", named)
+    classes = found.classes[(found.classes[PAIR] == list(found.best)).all(axis=1)]
+    chosen = ends(classes)
     rows = [
         [row.classifier, row["class"], f"{row.better_accuracy:.2f}", write_gain(row), str(row.n)]
-        for _, row in found.classes[(found.classes[PAIR] == list(found.best)).all(axis=1)]
-        .sort_values(["classifier", "gain"], ascending=[True, False])
-        .iterrows()
+        for _, row in chosen.iterrows()
     ]
+    which = "each class" if len(chosen) == len(classes) else "classes that gain and lose most"
     title = (
-        f"{pair_name(*found.best)}: accuracy of each class, 95 % intervals for all at once; * apart"
+        f"{pair_name(*found.best)}: accuracy of {which}, 95 % intervals for all at once; * apart"
     )
     show_table(title, ["classifier", "class", "better one", "gain", "n"], rows)
     say(f"written to {found.folder / 'complement.csv'} and complement_per_class.csv")
+
+
+def ends(classes: "pd.DataFrame") -> "pd.DataFrame":
+    """Choose of each classifier the classes that gain most and those that lose most, in this order."""
+    ordered = classes.sort_values(["classifier", "gain"], ascending=[True, False])
+    groups = ordered.groupby("classifier", sort=False)
+    near = (groups.cumcount() < MOST_CLASSES) | (groups.cumcount(ascending=False) < MOST_CLASSES)
+    return ordered[near]
 
 
 def _score(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.columns import alike_names
+from cellssl.columns import say_alike_names
 from cellssl.crops.batches import batches
 from cellssl.crops.brightness import compare_files
 from cellssl.crops.copying import described
@@ -18,7 +18,6 @@ from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.nested import as_json
 from cellssl.progress import track
-from cellssl.words import listed
 
 __all__ = ["join_crops"]
 
@@ -171,14 +170,11 @@ def _tell_alike_names(opened: Sequence[Crops]) -> None:
         names = [
             name for crops in opened if column in crops.obs for name in crops.obs[column].unique()
         ]
-        alike = alike_names(pd.Series(names, dtype=object))
-        if alike:
-            _LOG.warning(
-                "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
-                "they are one, give them one spelling in the metadata and crop those plates anew",
-                column,
-                listed(alike),
-            )
+        say_alike_names(
+            pd.Series(names, dtype=object),
+            column,
+            mend="give them one spelling in the metadata and crop those plates anew",
+        )
 
 
 def _batches(

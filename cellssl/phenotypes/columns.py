@@ -86,8 +86,10 @@ def say_empty_names(names: NDArray[np.str_], column: str) -> None:
 
 
 def number_texts(numbers: pd.Series) -> NDArray[np.str_]:
-    """Write numbers as texts, 1.0 as "1" and a gap as the empty one."""
-    texts = numbers.map("{:g}".format, na_action="ignore").astype(object)
+    """Write numbers as texts, 1.0 as "1" and a gap as the empty one; whole ones with all their digits."""
+    texts = numbers.map(
+        lambda one: f"{one:g}" if one % 1 else f"{one:.0f}", na_action="ignore"
+    ).astype(object)
     return text_array(texts.where(numbers.notna(), ""))
 
 

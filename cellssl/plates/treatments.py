@@ -10,8 +10,8 @@ from cellssl.columns import (
     CONTROL,
     PLATE,
     WELL,
-    alike_names,
     bare_name,
+    say_alike_names,
     texts_of,
     unit_column,
 )
@@ -127,7 +127,7 @@ def say_doubts(table: pd.DataFrame) -> None:
     """Say what of compounds and mechanisms may be meant otherwise: spellings, and wells without any."""
     for about in (_COMPOUND, _MECHANISM):
         if about in table:
-            _say_alike(table[about])
+            say_alike_names(table[about], about)
             _say_empty(table, about)
     if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
         _LOG.warning(
@@ -187,18 +187,6 @@ def _say_maybe_doses(table: pd.DataFrame) -> None:
             "no doses are read: %s may hold them. Call the column Concentration, or with its unit Dose (nM), "
             "say",
             listed(meant),
-        )
-
-
-def _say_alike(names: pd.Series) -> None:
-    """Say which names differ in upper and lower case alone: whether they are one is not known."""
-    alike = alike_names(names)
-    if alike:
-        _LOG.warning(
-            "%s: names that differ in upper and lower case alone count as different ones: %s. Where "
-            "they are one, give them one spelling",
-            names.name,
-            listed(alike),
         )
 
 

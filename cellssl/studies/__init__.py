@@ -12,7 +12,7 @@ from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.complement import Complement, complement
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import carry_out, run_states
-from cellssl.studies.experiment import train
+from cellssl.studies.experiment import sight, train
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.studies.library import load_study, saved_study, study_names
 from cellssl.studies.outcome import Outcome, score_study
@@ -60,6 +60,7 @@ __all__ = [
     "run_states",
     "saved_study",
     "score_study",
+    "sight",
     "study_names",
     "suggest",
     "train",

@@ -10,7 +10,7 @@ from typing import Any
 from cellssl.embedding import baseline_names, embed, is_baseline, is_pretrained
 from cellssl.errors import ModelError, nearest
 from cellssl.protocols import Protocol
-from cellssl.studies.experiment import scaling_rule
+from cellssl.studies.experiment import sight
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.training import pick_device
 
@@ -92,9 +92,7 @@ class Baseline:
             name=f"{self.model} ({self.size} px)" if self.pretrained else self.model,
             weights=self.weights,
             size=self.size,
-            channels=None if self.like.channels == "any" else self.like.channels,
-            crop_size=self.like.crop.size,
-            scaling=scaling_rule(self.like),
+            **sight(self.like),
             sample=self.sample,
             where=where,
             orientations=self.orientations,

@@ -33,7 +33,7 @@ from cellssl.protocols import (
 from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
-__all__ = ["crop_facts", "require_crops", "scaling_rule", "train", "trainable"]
+__all__ = ["crop_facts", "require_crops", "scaling_rule", "sight", "train", "trainable"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -274,3 +274,13 @@ def scaling_rule(protocol: Protocol) -> Scaling:
     """Give a protocol's intensity scaling as the rule that crops are scaled by."""
     rule = protocol.crop.scaling
     return Scaling(per=rule.per, percentiles=rule.percentiles, transform=rule.transform)
+
+
+def sight(protocol: Protocol | str | Path) -> dict[str, Any]:
+    """Say how a protocol's encoder sees cells, as arguments of `embed` that show them to a baseline alike."""
+    protocol = resolve(protocol)
+    return {
+        "channels": None if protocol.channels == "any" else protocol.channels,
+        "crop_size": protocol.crop.size,
+        "scaling": scaling_rule(protocol),
+    }

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import cellssl
 from cellssl.cli import main, results
 from cellssl.cli.application import app
+from cellssl.cli.options import parse_lists
 from cellssl.crops import CropBatch, write_crops
 
 runner = CliRunner()
@@ -91,6 +92,7 @@ def test_crops_on_disks_that_cannot_lock_are_read(monkeypatch):
         (("run", "{}/c.h5ad", "-o", "{}/out"), "--protocol"),
         (("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "-m", "y"), "not both"),
         (("protocols", "show", "natural"), "natural-moco"),
+        (("train", "p.yaml", "-p", "natural-moco", "-o", "{}/o"), "is a protocol's name or file"),
         (
             ("run", "{}/c.h5ad", "-o", "{}/out", "-p", "natural-moco", "--diameter", "9"),
             "do not apply",
@@ -253,6 +255,13 @@ def test_where_nothing_is_scored_the_reason_is_said(capsys: pytest.CaptureFixtur
     results.show_scores(pd.DataFrame([{**row, "metric": m} for m in ("ami_kmeans", "knn")]))
     told = " ".join(capsys.readouterr().out.split())
     assert told.endswith("kNN: 6 cells of 2 classes are too few")
+
+
+def test_a_class_with_a_comma_is_named_in_quotes():
+    assert parse_lists(['x=DMSO, "a, b"', "y=c,d e"], "--subset") == {
+        "x": ["DMSO", "a, b"],
+        "y": ["c", "d e"],
+    }
 
 
 def test_embeddings_of_one_name_are_told_apart_by_names_in_front(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cellssl.cli.application import app
+from cellssl.cli.study import ends
 from cellssl.crops import CropBatch, write_crops
 
 STUDY = """\
@@ -75,6 +76,12 @@ def test_from_plan_to_pairs(files: tuple[Path, Path, Path]) -> None:
     assert "expert + geometry" in told
     assert "expert, two seeds" in told
     assert "complement_per_class.csv" in told
+
+
+def test_of_many_classes_those_that_gain_and_lose_most_are_listed() -> None:
+    many = pd.DataFrame({"classifier": ["linear"] * 40 + ["knn"] * 5, "gain": np.arange(45) / 45})
+    rows = ends(many.sample(frac=1, random_state=0)).index.tolist()
+    assert rows == [*range(44, 39, -1), *range(39, 31, -1), *range(7, -1, -1)]
 
 
 def test_shipped_studies_are_listed() -> None:

@@ -126,7 +126,7 @@ def test_names_spelt_otherwise_in_another_file_are_told(write, batch, tmp_path, 
     join_crops([files[0], files[2]], tmp_path / "alike.h5ad")
     assert not caplog.records
     join_crops(files, tmp_path / "j.h5ad")
-    assert "Metadata_Compound: names that differ in upper and lower case alone" in caplog.text
+    assert "Metadata_Compound: names that differ in capitals or blanks alone" in caplog.text
     assert "different ones: Taxol and taxol. Where" in caplog.text
     assert "Metadata_MOA" not in caplog.text
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pytest
 import torch
 import torchvision
+from typer.testing import CliRunner
 
+from cellssl.cli.application import app
 from cellssl.crops import Crops, Scaling, fit_scaling, scale
 from cellssl.embedding import IntensityStatistics, baseline_names, embed, is_baseline
 from cellssl.errors import CropError
@@ -81,3 +84,23 @@ def test_a_baseline_takes_the_channels_it_is_given(crops: Crops) -> None:
 def test_a_baseline_cannot_see_more_than_is_stored(crops: Crops) -> None:
     with pytest.raises(CropError, match="stores 24"):
         embed(crops, "random", crop_size=64)
+
+
+def test_the_command_shows_cells_to_baselines_as_a_protocol_does(
+    crops: Crops, run_folder: Path, tmp_path: Path
+) -> None:
+    file, out = tmp_path / "mine.yaml", tmp_path / "e.h5ad"
+    file.write_text(
+        "name: mine\nchannels: [Actin]\ncrop: {size: 16, scaling: {per: global, transform: sqrt}}\n"
+        "views: [[flip: {}]]\ntraining: {method: simclr, encoder: resnet18, epochs: 1}\n"
+    )
+    command = ["embed", str(crops.path), "-p", str(file), "-o", str(out), "-m"]
+    result = CliRunner().invoke(app, [*command, "intensity-features"])
+    assert result.exit_code == 0, result.output
+    rule = Scaling(per="global", transform="sqrt")
+    expected = embed(crops, "intensity-features", channels=["Actin"], crop_size=16, scaling=rule)
+    np.testing.assert_array_equal(ad.read_h5ad(out).X, expected.X)
+    both = CliRunner().invoke(app, [*command, "intensity-features", "-m", str(run_folder)])
+    assert both.exit_code == 0, both.output  # which brings its own
+    refused = CliRunner().invoke(app, [*command, str(run_folder)])
+    assert "--model names none" in " ".join(refused.output.split())

@@ -60,6 +60,16 @@ def test_files_are_written_and_read_back(make_embedding, tmp_path):
     assert (tmp_path / "new" / "differences.csv").exists()
 
 
+def test_classes_that_differ_in_capitals_or_blanks_alone_are_said(make_embedding, caplog):
+    cells = make_embedding()
+    score([cells])
+    assert "alone count" not in caplog.text
+    cells.obs[LABEL] = cells.obs[LABEL].where(np.arange(144) % 4 > 0, "d m so")
+    score([cells])
+    assert f"{LABEL}: names that differ in capitals or blanks alone count as" in caplog.text
+    assert "different ones: DMSO and d m so. Where" in caplog.text
+
+
 def test_subsets_where_and_missing_labels(make_embedding):
     cells = make_embedding()
     cells.obs["Metadata_benchmark"] = np.arange(144) % 2 == 0
@@ -260,7 +270,9 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
         ({"where": "Metadata_MOA"}, "true or false"),
         ({"subsets": {"x": ["Aktin", "DMSO"]}}, "did you mean 'Actin'"),
         ({"subsets": {"x": ["Actin"]}}, "wanted two"),
+        ({"subsets": {"x": ["DMSO", "c1"]}, "label": "Metadata_Many"}, "c10, .* and 132 more"),
         ({"subsets": {"all": ["Actin", "DMSO"]}}, "cannot be called"),
+        ({"subsets": {"x": ["a", "b"]}, "label": "Metadata_Pairs"}, "stands in double quotes"),
         ({"groups": "Metadata_Plates"}, "did you mean 'Metadata_Plate'"),
         ({"normalise": "zscore"}, "unknown normalisation"),
         ({"seeds": ()}, "seeds: wanted one at least"),
@@ -269,6 +281,8 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
 def test_mistakes_are_explained(change, message, make_embedding):
     cells = make_embedding()
     cells.obs["Metadata_Position"] = np.random.default_rng(0).random(144)
+    cells.obs["Metadata_Pairs"] = ["a, b" if i % 2 else "c" for i in range(144)]
+    cells.obs["Metadata_Many"] = [f"c{i + 10}" for i in range(144)]
     with pytest.raises(EmbeddingError, match=message):
         evaluate([cells], **{"label": LABEL, "progress": False, **change})
 

@@ -4,7 +4,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import choose_label, require_label, similarity
-from cellssl.phenotypes.columns import well_names
+from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.evaluation.splits import find_split
 
 
@@ -89,3 +89,14 @@ def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():
 def test_texts_beside_gaps_keep_all_their_letters():
     obs = pd.DataFrame({"Metadata_Plate": ["P1", "P1"], "Metadata_Well": ["A01", np.nan]})
     assert well_names(obs).tolist() == ["P1/A01", "P1/"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts"),
+    [
+        ([2244123, 2244124, None, 1], ["2244123", "2244124", "", "1"]),  # compounds of PubChem
+        ([0.1 + 0.2, 1e-5, 10 / 3, 1e15], ["0.3", "1e-05", "3.33333", "1000000000000000"]),
+    ],
+)
+def test_large_numbers_of_a_column_with_gaps_stay_apart(numbers, texts):
+    assert text_values(pd.Series(numbers, dtype=float), "Metadata_Compound").tolist() == texts

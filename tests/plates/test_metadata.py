@@ -519,7 +519,7 @@ def test_names_that_differ_in_case_alone_are_said(
 ) -> None:
     fields = _index(write, "Well,Drug,MOA\nA1,Taxol,x\nA2,TAXOL,x\nB1,DMSO,y\n").fields
     assert fields["Metadata_Compound"].tolist() == ["Taxol", "TAXOL", "DMSO"]
-    assert "Metadata_Compound: names that differ in upper and lower case alone" in caplog.text
+    assert "Metadata_Compound: names that differ in capitals or blanks alone" in caplog.text
     assert "TAXOL and Taxol" in caplog.text
     assert "Metadata_MOA: names" not in caplog.text
 
@@ -530,14 +530,14 @@ def test_what_a_table_leaves_open_is_said_when_it_is_read_and_not_again(
     caplog.set_level("INFO")
     found = _index(write, "Well,Drug,MOA\nA1,Taxol,x\nA2,TAXOL,\nB1,DMSO,y\n")
     saved = found.save(tmp_path / "plate.csv")
-    assert "upper and lower case alone" in caplog.text
+    assert "in capitals or blanks alone" in caplog.text
     assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
     caplog.clear()
     PlateIndex.load(saved)
     assert caplog.text == ""
     saved.with_name("plate.problems.csv").unlink()  # as a table of one's own comes
     PlateIndex.load(saved)
-    assert "upper and lower case alone" in caplog.text
+    assert "in capitals or blanks alone" in caplog.text
     assert "Metadata_MOA is empty in 1 of 3 wells" in caplog.text
 
 

@@ -638,6 +638,23 @@ def test_a_cost_that_must_be_learnt_of_is_told(mild, as_read, warns):
     assert (told in line) == (as_read > 0.25)
 
 
+def test_plates_that_differ_by_chance_alone_are_not_bridged(crops, tmp_path):
+    plates = np.random.default_rng(4).permutation(np.repeat(["P1", "P2"], 72))
+    path = changed(crops, tmp_path / "crops.h5ad", Metadata_Plate=plates)
+    found = audit(protocol(gain(0.4)), path, **{**QUICK, "cells": 144})
+    assert found.nuisances["separation"].tolist() == [0.0]
+    assert not any("bridges" in line for line in found.verdict)
+    with pytest.raises(StudyError, match="do not differ by it"):
+        cellssl.suggest(path, label="Kind", base=protocol())
+
+
+def test_what_changes_every_view_alike_leaves_nothing_to_learn_to_allow_for(crops):
+    usual = {**QUICK, "draws": 2}
+    for p in (0.5, 1.0):
+        found = audit(protocol({"blur": {"sigma": [6, 6], "p": p}}), crops, **usual).operations
+        assert (found["cost_as_read"] > found["cost"]).all() == (p < 1)
+
+
 def test_a_figure_of_nothing_says_so(crops):
     found = audit(protocol(gain(0.4)), crops, **QUICK)
     nothing = replace(

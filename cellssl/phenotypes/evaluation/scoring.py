@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers
-from cellssl.columns import PLATE, texts_of
+from cellssl.columns import PLATE, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_column
+from cellssl.phenotypes.columns import text_column, text_values
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings.blocks import block_names
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
@@ -91,6 +91,7 @@ def measure_embeddings(
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     _say_plateless(obs)
+    say_alike_names(pd.Series(text_values(obs[label], label)), label)
     negative = control_cells(obs, controls)
     used = {_title(one): one.used for one in loaded}
     fair = fair_cells(obs, label, used) if held_out else None
@@ -167,7 +168,7 @@ def _say_sight(loaded: Sequence[Embedding]) -> None:
         seen, name = next(iter(trained.items()))
         _LOG.warning(
             "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
-            "scores: `cellssl compare` and `run` show both alike, as embed(…, scaling=, crop_size=) does in Python",
+            "scores: `cellssl embed -p PROTOCOL` shows a baseline the cells as that protocol's encoder sees them",
             *apart[0],
             name,
             seen,

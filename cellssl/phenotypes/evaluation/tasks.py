@@ -17,6 +17,7 @@ from cellssl.phenotypes.leakage import KEEP_OUT, USED_PLATES
 from cellssl.phenotypes.naming import treatment_names
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.scores import Resamples, draw_resamples
+from cellssl.words import listed
 
 __all__ = ["Task", "build_tasks"]
 
@@ -243,6 +244,8 @@ def _checked_subsets(
 ) -> dict[str, list[str]]:
     """Make sure that each subset names existing classes, two at least."""
     known = classes.tolist()
+    quoted = "; on the command line a name that holds a comma stands in double quotes"
+    commas = quoted if any("," in name for name in known) else ""
     for name, members in subsets.items():
         if name in ("all", USED_PLATES):
             raise EmbeddingError(
@@ -252,7 +255,7 @@ def _checked_subsets(
             if member not in known:
                 raise EmbeddingError(
                     f"subset {name!r}: {label} has no class {member!r}; it has "
-                    f"{', '.join(known)}{nearest(member, known, listed=True)}"
+                    f"{listed(known)}{nearest(member, known, listed=True)}{commas}"
                 )
         if len(set(members)) < 2:
             raise EmbeddingError(f"subset {name!r} has {len(set(members))} class, wanted two.")

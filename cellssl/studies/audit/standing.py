@@ -57,12 +57,16 @@ class Moved:
         Their root mean square.
     distances : (K,)
         And that of each class's cells.
+    varies : bool
+        Whether two views of a cell differ: what changes every view alike, as grey pictures only, leaves an
+        encoder nothing to learn to allow for. Of one view it is taken for granted.
     """
 
     noise: NDArray[np.float64]
     features: NDArray[np.float64]
     distance: float
     distances: NDArray[np.float64]
+    varies: bool
 
 
 class Standing:
@@ -125,7 +129,9 @@ class Standing:
         each = (moves**2).sum(axis=2).mean(axis=0)
         codes = range(len(self.groups.names))
         own = np.array([np.sqrt(each[self.groups.codes == code].mean()) for code in codes])
-        return Moved(noise, (flat**2).mean(axis=(0, 1)), float(np.sqrt(np.trace(noise))), own)
+        varies = len(made) < 2 or not np.allclose(made[1:], made[:-1])
+        distance = float(np.sqrt(np.trace(noise)))
+        return Moved(noise, (flat**2).mean(axis=(0, 1)), distance, own, varies)
 
     def spread(self) -> float:
         """Give the root mean square distance of two cells."""
@@ -147,6 +153,8 @@ class Standing:
 
     def left_as_read(self, moved: Moved) -> NDArray[np.float64]:
         """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""
+        if not moved.varies:
+            return np.ones_like(self.pairs)
         return left_to_readout(self.X, self.groups, self.noise, moved.noise)
 
     def cost_of_wells(self, moved: Moved) -> float:
@@ -155,7 +163,9 @@ class Standing:
         return self._share(self.X, self.wells, moved, blocks=plates, least=least, most=CLEAR)
 
     def bridged(self, name: str, moved: Moved) -> float:
-        """Give the share of what a nuisance's values differ by that is lost."""
+        """Give the share of what a nuisance's values differ by that is lost; NaN where that is chance."""
+        if not self._nuisances_apart[name]:
+            return float("nan")
         X, groups = self.nuisances[name]
         return self._share(X, groups, moved)
 
@@ -171,8 +181,19 @@ class Standing:
         }
 
     def nuisance_separation(self, name: str) -> float:
-        """Give how far a nuisance's values lie apart, root mean square d'."""
-        return spread_separation(*self.nuisances[name], self.noise)
+        """Give how far a nuisance's values lie apart, root mean square d'; 0 where that is chance."""
+        return self._nuisances_apart[name]
+
+    @cached_property
+    def _nuisances_apart(self) -> dict[str, float]:
+        """Give `nuisance_separation` of each nuisance."""
+        found = {}
+        for name, (X, groups) in self.nuisances.items():
+            one = np.zeros(len(groups.names), np.int64)
+            apart = spread_separation(X, groups, self.noise)
+            least = spread_by_chance(X, groups, self.noise, blocks=one)
+            found[name] = apart if apart > least else 0.0
+        return found
 
     def erased(self, moved: Moved) -> dict[str, float]:
         """Give each feature's share of variance between views that is the operation's, by name.

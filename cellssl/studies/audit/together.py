@@ -125,7 +125,7 @@ class Together:
         return self.first.bridged(name, moved[0])
 
     def nuisance_separation(self, name: str) -> float:
-        """Give how far a nuisance's values lie apart, root mean square d'."""
+        """Give how far a nuisance's values lie apart, root mean square d'; 0 where that is chance."""
         return self.first.nuisance_separation(name)
 
     def shares_of_plates(self) -> dict[str, float]:
