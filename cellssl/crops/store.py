@@ -20,7 +20,7 @@ from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 from cellssl.framing import diameter_of
 
-__all__ = ["Crops", "channel_numbers", "crop_file"]
+__all__ = ["Crops", "channel_numbers", "crop_file", "holds_crops"]
 
 FILE_NAME = "crops.h5ad"
 
@@ -29,6 +29,15 @@ def crop_file(out: str | Path) -> Path:
     """Give the crop file that `out` names: itself, or ``crops.h5ad`` of a folder."""
     path = Path(out)
     return path if path.suffix == ".h5ad" else path / FILE_NAME
+
+
+def holds_crops(path: str | Path) -> bool:
+    """Say whether a file, or a folder's ``crops.h5ad``, holds pictures of cells."""
+    file = crop_file(path)
+    if not file.is_file() or not h5py.is_hdf5(file):
+        return False
+    with h5py.File(file) as opened:
+        return PIXELS in opened
 
 
 def channel_numbers(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
+from cellssl.crops.store import holds_crops
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
@@ -36,7 +37,7 @@ def plate_heat_map(
     Parameters
     ----------
     embedding : AnnData, Crops, DataFrame or path
-        Cells with Metadata_Well: an embedding or its file, crops, or the table (``obs``) of either.
+        Cells with Metadata_Well: an embedding, crops, the file of either, or the table (``obs``) of either.
     value : str
         ``"cells"``: how many there are; else a numeric column, with or without ``Metadata_``, of
         which the median is drawn.
@@ -63,10 +64,7 @@ def plate_heat_map(
     --------
     >>> plate_heat_map("embedding.h5ad", "leiden", equals="3", plate="Week1")  # doctest: +SKIP
     """
-    if isinstance(embedding, pd.DataFrame):
-        obs = embedding
-    else:
-        obs = (embedding if isinstance(embedding, Crops) else read_embedding(embedding)).obs
+    obs = _table(embedding)
     if WELL not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
     shape = shape or shape_of(obs[WELL].unique())
@@ -77,6 +75,15 @@ def plate_heat_map(
     return plate_map(
         drawn, title=name, unit=unit, marks=control_marks(obs), limits=limits, shape=shape
     )
+
+
+def _table(cells: "AnnData | Crops | pd.DataFrame | str | Path") -> pd.DataFrame:
+    """Give what is known of cells, whatever holds them."""
+    if isinstance(cells, pd.DataFrame):
+        return cells
+    if isinstance(cells, str | Path) and holds_crops(cells):
+        cells = Crops.open(cells)
+    return cells.obs if isinstance(cells, Crops) else read_embedding(cells).obs
 
 
 def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:

@@ -58,6 +58,7 @@ def test_embeddings_files_and_crops_are_as_good_as_their_table(embedding, crops,
     assert sum(expected.values()) == (embedding.obs["Metadata_Plate"] == "P0").sum()
     assert drawn(plate_heat_map(embedding, plate="P0")) == expected
     assert drawn(plate_heat_map(crops, plate="P0")) == expected
+    assert drawn(plate_heat_map(crops.path, plate="P0")) == expected
     assert drawn(plate_heat_map(tmp_path / "embedding.h5ad", plate="P0")) == expected
 
 
