@@ -23,6 +23,7 @@ from cellssl.cells.shading import Shading, measure_shading, sample_fields
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
 from cellssl.columns import FIELD
+from cellssl.crops import Crops
 from cellssl.errors import CropError
 from cellssl.files import locked, make_folder
 from cellssl.framing import MOST_BINNED
@@ -201,7 +202,7 @@ def _crop(
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
-    folder.keep_remarks([*remarks_on(assembly, job)])
+    folder.keep_remarks([*remarks_on(assembly, job, Crops.open(folder.crops))])
     report = CropReport.read(folder)
     for remark in report.remarks:
         _LOG.warning("%s", remark)

@@ -7,9 +7,10 @@ import numpy as np
 
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.job import Job
+from cellssl.cells.quality.alignment import misplaced_channels
 from cellssl.cells.quality.dust import ENOUGH_FIELDS
 from cellssl.cells.quality.judging import bare_channels, dull_plates
-from cellssl.crops import unlike_nuclei
+from cellssl.crops import Crops, unlike_nuclei
 from cellssl.framing import LOST, MOST_BINNED, VIEW, diameter_of, stored_size, view_for
 from cellssl.words import counted, listed
 
@@ -21,7 +22,7 @@ _WIDE = 128  # px: a view of so many would do binned
 _FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nucleus
 
 
-def remarks_on(fields: Assembly, job: Job) -> Iterator[str]:
+def remarks_on(fields: Assembly, job: Job, crops: Crops) -> Iterator[str]:
     """Give a sentence or two for each thing that is unusual about the images."""
     usual = fields.usual
     diameters = {plate: diameter_of(own.area) for plate, own in usual.items() if own.area > 0}
@@ -31,6 +32,7 @@ def remarks_on(fields: Assembly, job: Job) -> Iterator[str]:
     yield from _dull(*dull_plates(usual))
     yield from _overexposed({plate: own.saturated for plate, own in usual.items()}, job.channels)
     yield from bare_channels(usual, job.channels)
+    yield from misplaced_channels(crops, usual)
     yield from _dusty(fields.dust)
 
 

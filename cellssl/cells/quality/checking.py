@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cellssl.cells.quality.alignment import misplaced_channels
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
     bare_channels,
@@ -58,7 +59,7 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     usual = usual_by_plate(
         {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
     )
-    for remark in bare_channels(usual, crops.channels):
+    for remark in (*bare_channels(usual, crops.channels), *misplaced_channels(crops, usual)):
         _LOG.warning("%s", remark)
     reasons = np.full(len(crops), "", dtype=object)
     for plate, of in rows.items():

@@ -17,6 +17,7 @@ __all__ = [
     "bare_channels",
     "check_reasons",
     "dull_plates",
+    "is_bare",
     "judge_cells",
     "judge_field",
     "usual_by_plate",
@@ -291,10 +292,15 @@ def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
     return sharpest, dull
 
 
+def is_bare(usual: Usual, channel: int) -> bool:
+    """Say whether a channel shows nothing but noise in the usual cell."""
+    return bool(usual.noise[channel] > _BARE)
+
+
 def bare_channels(usual: Mapping[str, Usual], channels: Sequence[str]) -> Iterator[str]:
     """Say which channels show nothing in the usual cell of any plate, for which none is dropped."""
     for number, channel in enumerate(channels):
-        if usual and all(own.noise[number] > _BARE for own in usual.values()):
+        if usual and all(is_bare(own, number) for own in usual.values()):
             yield (
                 f"channel {channel} shows nothing but noise in the usual cell: no stain, no light, other images or "
                 "labels? Cells are kept, since all are alike in it; leave it out by naming the others with --channel "
