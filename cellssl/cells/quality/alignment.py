@@ -1,6 +1,6 @@
 """Whether channels lie on the nuclei: seen in the mean of many cells, which has lost all that is chance."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.signal import fftconvolve
@@ -9,11 +9,13 @@ from cellssl.cells.quality.judging import Usual, is_bare
 from cellssl.crops import Crops
 from cellssl.crops.batches import batches
 from cellssl.framing import diameter_of
-from cellssl.words import counted
+from cellssl.words import listed
 
 __all__ = ["misplaced_channels"]
 
 _ENOUGH, _MOST = 500, 1000  # cells of a plate, evenly over it
+_ALL = "all plates together"
+_SAID = 10  # plates are named one by one up to so many
 _PARTS = 4  # means, of cells in turn: what is not chance they agree on
 # Of two means: aligned channels of two real plates had 0.9 and more, one mirrored against the nuclei 0.12.
 _ALIKE = 0.4
@@ -35,26 +37,31 @@ def misplaced_channels(crops: Crops, usual: Mapping[str, Usual]) -> Iterator[str
     usual : mapping
         What is usual on each of their plates.
     """
-    rows = {plate: np.flatnonzero(crops.plates == plate) for plate in usual}
-    told = {
-        f"plate {plate}": (own, usual[plate]) for plate, own in rows.items() if len(own) >= _ENOUGH
-    }
-    if not told and len(crops) >= _ENOUGH:
-        told = {"all plates together": (np.arange(len(crops)), next(iter(usual.values())))}
-    for where, (own, typical) in told.items():
-        some = own[np.linspace(0, len(own) - 1, min(len(own), _MOST)).astype(int)]
-        means = _mean_cells(crops, some)
+    faults: dict[tuple[str, str], list[str]] = {}
+    for plate, rows in _looked_at(crops.plates).items():
+        typical = usual.get(plate, next(iter(usual.values())))
+        means = _mean_cells(crops, rows)
         for number, channel in enumerate(crops.channels):
-            if is_bare(typical, number):
-                continue
-            if number == typical.nucleus:
-                fault = _fault_of_nuclei(means[:, number], diameter_of(typical.area))
-            else:
-                fault = _fault(
-                    means[:, number], means[:, typical.nucleus], diameter_of(typical.area)
-                )
-            if fault:
-                yield f"channel {channel} of {where}, in the mean of {counted(len(some), 'cell')}, {fault}"
+            nuclei = None if number == typical.nucleus else means[:, typical.nucleus]
+            fault = _fault(means[:, number], nuclei, diameter_of(typical.area))
+            if fault and not is_bare(typical, number):
+                faults.setdefault((channel, fault), []).append(plate)
+    for (channel, fault), plates in faults.items():
+        where = f"plate {listed(plates, most=_SAID)}" if plates != [_ALL] else _ALL
+        yield f"channel {channel} of {where}: in the mean of many cells it {fault}"
+
+
+def _looked_at(plates: np.ndarray) -> dict[str, np.ndarray]:
+    """Choose cells evenly over each plate (N,) that has enough; over all together where none has."""
+    names, number = np.unique(plates, return_inverse=True)
+    rows = {str(name): np.flatnonzero(number == n) for n, name in enumerate(names)}
+    enough = {plate: own for plate, own in rows.items() if len(own) >= _ENOUGH}
+    if not enough and len(plates) >= _ENOUGH:
+        enough = {_ALL: np.arange(len(plates))}
+    return {
+        plate: own[np.linspace(0, len(own) - 1, min(len(own), _MOST)).astype(int)]
+        for plate, own in enough.items()
+    }
 
 
 def _mean_cells(crops: Crops, rows: np.ndarray) -> np.ndarray:
@@ -68,27 +75,25 @@ def _mean_cells(crops: Crops, rows: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _fault_of_nuclei(means: np.ndarray, diameter: float) -> str:
-    """Say how the nuclei's means (4, H, W) lie in the crops, which were cut around them; "" where they lie well."""
-    if not _alike(means):
-        return "shows no nucleus in the middle. Were the cells found in these images, or are labels mirrored or turned?"
-    middle = (np.array(means.shape[1:]) - 1) / 2
-    sides = _sides([_centre(mean) - middle for mean in means], diameter)
-    return (
-        sides
-        and f"lies {sides} of the middle. Do the labels, or the places of the cells, belong to these images?"
-    )
+def _fault(means: np.ndarray, nuclei: np.ndarray | None, diameter: float) -> str:
+    """Say how a channel's means (4, H, W) lie beside those of the nuclei; "" where they lie well.
 
-
-def _fault(means: np.ndarray, nuclei: np.ndarray, diameter: float) -> str:
-    """Say how a channel's means (4, H, W) lie beside those of the nuclei; "" where they lie well."""
-    if not _alike(means):
+    The nuclei's own (None) lie beside the middle of the crops, which were cut around them.
+    """
+    alike = _alike(means)
+    centres = np.array([_centre(mean) for mean in means])
+    if nuclei is None:
+        sides = _sides(centres - (np.array(means.shape[1:]) - 1) / 2, diameter)
+        if alike and not sides:
+            return ""
+        what = f"lies {sides} of the middle" if alike else "shows no nucleus in the middle"
+        return f"{what}. Do the labels, or the places of the cells, belong to these images as they lie?"
+    if not alike:
         return (
             "shows nothing that lies with the nuclei. Is it mirrored or turned against them, of other fields, or a "
             "stain that does not follow cells?"
         )
-    pairs = zip(means, nuclei, strict=True)
-    sides = _sides([_centre(one) - _centre(other) for one, other in pairs], diameter)
+    sides = _sides(centres - [_centre(mean) for mean in nuclei], diameter)
     return sides and (
         f"lies {sides} of the nuclei. Are the cameras aligned? Register the images before cropping; a protocol's "
         "`misregistration` makes an encoder blind to such shifts, where they differ between plates"
@@ -101,7 +106,7 @@ def _alike(means: np.ndarray) -> bool:
     return bool(min(map(np.ptp, halves)) > 0 and np.corrcoef(*halves)[0, 1] >= _ALIKE)
 
 
-def _sides(beside: Sequence[np.ndarray], diameter: float) -> str:
+def _sides(beside: np.ndarray, diameter: float) -> str:
     """Say how far off, and on which sides, places (y, x) are; "" where that is little, or they do not agree."""
     y, x = np.median(beside, axis=0)
     if np.hypot(y, x) <= max(_OFF[0], _OFF[1] * diameter, _SURE * np.ptp(beside, axis=0).max()):
