@@ -112,6 +112,7 @@ def write_report(
         "Look-alikes": lambda: _warned(
             answer_section(similarity, embedding.obs, label_colours(embedding.obs, treated)),
             embedding,
+            remarks,
         ),
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
@@ -138,10 +139,14 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
         return Section(name.lower(), name, name, [text])
 
 
-def _warned(section: Section, embedding: "AnnData") -> Section:
+def _warned(section: Section, embedding: "AnnData", remarks: Sequence[str]) -> Section:
     """Put what was said of these cells and their encoder before anything that rests on it."""
-    said = embedding.uns.get("cellssl", {}).get("warnings", ())
-    warnings = [Text(str(text), tone="warning") for text in said]
+    said = [str(text) for text in embedding.uns.get("cellssl", {}).get("warnings", ())]
+    if remarks:
+        said.append(
+            f"Of these images there is something to know first: see Images ({counted(len(remarks), 'remark')})."
+        )
+    warnings = [Text(text, tone="warning") for text in said]
     return replace(section, blocks=[*warnings, *section.blocks])
 
 

@@ -163,6 +163,14 @@ def test_what_was_said_of_cells_and_encoder_stands_before_the_answer(undrawn, em
     assert html.index('id="answer"') < html.index(said) < html.index('id="map"')
 
 
+def test_remarks_on_images_are_told_of_before_the_answer(undrawn, everything, tmp_path):
+    html = written(tmp_path, **everything, remarks=["plate P0: dust on the lens?"])
+    first = html.index("see Images (1 remark)")
+    assert html.index('id="answer"') < first < html.index('id="map"')
+    assert html.index('id="images"') < html.index("Plate P0: dust on the lens?")
+    assert "see Images" not in written(tmp_path, **everything)
+
+
 def test_scores_on_a_test_set_say_so_and_stand_beside_plain_accuracy(undrawn, everything, tmp_path):
     scores = everything["scores"]
     scores.loc[scores["split"] == "plates", "split"] = "test set"

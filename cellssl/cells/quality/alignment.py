@@ -47,7 +47,11 @@ def misplaced_channels(crops: Crops, usual: Mapping[str, Usual]) -> Iterator[str
             if fault and not is_bare(typical, number):
                 faults.setdefault((channel, fault), []).append(plate)
     for (channel, fault), plates in faults.items():
-        where = f"plate {listed(plates, most=_SAID)}" if plates != [_ALL] else _ALL
+        where = (
+            _ALL
+            if plates == [_ALL]
+            else f"plate{'s' * (len(plates) > 1)} {listed(plates, most=_SAID)}"
+        )
         yield f"channel {channel} of {where}: in the mean of many cells it {fault}"
 
 
