@@ -199,9 +199,9 @@ def _crop(
         folder.require_room(part for part in tasks.parts if part not in wrong)
         nucleus = getattr(job.segmenter, "nucleus_channel", None)
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
+        folder.keep_remarks([*remarks_on(assembly, job)])  # before the crops, which say that all is done
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
-    folder.keep_remarks([*remarks_on(assembly, job)])
     report = CropReport.read(folder)
     for remark in report.remarks:
         _LOG.warning("%s", remark)

@@ -21,8 +21,8 @@ _OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 class CropFolder:
     """Names in a folder of crops, and the record (``crop.json``) of what they were made from.
 
-    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all is done, ``remarks``, sentences on
-    what is unusual about the images.
+    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all fields are cut, ``remarks``,
+    sentences on what is unusual about the images.
     """
 
     path: Path
