@@ -199,7 +199,8 @@ def _crop(
         folder.require_room(part for part in tasks.parts if part not in wrong)
         nucleus = getattr(job.segmenter, "nucleus_channel", None)
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
-        folder.keep_remarks([*remarks_on(assembly, job)])  # before the crops, which say that all is done
+        # Before the crops, which say that all is done.
+        folder.keep_remarks([*remarks_on(assembly, job)])
         assembly.write(folder, here, shown=shown)
     folder.forget_parts()
     report = CropReport.read(folder)

@@ -102,7 +102,9 @@ def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
         raise PlateError(f"there is no metadata file {path}.") from error
     except pd.errors.ParserError as error:
         quotes = "close the quotation mark that is left open"
-        many = "take out what stands above the columns' names, and put quotes around texts with commas"
+        many = (
+            "take out what stands above the columns' names, and put quotes around texts with commas"
+        )
         mend = quotes if "EOF inside string" in str(error) else many
         raise PlateError(
             f"{path} cannot be read as a CSV table: {str(error).strip()}: {mend}."

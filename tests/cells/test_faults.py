@@ -309,9 +309,10 @@ def test_killed_and_called_again(make_plate, tmp_path, monkeypatch, workers):
 
 def test_remarks_outlive_a_kill_when_the_crops_are_there(make_plate, tmp_path, monkeypatch):
     index = make_plate(2)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(folder.CropFolder, "forget_parts", raise_interrupt)
-        run(index, tmp_path / "out", size=16)
+        with pytest.raises(KeyboardInterrupt):
+            run(index, tmp_path / "out", size=16)
     remark, *_ = run(index, tmp_path / "out", size=16).remarks
     assert "cells are cut off" in remark
 
