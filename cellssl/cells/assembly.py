@@ -14,11 +14,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
-from cellssl.cells.quality.judging import (
-    REASONS,
-    Usual,
-    usual_by_plate,
-)
+from cellssl.cells.quality.judging import REASONS, Usual, usual_by_plate
 from cellssl.cells.quality.measures import quality_columns
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.trials import Judged, Trial, judge

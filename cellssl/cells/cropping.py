@@ -190,7 +190,8 @@ def _crop(
         return CropReport.read(folder)
     if folder.crops.is_file():
         _LOG.info(
-            "%s is of other images or metadata of these plates: it is made again", folder.crops
+            "%s is made again: it is of other images or metadata of these plates, or was not looked through to its end",
+            folder.crops,
         )
     folder.begin(record)
     method = settings["illumination"]
@@ -201,8 +202,8 @@ def _crop(
         nucleus = getattr(job.segmenter, "nucleus_channel", None)
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
         assembly.write(folder, here, shown=shown)
-    folder.forget_parts()
     folder.keep_remarks([*remarks_on(assembly, job, Crops.open(folder.crops))])
+    folder.forget_parts()
     report = CropReport.read(folder)
     for remark in report.remarks:
         _LOG.warning("%s", remark)

@@ -21,8 +21,8 @@ _OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 class CropFolder:
     """Names in a folder of crops, and the record (``crop.json``) of what they were made from.
 
-    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all is done, ``remarks``, sentences on
-    what is unusual about the images.
+    A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all is done, ``remarks``,
+    sentences on what is unusual about the images.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class CropFolder:
                 f"{self.path} holds the cells of other plates ({names}); choose another folder with "
                 "--out, and join the crop files with `cellssl crops join`"
             )
-        complete = self.crops.is_file() and self.fields.is_file()
+        complete = self.crops.is_file() and self.fields.is_file() and "remarks" in before
         return complete and bool(before["fields"] == record["fields"])
 
     def _begun(self) -> bool:

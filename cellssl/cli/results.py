@@ -58,9 +58,8 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
-    from cellssl.phenotypes.evaluation.metrics import (
-        ANSWERS,  # a plate or a batch may well be one only
-    )
+    # A plate or a batch may well be one only.
+    from cellssl.phenotypes.evaluation.metrics import ANSWERS
     from cellssl.report.figures.scores import METRICS
 
     notes = texts_of(scores["note"])

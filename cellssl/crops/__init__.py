@@ -53,8 +53,8 @@ _homes = {
     "import_features": "exchange.features",
     "join_crops": "joining",
     "label_crops": "labelling",
-    "unlike_nuclei": "magnification",
     "scale": "scaling",
+    "unlike_nuclei": "magnification",
     "write_crops": "writer",
 }
 

@@ -92,7 +92,7 @@ def join_crops(
     return write_crops(
         out,
         _batches(opened, wanted, mask_names, names, shown=progress),
-        channels=list(names.values()),
+        channels=[names[channel] for channel in wanted],
         size=opened[0].size,
         provenance=_provenance(opened),
         masks=mask_names,

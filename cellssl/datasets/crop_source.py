@@ -19,7 +19,7 @@ from cellssl.errors import CropError
 __all__ = ["CropSource"]
 
 _LOG = logging.getLogger(__name__)
-_OTHER_CHANNELS = "Rename channels when indexing the plate, or change `channels:` in the protocol."
+_OTHER_CHANNELS = "Rename channels (`cellssl crops join --channel OLD=NEW`), or change `channels:` in the protocol."
 
 # torch cannot gather unsigned integers of more than 8 bits: they are held as the signed integers of
 # the same bits, and read back by masking those bits out of a wider integer.

@@ -22,7 +22,8 @@ class Source(Protocol):
         Height and width in pixels.
     in_memory : bool
         Whether the pixels lie on the device, so that gathering never waits. If not, `read` is called
-        ahead of time, in a thread, and `scaled` when they are needed.
+        ahead of time, in a thread, and `scaled` when they are needed. Some images are read at the start
+        in any case: a run is told by them.
     """
 
     samples: Tensor

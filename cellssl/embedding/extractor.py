@@ -75,7 +75,7 @@ def check_fit(crops: Crops, channels: Sequence[str], size: int, *, who: str) -> 
             raise CropError(
                 f"{who} channel {channel!r}, and {crops.path} has {', '.join(crops.channels)}"
                 f"{nearest(channel, crops.channels, listed=True) or '.'} "
-                "Name the channels alike when indexing the plate (--channel), and crop it again."
+                "`cellssl crops join` gives channels other names (--channel OLD=NEW)."
             )
     if not 1 <= size <= crops.size:
         raise CropError(

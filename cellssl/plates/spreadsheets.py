@@ -101,9 +101,13 @@ def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
     except FileNotFoundError as error:
         raise PlateError(f"there is no metadata file {path}.") from error
     except pd.errors.ParserError as error:
+        quotes = "close the quotation mark that is left open"
+        many = (
+            "take out what stands above the columns' names, and put quotes around texts with commas"
+        )
+        mend = quotes if "EOF inside string" in str(error) else many
         raise PlateError(
-            f"{path} cannot be read as a CSV table, since a row has more columns than the first line names: take out "
-            f"what stands above the columns' names, and put quotes around texts with commas ({error})."
+            f"{path} cannot be read as a CSV table: {str(error).strip()}: {mend}."
         ) from error
     except (OSError, EOFError, ValueError) as error:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error

@@ -158,7 +158,8 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     return [
         f"channel{'s' * (len(lacking) > 1)} {listed([repr(name) for name in lacking])} "
         f"{'is' if len(lacking) == 1 else 'are'} not in the data, which have {', '.join(channels)}"
-        f"{near or '.'} Give the plate's channels the protocol's names (--channel FILE={lacking[0]}), or "
+        f"{near or '.'} Give the plate's channels the protocol's names (--channel FILE={lacking[0]}; for crops that "
+        "are there already, of `cellssl crops join`), or "
         "train with a protocol that extends this one and names the data's (channels:)"
     ]
 

@@ -74,8 +74,8 @@ def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
         edits = ", ".join(f"{edit}:" for edit in EDITS)
         return place, f"{key}: expected how this group differs from views ({edits}), got {got}"
     if kind in _KINDS:
-        digits = kind == "string_type" and isinstance(item["input"], int | float)
-        mend = "; text of digits stands in quotes" if digits else ""
+        plain = kind == "string_type" and isinstance(item["input"], int | float)
+        mend = "; in quotes it is text" if plain else ""
         return place, f"{key}: expected {_KINDS[kind]}, got {got}{mend}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "value_error":

@@ -70,7 +70,7 @@ def write_report(
         Cells with ``obsm["X_umap"]`` and ``obs["kmeans"]`` and/or ``obs["leiden"]``
         (from :func:`cellssl.phenotypes.cluster`).
     similarity
-        Treatments, their matrix and neighbours (from :func:`cellssl.phenotypes.treatments.similarity`).
+        Treatments, their matrix and neighbours (from :func:`cellssl.phenotypes.similarity`).
     scores
         Tidy table of scores, baselines included (from :func:`cellssl.phenotypes.evaluate`).
     crops

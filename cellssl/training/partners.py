@@ -1,6 +1,7 @@
 """Positives that are other images: which image stands in for which, epoch by epoch."""
 
 import logging
+from copy import copy
 from typing import Self
 
 import numpy as np
@@ -100,10 +101,11 @@ class Partners:
         return torch.where(choices > 0, self._order[place], index)
 
     def to(self, device: torch.device | str) -> Self:
-        """Move to a device; returns itself."""
+        """Give the same on another device."""
+        moved = copy(self)
         for name in ("_order", "_start", "_choices", "_shut", "_width"):
-            setattr(self, name, getattr(self, name).to(device))
-        return self
+            setattr(moved, name, getattr(self, name).to(device))
+        return moved
 
 
 def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

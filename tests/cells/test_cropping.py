@@ -119,7 +119,7 @@ def test_changed_fields_are_done_anew(make_plate, tmp_path, caplog):
     caplog.set_level("INFO")
     assert run(make_plate(2), tmp_path / "out").kept == 8
     assert run(make_plate(3), tmp_path / "out").kept == 12
-    assert "is of other images or metadata of these plates: it is made again" in caplog.text
+    assert "is made again: it is of other images or metadata of these plates" in caplog.text
 
 
 def test_a_plate_may_have_channels_of_8_and_of_16_bits(make_plate, tmp_path):

@@ -307,6 +307,21 @@ def test_killed_and_called_again(make_plate, tmp_path, monkeypatch, workers):
     ]
 
 
+@pytest.mark.parametrize("last", ["keep_remarks", "forget_parts"])
+def test_remarks_outlive_a_kill_when_the_crops_are_there(make_plate, tmp_path, monkeypatch, last):
+    index = make_plate(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(folder.CropFolder, last, raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(index, tmp_path / "out", size=16)
+    remark, *_ = run(index, tmp_path / "out", size=16).remarks
+    assert "cells are cut off" in remark
+
+
+def raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_workers_end_with_their_parent(make_plate, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW_CROP)
     saved = make_plate(40).save(tmp_path / "plate.csv")

@@ -129,6 +129,18 @@ def test_cytoplasm_is_no_cell(tmp_path, edge):
     assert sorted(np.unique(whole.cells)) == [0, 4]
 
 
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_the_only_cell_of_a_field_may_lie_aside_of_its_only_nucleus(tmp_path, overlap):
+    """In a well of dead cells both are few."""
+    save(tmp_path / "n.npy", np.where(NUCLEI == 4, NUCLEI, 0))
+    save(tmp_path / "c.npy", np.roll(np.where(CELLS == 1, 1, 0), 9 - overlap, axis=1))
+    labels = segment(
+        LabelImages(f"{tmp_path}/n{{Gap}}.npy", f"{tmp_path}/c{{Gap}}.npy"),
+        row() | {"Metadata_Gap": ""},
+    )
+    assert labels.nuclei.any()
+
+
 @pytest.mark.parametrize(
     ("array", "ending", "said"),
     [

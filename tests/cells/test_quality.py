@@ -6,6 +6,7 @@ import pytest
 from scipy import ndimage
 
 from cellssl.cells import REASONS, check_crops, clean_crops
+from cellssl.cells.quality.dust import find_dust
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
     FIELD_REASONS,
@@ -178,6 +179,15 @@ def test_plates_out_of_focus_as_a_whole_are_told():
     (remark,) = _dull(sharpest, dull)
     assert f"times as sharp as those of plate {sharpest}: out of focus" in remark
     assert dull_plates({}) == ("", {})
+
+
+def test_cells_that_lie_densely_are_no_dust():
+    """Of a thousand nuclei in a corner of a field at 4x some lie at one place by chance."""
+    grid = np.mgrid[:512:16, :512:16].reshape(2, -1).T
+    random = np.random.default_rng(0)
+    fields = [grid + random.uniform(0, 16, grid.shape) for _ in range(16)]
+    assert find_dust(fields) is None
+    assert find_dust([np.vstack([own, [70, 30]]) for own in fields]) == (70, 30, 16)
 
 
 def test_overexposed_channels_are_told():

@@ -202,6 +202,16 @@ def test_scportraits_own_file(scportrait, tmp_path, form, caplog):
     assert scale(crops.read(), low, high, transform="sqrt").max() == 1
 
 
+def test_texts_that_repeat_are_categories_to_anndata(scportrait, tmp_path):
+    path, _ = scportrait
+    data = anndata.read_h5ad(path)
+    data.obs["plate"], data.obs["well"] = ["P1"] * 4 + [None] * 2, ["a1", "a2"] * 3
+    data.write_h5ad(path)
+    obs = Crops.open(import_crops(path, None, tmp_path / "in.h5ad")).obs
+    assert obs["Metadata_Plate"].tolist() == ["P1"] * 4 + ["project"] * 2
+    assert obs["Metadata_Well"].tolist() == ["A01", "A02"] * 3
+
+
 def test_channels_may_be_renamed_on_the_way_in(scportrait, tmp_path):
     path, _ = scportrait
     crops = import_crops(

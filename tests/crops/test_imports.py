@@ -235,7 +235,7 @@ def test_that_no_cell_is_the_negative_control_is_said(foreign, caplog):
     assert "negative control" not in caplog.text
 
 
-def test_a_table_with_gaps_and_blanks(foreign):
+def test_a_table_with_gaps_and_blanks(foreign, caplog):
     """A compound is no other one for a blank behind it, and a plate without a name takes the given one."""
     folder, _, table = foreign
     table["compound"] = ["DMSO ", "DMSO", " taxol", "taxol", "", ""]
@@ -261,6 +261,11 @@ def test_a_table_with_gaps_and_blanks(foreign):
     assert obs["Metadata_Control"].tolist() == ["negative", "negative", "", "", "", "positive"]
     assert obs.index[0] == "P1/B03/c0"
     assert set(imported(plate="P7")["Metadata_Plate"]) == {"P7"}
+    assert "of plate" not in caplog.text
+    table["plate"] = ["P1", "", "P1 ", "P1", "P2", ""]
+    table.to_csv(folder / "gaps.csv", index=False)
+    assert set(imported(plate="P7")["Metadata_Plate"]) == {"P7"}
+    assert "are of plate P7, as asked for; the table says P1 and P2" in caplog.text
 
 
 def test_what_a_table_does_not_tell_is_said(foreign, caplog):

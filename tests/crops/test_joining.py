@@ -103,6 +103,9 @@ def test_channels_are_named_anew(write, batch, tmp_path):
     one = Crops.open(join_crops([path], tmp_path / "o.h5ad", channels={"1": "DNA"}))
     assert one.channels == ("DNA",)
     assert one.obs["Quality_Noise_DNA"].tolist() == [0, 1, 2, 3, 4]  # not that of the one left out
+    for twice in (["1", "1"], {"1": "a", "DNA": "a"}):
+        with pytest.raises(CropError, match="channels need distinct names"):
+            join_crops([path], tmp_path / "t.h5ad", channels=twice)
 
 
 def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):

@@ -171,7 +171,7 @@ def test_an_unfinished_training_is_told(
 def test_missing_channel_names_the_nearest(
     run_folder: Path, new_crops: Callable[..., Crops]
 ) -> None:
-    with pytest.raises(CropError, match=r"channel 'DNA'.*did you mean 'dna'"):
+    with pytest.raises(CropError, match=r"channel 'DNA'.*did you mean 'dna'.*crops join`"):
         embed(new_crops(channels=("dna", "Actin")), run_folder)
 
 

@@ -361,6 +361,7 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\n", "has no rows"),
         ("", "cannot be read as a CSV"),
         ("Map\nWell,Compound\nA1,a\n", "take out what stands above the columns' names"),
+        ('Well,Compound\nA1,"a\nA2,b\n', "close the quotation mark"),
         ("Map\n\nOf,May\nWell,Compound,Dose\nA1,a,1\n", "take out what stands above the columns"),
         ("Well,Dose\nH1,1\n", "no row for any field.*wells are H01; the files' are A01"),
         ("Plate,Well\nP 9,A1\n", "plates are P 9; the files' are plate.*--plate-name 'P 9'"),

@@ -30,7 +30,7 @@ def test_channels_that_the_data_lack_are_errors() -> None:
     )
     assert "did you mean 'Tubuline'?" in found[0].message
     # Which of the data's channels is meant nobody knows here: none is put into the example.
-    assert "--channel FILE=Tubulin" in found[0].message
+    assert "--channel FILE=Tubulin; for crops that are there already, of `cel" in found[0].message
 
 
 def test_views_larger_than_the_crops_are_errors() -> None:

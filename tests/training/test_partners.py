@@ -54,6 +54,14 @@ def test_draws_do_not_depend_on_the_batch() -> None:
     assert torch.equal(whole, torch.cat(parts))
 
 
+def test_they_stay_where_they_are_when_a_device_gets_them() -> None:
+    """The next run of the same partners draws on the CPU to say what it is."""
+    partners, index = Partners(np.array(["a", "b", "a", "b"])), torch.arange(4)
+    moved = partners.to("meta").draw(index.to("meta"), samples=index.to("meta"), seed=0, epoch=0)
+    assert moved.is_meta
+    assert partners.draw(index, samples=index, seed=0, epoch=0).tolist() == [2, 3, 0, 1]
+
+
 def test_the_lonely_are_their_own_partners_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         partners = Partners(np.array(["a", "a", "b", "c", "c"]), np.array([1, 2, 1, 1, 1]))

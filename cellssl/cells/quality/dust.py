@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.spatial import KDTree
+from scipy.special import bdtrc
 
 __all__ = ["ENOUGH_FIELDS", "find_dust"]
 
 #: Fewer fields do not tell; more are not needed.
 ENOUGH_FIELDS = 16
 _NEAR = 3.0  # px: what is outlined anew in each field is not quite where it was
+_CHANCE = 0.001  # that so many fields have an object at any one place, where cells lie as they like
 
 
 def find_dust(centers: Sequence[np.ndarray]) -> tuple[float, float, int] | None:
@@ -24,7 +26,7 @@ def find_dust(centers: Sequence[np.ndarray]) -> tuple[float, float, int] | None:
     -------
     tuple or None
         y, x, and how many fields have an object there; None where no place is that of more than half,
-        or there are too few fields to tell.
+        where cells are so dense that this may be chance, or there are too few fields to tell.
 
     Examples
     --------
@@ -40,7 +42,13 @@ def find_dust(centers: Sequence[np.ndarray]) -> tuple[float, float, int] | None:
     for own in centers:
         if len(own) and len(places):
             fields += KDTree(own).query(places)[0] <= _NEAR
-    if 2 * fields.max(initial=0) <= len(centers):
+    most = int(fields.max(initial=0))
+    if 2 * most <= len(centers):
+        return None
+    area = max(places.max(axis=0).prod(), 1)  # of a field
+    dense = sum(map(len, centers)) / len(centers) / area  # objects per pixel
+    by_chance = bdtrc(most - 1, len(centers), min(dense * np.pi * _NEAR**2, 1))
+    if by_chance * len(places) > _CHANCE:
         return None
     y, x = places[fields.argmax()]
-    return float(y), float(x), int(fields.max())
+    return float(y), float(x), most

@@ -23,7 +23,6 @@ __all__ = [
     "usual_by_plate",
 ]
 
-
 #: Every cell found is kept or dropped for the first of these that applies.
 FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
 CELL_REASONS = ("fragment", "large", "noise", "saturated", "blurred")

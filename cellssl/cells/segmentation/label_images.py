@@ -136,10 +136,8 @@ class LabelImages:
         check_background(nuclei, self.addresses[0])
         if not cells:
             return Labels(nuclei)
-        numbered = number_cells(nuclei, cells[0])
-        if cells[0].any():
-            check_cells(nuclei, numbered, self.addresses[1])
-        return Labels(nuclei, numbered)
+        check_cells(nuclei, cells[0], self.addresses[1])
+        return Labels(nuclei, number_cells(nuclei, cells[0]))
 
     def _texts(self) -> list[str]:
         return [text for text in (self.nuclei, self.cells) if text is not None]

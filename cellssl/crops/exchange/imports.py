@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import PLATE
+from cellssl.columns import PLATE, texts_of
 from cellssl.crops.batches import batches
 from cellssl.crops.exchange.arrays import open_arrays
 from cellssl.crops.exchange.deepprofiler import TABLE, open_singlecells
@@ -19,6 +19,7 @@ from cellssl.crops.store import crop_file
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.files import sha256
+from cellssl.words import listed
 
 __all__ = ["import_crops"]
 
@@ -100,6 +101,12 @@ def import_crops(
             named = plate or (table or pixels).absolute().parent.name
             if PLATE not in obs:
                 obs.insert(0, PLATE, named)
+            elif plate and (several := sorted(set(texts_of(obs[PLATE])) - {""}))[1:]:
+                _LOG.warning(
+                    "all cells are of plate %s, as asked for; the table says %s",
+                    plate,
+                    listed(several),
+                )
             obs[PLATE] = named if plate else obs[PLATE].fillna("").replace("", named)
             complete(obs, negative_control, batch_pattern)
             obs.index = pd.Index(cell_names(obs, foreign.table, label))

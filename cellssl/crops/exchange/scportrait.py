@@ -176,7 +176,9 @@ def _foreign(file: h5py.File, path: Path, columns: dict[str, str]) -> Foreign:
     )
     if NAME in obs and _OURS in file:
         return _restoring(foreign, file)
-    return replace(foreign, names=name_columns(obs, columns))
+    categories = obs.select_dtypes("category").columns  # as anndata stores texts that repeat
+    plain = obs.astype(dict.fromkeys(categories, object)).infer_objects()
+    return replace(foreign, table=plain, names=name_columns(obs, columns))
 
 
 def _restoring(foreign: Foreign, file: h5py.File) -> Foreign:
