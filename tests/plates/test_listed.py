@@ -116,7 +116,7 @@ def test_a_name_is_not_enough_where_it_is_not_alone(write: Write) -> None:
 
 
 def test_names_that_repeat_on_every_plate_are_found_by_their_folders() -> None:
-    """In a time that does not grow with the square of the plates: the images of 120 plates took a quarter of a minute."""
+    """Not in a time that grows with the square of the plates, which of 120 was a quarter of a minute."""
     names = [f"r{well:02}c01f01p01-ch1sk1fk1fl1.tiff" for well in range(100)]
     paths = [f"BR{plate}/Images/{name}" for plate in range(120) for name in names]
     finder = _ImageFinder(Images(Path("screen"), (*paths, "BR0/first.tiff")))
