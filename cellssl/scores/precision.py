@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.progress import track
 from cellssl.scores.resampling import false_discovery_rate
 from cellssl.scores.scaling import unit_rows
 
@@ -75,6 +76,7 @@ def activity_precision(
     *,
     permutations: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> Precisions:
     """Ask whether a treatment's wells find each other before the negative controls of their plates.
 
@@ -95,6 +97,8 @@ def activity_precision(
         Plate of each well; all on one when left out.
     permutations : int
         Permutations of treated and control wells within each plate.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def activity_precision(
         )
     count = int(treatments.max(initial=-1)) + 1
     results = np.full((3, count), np.nan)
-    for t in range(count):
+    for t in track(range(count), "ranking wells", shown=progress):
         own = np.flatnonzero((treatments == t) & ~controls)
         if len(own) < 2:
             continue
