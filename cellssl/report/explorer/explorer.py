@@ -235,8 +235,8 @@ def _lay_out(
         cells = cells[sample_wells(cells.obs, sample)].copy()
     if cells.n_obs > MANY:
         _LOG.warning(
-            "a browser draws %s slowly, and their page takes some 100 MB a million: `cellssl explore --sample %d` shows so many, "
-            "evenly over the wells",
+            "a browser draws %s slowly, and their page takes some 100 MB a million: `cellssl explore "
+            "--sample %d` shows so many, evenly over the wells",
             counted(cells.n_obs, "cell"),
             MANY,
         )
