@@ -8,7 +8,7 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
-from cellssl.cli.shell import command, say, show_table
+from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import CONTROL
 from cellssl.words import counted, with_interval
 
@@ -31,6 +31,7 @@ ControlColumn = Annotated[
     ),
 ]
 SHOWN = 15  # rows of a table on the screen; files hold all
+MOST_LABELS = 40  # mechanisms are fewer; a genetic screen has thousands of genes
 
 
 @command(app, "profiles")
@@ -127,6 +128,7 @@ def similarity(
         draws=draws,
         copairs=copairs,
         seed=seed,
+        progress=shown(),
     )
     unknown = [name for name in treatment or [] if name not in found.treatments.index]
     if unknown:
@@ -220,9 +222,9 @@ def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
     else:
         table, title = table[table["rank"] == 1], "Nearest treatment of each"
         table = table.sort_values("similarity", ascending=False)
-    shown = table if wanted else table.head(SHOWN)
+    drawn = table if wanted else table.head(SHOWN)
     rows = []
-    for row in shown.to_dict("records"):
+    for row in drawn.to_dict("records"):
         value = with_interval(row["similarity"], row["low"], row["high"], 2)
         share = "–" if math.isnan(row["low"]) else f"{row['nearest_share']:.0%}"
         its = found.treatments.loc[str(row["neighbour"]), "label"]
@@ -243,8 +245,10 @@ def _show_consistency(table: "pd.DataFrame") -> None:
             "–" if math.isnan(row[key]) else f"{row[key]:.3g}"
             for key in ("map", "map_by_chance", "map_p_value", "map_q_value")
         ]
-        for name, row in table.sort_values("map", ascending=False).iterrows()
+        for name, row in table.sort_values("map", ascending=False).head(MOST_LABELS).iterrows()
     ]
     columns = ["label", "treatments", "agents", "mAP", "by chance", "p", "q"]
     title = "Do treatments of a label find its other agents (compounds, genes, guides) first"
     show_table(title, columns, rows)
+    if len(table) > len(rows):
+        say(f"{len(table) - len(rows):,} more in consistency.csv")

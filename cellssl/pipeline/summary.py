@@ -90,7 +90,7 @@ def summarise(
             report,
             title=title,
             embedding=cells,
-            similarity=_compare_treatments(cells, dose, space / "similarity"),
+            similarity=_compare_treatments(space, cells, dose),
             scores=scores if len(scores) else None,
             crops=crops,
             fields=None if outcome is None else outcome.fields,
@@ -138,15 +138,17 @@ def _count_labels(crops: Crops, label: str | None) -> int | None:
     return None if label is None else len(set(crops.obs[label].dropna().astype(str)) - {""})
 
 
-def _compare_treatments(cells: AnnData, dose: str | None, folder: Path) -> Similarity | None:
+def _compare_treatments(space: Workspace, cells: AnnData, dose: str | None) -> Similarity | None:
     """Ask which treatments (or doses, where nothing names a compound) look alike; save the answer."""
     named = agent_column(cells.obs) is not None
     try:
-        alike = similarity(cells) if named or dose is None else similarity(cells, by=dose)
+        alike = similarity(
+            cells, by=None if named or dose is None else dose, progress=space.progress
+        )
     except EmbeddingError as error:
         _LOG.warning("treatments are not compared: %s", error)
         return None
-    alike.save(folder)
+    alike.save(space / "similarity")
     return alike
 
 

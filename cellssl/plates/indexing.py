@@ -32,6 +32,7 @@ __all__ = ["index"]
 
 _LOG = logging.getLogger(__name__)
 
+_MANY = 100_000  # images that take longer than a breath
 
 _TWICE = (
     "several images have one plate, well, site and channel: say with --pattern (of a table that lists images, in a "
@@ -125,6 +126,8 @@ def index(
         metadata=_file(metadata, "--metadata"),
         moa=_file(moa, "--moa"),
     )
+    if len(images.paths) > _MANY:
+        _LOG.info("%s found; sorting them into fields", counted(len(images.paths), "image"))
     chosen, reason = _choose(layout, images)
     if images.moa is not None and chosen.name != "bbbc021":
         raise PlateError(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.progress import track
 from cellssl.scores.resampling import false_discovery_rate
 from cellssl.scores.scaling import unit_rows
 
@@ -75,6 +76,7 @@ def activity_precision(
     *,
     permutations: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> Precisions:
     """Ask whether a treatment's wells find each other before the negative controls of their plates.
 
@@ -95,6 +97,8 @@ def activity_precision(
         Plate of each well; all on one when left out.
     permutations : int
         Permutations of treated and control wells within each plate.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def activity_precision(
         )
     count = int(treatments.max(initial=-1)) + 1
     results = np.full((3, count), np.nan)
-    for t in range(count):
+    for t in track(range(count), "ranking wells", shown=progress):
         own = np.flatnonzero((treatments == t) & ~controls)
         if len(own) < 2:
             continue
@@ -157,19 +161,44 @@ def _permuted(
 def _mean_precisions(
     unit: NDArray[np.float64], labels: NDArray[np.bool_], plates: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Mean average precision (B,) of the wells called treated in each row of labels (B, n)."""
-    cosine = unit @ unit.T
+    """Mean average precision (B,) of the wells called treated, equally many in each row of labels (B, n)."""
+    single = unit.astype(np.float32)  # is sorted three times as fast
+    cosine = single @ single.T
+    called = np.nonzero(labels)[1].reshape(len(labels), -1)  # (B, m)
     across = len(np.unique(plates[labels[0]])) > 1
     total, counted = np.zeros(len(labels)), np.zeros(len(labels))
     for i in range(len(unit)):
         others = plates != plates[i] if across else np.arange(len(unit)) != i
-        order = _ranked(cosine[i], others)
         asked = np.flatnonzero(labels[:, i])
-        found = _precisions(labels[np.ix_(asked, order)])
+        found = _precisions_among(cosine[i], others, called[asked])
         known = ~np.isnan(found)
         total[asked[known]] += found[known]
         counted[asked[known]] += 1
     return _averages(total, counted)
+
+
+def _precisions_among(
+    similarity: NDArray[np.floating], others: NDArray[np.bool_], alike: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Average precision of one query for several choices (B, m) of the profiles that are like it.
+
+    Of n profiles only `others` are ranked, once for all choices: then what stands before each of a choice's few is
+    looked up. Among equals they come last.
+    """
+    ranked = np.sort(similarity[others])
+    asked = others[alike]
+    values = -np.sort(np.where(asked, -similarity[alike], np.inf), axis=1)  # the most alike first
+    total = asked.sum(axis=1)
+    place = np.arange(1, alike.shape[1] + 1)
+    last = np.where(values[:, :-1] == values[:, 1:], alike.shape[1], place[:-1])
+    equals = np.column_stack([last, np.full(len(alike), alike.shape[1])])
+    equals = np.minimum.accumulate(equals[:, ::-1], axis=1)[
+        :, ::-1
+    ]  # of the choice: as alike or more
+    unlike = len(ranked) - np.searchsorted(ranked, values) - equals
+    precise = np.where(place <= total[:, None], place / np.maximum(place + unlike, 1), 0)
+    possible = (total > 0) & (total < len(ranked))
+    return np.where(possible, precise.sum(axis=1) / np.maximum(total, 1), np.nan)
 
 
 def _ranked(similarity: NDArray[np.float64], others: NDArray[np.bool_]) -> NDArray[np.int64]:

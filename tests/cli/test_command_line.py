@@ -15,6 +15,7 @@ import cellssl
 from cellssl.cli import main, results
 from cellssl.cli.application import app
 from cellssl.cli.options import parse_lists
+from cellssl.cli.profiles import _show_consistency
 from cellssl.crops import CropBatch, write_crops
 
 runner = CliRunner()
@@ -361,3 +362,14 @@ def test_names_that_are_not_there_are_told_before_anything_is_loaded(arguments, 
     ).stdout
     assert message in said
     assert said.strip().endswith("set()")
+
+
+def test_a_genetic_screens_labels_do_not_fill_the_terminal(capsys) -> None:
+    numbers = dict.fromkeys(("map", "map_by_chance", "map_p_value", "map_q_value"), 0.5)
+    table = pd.DataFrame(
+        {"treatments": 4, "agents": 4} | numbers, index=[f"G{i}" for i in range(5000)]
+    )
+    _show_consistency(table)
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 60
+    assert "4,960 more in consistency.csv" in printed

@@ -49,6 +49,15 @@ def test_plate_may_be_named(write: Write) -> None:
     assert set(found.fields["Metadata_Plate"]) == {"1049"}
 
 
+def test_many_images_are_told_before_they_are_sorted(
+    write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellssl.plates.indexing._MANY", 3)
+    caplog.set_level("INFO")
+    index(_plate(write), pattern=PATTERN)
+    assert caplog.messages[0] == "4 images found; sorting them into fields"
+
+
 def test_channels_are_renamed_ordered_and_chosen(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:

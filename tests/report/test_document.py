@@ -207,3 +207,12 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path):
     sections = [Section("a", "A", "A", [Text("text")])]
     with pytest.raises(CellsslError, match="--out"):
         write_page(tmp_path / "file" / "r.html", title="", subtitle="", sections=sections)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(20, "once for each MOA"), (30, "the 30 names of MOA in their order")]
+)
+def test_the_map_says_what_its_colours_are(embedding, tmp_path, count, said):
+    embedding.obs["Metadata_MOA"] = [f"mechanism {i % count:02}" for i in range(embedding.n_obs)]
+    out = write_report(tmp_path / "r.html", title="t", embedding=embedding, label="MOA")
+    assert said in out.read_text()

@@ -152,6 +152,15 @@ def test_beyond_the_limit_a_stated_sample_carries_pictures(embedding, grey_crops
     ]
 
 
+def test_many_cells_are_told_how_to_be_fewer(embedding, monkeypatch, caplog):
+    monkeypatch.setattr("cellssl.report.explorer.explorer.MANY", 50)
+    cellssl.explore(embedding, sample=50)
+    assert not caplog.records
+    cellssl.explore(embedding)
+    assert "a browser draws 80 cells slowly" in caplog.text
+    assert "--sample 50" in caplog.text
+
+
 def test_a_sample_of_cells_is_stated_and_even(embedding):
     page = cellssl.explore(embedding, sample=40)
     assert page.cells.n_obs == 40

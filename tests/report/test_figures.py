@@ -181,6 +181,20 @@ def test_heatmap_of_any_size_is_no_wider_than_the_page(count):
     assert figure.get_figwidth() <= 10.2
 
 
+@pytest.mark.parametrize(("kinds", "letters"), [(12, "ABCDEFGHIJKL"), (60, "")])
+def test_heatmap_of_a_screen_shows_blocks_with_their_letters_on_one_page(kinds, letters):
+    names = [f"compound {i}" for i in range(300)]
+    kind = np.arange(300) // (300 // kinds)
+    matrix = pd.DataFrame((kind[:, None] == kind).astype(float), names, names)
+    labels = {name: f"mechanism {own:02}" for name, own in zip(names, kind, strict=True)}
+    figure = similarity_heatmap(matrix, labels=labels)
+    assert figure.get_figheight() < 12
+    drawn = sorted(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "".join(drawn) == letters
+    assert not any(axes.get_yticklabels() for axes in figure.axes if axes.images)
+    assert "300 treatments: too many to name here" in texts(figure)
+
+
 def test_activity_ranks_and_leaves_the_middle_out():
     activity = pd.Series({f"t{i}": float(i) for i in range(60)})
     written = texts(activity_figure(activity, active=activity > 30))

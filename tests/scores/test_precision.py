@@ -82,6 +82,14 @@ def test_inactive_treatments_have_uniform_p_values(plates, controls):
     assert abs(p_values.mean() - 0.5) < 0.08
 
 
+def test_wells_that_are_all_alike_rank_as_their_permutations_do():
+    """Among equals the like come last, also where labels are permuted."""
+    _, codes, controls, plates = screen()
+    found = activity_precision(np.ones((len(codes), 4)), codes, controls, plates, permutations=9)
+    np.testing.assert_allclose(found.value, found.expected)
+    assert (found.p_value == 1).all()
+
+
 def test_permuted_labels_of_an_active_screen_have_uniform_p_values():
     p_values = []
     for seed in range(20):

@@ -69,7 +69,9 @@ def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> p
     return result[result["wells"] > 0]
 
 
-def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int) -> pd.DataFrame:
+def activity_by_rank(
+    wells: WellProfiles, treatments: pd.Index, *, seed: int, progress: bool = False
+) -> pd.DataFrame:
     """Mean average precision of each treatment against the control wells of its plates.
 
     Returns
@@ -79,7 +81,9 @@ def activity_by_rank(wells: WellProfiles, treatments: pd.Index, *, seed: int) ->
     """
     table = wells.wells
     codes = _treated(table, treatments)
-    found = activity_precision(wells.profiles, codes, table["control"], table["plate"], seed=seed)
+    found = activity_precision(
+        wells.profiles, codes, table["control"], table["plate"], seed=seed, progress=progress
+    )
     return _tabulate(found, treatments[: len(found.value)]).reindex(treatments)
 
 

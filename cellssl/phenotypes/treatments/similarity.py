@@ -114,6 +114,7 @@ def similarity(
     draws: int = 400,
     copairs: bool = False,
     seed: int = 0,
+    progress: bool = True,
 ) -> Similarity:
     """Compare treatments: cells → wells → normalised per plate → treatments.
 
@@ -144,6 +145,8 @@ def similarity(
     copairs : bool
         Add `copairs_map`, `copairs_p_value` and `copairs_q_value` to treatments and consistency,
         see `copairs_activity` (``pip install 'cellssl[copairs]'``).
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -180,7 +183,7 @@ def similarity(
     table["activity"], table["p_value"] = activity_by_length(
         middle, table["wells"], wells, statistic=aggregate, seed=seed
     )
-    table = table.join(activity_by_rank(wells, index, seed=seed))
+    table = table.join(activity_by_rank(wells, index, seed=seed, progress=progress))
     matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
     compounds = pd.Series(order, index=index)
     if columns[0] in AGENTS and columns[0] != label:

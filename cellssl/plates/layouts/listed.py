@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -119,9 +120,7 @@ class _ImageFinder:
 
     def __init__(self, images: Images) -> None:
         self._folder = images.folder.resolve()
-        self._named: dict[str, list[str]] = {}
-        for path in images.paths:
-            self._named.setdefault(_plain(PurePosixPath(path).name), []).append(path)
+        self._paths = images.paths
 
     def find(self, listed: str, roots: Iterable[Path]) -> tuple[str | None, bool]:
         """Give the path below the plate's folder, or the whole one, and whether just that was listed.
@@ -129,26 +128,60 @@ class _ImageFinder:
         The path is None where there is no such image, or more than one.
         """
         listed = listed.replace("\\", "/")
-        for path in (root.resolve() / listed for root in roots):
+        for path in (root / listed for root in roots):
             if path.is_file():
                 whole = path.resolve()
                 inside = whole.is_relative_to(self._folder)
                 return (whole.relative_to(self._folder) if inside else whole).as_posix(), True
-        end = PurePosixPath(listed)
-        return self._by_end(end, str) or self._by_end(end, _plain), False
+        return self._as_written.find(listed) or self._as_plain.find(listed), False
 
-    def _by_end(self, listed: PurePosixPath, spelt: Callable[[str], str]) -> str | None:
-        """Find the one image whose path ends as the listed one, both spelt in some way."""
+    @cached_property
+    def _as_written(self) -> "_Ends":
+        return _Ends(self._paths, str)
 
-        def ends(path: PurePosixPath, count: int) -> list[str]:
-            return [spelt(part) for part in path.parts[-count:]]
+    @cached_property
+    def _as_plain(self) -> "_Ends":
+        return _Ends(self._paths, _plain)
 
-        found = self._named.get(_plain(listed.name), [])
-        for count in range(1, len(listed.parts) + 1):
-            if count == 1 or len(found) > 1:
-                wanted = ends(listed, count)
-                found = [path for path in found if ends(PurePosixPath(path), count) == wanted]
-        return found[0] if len(found) == 1 else None
+
+class _Ends:
+    """Finds the one path with the longest end of another, both spelt in some way.
+
+    Plates whose names repeat from folder to folder have each image's name as often as there are plates: it is the
+    folders that are told apart by their ends.
+    """
+
+    def __init__(self, paths: Iterable[str], spelt: Callable[[str], str]) -> None:
+        self._spelt = spelt
+        self._named: dict[str, str | None] = {}  # None: several
+        self._whole: dict[str, str | None] = {}
+        for path in paths:
+            whole = spelt(path)
+            for key, known in ((whole, self._whole), (_name(whole), self._named)):
+                known[key] = None if key in known else path
+        self._folders: dict[tuple[str, ...], list[str]] = {}
+        for folder in {whole.rpartition("/")[0] for whole in self._whole} - {""}:
+            parts = tuple(folder.split("/"))
+            for start in range(len(parts)):
+                self._folders.setdefault(parts[start:], []).append(folder)
+
+    def find(self, listed: str) -> str | None:
+        """Give the path, or None where there is none, or more than one."""
+        parts = PurePosixPath(self._spelt(listed)).parts
+        name = parts[-1] if parts else ""
+        only = self._named.get(name)
+        if only is not None or name not in self._named:
+            return only
+        for start in range(len(parts) - 1):
+            folders = self._folders.get(parts[start:-1], ())
+            found = [whole for folder in folders if (whole := f"{folder}/{name}") in self._whole]
+            if found:
+                return self._whole[found[0]] if len(found) == 1 else None
+        return None
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _plain(name: str) -> str:
@@ -204,7 +237,8 @@ def listing_of(
 
 
 def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:
-    found = [finder.find(listed, roots) if listed else (None, False) for listed in table["Listed"]]
+    begin = [root.resolve() for root in roots]
+    found = [finder.find(listed, begin) if listed else (None, False) for listed in table["Listed"]]
     files = pd.Series([path for path, _ in found], index=table.index, dtype=object)
     return table.assign(File=files, _Exact=[exact for _, exact in found])
 

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
     """Say how many of the images have names of this kind; at least half must."""
-    named = sum(bool(expression.fullmatch(PurePosixPath(path).name)) for path in images.paths)
+    named = sum(bool(expression.fullmatch(path.rpartition("/")[2])) for path in images.paths)
     if images.pattern or not named or 2 * named < len(images.paths):
         return None
     reason = f"{named:,} of {len(images.paths):,} images are named like {kind}"

@@ -27,6 +27,8 @@ __all__ = ["Explorer", "explore"]
 
 _LOG = logging.getLogger(__name__)
 
+MANY = 200_000  # cells; 100,000 were seen to pan at 4 frames a second
+
 
 @dataclass(eq=False)
 class Explorer:
@@ -231,6 +233,13 @@ def _lay_out(
     if sample is not None and sample < cells.n_obs:
         notes.append(f"A sample of {cells.n_obs:,}, drawn evenly over the wells.")
         cells = cells[sample_wells(cells.obs, sample)].copy()
+    if cells.n_obs > MANY:
+        _LOG.warning(
+            "a browser draws %s slowly, and their page takes some 100 MB a million: `cellssl explore "
+            "--sample %d` shows so many, evenly over the wells",
+            counted(cells.n_obs, "cell"),
+            MANY,
+        )
     if "X_umap" in cells.obsm:
         notes.append("Map: the UMAP that the embedding holds.")
     else:

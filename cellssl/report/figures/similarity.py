@@ -1,6 +1,7 @@
 """Which treatments look alike, and how far each lies from the negative control."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from cellssl.report.figures.style import (
 __all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
 
 MOST_BARS = 40
+MOST_NAMES = 200  # of more treatments rows are too low for names
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -67,13 +69,15 @@ def similarity_heatmap(
 ) -> Figure:
     """Draw the treatment-by-treatment similarity, rows and columns in the order of its tree.
 
+    Of more than 200 treatments it shows blocks, without names.
+
     Parameters
     ----------
     matrix : what :func:`cellssl.similarity` gives, of which the negative control is left out; or (T, T)
         similarities with treatments as index and columns
     labels : treatment → label (e.g. its mechanism of action) for the coloured strip; those that the
         similarity knows when left out. Each also has a letter, since nobody can tell more than seven
-        colours apart for sure
+        colours apart for sure; of more than 52 there is no strip
     label_name : what the labels are, for the legend
     colours : label → colour, as other figures have it; by their order where none is given
     """
@@ -89,9 +93,12 @@ def similarity_heatmap(
     ordered = matrix.iloc[order, order]
     names = [str(name) for name in ordered.index]
     shown = _label_codes(names, labels)
-    row = float(np.clip(6.4 / count, 0.135, 0.32))  # inches; lower would make names unreadable
-    font = min(row * 72 * 0.75, 9.0)
-    margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72
+    named = count <= MOST_NAMES
+    row = (
+        float(np.clip(6.4 / count, 0.135, 0.32)) if named else 8 / count
+    )  # inches; lower hides names
+    font = min(row * 72 * 0.75, 9.0) if named else 7.5
+    margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72 if named else 0.4
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
     legend_rows = -(-len({label for label, _ in shown.values()}) // 3) if shown else 0
     figure = new_figure(max(0.9 + side + margin, 5.6), row * count + 1.0 + 0.19 * legend_rows)
@@ -100,11 +107,16 @@ def similarity_heatmap(
     if tree is not None:
         _tree(figure.add_subplot(grid[0]), drawn, count)
     heat = figure.add_subplot(grid[2])
-    _heat(figure, heat, ordered, names, font)
+    _heat(figure, heat, ordered)
+    if named:
+        heat.set_yticks(range(count), [brief(name) for name in names], fontsize=font)
+    else:
+        heat.set_ylabel(f"{count:,} treatments: too many to name here", rotation=270, va="bottom")
     heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
-        _strip(figure, strip, names, shown, label_name or "label", font, colours)
+        runs = [[name] for name in names] if named else _runs(names, shown)
+        _strip(figure, strip, runs, shown, label_name or "label", font, colours)
     return figure
 
 
@@ -116,13 +128,20 @@ def _label_codes(
         return {}
     own = {name: str(labels.get(name) or UNKNOWN) for name in names}
     known = [label for label in dict.fromkeys(own.values()) if label not in (UNKNOWN, "nan")]
-    codes = {label: CODES[i % len(CODES)] for i, label in enumerate(known)}
-    return {name: (label, codes.get(label, "")) for name, label in own.items()} if known else {}
+    if not 0 < len(known) <= len(CODES):
+        return {}
+    codes = dict(zip(known, CODES, strict=False))
+    return {name: (label, codes.get(label, "")) for name, label in own.items()}
 
 
-def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame, names: list[str], font: float) -> None:
+def _runs(names: Sequence[str], shown: Mapping[str, tuple[str, str]]) -> list[list[str]]:
+    """Put treatments of one label that follow each other together."""
+    return [list(own) for _, own in groupby(names, lambda name: shown[name])]
+
+
+def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
     values = np.ma.masked_invalid(ordered.to_numpy(float))
-    off = values[~np.eye(len(names), dtype=bool)]
+    off = values[~np.eye(len(ordered), dtype=bool)]
     signed = bool(off.size and off.min() < 0)
     # Red-blue keeps its sign for every kind of colour vision; without negative values one ramp
     # says more.
@@ -132,8 +151,9 @@ def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame, names: list[str], f
     )
     axes.set_facecolor(GREY)  # shows through where a similarity is missing
     axes.set_xticks([])
+    axes.set_yticks([])
     axes.yaxis.tick_right()
-    axes.set_yticks(range(len(names)), [brief(name) for name in names], fontsize=font)
+    axes.yaxis.set_label_position("right")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.03, aspect=30, pad=0.02)
@@ -152,20 +172,28 @@ def _tree(axes: Axes, drawn: dict, count: int) -> None:
 def _strip(
     figure: Figure,
     axes: Axes,
-    names: list[str],
+    runs: list[list[str]],
     shown: dict[str, tuple[str, str]],
     label_name: str,
     font: float,
     colours: Mapping[str, str] | None,
 ) -> None:
+    """Draw the labels' colours, one bar for each run of treatments, with its letter where that has room."""
     labels = dict.fromkeys(label for label, _ in shown.values())
     given = colours or category_colours(natural_order(list(labels)))
     colours = {label: given.get(label, GREY) for label in labels}
-    for row, name in enumerate(names):
-        label, code = shown[name]
-        axes.barh(row, 1, height=1, color=colours[label], edgecolor="white", linewidth=0.4)
-        text = axes.text(0.5, row, code, ha="center", va="center", fontsize=min(font, 7.5))
-        text.set_color(_ink(colours[label]))
+    edge, least = (0.4, 1) if len(shown) <= MOST_NAMES else (0.0, len(shown) * 0.014)
+    first = 0
+    for run in runs:
+        label, code = shown[run[0]]
+        middle = first + (len(run) - 1) / 2
+        axes.barh(
+            middle, 1, height=len(run), color=colours[label], edgecolor="white", linewidth=edge
+        )
+        if len(run) >= least:
+            text = axes.text(0.5, middle, code, ha="center", va="center", fontsize=min(font, 7.5))
+            text.set_color(_ink(colours[label]))
+        first += len(run)
     axes.set_xlim(0, 1)
     axes.set_axis_off()
     codes = dict(shown.values())

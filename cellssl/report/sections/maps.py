@@ -6,7 +6,7 @@ import pandas as pd
 
 from cellssl.columns import PLATE
 from cellssl.report.figures.style import control_names, drawn_names
-from cellssl.report.figures.umap import ONE_MAP, umap_figure
+from cellssl.report.figures.umap import MANY_MAPS, ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
 from cellssl.words import counted
 
@@ -46,8 +46,10 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
         caption = (
             f"Cells that the encoder finds alike lie close together; colours show their {name}"
         )
-    else:
+    elif names <= MANY_MAPS:
         caption = f"The same map once for each {name}: its cells in blue over all others in grey"
+    else:
+        caption = f"Colours run through the {names:,} names of {name} in their order, too many to tell one by one"
     caption += (
         f". The encoder was not told the {name}: islands of one colour are phenotypes it found."
     )
