@@ -191,8 +191,8 @@ def _precisions_among(
     total = asked.sum(axis=1)
     place = np.arange(1, alike.shape[1] + 1)
     last = np.where(values[:, :-1] == values[:, 1:], alike.shape[1], place[:-1])
-    equals = np.column_stack([last, np.full(len(alike), alike.shape[1])])
-    equals = np.minimum.accumulate(equals[:, ::-1], axis=1)[
+    last = np.column_stack([last, np.full(len(alike), alike.shape[1])])
+    equals = np.minimum.accumulate(last[:, ::-1], axis=1)[
         :, ::-1
     ]  # of the choice: as alike or more
     unlike = len(ranked) - np.searchsorted(ranked, values) - equals

@@ -94,9 +94,8 @@ def similarity_heatmap(
     names = [str(name) for name in ordered.index]
     shown = _label_codes(names, labels)
     named = count <= MOST_NAMES
-    row = (
-        float(np.clip(6.4 / count, 0.135, 0.32)) if named else 8 / count
-    )  # inches; lower hides names
+    # Inches; lower would make names unreadable.
+    row = float(np.clip(6.4 / count, 0.135, 0.32)) if named else 8 / count
     font = min(row * 72 * 0.75, 9.0) if named else 7.5
     margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72 if named else 0.4
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
