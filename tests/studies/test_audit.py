@@ -200,6 +200,26 @@ def test_gain_bridges_plates_of_unlike_brightness(crops):
     assert abs(rows.loc["flip", "bridged Plate"]) < 0.02
 
 
+def test_light_that_falls_off_to_another_side_of_each_plate_is_bridged(tmp_path):
+    plate, kinds = np.repeat(["P1", "P2"], 72), ["usual"] * 72 + ["large"] * 72
+    kinds[::2] = ["large"] * 36 + ["usual"] * 36
+    images = draw_cells(kinds, dict.fromkeys(kinds, 4000), {"usual": 7, "large": 10}, np.ones(144))
+    ramp = np.linspace(0.7, 1.3, SIDE)
+    light = np.where((plate == "P1")[:, None], ramp, ramp[::-1])[:, None, None]
+    obs = pd.DataFrame(
+        {"Metadata_Plate": plate, "Metadata_Kind": kinds}, index=[str(i) for i in range(144)]
+    )
+    path = written(tmp_path / "crops.h5ad", (images * light).astype(np.uint16), obs)
+    options = {**QUICK, "cells": 144}
+    found = audit(protocol({"flip": {"p": 0.5}}, gain(0.4)), path, **options)
+    bridged = found.operations.set_index("operation")["bridged Plate"]
+    assert bridged["flip"] > 0.3
+    assert abs(bridged["stain_gain"]) < 0.05
+    assert not any("nothing is said" in line for line in found.verdict)
+    narrow = audit(protocol(gain(0.4)), path, **options, references=["measures"])
+    assert any("nothing is said of bridging Plate" in line for line in narrow.verdict)
+
+
 @pytest.mark.parametrize("share", [0.0, 1e-9])
 def test_amplitude_zero_erases_nothing(crops, share):
     found = audit(
@@ -644,6 +664,7 @@ def test_plates_that_differ_by_chance_alone_are_not_bridged(crops, tmp_path):
     found = audit(protocol(gain(0.4)), path, **{**QUICK, "cells": 144})
     assert found.nuisances["separation"].tolist() == [0.0]
     assert not any("bridges" in line for line in found.verdict)
+    assert any(line.startswith("nothing is said of bridging Plate") for line in found.verdict)
     with pytest.raises(StudyError, match="do not differ by it"):
         cellssl.suggest(path, label="Kind", base=protocol())
 
