@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["LOST", "verdict"]
 
 # Of cells put right between two classes, mean of the visible pairs, so many fewer are worth a warning. A
-# share of d' alone is not: of contrasts far apart most may go and the rest tells nearly every cell, and an
+# share of d' alone is not: of contrasts far apart a quarter may go, the rest tells nearly every cell, and an
 # encoder finds it (protocols/README.md, "What an audit sees": how often each rule was right).
 _FEWER = 0.015
-_COSTLY = 0.15  # of the contrast between wells, which are no pairs; and as much more, as read, is told
+# Of the contrast between wells, which have no pairs; and as much more of it, as read, is told.
+_COSTLY = 0.15
 _ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
