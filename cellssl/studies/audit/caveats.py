@@ -20,6 +20,7 @@ def caveats(audit: "Audit", reference: str) -> list[str]:
     return [
         *_confounded(audit, reference),
         *_unseen(audit, reference),
+        *_alike(audit, reference),
         *_absent(audit),
         *_lone(audit),
     ]
@@ -87,6 +88,18 @@ def _unseen(audit: "Audit", reference: str) -> list[str]:
     return [
         f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
         f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
+    ]
+
+
+def _alike(audit: "Audit", reference: str) -> list[str]:
+    """Name the nuisances that are not bridged since cells do not differ by them, as far as is measured."""
+    own = _of(audit.nuisances, reference)
+    if own.empty:
+        return []
+    names = own.loc[(own["values"] > 1) & (own["separation"] == 0), "nuisance"].tolist()
+    return [
+        f"nothing is said of bridging {name}: what {reference} measures differs by it no more than by chance"
+        for name in names
     ]
 
 

@@ -188,9 +188,9 @@ def _squares(
 
 
 def spread_by_chance(
-    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64]
+    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64], level: float = 0.95
 ) -> float:
-    """Say what 95 % of separations are at most when cells are dealt out to the groups of their block."""
+    """Say what a share `level` of separations are at most when cells are dealt out within their block."""
     rng = np.random.default_rng(0)
     known = groups.codes >= 0
     X, codes = X[known], groups.codes[known]
@@ -203,4 +203,4 @@ def spread_by_chance(
         shuffled = np.empty_like(X)
         shuffled[places] = X[dealt]
         found.append(spread_separation(shuffled, Groups(groups.names, codes), noise, blocks=blocks))
-    return float(np.quantile(found, 0.95))
+    return float(np.quantile(found, level))

@@ -85,7 +85,7 @@ class Standing:
     nuisances
         Columns whose differences say nothing of the phenotype.
     level
-        Share of pairs of random classes that are not to be taken for told.
+        Share of pairs of random classes, or of random nuisances, that are not to be taken for told.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Standing:
         self.space = Space.fit(features)
         self.flat = self.space.standardise(features)
         self.X = self.space.project(self.flat)
-        self.label = label
+        self.label, self.level = label, level
         self.groups = Groups.of(wells_of(obs) if label is None else text_values(obs[label], label))
         self.nuisances = {
             name: _nuisance(self.X, obs, self.groups if label else None, column)
@@ -191,7 +191,7 @@ class Standing:
         for name, (X, groups) in self.nuisances.items():
             one = np.zeros(len(groups.names), np.int64)
             apart = spread_separation(X, groups, self.noise)
-            least = spread_by_chance(X, groups, self.noise, blocks=one)
+            least = spread_by_chance(X, groups, self.noise, blocks=one, level=self.level)
             found[name] = apart if apart > least else 0.0
         return found
 

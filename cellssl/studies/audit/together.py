@@ -23,8 +23,10 @@ class Together:
 
     Two classes are told in the first space, unless another tells them visibly, and either the first
     does not or the other twice as well: then in that one, and of them is left what either space
-    leaves. Each of several spaces asks more sternly, so that chance tells 5 % of classes that are none
-    in all of them together. Wells, nuisances and how far cells move are those of the first.
+    leaves. A nuisance is told in the first, and where its values differ there by chance alone in the one
+    that tells it best: light that falls off to one side shows in the place of what is bright. Each of
+    several spaces asks more sternly, so that chance tells 5 % of classes, or nuisances, that are none in
+    all of them together. Wells and how far cells move are those of the first.
 
     Parameters
     ----------
@@ -64,6 +66,10 @@ class Together:
         self.least = _chosen(least, self.speaker)
         self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
         self._alone = dict.fromkeys(nuisances, 0)
+        self._of_nuisance: dict[str, int] = {}  # nuisance → which space is asked
+        for name in nuisances:
+            apart = [one.nuisance_separation(name) for one in self.standings]
+            self._of_nuisance[name] = 0 if apart[0] else int(np.argmax(apart))
         for name, column in nuisances.items() if label is not None else ():
             values = text_array(texts_of(obs[column]))
             self._told[name] = told_by(self.groups, values)
@@ -122,11 +128,12 @@ class Together:
 
     def bridged(self, name: str, moved: Sequence[Moved]) -> float:
         """Give the share of what a nuisance's values differ by that is lost."""
-        return self.first.bridged(name, moved[0])
+        asked = self._of_nuisance[name]
+        return self.standings[asked].bridged(name, moved[asked])
 
     def nuisance_separation(self, name: str) -> float:
         """Give how far a nuisance's values lie apart, root mean square d'; 0 where that is chance."""
-        return self.first.nuisance_separation(name)
+        return self.standings[self._of_nuisance[name]].nuisance_separation(name)
 
     def shares_of_plates(self) -> dict[str, float]:
         """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""

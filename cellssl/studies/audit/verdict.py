@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LOST", "verdict"]
 
-_COSTLY = 0.15  # share of all contrast that an operation may take before the verdict warns
-# And of what tells classes as cells are. In short trainings on simulated cells (one seed each) three labels
-# that lost 0.44 to 0.67 so were hardly told any more and a fourth a little less, two that lost 0.20 at most
-# were told as before; of one that lost 0.79 (a fifth of views in grey) nothing was lost.
-_COSTLY_AS_READ = 0.3
+# Of cells put right between two classes, mean of the visible pairs, so many fewer are worth a warning. A
+# share of d' alone is not: of contrasts far apart a quarter may go, the rest tells nearly every cell, and an
+# encoder finds it (protocols/README.md, "What an audit sees": how often each rule was right).
+_FEWER = 0.015
+# Of the contrast between wells, which have no pairs; and as much more of it, as read, is told.
+_COSTLY = 0.15
 _ERASED = 0.5  # an operation varies a property as much as cells differ in it: it is erased
 LOST = 0.3  # share of one contrast that is worth naming
 _LITTLE = 0.02
@@ -76,11 +77,12 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
         text += f", {as_read:.0%} unless the encoder learns to allow for it"
     if bound:
         text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    worst = _worst(audit, row, least=0.0 if cost >= _COSTLY else LOST)
+    loses = _fewer(audit, row) >= _FEWER if audit.label is not None else cost >= _COSTLY
+    worst = _worst(audit, row, least=0.0 if loses else LOST)
     if worst:
         text += f"; {worst}"
     text += _gains(bridged)
-    if (cost >= _COSTLY and not bound) or as_read >= _COSTLY_AS_READ:
+    if loses and not bound:
         return f"warning: {text}"
     best = max(bridged.values(), default=0.0)
     if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
@@ -128,6 +130,15 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     names = gone["property"].tolist()
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
     return [*names[:_MOST], *more]
+
+
+def _fewer(audit: "Audit", row: dict[str, Any]) -> float:
+    """Say what share of cells is put right between two classes before, and no more after; mean of pairs."""
+    own = _rows(audit.contrasts, row)
+    if own.empty:
+        return 0.0
+    before, after = (norm.cdf(own[when] / 2) for when in ("before", "after"))
+    return float((before - after).mean())
 
 
 def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
