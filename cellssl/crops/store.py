@@ -257,6 +257,11 @@ class Crops:
         """The plate of each cell: (N,) of str."""
         return self.obs[PLATE].astype(str).to_numpy()
 
+    def rows_by_plate(self) -> dict[str, np.ndarray]:
+        """Give the rows of each plate's cells, plates in the order in which they appear."""
+        numbers, names = pd.factorize(self.plates)
+        return {str(name): np.flatnonzero(numbers == n) for n, name in enumerate(names)}
+
     def read(self, rows: Rows | None = None) -> np.ndarray:
         """Read the pixels of some cells.
 

@@ -38,13 +38,19 @@ def misplaced_channels(crops: Crops, usual: Mapping[str, Usual]) -> Iterator[str
         What is usual on each of their plates.
     """
     faults: dict[tuple[str, str], list[str]] = {}
-    for plate, rows in _looked_at(crops.plates).items():
+    middle = np.full(2, (crops.size - 1) / 2)
+    for plate, rows in _looked_at(crops).items():
         typical = usual.get(plate, next(iter(usual.values())))
         means = _mean_cells(crops, rows)
+        centres = np.array([[_centre(channel) for channel in part] for part in means])
         for number, channel in enumerate(crops.channels):
-            nuclei = None if number == typical.nucleus else means[:, typical.nucleus]
-            fault = _fault(means[:, number], nuclei, diameter_of(typical.area))
-            if fault and not is_bare(typical, number):
+            if is_bare(typical, number):
+                continue
+            nuclei = number == typical.nucleus
+            beside = centres[:, number] - (middle if nuclei else centres[:, typical.nucleus])
+            sides = _sides(beside, diameter_of(typical.area))
+            fault = _fault(sides, alike=_alike(means[:, number]), nuclei=nuclei)
+            if fault:
                 faults.setdefault((channel, fault), []).append(plate)
     for (channel, fault), plates in faults.items():
         where = (
@@ -55,13 +61,11 @@ def misplaced_channels(crops: Crops, usual: Mapping[str, Usual]) -> Iterator[str
         yield f"channel {channel} of {where}: in the mean of many cells it {fault}"
 
 
-def _looked_at(plates: np.ndarray) -> dict[str, np.ndarray]:
-    """Choose cells evenly over each plate (N,) that has enough; over all together where none has."""
-    names, number = np.unique(plates, return_inverse=True)
-    rows = {str(name): np.flatnonzero(number == n) for n, name in enumerate(names)}
-    enough = {plate: own for plate, own in rows.items() if len(own) >= _ENOUGH}
-    if not enough and len(plates) >= _ENOUGH:
-        enough = {_ALL: np.arange(len(plates))}
+def _looked_at(crops: Crops) -> dict[str, np.ndarray]:
+    """Choose cells evenly over each plate that has enough; over all together where none has."""
+    enough = {plate: own for plate, own in crops.rows_by_plate().items() if len(own) >= _ENOUGH}
+    if not enough and len(crops) >= _ENOUGH:
+        enough = {_ALL: np.arange(len(crops))}
     return {
         plate: own[np.linspace(0, len(own) - 1, min(len(own), _MOST)).astype(int)]
         for plate, own in enough.items()
@@ -79,17 +83,11 @@ def _mean_cells(crops: Crops, rows: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _fault(means: np.ndarray, nuclei: np.ndarray | None, diameter: float) -> str:
-    """Say how a channel's means (4, H, W) lie beside those of the nuclei; "" where they lie well.
-
-    The nuclei's own (None) lie beside the middle of the crops, which were cut around them.
-    """
-    alike = _alike(means)
-    centres = np.array([_centre(mean) for mean in means])
-    if nuclei is None:
-        sides = _sides(centres - (np.array(means.shape[1:]) - 1) / 2, diameter)
-        if alike and not sides:
-            return ""
+def _fault(sides: str, *, alike: bool, nuclei: bool) -> str:
+    """Say how a channel lies beside the nuclei, or these in the crops that were cut around them; "" where well."""
+    if alike and not sides:
+        return ""
+    if nuclei:
         what = f"lies {sides} of the middle" if alike else "shows no nucleus in the middle"
         return f"{what}. Do the labels, or the places of the cells, belong to these images as they lie?"
     if not alike:
@@ -97,8 +95,7 @@ def _fault(means: np.ndarray, nuclei: np.ndarray | None, diameter: float) -> str
             "shows nothing that lies with the nuclei. Is it mirrored or turned against them, of other fields, or a "
             "stain that does not follow cells?"
         )
-    sides = _sides(centres - [_centre(mean) for mean in nuclei], diameter)
-    return sides and (
+    return (
         f"lies {sides} of the nuclei. Are the cameras aligned? Register the images before cropping; a protocol's "
         "`misregistration` makes an encoder blind to such shifts, where they differ between plates"
     )

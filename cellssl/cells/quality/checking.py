@@ -51,9 +51,7 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     crops = Crops.open(crops)
     known = crops.obs.get(AREA)
     areas = np.zeros(len(crops)) if known is None else known.to_numpy(float)
-    rows = {
-        str(plate): np.flatnonzero(crops.plates == plate) for plate in dict.fromkeys(crops.plates)
-    }
+    rows = crops.rows_by_plate()
     quality = _measure(crops, rows)
     nothing = np.empty((0, len(crops.channels)))
     usual = usual_by_plate(
