@@ -48,14 +48,21 @@ def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             )
             for _ in range(2)
         ]
-        deadline = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < deadline, (tmp_path / "dask.log").read_text()
-            time.sleep(0.1)
-        yield json.loads(file.read_text())["address"]
-        for process in started:
-            os.killpg(process.pid, signal.SIGKILL)  # nannies and their workers too
-            process.wait(20)
+        try:
+            yield address_in(file, tmp_path / "dask.log")
+        finally:
+            for process in started:
+                os.killpg(process.pid, signal.SIGKILL)  # nannies and their workers too
+                process.wait(20)
+
+
+def address_in(file: Path, log: Path) -> str:
+    """Wait until a scheduler has written its file to the end; that it is there says no more than that it began."""
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text().rstrip().endswith("}")):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    return json.loads(file.read_text())["address"]
 
 
 def test_a_cluster_gives_the_same_crops_though_a_worker_is_killed(
