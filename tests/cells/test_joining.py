@@ -20,10 +20,12 @@ def sums(mask):
     return [float(value.sum()) for value in (y**0, y, x, y * y, x * x, y * x, 0 * y)]
 
 
-def join(mask, light=None, depth=None):
+def join(mask, light=None, depth=None, *, largest=0.0):
     flat = np.zeros(mask.shape, np.float32)
-    light, depth = (flat if given is None else given for given in (light, depth))
-    return join_lobes(halves(mask), depth.astype(np.float32), light.astype(np.float32)).tolist()
+    light, depth = (
+        (flat if given is None else given).astype(np.float32) for given in (light, depth)
+    )
+    return join_lobes(halves(mask), depth, light, largest=largest).tolist()
 
 
 def test_the_halves_of_an_ellipse_are_one_nucleus():
@@ -41,6 +43,16 @@ def test_a_step_in_brightness_parts():
     step = np.where(np.arange(60) < 30, 0.0, 1.6) * mask
     assert len(set(join(mask, light=step))) == 3
     assert join(mask, light=0.05 * step) == [0, 1, 1]
+
+
+def test_an_ellipse_no_larger_than_a_nucleus_is_one_however_its_brightness_varies():
+    mask = ellipse(30, 30, 15, 10)
+    step = np.where(np.arange(60) < 30, 0.0, 1.6) * mask
+    assert len(set(join(mask, light=step, largest=mask.sum()))) == 2
+    assert len(set(join(mask, light=step, largest=mask.sum() - 1))) == 3
+    pair = ellipse(30, 18, 12, 12) | ellipse(30, 41, 12, 12)
+    uneven = np.where(np.arange(60) < 30, 0.0, 1.6) * pair
+    assert len(set(join(pair, light=uneven, largest=pair.sum()))) == 3
 
 
 def test_nothing_is_joined_of_nothing():

@@ -177,6 +177,30 @@ def test_the_nuclei_of_tissue_are_found():
     assert len(set(labels[tuple(places.T)]) - {0}) > 0.95 * len(places)
 
 
+def speckled(diameter: float, spots: int, grain: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw sixteen round nuclei with bright spots, as mouse nuclei have, or coarse chromatin; and label them."""
+    random, step = np.random.default_rng(0), int(1.6 * diameter)
+    yy, xx = np.mgrid[: 4 * step, : 4 * step]
+    labels, light = np.zeros(yy.shape, np.int32), np.ones(yy.shape)
+    for number in range(16):
+        y, x = (step * (place + 0.5) for place in divmod(number, 4))
+        labels[np.hypot(yy - y, xx - x) < diameter / 2] = number + 1
+        for _ in range(spots):
+            radius, angle = 0.42 * diameter * np.sqrt(random.random()), 2 * np.pi * random.random()
+            far = np.hypot(yy - y - radius * np.sin(angle), xx - x - radius * np.cos(angle))
+            light += 3 * np.exp(-((far / (0.06 * diameter)) ** 2) / 2)
+    texture = ndimage.gaussian_filter(random.normal(size=yy.shape), 0.06 * diameter)
+    light *= np.exp(grain * texture / texture.std())
+    image = ndimage.gaussian_filter(light * (labels > 0), 0.03 * diameter) * 1000 + 200
+    return random.poisson(image).astype(np.uint16), labels
+
+
+@pytest.mark.parametrize(("diameter", "spots", "grain"), [(20, 10, 0), (60, 0, 0.7)])
+def test_bright_spots_and_coarse_chromatin_do_not_part_a_nucleus(diameter, spots, grain):
+    image, labels = speckled(diameter, spots, grain)
+    assert match_objects(labels, find_nuclei(image)) == Matches(hits=16)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (2, 200)])
 def test_fields_of_any_size(shape):
     labels = find_nuclei(np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8))

@@ -30,6 +30,9 @@ _FINE = 14  # px: nuclei are never looked at with more than twice so many pixels
 _SETTLED = 0.95  # a round of carving is the last when it leaves that much of the diameter
 _ACROSS = 6  # a field is at least so many nuclei wide
 _TISSUE = 12  # bodies of more than so many inscribed circles are no nuclei, nor a cluster of them
+_THINNED = (
+    1.2  # times as many inscribed circles as a round before: it parted no bodies, but thinned them
+)
 _STEP = 0.75  # by which the scale shrinks while it shows such bodies
 _MORE = 0.75  # px: added to the sigma of the surrounding, which matters where nuclei are small
 _LEAST = 6  # px: it does not shrink below
@@ -68,6 +71,31 @@ class _View:
 
 
 @dataclass(frozen=True)
+class _Cut:
+    """What a round of carving left.
+
+    Attributes
+    ----------
+    view : _View
+        What was looked at.
+    around : ndarray
+        (Y, X) float32: mean brightness of each pixel's surrounding.
+    mask : ndarray
+        (Y, X) bool: what is bright, and brighter than its surrounding.
+    left : float
+        Usual diameter of what is left, in pixels of the image.
+    bulk : float
+        Usual area of its bodies, in circles of that diameter.
+    """
+
+    view: _View
+    around: np.ndarray
+    mask: np.ndarray
+    left: float
+    bulk: float
+
+
+@dataclass(frozen=True)
 class Foreground:
     """Where nuclei are, in pixels of a view.
 
@@ -98,7 +126,8 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
     Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
     as the bodies that the round before left, until they no longer shrink. Bodies that are much
     larger than any circle inscribed in them are tissue, whose nuclei are looked for at a finer
-    scale. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
+    scale; where a round thins bodies without parting them, it cut into the texture of nuclei, and the
+    one before it was the last. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
     larger pixels: less noise, and less work.
 
     Parameters
@@ -116,23 +145,34 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
     # Every second pixel is enough to begin with, unless nuclei are tiny.
     rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
     size = diameter or min(rough, min(image.shape) / _ACROSS)
-    around, mask = view.above, view.bright
+    cut = _Cut(view, view.above, view.bright, size, np.inf)
     settled = not size
     while not settled:
-        factor = max(1, int(size // _FINE))
-        if factor != view.factor:
-            view = _look(image, factor)
-        around = wide_gaussian(view.above, _SURROUND * size / factor + _MORE)
-        mask = opened(view.bright & (view.above > around))
-        left = diameter or factor * estimate_diameter(mask)
-        if 0 < left < _SETTLED * size:
-            size = left
-        elif not diameter and size > _LEAST and factor**2 * _bulk(mask) > _TISSUE * left**2:
+        before, cut = cut, _cut(image, cut.view, size)
+        if diameter:
+            break
+        if before.bulk <= _TISSUE and cut.bulk > _THINNED * before.bulk:
+            cut, settled = before, True
+        elif 0 < cut.left < _SETTLED * size:
+            size = cut.left
+        elif size > _LEAST and cut.bulk > _TISSUE:
             size *= _STEP
         else:
-            size, settled = left, True
-    size /= view.factor
-    return Foreground(view, around, _filled(mask, _HOLE * size**2), size, debris)
+            settled = True
+    size = (diameter or cut.left) / cut.view.factor
+    return Foreground(cut.view, cut.around, _filled(cut.mask, _HOLE * size**2), size, debris)
+
+
+def _cut(image: np.ndarray, view: _View, size: float) -> _Cut:
+    """Take away what is no brighter than its surrounding, as wide as nuclei of that diameter ask for."""
+    factor = max(1, int(size // _FINE))
+    if factor != view.factor:
+        view = _look(image, factor)
+    around = wide_gaussian(view.above, _SURROUND * size / factor + _MORE)
+    mask = opened(view.bright & (view.above > around))
+    left, area = estimate_diameter(mask), _usual_area(mask)
+    bulk = area / left**2 if left else (np.inf if area else 0.0)
+    return _Cut(view, around, mask, factor * left, bulk)
 
 
 def estimate_diameter(mask: np.ndarray) -> float:
@@ -172,7 +212,7 @@ def _look(image: np.ndarray, factor: int) -> _View:
     return _View(factor, background, above, opened(bright), floor, noise)
 
 
-def _bulk(mask: np.ndarray) -> float:
+def _usual_area(mask: np.ndarray) -> float:
     """Give the median area of a mask's bodies, weighted by area, in circles of diameter 1."""
     some = mask[::2, ::2]  # shows large bodies as well
     bodies = cv2.connectedComponents(some.view(np.uint8), connectivity=4)[1]

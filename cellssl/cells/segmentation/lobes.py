@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+import cv2
 import numpy as np
 
 __all__ = ["join_lobes"]
@@ -13,6 +14,9 @@ __all__ = ["join_lobes"]
 _BIAS = 3.3
 _DEPTH, _LIGHT, _CONTACT, _STEP, _UNION, _GAIN = 1.0, 0.7, 1.0, 4.4, -14.5, 23.5
 _FLAT = 0.03  # valleys (natural logarithm) below this hardly differ from none
+_ROUND = (
+    0.03  # a body that is less ragged is an ellipse: two nuclei that touch at a point have 0.11
+)
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,17 @@ class _Borders:
         return cls(pair >> 32, pair & 0xFFFFFFFF, width[: len(pair)], tops[: len(pair)])
 
 
-def join_lobes(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:
+def join_lobes(
+    basins: np.ndarray, depth: np.ndarray, light: np.ndarray, *, largest: float
+) -> np.ndarray:
     """Join basins until what remains looks like one nucleus each.
 
     Two regions are the less likely one nucleus, the deeper the valley between them (in depth and in
     light), the wider their border, the more their brightness differs, and the more like ellipses
     they are compared with their union. In each round the pairs are joined of which each is the
-    likeliest neighbour of the other, and what they make is judged anew.
+    likeliest neighbour of the other, and what they make is judged anew. A body that as a whole is an
+    ellipse, and no larger than one nucleus may be, is one, however its brightness varies (the bright
+    spots of mouse nuclei).
 
     Parameters
     ----------
@@ -78,11 +86,13 @@ def join_lobes(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.n
         (Y, X) int32: 0 background, 1 … n.
     depth, light : ndarray
         (Y, X) float32: natural logarithms of the distance to the background and of the brightness.
+    largest : float
+        Pixels of one nucleus, at most.
 
     Returns
     -------
     ndarray
-        (n + 1,) int64: the nucleus that each basin belongs to.
+        (n + 1,) int64: the number of the nucleus that each basin belongs to; some may be left out.
     """
     inside = np.flatnonzero(basins > 0)
     regions = _measure(inside, basins, depth, light)
@@ -91,7 +101,14 @@ def join_lobes(basins: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.n
     while len(chosen := _likeliest(_log_odds(regions, borders), borders)):
         regions, borders, number = _joined(regions, borders, chosen)
         nucleus = number[nucleus]
-    return np.append(0, nucleus + 1)
+    bodies = cv2.connectedComponents((basins > 0).view(np.uint8), connectivity=8)[1]
+    body = np.zeros_like(nucleus)
+    body[basins.ravel()[inside] - 1] = bodies.ravel()[inside] - 1
+    whole = _measure(inside, bodies, depth, light).sums
+    one = (_ragged(whole) < _ROUND) & (whole[:, 0] <= largest)
+    any_of = np.zeros(len(whole), nucleus.dtype)
+    any_of[body] = nucleus
+    return np.append(0, np.where(one[body], any_of[body], nucleus) + 1)
 
 
 def _likeliest(odds: np.ndarray, borders: _Borders) -> np.ndarray:

@@ -20,6 +20,7 @@ _TINY = 12  # px: smaller specks are noise at any magnification
 _DEPTH, _LIGHT, _WIDE = 0.02, 0.08, 0.3  # diameters: sigmas of what basins are found on
 _EDGE = 0.4  # of a nucleus' own brightness above background: there it ends
 _SMALLEST = 0.1  # of the usual area: what is smaller is no nucleus
+_LARGEST = 2.0  # likewise: a body that is one ellipse, and no larger, is one nucleus
 # Of the mean of its surrounding: an object that exceeds it by less is no nucleus; one half as large as
 # usual must exceed it twice as much, since haze has small grains.
 _CONTRAST = 0.1
@@ -103,7 +104,8 @@ def _split(ground: Foreground, place: np.ndarray) -> np.ndarray:
     light = gaussian(view.above, max(1.0, _LIGHT * size))
     light = np.log(np.maximum(light, np.float32(view.floor)))
     basins = find_basins(depth + light - wide_gaussian(light, _WIDE * size), ground.mask)
-    return join_lobes(basins, depth, light)[basins.ravel()[place]]
+    largest = _LARGEST * np.pi / 4 * size**2
+    return join_lobes(basins, depth, light, largest=largest)[basins.ravel()[place]]
 
 
 def _trim(number: np.ndarray, above: np.ndarray) -> np.ndarray:
