@@ -17,6 +17,7 @@ __all__ = [
     "lost_wells",
     "normalise_well",
     "plate_format",
+    "thinned_wells",
     "well_from",
     "well_or_name",
     "well_place",
@@ -29,6 +30,11 @@ _NUMBERED = re.compile(r"\s*r0*(\d{1,2})c0*(\d{1,2})\s*", re.IGNORECASE)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
 _COLUMNS = 48
+_THINNED, _USUAL = (
+    0.5,
+    0.1,
+)  # of a well's cells that one reason takes, and of the plate's usual well
+_CELLS = 20  # that a well has at least, for its shares to say something
 
 
 def normalise_well(name: str) -> str:
@@ -160,12 +166,8 @@ def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     >>> lost_wells(pd.DataFrame(rows, columns=names))
     {'noise': ['P1/A02']}
     """
-    reasons = [
-        str(name)
-        for name in fields
-        if str(name).startswith("dropped_") and name != "dropped_border"
-    ]
-    wells = fields.groupby([PLATE, WELL], sort=False)[["kept", *reasons]].sum()
+    wells = _by_well(fields)
+    reasons = list(wells)[1:]
     lost = wells.loc[(wells["kept"] == 0) & (wells[reasons].sum(axis=1) > 0), reasons]
     result: dict[str, list[str]] = {}
     for place, counts in zip(
@@ -174,3 +176,40 @@ def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
         reason = reasons[counts.index(max(counts))].removeprefix("dropped_")
         result.setdefault(reason, []).append(place)
     return result
+
+
+def thinned_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
+    """Find wells of which one reason took most cells but not all, and few of their plate's usual well.
+
+    Whole fields that are no good say nothing of what was done to a well's cells.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> names = [PLATE, WELL, "kept", "dropped_noise", "dropped_field_focus"]
+    >>> rows = [("P1", "A01", 40, 1, 0), ("P1", "A02", 9, 31, 0), ("P1", "A03", 9, 0, 31)]
+    >>> thinned_wells(pd.DataFrame(rows, columns=names))
+    {'noise': ['P1/A02']}
+    """
+    wells = _by_well(fields)
+    cut = wells.sum(axis=1)
+    result = {}
+    for reason in map(str, wells):
+        if reason.startswith(("kept", "dropped_field")):
+            continue
+        share = (wells[reason] / cut)[(cut >= _CELLS) & (wells["kept"] > 0)]
+        usual = share.groupby(level=0).transform("median")
+        thinned = share.index[(share > _THINNED) & (usual < _USUAL)]
+        if len(thinned):
+            result[reason.removeprefix("dropped_")] = row_names(thinned.to_frame())
+    return result
+
+
+def _by_well(fields: "pd.DataFrame") -> "pd.DataFrame":
+    """Count the cells of each well that were kept, and dropped for each reason but the border."""
+    reasons = [
+        str(name)
+        for name in fields
+        if str(name).startswith("dropped_") and name != "dropped_border"
+    ]
+    return fields.groupby([PLATE, WELL], sort=False)[["kept", *reasons]].sum()

@@ -10,7 +10,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
 from cellssl.plates.vocabulary import NAMES
-from cellssl.wells import lost_wells
+from cellssl.wells import lost_wells, thinned_wells
 from cellssl.words import counted, listed
 
 __all__ = ["CropReport"]
@@ -113,7 +113,7 @@ class CropReport:
             )
 
     def say_lost_wells(self) -> None:
-        """Warn of wells without a cell, where quality control took all and their plate has some left.
+        """Warn of wells of which quality control took all or most cells, where their plate has some left.
 
         So are wells told of which no field could be used.
         """
@@ -131,6 +131,15 @@ class CropReport:
             _LOG.warning(
                 "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "
                 "cells or stains, --keep %s keeps them",
+                counted(len(wells), "well"),
+                reason,
+                listed(wells, most=_SAID),
+                reason,
+            )
+        for reason, wells in thinned_wells(left).items():
+            _LOG.warning(
+                "%s lost most cells as %s, of which the usual well of the plate loses few (%s): what is left shows "
+                "the others only. Where that is what a treatment does to cells or stains, --keep %s keeps them",
                 counted(len(wells), "well"),
                 reason,
                 listed(wells, most=_SAID),

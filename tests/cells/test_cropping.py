@@ -238,7 +238,7 @@ def test_plates_without_a_cell_are_told(make_plate, tmp_path, caplog):
     assert caplog.text.count("its pixels are uint8") == 1  # not field by field, too
 
 
-def test_wells_that_quality_control_takes_whole_are_told(make_plate, tmp_path, caplog):
+def test_wells_that_quality_control_takes_whole_or_mostly_are_told(make_plate, tmp_path, caplog):
     """Of a knock-down whose stain is gone no cell is left."""
     index = make_plate(4)
     noise = np.random.default_rng(0).normal(200, 5, (96, 96)).astype(np.uint16)
@@ -251,6 +251,11 @@ def test_wells_that_quality_control_takes_whole_are_told(make_plate, tmp_path, c
     plates = report.fields.assign(Metadata_Plate=["P1", "P2", "P1", "P1"])
     replace(report, fields=plates).say_lost_wells()
     assert not caplog.text  # of a plate without a cell all wells are told with it
+    thinned = report.fields.assign(kept=[40, 10, 40, 40], dropped_noise=[1, 30, 0, 0])
+    replace(report, fields=thinned).say_lost_wells()
+    assert "1 well lost most cells as noise" in caplog.text
+    assert "(P1/A02): what is left shows the others only" in caplog.text
+    caplog.clear()
     run(index, tmp_path / "kept", size=56, keep=["noise"])
     assert "kept no cell" not in caplog.text
 

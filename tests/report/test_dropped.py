@@ -53,3 +53,20 @@ def test_wells_and_compounds_without_a_cell_left_are_named() -> None:
     assert "1 well, dropped as noise: P1/A02." in wells
     assert "--keep noise" in wells
     assert compounds == "Compound of which no cell is left: knock-down and poison."
+
+
+def test_wells_that_lost_most_cells_for_what_others_hardly_lose_any_are_named() -> None:
+    fields = pd.DataFrame(
+        {
+            "Metadata_Plate": "P1",
+            "Metadata_Well": ["A01", "A02", "A03"],
+            "found": 40,
+            "kept": [40, 10, 40],
+            "dropped_large": [0, 30, 0],
+            "Problem": "",
+        }
+    )
+    section = dropped_section(fields, None)
+    assert section is not None
+    texts = [block.text for block in section.blocks if isinstance(block, Text)]
+    assert any("1 well lost most cells as large" in text and "P1/A02" in text for text in texts)
