@@ -167,7 +167,7 @@ def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     {'noise': ['P1/A02']}
     """
     wells = _by_well(fields)
-    reasons = list(wells)[1:]
+    reasons = [str(name) for name in wells][1:]
     lost = wells.loc[(wells["kept"] == 0) & (wells[reasons].sum(axis=1) > 0), reasons]
     result: dict[str, list[str]] = {}
     for place, counts in zip(
@@ -194,7 +194,7 @@ def thinned_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     wells = _by_well(fields)
     cut = wells.sum(axis=1)
     result = {}
-    for reason in map(str, wells):
+    for reason in [str(name) for name in wells]:
         if reason.startswith(("kept", "dropped_field")):
             continue
         share = (wells[reason] / cut)[(cut >= _CELLS) & (wells["kept"] > 0)]
