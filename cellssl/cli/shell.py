@@ -15,6 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand, TyperOption
 
 from cellssl.errors import CellsslError
 from cellssl.progress import console
@@ -68,10 +69,25 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
         guarded.__name__, guarded.__doc__ = function.__name__, function.__doc__
         guarded.__signature__ = inspect.Signature(parameters + flags)  # type: ignore[attr-defined]
         guarded.__annotations__ = {p.name: p.annotation for p in parameters + flags}
-        app.command(name)(guarded)
+        app.command(name, cls=_Once)(guarded)
         return function
 
     return register
+
+
+class _Once(TyperCommand):
+    """Refuses an option that is given twice but holds one value: the first would be dropped without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
+            if single and given.count(option) > 1:
+                refuse(
+                    f"{option.opts[0]} is given {given.count(option)} times and takes one value: give it once"
+                )
+        return super().parse_args(ctx, args)
 
 
 def _flatten(parameter: inspect.Parameter) -> list[inspect.Parameter]:

@@ -81,6 +81,10 @@ def test_crops_on_disks_that_cannot_lock_are_read(monkeypatch):
         (("crop", "{}", "-o", "{}/out"), "holds no TIFF or PNG files"),
         (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold, cellpose, labels"),
         (("crop", "{}/c.h5ad", "-o", "{}/out"), "is not a folder"),
+        (
+            ("crop", "{}", "-o", "{}/a", "--metadata", "{}/p.csv", "--metadata", "{}/p.csv"),
+            "2 times",
+        ),
         (("train", "{}/c.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/c.h5ad", "-m", "random", "-o", "{}/e", "--orientations", "3"), "wanted 1 ("),
         (("evaluate", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
