@@ -25,7 +25,7 @@ from cellssl.plates.sorting import (
 )
 from cellssl.plates.stacks import first_time_point
 from cellssl.plates.tables import as_numbers, join
-from cellssl.plates.treatments import recognise_treatments, say_doubts
+from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.words import counted
 
 __all__ = ["index"]

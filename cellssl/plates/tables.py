@@ -18,9 +18,9 @@ from cellssl.columns import (
 )
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.treatments import is_dose
 from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
+from cellssl.treatments import is_dose
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 

@@ -8,7 +8,7 @@ from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import join
-from cellssl.plates.treatments import say_doubts
+from cellssl.treatments import say_doubts
 
 Write = Callable[..., Path]
 PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"

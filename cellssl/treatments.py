@@ -110,10 +110,13 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     read = source == CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
     if read and column == _UNITS and set(texts_of(units)) <= {"uM", ""}:
         return table
-    found = _concentrations(table[source], texts_of(units), source)
+    pairs = pd.DataFrame({"dose": table[source], "unit": texts_of(units)})
+    places = pairs.groupby(["dose", "unit"], dropna=False, sort=False).ngroup()
+    distinct = pairs[~places.duplicated()]  # of a million cells some dozens
+    found = _concentrations(distinct["dose"], distinct["unit"], source)
     if found is None:
         return table
-    numbers, micromolar = found
+    numbers, micromolar = found[0].to_numpy()[places], found[1]
     if source != CONCENTRATION:
         _LOG.info("%s is taken from %s", CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
