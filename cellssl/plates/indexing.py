@@ -16,6 +16,7 @@ from cellssl.plates.copies import say_copies
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
+from cellssl.plates.rounds import say_rounds
 from cellssl.plates.sorting import (
     find_unfit,
     order_fields,
@@ -162,6 +163,7 @@ def index(
             *filter(None, [images.left_out.strip()]),
         ),
     )
+    say_rounds(listing.files)
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
     else:

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,40 @@ def test_two_files_for_one_channel_are_a_duplicate(
     assert "1 duplicate" in found.summary()
     assert "1 field is left out: several images have one plate, well, site and" in caplog.text
     assert "(of a table that lists images, in a column Metadata_Site)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("plates", "channels", "rounds"),
+    [
+        (("cycle1", "cycle2"), (2, 2), "cycle1 and cycle2"),
+        (("cycle1", "cycle2"), (1, 2), "cycle1 and cycle2"),
+        (
+            ("P1_Round 1_a", "P1_round 2_a", "P2_round 3_a"),
+            (1, 1, 1),
+            "P1_Round 1_a and P1_round 2_a",
+        ),
+        (("plate1", "plate2"), (1, 1), None),
+        (("background1", "background2"), (1, 1), None),
+    ],
+)
+def test_rounds_of_staining_are_no_plates(
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    plates: Sequence[str],
+    channels: Sequence[int],
+    rounds: str | None,
+) -> None:
+    names = [
+        f"{plate}/A01_s{site}_w{channel}.tif"
+        for plate, most in zip(plates, channels, strict=True)
+        for site in (1, 2)
+        for channel in range(1, most + 1)
+    ]
+    index(write(*names))
+    told = [text for text in caplog.messages if "rounds of staining" in text]
+    assert [text.split(" have wells")[0] for text in told] == (
+        [f"plates {rounds}"] if rounds else []
+    )
 
 
 def test_plates_that_hold_the_images_of_another_are_told(
