@@ -6,7 +6,10 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
@@ -50,15 +53,19 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
 
         def guarded(*, quiet: bool, debug: bool, **options: Any) -> None:
             _start_logging(quiet=quiet)
+            asked: list[signal.Signals] = []
             try:
                 for parameter, group in groups.items():
                     fields = dataclasses.fields(group)
                     options[parameter] = group(**{f.name: options.pop(f.name) for f in fields})
-                function(**options)
+                with _stops_as_by_ctrl_c(asked):
+                    function(**options)
             except typer.Exit:
                 raise
             except KeyboardInterrupt as stop:
-                refuse(str(stop) or "interrupted; the same command again goes on from here", 130)
+                what = f"stopped by {asked[0].name}" if asked else "interrupted"
+                status = 128 + (asked or [signal.SIGINT])[0]
+                refuse(str(stop) or f"{what}; the same command again goes on from here", status)
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
                     console.print_exception()
@@ -73,6 +80,38 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
         return function
 
     return register
+
+
+@contextmanager
+def _stops_as_by_ctrl_c(asked: list[signal.Signals]) -> Iterator[None]:
+    """Let a scheduler's SIGTERM, and the SIGHUP of a closed terminal, end the block as Ctrl-C does, and note them.
+
+    What nohup or a shell had ignored stays so.
+    """
+
+    def stop(number: int, _: object) -> None:
+        asked.append(signal.Signals(number))
+        signal.raise_signal(signal.SIGINT)  # which is held back where it would do harm
+
+    def interrupt(_: int, __: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # no other is told of signals
+        yield
+        return
+    there = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers: dict[signal.Signals, Callable[[int, object], None]] = {
+        number: stop for number in there if signal.getsignal(number) == signal.SIG_DFL
+    }
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as of a shell's background job
+        handlers[signal.SIGINT] = interrupt
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Once(TyperCommand):
