@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellssl.columns import (
     FIELD,
+    PLATE,
     bare_name,
     find_column,
     row_names,
@@ -99,6 +100,7 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     lone = (joined.pop("_merge") == "left_only").to_numpy()
     if lone.all():
         raise PlateError(_no_overlap(fields, table, keys, path))
+    _say_plates(fields, table, path)
     strings = [name for name in added if not pd.api.types.is_numeric_dtype(joined[name])]
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
@@ -107,6 +109,29 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     used = told.any(axis=1) if added else True
     absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present) & used, keys]
     return joined, fields.loc[lone, FIELD].drop_duplicates(), absent
+
+
+def _say_plates(fields: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
+    """Say that a table without plates is read for each, or which plates it and the images do not have in common."""
+    ours = list(dict.fromkeys(fields[PLATE]))
+    if PLATE not in table and len(ours) > 1:
+        _LOG.info(
+            "%s names no plates: its wells are taken for those of each of %s.%s",
+            path,
+            counted(len(ours), "plate"),
+            _maybe_plate(table, None),
+        )
+    elif PLATE in table:
+        lone = [plate for plate in ours if plate not in set(table[PLATE])]
+        theirs = [plate for plate in table[PLATE].unique() if plate not in set(ours)]
+        if lone and theirs:
+            _LOG.warning(
+                "%s says nothing of plate %s, and there are no images of its plate %s: where they are the same, write "
+                "them alike",
+                path,
+                listed(lone, most=4),
+                listed(theirs, most=4),
+            )
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -220,7 +245,11 @@ def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:
     """Name the column that seems to hold plates by another name."""
     words = ("plate", "barcode")
     meant = [name for name in map(str, table) if any(word in name.lower() for word in words)]
-    return f" If {meant[0]!r} names the plates, call it Plate." if meant and not plate else ""
+    return (
+        f" If {bare_name(meant[0])!r} names the plates, call it Plate."
+        if meant and not plate
+        else ""
+    )
 
 
 def _labels(keys: pd.DataFrame) -> list[str]:
