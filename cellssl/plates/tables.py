@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -93,6 +94,9 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
         When the table names no wells, says two things of one, or shares none with the fields.
     """
     table, keys = _keyed(read_spreadsheet(path), path)
+    if PLATE in table:  # a Mac may write `é` as two signs
+        ours = {normalize("NFC", plate): plate for plate in fields[PLATE].unique()}
+        table[PLATE] = [ours.get(normalize("NFC", plate), plate) for plate in table[PLATE]]
     added = [str(name) for name in table if name not in keys]
     replaced = {*added, *map(unit_column, added)}  # a unit is about doses as they were
     kept = [str(name) for name in fields if name not in replaced]

@@ -470,6 +470,19 @@ def test_plates_that_a_table_leaves_open_are_said(
     assert [(said or "") in message for message in told] == [True] * (said is not None)
 
 
+def test_letters_of_two_signs_are_those_of_one(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Mac may write them so in the names of folders."""
+    one, two = "Pl\u00e4tte", "Pla\u0308tte"
+    folder = write(f"{two}/A1.1.tif", f"{two}/A2.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_text(f"Plate,Well,Drug\n{one},A1,{one}\n{one},A2,{two}\n", "utf-8")
+    fields = index(folder / two, pattern=PATTERN, metadata=table).fields
+    assert fields["Metadata_Compound"].tolist() == [one, two]
+    assert f"count as different ones: {two} and {one}" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["02-Sep", "1-Mar", "Sep-02", "01. Mrz", "2.Dez"])
 def test_genes_that_a_spreadsheet_made_dates_of_are_told(
     write: Write, caplog: pytest.LogCaptureFixture, name: str
