@@ -13,10 +13,10 @@ from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.copies import say_copies
+from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
-from cellssl.plates.rounds import say_rounds
 from cellssl.plates.sorting import (
     find_unfit,
     order_fields,
@@ -163,7 +163,7 @@ def index(
             *filter(None, [images.left_out.strip()]),
         ),
     )
-    say_rounds(listing.files)
+    say_folders(listing.files)
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
     else:

@@ -176,6 +176,32 @@ def test_rounds_of_staining_are_no_plates(
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("P1/TIFF/A01_s1_w1", "P2/TIFF/B01_s1_w1"), "TIFF is in the folders P1/TIFF and P2/TIFF"),
+        (("A01/A01_s1_w1", "A02/A02_s1_w1"), "each of the plates A01 and A02 has the well"),
+        (
+            ("w1/A01_s1_w1", "w2/A01_s1_w2"),
+            "plates w1 and w2 have wells and sites in common: where they are channels",
+        ),
+        (
+            ("DAPI/A01_s1_w1", "GFP/A01_s1_w1"),
+            "plates DAPI and GFP have wells and sites in common: where they are ch",
+        ),
+        (("A01/A01_s1_w1", "P2/A02_s1_w1"), None),
+        (("GFP/A01_s1_w1", "P2/A01_s1_w1"), None),
+        (("P1/ZStep_1/A01_s1_w1", "P1/ZStep_2/A01_s1_w1"), None),
+    ],
+)
+def test_folders_that_are_no_plates_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture, names: Sequence[str], said: str | None
+) -> None:
+    index(write(*(f"{name}.tif" for name in names)), z="max")
+    told = [text for text in caplog.messages if "where they are" in text]
+    assert [(said or "") in text for text in told] == [True] * (said is not None)
+
+
 def test_plates_that_hold_the_images_of_another_are_told(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
