@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.columns import FIELD
+from cellssl.columns import FIELD, say_alike_names
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
@@ -164,6 +164,7 @@ def index(
         ),
     )
     say_folders(listing.files)
+    say_alike_names(pd.Series(listing.channels), "channels", mend="give the files one spelling")
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
     else:

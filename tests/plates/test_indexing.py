@@ -202,6 +202,15 @@ def test_folders_that_are_no_plates_are_told(
     assert [(said or "") in text for text in told] == [True] * (said is not None)
 
 
+def test_channels_that_differ_in_capitals_alone_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("A01_DAPI", "A01_GFP", "A02_DAPI", "A02_gfp")
+    index(write(*(f"{name}.tif" for name in names)), pattern=r"(?P<well>A\d+)_(?P<channel>\w+)\.")
+    assert "channels: names that differ in capitals or blanks alone" in caplog.text
+    assert "GFP and gfp" in caplog.text
+
+
 def test_plates_that_hold_the_images_of_another_are_told(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
