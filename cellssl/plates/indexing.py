@@ -200,7 +200,8 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
         "Describe them with --pattern, a regular expression with named groups; for a file like "
         r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
         "Images whose names say no well want a table of your own in place of the folder, a CSV with "
-        f"Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel.{images.left_out}"
+        "Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel; photographs are read by "
+        f"`cellssl crops images`.{images.left_out}"
     )
 
 
