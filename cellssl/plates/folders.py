@@ -43,7 +43,7 @@ def say_folders(files: pd.DataFrame) -> None:
             "each stain of each round",
         )
     _say_shared(
-        own[own[PLATE].isin(filter(_CHANNEL.fullmatch, names))],
+        own[own[PLATE].isin([*filter(_CHANNEL.fullmatch, names)])],
         "they are channels of one plate, say so with --pattern, such as "
         r"'(?P<channel>[^/]+)/.*(?P<well>[A-Z]+\d\d)_s(?P<site>\d+)'",
     )
@@ -70,9 +70,12 @@ def _say_shared(own: pd.DataFrame, what: str) -> None:
 
 def _say_scattered(files: pd.DataFrame) -> None:
     """Say which folders of one name are taken for one plate."""
-    folders = files[[PLATE]].assign(Folder=files["Path"].str.rpartition("/")[0]).drop_duplicates()
+    folders = dict.fromkeys(
+        (plate, path.rpartition("/")[0])
+        for plate, path in zip(files[PLATE], files["Path"], strict=True)
+    )
     places: dict[str, dict[str, None]] = {}
-    for plate, folder in folders.itertuples(index=False):
+    for plate, folder in folders:
         for place in (PurePosixPath(folder), *PurePosixPath(folder).parents):
             if place.name == plate:
                 places.setdefault(plate, {})[place.as_posix()] = None
