@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -153,8 +154,8 @@ def say_alike_names(
 
 
 def _without_blanks(name: str) -> str:
-    """Give a name in small letters without blanks."""
-    return "".join(name.casefold().split())
+    """Give a name in small letters without blanks; `é` of one sign or of two, and both signs for µ, are one."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def bare_name(column: object) -> str:

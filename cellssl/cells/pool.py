@@ -167,7 +167,8 @@ class Workers:
         """Make the processes, which end with this one, or as soon as it lets go of their leash."""
         held, self._leash = Pipe(duplex=False)
         if hasattr(signal, "pthread_sigmask"):  # Windows has neither it nor a tracker
-            resource_tracker.ensure_running()  # its own start lifts a block of signals: not within one
+            with _blocked(signal.SIGHUP):  # by which a closed terminal would end it
+                resource_tracker.ensure_running()  # its own start lifts a block of SIGINT: not within one
         return ProcessPoolExecutor(
             self.number,
             mp_context=get_context("spawn"),
@@ -189,13 +190,13 @@ def _ctrl_c_held_back() -> Iterator[None]:
     Processes that are started here never hear it, not even before they can ignore it.
     """
     if threading.current_thread() is not threading.main_thread():  # no other is told of it
-        with _blocked():
+        with _blocked(signal.SIGINT):
             yield
         return
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:
-        with _blocked():
+        with _blocked(signal.SIGINT):
             yield
     finally:
         signal.signal(signal.SIGINT, before)
@@ -204,12 +205,12 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def _blocked() -> Iterator[None]:
-    """Keep SIGINT from this thread, and from processes that it starts."""
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Keep a signal from this thread, and from processes that it starts."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         yield
     finally:
@@ -219,9 +220,11 @@ def _blocked() -> Iterator[None]:
 def _stay_on(leash: Connection) -> None:
     """End this worker when its parent lets go of the leash, as one does that is killed.
 
-    Ctrl-C, which a terminal sends to all, is left to the parent.
+    Ctrl-C, and SIGHUP, which a terminal sends to all, are left to the parent.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no second one
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     def watch() -> None:
         wait_for([leash])

@@ -8,6 +8,7 @@ import numpy as np
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.job import Job
 from cellssl.cells.quality.alignment import misplaced_channels
+from cellssl.cells.quality.arrangement import swapped_channels
 from cellssl.cells.quality.dust import ENOUGH_FIELDS
 from cellssl.cells.quality.judging import bare_channels, dull_plates
 from cellssl.crops import Crops, unlike_nuclei
@@ -33,6 +34,7 @@ def remarks_on(fields: Assembly, job: Job, crops: Crops) -> Iterator[str]:
     yield from _overexposed({plate: own.saturated for plate, own in usual.items()}, job.channels)
     yield from bare_channels(usual, job.channels)
     yield from misplaced_channels(crops, usual)
+    yield from swapped_channels(crops)
     yield from _dusty(fields.dust)
 
 

@@ -6,7 +6,10 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
@@ -15,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperCommand, TyperOption
 
 from cellssl.errors import CellsslError
 from cellssl.progress import console
@@ -49,15 +53,19 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
 
         def guarded(*, quiet: bool, debug: bool, **options: Any) -> None:
             _start_logging(quiet=quiet)
+            asked: list[signal.Signals] = []
             try:
                 for parameter, group in groups.items():
                     fields = dataclasses.fields(group)
                     options[parameter] = group(**{f.name: options.pop(f.name) for f in fields})
-                function(**options)
+                with _stops_as_by_ctrl_c(asked):
+                    function(**options)
             except typer.Exit:
                 raise
             except KeyboardInterrupt as stop:
-                refuse(str(stop) or "interrupted; the same command again goes on from here", 130)
+                what = f"stopped by {asked[0].name}" if asked else "interrupted"
+                status = 128 + (asked or [signal.SIGINT])[0]
+                refuse(str(stop) or f"{what}; the same command again goes on from here", status)
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
                     console.print_exception()
@@ -68,10 +76,57 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
         guarded.__name__, guarded.__doc__ = function.__name__, function.__doc__
         guarded.__signature__ = inspect.Signature(parameters + flags)  # type: ignore[attr-defined]
         guarded.__annotations__ = {p.name: p.annotation for p in parameters + flags}
-        app.command(name)(guarded)
+        app.command(name, cls=_Once)(guarded)
         return function
 
     return register
+
+
+@contextmanager
+def _stops_as_by_ctrl_c(asked: list[signal.Signals]) -> Iterator[None]:
+    """Let a scheduler's SIGTERM, and the SIGHUP of a closed terminal, end the block as Ctrl-C does, and note them.
+
+    What nohup or a shell had ignored stays so.
+    """
+
+    def stop(number: int, _: object) -> None:
+        asked.append(signal.Signals(number))
+        signal.raise_signal(signal.SIGINT)  # which is held back where it would do harm
+
+    def interrupt(_: int, __: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # no other is told of signals
+        yield
+        return
+    there = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers: dict[signal.Signals, Callable[[int, object], None]] = {
+        number: stop for number in there if signal.getsignal(number) == signal.SIG_DFL
+    }
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as of a shell's background job
+        handlers[signal.SIGINT] = interrupt
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Once(TyperCommand):
+    """Refuses an option that is given twice but holds one value: the first would be dropped without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
+            if single and given.count(option) > 1:
+                refuse(
+                    f"{option.opts[0]} is given {given.count(option)} times and takes one value: give it once"
+                )
+        return super().parse_args(ctx, args)
 
 
 def _flatten(parameter: inspect.Parameter) -> list[inspect.Parameter]:

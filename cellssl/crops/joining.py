@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.columns import say_alike_names
+from cellssl.columns import CONCENTRATION, say_alike_names, texts_of, unit_column
 from cellssl.crops.batches import batches
 from cellssl.crops.brightness import compare_files
 from cellssl.crops.copying import described
@@ -89,6 +89,7 @@ def join_crops(
         compare_files(other, opened[0], wanted)
     _tell_missing_columns(opened)
     _tell_alike_names(opened)
+    _tell_unlike_doses(opened)
     return write_crops(
         out,
         _batches(opened, wanted, mask_names, names, shown=progress),
@@ -162,6 +163,20 @@ def _tell_missing_columns(opened: Sequence[Crops]) -> None:
         missing = sorted(map(str, columns - set(crops.obs)))
         if missing:
             _LOG.warning("%s has no %s: empty for its cells", crops.path, ", ".join(missing))
+
+
+def _tell_unlike_doses(opened: Sequence[Crops]) -> None:
+    """Say whose doses have no unit where those of other files have one: a number may then be two doses."""
+    dosed = [c for c in opened if CONCENTRATION in c.obs and c.obs[CONCENTRATION].any()]
+    column = unit_column(CONCENTRATION)
+    said = [column in c.obs and bool((texts_of(c.obs[column]) != "").any()) for c in dosed]
+    if any(said) and not all(said):
+        _LOG.warning(
+            "the doses of %s are in µM, and those of %s say no unit: one number may be two doses. Call their column "
+            "Dose (nM), say, in the metadata, and crop those plates anew",
+            dosed[said.index(True)].path,
+            dosed[said.index(False)].path,
+        )
 
 
 def _tell_alike_names(opened: Sequence[Crops]) -> None:

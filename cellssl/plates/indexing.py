@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.columns import FIELD
+from cellssl.columns import FIELD, say_alike_names
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
 from cellssl.plates.copies import say_copies
+from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
@@ -25,7 +26,7 @@ from cellssl.plates.sorting import (
 )
 from cellssl.plates.stacks import first_time_point
 from cellssl.plates.tables import as_numbers, join
-from cellssl.plates.treatments import recognise_treatments, say_doubts
+from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.words import counted
 
 __all__ = ["index"]
@@ -162,6 +163,8 @@ def index(
             *filter(None, [images.left_out.strip()]),
         ),
     )
+    say_folders(listing.files)
+    say_alike_names(pd.Series(listing.channels), "channels", mend="give the files one spelling")
     if found.fields.empty:
         _LOG.warning("%s", _no_field(found, listing.files))
     else:
@@ -197,7 +200,8 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
         "Describe them with --pattern, a regular expression with named groups; for a file like "
         r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
         "Images whose names say no well want a table of your own in place of the folder, a CSV with "
-        f"Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel.{images.left_out}"
+        "Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel; photographs are read by "
+        f"`cellssl crops images`.{images.left_out}"
     )
 
 

@@ -14,8 +14,8 @@ from cellssl.files import atomic, make_folder
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_numbers, as_site
-from cellssl.plates.treatments import recognise_treatments, say_doubts
 from cellssl.plates.vocabulary import NAMES, told_once
+from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_or_name
 from cellssl.words import counted
 

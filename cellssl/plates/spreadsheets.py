@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.treatments import is_dose
 from cellssl.punctuation import (
     BLANKS,
     LOOKED_AT,
@@ -21,6 +20,7 @@ from cellssl.punctuation import (
     parted_by_blanks,
     separator_of,
 )
+from cellssl.treatments import is_dose
 
 __all__ = ["read_spreadsheet"]
 

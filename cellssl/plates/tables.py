@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
 from cellssl.columns import (
     FIELD,
+    PLATE,
     bare_name,
     find_column,
     row_names,
@@ -18,9 +20,9 @@ from cellssl.columns import (
 )
 from cellssl.errors import PlateError
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.treatments import is_dose
 from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
+from cellssl.treatments import is_dose
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 
@@ -92,6 +94,9 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
         When the table names no wells, says two things of one, or shares none with the fields.
     """
     table, keys = _keyed(read_spreadsheet(path), path)
+    if PLATE in table:  # a Mac may write `é` as two signs
+        ours = {normalize("NFC", plate): plate for plate in fields[PLATE].unique()}
+        table[PLATE] = [ours.get(normalize("NFC", plate), plate) for plate in table[PLATE]]
     added = [str(name) for name in table if name not in keys]
     replaced = {*added, *map(unit_column, added)}  # a unit is about doses as they were
     kept = [str(name) for name in fields if name not in replaced]
@@ -99,6 +104,7 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     lone = (joined.pop("_merge") == "left_only").to_numpy()
     if lone.all():
         raise PlateError(_no_overlap(fields, table, keys, path))
+    _say_plates(fields, table, path)
     strings = [name for name in added if not pd.api.types.is_numeric_dtype(joined[name])]
     joined[strings] = joined[strings].fillna("")
     present = pd.MultiIndex.from_frame(fields[keys].drop_duplicates())
@@ -107,6 +113,29 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     used = told.any(axis=1) if added else True
     absent = table.loc[~pd.MultiIndex.from_frame(table[keys]).isin(present) & used, keys]
     return joined, fields.loc[lone, FIELD].drop_duplicates(), absent
+
+
+def _say_plates(fields: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
+    """Say that a table without plates is read for each, or which plates it and the images do not have in common."""
+    ours = list(dict.fromkeys(fields[PLATE]))
+    if PLATE not in table and len(ours) > 1:
+        _LOG.info(
+            "%s names no plates: its wells are taken for those of each of %s.%s",
+            path,
+            counted(len(ours), "plate"),
+            _maybe_plate(table, None),
+        )
+    elif PLATE in table:
+        lone = [plate for plate in ours if plate not in set(table[PLATE])]
+        theirs = [plate for plate in table[PLATE].unique() if plate not in set(ours)]
+        if lone and theirs:
+            _LOG.warning(
+                "%s says nothing of plate %s, and there are no images of its plate %s: where they are the same, write "
+                "them alike",
+                path,
+                listed(lone, most=4),
+                listed(theirs, most=4),
+            )
 
 
 def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -220,7 +249,11 @@ def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:
     """Name the column that seems to hold plates by another name."""
     words = ("plate", "barcode")
     meant = [name for name in map(str, table) if any(word in name.lower() for word in words)]
-    return f" If {meant[0]!r} names the plates, call it Plate." if meant and not plate else ""
+    return (
+        f" If {bare_name(meant[0])!r} names the plates, call it Plate."
+        if meant and not plate
+        else ""
+    )
 
 
 def _labels(keys: pd.DataFrame) -> list[str]:

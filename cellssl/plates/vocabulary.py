@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellssl.columns import CONCENTRATION, CONTROL, FIELD, bare_name
 from cellssl.errors import PlateError
-from cellssl.plates.treatments import tells_treatment
+from cellssl.treatments import tells_treatment
 from cellssl.words import listed
 
 __all__ = ["NAMES", "standard", "told_once"]

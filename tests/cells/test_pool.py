@@ -94,11 +94,13 @@ def test_windows_has_no_tracker_to_start(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C is sent otherwise there")
-def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path, name):
     script = tmp_path / "script.py"
     script.write_text(
-        # Whoever runs the tests in the background may have them ignore it.
+        # Whoever runs the tests in the background may have them ignore it; SIGHUP is taken as commands take it.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))\n"
         "import time\n"
         "from cellssl.cells.pool import Workers\n"
         "if __name__ == '__main__':\n"
@@ -114,7 +116,7 @@ def test_ctrl_c_ends_at_once_and_without_a_word_of_workers(tmp_path):
         start_new_session=True,
     ) as process:
         assert process.stdout.readline() == "begun\n"
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        os.killpg(process.pid, getattr(signal, name))  # as a terminal does: to all of them
         try:
             _, said = process.communicate(timeout=60)
         finally:

@@ -2,6 +2,7 @@ import builtins
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,10 +10,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import cellssl
-from cellssl.cli import main, results
+from cellssl.cli import main, results, shell
 from cellssl.cli.application import app
 from cellssl.cli.options import parse_lists
 from cellssl.cli.profiles import _show_consistency
@@ -81,6 +83,10 @@ def test_crops_on_disks_that_cannot_lock_are_read(monkeypatch):
         (("crop", "{}", "-o", "{}/out"), "holds no TIFF or PNG files"),
         (("crop", "{}", "-o", "{}/out", "--segmenter", "magic"), "threshold, cellpose, labels"),
         (("crop", "{}/c.h5ad", "-o", "{}/out"), "is not a folder"),
+        (
+            ("crop", "{}", "-o", "{}/a", "--metadata", "{}/p.csv", "--metadata", "{}/p.csv"),
+            "2 times",
+        ),
         (("train", "{}/c.h5ad", "-p", "bbbc021-exprt", "-o", "{}/out"), "bbbc021-expert"),
         (("embed", "{}/c.h5ad", "-m", "random", "-o", "{}/e", "--orientations", "3"), "wanted 1 ("),
         (("evaluate", "{}/c.h5ad", "-o", "{}/x.csv"), "x.csv is called like a file"),
@@ -194,6 +200,26 @@ def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
+def test_a_scheduler_and_a_closed_terminal_stop_a_command_as_ctrl_c_does(name, ctrl_c):
+    own = typer.Typer()
+
+    @shell.command(own, "wait")
+    def wait() -> None:
+        signal.raise_signal(getattr(signal, name))
+
+    before = signal.signal(signal.SIGINT, ctrl_c)  # a shell's background job ignores it
+    try:
+        result = runner.invoke(own)
+        assert signal.getsignal(signal.SIGINT) == ctrl_c
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 128 + getattr(signal, name)
+    assert f"stopped by {name}; the same command again goes on" in result.output.replace("\n", " ")
 
 
 def test_quiet_says_nothing(tmp_path):

@@ -118,6 +118,43 @@ def test_what_identifies_cells_stays_text(foreign):
     assert obs["Metadata_treatment"].tolist() == numbers
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"Conc (nM)": [0, 0, 100, 100, 300, 1000]},
+        {"concentration": ["0", "0", "100 nM", "0.1 µM", "300 nM", "1 uM"]},
+        {"Dose": [0, 0, 100, 100, 300, 1000], "Unit": "nM"},
+    ],
+)
+def test_treatments_are_known_as_those_of_a_plate_are(foreign, written):
+    folder, _, table = foreign
+    table = table.drop(columns="concentration").rename(columns={"compound": "Drug"})
+    table.assign(**written).to_csv(folder / "t.csv", index=False)
+    path = import_crops(
+        folder / "crops.npy", folder / "t.csv", folder / "out", channels=["DNA", "Actin"]
+    )
+    obs = Crops.open(path).obs
+    assert obs["Metadata_Concentration"].tolist() == [0, 0, 0.1, 0.1, 0.3, 1]
+    assert set(obs["Metadata_ConcentrationUnit"]) == {"uM"}
+    assert obs["Metadata_Compound"].tolist() == ["DMSO", "dmso", "taxol", "taxol", "", "taxol"]
+    assert obs["Metadata_Control"].tolist() == ["negative", "negative", "", "", "", ""]
+
+
+def test_classes_with_zeros_in_front_stay_apart(foreign, caplog):
+    folder, _, _ = foreign
+    classes = ["01", "1", " 1", "", "2", "10"]
+    columns = {"class": classes, "nr": [3, "", 1, 2, 0, 5], "label": ["01", "02", 3, 4, 5, 6]}
+    pd.DataFrame(columns).to_csv(folder / "classes.csv", index=False)
+    path = import_crops(
+        folder / "crops.npy", folder / "classes.csv", folder / "out", channels=["DNA", "Actin"]
+    )
+    obs = Crops.open(path).obs
+    assert obs["Metadata_class"].tolist() == [text.strip() for text in classes]
+    assert obs["Metadata_nr"].sum() == 11
+    assert obs["Metadata_label"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert "wells" not in caplog.text  # of what is no screen
+
+
 def test_names_that_look_like_nothing_stay(foreign):
     folder, _, table = foreign
     table.assign(compound=["None", "NA"] * 3).to_csv(folder / "t.csv", index=False)
@@ -270,12 +307,12 @@ def test_a_table_with_gaps_and_blanks(foreign, caplog):
 
 def test_what_a_table_does_not_tell_is_said(foreign, caplog):
     folder, _, table = foreign
-    table = table.assign(Well="", concentration="1,5", control="vehicle")
+    table = table.assign(Well="", concentration="low", control="vehicle")
     table.to_csv(folder / "odd.csv", index=False)
     import_crops(folder / "crops.npy", folder / "odd.csv", folder / "out", channels=["a", "b"])
     for said in (
         "names no wells (a column Well, or Row and Column): nothing is scored or drawn by well",
-        "Metadata_Concentration holds '1,5', which is no number",
+        "Metadata_Concentration holds 'low', so that wells cannot be ordered by dose",
         "Metadata_Control has vehicle: only negative and positive",
     ):
         assert said in caplog.text

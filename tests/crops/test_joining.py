@@ -134,6 +134,23 @@ def test_names_spelt_otherwise_in_another_file_are_told(write, batch, tmp_path, 
     assert "Metadata_MOA" not in caplog.text
 
 
+def test_doses_with_and_without_a_unit_are_told(write, batch, tmp_path, caplog):
+    files = {}
+    for plate, about in {
+        "P1": {"Metadata_Concentration": 0.1, "Metadata_ConcentrationUnit": "uM"},
+        "P2": {"Metadata_Concentration": 100.0},
+        "P3": {"Metadata_Concentration": 0.0},
+        "P4": {},
+    }.items():
+        one = batch(2, plate=plate)
+        files[plate] = write(plate, dataclasses.replace(one, obs=one.obs.assign(**about)))
+    join_crops([files[plate] for plate in ("P1", "P3", "P4")], tmp_path / "j.h5ad")
+    assert "one number may be two doses" not in caplog.text
+    join_crops([*files.values()], tmp_path / "j.h5ad")
+    said = f"the doses of {files['P1']} are in µM, and those of {files['P2']} say no unit: one number may"
+    assert said in caplog.text
+
+
 def test_plates_of_another_magnification_are_told(write, batch, tmp_path, caplog):
     other = batch(3, plate="P2")
     other = dataclasses.replace(other, obs=other.obs.assign(Area_Nucleus=4 * 100 * np.pi))

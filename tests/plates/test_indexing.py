@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,75 @@ def test_two_files_for_one_channel_are_a_duplicate(
     assert "1 duplicate" in found.summary()
     assert "1 field is left out: several images have one plate, well, site and" in caplog.text
     assert "(of a table that lists images, in a column Metadata_Site)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("plates", "channels", "rounds"),
+    [
+        (("cycle1", "cycle2"), (2, 2), "cycle1 and cycle2"),
+        (("cycle1", "cycle2"), (1, 2), "cycle1 and cycle2"),
+        (
+            ("P1_Round 1_a", "P1_round 2_a", "P2_round 3_a"),
+            (1, 1, 1),
+            "P1_Round 1_a and P1_round 2_a",
+        ),
+        (("plate1", "plate2"), (1, 1), None),
+        (("background1", "background2"), (1, 1), None),
+    ],
+)
+def test_rounds_of_staining_are_no_plates(
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    plates: Sequence[str],
+    channels: Sequence[int],
+    rounds: str | None,
+) -> None:
+    names = [
+        f"{plate}/A01_s{site}_w{channel}.tif"
+        for plate, most in zip(plates, channels, strict=True)
+        for site in (1, 2)
+        for channel in range(1, most + 1)
+    ]
+    index(write(*names))
+    told = [text for text in caplog.messages if "rounds of staining" in text]
+    assert [text.split(" have wells")[0] for text in told] == (
+        [f"plates {rounds}"] if rounds else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("P1/TIFF/A01_s1_w1", "P2/TIFF/B01_s1_w1"), "TIFF is in the folders P1/TIFF and P2/TIFF"),
+        (("A01/A01_s1_w1", "A02/A02_s1_w1"), "each of the plates A01 and A02 has the well"),
+        (
+            ("w1/A01_s1_w1", "w2/A01_s1_w2"),
+            "plates w1 and w2 have wells and sites in common: where they are channels",
+        ),
+        (
+            ("DAPI/A01_s1_w1", "GFP/A01_s1_w1"),
+            "plates DAPI and GFP have wells and sites in common: where they are ch",
+        ),
+        (("A01/A01_s1_w1", "P2/A02_s1_w1"), None),
+        (("GFP/A01_s1_w1", "P2/A01_s1_w1"), None),
+        (("P1/ZStep_1/A01_s1_w1", "P1/ZStep_2/A01_s1_w1"), None),
+    ],
+)
+def test_folders_that_are_no_plates_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture, names: Sequence[str], said: str | None
+) -> None:
+    index(write(*(f"{name}.tif" for name in names)), z="max")
+    told = [text for text in caplog.messages if "where they are" in text]
+    assert [(said or "") in text for text in told] == [True] * (said is not None)
+
+
+def test_channels_that_differ_in_capitals_alone_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("A01_DAPI", "A01_GFP", "A02_DAPI", "A02_gfp")
+    index(write(*(f"{name}.tif" for name in names)), pattern=r"(?P<well>A\d+)_(?P<channel>\w+)\.")
+    assert "channels: names that differ in capitals or blanks alone" in caplog.text
+    assert "GFP and gfp" in caplog.text
 
 
 def test_plates_that_hold_the_images_of_another_are_told(

@@ -218,7 +218,12 @@ def test_thumbnails_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    [("exp_{}_s1_w1.tif", "imagexpress"), ("P1_{}_T0001F001L01A01Z01C01.tif", "yokogawa")],
+    [
+        ("exp_{}_s1_w1.tif", "imagexpress"),
+        ("P12_{}_w1.tif", "imagexpress"),
+        ("AF12_exp_{}_s1_w1.tif", "imagexpress"),
+        ("P1_{}_T0001F001L01A01Z01C01.tif", "yokogawa"),
+    ],
 )
 def test_all_rows_of_a_plate_of_1536_wells(
     write: Callable[..., Path], name: str, layout: str

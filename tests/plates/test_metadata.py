@@ -8,7 +8,7 @@ from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import join
-from cellssl.plates.treatments import say_doubts
+from cellssl.treatments import say_doubts
 
 Write = Callable[..., Path]
 PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"
@@ -441,6 +441,55 @@ def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
     ) as error:
         index(folder, pattern=r"(?P<plate>\w+)/" + PATTERN, metadata=table)
     assert "--plate-name" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Well,Drug\nA1,x\n",
+            "names no plates: its wells are taken for those of each of 2 plates.",
+        ),
+        ("Well,Plate ID,Drug\nA1,P1,x\n", "If 'Plate ID' names the plates, call it Plate."),
+        (
+            "Plate,Well,Drug\nP1,A1,x\np 2,A1,y\n",
+            "says nothing of plate P2, and there are no images of its plate p 2",
+        ),
+        ("Plate,Well,Drug\nP1,A1,x\n", None),
+    ],
+)
+def test_plates_that_a_table_leaves_open_are_said(
+    write: Write, caplog: pytest.LogCaptureFixture, text: str, said: str | None
+) -> None:
+    folder = write("P1/A1.1.tif", "P2/A1.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_text(text)
+    with caplog.at_level("INFO"):
+        index(folder, pattern=f"(?P<plate>[^/]+)/{PATTERN}", metadata=table)
+    told = [message for message in caplog.messages if "wells.csv" in message]
+    assert [(said or "") in message for message in told] == [True] * (said is not None)
+
+
+def test_letters_of_two_signs_are_those_of_one(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Mac may write them so in the names of folders."""
+    one, two = "Pl\u00e4tte", "Pla\u0308tte"
+    folder = write(f"{two}/A1.1.tif", f"{two}/A2.1.tif")
+    table = folder.parent / "wells.csv"
+    table.write_text(f"Plate,Well,Drug\n{one},A1,{one}\n{one},A2,{two}\n", "utf-8")
+    fields = index(folder / two, pattern=PATTERN, metadata=table).fields
+    assert fields["Metadata_Compound"].tolist() == [one, two]
+    assert f"count as different ones: {two} and {one}" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["02-Sep", "1-Mar", "Sep-02", "01. Mrz", "2.Dez"])
+def test_genes_that_a_spreadsheet_made_dates_of_are_told(
+    write: Write, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    _index(write, f"Well,Gene\nA1,SEPT2\nA2,{name}\nB1,MARCH 1\n")
+    (message,) = caplog.messages
+    assert f"Metadata_Gene holds {name}, as a spreadsheet makes" in message
 
 
 def test_metadata_that_are_not_there(write: Write, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.cells.quality.alignment import misplaced_channels
+from cellssl.cells.quality.arrangement import swapped_channels
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
     bare_channels,
@@ -57,7 +58,11 @@ def check_crops(crops: Crops | str | Path) -> pd.DataFrame:
     usual = usual_by_plate(
         {plate: (areas[of], quality[of], nothing) for plate, of in rows.items()}, crops.channels
     )
-    for remark in (*bare_channels(usual, crops.channels), *misplaced_channels(crops, usual)):
+    for remark in (
+        *bare_channels(usual, crops.channels),
+        *misplaced_channels(crops, usual),
+        *swapped_channels(crops),
+    ):
         _LOG.warning("%s", remark)
     reasons = np.full(len(crops), "", dtype=object)
     for plate, of in rows.items():

@@ -168,7 +168,7 @@ def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
         described = [column for column in fields if str(column).startswith("Metadata_")]
         fields = fields[described].drop_duplicates(FIELD)
         cells = cells.merge(fields, on=FIELD, how="left", validate="many_to_one")
-    complete(cells, "DMSO", r"Week\d+")
+    cells = complete(cells, "DMSO", r"Week\d+")
     for name in cells.columns:
         if is_text(cells[name]):
             cells[name] = cells[name].fillna("").astype(str)

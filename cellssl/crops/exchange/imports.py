@@ -64,7 +64,8 @@ def import_crops(
         the same. Without it plate, well, site, compound, concentration, gene, guide, moa, batch and
         control are recognised in any case, with or without ``Metadata_``; every other column becomes
         ``Metadata_<column>``. Plates, wells, sites, compounds, genes, guides and mechanisms stay as
-        written.
+        written, and so do numbers with zeros in front (``01``). Compounds by other names (``Drug``), and doses
+        with units (``Conc (nM)``), are read as `cellssl.index` reads those of wells.
     label : str, optional
         The column that tells the cells of a field apart, the end of a cell's name; by default
         ``label`` (or what `columns` calls so), ``cell_id``, ``object_number``, ``cell_index`` or
@@ -108,7 +109,7 @@ def import_crops(
                     listed(several),
                 )
             obs[PLATE] = named if plate else obs[PLATE].fillna("").replace("", named)
-            complete(obs, negative_control, batch_pattern)
+            obs = complete(obs, negative_control, batch_pattern)
             obs.index = pd.Index(cell_names(obs, foreign.table, label))
             about = {"segmenter": {"name": "import", "settings": _source(pixels, table)}}
         _check_pixels(foreign, len(obs), names)

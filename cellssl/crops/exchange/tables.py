@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,12 @@ from cellssl.columns import (
     SITE,
     WELL,
     bare_name,
-    is_text,
     row_names,
-    texts_of,
 )
 from cellssl.controls import tidy_controls
 from cellssl.errors import CropError, PlateError
 from cellssl.punctuation import punctuation_of
+from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_from, well_or_name
 
 __all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
@@ -53,7 +53,7 @@ _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
 def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read the CSV and its columns' names in obs; what identifies a cell stays as written.
+    """Read the CSV and its columns' names in obs; what identifies a cell stays as written, and so do classes as `01`.
 
     Columns may be parted by semicolons or tabs, and then have decimal commas.
     """
@@ -66,14 +66,20 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
             if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
         }
         missing = {name: list(_MISSING) for name in names if name not in texts}
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            decimal=point,
-            dtype=texts,
-            keep_default_na=False,
-            na_values=missing,
-        )
+
+        def read(types: Mapping[str, type]) -> pd.DataFrame:
+            return pd.read_csv(
+                path,
+                sep=separator,
+                decimal=point,
+                dtype=types,
+                keep_default_na=False,
+                na_values=missing,
+            )
+
+        table = read(texts)
+        whole = [name for name in names if name not in texts and _is_whole(table[name])]
+        table = table.assign(**_padded(read, whole))
         for name in texts:  # `taxol ` is no other compound
             table[name] = table[name].str.strip()
         return table, names
@@ -84,6 +90,27 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         ) from error
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
+
+
+def _is_whole(column: pd.Series) -> bool:
+    """Say whether a column has whole numbers alone that do not tell cells apart."""
+    if _plain(str(column.name)) in _LABELS or column.dtype.kind not in "iuf":
+        return False
+    return bool((column.dropna() % 1 == 0).all())
+
+
+def _padded(
+    read: Callable[[Mapping[str, type]], pd.DataFrame], columns: list[str]
+) -> dict[str, pd.Series]:
+    """Read the columns as texts that write zeros in front: as numbers, `01` and `1` would be one class."""
+    if not columns:
+        return {}
+    texts = read(dict.fromkeys(columns, str))
+    return {
+        name: texts[name].fillna("").str.strip()
+        for name in columns
+        if texts[name].str.match(r"\s*[+-]?0\d", na=False).any()
+    }
 
 
 def _plain(name: str) -> str:
@@ -131,10 +158,11 @@ def _meaning(wanted: str) -> str:
     return known.get(_plain(wanted), f"Metadata_{wanted}")
 
 
-def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> None:
-    """Add what the names imply: the well's usual form, the control, the batch; say what they leave open."""
+def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> pd.DataFrame:
+    """Add what the names imply: wells, treatments, controls and batches in their usual form; say what is left open."""
     _complete_wells(obs)
-    _say_doses(obs)
+    obs = recognise_treatments(obs)
+    say_doubts(obs)
     if CONTROL in obs:
         obs[CONTROL] = tidy_controls(obs[CONTROL])
     agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
@@ -153,12 +181,14 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
         batch = obs[PLATE].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():
             obs["Metadata_Batch"] = batch
+    return obs
 
 
 def _complete_wells(obs: pd.DataFrame) -> None:
     """Give wells their usual form; where there are none, put them together from rows and columns."""
     if WELL in obs:
-        obs[WELL] = obs[WELL].fillna("").map(well_or_name)
+        named = obs[WELL].fillna("")
+        obs[WELL] = named.map({name: well_or_name(name) for name in named.unique()})
         if (obs[WELL] != "").any():
             return
     rows = obs.get("Metadata_Row")
@@ -169,23 +199,12 @@ def _complete_wells(obs: pd.DataFrame) -> None:
             return
     except PlateError:
         pass  # of something else than wells
+    if len(set(obs[PLATE])) == 1 and set(_KNOWN.values()).isdisjoint(obs.columns.drop(PLATE)):
+        return  # photographs, not a screen
     _LOG.warning(
         "the table names no wells (a column Well, or Row and Column): nothing is scored or drawn by well. Where "
         "another column has them, name it: --column COLUMN=Well"
     )
-
-
-def _say_doses(obs: pd.DataFrame) -> None:
-    """Say where doses are texts, which no response is drawn of."""
-    if CONCENTRATION in obs and is_text(obs[CONCENTRATION]):
-        texts = texts_of(obs[CONCENTRATION])
-        odd = texts[(texts != "") & pd.to_numeric(texts, errors="coerce").isna()]
-        if len(odd):
-            _LOG.warning(
-                "Metadata_Concentration holds %r, which is no number: cells cannot be ordered by dose. Write numbers "
-                "of one unit with decimal points, or nothing",
-                odd.iloc[0],
-            )
 
 
 def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:

@@ -31,6 +31,7 @@ _NAME = re.compile(
     r"(?:(?P<open>_\[)?[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}(?(open)\]))?\.(?:tiff?|png)",
     re.IGNORECASE,
 )
+_WELL = re.compile(r"(?<![^_])(?:[A-P]|A[A-F])\d\d(?![^_])", re.IGNORECASE)
 _TIME = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
 _STEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 _WAVE = re.compile(r'^"WaveName(\d+)"\s*,\s*"?([^"\r\n]*?)\s*"?\s*$', re.MULTILINE)
@@ -60,7 +61,8 @@ class ImageXpress(Layout):
                 return None
             folder, time, plane = _folders(path)
             plate = images.plate or folder or images.name
-            prefixes.setdefault(plate, set()).add(found["prefix"] or "")
+            prefix = found.string[: found.start("well")].removesuffix("_")
+            prefixes.setdefault(plate, set()).add(prefix)
             return {
                 "Metadata_Plate": plate,
                 "Metadata_Well": normalise_well(found["well"]),
@@ -70,7 +72,7 @@ class ImageXpress(Layout):
                 "Time": time,
             }
 
-        listing = read_names(images, _NAME, row, kind=_KIND)
+        listing = read_names(images, _own_names(images), row, kind=_KIND)
         notes = [f"{thumbs:,} thumbnails (_thumb) left out"] if thumbs else []
         notes += [
             f"plate {plate}: its names begin with {listed(sorted(names), most=4)}, which are taken for one plate; "
@@ -81,6 +83,16 @@ class ImageXpress(Layout):
         ]
         listing = replace(listing, notes=tuple(notes), projected=True)
         return with_channel_names(listing, _wave_names(images))
+
+
+def _own_names(images: Images) -> re.Pattern[str]:
+    """Say how images are named here: what other wells begin with is no well, so that P12_Q01_s1_w1 is in row Q."""
+    matches = (_NAME.fullmatch(path.rpartition("/")[2]) for path in images.paths)
+    prefixes = {str(found["prefix"]) for found in matches if found}
+    like_wells = "|".join(re.escape(name) for name in sorted(prefixes) if _WELL.search(name))
+    return (
+        re.compile(f"(?:(?:{like_wells})_)?{_NAME.pattern}", re.IGNORECASE) if like_wells else _NAME
+    )
 
 
 def _wave_names(images: Images) -> dict[str, dict[str, str]]:

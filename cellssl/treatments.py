@@ -48,6 +48,8 @@ _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
+_MONTH = "(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zé]*"
+_DATE = re.compile(rf"\d{{1,2}}[-. ]+{_MONTH}|{_MONTH}[-. ]+\d\d", re.IGNORECASE)
 _EMPTY = ("", *NOTHING, "–", "—")  # in small letters
 
 
@@ -110,10 +112,13 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     read = source == CONCENTRATION and pd.api.types.is_numeric_dtype(table[source])
     if read and column == _UNITS and set(texts_of(units)) <= {"uM", ""}:
         return table
-    found = _concentrations(table[source], texts_of(units), source)
+    pairs = pd.DataFrame({"dose": table[source], "unit": texts_of(units)})
+    places = pairs.groupby(["dose", "unit"], dropna=False, sort=False).ngroup()
+    distinct = pairs[~places.duplicated()]  # of a million cells some dozens
+    found = _concentrations(distinct["dose"], distinct["unit"], source)
     if found is None:
         return table
-    numbers, micromolar = found
+    numbers, micromolar = found[0].to_numpy()[places], found[1]
     if source != CONCENTRATION:
         _LOG.info("%s is taken from %s", CONCENTRATION, source)
     # The column of units is about the doses as they were written: read twice, it would count twice.
@@ -129,6 +134,14 @@ def say_doubts(table: pd.DataFrame) -> None:
         if about in table:
             say_alike_names(table[about], about)
             _say_empty(table, about)
+    for about in table.columns.intersection([_COMPOUND, "Metadata_Gene"]):
+        if dates := [name for name in texts_of(table[about]).unique() if _DATE.fullmatch(name)]:
+            _LOG.warning(
+                "%s holds %s, as a spreadsheet makes of names such as SEPT2 and MARCH1: write SEPTIN2, or have the "
+                "spreadsheet take the column as text",
+                about,
+                listed(dates, most=4),
+            )
     if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
         _LOG.warning(
             "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "

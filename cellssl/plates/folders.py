@@ -1,0 +1,90 @@
+"""Folders that are taken for plates, and may be something else: rounds of staining, channels, wells, parts."""
+
+import logging
+import re
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from cellssl.columns import FIELD, PLATE, WELL
+from cellssl.wells import is_well, normalise_well
+from cellssl.words import listed
+
+__all__ = ["say_folders"]
+
+_LOG = logging.getLogger(__name__)
+_ROUND = re.compile(r"(?<![a-z])((?:cycle|cyc|round|rnd|stain|staining)[ _-]*)\d+", re.IGNORECASE)
+_CHANNEL = re.compile(
+    r"(?:w|wv|wave|ch|channel)[ _-]?\d|dna|dapi|hoechst(?: ?\d{5})?|draq5|[cyrg]fp|fitc|tritc|texas ?red|mcherry|"
+    r"cy[357]|alexa(?: ?fluor)?[ _-]?\d{3}|(?:f-?)?actin|phalloidin|(?:alpha-|beta-)?tubulin|er|rna|agp|mito",
+    re.IGNORECASE,
+)
+
+
+def say_folders(files: pd.DataFrame) -> None:
+    """Warn of plates that may be none, by what they are called and which wells they have.
+
+    Parameters
+    ----------
+    files
+        A row per image, with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site`` and ``Path``.
+    """
+    _say_scattered(files)
+    own = files[FIELD].drop_duplicates()
+    names = [str(name) for name in own[PLATE].unique()]
+    alike: dict[str, list[str]] = {}
+    for name in filter(_ROUND.search, names):
+        alike.setdefault(_ROUND.sub(r"\1", name).lower(), []).append(name)
+    for rounds in alike.values():
+        _say_shared(
+            own[own[PLATE].isin(rounds)],
+            "they are rounds of staining of the same cells, these would count in each. Write a table of your own in "
+            "place of the folder, a CSV with Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for "
+            "each stain of each round",
+        )
+    _say_shared(
+        own[own[PLATE].isin([*filter(_CHANNEL.fullmatch, names)])],
+        "they are channels of one plate, say so with --pattern, such as "
+        r"'(?P<channel>[^/]+)/.*(?P<well>[A-Z]+\d\d)_s(?P<site>\d+)'",
+    )
+    wells = own[[PLATE, WELL]].drop_duplicates()
+    if len(wells) == len(names) > 1 and all(
+        is_well(plate) and normalise_well(plate) == well
+        for plate, well in wells.itertuples(index=False)
+    ):
+        _LOG.warning(
+            "each of the plates %s has the well that it is called like: where they are wells of one plate, name it "
+            "with --plate-name",
+            listed(names, most=4),
+        )
+
+
+def _say_shared(own: pd.DataFrame, what: str) -> None:
+    """Say of plates that some of them have fields in common, and what that may mean."""
+    shared = own.loc[own.duplicated(FIELD[1:], keep=False), PLATE].unique().tolist()
+    if shared:
+        _LOG.warning(
+            "plates %s have wells and sites in common: where %s", listed(shared, most=4), what
+        )
+
+
+def _say_scattered(files: pd.DataFrame) -> None:
+    """Say which folders of one name are taken for one plate."""
+    folders = dict.fromkeys(
+        (plate, path.rpartition("/")[0])
+        for plate, path in zip(files[PLATE], files["Path"], strict=True)
+    )
+    places: dict[str, dict[str, None]] = {}
+    for plate, folder in folders:
+        for place in (PurePosixPath(folder), *PurePosixPath(folder).parents):
+            if place.name == plate:
+                places.setdefault(plate, {})[place.as_posix()] = None
+                break
+    for plate, own in places.items():
+        if len(own) > 1:
+            _LOG.warning(
+                "plate %s is in the folders %s, which are taken for one plate: where they are several, index each by "
+                "itself with a --plate-name of its own, and join the crops with `cellssl crops join`",
+                plate,
+                listed([*own], most=4),
+            )
