@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cellssl.documents import Document, read_yaml
+from cellssl.documents import Document, read_file, read_yaml
 from cellssl.errors import StudyError, nearest
 from cellssl.protocols import Protocol
 from cellssl.protocols import names as protocol_names
@@ -51,11 +51,7 @@ def load_study(name: str | Path) -> Study:
         When there is none, or with one line ``file:line: what is wrong`` for each mistake in it.
     """
     path = _find(name)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as text ({error})") from error
-    document = read_yaml(text)
+    document = read_yaml(read_file(path, "study", error=StudyError))
     study = None
     if not document.problems:
         try:
