@@ -473,6 +473,8 @@ def test_the_commands(crops, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert load(out).name == "suggested"
+    assert "\nflip (p 0.5): how a cell lies is no phenotype" in result.output
+    assert "-0%" not in result.output
     assert "training: 125 epochs in batches of 32" in result.output
     assert (
         "all plates (2 plates) were looked at, so that scores of Kind on these are refused"
