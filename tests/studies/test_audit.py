@@ -674,6 +674,30 @@ def test_a_warning_is_of_cells_that_are_no_longer_told(mild, before, after, warn
     assert found.verdict[0].startswith("warning: stain_gain") == warns
 
 
+@pytest.mark.parametrize(
+    ("operation", "through", "warns"),
+    [
+        ("rotate", "medium texture of DNA", False),
+        ("shift", "number of spots of DNA", False),
+        ("rotate", "direction of edges or fibres of DNA", True),
+        ("flip", "handedness of DNA and Actin", True),
+        ("rotate", "", True),  # a network's features have no names
+        ("stain_gain", "medium texture of DNA", True),
+    ],
+)
+def test_what_turning_takes_by_resampling_alone_is_told_and_no_warning(
+    mild, operation, through, warns
+):
+    contrasts = mild.contrasts.assign(
+        operation=operation, before=2.0, after=1.6, lost=0.2, through=through
+    )
+    cases = mild.operations.assign(cost=0.2)
+    cases["operation"] = cases["operation"].where(cases["operation"] == "whole view", operation)
+    line = replace(mild, operations=cases, contrasts=contrasts).verdict[0]
+    assert line.startswith("warning: " if warns else operation)
+    assert ("by resampling or what comes in at the view's border" in line) != warns
+
+
 def test_plates_that_differ_by_chance_alone_are_not_bridged(crops, tmp_path):
     plates = np.random.default_rng(4).permutation(np.repeat(["P1", "P2"], 72))
     path = changed(crops, tmp_path / "crops.h5ad", Metadata_Plate=plates)
