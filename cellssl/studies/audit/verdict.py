@@ -136,6 +136,8 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     if own.empty:
         return []
     gone = own[own["erased"] >= _ERASED].sort_values("erased", ascending=False, kind="stable")
+    if row["operation"] in LYING:
+        gone = gone[_laid(gone["property"])]
     names = gone["property"].tolist()
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
     return [*names[:_MOST], *more]
@@ -153,10 +155,12 @@ def _fewer(audit: "Audit", row: dict[str, Any]) -> "pd.Series[float]":
 def _by_lying(audit: "Audit", row: dict[str, Any]) -> "pd.Series[bool]":
     """Tell which pairs lose by how cells lie, or by what has no name."""
     own = _rows(audit.contrasts, row)
-    if own.empty:
-        return pd.Series([False])
-    what = own["through"].str.rsplit(" of ", n=1).str[0]
-    return what.isin(["", *LAID])
+    return pd.Series([False]) if own.empty else _laid(own["through"]) | (own["through"] == "")
+
+
+def _laid(properties: "pd.Series[str]") -> "pd.Series[bool]":
+    """Tell which properties, such as "place of DNA", change as a cell is turned, mirrored or shifted."""
+    return properties.str.startswith(tuple(f"{name} of " for name in LAID))
 
 
 def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
