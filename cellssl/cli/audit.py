@@ -180,6 +180,7 @@ def suggest(
 ) -> None:
     """Choose amplitudes from some labelled cells: a protocol file, with reasons, to be edited."""
     import cellssl.studies
+    from cellssl.protocols.describing import amplitude
 
     found = cellssl.studies.suggest(
         crops,
@@ -195,7 +196,8 @@ def suggest(
         progress=shown(),
     )
     for operation in found.protocol.views[0].operations:
-        say(f"{operation.name}: {operation.because}")
+        text = amplitude(operation) or f"p {operation.p:g}"
+        say(f"{operation.name} ({text}): {operation.because}")
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
     say(f"whole view: {found.together}")

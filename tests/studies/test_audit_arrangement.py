@@ -44,7 +44,10 @@ def blob(y, x, tall, wide, angle=0.0):
 
 
 def draw(kind, rng):
-    """A long nucleus that lies or stands; or a nucleus off the middle, with actin to one side of it."""
+    """A long nucleus that lies or stands; a grained one; or one off the middle, actin to one side of it."""
+    if kind in ("grain", "coarse"):
+        grain = (0.3 if kind == "grain" else 0.2) * rng.normal(size=(SIDE, SIDE))
+        return [blob(0, 0, 4, 4) * (1 + grain), blob(0, 0, 6, 6)]
     if kind in ("lying", "standing"):
         angle = rng.normal(np.pi / 2 if kind == "standing" else 0.0, 0.2)
         return [blob(0, 0, 3, 5, angle), blob(0, 0, 6, 6)]
@@ -99,7 +102,22 @@ def test_a_suggestion_leaves_out_what_erases_how_cells_lie(tmp_path):
     found = cellssl.suggest(path, label="Kind", base=protocol(), cells=60, draws=1)
     kept = {operation.name: operation for operation in found.protocol.views[0].operations}
     assert "rotate" not in kept or kept["rotate"].degrees < 30
+    assert "quarter_turn" in found.dropped
     assert "flip" in kept
+    # The reason of what is kept weaker names what more of it would take.
+    reasons = {name: one.because for name, one in kept.items() if name in ("rotate", "shift")}
+    first = found.scan.drop_duplicates("operation").set_index("operation")["chosen"]
+    for name, reason in reasons.items():
+        whole = reason.startswith("how a cell lies is no phenotype")
+        assert whole == first[name] != ("would take" in reason)
+
+
+def test_what_turning_takes_by_resampling_alone_leaves_quarter_turns(tmp_path):
+    path = store(tmp_path / "crops.h5ad", ["grain", "coarse"] * 30)
+    found = cellssl.suggest(path, label="Kind", base=protocol(), cells=60, draws=1)
+    kept = {operation.name: operation for operation in found.protocol.views[0].operations}
+    assert "rotate" not in kept or kept["rotate"].degrees < 180
+    assert kept["quarter_turn"].because.startswith("how a cell lies is no phenotype")
 
 
 def test_a_space_that_tells_no_class_says_so(tmp_path):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cellssl.studies.audit.measures import blurred, light_of, moment
 
-__all__ = ["ARRANGED", "CellArrangement", "arrangement_names"]
+__all__ = ["ARRANGED", "LAID", "CellArrangement", "arrangement_names"]
 
 _WINDOW = 0.2  # of the view's side: the cell in the middle counts, its neighbours hardly
 _RINGS = (0.2, 0.4, 0.6, 0.8)  # of half the view
@@ -39,6 +39,9 @@ _BETWEEN = {
     "second_turned": "handedness",
 }
 ARRANGED = {**_OWN, **_BETWEEN}
+# Of all properties, those that change as a cell is turned, mirrored or shifted; no other does but by resampling
+# and by what comes into the view at its border.
+LAID = ("place", "direction", "direction of edges or fibres", "handedness")
 
 
 def arrangement_names(channels: Sequence[str]) -> list[str]:

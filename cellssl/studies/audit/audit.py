@@ -65,8 +65,8 @@ class Audit:
         reference, operation, amplitude, share, property, erased: share of what varies between two views
         of a cell in this property that the operation makes; 0.5 is as much as cells differ by.
     nuisances : DataFrame
-        reference, nuisance, values, separation (d' between its values, the classes' taken out; 0 where
-        cells dealt out at random lie as far apart),
+        reference, nuisance, values, separation (d' between its values, in units of cells of one value, the
+        classes' taken out; 0 where cells dealt out at random lie as far apart),
         alone (classes that lie on one value alone).
     outlook : DataFrame
         reference, before, after, intensity: how often a cell is put right between two classes, from

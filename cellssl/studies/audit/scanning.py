@@ -18,6 +18,7 @@ __all__ = ["Scan", "candidates"]
 # of which 6 lay beyond the stored crops, cost 0.03 in kNN beside 2 (protocols/studies/results/bbbc021-suggested).
 _MOST_SHIFT, _LEAST_SHIFT = 4.0, 2.0
 _STEPS = (1.0, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625)
+_TURNED = "quarter_turn"  # where resampling costs more than how a cell lies tells: no pixel is interpolated
 _BRIDGES = 0.02  # share of a nuisance's differences from which on an operation is worth having
 
 
@@ -45,6 +46,7 @@ def _scanned(shift: float) -> list[dict[str, Any]]:
     """List the candidates, each at more than anybody should want: the scan goes down from here."""
     return [
         {"rotate": {"degrees": 180.0}},
+        {"quarter_turn": {}},
         {"flip": {"p": 0.5}},
         {"shift": {"pixels": shift}},
         {"zoom": {"area": [0.4, 1.6]}},
@@ -67,12 +69,19 @@ class Scan:
 
     def choose(self, operation: Operation, *, budget: float, draws: int) -> None:
         """Go down until no contrast loses too much; keep what bridges something."""
+        if operation.name == _TURNED and any(
+            one["operation"] == "rotate" and one["chosen"] and one["share"] == 1.0
+            for one in self.rows
+        ):
+            return  # cells are turned by any angle already
+        more = ""
         for share in _STEPS if has_amplitude(operation) else (1.0,):
             weaker = at_share(operation, share)
             row = self.measure([weaker], operation.name, amplitude(weaker), share, draws)
             if row["cost"] <= budget:
-                self._keep(weaker, row)
+                self._keep(weaker, row, more)
                 return
+            more = f"{amplitude(weaker)} would take {row['cost']:.0%} of {row['contrast']}"
         least = amplitude(weaker) or f"p {weaker.p:g}"
         self.dropped[operation.name] = (
             f"which even at {least} takes {row['cost']:.0%} of {row['contrast']}"
@@ -88,11 +97,11 @@ class Scan:
         self.rows.append({**row, "chosen": False})
         return self.rows[-1]
 
-    def _keep(self, operation: Operation, row: dict[str, Any]) -> None:
-        """Keep an operation with its reason, or say why not."""
+    def _keep(self, operation: Operation, row: dict[str, Any], more: str) -> None:
+        """Keep an operation with its reason, or say why not; `more` says what a larger amplitude would take."""
         told = self.told(row)
         if operation.name in LYING:
-            told = f"how a cell lies is no phenotype; {told}"
+            told = f"{more or 'how a cell lies is no phenotype'}; {told}"
         elif row["bridged"] < max(_BRIDGES, row["mean_cost"]):
             self.dropped[operation.name] = f"which at {amplitude(operation)} {told}"
             return
@@ -103,6 +112,6 @@ class Scan:
         """Say what an amplitude, or all of them together, bridges and takes."""
         return (
             f"bridges {max(row['bridged'], 0.0):.0%} of what {' and '.join(self.stakes.nuisances)} differs by, and "
-            f"takes {row['mean_cost']:.0%} of the contrasts on average, {row['cost']:.0%} of "
+            f"takes {max(row['mean_cost'], 0.0):.0%} of the contrasts on average, {max(row['cost'], 0.0):.0%} of "
             f"{row['contrast']} at most"
         )

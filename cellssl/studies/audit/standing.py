@@ -167,7 +167,7 @@ class Standing:
         if not self._nuisances_apart[name]:
             return float("nan")
         X, groups = self.nuisances[name]
-        return self._share(X, groups, moved)
+        return self._share(X, groups, moved, noise=self._nuisance_noise[name])
 
     def shares_of_plates(self) -> dict[str, float]:
         """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""
@@ -189,11 +189,23 @@ class Standing:
         """Give `nuisance_separation` of each nuisance."""
         found = {}
         for name, (X, groups) in self.nuisances.items():
-            one = np.zeros(len(groups.names), np.int64)
-            apart = spread_separation(X, groups, self.noise)
-            least = spread_by_chance(X, groups, self.noise, blocks=one, level=self.level)
+            one, noise = np.zeros(len(groups.names), np.int64), self._nuisance_noise[name]
+            apart = spread_separation(X, groups, noise)
+            least = spread_by_chance(X, groups, noise, blocks=one, level=self.level)
             found[name] = apart if apart > least else 0.0
         return found
+
+    @cached_property
+    def _nuisance_noise(self) -> dict[str, NDArray[np.float64]]:
+        """Give the covariance (P, P) of cells about the mean of their nuisance's value, of each nuisance.
+
+        About the mean of all it would hold what is to be bridged, and no separation of three plates could be
+        above 1.7, however far apart they lie.
+        """
+        return {
+            name: within(X, groups) if len(groups.names) > 1 else self.noise
+            for name, (X, groups) in self.nuisances.items()
+        }
 
     def erased(self, moved: Moved) -> dict[str, float]:
         """Give each feature's share of variance between views that is the operation's, by name.
@@ -225,14 +237,16 @@ class Standing:
         groups: Groups,
         moved: Moved,
         *,
+        noise: NDArray[np.float64] | None = None,
         blocks: NDArray[np.int64] | None = None,
         least: float = 0.0,
         most: float = np.inf,
     ) -> float:
-        before = spread_separation(X, groups, self.noise, blocks=blocks)
+        noise = self.noise if noise is None else noise
+        before = spread_separation(X, groups, noise, blocks=blocks)
         if before <= max(APART, least):
             return float("nan")
-        after = spread_separation(X, groups, self.noise + moved.noise, blocks=blocks)
+        after = spread_separation(X, groups, noise + moved.noise, blocks=blocks)
         return float(lost(before, after, most=most))
 
 

@@ -101,7 +101,8 @@ def suggest(
     no visible contrast loses more than `budget` is taken. One that then bridges less than 2 % of what
     plates differ by, or less than it costs on average, is left out, but for rotation, flip and
     shift: how a cell lies is no phenotype. Shift begins at 4 px, or at as many (2 at least) as the stored crops have
-    beyond the view. What all that are left take together is measured last, and
+    beyond the view. Where not every angle stays within the budget (resampling takes of fine grain, too), quarter
+    turns are tried beside. What all that are left take together is measured last, and
     a contrast that loses more than 30 % is warned of: small losses add up.
 
     Where the label shows one contrast alone (two controls), what wells of a plate differ by is a contrast

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from cellssl.studies.audit.amplitudes import LYING
+from cellssl.studies.audit.arrangement import LAID
 from cellssl.studies.audit.caveats import caveats
 from cellssl.studies.audit.cells import WHOLE
 from cellssl.studies.audit.standing import CLEAR, VISIBLE
@@ -77,10 +78,18 @@ def _operation(audit: "Audit", row: dict[str, Any]) -> str:
         text += f", {as_read:.0%} unless the encoder learns to allow for it"
     if bound:
         text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    loses = _fewer(audit, row) >= _FEWER if audit.label is not None else cost >= _COSTLY
-    worst = _worst(audit, row, least=0.0 if loses else LOST)
+    loses = cost >= _COSTLY
+    resampled = False
+    if audit.label is not None:
+        fewer = _fewer(audit, row)
+        own = fewer.where(_by_lying(audit, row), 0.0) if row["operation"] in LYING else fewer
+        loses = own.mean() >= _FEWER
+        resampled = fewer.mean() >= _FEWER and not loses
+    worst = _worst(audit, row, least=0.0 if loses or resampled else LOST)
     if worst:
         text += f"; {worst}"
+    if resampled:
+        text += ", by resampling or what comes in at the view's border, not by how cells lie"
     text += _gains(bridged)
     if loses and not bound:
         return f"warning: {text}"
@@ -127,18 +136,31 @@ def _erased(audit: "Audit", row: dict[str, Any]) -> list[str]:
     if own.empty:
         return []
     gone = own[own["erased"] >= _ERASED].sort_values("erased", ascending=False, kind="stable")
+    if row["operation"] in LYING:
+        gone = gone[_laid(gone["property"])]
     names = gone["property"].tolist()
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
     return [*names[:_MOST], *more]
 
 
-def _fewer(audit: "Audit", row: dict[str, Any]) -> float:
-    """Say what share of cells is put right between two classes before, and no more after; mean of pairs."""
+def _fewer(audit: "Audit", row: dict[str, Any]) -> "pd.Series[float]":
+    """Say what share of cells is put right between two classes before, and no more after, of each pair."""
     own = _rows(audit.contrasts, row)
     if own.empty:
-        return 0.0
+        return pd.Series([0.0])
     before, after = (norm.cdf(own[when] / 2) for when in ("before", "after"))
-    return float((before - after).mean())
+    return pd.Series(before - after, index=own.index)
+
+
+def _by_lying(audit: "Audit", row: dict[str, Any]) -> "pd.Series[bool]":
+    """Tell which pairs lose by how cells lie, or by what has no name."""
+    own = _rows(audit.contrasts, row)
+    return pd.Series([False]) if own.empty else _laid(own["through"]) | (own["through"] == "")
+
+
+def _laid(properties: "pd.Series[str]") -> "pd.Series[bool]":
+    """Tell which properties, such as "place of DNA", change as a cell is turned, mirrored or shifted."""
+    return properties.str.startswith(tuple(f"{name} of " for name in LAID))
 
 
 def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
