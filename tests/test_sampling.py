@@ -66,6 +66,14 @@ def test_what_is_no_truth_is_refused(where: str, message: str) -> None:
 def test_a_truth_for_each_cell_is_taken_as_it_is() -> None:
     obs = pd.DataFrame({"Metadata_Good": [True, False]})
     assert chosen_cells(obs, np.array([False, True])).tolist() == [False, True]
-    for wrong in (np.array([True]), np.array([0, 1])):
+    for wrong in (np.array([True]), np.array([0, 1]), [1, 0]):
         with pytest.raises(EmbeddingError, match="wanted a truth value for each of 2 cells"):
             chosen_cells(obs, wrong)
+
+
+def test_a_series_goes_by_the_names_of_cells() -> None:
+    obs = pd.DataFrame(index=["a", "b", "c"])
+    where = pd.Series([True, False, False], index=["c", "a", "b"])
+    assert chosen_cells(obs, where).tolist() == [False, False, True]
+    with pytest.raises(EmbeddingError, match="names 2 of 3 cells.*reindex"):
+        chosen_cells(obs, where[:2])

@@ -19,6 +19,7 @@ from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 from cellssl.framing import diameter_of
+from cellssl.sampling import in_order
 
 __all__ = ["Crops", "channel_numbers", "crop_file", "holds_crops"]
 
@@ -268,17 +269,23 @@ class Crops:
         Parameters
         ----------
         rows : int, sequence of int, boolean mask, slice or None
-            In any order, repeated if you like; None reads all.
+            In any order, repeated if you like; None reads all. A Series of truth values goes by the cells' names.
 
         Returns
         -------
         ndarray
             (n, C, H, W) in the file's own type, in the order of `rows`.
         """
-        return self._reader(PIXELS).read(row_numbers(rows, len(self)))
+        return self._reader(PIXELS).read(self._numbers(rows))
+
+    def _numbers(self, rows: Rows | None) -> np.ndarray:
+        """Turn rows into numbers."""
+        if isinstance(rows, pd.Series) and pd.api.types.is_bool_dtype(rows):
+            rows = in_order(rows, self.obs.index)
+        return row_numbers(rows, len(self))
 
     def masks(self, rows: Rows | None = None) -> np.ndarray | None:
         """Read masks: (n, M, H, W) uint8 (0 background, 1 this object, 2 others), or None."""
         if MASKS not in self._open():
             return None
-        return self._reader(MASKS).read(row_numbers(rows, len(self)))
+        return self._reader(MASKS).read(self._numbers(rows))

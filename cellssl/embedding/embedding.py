@@ -7,6 +7,7 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def embed(
     crop_size: int | None = None,
     scaling: Scaling | None = None,
     sample: int | None = None,
-    where: str | np.ndarray | None = None,
+    where: str | np.ndarray | pd.Series | None = None,
     orientations: int = 1,
     seed: int = 0,
     batch_size: int | None = None,
@@ -95,7 +96,8 @@ def embed(
         Embed only so many cells, drawn evenly over the wells; always the same ones (see
         `sample_wells`), so that embeddings of one sample can be compared.
     where : str or (N,) bool, optional
-        A boolean column of obs, or a truth value for each cell: embed only cells where it is true.
+        A boolean column of obs, or a truth value for each cell (a Series goes by the cells' names): embed only
+        cells where it is true.
     orientations : {1, 4, 8}
         Of how many orientations of a cell features are the mean: as it lies; its quarter turns; these and
         their mirror images, for eight times the work. Where how a cell lies is no phenotype this serves every
@@ -176,7 +178,9 @@ def embed(
     return result
 
 
-def _choose(crops: Crops, sample: int | None, where: str | np.ndarray | None) -> np.ndarray:
+def _choose(
+    crops: Crops, sample: int | None, where: str | np.ndarray | pd.Series | None
+) -> np.ndarray:
     """Choose the cells to embed: their positions in the file, rising."""
     rows = np.arange(len(crops))
     if where is not None:

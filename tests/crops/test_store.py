@@ -78,6 +78,13 @@ def test_rows_in_any_order(crop_file, batch, rows):
     assert len(crops.masks(rows)) == len(expected)
 
 
+def test_a_series_of_truths_goes_by_the_names_of_cells(crop_file, batch):
+    crops = crop_file(batch(9))
+    chosen = pd.Series(np.arange(9) == 7, index=crops.obs.index)
+    for read in (crops.read, crops.masks):
+        np.testing.assert_array_equal(read(chosen[::-1]), read([7]))
+
+
 @pytest.mark.parametrize("rows", [[9], [-10], [True, False], [0.5], [[0, 1]]])
 def test_wrong_rows(crop_file, batch, rows):
     with pytest.raises(IndexError):
