@@ -75,5 +75,5 @@ def test_a_series_goes_by_the_names_of_cells() -> None:
     obs = pd.DataFrame(index=["a", "b", "c"])
     where = pd.Series([True, False, False], index=["c", "a", "b"])
     assert chosen_cells(obs, where).tolist() == [False, False, True]
-    with pytest.raises(EmbeddingError, match="names 2 of 3 cells.*reindex"):
+    with pytest.raises(EmbeddingError, match=r"names 2 of 3 cells.*reindex"):
         chosen_cells(obs, where[:2])

@@ -51,6 +51,11 @@ def choose_label(
     >>> choose_label(pd.DataFrame({"Metadata_MOA": ["Actin", "DMSO"]}), "moa")
     'Metadata_MOA'
     """
+    if label is not None and not isinstance(label, str):
+        raise EmbeddingError(
+            f"wanted the name of one column, got {label!r}: join several into a new one first, "
+            'obs["both"] = obs["one"].astype(str) + " " + obs["other"].astype(str).'
+        )
     if label is None:
         usual = usual_label(obs)
         if usual is not None:

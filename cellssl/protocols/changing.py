@@ -48,6 +48,8 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
         protocol = load(protocol)
     if not changes:
         return protocol
+    if not isinstance(changes, Mapping):
+        raise ProtocolError(f'changes: wanted {{"training.epochs": 5, …}}, got {changes!r}')
     values = protocol.to_dict()
     changes = dict(changes)
     if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named

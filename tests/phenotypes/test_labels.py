@@ -73,6 +73,13 @@ def test_a_column_that_is_not_there_is_said_in_sentences():
         choose_label(obs, "moo")
 
 
+def test_several_columns_are_no_label():
+    with pytest.raises(
+        EmbeddingError, match=r"wanted the name of one column, got \['MOA', 'Plate'\]"
+    ):
+        require_label(pd.DataFrame({"Metadata_MOA": ["a"]}), ["MOA", "Plate"])  # type: ignore[arg-type]
+
+
 def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():
     obs = pd.DataFrame(
         {

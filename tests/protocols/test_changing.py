@@ -65,6 +65,7 @@ def test_a_wrong_value_is_told_once_for_all_views() -> None:
         ),
         ({"positives.another_plate": True}, "another_plate: goes with same_treatment only"),
         ({"views": [["flip"]]}, "expected an operation with its values, got 'flip'"),
+        (["training.epochs=3"], r"changes: wanted \{\"training.epochs\": 5, …\}, got \['training"),
         ({"views": "none", "blur.p": 1}, "has no operation 'blur'"),
     ],
 )

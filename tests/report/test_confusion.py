@@ -88,3 +88,9 @@ def test_noise_is_confused(embedding):
     knn, linear = shares(confusion(embedding, label="kmeans"))
     assert knn.shape == linear.shape == (3, 3)
     assert np.diag(linear).mean() < 70
+
+
+def test_classes_of_one_cell_are_refused_with_the_reason(embedding):
+    embedding.obs["rare"] = ["one", *["usual"] * (embedding.n_obs - 1)]
+    with pytest.raises(EmbeddingError, match=r"no class is told from others: .+"):
+        confusion(embedding, label="rare")

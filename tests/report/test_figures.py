@@ -498,6 +498,20 @@ def test_there_is_no_half_epoch():
 
 
 @pytest.mark.parametrize(
+    ("draw", "maker"),
+    [
+        (report.similarity_heatmap, "similarity"),
+        (report.activity_figure, "similarity"),
+        (report.replicate_figure, "similarity"),
+        (report.score_figure, "evaluate"),
+    ],
+)
+def test_figures_of_tables_say_what_makes_them_of_an_embedding(draw, maker, embedding):
+    with pytest.raises(EmbeddingError, match=f"wanted what `cellssl.{maker}` gives, got AnnData"):
+        draw(embedding)
+
+
+@pytest.mark.parametrize(
     "use",
     [
         lambda cells: report.gallery(cells, "crops.h5ad"),

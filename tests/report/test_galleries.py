@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.report import gallery
@@ -35,10 +36,18 @@ def test_crops_are_shown_before_they_are_embedded(crops, which):
 
 
 def test_pictures_and_embedding_are_not_mistaken_for_each_other(embedding, crops):
-    with pytest.raises(CropError, match="give the crop file of its cells, too"):
+    with pytest.raises(CropError, match=r"give the crop file of its cells, too; .* by write_h5ad"):
         gallery(embedding)
     with pytest.raises(EmbeddingError, match="the embedding comes first"):
         gallery(crops, embedding)
+
+
+def test_sparse_features_are_as_good_as_dense_ones(embedding, crops):
+    embedding.X = np.maximum(embedding.X, 0)
+    embedding.obsm.pop("X_pca", None)
+    expected = gallery(embedding, crops, by="MOA")._repr_png_()
+    embedding.X = sparse.csr_matrix(embedding.X)
+    assert gallery(embedding, crops, by="MOA")._repr_png_() == expected
 
 
 def test_cells_are_matched_by_name(embedding, crops):

@@ -78,7 +78,7 @@ def cluster(
     Returns
     -------
     AnnData
-        With the same X (not a copy of it), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
+        With the same X and layers (not copies of them), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
         "1", … by falling size), `obsm["X_pca"]` (N, ≤ 50), `obsm["X_umap"]` (N, 2) and Scanpy's
         graph; `uns["stability"]` where resolutions were scanned. Where a sample was drawn
         `obs["clustered"]` tells its cells, and there is no graph.
@@ -176,6 +176,8 @@ def _sharing_features(adata: ad.AnnData) -> ad.AnnData:
         var=adata.var.copy(),
         uns=deepcopy({k: v for k, v in adata.uns.items() if k not in ("neighbors", "stability")}),
         obsm={name: values.copy() for name, values in adata.obsm.items()},
+        varm=dict(adata.varm),
+        layers=dict(adata.layers),
     )
 
 

@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
-from cellssl.report.figures.style import INK, OKABE_ITO, WIDEST, literal, new_figure, styled
+from cellssl.report.figures.style import (
+    INK,
+    OKABE_ITO,
+    WIDEST,
+    check_table,
+    literal,
+    new_figure,
+    styled,
+)
 from cellssl.words import number
 
 __all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
@@ -133,6 +141,7 @@ def score_figure(
     baselines : names drawn hollow; recognised by name when not given
     facets : metrics of the upper row
     """
+    check_table(scores, "cellssl.evaluate")
     summary = summarise_scores(scores)
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
     names = list(dict.fromkeys(summary["embedding"]))
