@@ -39,8 +39,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def train(
-    protocol: Protocol | str | Path,
     crops: Crops | str | Path,
+    protocol: Protocol | str | Path,
     out: str | Path,
     *,
     changes: Mapping[str, Any] | None = None,
@@ -60,10 +60,10 @@ def train(
 
     Parameters
     ----------
-    protocol
-        A protocol, its name (``"bbbc021-expert"``) or its file.
     crops
         The crop file.
+    protocol
+        A protocol, its name (``"bbbc021-expert"``) or its file.
     out
         The run folder: ``protocol.yaml``, ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
     changes
