@@ -43,7 +43,7 @@ def cluster(
     *,
     n_clusters: int | None = None,
     seed: int = 0,
-    resolution: float | None = 1.0,
+    resolution: float | None = None,
     neighbours: int = 15,
     umap: bool = True,
     sample: int | None = MOST_CELLS,
@@ -63,8 +63,8 @@ def cluster(
     seed : int
         Of k-means, Leiden, the map and the sample.
     resolution : float, optional
-        Of Leiden: larger gives more clusters. None: the finest of the most stable ones, see
-        `scan_resolutions`.
+        Of Leiden: larger gives more clusters. When left out: the finest of the most stable ones, see
+        `scan_resolutions`, which takes up to 20 s of a core.
     neighbours : int
         Neighbours of each cell in the graph.
     umap : bool
