@@ -66,7 +66,7 @@ def embed(
     A trained encoder takes its channels by name, its crop size and its scaling rule from its
     checkpoint: with ``per: plate`` a new plate is scaled by its own percentiles, with ``global`` by
     the saved numbers. A baseline has no rule of its own: give it `scaling`, `crop_size` and
-    `channels` of the protocol it is compared with.
+    `channels` of the protocol it is compared with, ``**cellssl.studies.sight(protocol)``.
 
     Parameters
     ----------
