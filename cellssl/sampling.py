@@ -38,7 +38,7 @@ def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
     # Each cell's turn: how many cells of its own well were drawn before it. Taking cells by turn
     # takes one of each well, then a second of each that has two, and so on.
     turn = pd.Series(wells[shuffled]).groupby(wells[shuffled]).cumcount().to_numpy()
-    chosen = shuffled[np.argsort(turn, kind="stable")[:n]]
+    chosen = shuffled[np.argsort(turn, kind="stable")[: int(n)]]
     return np.sort(chosen)
 
 

@@ -78,7 +78,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 class Crops:
-    """Single-cell crops on disk, read in any order and never whole unless asked.
+    """Single-cell crops on disk, read in any order and never whole unless asked: ``Crops.open(path)``.
 
     The file is an AnnData (``anndata.read_h5ad`` opens it): pixels in ``obsm["crops"]``, masks in
     ``obsm["masks"]``, cells in ``obs``, everything else in ``uns["cellssl"]``. A handle may be
@@ -106,8 +106,8 @@ class Crops:
     ((2, 1, 8, 8), ('DNA',), 64)
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
         self._file: h5py.File | None = None
         self._readers: dict[str, RowReader] = {}
         self._process = 0

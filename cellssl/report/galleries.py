@@ -90,7 +90,8 @@ def gallery(
     rows = gallery_rows(embedded, file, groups, order, cells=cells, typical=typical, seed=seed)
     if not rows:
         raise CropError(
-            f"{file.path} holds none of these cells. Give the crop file that the embedding was made from."
+            f"{file.path} holds none of these cells: it calls one {file.obs.index[0]!r}, the embedding "
+            f"{embedded.obs_names[0]!r}. Give the crop file that the embedding was made from."
         )
     return crop_gallery(
         rows, file.channels, split=split, micrometres_per_pixel=micrometres_per_pixel
@@ -117,7 +118,7 @@ def _embedded(embedding: ad.AnnData | Crops | str | Path) -> ad.AnnData:
 def _choose_values(
     groups: "pd.Series[str]", values: str | Sequence[str] | None, column: str
 ) -> list[str]:
-    values = [values] if isinstance(values, str) else values
+    values = [str(values)] if np.isscalar(values) else values
     there = natural_order(list(groups))
     if values is None:
         return there[:MOST_ROWS]

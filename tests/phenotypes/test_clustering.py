@@ -38,3 +38,5 @@ def test_too_few_cells_are_refused(make_embedding):
     with pytest.raises(EmbeddingError, match="needs at least 10"):
         cluster(make_embedding()[:9].copy())
     assert cluster(make_embedding()[:10].copy()).n_obs == 10
+    with pytest.raises(EmbeddingError, match="above 0, got -1"):
+        cluster(make_embedding(), resolution=-1)

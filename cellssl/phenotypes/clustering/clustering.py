@@ -100,6 +100,8 @@ def cluster(
     if adata.n_obs < FEWEST:
         name = embedding_name(adata)
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
+    if resolution is not None and resolution <= 0:
+        raise EmbeddingError(f"resolutions are numbers above 0, got {resolution}.")
     result = _sharing_features(adata.to_memory() if adata.isbacked else adata)
     components = _components(result, seed=seed)
     result.obsm["X_pca"] = components

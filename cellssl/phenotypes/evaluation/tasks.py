@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import column, say_empty_names, text_values, well_names
+from cellssl.phenotypes.columns import column, one_column, say_empty_names, text_values, well_names
 from cellssl.phenotypes.evaluation.confounders import Confounder, find_confounders
 from cellssl.phenotypes.evaluation.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.evaluation.splits import Split, find_split
@@ -154,7 +154,9 @@ def _scorable_cells(
     fair: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Find the cells that can be scored, and count why the others cannot."""
-    inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
+    inside = np.ones(len(obs), dtype=bool)
+    if where is not None:
+        inside = chosen_cells(obs, one_column(where))
     labelled = labels != ""
     counts = {
         "matched": len(obs),
