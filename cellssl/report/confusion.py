@@ -38,7 +38,8 @@ def confusion(
     Returns
     -------
     Figure
-        Rows: true classes; columns: what their cells were taken for, in percent; kNN and linear.
+        Rows: true classes; columns: what their cells were taken for, in percent; kNN and linear, and where
+        several plates make a batch both across batches, too, where classes of one batch are not asked.
 
     Raises
     ------
