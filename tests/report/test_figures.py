@@ -469,7 +469,7 @@ def test_save_figure_makes_its_folder_and_names_formats(tmp_path, scores):
         save_figure(score_figure(scores), tmp_path / "scores.doc")
 
 
-def test_very_long_names_leave_room_for_what_is_drawn():
+def test_very_long_names_leave_room_for_what_is_drawn(scores):
     names = [
         f"(2S,3R,4E)-a-name-that-nobody-shortened-{i}-methyl-2-aminopropanoate" * 2
         for i in range(9)
@@ -480,6 +480,8 @@ def test_very_long_names_leave_room_for_what_is_drawn():
     heat = next(axes for axes in figure.axes if axes.images)
     assert heat.get_position().width > 0.3
     assert all(len(label.get_text()) <= 40 for label in heat.get_yticklabels())
+    facet = score_figure(scores.assign(embedding=scores["embedding"].map(names[0].__add__))).axes[0]
+    assert all(len(label.get_text()) <= 40 for label in facet.get_yticklabels())
 
 
 def test_numbers_of_scores_part_the_line_to_beat(scores):

@@ -17,8 +17,8 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     WIDEST,
+    brief,
     check_table,
-    literal,
     new_figure,
     styled,
 )
@@ -163,7 +163,7 @@ def score_figure(
             axes.set_visible(False)
     weak = set(summary.loc[summary["weak"], "embedding"])
     grid[0, 0].set_yticks(
-        range(len(names)), [literal(name) + (" †" if name in weak else "") for name in names]
+        range(len(names)), [brief(name) + (" †" if name in weak else "") for name in names]
     )
     grid[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
     handles = [
