@@ -49,7 +49,7 @@ def embed(
     size: int | None = None,
     width: float | None = None,
     head: str | None = None,
-    channels: Sequence[str] | None = None,
+    channels: str | Sequence[str] | None = None,
     crop_size: int | None = None,
     scaling: Scaling | None = None,
     sample: int | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 from cellssl.augment import catalogue
 from cellssl.documents import Place, read_yaml
 from cellssl.errors import ProtocolError, nearest
+from cellssl.nested import as_json
 from cellssl.protocols.editing import (
     drop_foreign_options,
     edit_operations,
@@ -51,7 +52,7 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     if not isinstance(changes, Mapping):
         raise ProtocolError(f'changes: wanted {{"training.epochs": 5, …}}, got {changes!r}')
     values = protocol.to_dict()
-    changes = dict(changes)
+    changes = as_json(changes)  # np.int64(5) of a sweep is a whole number, too
     if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named
         values["positives"] = protocol.positives.model_dump(mode="json")
         if isinstance(changes.get("positives"), str):

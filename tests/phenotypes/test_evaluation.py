@@ -277,6 +277,8 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
         ({"where": "Metadata_MOA"}, "true or false"),
         ({"subsets": {"x": ["Aktin", "DMSO"]}}, "did you mean 'Actin'"),
         ({"subsets": {"x": ["Actin"]}}, "wanted two"),
+        ({"subsets": {"x": "Actin"}}, r"wanted \{\"name\": \[classes, …\]\}, got \{'x': 'Actin'\}"),
+        ({"subsets": ["Actin", "DMSO"]}, r"wanted .* got \['Actin', 'DMSO'\]"),
         ({"subsets": {"x": ["DMSO", "c1"]}, "label": "Metadata_Many"}, "c10, .* and 132 more"),
         ({"subsets": {"all": ["Actin", "DMSO"]}}, "cannot be called"),
         ({"subsets": {"x": ["a", "b"]}, "label": "Metadata_Pairs"}, "stands in double quotes"),

@@ -245,6 +245,8 @@ def _checked_subsets(
     subsets: Mapping[str, Sequence[str]], classes: NDArray[np.str_], label: str
 ) -> dict[str, list[str]]:
     """Make sure that each subset names existing classes, two at least."""
+    if not isinstance(subsets, Mapping) or any(isinstance(one, str) for one in subsets.values()):
+        raise EmbeddingError(f'subsets: wanted {{"name": [classes, …]}}, got {subsets!r}.')
     known = classes.tolist()
     quoted = "; on the command line a name that holds a comma stands in double quotes"
     commas = quoted if any("," in name for name in known) else ""
