@@ -52,7 +52,8 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     if not isinstance(changes, Mapping):
         raise ProtocolError(f'changes: wanted {{"training.epochs": 5, …}}, got {changes!r}')
     values = protocol.to_dict()
-    changes = as_json(changes)  # np.int64(5) of a sweep is a whole number, too
+    # np.int64(5), as of a sweep, is a whole number, too.
+    changes = {key: as_json(value) for key, value in changes.items()}
     if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named
         values["positives"] = protocol.positives.model_dump(mode="json")
         if isinstance(changes.get("positives"), str):

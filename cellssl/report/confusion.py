@@ -63,5 +63,7 @@ def confusion(
     if measured.confusions.empty:
         scores = measured.scores
         notes = scores.loc[scores["metric"].isin(["knn", "linear"]), "note"]
-        raise EmbeddingError(f"no class is told from others: {listed(dict.fromkeys(notes))}")
+        raise EmbeddingError(
+            f"no class is told from others: {listed([*dict.fromkeys(map(str, notes))])}"
+        )
     return confusion_figure(measured.confusions)
