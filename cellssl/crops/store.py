@@ -215,11 +215,29 @@ class Crops:
         self._file = None
         self._readers = {}
 
-    @cached_property
+    @property
     def obs(self) -> pd.DataFrame:
-        """One row per cell, named ``plate/well/site/label``."""
+        """One row per cell, named ``plate/well/site/label``; columns may be added, rows stay those of the pixels.
+
+        Raises
+        ------
+        CropError
+            When its rows were sorted, dropped or named anew in place.
+        """
+        obs, names = self._table
+        if not obs.index.equals(names):
+            raise CropError(
+                f"the table of {self.path} was changed in place, and its rows are no longer those of the pixels: open "
+                "the file again, and sort or cut a copy, crops.obs.copy()"
+            )
+        return obs
+
+    @cached_property
+    def _table(self) -> tuple[pd.DataFrame, pd.Index]:
+        """The cells' table, which others may change, and the cells' names as they lie in the file."""
         with _readable(self.path):
-            return read_elem(self._open()["obs"])
+            obs = read_elem(self._open()["obs"])
+        return obs, obs.index
 
     @cached_property
     def uns(self) -> dict[str, Any]:
