@@ -28,13 +28,16 @@ def control_column(obs: pd.DataFrame, control: str | None) -> str | None:
         When another one was named, and is not there or calls no cell negative.
     """
     if control in (None, CONTROL):
-        if control in obs and not is_negative(obs, CONTROL).any():
-            if foreign := foreign_kinds(obs[CONTROL]):
-                _LOG.warning(
-                    "%s calls no cell 'negative' (or 'negcon'), so that none is a negative control; it has %s",
-                    CONTROL,
-                    listed(foreign, most=8),
-                )
+        if (
+            control in obs
+            and not is_negative(obs, CONTROL).any()
+            and (foreign := foreign_kinds(obs[CONTROL]))
+        ):
+            _LOG.warning(
+                "%s calls no cell 'negative' (or 'negcon'), so that none is a negative control; it has %s",
+                CONTROL,
+                listed(foreign, most=8),
+            )
         return control
     name, sign, value = str(control).partition("=")
     if sign and control not in obs:
