@@ -5,7 +5,7 @@ The functions behind the commands, most by the command's name:
 >>> import cellssl
 >>> cellssl.crop(cellssl.index("plate/", metadata="wells.csv"), "crops/")  # doctest: +SKIP
 >>> cellssl.report.gallery("crops/crops.h5ad", by="MOA")  # doctest: +SKIP
->>> run = cellssl.train("bbbc021-expert", "crops/crops.h5ad", "run/")  # doctest: +SKIP
+>>> run = cellssl.train("crops/crops.h5ad", "bbbc021-expert", "run/")  # doctest: +SKIP
 >>> cells = cellssl.cluster(cellssl.embed("crops/crops.h5ad", run))  # doctest: +SKIP
 >>> cellssl.report.umap_figure(cells, "MOA")  # doctest: +SKIP
 >>> scores = cellssl.evaluate(cells, label="MOA")  # doctest: +SKIP

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellssl.errors import CellsslError
 
-__all__ = ["one_path", "seed_numbers"]
+__all__ = ["one_name", "one_path", "seed_numbers"]
 
 
 def one_path(value: object, wanted: str, *, error: type[CellsslError] = CellsslError) -> Path:
@@ -30,6 +30,26 @@ def one_path(value: object, wanted: str, *, error: type[CellsslError] = CellsslE
     if isinstance(value, str | os.PathLike):
         return Path(value)
     raise error(f"wanted {wanted}, got {_told(value)}.")
+
+
+def one_name(value: object, mend: str = "", *, error: type[CellsslError] = CellsslError) -> str:
+    """Take the name of one column, and nothing else; `mend` says what to do with other things.
+
+    Raises
+    ------
+    CellsslError
+        For a list of names, or the column itself.
+
+    Examples
+    --------
+    >>> one_name(["MOA", "Plate"])
+    Traceback (most recent call last):
+        ...
+    cellssl.errors.CellsslError: wanted the name of one column, got a list of 2.
+    """
+    if isinstance(value, str):
+        return value
+    raise error(f"wanted the name of one column, got {_told(value)}{mend and ': '}{mend}.")
 
 
 def seed_numbers(

@@ -6,7 +6,7 @@ import pandas as pd
 from cellssl.columns import PLATE, WELL, find_column, texts_of
 from cellssl.errors import EmbeddingError
 
-__all__ = ["chosen_cells", "sample_wells"]
+__all__ = ["chosen_cells", "in_order", "sample_wells"]
 
 
 def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
@@ -38,12 +38,37 @@ def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
     # Each cell's turn: how many cells of its own well were drawn before it. Taking cells by turn
     # takes one of each well, then a second of each that has two, and so on.
     turn = pd.Series(wells[shuffled]).groupby(wells[shuffled]).cumcount().to_numpy()
-    chosen = shuffled[np.argsort(turn, kind="stable")[:n]]
+    chosen = shuffled[np.argsort(turn, kind="stable")[: int(n)]]
     return np.sort(chosen)
 
 
-def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
-    """Read a column of truth values, also as text or 0 and 1: (N,) bool; or take them as they are.
+def in_order(values: object, names: pd.Index) -> np.ndarray:
+    """Give a value for each cell as an array; those of a Series go to the cells of their names.
+
+    Raises
+    ------
+    EmbeddingError
+        When a Series lacks a cell, or names one twice.
+
+    Examples
+    --------
+    >>> in_order(pd.Series([True, False], index=["b", "a"]), pd.Index(["a", "b"])).tolist()
+    [False, True]
+    """
+    if not isinstance(values, pd.Series) or values.index.equals(names):
+        return np.asarray(values)
+    found = names.isin(values.index)
+    if not found.all() or not values.index.is_unique:
+        raise EmbeddingError(
+            f"a Series goes by the cells' names, and this one names {found.sum()} of {len(names)} cells, of "
+            f"{len(values)} rows: .reindex(obs.index, fill_value=False) fills it up; where its order is the cells' "
+            "own, give .to_numpy()."
+        )
+    return values.reindex(names).to_numpy()
+
+
+def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray | pd.Series) -> np.ndarray:
+    """Read a column of truth values, also as text or 0 and 1: (N,) bool; or take them as `in_order` does.
 
     Raises
     ------
@@ -61,6 +86,7 @@ def chosen_cells(obs: pd.DataFrame, where: str | np.ndarray) -> np.ndarray:
     [True, False, True]
     """
     if not isinstance(where, str):
+        where = in_order(where, obs.index)
         if where.dtype != bool or where.shape != (len(obs),):
             raise EmbeddingError(
                 f"wanted a truth value for each of {len(obs)} cells, got {where.shape} of {where.dtype}."

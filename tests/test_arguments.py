@@ -18,9 +18,9 @@ def test_what_is_no_path_is_said(given: object, tmp_path: Path) -> None:
     with pytest.raises(PlateError, match=f"an index of plates, .* got {got}"):
         cellssl.crop(given, tmp_path / "crops")  # type: ignore[arg-type]
     with pytest.raises(ProtocolError, match=f"wanted a protocol, .* got {got}"):
-        cellssl.train(given, "crops.h5ad", tmp_path / "run")  # type: ignore[arg-type]
+        cellssl.train("crops.h5ad", given, tmp_path / "run")  # type: ignore[arg-type]
     with pytest.raises(CropError, match=f"wanted one crop file .* got {got}"):
-        cellssl.train("bbbc021-expert", given, tmp_path / "run")  # type: ignore[arg-type]
+        cellssl.train(given, "bbbc021-expert", tmp_path / "run")  # type: ignore[arg-type]
     with pytest.raises(CellsslError, match=f"wanted a plate's index, .* got {got}"):
         cellssl.run(given, tmp_path / "run", protocol="bbbc021-expert")  # type: ignore[arg-type]
 

@@ -29,7 +29,8 @@ def test_rows_are_unique_sorted_and_seeded() -> None:
     rows = sample_wells(obs, 31, seed=1)
     assert len(rows) == 31
     assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, sample_wells(obs, 31, seed=1))
+    for n in (31, 31.0):  # as 1e4 is
+        np.testing.assert_array_equal(rows, sample_wells(obs, n, seed=1))  # type: ignore[arg-type]
     assert set(rows) != set(sample_wells(obs, 31, seed=2))
 
 
@@ -66,6 +67,14 @@ def test_what_is_no_truth_is_refused(where: str, message: str) -> None:
 def test_a_truth_for_each_cell_is_taken_as_it_is() -> None:
     obs = pd.DataFrame({"Metadata_Good": [True, False]})
     assert chosen_cells(obs, np.array([False, True])).tolist() == [False, True]
-    for wrong in (np.array([True]), np.array([0, 1])):
+    for wrong in (np.array([True]), np.array([0, 1]), [1, 0]):
         with pytest.raises(EmbeddingError, match="wanted a truth value for each of 2 cells"):
             chosen_cells(obs, wrong)
+
+
+def test_a_series_goes_by_the_names_of_cells() -> None:
+    obs = pd.DataFrame(index=["a", "b", "c"])
+    where = pd.Series([True, False, False], index=["c", "a", "b"])
+    assert chosen_cells(obs, where).tolist() == [False, False, True]
+    with pytest.raises(EmbeddingError, match=r"names 2 of 3 cells.*reindex"):
+        chosen_cells(obs, where[:2])

@@ -47,8 +47,8 @@ def train(
     import cellssl.studies
 
     run = cellssl.studies.train(
-        protocol,
         crops,
+        protocol,
         out,
         changes=changes.collect(),
         label=label,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import h5py
 import numpy as np
+import pandas as pd
 
 from cellssl.crops.placing import chunk_places, runs
 from cellssl.errors import CropError
@@ -16,7 +17,7 @@ __all__ = ["RowReader", "Rows", "read_rows", "row_numbers"]
 _RUN = 256  # longest run read at once: bounds the memory of the intermediate copy
 _WORTH = 3  # rows of the map of bytes that cost as much as it saves on one row that is read
 
-Rows = Sequence[int] | np.ndarray | slice | int
+Rows = Sequence[int] | np.ndarray | pd.Series | slice | int
 
 
 def row_numbers(rows: Rows | None, length: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 from cellssl.framing import diameter_of
+from cellssl.sampling import in_order
 
 __all__ = ["Crops", "channel_numbers", "crop_file", "holds_crops"]
 
@@ -77,7 +78,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 class Crops:
-    """Single-cell crops on disk, read in any order and never whole unless asked.
+    """Single-cell crops on disk, read in any order and never whole unless asked: ``Crops.open(path)``.
 
     The file is an AnnData (``anndata.read_h5ad`` opens it): pixels in ``obsm["crops"]``, masks in
     ``obsm["masks"]``, cells in ``obs``, everything else in ``uns["cellssl"]``. A handle may be
@@ -105,8 +106,8 @@ class Crops:
     ((2, 1, 8, 8), ('DNA',), 64)
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
         self._file: h5py.File | None = None
         self._readers: dict[str, RowReader] = {}
         self._process = 0
@@ -214,11 +215,29 @@ class Crops:
         self._file = None
         self._readers = {}
 
-    @cached_property
+    @property
     def obs(self) -> pd.DataFrame:
-        """One row per cell, named ``plate/well/site/label``."""
+        """One row per cell, named ``plate/well/site/label``; columns may be added, rows stay those of the pixels.
+
+        Raises
+        ------
+        CropError
+            When its rows were sorted, dropped or named anew in place.
+        """
+        obs, names = self._table
+        if not obs.index.equals(names):
+            raise CropError(
+                f"the table of {self.path} was changed in place, and its rows are no longer those of the pixels: open "
+                "the file again, and sort or cut a copy, crops.obs.copy()"
+            )
+        return obs
+
+    @cached_property
+    def _table(self) -> tuple[pd.DataFrame, pd.Index]:
+        """The cells' table, which others may change, and the cells' names as they lie in the file."""
         with _readable(self.path):
-            return read_elem(self._open()["obs"])
+            obs = read_elem(self._open()["obs"])
+        return obs, obs.index
 
     @cached_property
     def uns(self) -> dict[str, Any]:
@@ -268,17 +287,23 @@ class Crops:
         Parameters
         ----------
         rows : int, sequence of int, boolean mask, slice or None
-            In any order, repeated if you like; None reads all.
+            In any order, repeated if you like; None reads all. A Series of truth values goes by the cells' names.
 
         Returns
         -------
         ndarray
             (n, C, H, W) in the file's own type, in the order of `rows`.
         """
-        return self._reader(PIXELS).read(row_numbers(rows, len(self)))
+        return self._reader(PIXELS).read(self._numbers(rows))
+
+    def _numbers(self, rows: Rows | None) -> np.ndarray:
+        """Turn rows into numbers."""
+        if isinstance(rows, pd.Series) and pd.api.types.is_bool_dtype(rows):
+            rows = in_order(rows, self.obs.index)
+        return row_numbers(rows, len(self))
 
     def masks(self, rows: Rows | None = None) -> np.ndarray | None:
         """Read masks: (n, M, H, W) uint8 (0 background, 1 this object, 2 others), or None."""
         if MASKS not in self._open():
             return None
-        return self._reader(MASKS).read(row_numbers(rows, len(self)))
+        return self._reader(MASKS).read(self._numbers(rows))

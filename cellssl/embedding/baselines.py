@@ -45,7 +45,7 @@ def is_pretrained(model: str | Path) -> bool:
 def preprocess(
     crops: Crops,
     *,
-    channels: Sequence[str] | None = None,
+    channels: str | Sequence[str] | None = None,
     crop_size: int | None = None,
     scaling: Scaling | None = None,
 ) -> Preprocessing:
@@ -53,6 +53,7 @@ def preprocess(
 
     What is left open: all channels, the whole stored crop, scaling per plate.
     """
+    channels = [channels] if isinstance(channels, str) else channels
     names = crops.channels if channels is None else tuple(channels)
     size = crops.size if crop_size is None else crop_size
     check_fit(crops, names, size, who="the baseline is asked for")

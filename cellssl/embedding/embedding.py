@@ -7,6 +7,7 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -48,11 +49,11 @@ def embed(
     size: int | None = None,
     width: float | None = None,
     head: str | None = None,
-    channels: Sequence[str] | None = None,
+    channels: str | Sequence[str] | None = None,
     crop_size: int | None = None,
     scaling: Scaling | None = None,
     sample: int | None = None,
-    where: str | np.ndarray | None = None,
+    where: str | np.ndarray | pd.Series | None = None,
     orientations: int = 1,
     seed: int = 0,
     batch_size: int | None = None,
@@ -65,7 +66,7 @@ def embed(
     A trained encoder takes its channels by name, its crop size and its scaling rule from its
     checkpoint: with ``per: plate`` a new plate is scaled by its own percentiles, with ``global`` by
     the saved numbers. A baseline has no rule of its own: give it `scaling`, `crop_size` and
-    `channels` of the protocol it is compared with.
+    `channels` of the protocol it is compared with, ``**cellssl.studies.sight(protocol)``.
 
     Parameters
     ----------
@@ -95,7 +96,8 @@ def embed(
         Embed only so many cells, drawn evenly over the wells; always the same ones (see
         `sample_wells`), so that embeddings of one sample can be compared.
     where : str or (N,) bool, optional
-        A boolean column of obs, or a truth value for each cell: embed only cells where it is true.
+        A boolean column of obs, or a truth value for each cell (a Series goes by the cells' names): embed only
+        cells where it is true.
     orientations : {1, 4, 8}
         Of how many orientations of a cell features are the mean: as it lies; its quarter turns; these and
         their mirror images, for eight times the work. Where how a cell lies is no phenotype this serves every
@@ -176,7 +178,9 @@ def embed(
     return result
 
 
-def _choose(crops: Crops, sample: int | None, where: str | np.ndarray | None) -> np.ndarray:
+def _choose(
+    crops: Crops, sample: int | None, where: str | np.ndarray | pd.Series | None
+) -> np.ndarray:
     """Choose the cells to embed: their positions in the file, rising."""
     rows = np.arange(len(crops))
     if where is not None:

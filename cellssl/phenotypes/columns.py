@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import one_name
 from cellssl.columns import PLATE, WELL, find_column, text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.words import NOTHING
@@ -15,6 +16,7 @@ __all__ = [
     "column",
     "column_codes",
     "number_texts",
+    "one_column",
     "say_empty_names",
     "text_column",
     "text_values",
@@ -37,6 +39,7 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
         With the nearest name.
     """
     # With it a name is the contract's own, which other code goes on to ask for as it is written.
+    name = one_column(name)
     alike = None if name.startswith("Metadata_") else find_column(obs.columns, name)
     for known in (name, f"Metadata_{name}", alike):
         if known in obs.columns:
@@ -46,6 +49,11 @@ def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
         f"no column {name!r} ({purpose}); there are {there}"
         f"{nearest(name, obs.columns, listed=True)}"
     )
+
+
+def one_column(name: object) -> str:
+    """Take a column's name; neither several, nor the column itself."""
+    return one_name(name, 'put what you mean into a column, obs["mine"] = …', error=EmbeddingError)
 
 
 def text_column(obs: pd.DataFrame, name: str) -> NDArray[np.str_] | None:

@@ -1,16 +1,20 @@
 """Which cells are negative controls."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.columns import CONTROL
-from cellssl.controls import control_kinds, rows_with
+from cellssl.controls import control_kinds, foreign_kinds, rows_with
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values
 from cellssl.words import listed
 
 __all__ = ["control_cells", "control_column", "is_negative"]
+
+_LOG = logging.getLogger(__name__)
 
 CONTROLS = f"{CONTROL}=negative"
 
@@ -24,6 +28,16 @@ def control_column(obs: pd.DataFrame, control: str | None) -> str | None:
         When another one was named, and is not there or calls no cell negative.
     """
     if control in (None, CONTROL):
+        if (
+            control in obs
+            and not is_negative(obs, CONTROL).any()
+            and (foreign := foreign_kinds(obs[CONTROL]))
+        ):
+            _LOG.warning(
+                "%s calls no cell 'negative' (or 'negcon'), so that none is a negative control; it has %s",
+                CONTROL,
+                listed(foreign, most=8),
+            )
         return control
     name, sign, value = str(control).partition("=")
     if sign and control not in obs:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cellssl.columns import CONTROL, PLATE, TREATMENTS, bare_name, find_column
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import text_column, text_values, well_names
+from cellssl.phenotypes.columns import one_column, text_column, text_values, well_names
 
 __all__ = ["choose_label", "columns_there", "require_label", "usual_label"]
 
@@ -56,7 +56,7 @@ def choose_label(
         if usual is not None:
             _LOG.info("scoring against %s (%s chooses another)", usual, option)
         return usual
-    found = find_column(obs.columns, label)
+    found = find_column(obs.columns, one_column(label))
     if found is not None:
         return found
     near = nearest(label, obs.columns, listed=True) or "."

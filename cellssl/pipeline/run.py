@@ -172,7 +172,7 @@ def run(
         )
     if model is None:
         _LOG.info("train: %s, %d epochs", chosen.name, chosen.training.epochs)
-        model = train(chosen, cells, space / "model", device=device, progress=progress)
+        model = train(cells, chosen, space / "model", device=device, progress=progress)
     model = Path(model)
     embeddings, absent = embed_cells(
         space, cells.path, model, planned, orientations=orientations, download=download

@@ -7,6 +7,7 @@ from typing import Any
 from cellssl.augment import catalogue
 from cellssl.documents import Place, read_yaml
 from cellssl.errors import ProtocolError, nearest
+from cellssl.nested import as_json
 from cellssl.protocols.editing import (
     drop_foreign_options,
     edit_operations,
@@ -48,8 +49,11 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
         protocol = load(protocol)
     if not changes:
         return protocol
+    if not isinstance(changes, Mapping):
+        raise ProtocolError(f'changes: wanted {{"training.epochs": 5, …}}, got {changes!r}')
     values = protocol.to_dict()
-    changes = dict(changes)
+    # np.int64(5), as of a sweep, is a whole number, too.
+    changes = {key: as_json(value) for key, value in changes.items()}
     if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named
         values["positives"] = protocol.positives.model_dump(mode="json")
         if isinstance(changes.get("positives"), str):

@@ -9,6 +9,7 @@ import yaml
 
 from cellssl.documents import Document, Dumper, Note, read_file, read_yaml
 from cellssl.errors import ProtocolError
+from cellssl.nested import as_json
 from cellssl.protocols.inheriting import inherit
 from cellssl.protocols.migrating import migrate, version_problem
 from cellssl.protocols.parsing import parse
@@ -147,7 +148,7 @@ def extend(
     'defocus'
     """
     base = base if isinstance(base, Protocol) else load(base)
-    document = read_yaml(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False))
+    document = read_yaml(yaml.dump(as_json(values), Dumper=Dumper, sort_keys=False))
     own = {"version": VERSION, **document.value, "extends": base.name}
     merged, note = inherit(base, own, document)
     protocol = parse(merged, note)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import measure_embeddings, read_embedding
 from cellssl.report.figures.confusion import confusion_figure
+from cellssl.words import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,7 +38,8 @@ def confusion(
     Returns
     -------
     Figure
-        Rows: true classes; columns: what their cells were taken for, in percent; kNN and linear.
+        Rows: true classes; columns: what their cells were taken for, in percent; kNN and linear, and where
+        several plates make a batch both across batches, too, where classes of one batch are not asked.
 
     Raises
     ------
@@ -57,4 +60,10 @@ def confusion(
         cell_count=False,
         progress=False,
     )
+    if measured.confusions.empty:
+        scores = measured.scores
+        notes = scores.loc[scores["metric"].isin(["knn", "linear"]), "note"]
+        raise EmbeddingError(
+            f"no class is told from others: {listed([*dict.fromkeys(map(str, notes))])}"
+        )
     return confusion_figure(measured.confusions)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cellssl.crops import Crops
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
+from cellssl.phenotypes.embeddings.matching import features
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
 from cellssl.report.figures.style import drawn_names, natural_order
 from cellssl.report.scaling import display_scaling
@@ -89,7 +90,8 @@ def gallery(
     rows = gallery_rows(embedded, file, groups, order, cells=cells, typical=typical, seed=seed)
     if not rows:
         raise CropError(
-            f"{file.path} holds none of these cells. Give the crop file that the embedding was made from."
+            f"{file.path} holds none of these cells: it calls one {file.obs.index[0]!r}, the embedding "
+            f"{embedded.obs_names[0]!r}. Give the crop file that the embedding was made from."
         )
     return crop_gallery(
         rows, file.channels, split=split, micrometres_per_pixel=micrometres_per_pixel
@@ -99,7 +101,10 @@ def gallery(
 def _alone(crops: ad.AnnData | Crops | str | Path) -> Crops:
     """Open a crop file without an embedding."""
     if isinstance(crops, ad.AnnData):
-        raise CropError("an AnnData holds no pictures: give the crop file of its cells, too.")
+        raise CropError(
+            "pictures are read from a file, and an AnnData was given alone: give the crop file of its cells, too; one "
+            "that holds crops itself is written first, by write_h5ad."
+        )
     return Crops.open(crops)
 
 
@@ -113,7 +118,7 @@ def _embedded(embedding: ad.AnnData | Crops | str | Path) -> ad.AnnData:
 def _choose_values(
     groups: "pd.Series[str]", values: str | Sequence[str] | None, column: str
 ) -> list[str]:
-    values = [values] if isinstance(values, str) else values
+    values = [str(values)] if np.isscalar(values) else values
     there = natural_order(list(groups))
     if values is None:
         return there[:MOST_ROWS]
@@ -156,13 +161,13 @@ def gallery_rows(
     if not there.any():
         return []
     scaling = display_scaling(embedding, crops)
-    features = np.asarray(embedding.obsm.get("X_pca", embedding.X)) if typical else None
+    known = _features(embedding) if typical else None
     rows = []
     for name in order:
         inside = (groups == name).to_numpy()
         if not (inside & there).any():
             continue
-        drawn = _draw(features, np.flatnonzero(inside & there), cells, seed=seed)
+        drawn = _draw(known, np.flatnonzero(inside & there), cells, seed=seed)
         images = scaling.read(crops, place[own[drawn]].to_numpy())
         title = (titles or {}).get(name, name)
         lines = (counted(int(inside.sum()), "cell"), *details(inside))
@@ -170,10 +175,15 @@ def gallery_rows(
     return rows
 
 
-def _draw(features: np.ndarray | None, inside: np.ndarray, cells: int, *, seed: int) -> np.ndarray:
+def _features(embedding: ad.AnnData) -> np.ndarray:
+    """Give what is near to what: principal components (N, K) where there are any, else all features."""
+    return np.asarray(embedding.obsm["X_pca"] if "X_pca" in embedding.obsm else features(embedding))
+
+
+def _draw(known: np.ndarray | None, inside: np.ndarray, cells: int, *, seed: int) -> np.ndarray:
     """Draw cells from the half nearest to the group's middle (no outliers, not hand-picked), or from all."""
-    if features is not None:
-        own = features[inside]
+    if known is not None:
+        own = known[inside]
         distance = np.linalg.norm(own - np.median(own, axis=0), axis=1)
         inside = inside[np.argsort(distance, kind="stable")[: max(cells, len(inside) // 2)]]
     return np.random.default_rng(seed).permutation(inside)[:cells]

@@ -12,6 +12,7 @@ from cellssl.crops import Crops
 from cellssl.crops.store import holds_crops
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
+from cellssl.phenotypes.columns import cell_counts
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.figures.style import as_categories, natural_order
 
@@ -39,8 +40,8 @@ def plate_heat_map(
     embedding : AnnData, Crops, DataFrame or path
         Cells with Metadata_Well: an embedding, crops, the file of either, or the table (``obs``) of either.
     value : str
-        ``"cells"``: how many there are; else a numeric column, with or without ``Metadata_``, of
-        which the median is drawn.
+        ``"cells"``: how many there are (of profiles how many they stand for); else a numeric column, with or
+        without ``Metadata_``, of which the median is drawn.
     equals : str, optional
         Draw which share of a well's cells has this value instead: ``value="leiden", equals="3"``.
     plate : str, optional
@@ -68,8 +69,9 @@ def plate_heat_map(
     if WELL not in obs:
         raise EmbeddingError("the cells name no wells (Metadata_Well): there is no plate to draw.")
     shape = shape or shape_of(obs[WELL].unique())
-    obs, name = _one_plate(obs, plate)
+    rows, name = _one_plate(obs, plate)
     numbers, unit = _measure(obs, value, equals)
+    obs, numbers = obs[rows], numbers[rows]
     by_well = numbers.groupby(obs[WELL].astype(str).to_numpy())
     drawn = by_well.sum() if value == COUNT else by_well.mean() if equals else by_well.median()
     return plate_map(
@@ -86,14 +88,14 @@ def _table(cells: "AnnData | Crops | pd.DataFrame | str | Path") -> pd.DataFrame
     return cells.obs if isinstance(cells, Crops) else read_embedding(cells).obs
 
 
-def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]:
-    """Take the cells of one plate, and its name."""
+def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[np.ndarray, str]:
+    """Say which cells (N,) are of the one plate, and its name."""
     if PLATE not in obs:
         if plate is not None:
             raise EmbeddingError(
                 f"the cells name no plates (Metadata_Plate), so none is {plate!r}."
             )
-        return obs, ""
+        return np.ones(len(obs), bool), ""
     plates = as_categories(obs[PLATE])
     there = natural_order(list(plates))
     if plate is None and len(there) == 1:
@@ -101,7 +103,7 @@ def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[pd.DataFrame, str]
     if plate is None or str(plate) not in there:
         said = "which plate?" if plate is None else f"no plate {plate!r};"
         raise EmbeddingError(f"{said} there are: {', '.join(there)}. Give plate=…")
-    return obs[(plates == str(plate)).to_numpy()], str(plate)
+    return (plates == str(plate)).to_numpy(), str(plate)
 
 
 def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Series[float]", str]:
@@ -109,16 +111,14 @@ def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Ser
     if value == COUNT:
         if equals is not None:
             raise EmbeddingError(f"equals={equals!r} needs a column: give value=…")
-        return pd.Series(1.0, index=obs.index), COUNT
+        return pd.Series(cell_counts(obs).astype(float), index=obs.index), COUNT
     column = require_label(obs, value)
     shown = column.removeprefix("Metadata_")
     if equals is not None:
         names = as_categories(obs[column])
         if str(equals) not in set(names):
             there = ", ".join(natural_order(list(names))[:20])
-            raise EmbeddingError(
-                f"{column}: no cell of this plate has {equals!r}; there are: {there}."
-            )
+            raise EmbeddingError(f"{column}: no cell has {equals!r}; there are: {there}.")
         return (names == str(equals)).astype(float), f"share of cells with {shown} = {equals}"
     numbers = pd.to_numeric(obs[column], errors="coerce").astype(float)
     if not np.isfinite(numbers).any():

@@ -203,8 +203,8 @@ def _predict(
         "%s, seed %d: told %d cells, asked %d", fold.name, seed, fold.told.sum(), fold.asked.sum()
     )
     run = train(
-        resolve(protocol, {"training.seed": seed}),
         crops,
+        resolve(protocol, {"training.seed": seed}),
         out / "runs" / f"{fold.folder}-seed{seed}",
         label=label,
         where=fold.told,

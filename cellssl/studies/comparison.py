@@ -230,8 +230,8 @@ def _train_and_embed(
         name = f"{protocol.name}-seed{seed}"
         _LOG.info("%s", name)
         run = train(
-            resolve(protocol, {"training.seed": seed}),
             crops,
+            resolve(protocol, {"training.seed": seed}),
             out / "runs" / name,
             device=device,
             progress=progress,

@@ -148,7 +148,7 @@ def _run(task: _Task) -> str:
         torch.set_num_threads(task.threads)
     try:
         protocol = from_dict(task.protocol)
-        train(protocol, crops, folder, device=task.device, warn=False, progress=False)
+        train(crops, protocol, folder, device=task.device, warn=False, progress=False)
         (folder / DONE).unlink(missing_ok=True)  # it tells of the embedding that is replaced
         embed(
             crops,

@@ -39,13 +39,13 @@ _LOG = logging.getLogger(__name__)
 
 
 def train(
-    protocol: Protocol | str | Path,
     crops: Crops | str | Path,
+    protocol: Protocol | str | Path,
     out: str | Path,
     *,
     changes: Mapping[str, Any] | None = None,
     label: str | None = None,
-    where: str | np.ndarray | None = None,
+    where: str | np.ndarray | pd.Series | None = None,
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
@@ -60,10 +60,10 @@ def train(
 
     Parameters
     ----------
-    protocol
-        A protocol, its name (``"bbbc021-expert"``) or its file.
     crops
         The crop file.
+    protocol
+        A protocol, its name (``"bbbc021-expert"``) or its file.
     out
         The run folder: ``protocol.yaml``, ``checkpoint.pt``, ``metrics.csv``, ``environment.json``.
     changes
@@ -74,7 +74,8 @@ def train(
         never hears of it, unless the method is one that is told labels (``supervised``): it needs
         one, and the run records whose labels it was told.
     where
-        A boolean column of the cells, or a truth value for each: train on these only.
+        A boolean column of the cells, or a truth value for each (a Series goes by their names): train on these
+        only.
     device
         ``"auto"`` (an accelerator where there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     devices, nodes, strategy
@@ -172,7 +173,9 @@ def _write_down(protocol: Protocol, out: Path) -> None:
             write_text(dump(protocol), out / "protocol.yaml")
 
 
-def _divide(obs: pd.DataFrame, where: str | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _divide(
+    obs: pd.DataFrame, where: str | np.ndarray | pd.Series | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Tell which images are trained on, of which some must be left, and which are of a test set: (N,) bool."""
     held = held_out(obs)
     chosen = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)

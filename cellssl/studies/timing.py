@@ -93,7 +93,7 @@ def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps:
     with TemporaryDirectory() as folder:
         run = Path(folder) / "timing"
         try:
-            train(short, crops, run, device=device, warn=False, progress=False)
+            train(crops, short, run, device=device, warn=False, progress=False)
         except (StoppedError, KeyboardInterrupt) as stop:  # nothing is kept that could go on
             raise type(stop)(f"stopped while {protocol.name} was timed; no run is begun") from None
         except CellsslError as error:

@@ -78,6 +78,22 @@ def test_rows_in_any_order(crop_file, batch, rows):
     assert len(crops.masks(rows)) == len(expected)
 
 
+def test_a_series_of_truths_goes_by_the_names_of_cells(crop_file, batch):
+    crops = crop_file(batch(9))
+    chosen = pd.Series(np.arange(9) == 7, index=crops.obs.index)
+    for read in (crops.read, crops.masks):
+        np.testing.assert_array_equal(read(chosen[::-1]), read([7]))
+
+
+def test_a_table_whose_rows_were_moved_is_no_longer_that_of_the_pixels(crop_file, batch):
+    crops = crop_file(batch(9))
+    crops.obs["mine"] = np.arange(9)[::-1]
+    assert crops.obs["mine"].iloc[0] == 8
+    crops.obs.sort_values("mine", inplace=True)  # noqa: PD002 - as some do
+    with pytest.raises(CropError, match=r"changed in place.* crops\.obs\.copy\(\)"):
+        _ = crops.obs
+
+
 @pytest.mark.parametrize("rows", [[9], [-10], [True, False], [0.5], [[0, 1]]])
 def test_wrong_rows(crop_file, batch, rows):
     with pytest.raises(IndexError):

@@ -98,7 +98,7 @@ def test_the_command_shows_cells_to_baselines_as_a_protocol_does(
     result = CliRunner().invoke(app, [*command, "intensity-features"])
     assert result.exit_code == 0, result.output
     rule = Scaling(per="global", transform="sqrt")
-    expected = embed(crops, "intensity-features", channels=["Actin"], crop_size=16, scaling=rule)
+    expected = embed(crops, "intensity-features", channels="Actin", crop_size=16, scaling=rule)
     np.testing.assert_array_equal(ad.read_h5ad(out).X, expected.X)
     both = CliRunner().invoke(app, [*command, "intensity-features", "-m", str(run_folder)])
     assert both.exit_code == 0, both.output  # which brings its own

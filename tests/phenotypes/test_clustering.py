@@ -8,11 +8,14 @@ from cellssl.scores import ami
 
 def test_clusters_and_map_are_added_to_a_copy(make_embedding):
     cells = make_embedding(signal=4)
+    cells.layers["raw"], cells.varm["weights"] = 2 * cells.X, np.ones((cells.n_vars, 2))
     before = cells.copy()
     result = cluster(cells, n_clusters=3)
     assert result.obsm["X_pca"].shape == (144, 12)
     assert result.obsm["X_umap"].shape == (144, 2)
     assert result.uns["cellssl"] == {"name": "sim"}
+    np.testing.assert_array_equal(result.layers["raw"], before.layers["raw"])
+    assert "weights" in result.varm
     for name in ("kmeans", "leiden"):
         assert result.obs[name].dtype == "category"
         assert list(result.obs[name].cat.categories)[:2] == ["0", "1"]
@@ -35,3 +38,5 @@ def test_too_few_cells_are_refused(make_embedding):
     with pytest.raises(EmbeddingError, match="needs at least 10"):
         cluster(make_embedding()[:9].copy())
     assert cluster(make_embedding()[:10].copy()).n_obs == 10
+    with pytest.raises(EmbeddingError, match="above 0, got -1"):
+        cluster(make_embedding(), resolution=-1)

@@ -38,6 +38,20 @@ def test_a_column_of_controls_that_calls_none_negative_is_said(make_embedding):
         aggregate_profiles(cells, "treatment", control="Compound")
 
 
+def test_the_usual_column_that_calls_none_negative_is_said(make_embedding, caplog):
+    cells = make_embedding()
+    cells.obs["Metadata_Control"] = cells.obs["Metadata_Compound"] == "DMSO"
+    similarity(cells, progress=False)
+    assert (
+        "calls no cell 'negative' (or 'negcon'), so that none is a negative control; it has false"
+        in caplog.text
+    )
+    caplog.clear()
+    cells.obs["Metadata_Control"] = ""
+    similarity(cells, progress=False)
+    assert "calls no cell" not in caplog.text
+
+
 def test_columns_are_found_in_any_case(make_embedding):
     cells = make_embedding()
     expected = similarity(cells, by=["Metadata_Compound", "Metadata_Concentration"]).treatments

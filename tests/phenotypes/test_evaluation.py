@@ -228,17 +228,24 @@ def test_a_baseline_that_saw_other_pixels_is_said(make_embedding, caplog):
     def rule(per, transform="sqrt"):
         return {"per": per, "percentiles": np.array([1.0, 99.9]), "transform": transform}
 
-    run = make_embedding("run", protocol="mine", crop_size=32, scaling=rule("global"))
-    alike = make_embedding("alike", crop_size=32, scaling=rule("global"))
+    as_run = {"crop_size": 32, "scaling": rule("global"), "channels": np.array(["DNA", "Actin"])}
+    run = make_embedding("run", protocol="mine", **as_run)
+    alike = make_embedding("alike", **{**as_run, "channels": ["Actin", "DNA"]})
     evaluate([run, alike, make_embedding("table")], label="MOA")
     assert "was shown these cells otherwise" not in caplog.text
-    evaluate(
-        [run, alike, make_embedding("means", crop_size=40, scaling=rule("plate"))], label="MOA"
-    )
-    assert (
-        "means saw 40 px, percentiles 1 to 99.9 (plate), sqrt; run saw 32 px, percentiles 1 to 99.9 (global), sqrt"
-        in caplog.text
-    )
+    for other, saw in (
+        (
+            {"crop_size": 40, "scaling": rule("plate")},
+            "Actin, DNA at 40 px, percentiles 1 to 99.9 (plate), sqrt",
+        ),
+        ({"channels": ["DNA"]}, "DNA at 32 px, percentiles 1 to 99.9 (global), sqrt"),
+    ):
+        caplog.clear()
+        evaluate([run, alike, make_embedding("means", **{**as_run, **other})], label="MOA")
+        assert (
+            f"means saw {saw}; run saw Actin, DNA at 32 px, percentiles 1 to 99.9 (global), sqrt"
+            in caplog.text
+        )
 
 
 def test_only_common_cells_are_scored(make_embedding, caplog):
@@ -270,6 +277,8 @@ def test_an_embedding_that_could_not_be_had_says_why(make_embedding):
         ({"where": "Metadata_MOA"}, "true or false"),
         ({"subsets": {"x": ["Aktin", "DMSO"]}}, "did you mean 'Actin'"),
         ({"subsets": {"x": ["Actin"]}}, "wanted two"),
+        ({"subsets": {"x": "Actin"}}, r"wanted \{\"name\": \[classes, …\]\}, got \{'x': 'Actin'\}"),
+        ({"subsets": ["Actin", "DMSO"]}, r"wanted .* got \['Actin', 'DMSO'\]"),
         ({"subsets": {"x": ["DMSO", "c1"]}, "label": "Metadata_Many"}, "c10, .* and 132 more"),
         ({"subsets": {"all": ["Actin", "DMSO"]}}, "cannot be called"),
         ({"subsets": {"x": ["a", "b"]}, "label": "Metadata_Pairs"}, "stands in double quotes"),

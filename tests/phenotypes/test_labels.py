@@ -4,7 +4,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import choose_label, require_label, similarity
-from cellssl.phenotypes.columns import text_values, well_names
+from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.evaluation.splits import find_split
 
 
@@ -71,6 +71,18 @@ def test_a_column_that_is_not_there_is_said_in_sentences():
         choose_label(obs, "zzz")
     with pytest.raises(EmbeddingError, match=r"no column 'moo'; did you mean .*\? There are: "):
         choose_label(obs, "moo")
+
+
+@pytest.mark.parametrize(
+    ("given", "got"), [(["MOA", "Plate"], "a list of 2"), (pd.Series(["a"]), "a Series")]
+)
+def test_several_columns_and_their_values_are_no_name(given, got):
+    obs = pd.DataFrame({"Metadata_MOA": ["a"]})
+    for find in (require_label, lambda obs, name: column(obs, name, purpose="the colour")):
+        with pytest.raises(
+            EmbeddingError, match=rf"wanted the name of one column, got {got}: .*obs\["
+        ):
+            find(obs, given)
 
 
 def test_genes_are_a_label_and_come_after_controls_where_each_is_in_one_well():

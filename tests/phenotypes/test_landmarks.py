@@ -39,7 +39,8 @@ def test_others_join_the_clusters_and_the_map_of_a_sample(screen, caplog):
 
 
 def test_a_sample_of_all_is_no_sample(screen, caplog):
-    whole, sampled = cluster(screen, umap=False, sample=None), cluster(screen, sample=900)
+    whole = cluster(screen, umap=False, sample=None, resolution=1.0)
+    sampled = cluster(screen, sample=900, resolution=1.0)
     assert "clustered" not in sampled.obs
     assert not caplog.text
     np.testing.assert_array_equal(whole.obs["leiden"], sampled.obs["leiden"])
@@ -47,12 +48,12 @@ def test_a_sample_of_all_is_no_sample(screen, caplog):
 
 
 def test_nothing_is_left_of_an_earlier_clustering(screen):
-    whole = cluster(screen, umap=False, sample=None, resolution=None)
-    sampled = cluster(whole, umap=False, sample=300)
+    whole = cluster(screen, umap=False, sample=None)
+    sampled = cluster(whole, umap=False, sample=300, resolution=1.0)
     assert "neighbors" in whole.uns
     assert not {"neighbors", "stability"} & set(sampled.uns)
     assert not sampled.obsp
-    again = cluster(sampled, umap=False, sample=None, resolution=None)
+    again = cluster(sampled, umap=False, sample=None)
     assert "clustered" in sampled.obs
     assert "clustered" not in again.obs
     np.testing.assert_array_equal(again.obs["kmeans"], whole.obs["kmeans"])

@@ -56,14 +56,14 @@ def test_the_choice_is_the_finest_of_the_stable(clusters, values, chosen):
 
 def test_the_choice_is_made_without_labels_and_kept(make_embedding, tmp_path):
     cells = make_embedding(signal=4)
-    result = cluster(cells, resolution=None)
+    result = cluster(cells)
     table = result.uns["stability"]
     assert table["chosen"].sum() == 1
     assert ami(cells.obs["Metadata_MOA"], result.obs["leiden"]) > 0.6
     mixed = np.random.default_rng(0).permutation(cells.obs["Metadata_MOA"])
     assert abs(ami(mixed, result.obs["leiden"])) < 0.06
     del cells.obs["Metadata_MOA"]
-    again = cluster(cells, resolution=None)
+    again = cluster(cells)
     np.testing.assert_array_equal(again.obs["leiden"], result.obs["leiden"])
     result.write_h5ad(tmp_path / "map.h5ad")
 

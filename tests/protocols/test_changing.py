@@ -1,9 +1,10 @@
 """Values of a protocol replaced by dotted key, and validated like a file."""
 
+import numpy as np
 import pytest
 
 from cellssl.errors import ProtocolError
-from cellssl.protocols import load, resolve
+from cellssl.protocols import extend, load, resolve
 
 
 def test_values_are_replaced_and_the_rest_stays() -> None:
@@ -11,6 +12,15 @@ def test_values_are_replaced_and_the_rest_stays() -> None:
     assert (changed.training.epochs, changed.crop.scaling.per) == (3, "plate")
     assert changed.views == load("bbbc021-expert").views
     assert resolve(changed) is changed
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    changes = {"training.epochs": np.int64(3), "crop.scaling.percentiles": np.array([1, 99])}
+    changed = resolve("bbbc021-expert", changes)
+    assert (changed.training.epochs, changed.crop.scaling.percentiles) == (3, (1, 99))
+    change = {"rotate": {"degrees": np.int64(90)}}
+    extended = extend("bbbc021-expert", {"name": "quarter", "change": change})
+    assert extended.views == resolve("bbbc021-expert", {"rotate.degrees": 90}).views
 
 
 def test_options_of_a_method_may_be_new() -> None:
@@ -65,6 +75,7 @@ def test_a_wrong_value_is_told_once_for_all_views() -> None:
         ),
         ({"positives.another_plate": True}, "another_plate: goes with same_treatment only"),
         ({"views": [["flip"]]}, "expected an operation with its values, got 'flip'"),
+        (["training.epochs=3"], r"changes: wanted \{\"training.epochs\": 5, …\}, got \['training"),
         ({"views": "none", "blur.p": 1}, "has no operation 'blur'"),
     ],
 )

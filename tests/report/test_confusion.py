@@ -57,6 +57,30 @@ def test_a_class_without_cells_is_a_column_where_it_misleads():
     assert axes.images[0].get_array().tolist() == [[70, 30, 0], [0, 70, 30]]
 
 
+def test_rows_of_every_classifier_are_the_classes_that_stand_beside_them():
+    table = counted(4, classifiers=("knn", "linear", "knn_batches"))
+    table = table[
+        (table["classifier"] != "knn_batches") | ((table["true"] != 1) & (table["predicted"] != 1))
+    ]
+    figure = confusion_figure(table)
+    names = [label.get_text() for label in heats(figure)[0].get_yticklabels()]
+    assert names == ["0 (20)", "1 (20)", "2 (20)", "3 (20)"]
+    first, _, batches = shares(figure)
+    assert first[2].tolist() == batches[2].tolist() == [0, 0, 70, 30]
+    assert batches[:, 1].tolist() == [0, pytest.approx(np.nan, nan_ok=True), 0, 0]
+    assert figure.get_size_inches()[0] < 10.1  # two beside each other
+
+
+def test_no_name_beneath_is_cut_off():
+    table = counted(3, classifiers=("knn", "linear", "knn_batches", "linear_batches"))
+    table[["true", "predicted"]] = table[["true", "predicted"]].map(
+        "a mechanism of many words {}".format
+    )
+    figure = confusion_figure(table)
+    figure.canvas.draw()
+    assert min(axes.get_tightbbox().y0 for axes in figure.axes) >= 0
+
+
 def test_one_embedding_and_subset_is_chosen():
     table = pd.concat([counted(), counted(4, "other"), counted(2, "expert", subset="two")])
     assert heats(confusion_figure(table, embedding="other"))[0].images[0].get_array().shape == (
@@ -88,3 +112,9 @@ def test_noise_is_confused(embedding):
     knn, linear = shares(confusion(embedding, label="kmeans"))
     assert knn.shape == linear.shape == (3, 3)
     assert np.diag(linear).mean() < 70
+
+
+def test_classes_of_one_cell_are_refused_with_the_reason(embedding):
+    embedding.obs["rare"] = ["one", *["usual"] * (embedding.n_obs - 1)]
+    with pytest.raises(EmbeddingError, match=r"no class is told from others: .+"):
+        confusion(embedding, label="rare")

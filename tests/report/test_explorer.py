@@ -177,6 +177,13 @@ def test_a_map_is_made_where_there_is_none_and_always_the_same(embedding):
     assert first.html == again.html
 
 
+def test_clusters_that_cells_have_stay_where_a_map_is_made(embedding):
+    del embedding.obsm["X_umap"]
+    embedding.obs["leiden"] = embedding.obs["Metadata_MOA"].astype("category")
+    shown = cellssl.explore(embedding, progress=False).cells.obs
+    pd.testing.assert_series_equal(shown["leiden"], embedding.obs["leiden"])
+
+
 def test_large_crops_are_reduced(obs, embedding, tmp_path):
     images = np.random.default_rng(0).integers(0, 900, (len(obs), 1, 330, 330)).astype(np.uint16)
     batch = CropBatch(images=images, masks=None, obs=obs)

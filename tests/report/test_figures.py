@@ -469,7 +469,7 @@ def test_save_figure_makes_its_folder_and_names_formats(tmp_path, scores):
         save_figure(score_figure(scores), tmp_path / "scores.doc")
 
 
-def test_very_long_names_leave_room_for_what_is_drawn():
+def test_very_long_names_leave_room_for_what_is_drawn(scores):
     names = [
         f"(2S,3R,4E)-a-name-that-nobody-shortened-{i}-methyl-2-aminopropanoate" * 2
         for i in range(9)
@@ -480,6 +480,8 @@ def test_very_long_names_leave_room_for_what_is_drawn():
     heat = next(axes for axes in figure.axes if axes.images)
     assert heat.get_position().width > 0.3
     assert all(len(label.get_text()) <= 40 for label in heat.get_yticklabels())
+    facet = score_figure(scores.assign(embedding=scores["embedding"].map(names[0].__add__))).axes[0]
+    assert all(len(label.get_text()) <= 40 for label in facet.get_yticklabels())
 
 
 def test_numbers_of_scores_part_the_line_to_beat(scores):
@@ -495,6 +497,20 @@ def test_there_is_no_half_epoch():
     for axes in figure.axes:
         assert all(tick == round(tick) for tick in axes.get_xticks())
     assert figure.axes[1].get_ylim()[1] > 60  # the highest mark is whole
+
+
+@pytest.mark.parametrize(
+    ("draw", "maker"),
+    [
+        (report.similarity_heatmap, "similarity"),
+        (report.activity_figure, "similarity"),
+        (report.replicate_figure, "similarity"),
+        (report.score_figure, "evaluate"),
+    ],
+)
+def test_figures_of_tables_say_what_makes_them_of_an_embedding(draw, maker, embedding):
+    with pytest.raises(EmbeddingError, match=f"wanted what `cellssl.{maker}` gives, got AnnData"):
+        draw(embedding)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.report import gallery
@@ -20,6 +21,7 @@ def test_a_row_a_value_with_its_number_of_cells(embedding, crops):
 def test_values_choose_rows_and_their_order(embedding, crops):
     figure = gallery(embedding, crops, by="kmeans", values=["2", "0"])
     assert [text.splitlines()[0] for text in names(figure)] == ["2", "0"]
+    assert len(names(gallery(embedding, crops, by="kmeans", values=0))) == 1  # type: ignore[arg-type]
 
 
 def test_files_are_as_good_as_what_they_hold(embedding, crops, tmp_path):
@@ -35,10 +37,18 @@ def test_crops_are_shown_before_they_are_embedded(crops, which):
 
 
 def test_pictures_and_embedding_are_not_mistaken_for_each_other(embedding, crops):
-    with pytest.raises(CropError, match="give the crop file of its cells, too"):
+    with pytest.raises(CropError, match=r"give the crop file of its cells, too; .* by write_h5ad"):
         gallery(embedding)
     with pytest.raises(EmbeddingError, match="the embedding comes first"):
         gallery(crops, embedding)
+
+
+def test_sparse_features_are_as_good_as_dense_ones(embedding, crops):
+    embedding.X = np.maximum(embedding.X, 0)
+    embedding.obsm.pop("X_pca", None)
+    expected = gallery(embedding, crops, by="MOA")._repr_png_()
+    embedding.X = sparse.csr_matrix(embedding.X)
+    assert gallery(embedding, crops, by="MOA")._repr_png_() == expected
 
 
 def test_cells_are_matched_by_name(embedding, crops):
@@ -86,5 +96,5 @@ def test_what_cannot_be_shown_is_said(embedding, crops, options, said):
 
 def test_crops_of_other_cells_are_refused(embedding, crops):
     embedding.obs_names = [f"other/{name}" for name in embedding.obs_names]
-    with pytest.raises(CropError, match="none of these cells"):
+    with pytest.raises(CropError, match=r"none of these cells: .* the embedding 'other/"):
         gallery(embedding, crops, by="kmeans")

@@ -28,6 +28,11 @@ def table():
 
 def test_cells_are_counted(table):
     assert drawn(plate_heat_map(table, plate="P")) == {(0, 0): 3, (1, 1): 2}
+    profiles = table.drop_duplicates(["Metadata_Plate", "Metadata_Well"])
+    assert drawn(plate_heat_map(profiles.assign(Metadata_Cells=[3, 2, 1]), plate="P")) == {
+        (0, 0): 3,
+        (1, 1): 2,
+    }
 
 
 def test_a_small_block_is_drawn_on_the_plate_that_others_show():
@@ -50,6 +55,7 @@ def test_numbers_are_medians(table):
 def test_shares_of_one_value(table):
     shares = drawn(plate_heat_map(table, "leiden", equals="0", plate="P"))
     assert shares == {(0, 0): pytest.approx(2 / 3), (1, 1): 0}
+    assert drawn(plate_heat_map(table, "leiden", equals="1", plate="Q")) == {(0, 0): 0}
 
 
 def test_embeddings_files_and_crops_are_as_good_as_their_table(embedding, crops, tmp_path):
@@ -77,7 +83,7 @@ def test_one_plate_needs_no_name(table):
         ("cells", {}, "which plate.* P, Q"),
         ("cells", {"plate": "R"}, "no plate 'R'"),
         ("cells", {"plate": "P", "equals": "1"}, "needs a column"),
-        ("leiden", {"plate": "Q", "equals": "1"}, "no cell of this plate has '1'"),
+        ("leiden", {"plate": "Q", "equals": "2"}, "no cell has '2'"),
         ("Metadata_Control", {"plate": "P"}, "no numbers"),
         ("area", {"plate": "P"}, "no column 'area'"),
         ("cells", {"plate": "P", "shape": (1, 1)}, "1 × 1 wells .shape=. has no B02"),

@@ -440,7 +440,7 @@ def test_scores_on_labels_that_amplitudes_were_chosen_by_are_refused(crops, tmp_
         "training.batch_size": 16,
         "training.method": "simclr",
     }
-    run = cellssl.train(base, crops, tmp_path / "run", changes=tiny, progress=False)
+    run = cellssl.train(crops, base, tmp_path / "run", changes=tiny, progress=False)
     embedding = cellssl.embed(crops, run, progress=False)
     assert embedding.uns["cellssl"]["weak"]
     with pytest.raises(

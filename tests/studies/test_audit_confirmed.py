@@ -106,7 +106,7 @@ def test_training_confirms_it(crops: Path, tmp_path: Path) -> None:
 
 def scored(crops: Path, chosen: Protocol, out: Path) -> dict[str, float]:
     """Train, embed, and find each label by neighbours on the other plate."""
-    cellssl.train(chosen, crops, out, progress=False, device="cpu")
+    cellssl.train(crops, chosen, out, progress=False, device="cpu")
     X = np.asarray(cellssl.embed(crops, out, progress=False, device="cpu").X)
     X = (X - X.mean(axis=0)) / (X.std(axis=0) + 1e-6)
     obs = Crops.open(crops).obs
@@ -122,7 +122,7 @@ def test_each_head_is_blind_to_its_own_views(crops: Path, tmp_path: Path) -> Non
     torch.set_num_threads(1)
     groups = {"gain": {}, "geometry": {"keep": ["rotate", "flip"]}}
     both = from_dict({**protocol(GAIN).to_dict(), "groups": groups})
-    run = cellssl.train(both, crops, tmp_path / "run", progress=False, device="cpu")
+    run = cellssl.train(crops, both, tmp_path / "run", progress=False, device="cpu")
     moved, lost = {}, {}
     for head in groups:
         found = cellssl.invariances(run, crops, head=head, label="Amount", cells=96)

@@ -326,20 +326,20 @@ def test_mistakes_show_before_anything_is_trained(
 
 def test_one_training_that_is_told_labels(crops: Path, tmp_path: Path) -> None:
     told = {**SETTINGS, "training.method": "supervised", "training.epochs": 1}
-    run = train("bbbc021-expert", crops, tmp_path / "a", label="MOA", changes=told, progress=False)
+    run = train(crops, "bbbc021-expert", tmp_path / "a", label="MOA", changes=told, progress=False)
     saved = load_checkpoint(run)
     assert saved["settings"]["method_options"] == {"classes": 4}
     assert saved["labels_used"] == {"columns": ["Metadata_MOA"], "plates": list(PLATES)}
     with pytest.raises(ProtocolError, match="learns a label: name its column, with --label"):
-        train("bbbc021-expert", crops, tmp_path / "b", changes=told, progress=False)
+        train(crops, "bbbc021-expert", tmp_path / "b", changes=told, progress=False)
     wrong = {**told, "training.method_options": {"classes": 9}}
     with pytest.raises(ProtocolError, match="say 9 classes, Metadata_MOA has 4"):
-        train("bbbc021-expert", crops, tmp_path / "b", label="MOA", changes=wrong, progress=False)
+        train(crops, "bbbc021-expert", tmp_path / "b", label="MOA", changes=wrong, progress=False)
     weak = {**told, "positives": "same_treatment"}
     with pytest.raises(TrainingError, match="positives: same_cell"):
-        train("bbbc021-expert", crops, tmp_path / "b", label="MOA", changes=weak, progress=False)
+        train(crops, "bbbc021-expert", tmp_path / "b", label="MOA", changes=weak, progress=False)
     with pytest.raises(ProtocolError, match="has one head, and there are groups"):
-        train("bbbc021-two-heads", crops, tmp_path / "b", label="MOA", changes=told, progress=False)
+        train(crops, "bbbc021-two-heads", tmp_path / "b", label="MOA", changes=told, progress=False)
     with pytest.raises(StudyError, match="`cellssl study ceiling` trains it"):
         compare(crops, ["bbbc021-expert"], tmp_path / "c", label="MOA", changes=told)
 

@@ -137,12 +137,12 @@ def test_runs_that_fail_are_named_and_the_rest_is_reported(
         shutil.rmtree(out / "runs" / name)
     real = execution.train
 
-    def train(protocol, crops, folder, **options):
+    def train(crops, protocol, folder, **options):
         if protocol.name == "geometry":
             raise ValueError("the disc is a square")
         if protocol.training.seed == 1:
             raise ProtocolError("no such channel")
-        return real(protocol, crops, folder, **options)
+        return real(crops, protocol, folder, **options)
 
     monkeypatch.setattr(execution, "train", train)
     failed = carry_out(tiny, cells, out, device="cpu", progress=False)
@@ -164,7 +164,7 @@ def test_a_study_that_is_asked_to_stop_stops(
 ) -> None:
     asked = []
 
-    def train(protocol, crops, folder, **options):
+    def train(crops, protocol, folder, **options):
         asked.append(folder)
         raise StoppedError("stopped by SIGTERM")
 
@@ -301,7 +301,7 @@ def test_a_plan_names_the_combination_that_cannot_be_timed(tiny: Study, cells: P
 def test_a_plan_that_is_stopped_says_nothing_of_passing_folders(
     tiny: Study, cells: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
-    def train(protocol, crops, folder, **options):
+    def train(crops, protocol, folder, **options):
         raise stop(f"saved at step 3; the same command goes on: {folder}")
 
     monkeypatch.setattr(timing, "train", train)

@@ -40,7 +40,7 @@ def written(folder, images, masks, obs, channels=CHANNELS):
 
 
 def _train(crops, out, **changes):
-    return cellssl.train("bbbc021-expert", crops, out, changes={**TINY, **changes}, progress=False)
+    return cellssl.train(crops, "bbbc021-expert", out, changes={**TINY, **changes}, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +104,8 @@ def split_crops(crops, tmp_path_factory):
 def test_a_test_set_is_not_trained_on_but_tested(split_crops, tmp_path, caplog):
     with caplog.at_level("INFO"):
         run = cellssl.train(
-            "bbbc021-expert",
             split_crops,
+            "bbbc021-expert",
             tmp_path / "run",
             changes=TINY,
             label="moa",
@@ -144,7 +144,7 @@ def test_two_devices_from_the_command_line(crops, tmp_path):
 
 def test_the_channels_are_taken_by_name(crops, tmp_path):
     changes = {**TINY, "channels": ["Actin", "DAPI"]}
-    run = cellssl.train("natural-moco", crops, tmp_path / "run", changes=changes, progress=False)
+    run = cellssl.train(crops, "natural-moco", tmp_path / "run", changes=changes, progress=False)
     assert load_checkpoint(run)["channels"] == ["Actin", "DAPI"]
 
 
@@ -164,11 +164,11 @@ def test_a_protocol_is_not_written_where_another_process_trains(crops, tmp_path)
 
 def test_a_channel_that_the_crops_lack_is_refused(crops, tmp_path):
     with pytest.raises(ProtocolError, match="GFP"):
-        cellssl.train("translocation-expert", crops, tmp_path / "run", changes=TINY, progress=False)
+        cellssl.train(crops, "translocation-expert", tmp_path / "run", changes=TINY, progress=False)
 
 
 def test_an_encoder_of_other_channels_is_refused(crops, tmp_path):
-    run = cellssl.train("natural-moco", crops, tmp_path / "run", changes=TINY, progress=False)
+    run = cellssl.train(crops, "natural-moco", tmp_path / "run", changes=TINY, progress=False)
     cells = Crops.open(crops)
     other = written(tmp_path, cells.read(), None, cells.obs, channels=["DNA", "ER", "AGP"])
     with pytest.raises(cellssl.errors.CellsslError, match="DAPI"):
@@ -373,10 +373,10 @@ def test_masks_reach_the_views(masked, crops, tmp_path):
         "views: [[mask_background: {p: 0.5}, ]]\n"
         "training: {width: 0.125, epochs: 1, batch_size: 16}\n"
     )
-    run = cellssl.train(protocol, masked, tmp_path / "run", progress=False)
+    run = cellssl.train(masked, protocol, tmp_path / "run", progress=False)
     assert load_checkpoint(run)["finished"]
     with pytest.raises(ProtocolError, match=r"masked does not fit .*mask_background needs masks"):
-        cellssl.train(protocol, crops, tmp_path / "none", progress=False)
+        cellssl.train(crops, protocol, tmp_path / "none", progress=False)
 
 
 def test_many_crops_are_trained(crops, tmp_path):
@@ -388,5 +388,5 @@ def test_many_crops_are_trained(crops, tmp_path):
         "  - {count: 2, size: 8, operations: [shift: {pixels: 4}]}\n"
         "training: {method: moco, method_options: {queue: 32}, width: 0.125, epochs: 1, batch_size: 16}\n"
     )
-    run = cellssl.train(protocol, crops, tmp_path / "run", progress=False)
+    run = cellssl.train(crops, protocol, tmp_path / "run", progress=False)
     assert load_checkpoint(run)["finished"]

@@ -71,7 +71,7 @@ def trained(crops: Path, protocol: str | Path, name: str, out: Path, **changes: 
     method = {"training.method": name, "training.method_options": HEADS[name]}
     budget = {**BUDGET, **SLOW_STARTER.get(name, {})}
     cellssl.train(
-        protocol, crops, out, changes={**budget, **method, **changes}, progress=False, device="cpu"
+        crops, protocol, out, changes={**budget, **method, **changes}, progress=False, device="cpu"
     )
     return knn_accuracy(crops, out)
 

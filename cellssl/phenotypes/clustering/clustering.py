@@ -43,7 +43,7 @@ def cluster(
     *,
     n_clusters: int | None = None,
     seed: int = 0,
-    resolution: float | None = 1.0,
+    resolution: float | None = None,
     neighbours: int = 15,
     umap: bool = True,
     sample: int | None = MOST_CELLS,
@@ -63,8 +63,8 @@ def cluster(
     seed : int
         Of k-means, Leiden, the map and the sample.
     resolution : float, optional
-        Of Leiden: larger gives more clusters. None: the finest of the most stable ones, see
-        `scan_resolutions`.
+        Of Leiden: larger gives more clusters. When left out: the finest of the most stable ones, see
+        `scan_resolutions`, which takes up to 20 s of a core.
     neighbours : int
         Neighbours of each cell in the graph.
     umap : bool
@@ -78,7 +78,7 @@ def cluster(
     Returns
     -------
     AnnData
-        With the same X (not a copy of it), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
+        With the same X and layers (not copies of them), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
         "1", … by falling size), `obsm["X_pca"]` (N, ≤ 50), `obsm["X_umap"]` (N, 2) and Scanpy's
         graph; `uns["stability"]` where resolutions were scanned. Where a sample was drawn
         `obs["clustered"]` tells its cells, and there is no graph.
@@ -100,6 +100,8 @@ def cluster(
     if adata.n_obs < FEWEST:
         name = embedding_name(adata)
         raise EmbeddingError(f"{name} has {adata.n_obs} cells: clustering needs at least {FEWEST}.")
+    if resolution is not None and resolution <= 0:
+        raise EmbeddingError(f"resolutions are numbers above 0, got {resolution}.")
     result = _sharing_features(adata.to_memory() if adata.isbacked else adata)
     components = _components(result, seed=seed)
     result.obsm["X_pca"] = components
@@ -176,6 +178,8 @@ def _sharing_features(adata: ad.AnnData) -> ad.AnnData:
         var=adata.var.copy(),
         uns=deepcopy({k: v for k, v in adata.uns.items() if k not in ("neighbors", "stability")}),
         obsm={name: values.copy() for name, values in adata.obsm.items()},
+        varm=dict(adata.varm),
+        layers=dict(adata.layers),
     )
 
 

@@ -43,8 +43,8 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
         return _with_cells(embedding, "the embedding")
     if not isinstance(embedding, str | Path):
         raise EmbeddingError(
-            f"an embedding is an AnnData or the path of its file: got {type(embedding).__name__}. Of "
-            "tables anndata.AnnData(numbers, obs=what is known of the cells) makes one."
+            f"an embedding is an AnnData or the path of its file: got {type(embedding).__name__}. `cellssl embed` "
+            "makes one of crops, anndata.AnnData(numbers, obs=what is known of the cells) of tables."
         )
     path = Path(embedding)
     if not path.exists():

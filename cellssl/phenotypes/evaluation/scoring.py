@@ -158,8 +158,9 @@ def _say_sight(loaded: Sequence[Embedding]) -> None:
         if not isinstance(rule, Mapping) or not {"per", "percentiles", "transform"} <= rule.keys():
             continue
         low, high = rule["percentiles"]
+        channels = ", ".join(sorted(map(str, record.get("channels", ()))))
         seen = (
-            f"{record.get('crop_size')} px, percentiles {low:g} to {high:g} ({rule['per']}), "
+            f"{channels or 'cells'} at {record.get('crop_size')} px, percentiles {low:g} to {high:g} ({rule['per']}), "
             f"{rule['transform']}"
         )
         (trained if "protocol" in record else others).setdefault(seen, one.name)
@@ -168,7 +169,8 @@ def _say_sight(loaded: Sequence[Embedding]) -> None:
         seen, name = next(iter(trained.items()))
         _LOG.warning(
             "a baseline was shown these cells otherwise than a trained encoder: %s saw %s; %s saw %s. That alone moves "
-            "scores: `cellssl embed -p PROTOCOL` shows a baseline the cells as that protocol's encoder sees them",
+            "scores: `cellssl embed -p PROTOCOL`, in Python embed(…, **cellssl.studies.sight(PROTOCOL)), shows a "
+            "baseline the cells as that protocol's encoder sees them",
             *apart[0],
             name,
             seen,

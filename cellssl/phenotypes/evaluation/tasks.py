@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import column, say_empty_names, text_values, well_names
+from cellssl.phenotypes.columns import column, one_column, say_empty_names, text_values, well_names
 from cellssl.phenotypes.evaluation.confounders import Confounder, find_confounders
 from cellssl.phenotypes.evaluation.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.evaluation.splits import Split, find_split
@@ -154,7 +154,9 @@ def _scorable_cells(
     fair: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Find the cells that can be scored, and count why the others cannot."""
-    inside = chosen_cells(obs, where) if where else np.ones(len(obs), dtype=bool)
+    inside = np.ones(len(obs), dtype=bool)
+    if where is not None:
+        inside = chosen_cells(obs, one_column(where))
     labelled = labels != ""
     counts = {
         "matched": len(obs),
@@ -243,6 +245,8 @@ def _checked_subsets(
     subsets: Mapping[str, Sequence[str]], classes: NDArray[np.str_], label: str
 ) -> dict[str, list[str]]:
     """Make sure that each subset names existing classes, two at least."""
+    if not isinstance(subsets, Mapping) or any(isinstance(one, str) for one in subsets.values()):
+        raise EmbeddingError(f'subsets: wanted {{"name": [classes, …]}}, got {subsets!r}.')
     known = classes.tolist()
     quoted = "; on the command line a name that holds a comma stands in double quotes"
     commas = quoted if any("," in name for name in known) else ""

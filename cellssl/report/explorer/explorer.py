@@ -244,8 +244,11 @@ def _lay_out(
         notes.append("Map: the UMAP that the embedding holds.")
     else:
         _LOG.info("making the map of %d cells", cells.n_obs)
-        features = cells.n_vars
+        features, own = cells.n_vars, cells.obs
         cells = cluster(cells)
+        cells.obs = cells.obs.assign(
+            **{name: own[name] for name in ("leiden", "kmeans") if name in own}
+        )
         notes.append(f"Map: UMAP of its {features} features, standardised (seed 0).")
     points = np.asarray(cells.obsm["X_umap"])
     if points.ndim != 2 or points.shape[1] < 2 or not np.isfinite(points).all():

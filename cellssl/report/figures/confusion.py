@@ -29,6 +29,8 @@ def confusion_figure(
 ) -> Figure:
     """Draw the share of each true class that is taken for each, a square per classifier.
 
+    A class that a classifier was not asked for (across batches) is a white row.
+
     Parameters
     ----------
     confusions : tidy table (embedding, subset, classifier, true, predicted, count, seed, …)
@@ -52,20 +54,35 @@ def confusion_figure(
             f"no confusions of {embedding!r} and subset {subset!r}: there are those of "
             f"{', '.join(names) or 'none'}."
         )
-    counts = {str(name): _counts(own) for name, own in table.groupby("classifier", sort=False)}
-    first = next(iter(counts.values()))
-    rows, columns = first.shape
+    both = _counts(table)  # of all classifiers, some of which may be asked fewer classes
+    counts = {
+        str(name): _counts(own).reindex(index=both.index, columns=both.columns, fill_value=0)
+        for name, own in table.groupby("classifier", sort=False)
+    }
+    rows, columns = both.shape
     side = float(np.clip(0.27 * columns, 2.2, 4.0))
-    written = 0.2 + 0.068 * max(len(name) for name in first.columns) if columns <= NAMED else 0.4
+    written = 0.2 + 0.068 * max(len(name) for name in both.columns) if columns <= NAMED else 0.4
+    across = 2 if len(counts) > 2 else len(counts)
+    down = -(-len(counts) // across)
     figure = new_figure(
-        len(counts) * (side + 0.3) + written + 0.7, side * rows / columns + written + 0.7
+        across * (side + 0.3) + written + 0.7, down * (side * rows / columns + written + 0.7)
     )
-    grid = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
+    figure.set_layout_engine("compressed")  # squares, of which none pushes its names off the page
+    panels = figure.subplots(down, across, squeeze=False, sharey=True)
+    grid = panels.flat[: len(counts)]
+    for axes in panels.flat[len(counts) :]:
+        axes.set_visible(False)
+    font = min(8.5, side / columns * 72 * 0.8)
     for axes, (name, own) in zip(grid, counts.items(), strict=True):
-        image = _heat(axes, own, font=min(8.5, side / columns * 72 * 0.8))
+        image = _heat(axes, own, font=font)
         axes.set_title(METRICS.get(name, name))
         axes.set_xlabel("predicted")
-    grid[0].set_ylabel("true class (its number)" if columns <= NAMED else "true class")
+    if max(both.shape) <= NAMED:
+        sizes = pd.concat([own.sum(axis=1) for own in counts.values()], axis=1).max(axis=1)
+        names = [f"{brief(name)} ({size:g})" for name, size in sizes.items()]
+        grid[0].set_yticks(range(rows), names, fontsize=font)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("true class (its number)" if columns <= NAMED else "true class")
     figure.suptitle(literal(embedding), x=0.01, ha="left", fontsize=10.5)
     bar = figure.colorbar(image, ax=list(grid), fraction=0.03, aspect=25, pad=0.02)
     bar.set_label("share of the true class, %")
@@ -83,8 +100,8 @@ def _counts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
-    """Draw one square: rows sum to a hundred."""
-    sizes = counts.sum(axis=1)
+    """Draw one square: rows sum to a hundred; one of no cells stays white."""
+    sizes = counts.sum(axis=1).replace(0, np.nan)
     shares = 100 * counts.to_numpy(float) / sizes.to_numpy(float)[:, None]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
     axes.tick_params(length=0)
@@ -95,8 +112,6 @@ def _heat(axes: Axes, counts: pd.DataFrame, *, font: float) -> AxesImage:
         return image
     columns = [brief(name) for name in counts.columns]
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
-    rows = [f"{brief(name)} ({size:g})" for name, size in sizes.items()]
-    axes.set_yticks(range(len(rows)), rows, fontsize=font)
     if max(shares.shape) <= NUMBERED:
         # Zeros would only hide the rest.
         write_values(axes, shares, "{:.0f}", white=55, least=0.5, size=font * 0.85)

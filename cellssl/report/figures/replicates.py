@@ -9,7 +9,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from cellssl.phenotypes import Similarity
-from cellssl.report.figures.style import GREY, INK, OKABE_ITO, brief, ends_of, new_figure, styled
+from cellssl.report.figures.style import (
+    GREY,
+    INK,
+    OKABE_ITO,
+    brief,
+    check_table,
+    ends_of,
+    new_figure,
+    styled,
+)
 
 __all__ = ["replicate_figure", "stability_figure"]
 
@@ -26,6 +35,7 @@ def replicate_figure(replicates: Similarity | pd.DataFrame, *, limit: int = 60) 
     """
     if isinstance(replicates, Similarity):
         replicates = replicates.replicates
+    check_table(replicates, "cellssl.similarity")
     known = replicates.dropna(subset="correlation").sort_values("correlation")
     ranked, rows, note = ends_of(known, limit)
     figure = new_figure(7.6, 1.3 + 0.19 * max(len(ranked), 3))

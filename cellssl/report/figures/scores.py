@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
-from cellssl.report.figures.style import INK, OKABE_ITO, WIDEST, literal, new_figure, styled
+from cellssl.report.figures.style import (
+    INK,
+    OKABE_ITO,
+    WIDEST,
+    brief,
+    check_table,
+    new_figure,
+    styled,
+)
 from cellssl.words import number
 
 __all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
@@ -133,6 +141,7 @@ def score_figure(
     baselines : names drawn hollow; recognised by name when not given
     facets : metrics of the upper row
     """
+    check_table(scores, "cellssl.evaluate")
     summary = summarise_scores(scores)
     summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
     names = list(dict.fromkeys(summary["embedding"]))
@@ -154,7 +163,7 @@ def score_figure(
             axes.set_visible(False)
     weak = set(summary.loc[summary["weak"], "embedding"])
     grid[0, 0].set_yticks(
-        range(len(names)), [literal(name) + (" †" if name in weak else "") for name in names]
+        range(len(names)), [brief(name) + (" †" if name in weak else "") for name in names]
     )
     grid[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
     handles = [

@@ -23,6 +23,7 @@ from cellssl.report.figures.style import (
     WIDEST,
     brief,
     category_colours,
+    check_table,
     ends_of,
     literal,
     natural_order,
@@ -86,6 +87,7 @@ def similarity_heatmap(
         labels = treated["label"] if labels is None else labels
         label_name = label_name or str(matrix.label or "").removeprefix("Metadata_")
         matrix = matrix.matrix.loc[treated.index, treated.index]
+    check_table(matrix, "cellssl.similarity")
     count = len(matrix)
     tree = similarity_linkage(matrix) if count > 1 else None
     drawn = dendrogram(tree, no_plot=True) if tree is not None else {"leaves": [0]}
@@ -223,6 +225,7 @@ def activity_figure(activity: Similarity | pd.Series, *, active: pd.Series | Non
         treated = activity.treated
         told = told_apart(treated) if active is None else active
         activity, active = treated["activity"], None if told.empty else told
+    check_table(activity, "cellssl.similarity")
     ranked, rows, note = ends_of(activity.dropna().sort_values(), MOST_BARS)
     figure = new_figure(7.6, 0.9 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cellssl.columns import CONTROL, find_column
-from cellssl.errors import CellsslError
+from cellssl.errors import CellsslError, EmbeddingError
 from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.controls import is_negative
 from cellssl.words import natural_key
@@ -30,6 +30,7 @@ __all__ = [
     "bare",
     "brief",
     "category_colours",
+    "check_table",
     "control_names",
     "drawn_names",
     "ends_of",
@@ -93,6 +94,12 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
             return draw(*args, **kwargs)
 
     return wrapper
+
+
+def check_table(given: object, maker: str) -> None:
+    """Refuse what is no table, an embedding say; `maker` gives one."""
+    if not isinstance(given, pd.DataFrame | pd.Series):
+        raise EmbeddingError(f"wanted what `{maker}` gives, got {type(given).__name__}.")
 
 
 class _NotebookFigure(Figure):
