@@ -153,7 +153,7 @@ def test_where_kmeans_has_fewer_starts_its_row_says_so(make_embedding, monkeypat
     assert value(score([cells]), "ami_kmeans").note == ""
     monkeypatch.setattr(clusters, "MOST_COMPARED", 1)
     found = value(score([cells]), "ami_kmeans").note
-    assert found == "k-means of 4 clusters from 1 start a seed, in place of 10"
+    assert found == "k-means of 3 clusters from 1 start a seed, in place of 10"
 
 
 def test_any_column_may_keep_apart(make_embedding):
