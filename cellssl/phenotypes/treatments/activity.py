@@ -40,7 +40,9 @@ def _treated(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
     return np.where(wells["control"], -1, codes).astype(np.int64)
 
 
-def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> pd.DataFrame:
+def replicates(
+    wells: WellProfiles, treatments: pd.Index, *, seed: int = 0, progress: bool = False
+) -> pd.DataFrame:
     """Correlate each treatment's wells with each other, beside random wells.
 
     Returns
@@ -52,7 +54,9 @@ def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> p
     """
     table = wells.wells
     codes = _treated(table, treatments)
-    found = replicate_correlation(wells.profiles, codes, table["plate"], seed=seed)
+    found = replicate_correlation(
+        wells.profiles, codes, table["plate"], seed=seed, progress=progress
+    )
     above = pd.array(found.correlation > found.limit, dtype="boolean")
     above[np.isnan(found.limit)] = pd.NA
     result = pd.DataFrame(
@@ -99,7 +103,12 @@ def _tabulate(found: Precisions, index: pd.Index) -> pd.DataFrame:
 
 
 def consistency(
-    profiles: pd.DataFrame, table: pd.DataFrame, compounds: pd.Series, *, seed: int = 0
+    profiles: pd.DataFrame,
+    table: pd.DataFrame,
+    compounds: pd.Series,
+    *,
+    seed: int = 0,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Mean average precision of treatments that share a label, against all other treatments.
 
@@ -125,7 +134,11 @@ def consistency(
     result["treatments"] = own.size().to_numpy()
     result["agents"] = own.nunique().to_numpy()
     found = consistency_precision(
-        profiles.loc[kept].to_numpy(), labels, text_array(compounds.loc[kept]), seed=seed
+        profiles.loc[kept].to_numpy(),
+        labels,
+        text_array(compounds.loc[kept]),
+        seed=seed,
+        progress=progress,
     )
     return result.join(_tabulate(found, index))
 

@@ -188,7 +188,7 @@ def similarity(
     compounds = pd.Series(order, index=index)
     if columns[0] in AGENTS and columns[0] != label:
         compounds = texts_of(table[columns[0]])
-    labels = consistency(profiles, table, compounds, seed=seed)
+    labels = consistency(profiles, table, compounds, seed=seed, progress=progress)
     if copairs:
         table = table.join(copairs_activity(wells, seed=seed))
         named = (table["control"] == "") & (table["label"] != "")
@@ -198,11 +198,18 @@ def similarity(
             )
         )
     return Similarity(
-        replicates=replicates(wells, index, seed=seed),
+        replicates=replicates(wells, index, seed=seed, progress=progress),
         treatments=table,
         matrix=matrix,
         neighbours=rank_neighbours(
-            matrix, table, wells, nearest=nearest, statistic=aggregate, draws=draws, seed=seed
+            matrix,
+            table,
+            wells,
+            nearest=nearest,
+            statistic=aggregate,
+            draws=draws,
+            seed=seed,
+            progress=progress,
         ),
         consistency=labels,
         profiles=profiles,
