@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control
 
 from cellssl.columns import text_array
 from cellssl.phenotypes.treatments.profiles import WellProfiles
+from cellssl.progress import track
 from cellssl.scores import (
     Precisions,
     activity_precision,
@@ -150,6 +151,7 @@ def activity_by_length(
     *,
     statistic: str,
     seed: int,
+    progress: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length of each profile (T, D) in units of a control well's, and how unusual it is.
 
@@ -161,7 +163,8 @@ def activity_by_length(
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     activity = lengths / wells.control_length
     generator = np.random.default_rng(seed)
-    drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
+    sizes = track(np.unique(counts).tolist(), "drawing control wells", shown=progress)
+    drawn = {k: _null_lengths(null, k, generator, statistic) for k in sizes}
     p_values = [_p_value(length, drawn[int(k)]) for length, k in zip(lengths, counts, strict=True)]
     return activity, np.array(p_values)
 

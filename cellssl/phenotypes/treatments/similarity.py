@@ -181,7 +181,7 @@ def similarity(
     profiles = pd.DataFrame(middle, index=index, columns=adata.var_names)
     table = _describe(adata.obs, names, wells, index, columns=columns, label=label)
     table["activity"], table["p_value"] = activity_by_length(
-        middle, table["wells"], wells, statistic=aggregate, seed=seed
+        middle, table["wells"], wells, statistic=aggregate, seed=seed, progress=progress
     )
     table = table.join(activity_by_rank(wells, index, seed=seed, progress=progress))
     matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
