@@ -1,4 +1,5 @@
 import json
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from cellssl.phenotypes import (
     measure_embeddings,
     read_scores,
 )
+from cellssl.phenotypes.evaluation import scoring
 from cellssl.scores import clusters
 
 LABEL = "Metadata_MOA"
@@ -154,6 +156,16 @@ def test_where_kmeans_has_fewer_starts_its_row_says_so(make_embedding, monkeypat
     monkeypatch.setattr(clusters, "MOST_COMPARED", 1)
     found = value(score([cells]), "ami_kmeans").note
     assert found == "k-means of 3 clusters from 1 start a seed, in place of 10"
+
+
+def test_the_bar_counts_every_score(make_embedding, monkeypatch):
+    display = MagicMock()
+    monkeypatch.setattr(scoring, "bar", lambda shown: display)
+    subsets = {"two": ["DMSO", "Actin"]}
+    table = score([make_embedding("a"), make_embedding("b")], subsets=subsets, cell_count=False)
+    inside = display.__enter__.return_value
+    assert inside.add_task.call_args.kwargs["total"] == len(table)
+    assert inside.advance.call_count == len(table)
 
 
 def test_any_column_may_keep_apart(make_embedding):
