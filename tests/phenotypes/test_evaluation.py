@@ -160,9 +160,9 @@ def test_where_kmeans_has_fewer_starts_its_row_says_so(make_embedding, monkeypat
 
 def test_the_bar_counts_every_score(make_embedding, monkeypatch):
     display = MagicMock()
-    monkeypatch.setattr(scoring, "bar", lambda shown: display)
+    monkeypatch.setattr(scoring, "bar", MagicMock(return_value=display))
     subsets = {"two": ["DMSO", "Actin"]}
-    table = score([make_embedding("a"), make_embedding("b")], subsets=subsets, cell_count=False)
+    table = score([make_embedding("a"), make_embedding("b")], subsets=subsets)
     inside = display.__enter__.return_value
     assert inside.add_task.call_args.kwargs["total"] == len(table)
     assert inside.advance.call_count == len(table)
