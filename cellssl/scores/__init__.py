@@ -3,8 +3,10 @@
 from cellssl.scores.aggregation import STATISTICS, aggregate, choose_statistic
 from cellssl.scores.classification import knn_predict, linear_predict
 from cellssl.scores.clusters import (
+    STARTS,
     ami,
     cluster_kmeans,
+    kmeans_starts,
     number_by_size,
     silhouette,
 )
@@ -41,6 +43,7 @@ from cellssl.scores.resampling import (
 from cellssl.scores.scaling import standardise, unit_rows
 
 __all__ = [
+    "STARTS",
     "STATISTICS",
     "Matches",
     "Precisions",
@@ -65,6 +68,7 @@ __all__ = [
     "false_discovery_rate",
     "interval",
     "joint_intervals",
+    "kmeans_starts",
     "knn_predict",
     "linear_predict",
     "nsc",

@@ -67,5 +67,7 @@ def aggregate(X: ArrayLike, groups: ArrayLike, *, statistic: str = "median") -> 
     if (sizes == 0).any():
         raise EmbeddingError(f"group {int(np.argmin(sizes))} of {len(sizes)} has no rows.")
     parts = np.split(order, np.cumsum(sizes)[:-1]) if len(sizes) else []
-    rows = [middle(X[part], axis=0) for part in parts]
-    return np.array(rows, dtype=np.float64).reshape(len(sizes), X.shape[1])
+    middles = np.empty((len(sizes), X.shape[1]))
+    for group, part in enumerate(parts):
+        middles[group] = middle(X[part], axis=0)
+    return middles

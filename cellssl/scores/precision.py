@@ -1,5 +1,6 @@
 """Mean average precision: do like profiles come before others, and could that be chance."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,11 @@ from cellssl.scores.resampling import false_discovery_rate
 from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Precisions", "activity_precision", "average_precision", "consistency_precision"]
+
+_LOG = logging.getLogger(__name__)
+
+# Of more wells than this on a treatment's plates some plates are drawn: time grows with the cube of the wells.
+MOST_WELLS = 1500
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,9 @@ def activity_precision(
     the mean of the treatment's and the control wells of each plate. Centred on the controls alone,
     two inactive wells of one plate would be alike since both lack the same few controls' noise.
 
+    A treatment that lies on very many plates, as a positive control may, is asked about on some of them, drawn at
+    random: as many as have 1,500 of its wells and the controls', two at least. That is said.
+
     Parameters
     ----------
     X : (W, D)
@@ -122,18 +131,41 @@ def activity_precision(
         )
     count = int(treatments.max(initial=-1)) + 1
     results = np.full((3, count), np.nan)
+    drawn = 0
     for t in track(range(count), "ranking wells", shown=progress):
         own = np.flatnonzero((treatments == t) & ~controls)
         if len(own) < 2:
             continue
         near = np.flatnonzero(controls & np.isin(codes, codes[own]))
+        generator = np.random.default_rng([seed, t])
+        if len(near) + len(own) > MOST_WELLS:
+            chosen = _draw_plates(codes[own], codes[near], generator)
+            drawn += len(chosen) < len(np.unique(codes[own]))
+            near, own = near[np.isin(codes[near], chosen)], own[np.isin(codes[own], chosen)]
         rows = np.concatenate([near, own])  # controls first: of equals they rank first
         treated = np.arange(len(rows)) >= len(near)
-        generator = np.random.default_rng([seed, t])
         labels = _permuted(treated, codes[rows], permutations, generator)
         unit = _unit_about_plates(X[rows], codes[rows])
         results[:, t] = _tested(_mean_precisions(unit, labels, codes[rows]))
+    if drawn:
+        _LOG.warning(
+            "%s on plates with more than %s wells to rank: mAP is of some of these plates, drawn at random.",
+            "1 treatment lies" if drawn == 1 else f"{drawn:,} treatments lie",
+            f"{MOST_WELLS:,}",
+        )
     return Precisions(*results)
+
+
+def _draw_plates(
+    own: NDArray[np.int64], near: NDArray[np.int64], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw as many plates of a treatment as `MOST_WELLS` of its wells and the controls fill, two at least."""
+    plates = generator.permutation(np.unique(own))
+    wells = np.bincount(own, minlength=plates.max() + 1) + np.bincount(
+        near, minlength=plates.max() + 1
+    )
+    fitting = np.searchsorted(np.cumsum(wells[plates]), MOST_WELLS, side="right")
+    return plates[: max(2, fitting)]
 
 
 def _unit_about_plates(X: NDArray[np.float64], plates: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -229,6 +261,7 @@ def consistency_precision(
     *,
     permutations: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> Precisions:
     """Ask whether treatments of one label find that label's other compounds first.
 
@@ -242,6 +275,8 @@ def consistency_precision(
         Treatments of one compound are neither like nor unlike each other. Labels are permuted
         between compounds, doses kept together.
     permutations : int
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -261,7 +296,7 @@ def consistency_precision(
     cosine = unit @ unit.T
     total, counted = np.zeros((len(called), count)), np.zeros((len(called), count))
     rows = np.arange(len(called))
-    for i in range(len(unit)):
+    for i in track(range(len(unit)), "ranking treatments", shown=progress):
         order = _ranked(cosine[i], compound != compound[i])
         found = _precisions(called[:, order] == called[:, [i]])
         known = ~np.isnan(found)

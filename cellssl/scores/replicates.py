@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
+from cellssl.progress import track
 from cellssl.scores.scaling import unit_rows
 
 __all__ = ["Replicates", "replicate_correlation"]
@@ -49,6 +50,7 @@ def replicate_correlation(
     *,
     draws: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> Replicates:
     """Compare replicate wells with random wells.
 
@@ -62,6 +64,8 @@ def replicate_correlation(
         Plate of each well; all on one when left out.
     draws : int
         Draws of random wells, for every number of replicates.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def replicate_correlation(
     correlation, limit, p_value = (np.full(count, np.nan) for _ in range(3))
     found = Replicates(correlation, limit, p_value, np.zeros(count, dtype=bool))
     nulls: dict[tuple[int, int], NDArray[np.float64]] = {}
-    for t in range(count):
+    for t in track(range(count), "comparing replicates", shown=progress):
         rows = np.flatnonzero(treatments == t)
         where = np.unique(wells.plates[rows])
         found.across[t] = len(where) > 1

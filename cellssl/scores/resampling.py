@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.stats import false_discovery_control, t
+from scipy.stats import entropy, false_discovery_control, t
 
-from cellssl.scores.clusters import ami_of_tables, expected_information
+from cellssl.scores.clusters import adjusted_information, expected_information
 
 __all__ = [
     "Resamples",
@@ -84,8 +84,8 @@ class Resamples:
     def class_accuracies(self, labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
         """Share of each class that is predicted right, in each draw: (B, K), classes sorted."""
         labels, predictions = np.asarray(labels), np.asarray(predictions)
-        cells = self._tables(labels, np.zeros(len(labels), dtype=np.int64))[:, :, 0]
-        right = self._tables(labels, np.zeros(len(labels)), counted=labels == predictions)[:, :, 0]
+        codes = _codes(labels)
+        cells, right = self._counts(codes), self._counts(codes, labels == predictions)
         return right / np.where(cells > 0, cells, np.nan)
 
     def class_units(self, labels: ArrayLike) -> NDArray[np.int64]:
@@ -98,27 +98,23 @@ class Resamples:
 
         The information expected by chance is that of all cells: it depends on the margins alone.
         """
-        whole = np.ones((1, self.weights.shape[1]))
-        table = self._tables(labels, clusters, weights=whole)[0]
-        return ami_of_tables(self._tables(labels, clusters), expected_information(table))
+        rows, columns = _codes(labels), _codes(clusters)
+        # Of many classes most pairs of a label and a cluster have no cell: those that have some are counted.
+        pairs = _codes(rows * (columns.max(initial=0) + 1) + columns)
+        entropies = [entropy(self._counts(codes), axis=1) for codes in (rows, columns, pairs)]
+        return adjusted_information(*entropies, chance=expected_information(rows, columns))
 
-    def _tables(
-        self,
-        labels: ArrayLike,
-        clusters: ArrayLike,
-        *,
-        counted: NDArray | None = None,
-        weights: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
-        """Contingency tables of each draw: (B, labels, clusters)."""
-        row_names, rows = np.unique(np.asarray(labels), return_inverse=True)
-        column_names, columns = np.unique(np.asarray(clusters), return_inverse=True)
-        shape = (len(row_names), len(column_names))
-        ones = np.ones(len(rows)) if counted is None else counted.astype(np.float64)
-        cells = (ones, (self.units, rows * shape[1] + columns))
-        counts = sparse.coo_array(cells, shape=(self.weights.shape[1], shape[0] * shape[1]))
-        drawn = (counts.tocsr().T @ (self.weights if weights is None else weights).T).T
-        return np.ascontiguousarray(drawn).reshape(-1, *shape)
+    def _counts(self, codes: NDArray[np.int64], counted: ArrayLike = True) -> NDArray[np.float64]:
+        """Cells of each code 0 … K − 1 in each draw, of all or of those `counted` (N,): (B, K)."""
+        ones = np.broadcast_to(counted, len(codes)).astype(np.float64)
+        shape = (self.weights.shape[1], codes.max(initial=-1) + 1)
+        cells = sparse.coo_array((ones, (self.units, codes)), shape=shape).tocsr()
+        return np.ascontiguousarray((cells.T @ self.weights.T).T)
+
+
+def _codes(values: ArrayLike) -> NDArray[np.int64]:
+    """Give each value its number among the different ones, in their order."""
+    return np.unique(np.asarray(values), return_inverse=True)[1]
 
 
 def draw_resamples(

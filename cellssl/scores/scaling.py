@@ -45,7 +45,9 @@ def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[
     """
     X = np.asarray(X, dtype=np.float32)
     mean, scale = feature_scale(X if reference is None else np.asarray(reference, dtype=np.float32))
-    return ((X - mean.astype(np.float32)) * scale.astype(np.float32)).astype(np.float32)
+    Z = X - mean.astype(np.float32)
+    Z *= scale.astype(np.float32)
+    return Z
 
 
 def unit_rows(X: NDArray[Any]) -> NDArray[Any]:

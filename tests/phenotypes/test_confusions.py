@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.phenotypes import measure_embeddings
+from cellssl.phenotypes.evaluation import confusions
 from cellssl.phenotypes.evaluation.confusions import Confusions, class_rows, confusion_rows
 
 CLASSES = np.array(["ant", "bee", "cow"])
@@ -39,6 +40,15 @@ def test_accuracies_of_seeds_are_averaged_and_counts_are_kept_apart():
     assert rows["1"].tolist() == [0.25, 1.0]
     counts = confusion_rows({}, [ONE, TWO], ["0", "1"])
     assert counts.groupby("seed")["count"].sum().to_dict() == {"0": 8, "1": 8}
+
+
+def test_of_very_many_classes_pairs_that_never_occur_have_no_row(monkeypatch):
+    every = confusion_rows({}, [ONE], ["0"])
+    monkeypatch.setattr(confusions, "MOST_CLASSES", len(ONE.classes) - 1)
+    found = confusion_rows({}, [ONE], ["0"])
+    there = every[(every["count"] > 0) | (every["true"] == every["predicted"])]
+    assert len(there) < len(every)
+    pd.testing.assert_frame_equal(found, there.reset_index(drop=True))
 
 
 def test_tables_agree_with_the_scores_of_cells(make_embedding, tmp_path):

@@ -1,4 +1,5 @@
 import json
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from cellssl.phenotypes import (
     measure_embeddings,
     read_scores,
 )
+from cellssl.phenotypes.evaluation import scoring
+from cellssl.scores import clusters
 
 LABEL = "Metadata_MOA"
 
@@ -145,6 +148,24 @@ def test_cells_of_a_class_each_are_too_few(make_embedding):
     cells = make_embedding()
     cells.obs[LABEL] = [f"class {i}" for i in range(cells.n_obs)]
     assert value(score([cells]), "knn").note == "144 cells of 144 classes are too few"
+
+
+def test_where_kmeans_has_fewer_starts_its_row_says_so(make_embedding, monkeypatch):
+    cells = make_embedding()
+    assert value(score([cells]), "ami_kmeans").note == ""
+    monkeypatch.setattr(clusters, "MOST_COMPARED", 1)
+    found = value(score([cells]), "ami_kmeans").note
+    assert found == "k-means of 3 clusters from 1 start a seed, in place of 10"
+
+
+def test_the_bar_counts_every_score(make_embedding, monkeypatch):
+    display = MagicMock()
+    monkeypatch.setattr(scoring, "bar", MagicMock(return_value=display))
+    subsets = {"two": ["DMSO", "Actin"]}
+    table = score([make_embedding("a"), make_embedding("b")], subsets=subsets)
+    inside = display.__enter__.return_value
+    assert inside.add_task.call_args.kwargs["total"] == len(table)
+    assert inside.advance.call_count == len(table)
 
 
 def test_any_column_may_keep_apart(make_embedding):

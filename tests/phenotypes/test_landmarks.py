@@ -91,3 +91,17 @@ def test_cells_join_the_most_frequent_cluster_and_lie_amid_it():
 def test_a_sample_too_small_is_refused(screen):
     with pytest.raises(EmbeddingError, match="sample of 9 cells"):
         cluster(screen, sample=9)
+
+
+def test_joining_shows_how_far_it_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(landmarks, "BLOCK", 10)
+    monkeypatch.setattr(
+        landmarks,
+        "track",
+        lambda items, what, **how: shown.append((what, len(items), how)) or items,
+    )
+    components = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    blocks = landmarks.nearest_landmarks(components, np.arange(20), neighbours=3, progress=True)
+    assert len(list(blocks)) == 4
+    assert shown == [("joining the sample's clusters", 4, {"shown": True})]

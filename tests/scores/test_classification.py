@@ -5,7 +5,7 @@ from sklearn.model_selection import GroupKFold
 
 from cellssl.errors import EmbeddingError
 from cellssl.scores import balanced_accuracy, knn_predict, linear_predict
-from cellssl.scores.classification import _learnable_folds
+from cellssl.scores.classification import _learnable_folds, _nearest
 
 
 def cells(n=240, seed=0, signal=1.5):
@@ -36,6 +36,16 @@ def test_knn_equals_a_naive_loop_whatever_the_block():
     for block in (37, 1024):
         found = knn_predict(X, labels, groups=groups, k=7, block=block)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_of_equal_neighbours_knn_takes_no_more_than_it_is_to():
+    similarity = np.array([[0.1, 0.5, 0.5, 0.5, 0.2], [0.3, 0.9, 0.1, 0.8, 0.2]], dtype=np.float32)
+    similarity = np.vstack([similarity, np.full((1, 5), -np.inf, np.float32)])
+    found = _nearest(similarity, 2)
+    assert found.shape == (3, 2)
+    assert set(found[0]) < {1, 2, 3}
+    assert set(found[1]) == {1, 3}
+    assert all(len(set(row)) == 2 for row in found.tolist())
 
 
 def test_knn_never_sees_its_own_group():

@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
 
 from cellssl.errors import EmbeddingError
-from cellssl.scores import ami, cluster_kmeans, principal_components, silhouette, standardise
-from cellssl.scores.clusters import ami_of_tables
+from cellssl.scores import (
+    ami,
+    cluster_kmeans,
+    clusters,
+    principal_components,
+    silhouette,
+    standardise,
+)
 
 
 def blobs(n=300, k=3, d=8, seed=0, distance=6.0):
@@ -59,15 +66,21 @@ def test_ami_refuses_missing_labels():
         ami(np.array(["a", None, "b"], dtype=object), [0, 1, 1])
 
 
-def test_ami_of_tables_equals_sklearn():
-    rng = np.random.default_rng(0)
-    pairs = [(rng.integers(0, 4, 200), rng.integers(0, 6, 200)) for _ in range(5)]
-    pairs.append((pairs[0][0], pairs[0][0]))
-    tables = np.zeros((len(pairs), 4, 6))
-    for number, (a, b) in enumerate(pairs):
-        np.add.at(tables[number], (a, b), 1)
-    expected = [adjusted_mutual_info_score(a, b) for a, b in pairs]
-    np.testing.assert_allclose(ami_of_tables(tables), expected, atol=1e-10)
+def test_kmeans_has_ten_starts_unless_rows_and_clusters_are_very_many(monkeypatch):
+    asked = []
+
+    def starts(k, *, n_init, random_state):
+        asked.append(n_init)
+        return KMeans(k, n_init=1, max_iter=1, random_state=random_state)
+
+    monkeypatch.setattr(clusters, "KMeans", starts)
+    X, _ = blobs(300)
+    cluster_kmeans(X, 3)
+    monkeypatch.setattr(clusters, "MOST_COMPARED", 300 * 30)
+    cluster_kmeans(X, 3)
+    cluster_kmeans(X, 10)
+    cluster_kmeans(X, 60)
+    assert asked == [10, 10, 3, 1]
 
 
 def test_silhouette_equals_sklearn():

@@ -9,7 +9,12 @@ from scipy.stats import kstest
 from sklearn.metrics import average_precision_score
 
 from cellssl.errors import EmbeddingError
-from cellssl.scores import activity_precision, average_precision, consistency_precision
+from cellssl.scores import (
+    activity_precision,
+    average_precision,
+    consistency_precision,
+    precision,
+)
 
 
 def screen(seed=0, *, treatments=12, plates=3, controls=4, features=20, signal=0.0, plate=0.0):
@@ -51,6 +56,27 @@ def test_activity_equals_a_naive_loop():
             others = np.flatnonzero(where != where[i])
             values.append(average_precision_score(own[others], unit[others] @ unit[i]))
         assert found.value[t] == pytest.approx(np.mean(values))
+
+
+def test_a_treatment_on_very_many_plates_is_ranked_on_some(monkeypatch, caplog):
+    X, treatments, controls, plates = screen(plates=12, signal=1.0)
+    most = 3 * (4 + 1)  # wells of three plates: four controls, one of the treatment
+    few = (treatments == 0) & (plates > 1)
+    treatments = np.where(few, -1, treatments)
+    whole = activity_precision(X, treatments, controls, plates, permutations=20)
+    assert not caplog.text
+    ranked = []
+    real = precision._mean_precisions
+    monkeypatch.setattr(
+        precision, "_mean_precisions", lambda *of: ranked.append(len(of[0])) or real(*of)
+    )
+    monkeypatch.setattr(precision, "MOST_WELLS", most)
+    found = activity_precision(X, treatments, controls, plates, permutations=20)
+    assert ranked == [10] + [most] * 11
+    assert found.value[0] == whole.value[0]
+    assert found.p_value[0] == whole.p_value[0]
+    assert np.abs(found.value[1:] - whole.value[1:]).mean() < 0.2
+    assert "11 treatments lie on plates with more than 15 wells to rank" in caplog.text
 
 
 def test_activity_on_one_plate_equals_copairs():

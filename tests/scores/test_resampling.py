@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import norm, t
 from sklearn.metrics import adjusted_mutual_info_score, balanced_accuracy_score
 
-from cellssl.scores import draw_resamples, interval, joint_intervals
+from cellssl.scores import Resamples, draw_resamples, interval, joint_intervals
 
 
 def screen(seed=0):
@@ -52,6 +54,27 @@ def test_draws_equal_scores_of_the_repeated_cells():
         # The information expected by chance is held: the difference is small.
         expected = adjusted_mutual_info_score(classes[cells], clusters[cells])
         assert agreement[number] == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (1, 6), (200, 3)])
+def test_the_ami_of_all_cells_equals_sklearn(shape):
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, count, 200) for count in shape)
+    once = Resamples(np.arange(200), np.ones((1, 200)))
+    for labels, clusters in ((a, b), (a, a)):
+        expected = adjusted_mutual_info_score(labels, clusters)
+        np.testing.assert_allclose(once.ami(labels, clusters), [expected], atol=1e-10)
+
+
+def test_the_ami_of_many_classes_holds_no_table_of_all_their_pairs():
+    labels = np.arange(600) // 2
+    draws = draw_resamples(labels, count=100)
+    tracemalloc.start()
+    found = draws.ami(labels, np.roll(labels, 1))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 100
+    assert most < 20e6  # 100 tables of 300 x 300 are 72 MB
 
 
 def test_take_keeps_the_draws():

@@ -47,6 +47,7 @@ def cluster(
     neighbours: int = 15,
     umap: bool = True,
     sample: int | None = MOST_CELLS,
+    progress: bool = True,
 ) -> ad.AnnData:
     """Cluster the cells of an embedding and lay them out on a map.
 
@@ -74,6 +75,8 @@ def cluster(
         clusters and the map, which is said. Every other cell joins the cluster of most of its
         nearest cells in the sample and lies amid those of that cluster. None: the graph of all cells,
         approximate beyond 50,000.
+    progress : bool
+        Show a bar while other cells join a sample's clusters.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def cluster(
         stability = scan_resolutions(components, neighbours=neighbours, seed=seed)
         resolution = float(stability.loc[stability["chosen"], "resolution"].iloc[0])
         result.uns["stability"] = stability
-    settings = _Settings(resolution, neighbours, umap, seed)
+    settings = _Settings(resolution, neighbours, umap, seed, progress)
     if sample is None or result.n_obs <= sample:
         found = _cluster_all(result, settings)
     else:
@@ -128,6 +131,7 @@ class _Settings:
     neighbours: int
     umap: bool
     seed: int
+    progress: bool
 
 
 def _cluster_all(cells: ad.AnnData, settings: _Settings) -> NDArray[np.int64]:
@@ -158,7 +162,10 @@ def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDAr
     if settings.umap:
         cells.obsm["X_umap"] = np.empty((cells.n_obs, 2), dtype=np.float32)
         cells.obsm["X_umap"][rows] = part.obsm["X_umap"]
-    for others, nearest in nearest_landmarks(components, rows, neighbours=settings.neighbours):
+    joining = nearest_landmarks(
+        components, rows, neighbours=settings.neighbours, progress=settings.progress
+    )
+    for others, nearest in joining:
         found[others] = join_clusters(nearest, clusters)
         if settings.umap:
             placed = join_map(nearest, found[others], clusters, part.obsm["X_umap"])

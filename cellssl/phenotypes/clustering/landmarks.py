@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from cellssl.progress import track
+
 __all__ = ["join_clusters", "join_map", "nearest_landmarks"]
 
 # Cells whose neighbours are sought at a time: what is held beside the result does not grow.
@@ -13,7 +15,11 @@ BLOCK = 16_384
 
 
 def nearest_landmarks(
-    components: NDArray[np.float32], landmarks: NDArray[np.int64], *, neighbours: int
+    components: NDArray[np.float32],
+    landmarks: NDArray[np.int64],
+    *,
+    neighbours: int,
+    progress: bool = False,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Find the nearest landmarks of all other cells, block by block; exact.
 
@@ -25,6 +31,8 @@ def nearest_landmarks(
         Rows of the sample.
     neighbours : int
         At most so many.
+    progress : bool
+        Show a progress bar.
 
     Yields
     ------
@@ -34,7 +42,8 @@ def nearest_landmarks(
     search = NearestNeighbors(n_neighbors=min(neighbours, len(landmarks)), algorithm="brute")
     search.fit(components[landmarks])
     others = np.setdiff1d(np.arange(len(components)), landmarks, assume_unique=True)
-    for start in range(0, len(others), BLOCK):
+    starts = range(0, len(others), BLOCK)
+    for start in track(starts, "joining the sample's clusters", shown=progress):
         rows = others[start : start + BLOCK]
         yield rows, search.kneighbors(components[rows], return_distance=False)
 

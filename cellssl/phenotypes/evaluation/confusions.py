@@ -19,6 +19,9 @@ from cellssl.scores import (
 
 __all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
 
+# Of more classes than this pairs that never occur have no row: 1,500 compounds would have two million a classifier.
+MOST_CLASSES = 200
+
 
 @dataclass(frozen=True)
 class Confusions:
@@ -148,13 +151,18 @@ def confusion_rows(
 ) -> pd.DataFrame:
     """Count every pair of classes: `head`, true, predicted, count, seed.
 
+    Of more than 200 classes only those pairs that occur, and each class with itself.
+
     Counts are not averaged: each training has its own; a single one is called "mean", as it is
     among the scores.
     """
     names = list(seeds) if len(found) > 1 else ["mean"]
     frames = []
     for one, seed in zip(found, names, strict=True):
-        frames.append(pd.DataFrame({**pairs_of(one.table, one.classes), "seed": seed}))
+        pairs = pd.DataFrame({**pairs_of(one.table, one.classes), "seed": seed})
+        if len(one.classes) > MOST_CLASSES:
+            pairs = pairs[(pairs["count"] > 0) | (pairs["true"] == pairs["predicted"])]
+        frames.append(pairs)
     return _headed(head, pd.concat(frames, ignore_index=True))
 
 

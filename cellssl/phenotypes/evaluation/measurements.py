@@ -110,7 +110,7 @@ class Measurements:
 
     @cached_property
     def confusions(self) -> pd.DataFrame:
-        """Count which class a classifier takes for which, pairs that never occur included.
+        """Count which class a classifier takes for which, of up to 200 classes pairs that never occur included.
 
         Returns
         -------

@@ -27,7 +27,7 @@ from cellssl.phenotypes.evaluation.used_plates import marked_scores, used_task
 from cellssl.phenotypes.labels import require_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation.normalisation import check_normalisation, normalise_features
-from cellssl.progress import track
+from cellssl.progress import bar
 from cellssl.scores import choose_statistic
 from cellssl.words import counted, listed
 
@@ -114,14 +114,21 @@ def measure_embeddings(
     if cell_count:
         loaded += _cell_count(loaded, obs)
     entries: list[Measurement] = []
-    for one in track(loaded, "scoring", shown=progress):
-        normalised = _normalised(one, names, tasks, normalise, known)
-        for task, Z in zip(tasks, normalised, strict=True):
-            scores = task_scores(Z, task, starts, aggregate=aggregate)
-            entries += [
-                Measurement.of(score, task, embedding=one.name, seed=one.seed, weak=one.weak)
-                for score in marked_scores(scores, task, one, obs, label)
-            ]
+    with bar(shown=progress) as display:
+        total = len(loaded) * sum(len(task_metrics(task)) for task in tasks)
+        shown = display.add_task("scoring", total=total, note="")
+        for one in loaded:
+            display.update(shown, note=_title(one))
+            normalised = _normalised(one, names, tasks, normalise, known)
+            for task, Z in zip(tasks, normalised, strict=True):
+                scores = task_scores(Z, task, starts, aggregate=aggregate)
+                for score in marked_scores(scores, task, one, obs, label):
+                    entries.append(
+                        Measurement.of(
+                            score, task, embedding=one.name, seed=one.seed, weak=one.weak
+                        )
+                    )
+                    display.advance(shown)
     entries += _without_value(absent or {}, tasks)
     scored = names[tasks[0].rows[tasks[0].scored]]
     return Measurements(

@@ -14,10 +14,12 @@ from cellssl.phenotypes.evaluation.mechanisms import MATCHES
 from cellssl.phenotypes.evaluation.metrics import Score, task_metrics
 from cellssl.phenotypes.evaluation.tasks import Task
 from cellssl.scores import (
+    STARTS,
     Resamples,
     ami,
     balanced_accuracy,
     cluster_kmeans,
+    kmeans_starts,
     linear_predict,
     principal_components,
     silhouette,
@@ -48,13 +50,22 @@ def task_scores(
         return
     components = principal_components(Z[task.scored])
     clusters = [cluster_kmeans(components, classes, seed=seed) for seed in seeds]
-    yield Score("ami_kmeans", *_agreement(task.resamples, truth, clusters), n, clusters=clusters[0])
+    agreement = _agreement(task.resamples, truth, clusters)
+    yield Score("ami_kmeans", *agreement, n, _few_starts(n, classes), clusters=clusters[0])
     yield from _leiden_scores(components, task, seeds)
     yield _silhouette(components, task)
     yield from accuracies(Z, task)
     for name, confounder in task.confounders.items():
         yield from _confounded(name, confounder, components, clusters, task)
     yield from _matches(Z[task.scored], task, aggregate)
+
+
+def _few_starts(cells: int, classes: int) -> str:
+    """Say where k-means had fewer starts than usual."""
+    starts = kmeans_starts(cells, classes)
+    if starts == STARTS:
+        return ""
+    return f"k-means of {classes:,} clusters from {counted(starts, 'start')} a seed, in place of {STARTS}"
 
 
 def _agreement(

@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control
 
 from cellssl.columns import text_array
 from cellssl.phenotypes.treatments.profiles import WellProfiles
+from cellssl.progress import track
 from cellssl.scores import (
     Precisions,
     activity_precision,
@@ -40,7 +41,9 @@ def _treated(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
     return np.where(wells["control"], -1, codes).astype(np.int64)
 
 
-def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> pd.DataFrame:
+def replicates(
+    wells: WellProfiles, treatments: pd.Index, *, seed: int = 0, progress: bool = False
+) -> pd.DataFrame:
     """Correlate each treatment's wells with each other, beside random wells.
 
     Returns
@@ -52,7 +55,9 @@ def replicates(wells: WellProfiles, treatments: pd.Index, *, seed: int = 0) -> p
     """
     table = wells.wells
     codes = _treated(table, treatments)
-    found = replicate_correlation(wells.profiles, codes, table["plate"], seed=seed)
+    found = replicate_correlation(
+        wells.profiles, codes, table["plate"], seed=seed, progress=progress
+    )
     above = pd.array(found.correlation > found.limit, dtype="boolean")
     above[np.isnan(found.limit)] = pd.NA
     result = pd.DataFrame(
@@ -99,7 +104,12 @@ def _tabulate(found: Precisions, index: pd.Index) -> pd.DataFrame:
 
 
 def consistency(
-    profiles: pd.DataFrame, table: pd.DataFrame, compounds: pd.Series, *, seed: int = 0
+    profiles: pd.DataFrame,
+    table: pd.DataFrame,
+    compounds: pd.Series,
+    *,
+    seed: int = 0,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Mean average precision of treatments that share a label, against all other treatments.
 
@@ -125,7 +135,11 @@ def consistency(
     result["treatments"] = own.size().to_numpy()
     result["agents"] = own.nunique().to_numpy()
     found = consistency_precision(
-        profiles.loc[kept].to_numpy(), labels, text_array(compounds.loc[kept]), seed=seed
+        profiles.loc[kept].to_numpy(),
+        labels,
+        text_array(compounds.loc[kept]),
+        seed=seed,
+        progress=progress,
     )
     return result.join(_tabulate(found, index))
 
@@ -137,6 +151,7 @@ def activity_by_length(
     *,
     statistic: str,
     seed: int,
+    progress: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length of each profile (T, D) in units of a control well's, and how unusual it is.
 
@@ -148,7 +163,8 @@ def activity_by_length(
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     activity = lengths / wells.control_length
     generator = np.random.default_rng(seed)
-    drawn = {int(k): _null_lengths(null, int(k), generator, statistic) for k in np.unique(counts)}
+    sizes = track(np.unique(counts).tolist(), "drawing control wells", shown=progress)
+    drawn = {k: _null_lengths(null, k, generator, statistic) for k in sizes}
     p_values = [_p_value(length, drawn[int(k)]) for length, k in zip(lengths, counts, strict=True)]
     return activity, np.array(p_values)
 

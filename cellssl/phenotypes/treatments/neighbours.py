@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.phenotypes.treatments.profiles import WellProfiles
+from cellssl.progress import track
 from cellssl.scores import choose_statistic, interval, unit_rows
 
 __all__ = ["cosine", "rank_neighbours"]
@@ -32,6 +33,7 @@ def rank_neighbours(
     statistic: str,
     draws: int,
     seed: int,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Rank the neighbours of each treatment that is no negative control.
 
@@ -49,6 +51,8 @@ def rank_neighbours(
         How wells become a treatment.
     draws : int
         Draws, with replacement, of every treatment's wells; controls and their normalisation stay.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -69,7 +73,9 @@ def rank_neighbours(
     here = np.arange(count)
     groups = wells.wells.groupby("treatment").indices
     rows_of = [np.asarray(groups[name]) for name in treated]
-    for draw, profiles in enumerate(_draw_profiles(wells, rows_of, statistic, draws, seed)):
+    again_drawn = _draw_profiles(wells, rows_of, statistic, draws, seed)
+    shown_drawn = track(again_drawn, "drawing wells again", total=draws, shown=progress)
+    for draw, profiles in enumerate(shown_drawn):
         again = cosine(profiles)
         drawn[draw] = np.take_along_axis(again, order, axis=1)
         np.fill_diagonal(again, -np.inf)

@@ -139,24 +139,26 @@ def _wells(
 def _normalised(
     wells: pd.DataFrame, middles: NDArray[np.float64], *, by_controls: bool
 ) -> WellProfiles:
-    """Centre each plate and divide by the spread of the reference wells."""
-    values = standardise(middles).astype(np.float64)
+    """Centre each plate and divide by the spread of the reference wells; the profiles take the place of `middles`."""
+    values = middles
+    values[:] = standardise(middles)
     negative = wells["control"].to_numpy()
     reference = negative if by_controls else np.ones(len(wells), dtype=bool)
-    centred, residuals, null = values.copy(), [], [values[:0]]
+    residuals, null = [], [values[:0]]
     lacking = []
     for plate in wells["plate"].unique():
         here = (wells["plate"] == plate).to_numpy()
         own = here & reference
-        if own.sum() < ENOUGH_CONTROLS:
+        few = own.sum() < ENOUGH_CONTROLS
+        centre = values[here if few else own].mean(axis=0)
+        if few:
             lacking.append(plate)
-            own = here
         else:
-            spread = values[own] - values[own].mean(axis=0)
+            spread = values[own] - centre
             residuals.append(spread * np.sqrt(own.sum() / (own.sum() - 1)))
             # Left-one-out: a control well must not help to draw the centre it is measured from.
             null.append((spread * own.sum() / (own.sum() - 1))[negative[own]])
-        centred[here] -= values[own].mean(axis=0)
+        values[here] -= centre
     if lacking and by_controls:
         _LOG.warning(
             "%d of %d plates have fewer than %d negative-control wells and are centred on all.",
@@ -166,7 +168,8 @@ def _normalised(
         )
     scale = _spread(residuals)
     name = "negative-control wells of each plate" if by_controls else "all wells of each plate"
-    return WellProfiles(wells, centred / scale, np.concatenate(null) / scale, name)
+    values /= scale
+    return WellProfiles(wells, values, np.concatenate(null) / scale, name)
 
 
 def _spread(residuals: list[NDArray[np.float64]]) -> NDArray[np.float64] | float:

@@ -181,14 +181,14 @@ def similarity(
     profiles = pd.DataFrame(middle, index=index, columns=adata.var_names)
     table = _describe(adata.obs, names, wells, index, columns=columns, label=label)
     table["activity"], table["p_value"] = activity_by_length(
-        middle, table["wells"], wells, statistic=aggregate, seed=seed
+        middle, table["wells"], wells, statistic=aggregate, seed=seed, progress=progress
     )
     table = table.join(activity_by_rank(wells, index, seed=seed, progress=progress))
     matrix = pd.DataFrame(cosine(middle), index=index, columns=order)
     compounds = pd.Series(order, index=index)
     if columns[0] in AGENTS and columns[0] != label:
         compounds = texts_of(table[columns[0]])
-    labels = consistency(profiles, table, compounds, seed=seed)
+    labels = consistency(profiles, table, compounds, seed=seed, progress=progress)
     if copairs:
         table = table.join(copairs_activity(wells, seed=seed))
         named = (table["control"] == "") & (table["label"] != "")
@@ -198,11 +198,18 @@ def similarity(
             )
         )
     return Similarity(
-        replicates=replicates(wells, index, seed=seed),
+        replicates=replicates(wells, index, seed=seed, progress=progress),
         treatments=table,
         matrix=matrix,
         neighbours=rank_neighbours(
-            matrix, table, wells, nearest=nearest, statistic=aggregate, draws=draws, seed=seed
+            matrix,
+            table,
+            wells,
+            nearest=nearest,
+            statistic=aggregate,
+            draws=draws,
+            seed=seed,
+            progress=progress,
         ),
         consistency=labels,
         profiles=profiles,
