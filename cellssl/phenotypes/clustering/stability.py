@@ -110,10 +110,11 @@ def _agreement(
 
 
 def choose_resolution(table: pd.DataFrame) -> float:
-    """Choose the finest resolution that is within 0.05 of the most stable one.
+    """Choose the finest resolution that is within 0.05 of the most stable one, as are all between the two.
 
-    One cluster is always found again and is no answer: such resolutions are left out, unless there
-    are no others. Labels have no part in the choice.
+    What follows on a less stable one is not looked at: of cells without clear clusters many small
+    ones are about as stable as few. One cluster is always found again and is no answer: such
+    resolutions are left out, unless there are no others. Labels have no part in the choice.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def choose_resolution(table: pd.DataFrame) -> float:
     -------
     float
     """
-    several = table[table["clusters"] >= 2]
+    several = table[table["clusters"] >= 2].sort_values("resolution")
     if several.empty:
         _LOG.warning("Leiden finds one cluster only at every resolution.")
         return float(table["resolution"].max())
@@ -135,4 +136,6 @@ def choose_resolution(table: pd.DataFrame) -> float:
             "these cells form no clusters that others would find again.",
             best,
         )
-    return float(several.loc[several["stability"] >= best - TOLERANCE, "resolution"].max())
+    finer = several.loc[several["stability"].idxmax() :]
+    alike = (finer["stability"] >= best - TOLERANCE).cummin()
+    return float(finer.loc[alike, "resolution"].max())
