@@ -487,7 +487,7 @@ def test_letters_of_two_signs_are_those_of_one(
 def test_genes_that_a_spreadsheet_made_dates_of_are_told(
     write: Write, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    _index(write, f"Well,Gene\nA1,SEPT2\nA2,{name}\nB1,MARCH 1\n")
+    _index(write, f"Well,Gene\nA1,1-octanol\nA2,{name}\nB1,Marimastat 10\n")
     (message,) = caplog.messages
     assert f"Metadata_Gene holds {name}, as a spreadsheet makes" in message
 
