@@ -456,6 +456,7 @@ def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
             "says nothing of plate P2, and there are no images of its plate p 2",
         ),
         ("Plate,Well,Drug\nP1,A1,x\n", None),
+        ("Plate,Well,Drug\nP1,A1,x\n,A2,y\n", None),
     ],
 )
 def test_plates_that_a_table_leaves_open_are_said(
