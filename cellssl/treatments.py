@@ -48,8 +48,8 @@ _AMOUNT = re.compile(
     rf"[\s_,;@(-]*{_NUMBER} *(?:{_UNIT}|%|[munpµμ]?g/m?l)(?![a-z0-9])[\s_,;)-]*", re.IGNORECASE
 )
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
-_MONTH = "(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zé]*"
-_DATE = re.compile(rf"\d{{1,2}}[-. ]+{_MONTH}|{_MONTH}[-. ]+\d\d", re.IGNORECASE)
+_MONTH = r"(?:jan|feb|mars?|mär|mrz|apr|may|mai|jun|jul|aug|sept?|o[ck]t|nov|d[eé]c|dez)\.?"
+_DATE = re.compile(rf"\d{{1,2}}[-. ]+{_MONTH}|{_MONTH}[- ]+\d\d", re.IGNORECASE)  # not 1-octanol
 _EMPTY = ("", *NOTHING, "–", "—")  # in small letters
 
 

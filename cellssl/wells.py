@@ -30,10 +30,8 @@ _NUMBERED = re.compile(r"\s*r0*(\d{1,2})c0*(\d{1,2})\s*", re.IGNORECASE)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ROWS = [*_LETTERS, *(f"A{letter}" for letter in _LETTERS[:6])]  # 32 rows of a 1536-well plate
 _COLUMNS = 48
-_THINNED, _USUAL = (
-    0.5,
-    0.1,
-)  # of a well's cells that one reason takes, and of the plate's usual well
+_THINNED = 0.5  # of a well's cells that one reason takes
+_USUAL = 0.1  # likewise of the plate's usual well
 _CELLS = 20  # that a well has at least, for its shares to say something
 
 

@@ -7,7 +7,7 @@ import typer
 
 from cellssl.cli.application import app
 from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, OutFolder, Seed
-from cellssl.cli.shell import command, say
+from cellssl.cli.shell import command, say, shown
 from cellssl.columns import PLATE
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def cluster(
         umap=not no_map,
         sample=sample,
         seed=seed,
+        progress=shown(),
     )
     if "stability" in made.uns:
         _keep_stability(made.uns["stability"], folder)

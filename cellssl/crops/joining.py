@@ -167,7 +167,7 @@ def _tell_missing_columns(opened: Sequence[Crops]) -> None:
 
 def _tell_unlike_doses(opened: Sequence[Crops]) -> None:
     """Say whose doses have no unit where those of other files have one: a number may then be two doses."""
-    dosed = [c for c in opened if CONCENTRATION in c.obs and c.obs[CONCENTRATION].any()]
+    dosed = [c for c in opened if CONCENTRATION in c.obs and _numbers(c.obs[CONCENTRATION]).any()]
     column = unit_column(CONCENTRATION)
     said = [column in c.obs and bool((texts_of(c.obs[column]) != "").any()) for c in dosed]
     if any(said) and not all(said):
@@ -177,6 +177,11 @@ def _tell_unlike_doses(opened: Sequence[Crops]) -> None:
             dosed[said.index(True)].path,
             dosed[said.index(False)].path,
         )
+
+
+def _numbers(doses: pd.Series) -> pd.Series:
+    """Give doses as numbers, of texts none; AnnData makes categories of texts."""
+    return pd.to_numeric(doses.astype(object), errors="coerce")
 
 
 def _tell_alike_names(opened: Sequence[Crops]) -> None:

@@ -222,15 +222,19 @@ class Crops:
         Raises
         ------
         CropError
-            When its rows were sorted, dropped or named anew in place.
+            When its rows were sorted, dropped or named anew.
         """
         obs, names = self._table
         if not obs.index.equals(names):
             raise CropError(
-                f"the table of {self.path} was changed in place, and its rows are no longer those of the pixels: open "
-                "the file again, and sort or cut a copy, crops.obs.copy()"
+                f"the table of {self.path} was changed, and its rows are no longer those of the pixels: open the "
+                "file again, and sort or cut a copy, crops.obs.copy()"
             )
         return obs
+
+    @obs.setter
+    def obs(self, obs: pd.DataFrame) -> None:
+        self._table = obs, self._table[1]
 
     @cached_property
     def _table(self) -> tuple[pd.DataFrame, pd.Index]:

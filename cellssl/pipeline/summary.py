@@ -74,7 +74,11 @@ def summarise(
     )
 
     def work() -> None:
-        cells = cluster(read_embedding(embedding), n_clusters=_count_labels(crops, label))
+        cells = cluster(
+            read_embedding(embedding),
+            n_clusters=_count_labels(crops, label),
+            progress=space.progress,
+        )
         write_h5ad(cells, space / "map.h5ad")
         page, title = space / "explorer.html", space.folder.resolve().name
         explore(

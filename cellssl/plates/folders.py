@@ -27,7 +27,7 @@ def say_folders(files: pd.DataFrame) -> None:
     Parameters
     ----------
     files
-        A row per image, with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site`` and ``Path``.
+        A row per image, with ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Channel`` and ``Path``.
     """
     _say_scattered(files)
     own = files[FIELD].drop_duplicates()
@@ -69,19 +69,19 @@ def _say_shared(own: pd.DataFrame, what: str) -> None:
 
 
 def _say_scattered(files: pd.DataFrame) -> None:
-    """Say which folders of one name are taken for one plate."""
+    """Say which folders of one name are taken for one plate, where each channel is not in one of them alone."""
     folders = dict.fromkeys(
-        (plate, path.rpartition("/")[0])
-        for plate, path in zip(files[PLATE], files["Path"], strict=True)
+        (plate, path.rpartition("/")[0], channel)
+        for plate, path, channel in zip(files[PLATE], files["Path"], files["Channel"], strict=True)
     )
-    places: dict[str, dict[str, None]] = {}
-    for plate, folder in folders:
+    places: dict[str, dict[str, set[str]]] = {}
+    for plate, folder, channel in folders:
         for place in (PurePosixPath(folder), *PurePosixPath(folder).parents):
             if place.name == plate:
-                places.setdefault(plate, {})[place.as_posix()] = None
+                places.setdefault(plate, {}).setdefault(place.as_posix(), set()).add(channel)
                 break
     for plate, own in places.items():
-        if len(own) > 1:
+        if sum(map(len, own.values())) > len(set().union(*own.values())):
             _LOG.warning(
                 "plate %s is in the folders %s, which are taken for one plate: where they are several, index each by "
                 "itself with a --plate-name of its own, and join the crops with `cellssl crops join`",

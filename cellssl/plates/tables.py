@@ -127,7 +127,7 @@ def _say_plates(fields: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         )
     elif PLATE in table:
         lone = [plate for plate in ours if plate not in set(table[PLATE])]
-        theirs = [plate for plate in table[PLATE].unique() if plate not in set(ours)]
+        theirs = [plate for plate in table[PLATE].unique() if plate not in {*ours, ""}]
         if lone and theirs:
             _LOG.warning(
                 "%s says nothing of plate %s, and there are no images of its plate %s: where they are the same, write "

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from cellssl.augment import catalogue
 from cellssl.documents import Place, read_yaml
 from cellssl.errors import ProtocolError, nearest
@@ -52,8 +54,11 @@ def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None =
     if not isinstance(changes, Mapping):
         raise ProtocolError(f'changes: wanted {{"training.epochs": 5, …}}, got {changes!r}')
     values = protocol.to_dict()
-    # np.int64(5), as of a sweep, is a whole number, too.
-    changes = {key: as_json(value) for key, value in changes.items()}
+    # np.int64(5), as of a sweep, is a whole number, too; a block may be another protocol's own.
+    changes = {
+        key: value if isinstance(value, BaseModel) else as_json(value)
+        for key, value in changes.items()
+    }
     if any(key.startswith("positives.") for key in changes):  # in full: its parts can be named
         values["positives"] = protocol.positives.model_dump(mode="json")
         if isinstance(changes.get("positives"), str):

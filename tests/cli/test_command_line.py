@@ -19,6 +19,7 @@ from cellssl.cli.application import app
 from cellssl.cli.options import parse_lists
 from cellssl.cli.profiles import _show_consistency
 from cellssl.crops import CropBatch, write_crops
+from cellssl.errors import CellsslError
 
 runner = CliRunner()
 
@@ -361,6 +362,18 @@ def test_what_the_machine_lacks_is_told_with_what_to_do(tmp_path, monkeypatch, e
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     assert words in said
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_quiet_command_clusters_without_a_bar(tmp_path, monkeypatch, quiet):
+    def cluster(_, *, progress: bool, **__):
+        raise CellsslError(f"progress {progress}")
+
+    monkeypatch.setattr("cellssl.phenotypes.read_embedding", lambda _: ad.AnnData(np.ones((2, 2))))
+    monkeypatch.setattr("cellssl.phenotypes.cluster", cluster)
+    (tmp_path / "e.h5ad").touch()
+    result = _run("cluster", tmp_path / "e.h5ad", "-o", tmp_path / "out", *["-q"] * quiet)
+    assert f"progress {not quiet}" in result.output
 
 
 @pytest.mark.parametrize(

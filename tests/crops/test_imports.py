@@ -140,18 +140,23 @@ def test_treatments_are_known_as_those_of_a_plate_are(foreign, written):
     assert obs["Metadata_Control"].tolist() == ["negative", "negative", "", "", "", ""]
 
 
-def test_classes_with_zeros_in_front_stay_apart(foreign, caplog):
+@pytest.mark.parametrize("cells", ["label", "my cell"])
+def test_classes_with_zeros_in_front_stay_apart(foreign, caplog, cells):
     folder, _, _ = foreign
     classes = ["01", "1", " 1", "", "2", "10"]
-    columns = {"class": classes, "nr": [3, "", 1, 2, 0, 5], "label": ["01", "02", 3, 4, 5, 6]}
+    columns = {"class": classes, "nr": [3, "", 1, 2, 0, 5], cells: ["01", "02", 3, 4, 5, 6]}
     pd.DataFrame(columns).to_csv(folder / "classes.csv", index=False)
     path = import_crops(
-        folder / "crops.npy", folder / "classes.csv", folder / "out", channels=["DNA", "Actin"]
+        folder / "crops.npy",
+        folder / "classes.csv",
+        folder / "out",
+        channels=["DNA", "Actin"],
+        columns={cells: "Label"},
     )
     obs = Crops.open(path).obs
     assert obs["Metadata_class"].tolist() == [text.strip() for text in classes]
     assert obs["Metadata_nr"].sum() == 11
-    assert obs["Metadata_label"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert obs["Metadata_Label"].tolist() == [1, 2, 3, 4, 5, 6]
     assert "wells" not in caplog.text  # of what is no screen
 
 

@@ -141,10 +141,11 @@ def test_doses_with_and_without_a_unit_are_told(write, batch, tmp_path, caplog):
         "P2": {"Metadata_Concentration": 100.0},
         "P3": {"Metadata_Concentration": 0.0},
         "P4": {},
+        "P5": {"Metadata_Concentration": pd.Categorical(["low", ""])},
     }.items():
         one = batch(2, plate=plate)
         files[plate] = write(plate, dataclasses.replace(one, obs=one.obs.assign(**about)))
-    join_crops([files[plate] for plate in ("P1", "P3", "P4")], tmp_path / "j.h5ad")
+    join_crops([files[plate] for plate in ("P1", "P3", "P4", "P5")], tmp_path / "j.h5ad")
     assert "one number may be two doses" not in caplog.text
     join_crops([*files.values()], tmp_path / "j.h5ad")
     said = f"the doses of {files['P1']} are in µM, and those of {files['P2']} say no unit: one number may"

@@ -88,9 +88,10 @@ def test_a_series_of_truths_goes_by_the_names_of_cells(crop_file, batch):
 def test_a_table_whose_rows_were_moved_is_no_longer_that_of_the_pixels(crop_file, batch):
     crops = crop_file(batch(9))
     crops.obs["mine"] = np.arange(9)[::-1]
-    assert crops.obs["mine"].iloc[0] == 8
+    crops.obs = crops.obs.assign(more=1)
+    assert crops.obs[["mine", "more"]].iloc[0].tolist() == [8, 1]
     crops.obs.sort_values("mine", inplace=True)  # noqa: PD002 - as some do
-    with pytest.raises(CropError, match=r"changed in place.* crops\.obs\.copy\(\)"):
+    with pytest.raises(CropError, match=r"changed, and its rows .* crops\.obs\.copy\(\)"):
         _ = crops.obs
 
 

@@ -192,6 +192,7 @@ def test_rounds_of_staining_are_no_plates(
         (("A01/A01_s1_w1", "P2/A02_s1_w1"), None),
         (("GFP/A01_s1_w1", "P2/A01_s1_w1"), None),
         (("P1/ZStep_1/A01_s1_w1", "P1/ZStep_2/A01_s1_w1"), None),
+        (("DNA/P1/A01_s1_w1", "GFP/P1/A01_s1_w2"), None),
     ],
 )
 def test_folders_that_are_no_plates_are_told(

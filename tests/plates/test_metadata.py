@@ -456,6 +456,7 @@ def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
             "says nothing of plate P2, and there are no images of its plate p 2",
         ),
         ("Plate,Well,Drug\nP1,A1,x\n", None),
+        ("Plate,Well,Drug\nP1,A1,x\n,A2,y\n", None),
     ],
 )
 def test_plates_that_a_table_leaves_open_are_said(
@@ -487,7 +488,7 @@ def test_letters_of_two_signs_are_those_of_one(
 def test_genes_that_a_spreadsheet_made_dates_of_are_told(
     write: Write, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    _index(write, f"Well,Gene\nA1,SEPT2\nA2,{name}\nB1,MARCH 1\n")
+    _index(write, f"Well,Gene\nA1,1-octanol\nA2,{name}\nB1,Marimastat 10\n")
     (message,) = caplog.messages
     assert f"Metadata_Gene holds {name}, as a spreadsheet makes" in message
 

@@ -23,6 +23,11 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert extended.views == resolve("bbbc021-expert", {"rotate.degrees": 90}).views
 
 
+def test_a_block_may_be_that_of_another_protocol() -> None:
+    crop = load("cell-cycle").crop
+    assert resolve("bbbc021-expert", {"crop.scaling": crop.scaling}).crop.scaling == crop.scaling
+
+
 def test_options_of_a_method_may_be_new() -> None:
     changed = resolve("bbbc021-expert", {"training.method_options.dim": 64})
     assert changed.training.method_options == {"temperature": 0.2, "dim": 64}

@@ -180,8 +180,9 @@ def test_a_map_is_made_where_there_is_none_and_always_the_same(embedding):
 def test_clusters_that_cells_have_stay_where_a_map_is_made(embedding):
     del embedding.obsm["X_umap"]
     embedding.obs["leiden"] = embedding.obs["Metadata_MOA"].astype("category")
-    shown = cellssl.explore(embedding, progress=False).cells.obs
-    pd.testing.assert_series_equal(shown["leiden"], embedding.obs["leiden"])
+    shown = cellssl.explore(embedding, progress=False).cells
+    pd.testing.assert_series_equal(shown.obs["leiden"], embedding.obs["leiden"])
+    assert "stability" not in shown.uns
 
 
 def test_large_crops_are_reduced(obs, embedding, tmp_path):

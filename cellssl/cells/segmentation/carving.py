@@ -30,9 +30,8 @@ _FINE = 14  # px: nuclei are never looked at with more than twice so many pixels
 _SETTLED = 0.95  # a round of carving is the last when it leaves that much of the diameter
 _ACROSS = 6  # a field is at least so many nuclei wide
 _TISSUE = 12  # bodies of more than so many inscribed circles are no nuclei, nor a cluster of them
-_THINNED = (
-    1.2  # times as many inscribed circles as a round before: it parted no bodies, but thinned them
-)
+# Times as many inscribed circles in a body as a round before: that parted no bodies, but thinned them.
+_THINNED = 1.2
 _STEP = 0.75  # by which the scale shrinks while it shows such bodies
 _MORE = 0.75  # px: added to the sigma of the surrounding, which matters where nuclei are small
 _LEAST = 6  # px: it does not shrink below

@@ -14,9 +14,8 @@ __all__ = ["join_lobes"]
 _BIAS = 3.3
 _DEPTH, _LIGHT, _CONTACT, _STEP, _UNION, _GAIN = 1.0, 0.7, 1.0, 4.4, -14.5, 23.5
 _FLAT = 0.03  # valleys (natural logarithm) below this hardly differ from none
-_ROUND = (
-    0.03  # a body that is less ragged is an ellipse: two nuclei that touch at a point have 0.11
-)
+# A body that is less ragged is an ellipse: two nuclei that touch at a point have 0.11.
+_ROUND = 0.03
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,19 +67,24 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         }
         missing = {name: list(_MISSING) for name in names if name not in texts}
 
-        def read(types: Mapping[str, type]) -> pd.DataFrame:
+        def read(types: Mapping[str, type], only: list[str] | None = None) -> pd.DataFrame:
             return pd.read_csv(
                 path,
                 sep=separator,
                 decimal=point,
+                usecols=only,
                 dtype=types,
                 keep_default_na=False,
                 na_values=missing,
             )
 
         table = read(texts)
-        whole = [name for name in names if name not in texts and _is_whole(table[name])]
-        table = table.assign(**_padded(read, whole))
+        numbered = [
+            name for name, own in names.items() if name not in texts and not _tells_cells(own)
+        ]
+        whole = [name for name in numbered if _is_whole(table[name])]
+        if whole:
+            table = table.assign(**_padded(read(dict.fromkeys(whole, str), whole)))
         for name in texts:  # `taxol ` is no other compound
             table[name] = table[name].str.strip()
         return table, names
@@ -92,24 +97,22 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
 
 
+def _tells_cells(name: str) -> bool:
+    """Say whether a column is one that tells the cells of a field apart."""
+    return _plain(name) in _LABELS
+
+
 def _is_whole(column: pd.Series) -> bool:
-    """Say whether a column has whole numbers alone that do not tell cells apart."""
-    if _plain(str(column.name)) in _LABELS or column.dtype.kind not in "iuf":
-        return False
-    return bool((column.dropna() % 1 == 0).all())
+    """Say whether a column has whole numbers alone."""
+    return column.dtype.kind in "iuf" and bool((column.dropna() % 1 == 0).all())
 
 
-def _padded(
-    read: Callable[[Mapping[str, type]], pd.DataFrame], columns: list[str]
-) -> dict[str, pd.Series]:
-    """Read the columns as texts that write zeros in front: as numbers, `01` and `1` would be one class."""
-    if not columns:
-        return {}
-    texts = read(dict.fromkeys(columns, str))
+def _padded(texts: pd.DataFrame) -> dict[str, pd.Series]:
+    """Give the columns that write zeros in front: as numbers, `01` and `1` would be one class."""
     return {
-        name: texts[name].fillna("").str.strip()
-        for name in columns
-        if texts[name].str.match(r"\s*[+-]?0\d", na=False).any()
+        str(name): column.fillna("").str.strip()
+        for name, column in texts.items()
+        if column.str.match(r"\s*[+-]?0\d", na=False).any()
     }
 
 

@@ -196,7 +196,7 @@ def explore(
         raise CellsslError(f"pictures need some room: got {megabytes} megabytes")
     if out is not None:
         _check_page(Path(out))
-    cells, notes = _lay_out(embedding, sample)
+    cells, notes = _lay_out(embedding, sample, progress=progress)
     colour = _choose_colour(cells, colour)
     pictures = None
     if crops is not None:
@@ -223,7 +223,7 @@ def _check_page(out: Path) -> None:
 
 
 def _lay_out(
-    embedding: "AnnData | str | Path", sample: int | None
+    embedding: "AnnData | str | Path", sample: int | None, *, progress: bool
 ) -> tuple["AnnData", tuple[str, ...]]:
     """Read the cells, draw the sample, and see to the map; say what was done."""
     cells = read_embedding(embedding)
@@ -245,7 +245,8 @@ def _lay_out(
     else:
         _LOG.info("making the map of %d cells", cells.n_obs)
         features, own = cells.n_vars, cells.obs
-        cells = cluster(cells)
+        known = "leiden" in own  # no other resolution is sought where it would not be shown
+        cells = cluster(cells, resolution=1.0 if known else None, progress=progress)
         cells.obs = cells.obs.assign(
             **{name: own[name] for name in ("leiden", "kmeans") if name in own}
         )
