@@ -97,6 +97,17 @@ def test_the_whole_report(everything, tmp_path):
     assert path.stat().st_size < 10_000_000
 
 
+def test_how_far_subsamples_agree_on_the_clusters_is_said(undrawn, embedding, tmp_path):
+    embedding.uns["stability"] = pd.DataFrame(
+        {"resolution": [0.2, 0.5], "stability": [0.7, 0.68], "chosen": [False, True]}
+    )
+    html = written(tmp_path, title="Stable", embedding=embedding)
+    assert (
+        "an adjusted Rand index of 0.68 (1: entirely, 0: by chance), at a resolution of 0.5."
+        in html
+    )
+
+
 def test_users_text_is_escaped(undrawn, everything, tmp_path):
     html = written(tmp_path, **everything)
     assert "<script>" not in html

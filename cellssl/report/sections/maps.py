@@ -58,12 +58,24 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
 
 def _cluster_maps(embedding: "AnnData") -> list[Block]:
     caption = "Clusters that {} found; each number stands on one of its cells."
+    captions = {column: caption.format(name) for column, name in CLUSTERS}
+    if "stability" in embedding.uns:
+        captions["leiden"] += _agreement(embedding.uns["stability"])
     pictures = [
-        _picture(embedding, column, f"By {name} cluster", caption.format(name), numbered=True)
+        _picture(embedding, column, f"By {name} cluster", captions[column], numbered=True)
         for column, name in CLUSTERS
         if column in embedding.obs
     ]
     return [Row(pictures)] if pictures else []
+
+
+def _agreement(stability: pd.DataFrame) -> str:
+    """Say how far subsamples of the cells agree on the clusters that were chosen."""
+    chosen = stability[stability["chosen"]].iloc[0]
+    return (
+        f" Subsamples of the cells agree on them with an adjusted Rand index of {chosen['stability']:.2f} (1: entirely, "
+        f"0: by chance), at a resolution of {chosen['resolution']:g}."
+    )
 
 
 def _plate_maps(embedding: "AnnData") -> list[Block]:
