@@ -73,7 +73,7 @@ def _agreement(stability: pd.DataFrame) -> str:
     """Say how far subsamples of the cells agree on the clusters that were chosen."""
     chosen = stability[stability["chosen"]].iloc[0]
     return (
-        f" Subsamples of the cells agree on them with an adjusted Rand index of {chosen['stability']:.2f} (1: entirely, "
+        f" Subsamples of the cells agree with an adjusted Rand index of {chosen['stability']:.2f} (1: entirely, "
         f"0: by chance), at a resolution of {chosen['resolution']:g}."
     )
 
