@@ -125,8 +125,8 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
     Where nuclei are crowded the threshold sees one large body: each round's surrounding is as wide
     as the bodies that the round before left, until they no longer shrink. Bodies that are much
     larger than any circle inscribed in them are tissue, whose nuclei are looked for at a finer
-    scale; where a round thins bodies without parting them, it cut into the texture of nuclei, and the
-    one before it was the last. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
+    scale. A round that thins bodies without parting them has cut into the texture of nuclei, and is
+    undone. Debris beside which nuclei are dark is taken out first. Large nuclei are looked at with
     larger pixels: less noise, and less work.
 
     Parameters
@@ -141,25 +141,28 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
     if debris.any():
         image = np.where(debris, np.float32(view.background), image)
         view = _look(image, 1)
+    cut = _cut(image, view, diameter) if diameter else _settled(image, view)
+    size = (diameter or cut.left) / cut.view.factor
+    return Foreground(cut.view, cut.around, _filled(cut.mask, _HOLE * size**2), size, debris)
+
+
+def _settled(image: np.ndarray, view: _View) -> _Cut:
+    """Cut round by round until bodies are nuclei."""
     # Every second pixel is enough to begin with, unless nuclei are tiny.
     rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
-    size = diameter or min(rough, min(image.shape) / _ACROSS)
+    size = min(rough, min(image.shape) / _ACROSS)
     cut = _Cut(view, view.above, view.bright, size, np.inf)
-    settled = not size
-    while not settled:
+    while size:
         before, cut = cut, _cut(image, cut.view, size)
-        if diameter:
-            break
         if before.bulk <= _TISSUE and cut.bulk > _THINNED * before.bulk:
-            cut, settled = before, True
-        elif 0 < cut.left < _SETTLED * size:
+            return before
+        if 0 < cut.left < _SETTLED * size:
             size = cut.left
         elif size > _LEAST and cut.bulk > _TISSUE:
             size *= _STEP
         else:
-            settled = True
-    size = (diameter or cut.left) / cut.view.factor
-    return Foreground(cut.view, cut.around, _filled(cut.mask, _HOLE * size**2), size, debris)
+            return cut
+    return cut
 
 
 def _cut(image: np.ndarray, view: _View, size: float) -> _Cut:

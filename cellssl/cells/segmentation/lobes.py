@@ -100,14 +100,23 @@ def join_lobes(
     while len(chosen := _likeliest(_log_odds(regions, borders), borders)):
         regions, borders, number = _joined(regions, borders, chosen)
         nucleus = number[nucleus]
+    body = _whole_bodies(inside, basins, depth, light, largest=largest)
+    first = np.full(body.max(initial=0) + 1, len(nucleus))
+    np.minimum.at(first, body, nucleus)
+    return np.append(0, np.where(body > 0, first[body], nucleus) + 1)
+
+
+def _whole_bodies(
+    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray, *, largest: float
+) -> np.ndarray:
+    """Give each basin (n,) the number of its body where that is one ellipse of at most so many pixels, else 0."""
     bodies = cv2.connectedComponents((basins > 0).view(np.uint8), connectivity=8)[1]
-    body = np.zeros_like(nucleus)
-    body[basins.ravel()[inside] - 1] = bodies.ravel()[inside] - 1
     whole = _measure(inside, bodies, depth, light).sums
     one = (_ragged(whole) < _ROUND) & (whole[:, 0] <= largest)
-    any_of = np.zeros(len(whole), nucleus.dtype)
-    any_of[body] = nucleus
-    return np.append(0, np.where(one[body], any_of[body], nucleus) + 1)
+    number = bodies.ravel()[inside]
+    body = np.zeros(basins.max(initial=0), np.int64)
+    body[basins.ravel()[inside] - 1] = np.where(one[number - 1], number, 0)
+    return body
 
 
 def _likeliest(odds: np.ndarray, borders: _Borders) -> np.ndarray:
