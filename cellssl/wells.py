@@ -1,11 +1,12 @@
 """Wells, every spelling of which becomes `A01`, and the plates that hold them: 6 to 1536 (`AF48`)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import PlateError
+from cellssl.words import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,13 +15,12 @@ __all__ = [
     "PLATES",
     "ROWS",
     "is_well",
-    "lost_wells",
     "normalise_well",
     "plate_format",
-    "thinned_wells",
     "well_from",
     "well_or_name",
     "well_place",
+    "wells_that_lost_cells",
 ]
 
 # Rows and columns of the usual plates, 6 to 1536 wells.
@@ -153,7 +153,25 @@ def plate_format(places: Iterable[tuple[int, int]]) -> tuple[int, int]:
     )
 
 
-def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
+def wells_that_lost_cells(fields: "pd.DataFrame") -> Iterator[str]:
+    """Say of which wells quality control took all or most cells, and how they are kept."""
+    for found, what in (
+        (_lost_wells(fields), "kept no cell, since they were dropped as {reason} ({wells})"),
+        (
+            _thinned_wells(fields),
+            "lost most cells as {reason}, of which the usual well of the plate loses few ({wells}): what is left shows "
+            "the others only",
+        ),
+    ):
+        for reason, wells in found.items():
+            said = what.format(reason=reason.replace("_", " "), wells=listed(wells))
+            yield (
+                f"{counted(len(wells), 'well')} {said}. Where that is what a treatment does to cells or stains, "
+                f"--keep {reason} keeps them"
+            )
+
+
+def _lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     """Find wells without a cell left though crops could hold some, by the reason that took most of them.
 
     Examples
@@ -161,7 +179,7 @@ def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     >>> import pandas as pd
     >>> names = [PLATE, WELL, "kept", "dropped_border", "dropped_noise"]
     >>> rows = [("P1", "A01", 7, 9, 1), ("P1", "A02", 0, 9, 7), ("P1", "A03", 0, 9, 0)]
-    >>> lost_wells(pd.DataFrame(rows, columns=names))
+    >>> _lost_wells(pd.DataFrame(rows, columns=names))
     {'noise': ['P1/A02']}
     """
     wells = _by_well(fields)
@@ -176,7 +194,7 @@ def lost_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     return result
 
 
-def thinned_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
+def _thinned_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     """Find wells of which one reason took most cells but not all, and few of their plate's usual well.
 
     Whole fields that are no good say nothing of what was done to a well's cells.
@@ -186,7 +204,7 @@ def thinned_wells(fields: "pd.DataFrame") -> dict[str, list[str]]:
     >>> import pandas as pd
     >>> names = [PLATE, WELL, "kept", "dropped_noise", "dropped_field_focus"]
     >>> rows = [("P1", "A01", 40, 1, 0), ("P1", "A02", 9, 31, 0), ("P1", "A03", 9, 0, 31)]
-    >>> thinned_wells(pd.DataFrame(rows, columns=names))
+    >>> _thinned_wells(pd.DataFrame(rows, columns=names))
     {'noise': ['P1/A02']}
     """
     wells = _by_well(fields)

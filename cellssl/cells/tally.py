@@ -10,7 +10,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
 from cellssl.plates.vocabulary import NAMES
-from cellssl.wells import lost_wells, thinned_wells
+from cellssl.wells import wells_that_lost_cells
 from cellssl.words import counted, listed
 
 __all__ = ["CropReport"]
@@ -127,24 +127,8 @@ class CropReport:
                 listed(unused, most=_SAID),
                 self.table.name,
             )
-        for reason, wells in lost_wells(left).items():
-            _LOG.warning(
-                "%s kept no cell, since they were dropped as %s (%s). Where that is what a treatment does to "
-                "cells or stains, --keep %s keeps them",
-                counted(len(wells), "well"),
-                reason,
-                listed(wells, most=_SAID),
-                reason,
-            )
-        for reason, wells in thinned_wells(left).items():
-            _LOG.warning(
-                "%s lost most cells as %s, of which the usual well of the plate loses few (%s): what is left shows "
-                "the others only. Where that is what a treatment does to cells or stains, --keep %s keeps them",
-                counted(len(wells), "well"),
-                reason,
-                listed(wells, most=_SAID),
-                reason,
-            )
+        for said in wells_that_lost_cells(left):
+            _LOG.warning("%s", said)
 
     def say_narrow_fields(self) -> None:
         """Warn where most cells lie too near the edge of their field for crops of this size."""

@@ -50,7 +50,7 @@ def test_wells_and_compounds_without_a_cell_left_are_named() -> None:
         for block in section.blocks
         if isinstance(block, Text) and block.tone == "warning"
     )
-    assert "1 well, dropped as noise: P1/A02." in wells
+    assert "1 well kept no cell, since they were dropped as noise (P1/A02)." in wells
     assert "--keep noise" in wells
     assert compounds == "Compound of which no cell is left: knock-down and poison."
 

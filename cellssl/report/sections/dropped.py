@@ -7,7 +7,7 @@ import pandas as pd
 from cellssl.columns import FIELD, PLATE, WELL, agent_column, bare_name, texts_of
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.wells import is_well, lost_wells, thinned_wells
+from cellssl.wells import is_well, wells_that_lost_cells
 from cellssl.words import counted, listed, share
 
 if TYPE_CHECKING:
@@ -106,17 +106,7 @@ def _lost(fields: pd.DataFrame) -> list[Block]:
     """Name wells that quality control took whole or mostly, and what is in no well that has a cell left."""
     texts = []
     if {PLATE, WELL} <= set(fields):
-        texts += [
-            f"No cell is left of {counted(len(wells), 'well')}, dropped as {reason.replace('_', ' ')}: "
-            f"{listed(wells)}. Where a treatment does that to cells or stains, crop with --keep {reason}."
-            for reason, wells in lost_wells(fields).items()
-        ]
-        texts += [
-            f"{counted(len(wells), 'well')} lost most cells as {reason}, of which the usual well of the plate loses "
-            f"few: {listed(wells)}. What is left shows the others only. Where a treatment does that to cells or "
-            f"stains, crop with --keep {reason}."
-            for reason, wells in thinned_wells(fields).items()
-        ]
+        texts += [f"{said}." for said in wells_that_lost_cells(fields)]
     if agent := agent_column(fields):
         kept = fields.groupby(texts_of(fields[agent]))["kept"].sum()
         if gone := [str(name) for name in kept.index[kept == 0] if name]:
