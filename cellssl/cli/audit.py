@@ -180,7 +180,7 @@ def suggest(
 ) -> None:
     """Choose amplitudes from some labelled cells: a protocol file, with reasons, to be edited."""
     import cellssl.studies
-    from cellssl.protocols.describing import amplitude
+    from cellssl.protocols.describing import strength
 
     found = cellssl.studies.suggest(
         crops,
@@ -196,8 +196,7 @@ def suggest(
         progress=shown(),
     )
     for operation in found.protocol.views[0].operations:
-        text = amplitude(operation) or f"p {operation.p:g}"
-        say(f"{operation.name} ({text}): {operation.because}")
+        say(f"{operation.name} ({strength(operation)}): {operation.because}")
     for name, why in found.dropped.items():
         say(f"left out: {name}, {why}")
     say(f"whole view: {found.together}")

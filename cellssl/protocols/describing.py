@@ -10,7 +10,7 @@ from cellssl.protocols.building import expand_groups
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["amplitude", "describe", "summarise", "value_text", "view_labels"]
+__all__ = ["amplitude", "describe", "strength", "summarise", "value_text", "view_labels"]
 
 _COLUMNS = ["view", "operation", "amplitude", "p", "makes the encoder blind to", "because"]
 
@@ -106,6 +106,11 @@ def amplitude(operation: Operation) -> str:
         if isinstance(rule, Number | Span) or value != default:
             parts.append(f"{key} {value_text(value, None if rule.unit == key else rule)}")
     return ", ".join(parts)
+
+
+def strength(operation: Operation) -> str:
+    """Write the amplitudes as `amplitude` does, or how often it happens where there are none."""
+    return amplitude(operation) or f"p {operation.p:g}"
 
 
 def value_text(value: object, rule: Rule | None = None) -> str:

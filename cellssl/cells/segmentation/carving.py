@@ -1,6 +1,7 @@
 """What is bright and brighter than its surrounding, seen at the scale of the nuclei."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -70,31 +71,6 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """What a round of carving left.
-
-    Attributes
-    ----------
-    view : _View
-        What was looked at.
-    around : ndarray
-        (Y, X) float32: mean brightness of each pixel's surrounding.
-    mask : ndarray
-        (Y, X) bool: what is bright, and brighter than its surrounding.
-    left : float
-        Usual diameter of what is left, in pixels of the image.
-    bulk : float
-        Usual area of its bodies, in circles of that diameter.
-    """
-
-    view: _View
-    around: np.ndarray
-    mask: np.ndarray
-    left: float
-    bulk: float
-
-
-@dataclass(frozen=True)
 class Foreground:
     """Where nuclei are, in pixels of a view.
 
@@ -117,6 +93,26 @@ class Foreground:
     mask: np.ndarray
     diameter: float
     debris: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What a round of carving left: as the attributes of `Foreground` by these names."""
+
+    view: _View
+    around: np.ndarray
+    mask: np.ndarray
+
+    @cached_property
+    def diameter(self) -> float:
+        """Usual diameter of what is left, in pixels of the view."""
+        return estimate_diameter(self.mask)
+
+    @cached_property
+    def bulk(self) -> float:
+        """Usual area of its bodies, in circles of that diameter."""
+        area = _usual_area(self.mask)
+        return area / self.diameter**2 if self.diameter else (np.inf if area else 0.0)
 
 
 def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
@@ -142,7 +138,7 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
         image = np.where(debris, np.float32(view.background), image)
         view = _look(image, 1)
     cut = _cut(image, view, diameter) if diameter else _settled(image, view)
-    size = (diameter or cut.left) / cut.view.factor
+    size = diameter / cut.view.factor if diameter else cut.diameter
     return Foreground(cut.view, cut.around, _filled(cut.mask, _HOLE * size**2), size, debris)
 
 
@@ -151,14 +147,15 @@ def _settled(image: np.ndarray, view: _View) -> _Cut:
     # Every second pixel is enough to begin with, unless nuclei are tiny.
     rough = 2 * estimate_diameter(view.bright[::2, ::2]) or estimate_diameter(view.bright)
     size = min(rough, min(image.shape) / _ACROSS)
-    cut = _Cut(view, view.above, view.bright, size, np.inf)
+    cut, bulk = _Cut(view, view.above, view.bright), np.inf
     while size:
         before, cut = cut, _cut(image, cut.view, size)
-        if before.bulk <= _TISSUE and cut.bulk > _THINNED * before.bulk:
+        if bulk <= _TISSUE and cut.bulk > _THINNED * bulk:
             return before
-        if 0 < cut.left < _SETTLED * size:
-            size = cut.left
-        elif size > _LEAST and cut.bulk > _TISSUE:
+        bulk, left = cut.bulk, cut.view.factor * cut.diameter
+        if 0 < left < _SETTLED * size:
+            size = left
+        elif size > _LEAST and bulk > _TISSUE:
             size *= _STEP
         else:
             return cut
@@ -171,10 +168,7 @@ def _cut(image: np.ndarray, view: _View, size: float) -> _Cut:
     if factor != view.factor:
         view = _look(image, factor)
     around = wide_gaussian(view.above, _SURROUND * size / factor + _MORE)
-    mask = opened(view.bright & (view.above > around))
-    left, area = estimate_diameter(mask), _usual_area(mask)
-    bulk = area / left**2 if left else (np.inf if area else 0.0)
-    return _Cut(view, around, mask, factor * left, bulk)
+    return _Cut(view, around, opened(view.bright & (view.above > around)))
 
 
 def estimate_diameter(mask: np.ndarray) -> float:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 __all__ = ["join_lobes"]
 
@@ -100,23 +101,19 @@ def join_lobes(
     while len(chosen := _likeliest(_log_odds(regions, borders), borders)):
         regions, borders, number = _joined(regions, borders, chosen)
         nucleus = number[nucleus]
-    body = _whole_bodies(inside, basins, depth, light, largest=largest)
-    first = np.full(body.max(initial=0) + 1, len(nucleus))
-    np.minimum.at(first, body, nucleus)
-    return np.append(0, np.where(body > 0, first[body], nucleus) + 1)
+    return np.append(0, _with_whole_bodies(regions, borders, largest)[nucleus] + 1)
 
 
-def _whole_bodies(
-    inside: np.ndarray, basins: np.ndarray, depth: np.ndarray, light: np.ndarray, *, largest: float
-) -> np.ndarray:
-    """Give each basin (n,) the number of its body where that is one ellipse of at most so many pixels, else 0."""
-    bodies = cv2.connectedComponents((basins > 0).view(np.uint8), connectivity=8)[1]
-    whole = _measure(inside, bodies, depth, light).sums
-    one = (_ragged(whole) < _ROUND) & (whole[:, 0] <= largest)
-    number = bodies.ravel()[inside]
-    body = np.zeros(basins.max(initial=0), np.int64)
-    body[basins.ravel()[inside] - 1] = np.where(one[number - 1], number, 0)
-    return body
+def _with_whole_bodies(regions: _Regions, borders: _Borders, largest: float) -> np.ndarray:
+    """Give each region (n,) its number, or the first one's of its body where that is one ellipse of at most so much."""
+    own = np.arange(len(regions.sums))
+    touching = coo_array((borders.width, (borders.one, borders.two)), shape=(len(own), len(own)))
+    count, body = connected_components(touching, directed=False)
+    sums = np.zeros((count, regions.sums.shape[1]))
+    np.add.at(sums, body, regions.sums)
+    whole = (_ragged(sums) < _ROUND) & (sums[:, 0] <= largest)
+    first = np.unique(body, return_index=True)[1]
+    return np.where(whole[body], first[body], own)
 
 
 def _likeliest(odds: np.ndarray, borders: _Borders) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.protocols import Protocol, from_dict
-from cellssl.protocols.describing import amplitude
+from cellssl.protocols.describing import amplitude, strength
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.cells import Case
 from cellssl.studies.audit.stakes import Stakes
@@ -82,7 +82,7 @@ class Scan:
                 self._keep(weaker, row, more)
                 return
             more = f"{amplitude(weaker)} would take {row['cost']:.0%} of {row['contrast']}"
-        least = amplitude(weaker) or f"p {weaker.p:g}"
+        least = strength(weaker)
         self.dropped[operation.name] = (
             f"which even at {least} takes {row['cost']:.0%} of {row['contrast']}"
         )
