@@ -14,7 +14,7 @@ from cellssl.phenotypes import read_embedding, require_label
 from cellssl.phenotypes.embeddings.matching import features
 from cellssl.report.figures.gallery import GalleryRow, crop_gallery
 from cellssl.report.figures.style import drawn_names, natural_order
-from cellssl.report.scaling import display_scaling
+from cellssl.report.scaling import crop_rows, display_scaling, none_of_these
 from cellssl.words import counted
 
 __all__ = ["CELLS", "MOST_ROWS", "gallery", "gallery_rows"]
@@ -80,39 +80,26 @@ def gallery(
     if cells < 1:
         raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
     if crops is None:
-        file = _alone(embedding)
+        if isinstance(embedding, ad.AnnData):
+            raise CropError(
+                "pictures are read from a file, and an AnnData was given alone: give the crop file of its cells, too; "
+                "one that holds crops itself is written first, by write_h5ad."
+            )
+        file = Crops.open(embedding)
         embedded, typical = ad.AnnData(obs=file.obs), False
     else:
-        embedded, file = _embedded(embedding), Crops.open(crops)
+        if isinstance(embedding, Crops):
+            raise EmbeddingError("of two, the embedding comes first and the crop file second.")
+        embedded, file = read_embedding(embedding), Crops.open(crops)
     column = require_label(embedded.obs, by)
     groups = drawn_names(embedded.obs, column)
     order = _choose_values(groups, values, column)
     rows = gallery_rows(embedded, file, groups, order, cells=cells, typical=typical, seed=seed)
     if not rows:
-        raise CropError(
-            f"{file.path} holds none of these cells: it calls one {file.obs.index[0]!r}, the embedding "
-            f"{embedded.obs_names[0]!r}. Give the crop file that the embedding was made from."
-        )
+        raise none_of_these(embedded, file)
     return crop_gallery(
         rows, file.channels, split=split, micrometres_per_pixel=micrometres_per_pixel
     )
-
-
-def _alone(crops: ad.AnnData | Crops | str | Path) -> Crops:
-    """Open a crop file without an embedding."""
-    if isinstance(crops, ad.AnnData):
-        raise CropError(
-            "pictures are read from a file, and an AnnData was given alone: give the crop file of its cells, too; one "
-            "that holds crops itself is written first, by write_h5ad."
-        )
-    return Crops.open(crops)
-
-
-def _embedded(embedding: ad.AnnData | Crops | str | Path) -> ad.AnnData:
-    """Read an embedding, which comes before its crop file."""
-    if isinstance(embedding, Crops):
-        raise EmbeddingError("of two, the embedding comes first and the crop file second.")
-    return read_embedding(embedding)
 
 
 def _choose_values(
@@ -154,21 +141,18 @@ def gallery_rows(
     details : function
         (N,) bool, which cells are of a group → lines beneath its name.
     """
-    place = pd.Series(np.arange(len(crops.obs)), index=crops.obs.index.astype(str))
-    place = place[~place.index.duplicated()]
-    own = embedding.obs_names.astype(str)
-    there = own.isin(place.index)
-    if not there.any():
+    place = crop_rows(embedding, crops)
+    if (place < 0).all():
         return []
     scaling = display_scaling(embedding, crops)
     known = _features(embedding) if typical else None
     rows = []
     for name in order:
         inside = (groups == name).to_numpy()
-        if not (inside & there).any():
+        there = np.flatnonzero(inside & (place >= 0))
+        if not len(there):
             continue
-        drawn = _draw(known, np.flatnonzero(inside & there), cells, seed=seed)
-        images = scaling.read(crops, place[own[drawn]].to_numpy())
+        images = scaling.read(crops, place[_draw(known, there, cells, seed=seed)])
         title = (titles or {}).get(name, name)
         lines = (counted(int(inside.sum()), "cell"), *details(inside))
         rows.append(GalleryRow(title, lines, images))

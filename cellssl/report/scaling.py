@@ -1,16 +1,37 @@
-"""How bright cells are shown."""
+"""Where cells stand in their crop file, and how bright they are shown."""
 
 import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
+from cellssl.errors import CropError
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["display_scaling"]
+__all__ = ["crop_rows", "display_scaling", "none_of_these"]
+
+
+def crop_rows(embedding: "AnnData", crops: Crops) -> np.ndarray:
+    """Find the row (N,) of each cell in the crop file by its name; −1 where it is not there."""
+    names = pd.Index(crops.obs.index.astype(str))
+    if not names.is_unique:
+        raise CropError(
+            f"{crops.path} calls several cells {names[names.duplicated()][0]!r}: cells are matched by their names; "
+            "give each its own"
+        )
+    return names.get_indexer(embedding.obs_names.astype(str))
+
+
+def none_of_these(embedding: "AnnData", crops: Crops) -> CropError:
+    """Say that a crop file has none of the cells."""
+    return CropError(
+        f"{crops.path} holds none of these cells: it calls one {crops.obs.index[0]!r}, the embedding "
+        f"{embedding.obs_names[0]!r}. Give the crop file that the embedding was made from."
+    )
 
 
 def display_scaling(embedding: "AnnData", crops: Crops) -> FittedScaling:

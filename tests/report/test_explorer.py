@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -254,6 +256,16 @@ def test_cells_that_are_not_those_of_the_crops_are_refused(embedding, crops):
     embedding.obs_names = [f"other/{name}" for name in embedding.obs_names]
     with pytest.raises(CellsslError, match="holds none of these cells"):
         cellssl.explore(embedding, crops)
+
+
+@pytest.mark.parametrize("show", [cellssl.report.explore, cellssl.report.gallery])
+def test_crops_that_share_a_name_are_refused(embedding, crops, tmp_path, show):
+    path = shutil.copy(crops.path, tmp_path)
+    with h5py.File(path, "r+") as file:
+        names = file["obs"][file["obs"].attrs["_index"]]
+        names[1] = names[0]
+    with pytest.raises(CellsslError, match="calls several cells 'P0/A01/1/0': cells are matched"):
+        show(embedding, path)
 
 
 def test_cells_without_a_crop_are_counted(embedding, crops):

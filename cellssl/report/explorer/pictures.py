@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -15,7 +14,7 @@ from cellssl.errors import CropError
 from cellssl.progress import track
 from cellssl.report.explorer.table import pack
 from cellssl.report.figures.composite import UNMIXED, Colour, channel_colours
-from cellssl.report.scaling import display_scaling
+from cellssl.report.scaling import crop_rows, display_scaling, none_of_these
 from cellssl.sampling import sample_wells
 
 if TYPE_CHECKING:
@@ -58,14 +57,10 @@ class Pictures:
     ) -> None:
         self.crops = crops
         self.obs = cells.obs
-        names = pd.Index(crops.obs.index.astype(str))
-        self._rows = names.get_indexer(cells.obs_names.astype(str))
+        self._rows = crop_rows(cells, crops)
         self.there = self._rows >= 0
         if not self.there.any():
-            raise CropError(
-                f"{crops.path} holds none of these cells: it calls one {names[0]!r}, the embedding "
-                f"{cells.obs_names[0]!r}. Give the crop file that the embedding was made from."
-            )
+            raise none_of_these(cells, crops)
         self._scaling = display_scaling(cells, crops)
         usual = channel_colours(crops.channels)
         self._colours = _choose_colours(crops.channels, usual, colours or {})
