@@ -74,9 +74,9 @@ def umap_figure(
     colour = str(column.name)
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     names = drawn_names(adata.obs, colour)
+    order = natural_order(list(names))
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
-    order = natural_order(list(names))
     title = literal(title or colour.removeprefix("Metadata_"))
     one = numbered or len(order) <= ONE_MAP + len(grey)
     if not one and len(order) <= MANY_MAPS:
@@ -86,18 +86,19 @@ def umap_figure(
     bare(axes)
     axes.margins(0.03)
     shuffled = np.random.default_rng(0).permutation(len(points))  # the last name would cover others
+    points, names = points[shuffled], names.iloc[shuffled]
     if numbered:
-        _number_clusters(axes, points, names, order, shuffled)
+        _number_clusters(axes, points, names, order)
     elif one:
-        _colour_names(axes, points, names, order, grey, shuffled)
+        _colour_names(axes, points, names, order, grey)
     else:
-        _colour_scale(axes, points, column, names, order, shuffled)
+        _colour_scale(axes, points, column.iloc[shuffled], names, order)
     return figure
 
 
 def _dot_size(points: np.ndarray) -> float:
     """Choose the area of a dot by the number of all cells, so that a name of few has no larger ones."""
-    return float(np.clip(12_000 / max(len(points), 1), 1.2, 14))
+    return float(np.clip(12_000 / len(points), 1.2, 14))
 
 
 def _scatter(
@@ -107,37 +108,27 @@ def _scatter(
 
 
 def _colour_names(
-    axes: Axes,
-    points: np.ndarray,
-    names: pd.Series,
-    order: list[str],
-    grey: tuple[str, ...],
-    shuffled: np.ndarray,
+    axes: Axes, points: np.ndarray, names: pd.Series, order: list[str], grey: tuple[str, ...]
 ) -> None:
     """Give each name a colour, and a legend beside the map."""
     colours = category_colours(order, grey=grey)
-    size = _dot_size(points)
     behind = names.isin([*grey, UNKNOWN]).to_numpy()
-    for chosen in (shuffled[behind[shuffled]], shuffled[~behind[shuffled]]):
-        _scatter(
-            axes, points[chosen], names.iloc[chosen].map(colours).to_list(), size=size, alpha=0.8
-        )
+    for own in (behind, ~behind):
+        in_turn = names[own].map(colours).to_list()
+        _scatter(axes, points[own], in_turn, size=_dot_size(points), alpha=0.8)
     counts = names.value_counts()
-    labels = {name: literal(f"{name} ({counts[name]:,})") for name in order}
+    dot: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
     handles = [
-        Line2D([], [], ls="", marker="o", ms=7, color=colours[name], label=labels[name])
+        Line2D([], [], color=colours[name], label=literal(f"{name} ({counts[name]:,})"), **dot)
         for name in order
     ]
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="(cells)")
 
 
-def _number_clusters(
-    axes: Axes, points: np.ndarray, names: pd.Series, order: list[str], shuffled: np.ndarray
-) -> None:
+def _number_clusters(axes: Axes, points: np.ndarray, names: pd.Series, order: list[str]) -> None:
     """Give each name a colour, and write it on one of its cells."""
     colours = category_colours(order)
-    in_turn = names.iloc[shuffled].map(colours).to_list()
-    _scatter(axes, points[shuffled], in_turn, size=_dot_size(points), alpha=0.8)
+    _scatter(axes, points, names.map(colours).to_list(), size=_dot_size(points), alpha=0.8)
     for name in order:
         own = points[(names == name).to_numpy()]
         x, y = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))].tolist()
@@ -162,12 +153,7 @@ def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: st
 
 
 def _colour_scale(
-    axes: Axes,
-    points: np.ndarray,
-    column: pd.Series,
-    names: pd.Series,
-    order: list[str],
-    shuffled: np.ndarray,
+    axes: Axes, points: np.ndarray, column: pd.Series, names: pd.Series, order: list[str]
 ) -> None:
     """Colour numbers by their value, names by their order."""
     numbers = pd.to_numeric(column, errors="coerce")
@@ -175,9 +161,9 @@ def _colour_scale(
     if named:
         numbers = names.map({name: i for i, name in enumerate(order)})
     values = numbers.to_numpy(float)
-    known = shuffled[np.isfinite(values[shuffled])]
+    known = np.isfinite(values)
     size = _dot_size(points)
-    _scatter(axes, points[~np.isfinite(values)], GREY, size=size)
+    _scatter(axes, points[~known], GREY, size=size)
     drawn = _scatter(axes, points[known], values[known], size=size, cmap="cividis", alpha=0.85)
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)
     if named:
