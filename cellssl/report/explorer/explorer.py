@@ -56,34 +56,24 @@ class Explorer:
     @cached_property
     def html(self) -> str:
         """The page with all that it needs; pictures up to so many megabytes as :func:`explore` was given."""
-        pictures = self.pictures
-        if pictures is None:
-            return self._render(())
-        chosen = pictures.choose(self.megabytes)
+        if self.pictures is None:
+            return self._render()
+        chosen = self.pictures.choose(self.megabytes)
         pictured = np.zeros(self.cells.n_obs, bool)
         pictured[chosen] = True
-        return self._render(
-            (_picture_note(pictured, pictures.there), pictures.brightness),
-            pictured=pictured,
-            texts=pictures.as_text(chosen, progress=self.progress),
-        )
+        return self._render(pictured, self.pictures.as_text(chosen, progress=self.progress))
 
     def _render(
-        self,
-        notes: tuple[str, ...],
-        *,
-        pictured: np.ndarray | None = None,
-        texts: list[str | None] | None = None,
+        self, pictured: np.ndarray | None = None, texts: list[str | None] | None = None
     ) -> str:
         """Write the page; cells that are `pictured` without texts get their pictures from a server."""
-        crops = None
+        crops, notes = None, [counted(self.cells.n_obs, "cell") + ".", *self.notes]
         if self.pictures is not None and pictured is not None:
             crops = self.pictures.describe(pictured, served=texts is None)
+            notes += [_picture_note(pictured, self.pictures.there), self.pictures.brightness]
         points = np.asarray(self.cells.obsm["X_umap"], np.float32)
         data = describe_cells(self.cells.obs, points, colour=self.colour, crops=crops)
-        count = counted(self.cells.n_obs, "cell")
-        note = " ".join((f"{count}.", *self.notes, *notes))
-        return render(data, title=self.title, note=note, pictures=texts)
+        return render(data, title=self.title, note=" ".join(notes), pictures=texts)
 
     def save(self, out: str | Path) -> Path:
         """Write the page, whole or not at all.
@@ -119,8 +109,7 @@ class Explorer:
             raise CellsslError(
                 "without crops there is nothing to serve: give crops, or save the page"
             )
-        notes = (_picture_note(pictures.there, pictures.there), pictures.brightness)
-        page = self._render(notes, pictured=pictures.there)
+        page = self._render(pictures.there)
 
         def picture(cell: int) -> bytes | None:
             known = cell < len(pictures.there) and pictures.there[cell]
