@@ -67,12 +67,12 @@ def answer_section(
 def _no_comparison(cells: pd.DataFrame | None) -> str:
     """Say why no treatments were compared."""
     column = None if cells is None else agent_column(cells)
-    names = [] if cells is None or column is None else sorted(set(texts_of(cells[column])) - {""})
-    if not names:
+    if cells is None or column is None:
         return (
             "These cells carry no treatment (no compound or concentration in the metadata), so that there is "
             "nothing to compare by treatment"
         )
+    names = sorted(set(texts_of(cells[column])) - {""})
     if len(names) == 1:
         return f"All cells that were kept are of one treatment, {names[0]}, so that there is nothing to compare"
     return (
@@ -179,17 +179,17 @@ def _same(answer: Answer, first: str, second: str) -> str:
 def _agreement(answer: Answer, label: str | None) -> str:
     """Count nearest neighbours of the same label, beside what chance would give."""
     known = {name: each for name, each in answer.labels.items() if each != UNKNOWN}
-    first = answer.neighbours[answer.neighbours["rank"] == answer.neighbours["rank"].min()]
-    first = first[first["treatment"].isin(list(known)) & first["neighbour"].isin(list(known))]
-    sizes = pd.Series(known).value_counts() if known else pd.Series(dtype=int)
-    if first.empty or len(sizes) < 2 or len(known) < 3 or (sizes == 1).all():
+    nearest = answer.neighbours[answer.neighbours["rank"] == 1]
+    labels = nearest[["treatment", "neighbour"]].apply(lambda names: names.map(known)).dropna()
+    sizes = pd.Series(known, dtype=str).value_counts()
+    if labels.empty or len(sizes) < 2 or len(known) < 3 or (sizes == 1).all():
         return ""
-    hits = sum(known[row.treatment] == known[row.neighbour] for row in first.itertuples())
-    chance = sum((sizes[known[name]] - 1) / (len(known) - 1) for name in first["treatment"])
+    hits = (labels["treatment"] == labels["neighbour"]).sum()
+    chance = (sizes[labels["treatment"]] - 1).sum() / (len(known) - 1)
     name = (label or "label").removeprefix("Metadata_")
     return (
         f"the nearest neighbour has the same {name} for {hits} of "
-        f"{counted(len(first), 'treatment')} (by chance about {number(chance, 1)}); the encoder "
+        f"{counted(len(labels), 'treatment')} (by chance about {number(chance, 1)}); the encoder "
         "never saw these labels unless the scores below say so."
     )
 
@@ -235,16 +235,15 @@ def _activity_blocks(answer: Answer) -> list[Block]:
 
 def _neighbour_table(answer: Answer) -> list[Block]:
     """List the nearest neighbours of every treatment."""
-    table = answer.neighbours[answer.neighbours["rank"].rank(method="dense") <= 3]
     rows = []
-    for name, own in table.sort_values(["treatment", "rank"]).groupby("treatment", sort=False):
-        near = "; ".join(f"{row.neighbour} ({number(row.similarity)})" for row in own.itertuples())
-        cells = f"{int(answer.cells.get(str(name), 0)):,}"
-        rows.append([str(name), answer.labels.get(str(name), ""), cells, near])
+    for treatment, own in answer.neighbours.groupby("treatment"):
+        name, nearest = str(treatment), own[own["rank"] <= 3].sort_values("rank")
+        near = (f"{row.neighbour} ({number(row.similarity)})" for row in nearest.itertuples())
+        rows.append([name, answer.labels[name], f"{answer.cells[name]:,}", "; ".join(near)])
     if not rows:
         return []
     columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
-    if all(row[1] in ("", UNKNOWN) for row in rows):
+    if all(row[1] == UNKNOWN for row in rows):
         columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
     title = "Three nearest neighbours of every treatment"
     return [Fold(title, [Table(columns, rows, numeric=["cells"])])]

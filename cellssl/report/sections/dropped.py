@@ -1,5 +1,6 @@
 """What was dropped and why: nothing disappears without a word."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -59,16 +60,12 @@ def dropped_section(fields: pd.DataFrame | None, index: "PlateIndex | None") -> 
 def _dropped(fields: pd.DataFrame) -> dict[str, int]:
     """Sum the reasons: columns ``dropped_<reason>``."""
     names = [str(column) for column in fields if str(column).startswith("dropped_")]
-    return {name.removeprefix("dropped_"): _sum(fields, name) for name in names}
-
-
-def _sum(fields: pd.DataFrame, column: str) -> int:
-    return int(pd.to_numeric(fields[column], errors="coerce").fillna(0).sum())
+    return {name.removeprefix("dropped_"): int(fields[name].sum()) for name in names}
 
 
 def _lead(fields: pd.DataFrame) -> str:
-    found, kept = _sum(fields, "found"), _sum(fields, "kept")
-    bad = int(_problems(fields).ne("").sum())
+    found, kept = int(fields["found"].sum()), int(fields["kept"].sum())
+    bad = int((texts_of(fields["Problem"]) != "").sum())
     nuclei = counted(found, "nucleus", "nuclei")
     said = (
         f"{nuclei} found in {counted(len(fields), 'field')}, {kept:,} kept ({share(kept, found)})"
@@ -76,14 +73,9 @@ def _lead(fields: pd.DataFrame) -> str:
     return said + (f"; {counted(bad, 'field')} could not be used." if bad else ".")
 
 
-def _problems(fields: pd.DataFrame) -> "pd.Series[str]":
-    if "Problem" not in fields:
-        return pd.Series("", fields.index)
-    return texts_of(fields["Problem"])
-
-
 def _reasons(fields: pd.DataFrame) -> list[Block]:
-    found, kept, reasons = _sum(fields, "found"), _sum(fields, "kept"), _dropped(fields)
+    found, kept = int(fields["found"].sum()), int(fields["kept"].sum())
+    reasons = _dropped(fields)
     rows = [["kept", f"{kept:,}", share(kept, found), ""]]
     lost = [(reason, count) for reason, count in reasons.items() if count]
     for reason, count in sorted(lost, key=lambda item: -item[1]):
@@ -104,9 +96,7 @@ def _reasons(fields: pd.DataFrame) -> list[Block]:
 
 def _lost(fields: pd.DataFrame) -> list[Block]:
     """Name wells that quality control took whole or mostly, and what is in no well that has a cell left."""
-    texts = []
-    if {PLATE, WELL} <= set(fields):
-        texts += [f"{said}." for said in wells_that_lost_cells(fields)]
+    texts = [f"{said}." for said in wells_that_lost_cells(fields)]
     if agent := agent_column(fields):
         kept = fields.groupby(texts_of(fields[agent]))["kept"].sum()
         if gone := [str(name) for name in kept.index[kept == 0] if name]:
@@ -116,8 +106,6 @@ def _lost(fields: pd.DataFrame) -> list[Block]:
 
 def _maps(fields: pd.DataFrame, index: "PlateIndex | None") -> list[Block]:
     """Draw cells kept and the share dropped, well by well."""
-    if not {PLATE, WELL} <= set(fields):
-        return []
     plates = list(dict.fromkeys(fields[PLATE].astype(str)))
     shape = shape_of(fields[WELL].unique())
     known = pd.DataFrame(columns=[PLATE]) if index is None else index.fields
@@ -165,19 +153,18 @@ def _plate_pictures(
 
 
 def _bad_fields(fields: pd.DataFrame) -> list[Block]:
-    bad = fields[_problems(fields).ne("")]
+    bad = fields[texts_of(fields["Problem"]) != ""]
     if bad.empty:
         return [Text("Every field could be read.", tone="aside")]
-    rows = [[_place(row), str(row["Problem"])] for _, row in bad.head(MOST_ROWS).iterrows()]
     caption = "Fields that could not be used"
     caption += f" (the first {MOST_ROWS})" if len(bad) > MOST_ROWS else ""
-    return [Table(["field", "problem"], rows, caption)]
+    return [Table(["field", "problem"], _first_rows(bad, ["Problem"]), caption)]
 
 
-def _place(row: pd.Series) -> str:
-    return " / ".join(
-        str(row[key]) for key in FIELD if key in row and str(row[key]) not in ("", "nan")
-    )
+def _first_rows(table: pd.DataFrame, columns: Sequence[str]) -> list[list[str]]:
+    """Name the field of each of the first rows, and give what some columns say of it."""
+    texts = table[[*FIELD, *columns]].head(MOST_ROWS).apply(texts_of).to_numpy().tolist()
+    return [[" / ".join(filter(None, row[: len(FIELD)])), *row[len(FIELD) :]] for row in texts]
 
 
 def _index_blocks(index: "PlateIndex") -> list[Block]:
@@ -190,10 +177,7 @@ def _index_blocks(index: "PlateIndex") -> list[Block]:
             (f"{count:,} {kind}:", PROBLEMS.get(str(kind), "see the table") + ".")
             for kind, count in kinds.items()
         ]
-        rows = [
-            [_place(row), str(row["Problem"]), str(row["Detail"])]
-            for _, row in problems.head(MOST_ROWS).iterrows()
-        ]
+        rows = _first_rows(problems, ["Problem", "Detail"])
         caption = f"The first {MOST_ROWS} of {len(problems):,}" if len(problems) > MOST_ROWS else ""
         blocks += [
             Text("Files and wells:"),

@@ -62,22 +62,17 @@ class Answer:
 def read_answer(similarity: "Similarity") -> Answer:
     """Take the tables; call treatments active at a false discovery rate of 5 %."""
     table = similarity.treated
-    names = [str(name) for name in table.index]
-    table = table.set_axis(pd.Index(names))
-    matrix = similarity.matrix.set_axis(similarity.matrix.index.astype(str), axis=0)
-    matrix = matrix.set_axis(matrix.columns.astype(str), axis=1)
     agent = next((name for name in AGENTS if name in table), None)
-    compounds = pd.Series(names, table.index) if agent is None else texts_of(table[agent])
-    neighbours = similarity.neighbours.astype({"treatment": str, "neighbour": str})
+    compounds = table.index if agent is None else texts_of(table[agent])
     return Answer(
-        matrix=matrix.loc[names, names],
-        activity=table["activity"].astype(float).dropna(),
+        matrix=similarity.matrix.loc[table.index, table.index],
+        activity=table["activity"].dropna(),
         active=told_apart(table),
-        labels=dict(zip(names, as_categories(table["label"]), strict=True)),
-        compounds=dict(zip(names, compounds, strict=True)),
+        labels=dict(zip(table.index, as_categories(table["label"]), strict=True)),
+        compounds=dict(zip(table.index, compounds, strict=True)),
         agent="gene" if agent == "Metadata_Gene" else "compound",
-        cells=table["cells"].astype(int),
-        neighbours=neighbours[neighbours["treatment"].isin(names)],
+        cells=table["cells"],
+        neighbours=similarity.neighbours,
     )
 
 

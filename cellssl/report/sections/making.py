@@ -95,36 +95,22 @@ def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequenc
     blocks: list[Block] = []
     if notes:
         blocks.append(Bullets([("", note) for note in notes]))
-    own = embedding.uns.get("cellssl", {})
-    blocks.append(
-        _table(
-            "Embedding",
-            {"cells × features": f"{embedding.n_obs:,} × {embedding.n_vars:,}", **dict(own)},
-        )
-    )
+    shape = {"cells × features": f"{embedding.n_obs:,} × {embedding.n_vars:,}"}
+    blocks.append(_table("Embedding", {**shape, **embedding.uns.get("cellssl", {})}))
     if crops is not None:
-        told = {
-            key: value
-            for key, value in crops.uns.get("cellssl", {}).items()
-            if key != "percentiles"
-        }
-        blocks.append(_table("Crops", {"cells": f"{len(crops.obs):,}", **told}))
-    blocks.append(
-        _table("Software", {"cellssl": cellssl.__version__, "Python": platform.python_version()})
-    )
+        told = {"cells": f"{len(crops.obs):,}", **crops.uns["cellssl"]}
+        del told["percentiles"]
+        blocks.append(_table("Crops", told))
+    software = {"cellssl": cellssl.__version__, "Python": platform.python_version()}
+    blocks.append(_table("Software", software))
     return Section("provenance", "Provenance", "Where this comes from", blocks)
 
 
 def _table(title: str, values: Mapping[str, Any]) -> Block:
-    rows: list[list[str]] = []
-    long: list[list[str]] = []
-    for key, value in dotted(values):
-        text = _written(value)
-        (rows if len(text) <= LONG else long).append([key, text])
+    rows = [[key, _written(value)] for key, value in dotted(values)]
+    rows.sort(key=lambda row: len(row[1]) > LONG)
     table = Table(["", ""], rows, title)
-    return (
-        table if not long else Fold(f"{title}, in full", [Table(["", ""], [*rows, *long], title)])
-    )
+    return Fold(f"{title}, in full", [table]) if len(rows[-1][1]) > LONG else table
 
 
 def _written(value: object) -> str:

@@ -52,11 +52,11 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
-    blocks += _figure(own, subsets[0])
+    blocks += _figure(own, summary, subsets[0])
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += [*_confounders(summary, subsets[0]), *_followed(summary, subsets[0], name)]
     for subset in subsets[1:]:
-        inner = [_table(summary, subset, MAIN, ""), *_figure(own, subset)]
+        inner = [_table(summary, subset, MAIN, ""), *_figure(own, summary, subset)]
         inner += _confounders(summary, subset)[:-1]
         blocks.append(Fold(f"The same for the subset {subset}", inner))
     blocks += _weak(summary)
@@ -66,7 +66,7 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
 
 def _of_label(scores: pd.DataFrame, label: str | None) -> pd.DataFrame:
     """Keep the rows of this label, and those of baselines that have no scores at all."""
-    if "label" not in scores or label is None:
+    if label is None:
         return scores
     text = texts_of(scores["label"])
     name = label.removeprefix("Metadata_")
@@ -129,8 +129,7 @@ def score_notes(summary: pd.DataFrame) -> list[Block]:
     return [Bullets(items)] if items else []
 
 
-def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
-    summary = summarise_scores(scores)
+def _figure(scores: pd.DataFrame, summary: pd.DataFrame, subset: str) -> list[Block]:
     if not ((summary["subset"] == subset) & summary["value"].notna()).any():
         return []
     caption = (
@@ -146,8 +145,8 @@ def _figure(scores: pd.DataFrame, subset: str) -> list[Block]:
 def _explanation(scores: pd.DataFrame, name: str) -> str:
     several = (scores["metric"] == "knn_batches").any()
     scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
-    splits = texts_of(scores["split"]) if "split" in scores else pd.Series(dtype=str)
-    apart = listed([text for text in splits.unique() if text not in ("", "none")])
+    splits = texts_of(scores["split"]).unique()
+    apart = listed([text for text in splits if text not in ("", "none")])
     source = f"cells on other {apart}" if apart != "none" else "other cells"
     if apart in ("test set", "validation set"):
         source = f"the training set, for the {apart}’s images"
