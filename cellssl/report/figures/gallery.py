@@ -84,7 +84,8 @@ def crop_gallery(
         pictures = composite(row.images, [colours[name] for name in channels])
         _paste(canvas, pictures, i * step, 0)
         if alone:
-            _paste(canvas, _grey(row.images), i * step, most * step + 4 * GAP)
+            grey = np.repeat(np.clip(row.images[0], 0, 1)[..., None], 3, axis=-1)
+            _paste(canvas, grey, i * step, most * step + 4 * GAP)
     names = [literal("\n".join([row.name, *row.details])) for row in rows]
     margin = 0.45 + LETTER * max(len(line) for name in names for line in name.splitlines())
     tile = min((WIDEST - margin) * step / width, 0.85)
@@ -113,11 +114,6 @@ def _make_room_above(figure: Figure, axes: Axes) -> None:
     beyond = max(tops, default=0.0) - figure.bbox.y1
     if beyond > 0:
         figure.set_figheight(figure.get_figheight() + beyond / figure.dpi + 0.05)
-
-
-def _grey(images: np.ndarray) -> np.ndarray:
-    """Turn the first cell's channels into grey pictures (C, H, W, 3)."""
-    return np.repeat(np.clip(images[0], 0, 1)[..., None], 3, axis=-1)
 
 
 def _paste(canvas: np.ndarray, pictures: np.ndarray, top: int, left: int) -> None:

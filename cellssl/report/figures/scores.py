@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes import seed_means
+from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.report.figures.style import (
     INK,
@@ -41,22 +42,14 @@ METRICS = {
     "linear_top1": "linear, top-1",
     "nsc": "NSC",
     "nscb": "NSCB",
-    "ami_plate": "AMI with the plate",
-    "ami_batch": "AMI with the batch",
-    "ami_row": "AMI with the row",
-    "ami_column": "AMI with the column",
-    "ami_edge": "AMI with the edge",
-    "linear_plate": "plate, linear",
-    "linear_batch": "batch, linear",
-    "linear_row": "row, linear",
-    "linear_column": "column, linear",
-    "linear_edge": "edge, linear",
+    **{f"ami_{name}": f"AMI with the {name}" for name in CONFOUNDERS},
+    **{f"linear_{name}": f"{name}, linear" for name in CONFOUNDERS},
 }
 WEAK_LABELS = (  # what the mark † says of an embedding
     "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
     "by labels: weak labels"
 )
-CONFOUNDERS = ("ami_plate", "ami_batch")
+ORIGINS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
 BASELINES = (
     "random",
@@ -149,7 +142,7 @@ def score_figure(
     names.sort(key=lambda name: name in hollow)
     upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
     there = set(summary["metric"])
-    lower = [metric for metric in CONFOUNDERS if metric in there]
+    lower = [metric for metric in ORIGINS if metric in there]
     lower = lower or [metric for metric in PLACES if metric in there]
     height = 0.27 * max(len(names), 2) + 0.75
     figure = new_figure(WIDEST, height * (2 if lower else 1) + 0.3)

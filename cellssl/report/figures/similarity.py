@@ -116,7 +116,8 @@ def similarity_heatmap(
     heat.set_title(literal(title))
     if shown:
         strip = figure.add_subplot(grid[1], sharey=heat)
-        runs = [[name] for name in names] if named else _runs(names, shown)
+        alike = [list(run) for _, run in groupby(names, shown.get)]  # that follow each other
+        runs = [[name] for name in names] if named else alike
         _strip(figure, strip, runs, shown, label_name or "label", font, colours)
     return figure
 
@@ -133,11 +134,6 @@ def _label_codes(
         return {}
     codes = dict(zip(known, CODES, strict=False))
     return {name: (label, codes.get(label, "")) for name, label in own.items()}
-
-
-def _runs(names: Sequence[str], shown: Mapping[str, tuple[str, str]]) -> list[list[str]]:
-    """Put treatments of one label that follow each other together."""
-    return [list(own) for _, own in groupby(names, lambda name: shown[name])]
 
 
 def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
