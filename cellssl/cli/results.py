@@ -44,10 +44,11 @@ def show_scores(scores: "pd.DataFrame") -> None:
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
-        cells = seed_means(group).set_index("metric")
+        means = seed_means(group).set_index("metric").reindex(shown)
+        numbers = means[["value", "low", "high"]].to_numpy(dtype=float)
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
         named = [marked, str(subset)][: len(heads)]
-        rows.append([*named, *(_score(cells, metric) for metric in shown)])
+        rows.append([*named, *(with_interval(*score) for score in numbers)])
     columns = [*heads, *(METRICS[metric] for metric in shown)]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     for note in _notes(scores[scores["metric"].isin(shown)]):
@@ -75,14 +76,6 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     )
     found = notes[notes.str.contains(_DOUBTS) & scores["value"].notna()]
     return [*dict.fromkeys(found), *(f"no {heads}: {note}" for note, heads in lost.items())]
-
-
-def _score(cells: "pd.DataFrame", metric: str) -> str:
-    """Give one score as text: value and interval, or a dash."""
-    if metric not in cells.index:
-        return "–"
-    value, low, high = (float(cells[name].loc[metric]) for name in ("value", "low", "high"))
-    return with_interval(value, low, high)
 
 
 def show_matches(scores: "pd.DataFrame") -> None:
