@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import protocols
-from cellssl.cli.options import CropFile, Head, ProtocolName, Weights, existing, known_protocols
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted, listed, number
 
@@ -37,23 +37,19 @@ Where = Annotated[
 Plates = Annotated[
     list[str] | None, typer.Option("--plate", help="Only cells of this plate; may be repeated.")
 ]
-Folder = Annotated[
-    Path | None, typer.Option("--out", "-o", help="A folder for tables, words and the figure.")
-]
-TablesAndFigure = Annotated[
-    Path | None, typer.Option("--out", "-o", help="A folder for tables and the figure.")
-]
+Folder = Annotated[Path | None, options.out_option("A folder for tables, words and the figure.")]
+TablesAndFigure = Annotated[Path | None, options.out_option("A folder for tables and the figure.")]
 
 
 @command(protocols, "audit")
 def audit(
-    protocol: ProtocolName,
-    crops: CropFile,
+    protocol: options.ProtocolName,
+    crops: options.CropFile,
     out: Folder = None,
     label: Label = None,
     nuisance: Nuisances = None,
     reference: References = None,
-    weights: Weights = None,
+    weights: options.Weights = None,
     cells: Cells = 500,
     draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
     where: Where = None,
@@ -88,20 +84,18 @@ def audit(
 def invariances(
     run: Annotated[
         Path,
-        typer.Argument(
-            help="A run folder or checkpoint.",
-            show_default=False,
-            callback=existing("make it with `cellssl train`"),
+        options.argument(
+            "A run folder or checkpoint.", options.existing("make it with `cellssl train`")
         ),
     ],
-    crops: CropFile,
+    crops: options.CropFile,
     out: TablesAndFigure = None,
-    head: Head = None,
+    head: options.Head = None,
     label: Label = None,
     reference: Annotated[
         str, typer.Option(help="The space it stands beside, or several joined by +.")
     ] = "measures+arrangement",
-    weights: Weights = None,
+    weights: options.Weights = None,
     cells: Cells = 300,
     draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
     where: Where = None,
@@ -149,17 +143,17 @@ def invariances(
 
 @command(protocols, "suggest")
 def suggest(
-    crops: CropFile,
+    crops: options.CropFile,
     label: Annotated[str, typer.Option(help="The column of the classes that must stay visible.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The protocol file that is written.")
-    ] = Path("suggested.yaml"),
+    out: Annotated[Path, options.out_option("The protocol file that is written.")] = Path(
+        "suggested.yaml"
+    ),
     nuisance: Nuisances = None,
     protocol: Annotated[
         str,
         typer.Option(
             help="Whose crop, scaling and training are taken; not its views.",
-            callback=known_protocols,
+            callback=options.known_protocols,
         ),
     ] = "natural-simclr",
     budget: Annotated[

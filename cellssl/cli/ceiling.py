@@ -5,19 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import studies
-from cellssl.cli.options import (
-    CropFile,
-    Device,
-    Label,
-    Orientations,
-    OutFolder,
-    Subsets,
-    TrainingChanges,
-    Where,
-    known_protocols,
-    parse_lists,
-)
 from cellssl.cli.results import show_gains, show_scores
 from cellssl.cli.shell import command, say, shown
 
@@ -27,26 +16,23 @@ if TYPE_CHECKING:
 
 @command(studies, "ceiling")
 def ceiling(
-    crops: CropFile,
+    crops: options.CropFile,
     protocol: Annotated[
         str,
-        typer.Option(
-            "--protocol",
-            "-p",
-            help="A protocol's name or file: its views and settings. One whose positives take the labels of "
-            "some plates only has these told and the others predicted, in place of folds.",
-            callback=known_protocols,
+        options.protocol_option(
+            "A protocol's name or file: its views and settings. One whose positives take the labels of "
+            "some plates only has these told and the others predicted, in place of folds."
         ),
     ],
-    out: OutFolder,
-    changes: TrainingChanges,
-    label: Label = None,
-    where: Where = None,
+    out: options.OutFolder,
+    changes: options.TrainingChanges,
+    label: options.Label = None,
+    where: options.Where = None,
     folds: Annotated[
         int, typer.Option(min=2, help="Parts that the plates are divided into, a training each.")
     ] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per fold.")] = 1,
-    subset: Subsets = None,
+    subset: options.Subsets = None,
     beside: Annotated[
         Path | None,
         typer.Option(
@@ -54,8 +40,8 @@ def ceiling(
             "the ceiling is shown beside its rows, and compared with each embedding of it."
         ),
     ] = None,
-    orientations: Orientations = 1,
-    device: Device = "auto",
+    orientations: options.Orientations = 1,
+    device: options.Device = "auto",
 ) -> None:
     """Say how far an encoder gets that is told the labels: trained on some plates, asked on others."""
     import cellssl.studies
@@ -69,7 +55,7 @@ def ceiling(
         where=where,
         folds=folds,
         seeds=seeds,
-        subsets=parse_lists(subset, "--subset"),
+        subsets=options.parse_lists(subset, "--subset"),
         changes=changes.collect(),
         beside=beside,
         orientations=orientations,

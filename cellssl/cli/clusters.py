@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, shown
 from cellssl.columns import PLATE
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @command(app, "cluster")
 def cluster(
-    embedding: EmbeddingFile,
-    out: OutFolder,
+    embedding: options.EmbeddingFile,
+    out: options.OutFolder,
     resolution: Annotated[
         float | None,
         typer.Option(
@@ -29,8 +29,8 @@ def cluster(
         typer.Option("--clusters", min=1, help="Of k-means. (default: as many as Leiden finds)"),
     ] = None,
     neighbours: Annotated[int, typer.Option(min=2, help="Of each cell in the graph.")] = 15,
-    normalise: Normalisation = "none",
-    controls: Controls = None,
+    normalise: options.Normalisation = "none",
+    controls: options.Controls = None,
     colour: Annotated[
         list[str] | None,
         typer.Option(help="Columns to colour maps by. (default: leiden, MOA and Plate)"),
@@ -44,7 +44,7 @@ def cluster(
             "join those that they are nearest to.",
         ),
     ] = 50_000,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
     from cellssl.files import make_folder, write_h5ad

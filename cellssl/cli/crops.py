@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import crops
-from cellssl.cli.options import CropFile, Out, parse_pairs
 from cellssl.cli.shell import command, say, show_table, shown
 
 
@@ -14,18 +14,16 @@ from cellssl.cli.shell import command, say, show_table, shown
 def import_crops(
     pixels: Annotated[
         Path,
-        typer.Argument(
-            help="Crops as .npy or .h5 (N, C, H, W), scPortrait's .h5sc, or DeepProfiler's folder of "
-            "single cells.",
-            show_default=False,
+        options.argument(
+            "Crops as .npy or .h5 (N, C, H, W), scPortrait's .h5sc, or DeepProfiler's folder of "
+            "single cells."
         ),
     ],
     table: Annotated[
         Path | None,
-        typer.Argument(
-            help="CSV beside .npy and .h5, a row per crop in the same order. (default: the one of "
-            "the same name)",
-            show_default=False,
+        options.argument(
+            "CSV beside .npy and .h5, a row per crop in the same order. (default: the one of "
+            "the same name)"
         ),
     ] = None,
     channel: Annotated[
@@ -34,7 +32,7 @@ def import_crops(
             help="The channels' names, in their order; repeated. (default: those the format knows)"
         ),
     ] = None,
-    out: Out = Path("crops.h5ad"),
+    out: options.Out = Path("crops.h5ad"),
     dataset: Annotated[
         str | None, typer.Option(help="Dataset of the .h5 file. (default: the only 4-D one)")
     ] = None,
@@ -61,7 +59,7 @@ def import_crops(
         out,
         dataset=dataset,
         channels=channel or None,
-        columns=parse_pairs(column or [], "--column"),
+        columns=options.parse_pairs(column, "--column"),
         plate=plate_name,
         negative_control=negative,
     )
@@ -70,8 +68,8 @@ def import_crops(
 
 @command(crops, "export")
 def export_crops(
-    source: CropFile,
-    out: Out,
+    source: options.CropFile,
+    out: options.Out,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -91,12 +89,9 @@ def export_crops(
 @command(crops, "features")
 def import_features(
     folder: Annotated[
-        Path,
-        typer.Argument(
-            help="DeepProfiler's features folder: <plate>/<well>/<site>.npz.", show_default=False
-        ),
+        Path, options.argument("DeepProfiler's features folder: <plate>/<well>/<site>.npz.")
     ],
-    out: Out = Path("deepprofiler.h5ad"),
+    out: options.Out = Path("deepprofiler.h5ad"),
     source: Annotated[
         Path | None,
         typer.Option("--crops", help="The same cells' crop file: their names and tables."),
@@ -115,11 +110,8 @@ def import_features(
 
 @command(crops, "join")
 def join_crops(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(help="Crop files, or their folders, in order.", show_default=False),
-    ],
-    out: Out,
+    sources: Annotated[list[Path], options.argument("Crop files, or their folders, in order.")],
+    out: options.Out,
     channel: Annotated[
         list[str] | None,
         typer.Option(
@@ -141,7 +133,7 @@ def join_crops(
 
 @command(crops, "label")
 def label_crops(
-    crops: CropFile,
+    crops: options.CropFile,
     by: Annotated[
         str,
         typer.Option(
@@ -150,7 +142,7 @@ def label_crops(
         ),
     ],
     name: Annotated[str, typer.Option(help="The new column's name, e.g. 'DNA content'.")],
-    out: Out,
+    out: options.Out,
     classes: Annotated[int, typer.Option(min=2, help="Classes of equal size, low to high.")] = 3,
     per: Annotated[
         str | None,
@@ -175,7 +167,7 @@ def _renamed(channels: list[str]) -> list[str] | dict[str, str] | None:
     """Give names, or old and new ones where some are OLD=NEW; None where there are none."""
     if not any("=" in name for name in channels):
         return channels or None
-    return parse_pairs(
+    return options.parse_pairs(
         [name if "=" in name else f"{name}={name}" for name in channels], "--channel"
     )
 
@@ -191,10 +183,9 @@ def _say_made(path: Path) -> None:
 
 @command(crops, "check")
 def check_crops(
-    crops: CropFile,
+    crops: options.CropFile,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="A crop file for the good cells. (default: none is made)"),
+        Path | None, options.out_option("A crop file for the good cells. (default: none is made)")
     ] = None,
     keep: Annotated[
         list[str] | None,
@@ -225,13 +216,12 @@ def check_crops(
 def import_images(
     source: Annotated[
         list[Path],
-        typer.Argument(
-            help="Folder or .zip of pictures (JPEG, PNG, TIFF, BMP), MNIST's IDX files or their folder, "
-            "CIFAR's binary version (folder, .bin, .tar.gz); several are joined.",
-            show_default=False,
+        options.argument(
+            "Folder or .zip of pictures (JPEG, PNG, TIFF, BMP), MNIST's IDX files or their folder, "
+            "CIFAR's binary version (folder, .bin, .tar.gz); several are joined."
         ),
     ],
-    out: Out = Path("images.h5ad"),
+    out: options.Out = Path("images.h5ad"),
     size: Annotated[
         int | None,
         typer.Option(

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import downloads
-from cellssl.cli.options import OutFolder
 from cellssl.cli.shell import command, say, show_table, shown
 
 if TYPE_CHECKING:
     from cellssl.datasets.downloads import Manifest
 
 Name = Annotated[
-    str,
-    typer.Argument(
-        help="A data set's name (`cellssl data list`), or a manifest's path.", show_default=False
-    ),
+    str, options.argument("A data set's name (`cellssl data list`), or a manifest's path.")
 ]
 Parts = Annotated[
     list[str] | None,
@@ -31,14 +28,11 @@ Parts = Annotated[
 @command(downloads, "list")
 def list_(
     name: Annotated[
-        str | None,
-        typer.Argument(
-            help="One data set, with its parts, addresses and terms.", show_default=False
-        ),
+        str | None, options.argument("One data set, with its parts, addresses and terms.")
     ] = None,
-    folder: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to look in, and in its NAME.")
-    ] = Path("data"),
+    folder: Annotated[Path, options.out_option("The folder to look in, and in its NAME.")] = Path(
+        "data"
+    ),
 ) -> None:
     """List the data sets and weights that can be downloaded, and what of them is there."""
     from cellssl.datasets.downloads import load_manifest, manifest_names
@@ -54,7 +48,7 @@ def list_(
 @command(downloads, "get")
 def get(
     name: Name,
-    out: OutFolder,
+    out: options.OutFolder,
     part: Parts = None,
     workers: Annotated[int, typer.Option(min=1, help="Files at the same time.")] = 4,
 ) -> None:
@@ -73,7 +67,7 @@ def get(
 
 
 @command(downloads, "verify")
-def verify(name: Name, out: OutFolder, part: Parts = None) -> None:
+def verify(name: Name, out: options.OutFolder, part: Parts = None) -> None:
     """Check size and hash of all that was downloaded; nothing is changed or fetched."""
     from cellssl.datasets.downloads import DataError, verify_data
 

@@ -5,29 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import (
-    MADE_BY_EMBED,
-    Aggregation,
-    Baselines,
-    Controls,
-    CropFile,
-    Device,
-    Groups,
-    HeldOut,
-    Label,
-    Normalisation,
-    Orientations,
-    Out,
-    OutFolder,
-    Subsets,
-    TrainingChanges,
-    UsedPlates,
-    Where,
-    known_protocols,
-    parse_baselines,
-    parse_lists,
-)
 from cellssl.cli.results import say_combined, show_classes, show_matches, show_scores
 from cellssl.cli.shell import command, say, shown
 
@@ -38,7 +17,7 @@ if TYPE_CHECKING:
 def _check_files(texts: list[str]) -> list[str]:
     """Refuse embeddings that do not exist; what has a name in front, NAME=FILE, is asked for its file."""
     for text in texts:
-        MADE_BY_EMBED(_name_and_file(text)[1])
+        options.MADE_BY_EMBED(_name_and_file(text)[1])
     return texts
 
 
@@ -50,10 +29,9 @@ def _name_and_file(text: str) -> tuple[str, Path]:
 
 Embeddings = Annotated[
     list[str],
-    typer.Argument(
-        help="Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder; NAME=FILE gives one a name of its own.",
-        show_default=False,
-        callback=_check_files,
+    options.argument(
+        "Embeddings: .h5ad, .zarr, .csv, .parquet, or an exported folder; NAME=FILE gives one a name of its own.",
+        _check_files,
     ),
 ]
 
@@ -77,16 +55,16 @@ def _named(texts: list[str]) -> "list[AnnData | str | Path]":
 @command(app, "evaluate")
 def evaluate(
     embeddings: Embeddings,
-    out: OutFolder,
-    label: Label = None,
-    where: Where = None,
-    groups: Groups = "auto",
-    held_out: HeldOut = False,
-    used_plates: UsedPlates = False,
-    subset: Subsets = None,
-    normalise: Normalisation = "standardise",
-    controls: Controls = None,
-    aggregate: Aggregation = "median",
+    out: options.OutFolder,
+    label: options.Label = None,
+    where: options.Where = None,
+    groups: options.Groups = "auto",
+    held_out: options.HeldOut = False,
+    used_plates: options.UsedPlates = False,
+    subset: options.Subsets = None,
+    normalise: options.Normalisation = "standardise",
+    controls: options.Controls = None,
+    aggregate: options.Aggregation = "median",
     sample: Annotated[
         int, typer.Option(min=50, help="Score at most so many cells, evenly over the wells.")
     ] = 50_000,
@@ -99,7 +77,7 @@ def evaluate(
     measured = cellssl.phenotypes.measure_embeddings(
         _named(embeddings),
         label=label,
-        subsets=parse_lists(subset, "--subset"),
+        subsets=options.parse_lists(subset, "--subset"),
         where=where,
         groups=groups,
         held_out=held_out,
@@ -121,7 +99,7 @@ def evaluate(
 @command(app, "combine")
 def combine(
     embeddings: Embeddings,
-    out: Out,
+    out: options.Out,
     name: Annotated[
         str | None,
         typer.Option(help="Of the combination, in tables. (default: the names joined by +)"),
@@ -139,19 +117,16 @@ def combine(
 def export(
     embedding: Annotated[
         Path,
-        typer.Argument(
-            help="An embedding: .h5ad, .zarr, .csv, .parquet, or an exported folder.",
-            show_default=False,
-            callback=MADE_BY_EMBED,
+        options.argument(
+            "An embedding: .h5ad, .zarr, .csv, .parquet, or an exported folder.",
+            options.MADE_BY_EMBED,
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            "--out",
-            "-o",
-            help="What its end says: .parquet or .csv for pycytominer, .h5ad for mantispy, without an end a "
-            "folder for DeepProfiler's tools.",
+        options.out_option(
+            "What its end says: .parquet or .csv for pycytominer, .h5ad for mantispy, without an end a "
+            "folder for DeepProfiler's tools."
         ),
     ],
     unit: Annotated[
@@ -167,19 +142,11 @@ def export(
 
 @command(app, "compare")
 def compare(
-    crops: CropFile,
-    out: OutFolder,
-    protocol: Annotated[
-        list[str],
-        typer.Option(
-            "--protocol",
-            "-p",
-            help="A protocol's name or file; repeated.",
-            callback=known_protocols,
-        ),
-    ],
-    changes: TrainingChanges,
-    baseline: Baselines = None,
+    crops: options.CropFile,
+    out: options.OutFolder,
+    protocol: Annotated[list[str], options.protocol_option("A protocol's name or file; repeated.")],
+    changes: options.TrainingChanges,
+    baseline: options.Baselines = None,
     combination: Annotated[
         list[str] | None,
         typer.Option(
@@ -191,13 +158,13 @@ def compare(
     sample: Annotated[
         int | None, typer.Option(min=50, help="Embed only so many cells, evenly over the wells.")
     ] = None,
-    orientations: Orientations = 1,
-    label: Label = None,
-    where: Where = None,
-    groups: Groups = "auto",
-    held_out: HeldOut = False,
-    subset: Subsets = None,
-    device: Device = "auto",
+    orientations: options.Orientations = 1,
+    label: options.Label = None,
+    where: options.Where = None,
+    groups: options.Groups = "auto",
+    held_out: options.HeldOut = False,
+    subset: options.Subsets = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train several protocols with several seeds; score them beside baselines on the same cells."""
     import cellssl.studies
@@ -207,15 +174,15 @@ def compare(
         protocol,
         out,
         label=label,
-        baselines=parse_baselines(baseline),
-        combine=parse_lists(combination, "--combine"),
+        baselines=options.parse_baselines(baseline),
+        combine=options.parse_lists(combination, "--combine"),
         seeds=seeds,
         sample=sample,
         orientations=orientations,
         where=where,
         groups=groups,
         held_out=held_out,
-        subsets=parse_lists(subset, "--subset"),
+        subsets=options.parse_lists(subset, "--subset"),
         changes=changes.collect(),
         device=device,
         progress=shown(),

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import MADE_BY_CROP, MADE_BY_EMBED, parse_pairs
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
@@ -18,21 +18,16 @@ _MEGABYTES = 60.0
 def explore(
     embedding: Annotated[
         Path,
-        typer.Argument(
-            help="The embedding: .h5ad, .zarr, .csv or .parquet.",
-            show_default=False,
-            callback=MADE_BY_EMBED,
-        ),
+        options.argument("The embedding: .h5ad, .zarr, .csv or .parquet.", options.MADE_BY_EMBED),
     ],
     crops: Annotated[
         Path | None,
         typer.Option(
-            help="The crop file (crops.h5ad) whose cells are shown.", callback=MADE_BY_CROP
+            help="The crop file (crops.h5ad) whose cells are shown.", callback=options.MADE_BY_CROP
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help=f"Where the page is written. (default: {_PAGE})"),
+        Path | None, options.out_option(f"Where the page is written. (default: {_PAGE})")
     ] = None,
     colour: Annotated[
         str | None,
@@ -81,7 +76,7 @@ def explore(
         out=None if serve else out or _PAGE,
         colour=colour,
         title=title,
-        channels=parse_pairs(channels or [], "--channels"),
+        channels=options.parse_pairs(channels, "--channels"),
         sample=sample,
         megabytes=megabytes or _MEGABYTES,
         progress=shown(),

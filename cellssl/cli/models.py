@@ -4,19 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import (
-    CropFile,
-    Device,
-    Head,
-    ManyDevices,
-    Orientations,
-    Out,
-    OutFolder,
-    TrainingChanges,
-    Weights,
-    known_protocols,
-)
 from cellssl.cli.results import say_combined
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
@@ -24,16 +13,11 @@ from cellssl.errors import CellsslError
 
 @command(app, "train")
 def train(
-    crops: CropFile,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            "--protocol", "-p", help="A protocol's name or file.", callback=known_protocols
-        ),
-    ],
-    out: OutFolder,
-    changes: TrainingChanges,
-    many: ManyDevices,
+    crops: options.CropFile,
+    protocol: Annotated[str, options.protocol_option("A protocol's name or file.")],
+    out: options.OutFolder,
+    changes: options.TrainingChanges,
+    many: options.ManyDevices,
     label: Annotated[
         str | None,
         typer.Option(
@@ -41,7 +25,7 @@ def train(
             "method supervised is told."
         ),
     ] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Train an encoder as a protocol says; the same command again goes on where it stopped."""
     import cellssl.studies
@@ -63,7 +47,7 @@ def train(
 
 @command(app, "embed")
 def embed(
-    crops: CropFile,
+    crops: options.CropFile,
     model: Annotated[
         list[str],
         typer.Option(
@@ -73,19 +57,16 @@ def embed(
             "simple-features or intensity-features; repeated, the embeddings are combined.",
         ),
     ],
-    out: Out,
+    out: options.Out,
     protocol: Annotated[
         str | None,
-        typer.Option(
-            "--protocol",
-            "-p",
-            help="Show the cells to baselines as this protocol's encoder sees them: its channels, crop size and "
-            "scaling. (default: all channels, the whole crop, scaled per plate)",
-            callback=known_protocols,
+        options.protocol_option(
+            "Show the cells to baselines as this protocol's encoder sees them: its channels, crop size and "
+            "scaling. (default: all channels, the whole crop, scaled per plate)"
         ),
     ] = None,
-    head: Head = None,
-    weights: Weights = None,
+    head: options.Head = None,
+    weights: options.Weights = None,
     size: Annotated[
         int | None,
         typer.Option(min=32, help="Pixels that a pretrained network sees. (default: 224)"),
@@ -93,9 +74,9 @@ def embed(
     sample: Annotated[
         int | None, typer.Option(min=1, help="Embed only so many cells, evenly over the wells.")
     ] = None,
-    orientations: Orientations = 1,
+    orientations: options.Orientations = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of a random network.")] = 0,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Put an encoder over crops: one embedding per cell, as AnnData; several are combined."""
     import cellssl.embedding

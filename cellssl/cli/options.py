@@ -37,11 +37,15 @@ __all__ = [
     "UsedPlates",
     "Weights",
     "Where",
+    "argument",
     "existing",
     "known_protocols",
+    "out_option",
     "parse_baselines",
     "parse_lists",
     "parse_pairs",
+    "parse_settings",
+    "protocol_option",
 ]
 
 
@@ -78,21 +82,28 @@ def known_protocols(given: str | list[str] | None) -> str | list[str] | None:
     return given
 
 
+def argument(what: str, check: Callable[..., Any] | None = None) -> Any:
+    """Say what an argument is, with its default where it has one, and by what it is checked."""
+    return typer.Argument(help=what, show_default=False, callback=check)
+
+
+def out_option(what: str) -> Any:
+    """Say what is written to where ``--out`` says."""
+    return typer.Option("--out", "-o", help=what)
+
+
+def protocol_option(what: str) -> Any:
+    """Say what the protocols are for that ``--protocol`` names; they must be there."""
+    return typer.Option("--protocol", "-p", help=what, callback=known_protocols)
+
+
 MADE_BY_CROP = existing("make it with `cellssl crop`")
 MADE_BY_EMBED = existing("make it with `cellssl embed`")
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="The file that is written.")]
-OutFolder = Annotated[
-    Path, typer.Option("--out", "-o", help="The folder that results are written to; it is made.")
-]
-CropFile = Annotated[
-    Path,
-    typer.Argument(help="The crop file (crops.h5ad).", show_default=False, callback=MADE_BY_CROP),
-]
-ProtocolName = Annotated[
-    str,
-    typer.Argument(help="A protocol's name or file.", show_default=False, callback=known_protocols),
-]
+Out = Annotated[Path, out_option("The file that is written.")]
+OutFolder = Annotated[Path, out_option("The folder that results are written to; it is made.")]
+CropFile = Annotated[Path, argument("The crop file (crops.h5ad).", MADE_BY_CROP)]
+ProtocolName = Annotated[str, argument("A protocol's name or file.", known_protocols)]
 Head = Annotated[
     str | None,
     typer.Option(
@@ -151,12 +162,7 @@ Baselines = Annotated[
     ),
 ]
 EmbeddingFile = Annotated[
-    Path,
-    typer.Argument(
-        help="Cells or wells: .h5ad, .zarr, .csv or .parquet.",
-        show_default=False,
-        callback=MADE_BY_EMBED,
-    ),
+    Path, argument("Cells or wells: .h5ad, .zarr, .csv or .parquet.", MADE_BY_EMBED)
 ]
 Normalisation = Annotated[
     str,
@@ -225,11 +231,8 @@ class TrainingChanges:
     ] = None
 
     def collect(self) -> dict[str, Any]:
-        """Gather them by dotted key; values are read as in a protocol file."""
-        from cellssl.protocols import parse_value
-
-        pairs = parse_pairs(self.set_ or [], "--set")
-        collected: dict[str, Any] = {key: parse_value(text) for key, text in pairs.items()}
+        """Gather them by dotted key."""
+        collected = parse_settings(self.set_)
         if self.epochs is not None:
             collected["training.epochs"] = self.epochs
         if self.seed is not None:
@@ -252,8 +255,8 @@ def parse_baselines(values: list[str] | None) -> dict[str, Path | None] | None:
     return baselines
 
 
-def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
-    """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``.
+def parse_pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Turn ``["1=GFP", "2=DNA"]`` into ``{"1": "GFP", "2": "DNA"}``; None into no pair.
 
     Raises
     ------
@@ -261,7 +264,7 @@ def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
         When a value has no ``=`` or a key comes twice.
     """
     pairs: dict[str, str] = {}
-    for value in values:
+    for value in values or ():
         key, equals, text = value.partition("=")
         if not equals or not key or not text:
             raise CellsslError(f"{option} takes KEY=VALUE, got '{value}'")
@@ -271,9 +274,16 @@ def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
     return pairs
 
 
+def parse_settings(values: list[str] | None) -> dict[str, Any]:
+    """Turn ``["training.width=0.5"]`` into settings by key; values are read as in a protocol file."""
+    from cellssl.protocols import parse_value
+
+    return {key: parse_value(text) for key, text in parse_pairs(values, "--set").items()}
+
+
 def parse_lists(values: list[str] | None, option: str) -> dict[str, list[str]] | None:
     """Turn ``['cyto=DMSO,"Actin, disrupted"']`` into lists by name; None when there are none."""
-    pairs = parse_pairs(values or [], option)
+    pairs = parse_pairs(values, option)
     return {
         name: [part.strip() for part in next(csv.reader([text], skipinitialspace=True))]
         for name, text in pairs.items()

@@ -5,18 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import (
-    Baselines,
-    Device,
-    HeldOut,
-    Label,
-    Orientations,
-    OutFolder,
-    TrainingChanges,
-    known_protocols,
-    parse_baselines,
-)
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.results import show_scores
 from cellssl.cli.shell import command, say, show_table, shown
@@ -27,25 +17,17 @@ from cellssl.errors import CellsslError
 def run(
     plate: Annotated[
         Path,
-        typer.Argument(
-            help="A plate's folder, its saved index (.csv, .parquet) or crops (.h5ad).",
-            show_default=False,
-            callback=PLATE_GIVEN,
+        options.argument(
+            "A plate's folder, its saved index (.csv, .parquet) or crops (.h5ad).", PLATE_GIVEN
         ),
     ],
-    out: OutFolder,
+    out: options.OutFolder,
     files: PlateFiles,
     segmentation: Segmentation,
     cutting: Cutting,
-    changes: TrainingChanges,
+    changes: options.TrainingChanges,
     protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol",
-            "-p",
-            help="The protocol to train an encoder with.",
-            callback=known_protocols,
-        ),
+        str | None, options.protocol_option("The protocol to train an encoder with.")
     ] = None,
     model: Annotated[
         str | None,
@@ -53,16 +35,16 @@ def run(
             "--model", "-m", help="A run folder or checkpoint to use instead of training."
         ),
     ] = None,
-    label: Label = None,
-    held_out: HeldOut = False,
+    label: options.Label = None,
+    held_out: options.HeldOut = False,
     dose: Annotated[
         str | None, typer.Option(help="The column of doses. (default: one called so, if any)")
     ] = None,
-    baseline: Baselines = None,
+    baseline: options.Baselines = None,
     sample: Annotated[
         int, typer.Option(min=50, help="Cells that baselines embed and scores are computed on.")
     ] = 5000,
-    orientations: Orientations = 1,
+    orientations: options.Orientations = 1,
     crop_size: Annotated[
         int | None,
         typer.Option(min=8, help="Side of stored crops. (default: 1.5 times the protocol's view)"),
@@ -73,7 +55,7 @@ def run(
             help="Do a stage again, and all that follow: crop, train, embed, evaluate, report."
         ),
     ] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """From a plate to a report: crop, train, embed, evaluate, report.
 
@@ -104,7 +86,7 @@ def run(
         label=label,
         held_out=held_out,
         dose=dose,
-        baselines=parse_baselines(baseline),
+        baselines=options.parse_baselines(baseline),
         sample=sample,
         orientations=orientations,
         **cutting.arguments(segmenter),
@@ -118,9 +100,9 @@ def run(
 
 @command(app, "demo")
 def demo(
-    out: OutFolder = Path("cellssl-demo"),
+    out: options.OutFolder = Path("cellssl-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated plates and the training.")] = 0,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Simulate two plates with known phenotypes and take them from images to a report."""
     import cellssl.pipeline

@@ -5,27 +5,20 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app, plates
-from cellssl.cli.options import Out, OutFolder
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import texts_of
 
-Folder = Annotated[
-    Path, typer.Argument(help="The plate's folder.", show_default=False, callback=PLATE_GIVEN)
-]
+Folder = Annotated[Path, options.argument("The plate's folder.", PLATE_GIVEN)]
 Plate = Annotated[
-    Path,
-    typer.Argument(
-        help="The plate's folder, or its saved index (.csv, .parquet).",
-        show_default=False,
-        callback=PLATE_GIVEN,
-    ),
+    Path, options.argument("The plate's folder, or its saved index (.csv, .parquet).", PLATE_GIVEN)
 ]
 
 
 @command(plates, "index")
-def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> None:
+def index(folder: Folder, files: PlateFiles, out: options.Out = Path("plate.csv")) -> None:
     """List a plate's fields, one row each; draw the plate, and say what is missing or wrong."""
     from rich.console import Console
 
@@ -48,7 +41,7 @@ def index(folder: Folder, files: PlateFiles, out: Out = Path("plate.csv")) -> No
 @command(app, "crop")
 def crop(
     plate: Plate,
-    out: OutFolder,
+    out: options.OutFolder,
     files: PlateFiles,
     segmentation: Segmentation,
     cutting: Cutting,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellssl.cli.options import existing, parse_pairs
+from cellssl.cli import options
 from cellssl.errors import CellsslError
 from cellssl.framing import MOST_BINNED
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PLATE_GIVEN", "Cutting", "PlateFiles", "Segmentation"]
 
 _MOST_WORKERS = 8  # by default: each takes some 500 MB for five channels of 2160 × 2160 pixels
-PLATE_GIVEN = existing("name the folder of a plate's images, or what cellssl made of one")
+PLATE_GIVEN = options.existing("name the folder of a plate's images, or what cellssl made of one")
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class PlateFiles:
             help="CSV of wells: Well (or Row and Column) and any columns, such as Compound, MOA, and Concentration "
             "(also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
             "deepprofiler).",
-            callback=existing("name the table of wells, or leave --metadata out"),
+            callback=options.existing("name the table of wells, or leave --metadata out"),
         ),
     ] = None
     moa: Annotated[
         Path | None,
         typer.Option(
             help="CSV with compound, concentration, moa (bbbc021).",
-            callback=existing("name the table of mechanisms, or leave --moa out"),
+            callback=options.existing("name the table of mechanisms, or leave --moa out"),
         ),
     ] = None
     channel: Annotated[
@@ -98,7 +98,7 @@ class PlateFiles:
             pattern=self.pattern,
             metadata=self.metadata,
             moa=self.moa,
-            channels=parse_pairs(self.channel or [], "--channel") or None,
+            channels=options.parse_pairs(self.channel, "--channel") or None,
             plate=self.plate_name,
             z=self.z,
             control_column=self.control_column,

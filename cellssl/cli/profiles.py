@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import app
-from cellssl.cli.options import Aggregation, Controls, EmbeddingFile, Normalisation, OutFolder, Seed
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import CONTROL
 from cellssl.words import counted, with_interval
@@ -36,14 +36,12 @@ MOST_LABELS = 40  # mechanisms are fewer; a genetic screen has thousands of gene
 
 @command(app, "profiles")
 def profiles(
-    embedding: EmbeddingFile,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="A .parquet, .csv, .csv.gz or .h5ad file.")
-    ],
+    embedding: options.EmbeddingFile,
+    out: Annotated[Path, options.out_option("A .parquet, .csv, .csv.gz or .h5ad file.")],
     level: Annotated[str, typer.Option(help="One profile per field, well or treatment.")] = "well",
-    normalise: Normalisation = "none",
-    controls: Controls = None,
-    aggregate: Aggregation = "median",
+    normalise: options.Normalisation = "none",
+    controls: options.Controls = None,
+    aggregate: options.Aggregation = "median",
     through_fields: Annotated[
         bool,
         typer.Option(
@@ -78,8 +76,8 @@ def profiles(
 
 @command(app, "similarity")
 def similarity(
-    embedding: EmbeddingFile,
-    out: OutFolder,
+    embedding: options.EmbeddingFile,
+    out: options.OutFolder,
     treatment: Annotated[
         list[str] | None,
         typer.Option(help="Show the neighbours of this one, as 'taxol 0.3'; may be repeated."),
@@ -99,7 +97,7 @@ def similarity(
             "auto: controls where there are any."
         ),
     ] = "auto",
-    aggregate: Aggregation = "median",
+    aggregate: options.Aggregation = "median",
     nearest: Annotated[int, typer.Option(min=1, help="Neighbours listed per treatment.")] = 10,
     draws: Annotated[
         int, typer.Option(min=0, help="Draws of wells for the neighbours' intervals.")
@@ -107,7 +105,7 @@ def similarity(
     copairs: Annotated[
         bool, typer.Option("--copairs", help="Add mAP and p-values of the package copairs.")
     ] = False,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
     from cellssl.errors import EmbeddingError

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import protocols
-from cellssl.cli.options import MADE_BY_CROP, CropFile, ProtocolName, known_protocols
 from cellssl.cli.shell import command, say, show_table
 from cellssl.errors import ProtocolError
 
@@ -33,9 +33,7 @@ def list_() -> None:
 
 @command(protocols, "operations")
 def operations(
-    name: Annotated[
-        str | None, typer.Argument(help="One operation, explained key by key.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, options.argument("One operation, explained key by key.")] = None,
 ) -> None:
     """List the operations that a protocol may use, or explain one."""
     import cellssl.protocols
@@ -50,7 +48,7 @@ def operations(
 
 @command(protocols, "show")
 def show(
-    protocol: ProtocolName,
+    protocol: options.ProtocolName,
     resolved: Annotated[
         bool, typer.Option("--yaml", help="Print the resolved file instead.")
     ] = False,
@@ -71,12 +69,9 @@ def show(
 
 @command(protocols, "check")
 def check(
-    protocol: ProtocolName,
+    protocol: options.ProtocolName,
     crops: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Crops to check it against.", show_default=False, callback=MADE_BY_CROP
-        ),
+        Path | None, options.argument("Crops to check it against.", options.MADE_BY_CROP)
     ] = None,
 ) -> None:
     """Check a protocol's file, and whether it suits crops: its views are made of some of them."""
@@ -99,7 +94,7 @@ def check(
 
 
 @command(protocols, "diff")
-def diff(first: ProtocolName, second: ProtocolName) -> None:
+def diff(first: options.ProtocolName, second: options.ProtocolName) -> None:
     """Show what differs between two protocols."""
     import cellssl.protocols
 
@@ -124,15 +119,16 @@ def schema() -> None:
 
 @command(protocols, "preview")
 def preview(
-    protocol: ProtocolName,
-    crops: CropFile,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The picture: .png, .pdf or .svg.")
-    ] = Path("preview.png"),
+    protocol: options.ProtocolName,
+    crops: options.CropFile,
+    out: Annotated[Path, options.out_option("The picture: .png, .pdf or .svg.")] = Path(
+        "preview.png"
+    ),
     beside: Annotated[
         str | None,
         typer.Option(
-            help="A second protocol: whole views of both are drawn.", callback=known_protocols
+            help="A second protocol: whole views of both are drawn.",
+            callback=options.known_protocols,
         ),
     ] = None,
     label: Annotated[

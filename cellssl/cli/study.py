@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cellssl.cli import options
 from cellssl.cli.application import studies
-from cellssl.cli.options import (
-    Baselines,
-    CropFile,
-    Device,
-    OutFolder,
-    UsedPlates,
-    Weights,
-    existing,
-    parse_baselines,
-    parse_pairs,
-)
 from cellssl.cli.results import show_gains, show_scores, write_gain
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.words import counted, listed, with_interval
@@ -29,13 +19,11 @@ if TYPE_CHECKING:
 
     from cellssl.studies import Study
 
-Name = Annotated[str, typer.Argument(help="A study's name or file.", show_default=False)]
+Name = Annotated[str, options.argument("A study's name or file.")]
 Folder = Annotated[
     Path,
-    typer.Argument(
-        help="The folder that `study run` wrote.",
-        show_default=False,
-        callback=existing("make it with `cellssl study run`"),
+    options.argument(
+        "The folder that `study run` wrote.", options.existing("make it with `cellssl study run`")
     ),
 ]
 Settings = Annotated[
@@ -59,13 +47,10 @@ def _load(
     name: str, settings: list[str] | None, seeds: int | None, baseline: list[str] | None = None
 ) -> "Study":
     """Read a study, with other training settings, seeds and baselines where they are given."""
-    import cellssl.protocols
     import cellssl.studies
 
-    pairs = parse_pairs(settings or [], "--set")
-    training = {key: cellssl.protocols.parse_value(text) for key, text in pairs.items()}
     return cellssl.studies.load_study(name).changed(
-        training, seeds=seeds, baselines=parse_baselines(baseline)
+        options.parse_settings(settings), seeds=seeds, baselines=options.parse_baselines(baseline)
     )
 
 
@@ -82,10 +67,10 @@ def list_() -> None:
 @command(studies, "plan")
 def plan(
     study: Name,
-    crops: CropFile,
+    crops: options.CropFile,
     set_: Settings = None,
     seeds: Seeds = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Say which runs a study has and, after a short timing, how long they will take."""
     import cellssl.studies
@@ -122,10 +107,9 @@ def _duration(seconds: float) -> str:
 @command(studies, "audit")
 def audit(
     study: Name,
-    crops: CropFile,
+    crops: options.CropFile,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="A folder for the tables. (default: none is written)"),
+        Path | None, options.out_option("A folder for the tables. (default: none is written)")
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="The column of the classes. (default: the study's)")
@@ -137,7 +121,7 @@ def audit(
     reference: Annotated[
         str, typer.Option(help="measures, intensity, random, or resnet18…101 with --weights.")
     ] = "measures",
-    weights: Weights = None,
+    weights: options.Weights = None,
     cells: Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")] = 500,
     draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
 ) -> None:
@@ -212,11 +196,11 @@ def _correlation(row: "Mapping[Hashable, Any]") -> str:
 @command(studies, "run")
 def run(
     study: Name,
-    crops: CropFile,
-    out: OutFolder,
+    crops: options.CropFile,
+    out: options.OutFolder,
     set_: Settings = None,
     seeds: Seeds = None,
-    baseline: Baselines = None,
+    baseline: options.Baselines = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, on this machine.")] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler whose workers take the runs.")
@@ -224,7 +208,7 @@ def run(
     train_only: Annotated[
         bool, typer.Option("--train-only", help="Leave the scores to `study report`.")
     ] = False,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Train and embed what is not there yet, then score all; the same command goes on."""
     import cellssl.studies
@@ -251,20 +235,20 @@ def status(folder: Folder) -> None:
 @command(studies, "report")
 def report(
     folder: Folder,
-    crops: CropFile,
-    baseline: Baselines = None,
-    used_plates: UsedPlates = False,
-    device: Device = "auto",
+    crops: options.CropFile,
+    baseline: options.Baselines = None,
+    used_plates: options.UsedPlates = False,
+    device: options.Device = "auto",
 ) -> None:
     """Score what is finished, draw it, and write the study's page."""
     import cellssl.studies
 
-    saved = cellssl.studies.saved_study(folder).changed(baselines=parse_baselines(baseline))
+    saved = cellssl.studies.saved_study(folder).changed(baselines=options.parse_baselines(baseline))
     _score(saved, crops, folder, device, used_plates=used_plates)
 
 
 @command(studies, "complement")
-def complement(folder: Folder, crops: CropFile) -> None:
+def complement(folder: Folder, crops: options.CropFile) -> None:
     """Say which two combinations tell most together, beyond the better of them, and of which classes."""
     import cellssl.studies
     from cellssl.studies.complement import PAIR, pair_name
