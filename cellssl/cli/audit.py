@@ -18,24 +18,21 @@ Label = Annotated[
 Nuisances = Annotated[
     list[str] | None,
     typer.Option(
-        "--nuisance",
-        help="A column that is no phenotype; may be repeated. (default: Plate and Batch, where there)",
+        help="A column that is no phenotype; may be repeated. (default: Plate and Batch, where there)"
     ),
 ]
 References = Annotated[
     list[str] | None,
     typer.Option(
-        "--reference",
         help="measures, arrangement, intensity, random, or resnet18…101 with --weights; joined by + "
-        "each class is told by what tells it; may be repeated. (default: measures+arrangement)",
+        "each class is told by what tells it; may be repeated. (default: measures+arrangement)"
     ),
 ]
-Cells = Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")]
 Where = Annotated[
     str | None, typer.Option(help="A true/false column: only cells where it is true.")
 ]
 Plates = Annotated[
-    list[str] | None, typer.Option("--plate", help="Only cells of this plate; may be repeated.")
+    list[str] | None, typer.Option(help="Only cells of this plate; may be repeated.")
 ]
 Folder = Annotated[Path | None, options.out_option("A folder for tables, words and the figure.")]
 TablesAndFigure = Annotated[Path | None, options.out_option("A folder for tables and the figure.")]
@@ -50,11 +47,11 @@ def audit(
     nuisance: Nuisances = None,
     reference: References = None,
     weights: options.Weights = None,
-    cells: Cells = 500,
-    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+    cells: options.SomeCells = 500,
+    draws: options.Views = 2,
     where: Where = None,
     plate: Plates = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    seed: options.DrawSeed = 0,
 ) -> None:
     """Say, before training, which contrasts each operation erases and which plates it bridges."""
     import cellssl.studies
@@ -96,8 +93,8 @@ def invariances(
         str, typer.Option(help="The space it stands beside, or several joined by +.")
     ] = "measures+arrangement",
     weights: options.Weights = None,
-    cells: Cells = 300,
-    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+    cells: options.SomeCells = 300,
+    draws: options.Views = 2,
     where: Where = None,
 ) -> None:
     """Measure what a trained encoder became blind to, beside what was predicted."""
@@ -159,7 +156,7 @@ def suggest(
     budget: Annotated[
         float, typer.Option(help="The largest share of a contrast that an operation may take.")
     ] = 0.1,
-    cells: Cells = 400,
+    cells: options.SomeCells = 400,
     where: Annotated[
         str | None,
         typer.Option(help="A true/false column: labels are looked at only where it is true."),
@@ -167,8 +164,7 @@ def suggest(
     plate: Annotated[
         list[str] | None,
         typer.Option(
-            "--plate",
-            help="Plates whose labels are looked at, all when left out; scores are fair on the others.",
+            help="Plates whose labels are looked at, all when left out; scores are fair on the others."
         ),
     ] = None,
 ) -> None:

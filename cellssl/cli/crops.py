@@ -41,10 +41,7 @@ def import_crops(
         typer.Option(help="COLUMN=Well: what a column of the table means; may be repeated."),
     ] = None,
     plate_name: Annotated[
-        str | None,
-        typer.Option(
-            "--plate-name", help="The plate's name. (default: the table's, or the folder's)"
-        ),
+        str | None, typer.Option(help="The plate's name. (default: the table's, or the folder's)")
     ] = None,
     negative: Annotated[
         str, typer.Option(help="The compound, or gene, that is the negative control.")

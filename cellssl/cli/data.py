@@ -19,8 +19,7 @@ Name = Annotated[
 Parts = Annotated[
     list[str] | None,
     typer.Option(
-        "--part",
-        help="A part, or a pattern such as 'Week1_*'; may be repeated. (default: all parts)",
+        help="A part, or a pattern such as 'Week1_*'; may be repeated. (default: all parts)"
     ),
 ]
 

@@ -20,6 +20,7 @@ __all__ = [
     "Controls",
     "CropFile",
     "Device",
+    "DrawSeed",
     "EmbeddingFile",
     "Groups",
     "Head",
@@ -32,9 +33,11 @@ __all__ = [
     "OutFolder",
     "ProtocolName",
     "Seed",
+    "SomeCells",
     "Subsets",
     "TrainingChanges",
     "UsedPlates",
+    "Views",
     "Weights",
     "Where",
     "argument",
@@ -148,17 +151,15 @@ Groups = Annotated[
 Subsets = Annotated[
     list[str] | None,
     typer.Option(
-        "--subset",
         help="NAME=VALUE,VALUE,… of the label, scored beside all; may be repeated. A value that holds a "
-        "comma stands in double quotes: --subset 'x=DMSO,\"a, b\"'.",
+        "comma stands in double quotes: --subset 'x=DMSO,\"a, b\"'."
     ),
 ]
 Baselines = Annotated[
     list[str] | None,
     typer.Option(
-        "--baseline",
         help="resnet18…101, resnet50-v1, random, simple-features, intensity-features, "
-        "or MODEL=WEIGHTS.pth; may be repeated; 'none' for none. (default: resnet101, random, simple-features)",
+        "or MODEL=WEIGHTS.pth; may be repeated; 'none' for none. (default: resnet101, random, simple-features)"
     ),
 ]
 EmbeddingFile = Annotated[
@@ -193,6 +194,9 @@ Aggregation = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+SomeCells = Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")]
+Views = Annotated[int, typer.Option(min=1, help="Views of each cell.")]
+DrawSeed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Weights = Annotated[
     Path | None,

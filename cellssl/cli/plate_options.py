@@ -59,16 +59,12 @@ class PlateFiles:
         typer.Option(help="FILE=NAME, in the order wanted: --channel 1=GFP --channel 2=DNA."),
     ] = None
     plate_name: Annotated[
-        str | None,
-        typer.Option(
-            "--plate-name", help="The plate's name. (default: the pattern's, or the folder's)"
-        ),
+        str | None, typer.Option(help="The plate's name. (default: the pattern's, or the folder's)")
     ] = None
     z: Annotated[
         str | None,
         typer.Option(
-            "--z",
-            help="What stands for a stack: max, mean, middle, or a plane's number. Single planes need none.",
+            help="What stands for a stack: max, mean, middle, or a plane's number. Single planes need none."
         ),
     ] = None
     control_column: Annotated[

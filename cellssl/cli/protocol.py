@@ -139,7 +139,7 @@ def preview(
     ] = None,
     cells: Annotated[int, typer.Option(min=1, help="Rows: cells of different labels.")] = 5,
     draws: Annotated[int, typer.Option(min=1, help="Whole views beside the operations.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    seed: options.DrawSeed = 0,
 ) -> None:
     """Draw what each operation, and then the whole protocol, does to cells."""
     import cellssl.report

@@ -122,8 +122,8 @@ def audit(
         str, typer.Option(help="measures, intensity, random, or resnet18…101 with --weights.")
     ] = "measures",
     weights: options.Weights = None,
-    cells: Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")] = 500,
-    draws: Annotated[int, typer.Option(min=1, help="Views of each cell.")] = 2,
+    cells: options.SomeCells = 500,
+    draws: options.Views = 2,
 ) -> None:
     """Rank a study's settings before any is trained, by how far their views leave classes apart."""
     import cellssl.studies
