@@ -12,45 +12,6 @@ from cellssl.cli.shell import refuse
 from cellssl.errors import CellsslError, ProtocolError
 from cellssl.shipped import protocol_file, protocol_names
 
-__all__ = [
-    "MADE_BY_CROP",
-    "MADE_BY_EMBED",
-    "Aggregation",
-    "Baselines",
-    "Controls",
-    "CropFile",
-    "Device",
-    "DrawSeed",
-    "EmbeddingFile",
-    "Groups",
-    "Head",
-    "HeldOut",
-    "Label",
-    "ManyDevices",
-    "Normalisation",
-    "Orientations",
-    "Out",
-    "OutFolder",
-    "ProtocolName",
-    "Seed",
-    "SomeCells",
-    "Subsets",
-    "TrainingChanges",
-    "UsedPlates",
-    "Views",
-    "Weights",
-    "Where",
-    "argument",
-    "existing",
-    "known_protocols",
-    "out_option",
-    "parse_baselines",
-    "parse_lists",
-    "parse_pairs",
-    "parse_settings",
-    "protocol_option",
-]
-
 
 def existing(remedy: str) -> Callable[[Path | None], Path | None]:
     """Refuse a path that does not exist as the command line is read, before seconds of imports.
