@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from cellssl.channels import is_transmitted
+from cellssl.report.figures.style import literal
 
 __all__ = ["UNMIXED", "Colour", "channel_colours", "channel_legend", "composite", "scale_bar"]
 
@@ -83,27 +84,17 @@ def scale_bar(axes: Axes, shape: tuple[int, int], *, micrometres_per_pixel: floa
     name = f"{length:g} {'µm' if micrometres_per_pixel else 'px'}"
     left, bottom = width * 0.05, height * 0.94
     # A black rim keeps bar and number visible on bright cells.
-    line: dict[str, Any] = {
-        "color": "white",
-        "path_effects": [withStroke(linewidth=3.4, foreground="black")],
-    }
-    ends = [left, left + length / unit]
-    axes.plot(ends, [bottom, bottom], lw=2, solid_capstyle="butt", **line)
-    rim = [withStroke(linewidth=1.8, foreground="black")]
+    wide, narrow = ([withStroke(linewidth=breadth, foreground="black")] for breadth in (3.4, 1.8))
+    look: dict[str, Any] = {"color": "white", "lw": 2, "solid_capstyle": "butt"}
+    axes.plot([left, left + length / unit], [bottom, bottom], path_effects=wide, **look)
     at = (left, bottom - height * 0.03)
-    axes.text(*at, name, color="white", fontsize=7, va="bottom", path_effects=rim)
+    axes.text(*at, name, color="white", fontsize=7, va="bottom", path_effects=narrow)
 
 
 def channel_legend(target: Figure | Axes, colours: Mapping[str, Colour], **where: Any) -> None:
     """Name the channels beside their colours, on black patches' edges so that white shows too."""
-    names = {name: f"{name} (not mixed in)" for name in colours if colours[name] == UNMIXED}
-    patches = [
-        Patch(
-            facecolor=colour,
-            edgecolor="#444",
-            linewidth=0.6,
-            label=names.get(name, name).replace("$", r"\$"),
-        )
-        for name, colour in colours.items()
-    ]
+    patches = []
+    for name, colour in colours.items():
+        label = literal(f"{name} (not mixed in)" if colour == UNMIXED else name)
+        patches.append(Patch(facecolor=colour, edgecolor="#444", linewidth=0.6, label=label))
     target.legend(handles=patches, ncols=len(patches), **where)

@@ -141,10 +141,10 @@ def class_change_figure(
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
     picture = axes.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
     write_values(axes, change.to_numpy(float), "{:+z.2f}", white=0.6 * most)
-    sure = None if apart is None else apart.reindex_like(change).eq(True).to_numpy()
-    for row, column in [] if sure is None else np.argwhere(sure).tolist():
-        corner = (column - 0.48, row - 0.46)
-        axes.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=INK, lw=1.3))
+    if apart is not None:
+        for row, column in np.argwhere(apart.reindex_like(change).eq(True)).tolist():
+            corner = (column - 0.48, row - 0.46)
+            axes.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=INK, lw=1.3))
     axes.set_yticks(range(len(change)), [literal(name) for name in change.index])
     firsts = base.to_numpy(dtype=float).tolist()
     heads = [f"{literal(n)}\n{v:.2f}" for n, v in zip(change.columns, firsts, strict=True)]
