@@ -14,12 +14,14 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
-from cellssl.cells.quality.judging import REASONS, Usual, usual_by_plate
+from cellssl.cells.quality.judging import REASONS
 from cellssl.cells.quality.measures import quality_columns
+from cellssl.cells.quality.usual import Usual, usual_by_plate
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.trials import Judged, Trial, judge
 from cellssl.columns import AREA, FIELD, row_names
 from cellssl.crops import CropBatch, write_crops
+from cellssl.crops.batches import evenly
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.placing import StoredPixels
 from cellssl.files import atomic
@@ -65,7 +67,7 @@ class Assembly:
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
         self._centers: dict[str, list[np.ndarray]] = {}  # of the first fields of each plate
         samples = self._survey()
-        self._unusual = _unusual(self._facts, self._plates, self._problems)
+        self._unusual = _unusual(self._facts, tasks, self._problems)
         self._problems |= self._unusual
         self.usual = self._usual_by_plate(samples)  # by plate
 
@@ -118,19 +120,15 @@ class Assembly:
             centers = self._centers.setdefault(self._plates[number], [])
             if len(centers) < ENOUGH_FIELDS:
                 centers.append(cells["center"].copy())
-            few = max(_SAMPLED // counts[self._plates[number]], 1)
-            chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
-            samples[number] = cells[["areas", "quality"]][chosen]
+            few = evenly(len(cells), max(_SAMPLED // counts[self._plates[number]], 1))
+            samples[number] = cells[["areas", "quality"]][few]
         return samples
 
     def _usual_by_plate(self, samples: Mapping[int, np.ndarray]) -> dict[str, Usual]:
         """Measure what is usual on each plate, from a sample of its cells and all of its fields."""
-        here: dict[str, list[int]] = {}
-        for number in samples:
-            if number not in self._problems:
-                here.setdefault(self._plates[number], []).append(number)
         measured = {}
-        for plate, numbers in here.items():
+        whole = (number for number in samples if number not in self._problems)
+        for plate, numbers in self._tasks.by_plate(whole).items():
             cells = np.concatenate([samples[number] for number in numbers])
             light = self._facts["background"][numbers]
             measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
@@ -267,33 +265,27 @@ def _extend(path: Path, rows: pd.DataFrame, **how: Any) -> None:
     rows.to_csv(path, mode="a", header=not path.stat().st_size, **how)
 
 
-def _unusual(facts: np.ndarray, plates: Sequence[str], wrong: Mapping[int, str]) -> dict[int, str]:
+def _unusual(facts: np.ndarray, tasks: Tasks, wrong: Mapping[int, str]) -> dict[int, str]:
     """Find fields whose size is not usual for their plate, or whose type is not usual at all.
 
     What most fields have is right; among equals, what comes first. Crops of one file have one type,
     plates may differ in size.
     """
-    problems = {}
     whole = [number for number in range(len(facts)) if number not in wrong]
     usual = _most_common(facts["dtype"][whole].tolist())
-    for number in whole:
-        if (dtype := facts["dtype"][number]) != usual:
-            problems[number] = (
-                f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
-            )
-    by_plate: dict[str, list[int]] = {}
-    for number in whole:
-        if number not in problems:
-            by_plate.setdefault(plates[number], []).append(number)
-    for numbers in by_plate.values():
-        common = _most_common(list(map(tuple, facts["shape"][numbers].tolist())))
-        for number in numbers:
-            height, width = facts["shape"][number].tolist()
-            if (height, width) != common:
-                problems[number] = (
-                    f"it is {height} × {width} pixels, most fields of its plate are "
-                    f"{common[0]} × {common[1]}"
-                )
+    problems = {
+        number: f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
+        for number in whole
+        if (dtype := facts["dtype"][number]) != usual
+    }
+    for numbers in tasks.by_plate(n for n in whole if n not in problems).values():
+        sizes = [f"{y} × {x}" for y, x in facts["shape"][numbers]]
+        common = _most_common(sizes)
+        problems |= {
+            number: f"it is {size} pixels, most fields of its plate are {common}"
+            for number, size in zip(numbers, sizes, strict=True)
+            if size != common
+        }
     return problems
 
 

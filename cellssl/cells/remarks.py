@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from cellssl.cells.job import Job
 from cellssl.cells.quality.alignment import misplaced_channels
 from cellssl.cells.quality.arrangement import swapped_channels
 from cellssl.cells.quality.dust import ENOUGH_FIELDS
-from cellssl.cells.quality.judging import bare_channels, dull_plates
+from cellssl.cells.quality.judging import dull_plates
+from cellssl.cells.quality.usual import bare_channels
 from cellssl.crops import Crops, unlike_nuclei
 from cellssl.framing import LOST, MOST_BINNED, VIEW, diameter_of, stored_size, view_for
 from cellssl.words import counted, listed
@@ -65,11 +67,9 @@ def _ill_fitting(size: int, binning: int, diameters: Mapping[str, float]) -> Ite
 def _unlike_plates(diameters: Mapping[str, float]) -> Iterator[str]:
     """Say when nuclei are far wider on one plate than on another."""
     if diameters:
-        one, other = (
-            min(diameters, key=diameters.__getitem__),
-            max(diameters, key=diameters.__getitem__),
-        )
-        narrow, wide = diameters[one], diameters[other]
+        width = itemgetter(1)
+        one, narrow = min(diameters.items(), key=width)
+        other, wide = max(diameters.items(), key=width)
         told = unlike_nuclei(wide, narrow, where=f"on plate {other}", of=f"on plate {one}")
         yield from filter(None, [told])
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cellssl.cells.parts import Part
-from cellssl.cells.quality.judging import Usual, judge_cells, judge_field
+from cellssl.cells.quality.judging import judge_cells, judge_field
+from cellssl.cells.quality.usual import Usual
 
 __all__ = ["Judged", "Trial", "judge"]
 
