@@ -172,7 +172,7 @@ class FittedScaling:
 
 def percentiles_of(crops: Crops, asked: tuple[float, float]) -> PercentileTable:
     """Give a table with the percentiles asked for: that of the crop file, else one measured anew."""
-    if crops.percentiles.covers(asked):
+    if set(asked) <= set(crops.percentiles.quantiles):
         return crops.percentiles
     return measure(crops.read, crops.plates, channels=len(crops.channels), quantiles=asked)
 
