@@ -60,8 +60,8 @@ class Assembly:
     ) -> None:
         self._tasks, self._settings = tasks, settings
         self._channels, self._plates = tasks.job.channels, tasks.plates
-        types = tasks.fields.dtypes
-        self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
+        names = map(str, tasks.fields)
+        self._metadata = [name for name in names if name.startswith("Metadata_")]
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
@@ -170,22 +170,17 @@ class Assembly:
 
     def _judge(self, block: Sequence[int], workers: Workers) -> dict[int, Judged]:
         """Judge the finished ones among some fields, and each of their cut cells."""
-        trials = [self._trial(number) for number in block if number not in self._problems]
+        keep = tuple(self._settings["keep"])
+        trials = [
+            Trial(n, self._tasks.part(n), self._facts[n], self.usual[self._plates[n]], keep)
+            for n in block
+            if n not in self._problems
+        ]
         judged = {
             trial.number: judge(trial) if isinstance(own, Died) else own
             for trial, own in workers.spread(judge, trials)
         }
         return dict(sorted(judged.items()))
-
-    def _trial(self, number: int) -> Trial:
-        return Trial(
-            number,
-            self._tasks.part(number),
-            self._facts["background"][number],
-            self._facts["saturated"][number],
-            self.usual[self._plates[number]],
-            tuple(self._settings["keep"]),
-        )
 
     def _batch(self, judged: Sequence[Judged], obs: pd.DataFrame) -> CropBatch:
         """Read the masks of the kept cells of some fields, and say where their pixels lie."""
@@ -200,7 +195,7 @@ class Assembly:
 
     def _rows(self, block: list[int], judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
-        about = self._tasks.fields.iloc[block][list(self._metadata)].reset_index(drop=True)
+        about = self._tasks.fields.iloc[block][self._metadata].reset_index(drop=True)
         return about.join(pd.DataFrame([self._row(n, judged.get(n)) for n in block]))
 
     def _row(self, number: int, judged: Judged | None) -> dict[str, Any]:
@@ -232,8 +227,8 @@ class Assembly:
         """Make the only batch of a plate without readable fields."""
         size = self._settings["crop_size"]
         images = StoredPixels((), (len(self._channels), size, size), np.dtype(np.uint16))
-        columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
-        return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
+        obs = self._tasks.fields[self._metadata][:0].set_index(pd.Index([], dtype=object))
+        return CropBatch(images, None, obs)
 
     def _obs(self, judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
