@@ -74,11 +74,11 @@ class Assembly:
     @property
     def dust(self) -> dict[str, tuple[float, float, int]]:
         """Place in a field's pixels where most fields of a plate have an object, and of how many; see `find_dust`."""
-        by = self._settings["binning"]
+        found = {plate: find_dust(centers) for plate, centers in self._centers.items()}
         return {
-            plate: (found[0] * by, found[1] * by, found[2])
-            for plate, centers in self._centers.items()
-            if (found := find_dust(centers))
+            plate: (self._in_file(dust[0]), self._in_file(dust[1]), dust[2])
+            for plate, dust in found.items()
+            if dust
         }
 
     @property
@@ -232,11 +232,10 @@ class Assembly:
 
     def _obs(self, judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
-        by = self._settings["binning"]
         fields = self._tasks.fields.iloc[list(judged)]
         cells = np.concatenate([own.part.cells for own in judged.values()])
         field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
-        center = (cells["center"] + 0.5) * by - 0.5
+        center = self._in_file(cells["center"])
         places = np.array(row_names(fields[FIELD]), dtype=object)[field]
         return pd.DataFrame(
             {
@@ -253,6 +252,10 @@ class Assembly:
                 dtype=object,
             ),
         )
+
+    def _in_file(self, place: Any) -> Any:
+        """Turn a place, or many, in the pixels of a field into one in those of its file."""
+        return (place + 0.5) * self._settings["binning"] - 0.5
 
 
 def _extend(path: Path, rows: pd.DataFrame, **how: Any) -> None:
