@@ -196,9 +196,8 @@ def _guess(files: Sequence[Path], channels: Sequence[str] | None) -> Sidecar:
             "(--channel DNA --channel ER …)"
         )
     height, width = _read_png(files[0]).shape
-    if width == height * (len(channels) + 1):
-        return Sidecar(tuple(channels), ("cell",))
-    return Sidecar(tuple(channels))
+    masked = width == height * (len(channels) + 1)
+    return Sidecar(tuple(channels), ("cell",) if masked else ())
 
 
 def _foreign(

@@ -115,16 +115,12 @@ def _plain(name: str) -> str:
     return re.sub("[ _]", "", bare_name(name.lower()))
 
 
-def _list(cells: pd.DataFrame) -> str:
-    return ", ".join(map(str, cells.columns))
-
-
 def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
     """Find the names in obs of the CSV's columns."""
     missing = sorted(set(columns) - set(cells.columns))
     if missing:
         raise CropError(
-            f"the table has no column {', '.join(missing)}; it has {_list(cells)}: name one of "
+            f"the table has no column {', '.join(missing)}; it has {', '.join(cells.columns)}: name one of "
             "them with columns= (--column COLUMN=Well)"
         )
     given = {name: _meaning(wanted) for name, wanted in columns.items()}
@@ -207,7 +203,7 @@ def _complete_wells(obs: pd.DataFrame) -> None:
 def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:
     """Name each cell plate/well/site/label, leaving out what the table lacks."""
     if label is not None and label not in cells:
-        raise CropError(f"the table has no column {label!r}; it has {_list(cells)}")
+        raise CropError(f"the table has no column {label!r}; it has {', '.join(cells.columns)}")
     table = cells
     if label is None:
         table = obs
