@@ -459,3 +459,15 @@ def test_gaps_of_nullable_columns_stay_gaps(tmp_path):
     assert table["sure"].tolist() == [True, pd.NA]
     assert table["count"].isna().tolist() == table["share"].isna().tolist() == [False, True]
     assert table[["Cellssl_Name", "well"]].to_numpy().tolist() == [["01", "NA"], ["02", ""]]
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.h5"])
+def test_masks_that_are_gone_are_named(crop_file, batch, tmp_path, name):
+    out = export_crops(crop_file(batch(3)), tmp_path / name)
+    if name == "out.npy":
+        (tmp_path / "out_masks.npy").unlink()
+    else:
+        with h5py.File(out, "a") as file:
+            del file["masks"]
+    with pytest.raises(CropError, match=r"no masks of nucleus beside .*: export it again"):
+        import_crops(out, None, tmp_path / "back.h5ad")
