@@ -14,12 +14,14 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
-from cellssl.cells.quality.judging import REASONS, Usual, usual_by_plate
+from cellssl.cells.quality.judging import REASONS
 from cellssl.cells.quality.measures import quality_columns
+from cellssl.cells.quality.usual import Usual, usual_by_plate
 from cellssl.cells.tasks import Tasks
 from cellssl.cells.trials import Judged, Trial, judge
 from cellssl.columns import AREA, FIELD, row_names
 from cellssl.crops import CropBatch, write_crops
+from cellssl.crops.batches import evenly
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.placing import StoredPixels
 from cellssl.files import atomic
@@ -58,25 +60,25 @@ class Assembly:
     ) -> None:
         self._tasks, self._settings = tasks, settings
         self._channels, self._plates = tasks.job.channels, tasks.plates
-        types = tasks.fields.dtypes
-        self._metadata = {str(n): types[n] for n in types.index if str(n).startswith("Metadata_")}
+        names = map(str, tasks.fields)
+        self._metadata = [name for name in names if name.startswith("Metadata_")]
         self._problems = {n: wrong[part] for n, part in enumerate(tasks.parts) if part in wrong}
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
         self._centers: dict[str, list[np.ndarray]] = {}  # of the first fields of each plate
         samples = self._survey()
-        self._unusual = _unusual(self._facts, self._plates, self._problems)
+        self._unusual = _unusual(self._facts, tasks, self._problems)
         self._problems |= self._unusual
         self.usual = self._usual_by_plate(samples)  # by plate
 
     @property
     def dust(self) -> dict[str, tuple[float, float, int]]:
         """Place in a field's pixels where most fields of a plate have an object, and of how many; see `find_dust`."""
-        by = self._settings["binning"]
+        found = {plate: find_dust(centers) for plate, centers in self._centers.items()}
         return {
-            plate: (found[0] * by, found[1] * by, found[2])
-            for plate, centers in self._centers.items()
-            if (found := find_dust(centers))
+            plate: (self._in_file(dust[0]), self._in_file(dust[1]), dust[2])
+            for plate, dust in found.items()
+            if dust
         }
 
     @property
@@ -118,19 +120,15 @@ class Assembly:
             centers = self._centers.setdefault(self._plates[number], [])
             if len(centers) < ENOUGH_FIELDS:
                 centers.append(cells["center"].copy())
-            few = max(_SAMPLED // counts[self._plates[number]], 1)
-            chosen = np.linspace(0, len(cells) - 1, min(few, len(cells))).astype(int)
-            samples[number] = cells[["areas", "quality"]][chosen]
+            few = evenly(len(cells), max(_SAMPLED // counts[self._plates[number]], 1))
+            samples[number] = cells[["areas", "quality"]][few]
         return samples
 
     def _usual_by_plate(self, samples: Mapping[int, np.ndarray]) -> dict[str, Usual]:
         """Measure what is usual on each plate, from a sample of its cells and all of its fields."""
-        here: dict[str, list[int]] = {}
-        for number in samples:
-            if number not in self._problems:
-                here.setdefault(self._plates[number], []).append(number)
         measured = {}
-        for plate, numbers in here.items():
+        whole = (number for number in samples if number not in self._problems)
+        for plate, numbers in self._tasks.by_plate(whole).items():
             cells = np.concatenate([samples[number] for number in numbers])
             light = self._facts["background"][numbers]
             measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
@@ -172,22 +170,17 @@ class Assembly:
 
     def _judge(self, block: Sequence[int], workers: Workers) -> dict[int, Judged]:
         """Judge the finished ones among some fields, and each of their cut cells."""
-        trials = [self._trial(number) for number in block if number not in self._problems]
+        keep = tuple(self._settings["keep"])
+        trials = [
+            Trial(n, self._tasks.part(n), self._facts[n], self.usual[self._plates[n]], keep)
+            for n in block
+            if n not in self._problems
+        ]
         judged = {
             trial.number: judge(trial) if isinstance(own, Died) else own
             for trial, own in workers.spread(judge, trials)
         }
         return dict(sorted(judged.items()))
-
-    def _trial(self, number: int) -> Trial:
-        return Trial(
-            number,
-            self._tasks.part(number),
-            self._facts["background"][number],
-            self._facts["saturated"][number],
-            self.usual[self._plates[number]],
-            tuple(self._settings["keep"]),
-        )
 
     def _batch(self, judged: Sequence[Judged], obs: pd.DataFrame) -> CropBatch:
         """Read the masks of the kept cells of some fields, and say where their pixels lie."""
@@ -202,7 +195,7 @@ class Assembly:
 
     def _rows(self, block: list[int], judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
-        about = self._tasks.fields.iloc[block][list(self._metadata)].reset_index(drop=True)
+        about = self._tasks.fields.iloc[block][self._metadata].reset_index(drop=True)
         return about.join(pd.DataFrame([self._row(n, judged.get(n)) for n in block]))
 
     def _row(self, number: int, judged: Judged | None) -> dict[str, Any]:
@@ -234,16 +227,15 @@ class Assembly:
         """Make the only batch of a plate without readable fields."""
         size = self._settings["crop_size"]
         images = StoredPixels((), (len(self._channels), size, size), np.dtype(np.uint16))
-        columns = pd.DataFrame({name: pd.Series([], dtype=t) for name, t in self._metadata.items()})
-        return CropBatch(images, None, columns.set_index(pd.Index([], dtype=object)))
+        obs = self._tasks.fields[self._metadata][:0].set_index(pd.Index([], dtype=object))
+        return CropBatch(images, None, obs)
 
     def _obs(self, judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
-        by = self._settings["binning"]
         fields = self._tasks.fields.iloc[list(judged)]
         cells = np.concatenate([own.part.cells for own in judged.values()])
         field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
-        center = (cells["center"] + 0.5) * by - 0.5
+        center = self._in_file(cells["center"])
         places = np.array(row_names(fields[FIELD]), dtype=object)[field]
         return pd.DataFrame(
             {
@@ -261,39 +253,37 @@ class Assembly:
             ),
         )
 
+    def _in_file(self, place: Any) -> Any:
+        """Turn a place, or many, in the pixels of a field into one in those of its file."""
+        return (place + 0.5) * self._settings["binning"] - 0.5
+
 
 def _extend(path: Path, rows: pd.DataFrame, **how: Any) -> None:
     """Add rows to a table on disk, whose header comes with the first."""
     rows.to_csv(path, mode="a", header=not path.stat().st_size, **how)
 
 
-def _unusual(facts: np.ndarray, plates: Sequence[str], wrong: Mapping[int, str]) -> dict[int, str]:
+def _unusual(facts: np.ndarray, tasks: Tasks, wrong: Mapping[int, str]) -> dict[int, str]:
     """Find fields whose size is not usual for their plate, or whose type is not usual at all.
 
     What most fields have is right; among equals, what comes first. Crops of one file have one type,
     plates may differ in size.
     """
-    problems = {}
     whole = [number for number in range(len(facts)) if number not in wrong]
     usual = _most_common(facts["dtype"][whole].tolist())
-    for number in whole:
-        if (dtype := facts["dtype"][number]) != usual:
-            problems[number] = (
-                f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
-            )
-    by_plate: dict[str, list[int]] = {}
-    for number in whole:
-        if number not in problems:
-            by_plate.setdefault(plates[number], []).append(number)
-    for numbers in by_plate.values():
-        common = _most_common(list(map(tuple, facts["shape"][numbers].tolist())))
-        for number in numbers:
-            height, width = facts["shape"][number].tolist()
-            if (height, width) != common:
-                problems[number] = (
-                    f"it is {height} × {width} pixels, most fields of its plate are "
-                    f"{common[0]} × {common[1]}"
-                )
+    problems = {
+        number: f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
+        for number in whole
+        if (dtype := facts["dtype"][number]) != usual
+    }
+    for numbers in tasks.by_plate(n for n in whole if n not in problems).values():
+        sizes = [f"{y} × {x}" for y, x in facts["shape"][numbers]]
+        common = _most_common(sizes)
+        problems |= {
+            number: f"it is {size} pixels, most fields of its plate are {common}"
+            for number, size in zip(numbers, sizes, strict=True)
+            if size != common
+        }
     return problems
 
 

@@ -1,8 +1,7 @@
 """A plate's fields → crops on disk; a finished field is kept, whatever happens to the process."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.job import Job, Task, cut_field
+from cellssl.cells.job import Job, cut_field
 from cellssl.cells.parts import is_whole
-from cellssl.cells.pool import Died, Workers
+from cellssl.cells.pool import Died, Spread, Workers
 from cellssl.cells.quality.judging import check_reasons
 from cellssl.cells.remarks import remarks_on
 from cellssl.cells.segmentation.labels import Segmenter
 from cellssl.cells.segmentation.threshold import ThresholdSegmenter
-from cellssl.cells.shading import Shading, measure_shading, sample_fields
+from cellssl.cells.shading import measure_shading
 from cellssl.cells.tally import CropReport
 from cellssl.cells.tasks import Tasks
 from cellssl.columns import FIELD
@@ -36,8 +35,6 @@ __all__ = ["crop"]
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _DIED = "the worker process died on this field, twice (out of memory?)"
-
-Spread = Callable[[Callable[[Task], Any], Sequence[Task]], Iterator[tuple[Task, Any]]]
 
 
 def crop(
@@ -133,25 +130,17 @@ def crop(
             "the workers of a cluster are its own: give --workers or --scheduler, not both"
         )
     _check_fields(index)
-    out = make_folder(out).resolve()  # workers of a cluster start elsewhere
+    folder = CropFolder(make_folder(out).resolve())  # workers of a cluster start elsewhere
     job = Job(segmenter, tuple(index.channels), size, masks, binning)
     settings = job.settings() | {"illumination": illumination, "keep": sorted(keep)}
-    spreading = _spreading(min(workers, len(index.fields)), scheduler)
-    with locked(out):
+    with locked(folder.path):
         try:
-            return _crop(index, CropFolder(out), job, settings, spreading=spreading, shown=progress)
+            return _crop(index, folder, job, settings, workers, scheduler, shown=progress)
         except OSError as error:
             raise CropError(
-                f"cannot write to {out}: {error.strerror or error}. What is finished is kept: make "
+                f"cannot write to {folder.path}: {error.strerror or error}. What is finished is kept: make "
                 "room and give the same command again."
             ) from error
-
-
-@contextmanager
-def _spreading(workers: int, scheduler: str | None) -> Iterator[tuple[Spread, Workers]]:
-    """Give what does fields, on a cluster or here, and the processes here, which end with the block."""
-    with Workers(workers) as here:
-        yield (here.spread if scheduler is None else partial(spread_on, scheduler)), here
 
 
 def _check_fields(index: PlateIndex) -> None:
@@ -173,8 +162,9 @@ def _crop(
     folder: CropFolder,
     job: Job,
     settings: Mapping[str, Any],
+    workers: int,
+    scheduler: str | None,
     *,
-    spreading: AbstractContextManager[tuple[Spread, Workers]],
     shown: bool,
 ) -> CropReport:
     """Do what `crop` says, alone in the folder."""
@@ -194,10 +184,13 @@ def _crop(
             folder.crops,
         )
     folder.begin(record)
-    method = settings["illumination"]
-    with spreading as (work, here):
-        tasks = tasks.lit(_shading(tasks, folder.illumination, method, work=work, shown=shown).maps)
-        wrong = _cut_fields(tasks, work=work, shown=shown)
+    with Workers(min(workers, len(tasks))) as here:
+        spread = here.spread if scheduler is None else partial(spread_on, scheduler)
+        shading = measure_shading(
+            tasks, settings["illumination"], folder.illumination, spread=spread, shown=shown
+        )
+        tasks = tasks.lit(shading.maps)
+        wrong = _cut_fields(tasks, spread, shown=shown)
         folder.require_room(part for part in tasks.parts if part not in wrong)
         nucleus = getattr(job.segmenter, "nucleus_channel", None)
         assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
@@ -213,32 +206,13 @@ def _crop(
     return report
 
 
-def _shading(tasks: Tasks, path: Path, method: Method, *, work: Spread, shown: bool) -> Shading:
-    """Estimate each plate's illumination, or none."""
-    if method == "none":
-        path.unlink(missing_ok=True)
-        return Shading(tasks.job.channels, {})
-    by_plate: dict[str, list[int]] = {}
-    for number, plate in enumerate(tasks.plates):
-        by_plate.setdefault(plate, []).append(number)
-    sampled = {
-        plate: [tasks[number] for number in sample_fields(numbers)]
-        for plate, numbers in by_plate.items()
-    }
-
-    def tracked(do: Callable[[Task], Any], tasks: list[Task]) -> Iterator[tuple[Task, Any]]:
-        return track(work(do, tasks), "illumination", total=len(tasks), shown=shown)
-
-    return measure_shading(sampled, method, path, spread=tracked)
-
-
-def _cut_fields(tasks: Tasks, *, work: Spread, shown: bool) -> dict[Path, str]:
+def _cut_fields(tasks: Tasks, spread: Spread, *, shown: bool) -> dict[Path, str]:
     """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
     left = tasks[np.array([not is_whole(part) for part in tasks.parts])]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}
-    for task, result in track(work(cut_field, left), "cropping", total=len(left), shown=shown):
+    for task, result in track(spread(cut_field, left), "cropping", total=len(left), shown=shown):
         problem = _DIED if isinstance(result, Died) else result
         if problem:
             problems[task.part] = problem

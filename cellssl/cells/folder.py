@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +16,36 @@ _SPARE = 1.1  # of the crops' size must be free on the disk before they are put 
 _OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 
 
-@dataclass(frozen=True)
 class CropFolder:
     """Names in a folder of crops, and the record (``crop.json``) of what they were made from.
 
     A record holds ``settings``, ``plates`` and ``fields``, a fingerprint; once all is done, ``remarks``,
     sentences on what is unusual about the images.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    crops : Path
+        The crop file; that it is there says that all is done.
+    fields, dropped : Path
+        The tables of fields, and of cells that were cut and dropped.
+    illumination : Path
+        What was divided out of the fields.
+    record : Path
+        What all this was made from.
+    parts : Path
+        The folder of finished fields, until all are done.
     """
 
-    path: Path
-
-    @property
-    def crops(self) -> Path:
-        """The crop file; that it is there says that all is done."""
-        return self.path / "crops.h5ad"
-
-    @property
-    def fields(self) -> Path:
-        """The table of fields."""
-        return self.path / "fields.csv"
-
-    @property
-    def dropped(self) -> Path:
-        """The table of cells that were cut and dropped."""
-        return self.path / "dropped.csv"
-
-    @property
-    def illumination(self) -> Path:
-        """What was divided out of the fields."""
-        return self.path / "illumination.npz"
-
-    @property
-    def record(self) -> Path:
-        """What all this was made from."""
-        return self.path / "crop.json"
-
-    @property
-    def parts(self) -> Path:
-        """The folder of finished fields, until all are done."""
-        return self.path / "parts"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.crops = path / "crops.h5ad"
+        self.fields = path / "fields.csv"
+        self.dropped = path / "dropped.csv"
+        self.illumination = path / "illumination.npz"
+        self.record = path / "crop.json"
+        self.parts = path / "parts"
 
     def holds(self, record: Mapping[str, Any]) -> bool:
         """Say whether just these crops are there and finished.

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from multiprocessing import Pipe, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cellssl.errors import CropError
 
-__all__ = ["Died", "Workers"]
+__all__ = ["Died", "Spread", "Workers"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+# Does work on tasks, and gives each with its result, in whatever order; see `Workers.spread`.
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[Any, Any]]]
 
 _LOG = logging.getLogger(__name__)
 _NONE_STARTS = 3  # so many tasks given up and none done: it is not the tasks

@@ -1,7 +1,7 @@
 """What should be known of a plate's images before its cells are believed, though nothing stopped cropping."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from cellssl.cells.job import Job
 from cellssl.cells.quality.alignment import misplaced_channels
 from cellssl.cells.quality.arrangement import swapped_channels
 from cellssl.cells.quality.dust import ENOUGH_FIELDS
-from cellssl.cells.quality.judging import bare_channels, dull_plates
+from cellssl.cells.quality.judging import dull_plates
+from cellssl.cells.quality.usual import bare_channels
 from cellssl.crops import Crops, unlike_nuclei
 from cellssl.framing import LOST, MOST_BINNED, VIEW, diameter_of, stored_size, view_for
 from cellssl.words import counted, listed
@@ -27,20 +28,28 @@ def remarks_on(fields: Assembly, job: Job, crops: Crops) -> Iterator[str]:
     """Give a sentence or two for each thing that is unusual about the images."""
     usual = fields.usual
     diameters = {plate: diameter_of(own.area) for plate, own in usual.items() if own.area > 0}
-    yield from _unusual_fields(fields.unusual)
+    yield from _some(_unusual_fields(fields.unusual), "kinds of fields left out: see fields.csv")
     yield from _ill_fitting(job.size, job.binning, diameters)
     yield from _unlike_plates(diameters)
-    yield from _dull(*dull_plates(usual))
+    yield from _some(_dull(*dull_plates(usual)), "plates that are far less sharp")
     yield from _overexposed({plate: own.saturated for plate, own in usual.items()}, job.channels)
     yield from bare_channels(usual, job.channels)
     yield from misplaced_channels(crops, usual)
     yield from swapped_channels(crops)
-    yield from _dusty(fields.dust)
+    yield from _some(_dusty(fields.dust), "plates with an object at one place in most fields")
+
+
+def _some(remarks: Iterator[str], such: str) -> Iterator[str]:
+    """Give ten of many remarks, and say how many more such things there are."""
+    told = [*remarks]
+    yield from told[:_SAID]
+    if len(told) > _SAID:
+        yield f"and {len(told) - _SAID} more {such}"
 
 
 def _unusual_fields(unusual: Mapping[str, str]) -> Iterator[str]:
     """Say which fields are left out since they differ from most of their plate, kind by kind."""
-    for what in islice(dict.fromkeys(unusual.values()), _SAID):
+    for what in dict.fromkeys(unusual.values()):
         places = [place for place, own in unusual.items() if own == what]
         yield (
             f"{counted(len(places), 'field')} left out ({listed(places, most=_SAID)}): {what}. Fields of another kind "
@@ -65,25 +74,21 @@ def _ill_fitting(size: int, binning: int, diameters: Mapping[str, float]) -> Ite
 def _unlike_plates(diameters: Mapping[str, float]) -> Iterator[str]:
     """Say when nuclei are far wider on one plate than on another."""
     if diameters:
-        one, other = (
-            min(diameters, key=diameters.__getitem__),
-            max(diameters, key=diameters.__getitem__),
-        )
-        narrow, wide = diameters[one], diameters[other]
+        width = itemgetter(1)
+        one, narrow = min(diameters.items(), key=width)
+        other, wide = max(diameters.items(), key=width)
         told = unlike_nuclei(wide, narrow, where=f"on plate {other}", of=f"on plate {one}")
         yield from filter(None, [told])
 
 
 def _dull(sharpest: str, dull: Mapping[str, float]) -> Iterator[str]:
     """Say when plates are as a whole far less sharp than another, since fields are judged by their own plate."""
-    for plate, share in islice(dull.items(), _SAID):
+    for plate, share in dull.items():
         yield (
             f"plate {plate}: its cells are {share:.2f} times as sharp as those of plate {sharpest}: out of focus as a "
             "whole? They are kept, since cells are judged by what is usual on their plate; leave it out of the index "
             "where it is no good"
         )
-    if len(dull) > _SAID:
-        yield f"and {len(dull) - _SAID} more plates that are far less sharp"
 
 
 def _overexposed(saturated: Mapping[str, np.ndarray], channels: Sequence[str]) -> Iterator[str]:
@@ -100,7 +105,7 @@ def _overexposed(saturated: Mapping[str, np.ndarray], channels: Sequence[str]) -
 
 def _dusty(dust: Mapping[str, tuple[float, float, int]]) -> Iterator[str]:
     """Say on which plates most fields have an object at one place."""
-    for plate, (y, x, fields) in islice(dust.items(), _SAID):
+    for plate, (y, x, fields) in dust.items():
         yield (
             f"plate {plate}: {fields} of {ENOUGH_FIELDS} fields that were looked at have an object at row {y:.0f}, "
             f"column {x:.0f}: dust on the camera or lens, or the same images or labels several times? It counts as a "

@@ -3,24 +3,21 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cellssl.cells.job import Task, read_checked
+from cellssl.cells.pool import Spread
+from cellssl.cells.tasks import Tasks
 from cellssl.errors import PlateError
 from cellssl.files import atomic
-from cellssl.plates.illumination import (
-    FEWEST,
-    GRID,
-    Method,
-    block_means,
-    estimate,
-)
+from cellssl.plates.illumination import FEWEST, GRID, Method, block_means, estimate
+from cellssl.progress import track
 
-__all__ = ["Shading", "measure_shading", "sample_fields"]
+__all__ = ["Shading", "measure_shading"]
 
 _SAMPLED = 128  # fields of a plate, evenly over it
 _LOG = logging.getLogger(__name__)
@@ -63,37 +60,42 @@ class Shading:
 
 
 def measure_shading(
-    tasks: Mapping[str, Sequence[Task]],
-    method: Method,
-    path: Path,
-    *,
-    spread: Callable[
-        [Callable[[Task], np.ndarray | None], list[Task]],
-        Iterator[tuple[Task, np.ndarray | object | None]],
-    ],
+    tasks: Tasks, method: Method, path: Path, *, spread: Spread, shown: bool
 ) -> Shading:
     """Estimate the illumination of each plate, or take what `path` holds of the same fields.
 
     Parameters
     ----------
-    tasks : mapping
-        Plate → the fields that `sample_fields` chose of it.
+    tasks : Tasks
+        All fields; those of small plates, which have none, among them.
     method : str
-        See `cellssl.plates.illumination.estimate`.
+        See `cellssl.plates.illumination.estimate`; of "none" nothing is kept at `path`.
     path : path
         ``illumination.npz``.
     spread : callable
-        Does the work on the sampled fields, in whatever order.
+        Does the work on some fields, in whatever order.
+    shown : bool
+        Whether to show a progress bar.
     """
-    channels = next(iter(tasks.values()))[0].job.channels
-    sampled = {plate: fields for plate, fields in tasks.items() if len(fields) >= FEWEST}
+    channels = tasks.job.channels
+    if method == "none":
+        path.unlink(missing_ok=True)
+        return Shading(channels, {})
+    plates = tasks.by_plate(range(len(tasks)))
+    sampled = {
+        plate: [tasks[number] for number in _sample(numbers)]
+        for plate, numbers in plates.items()
+        if len(numbers) >= FEWEST
+    }
     made_of = _fingerprint(sampled, method)
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:
             if str(file["made_of"]) == made_of:
                 return Shading.read(path)
     blocks: dict[Path, np.ndarray] = {}
-    for task, means in spread(measure_blocks, [t for f in sampled.values() for t in f]):
+    asked = [task for fields in sampled.values() for task in fields]
+    measured = spread(measure_blocks, asked)
+    for task, means in track(measured, "illumination", total=len(asked), shown=shown):
         if isinstance(means, np.ndarray):
             blocks[task.part] = means
     maps = {}
@@ -103,7 +105,7 @@ def measure_shading(
         if len(read) >= FEWEST:
             names = [f"plate {plate}, {channel}," for channel in channels]
             maps[plate] = estimate(np.stack(read), method, names=names)
-    left = [plate for plate in tasks if plate not in maps]
+    left = [plate for plate in plates if plate not in maps]
     if left:
         _LOG.info(
             "illumination is not corrected on plate %s: fewer than %d readable fields",
@@ -123,7 +125,7 @@ def measure_blocks(task: Task) -> np.ndarray | None:
         return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
-def sample_fields(numbers: Sequence[int]) -> list[int]:
+def _sample(numbers: Sequence[int]) -> list[int]:
     """Choose `_SAMPLED` of a plate's fields, evenly, in the order of the plate."""
     places = np.linspace(0, len(numbers) - 1, min(len(numbers), _SAMPLED)).round().astype(int)
     return [numbers[place] for place in places]

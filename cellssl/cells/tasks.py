@@ -1,7 +1,7 @@
 """The tasks of a plate's fields, each made when it is asked for: all of a screen's are worth memory."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, overload
@@ -65,6 +65,13 @@ class Tasks(Sequence[Task]):
     def plates(self) -> list[str]:
         """The plate of each field."""
         return self.fields["Metadata_Plate"].astype(str).tolist()
+
+    def by_plate(self, numbers: Iterable[int]) -> dict[str, list[int]]:
+        """Put the numbers of some fields to their plates, which stand in the order in which they appear."""
+        plates, found = self.plates, dict[str, list[int]]()
+        for number in numbers:
+            found.setdefault(plates[number], []).append(number)
+        return found
 
     @property
     def parts(self) -> Iterator[Path]:

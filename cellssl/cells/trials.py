@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cellssl.cells.parts import Part
-from cellssl.cells.quality.judging import Usual, judge_cells, judge_field
+from cellssl.cells.quality.judging import judge_cells, judge_field
+from cellssl.cells.quality.usual import Usual
 
 __all__ = ["Judged", "Trial", "judge"]
 
@@ -21,8 +22,8 @@ class Trial:
         The field's.
     path : Path
         Its part.
-    background, saturated : ndarray
-        (C,) of the field.
+    facts : void
+        The field's, see `cellssl.cells.parts.facts_type`.
     usual : Usual
         On its plate.
     keep : tuple of str
@@ -31,8 +32,7 @@ class Trial:
 
     number: int
     path: Path
-    background: np.ndarray
-    saturated: np.ndarray
+    facts: np.void
     usual: Usual
     keep: tuple[str, ...]
 
@@ -50,7 +50,8 @@ def judge(trial: Trial) -> Judged:
     """Judge a field, and each of its cut cells."""
     part = Part.open(trial.path)
     areas, quality = part.cells["areas"][:, 0], part.cells["quality"]
-    whole = judge_field(areas, quality, trial.background, trial.saturated, trial.usual)
+    background, saturated = trial.facts["background"], trial.facts["saturated"]
+    whole = judge_field(areas, quality, background, saturated, trial.usual)
     if whole and whole not in trial.keep:
         reasons = np.full(len(areas), whole, dtype=object)
     else:

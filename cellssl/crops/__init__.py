@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from cellssl.lazy import at_first_use
 
+# ruff: noqa: F401 - what is imported here is public by the table below
 if TYPE_CHECKING:
     from cellssl.crops.brightness import compare_brightness
     from cellssl.crops.exchange.exports import export_crops
@@ -11,31 +12,12 @@ if TYPE_CHECKING:
     from cellssl.crops.exchange.imports import import_crops
     from cellssl.crops.joining import join_crops
     from cellssl.crops.labelling import label_crops
+    from cellssl.crops.layout import crop_file
     from cellssl.crops.magnification import compare_magnification, unlike_nuclei
     from cellssl.crops.percentiles import PercentileTable
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
-    from cellssl.crops.store import Crops, crop_file
+    from cellssl.crops.store import Crops
     from cellssl.crops.writer import CropBatch, write_crops
-
-__all__ = [
-    "CropBatch",
-    "Crops",
-    "FittedScaling",
-    "PercentileTable",
-    "Scaling",
-    "compare_brightness",
-    "compare_magnification",
-    "crop_file",
-    "export_crops",
-    "fit_scaling",
-    "import_crops",
-    "import_features",
-    "join_crops",
-    "label_crops",
-    "scale",
-    "unlike_nuclei",
-    "write_crops",
-]
 
 # Loaded at first use: the workers that cut fields pack masks, and need nothing else of a crop file.
 _homes = {
@@ -46,7 +28,7 @@ _homes = {
     "Scaling": "scaling",
     "compare_brightness": "brightness",
     "compare_magnification": "magnification",
-    "crop_file": "store",
+    "crop_file": "layout",
     "export_crops": "exchange.exports",
     "fit_scaling": "scaling",
     "import_crops": "exchange.imports",
@@ -57,6 +39,8 @@ _homes = {
     "unlike_nuclei": "magnification",
     "write_crops": "writer",
 }
+
+__all__ = [*_homes]  # noqa: PLE0604 - names of functions and classes
 
 
 __getattr__ = at_first_use(__name__, _homes)

@@ -43,7 +43,7 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> str:
     table = percentiles_of(crops, scaling.rule.percentiles)
     if _are_its_own(crops, table, scaling):
         return ""
-    told = _unlike(crops, table, scaling)
+    told = [*_unlike(crops, table, scaling)]
     if not told:
         return ""
     examples, plates = _examples(told, of), {row.plate for row in told}
@@ -91,13 +91,18 @@ class _Range(NamedTuple):
     high: float
 
 
-def _unlike(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> list[_Range]:
+def _unlike(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
     """Give the channels of plates whose grey values are not those that become 0 to 1."""
-    return [
-        row
-        for row in _ranges(crops, table, scaling)
-        if not _lies_within(row.own_low, row.own_high, row.low, row.high)
-    ]
+    for channel, *ends in zip(
+        scaling.channels, scaling.low["global"], scaling.high["global"], strict=True
+    ):
+        if channel not in crops.channels:
+            continue
+        place = crops.channels.index(channel)
+        for plate in table.plates:
+            own = [table.of_plate(plate, asked)[place] for asked in scaling.rule.percentiles]
+            if not _lies_within(*own, *ends):
+                yield _Range(plate, channel, *own, *ends)
 
 
 def _examples(told: Sequence[_Range], of: str) -> list[str]:
@@ -119,19 +124,6 @@ def _grey(value: float) -> str:
     ('4528', '0.016')
     """
     return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
-
-
-def _ranges(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
-    """Give the ranges of each channel on each plate."""
-    for channel, *ends in zip(
-        scaling.channels, scaling.low["global"], scaling.high["global"], strict=True
-    ):
-        if channel not in crops.channels:
-            continue
-        place = crops.channels.index(channel)
-        for plate in table.plates:
-            own = (table.of_plate(plate, asked)[place] for asked in scaling.rule.percentiles)
-            yield _Range(plate, channel, *own, *ends)
 
 
 def _lies_within(own_low: float, own_high: float, low: float, high: float) -> bool:

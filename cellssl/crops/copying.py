@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cellssl.crops.batches import batches
-from cellssl.crops.store import Crops, crop_file
+from cellssl.crops.layout import crop_file
+from cellssl.crops.store import Crops
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 
 __all__ = ["copy_crops", "described"]

@@ -12,8 +12,9 @@ from cellssl.columns import CONCENTRATION, say_alike_names, texts_of, unit_colum
 from cellssl.crops.batches import batches
 from cellssl.crops.brightness import compare_files
 from cellssl.crops.copying import described
+from cellssl.crops.layout import crop_file
 from cellssl.crops.magnification import compare_magnification
-from cellssl.crops.store import Crops, channel_numbers, crop_file
+from cellssl.crops.store import Crops, channel_numbers
 from cellssl.crops.writer import CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.nested import as_json

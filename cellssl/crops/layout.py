@@ -35,6 +35,7 @@ Pixels are not packed: gzip with shuffle makes these 0.39 of the size, at 330 µ
 makes them far smaller).
 """
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -42,10 +43,36 @@ import numpy as np
 
 from cellssl.crops.packing import LEVEL, PackedMasks
 
-__all__ = ["MASKS", "PIXELS", "create_file", "create_masks", "create_pixels", "encode"]
+__all__ = [
+    "FILE_NAME",
+    "MASKS",
+    "PIXELS",
+    "create_file",
+    "create_masks",
+    "create_pixels",
+    "crop_file",
+    "encode",
+    "holds_crops",
+]
 
+FILE_NAME = "crops.h5ad"
 PIXELS = "obsm/crops"
 MASKS = "obsm/masks"
+
+
+def crop_file(out: str | Path) -> Path:
+    """Give the crop file that `out` names: itself, or ``crops.h5ad`` of a folder."""
+    path = Path(out)
+    return path if path.suffix == ".h5ad" else path / FILE_NAME
+
+
+def holds_crops(path: str | Path) -> bool:
+    """Say whether a file, or a folder's ``crops.h5ad``, holds pictures of cells."""
+    file = crop_file(path)
+    if not file.is_file() or not h5py.is_hdf5(file):
+        return False
+    with h5py.File(file) as opened:
+        return PIXELS in opened
 
 
 def create_file(path: str) -> h5py.File:

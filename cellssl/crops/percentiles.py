@@ -42,10 +42,6 @@ class PercentileTable:
     whole: np.ndarray
     cells: np.ndarray
 
-    def covers(self, quantiles: Sequence[float]) -> bool:
-        """Say whether all these percentiles are in the table."""
-        return all(quantile in self.quantiles for quantile in quantiles)
-
     def of_plate(self, plate: str, quantile: float) -> np.ndarray:
         """Give one percentile of one plate: (C,) float32."""
         return self.values[self.plates.index(plate), :, self.quantiles.index(quantile)]
@@ -54,19 +50,9 @@ class PercentileTable:
         """Give one percentile over all plates: (C,) float32."""
         return self.whole[:, self.quantiles.index(quantile)]
 
-    def to_uns(self) -> dict[str, Any]:
-        """Give arrays as they are stored in ``uns``."""
-        return {
-            "quantiles": np.asarray(self.quantiles),
-            "plates": np.asarray(self.plates, dtype=object),
-            "values": self.values,
-            "whole": self.whole,
-            "cells": self.cells,
-        }
-
     @classmethod
     def from_uns(cls, stored: Mapping[str, Any]) -> "PercentileTable":
-        """Read what `to_uns` gave."""
+        """Read them as they are stored in ``uns``, one by one."""
         return cls(
             quantiles=tuple(float(quantile) for quantile in stored["quantiles"]),
             plates=tuple(str(plate) for plate in stored["plates"]),

@@ -48,9 +48,8 @@ class Scaling:
     transform: Transform = "linear"
 
     def __post_init__(self) -> None:
-        if self.per not in get_args(Per):
-            raise ValueError(f"per: got {self.per!r}, wanted one of {', '.join(get_args(Per))}")
-        _check_transform(self.transform)
+        _check_choice("per", self.per, get_args(Per))
+        _check_choice("transform", self.transform, get_args(Transform))
         low, high = (float(value) for value in self.percentiles)
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles: got [{low}, {high}], wanted 0 ≤ low < high ≤ 100")
@@ -172,7 +171,7 @@ class FittedScaling:
 
 def percentiles_of(crops: Crops, asked: tuple[float, float]) -> PercentileTable:
     """Give a table with the percentiles asked for: that of the crop file, else one measured anew."""
-    if crops.percentiles.covers(asked):
+    if set(asked) <= set(crops.percentiles.quantiles):
         return crops.percentiles
     return measure(crops.read, crops.plates, channels=len(crops.channels), quantiles=asked)
 
@@ -232,7 +231,7 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
         (N, C, H, W) float32 in [0, 1]. A channel whose bounds coincide becomes 0 up to them and 1
         above.
     """
-    _check_transform(transform)
+    _check_choice("transform", transform, get_args(Transform))
     low, high = low[:, :, None, None], high[:, :, None, None]
     if isinstance(images, np.ndarray):
         pixels = images.astype(np.float32)
@@ -249,10 +248,9 @@ def scale(images: Any, low: Any, high: Any, *, transform: str) -> Any:
     return (scaled * _STEEPNESS).log1p() / float(_LOG_TOP) if transform == "log" else scaled
 
 
-def _check_transform(transform: str) -> None:
-    known = get_args(Transform)
-    if transform not in known:
-        raise ValueError(f"transform: got {transform!r}, wanted one of {', '.join(known)}")
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}")
 
 
 def _cell_bounds(

@@ -14,31 +14,14 @@ from anndata.io import read_elem
 
 from cellssl.arguments import one_path
 from cellssl.columns import AREA, PLATE
-from cellssl.crops.layout import MASKS, PIXELS
+from cellssl.crops.layout import FILE_NAME, MASKS, PIXELS
 from cellssl.crops.percentiles import PercentileTable
 from cellssl.crops.rows import RowReader, Rows, row_numbers
 from cellssl.errors import CropError
 from cellssl.framing import diameter_of
 from cellssl.sampling import in_order
 
-__all__ = ["Crops", "channel_numbers", "crop_file", "holds_crops"]
-
-FILE_NAME = "crops.h5ad"
-
-
-def crop_file(out: str | Path) -> Path:
-    """Give the crop file that `out` names: itself, or ``crops.h5ad`` of a folder."""
-    path = Path(out)
-    return path if path.suffix == ".h5ad" else path / FILE_NAME
-
-
-def holds_crops(path: str | Path) -> bool:
-    """Say whether a file, or a folder's ``crops.h5ad``, holds pictures of cells."""
-    file = crop_file(path)
-    if not file.is_file() or not h5py.is_hdf5(file):
-        return False
-    with h5py.File(file) as opened:
-        return PIXELS in opened
+__all__ = ["Crops", "channel_numbers"]
 
 
 def channel_numbers(

@@ -105,19 +105,19 @@ def write_crops(
             write_elem(file, "X", np.empty((len(obs), 0), np.float32))
             plates = obs.column(PLATE)
             places = chunk_places(file[PIXELS]) if stored else None
-            about: dict[str, Any] = {
-                **provenance,
-                "channels": list(channels),
-                "crop_size": size,
-                "masks": list(masks) if MASKS in file else [],
-                "version": cellssl.__version__,
-            }
+            names = list(masks) if MASKS in file else []
         if places is not None:
             copy_pixels(stored, part, places, threads=threads, shown=progress)
-        percentiles = _measure(part, places, plates, len(channels))
+        about = {
+            **provenance,
+            "channels": channels,
+            "crop_size": size,
+            "masks": names,
+            "version": cellssl.__version__,
+            "percentiles": vars(_measure(part, places, plates, len(channels))),
+        }
         with h5py.File(part, "r+") as file:
-            stored_about = {**_storable(about), "percentiles": percentiles.to_uns()}
-            write_elem(file["uns"], "cellssl", stored_about)
+            write_elem(file["uns"], "cellssl", _storable(about))
     return path
 
 

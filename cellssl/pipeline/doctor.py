@@ -41,8 +41,13 @@ def doctor(folder: str | Path = ".") -> list[Finding]:
     """
     return [
         Finding("python", f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        *(_look_at_package(name) for name in _NEEDED),
-        _look_at_cellpose(),
+        *(
+            _look_at_package(name, "missing: pip install cellssl again", "error")
+            for name in _NEEDED
+        ),
+        _look_at_package(
+            "cellpose", "not installed (optional): pip install 'cellssl[cellpose]'", "note"
+        ),
         *_look_at_device(),
         _look_at_memory(),
         _look_at_disk(Path(folder)),
@@ -50,18 +55,10 @@ def doctor(folder: str | Path = ".") -> list[Finding]:
     ]
 
 
-def _look_at_package(name: str) -> Finding:
+def _look_at_package(name: str, missing: str, level: str) -> Finding:
     if importlib.util.find_spec(name) is None:
-        return Finding(name, "missing: pip install cellssl again", "error")
+        return Finding(name, missing, level)
     return Finding(name, importlib.metadata.version(_DISTRIBUTIONS.get(name, name)))
-
-
-def _look_at_cellpose() -> Finding:
-    if importlib.util.find_spec("cellpose") is None:
-        return Finding(
-            "cellpose", "not installed (optional): pip install 'cellssl[cellpose]'", "note"
-        )
-    return Finding("cellpose", importlib.metadata.version("cellpose"))
 
 
 def _look_at_device() -> list[Finding]:

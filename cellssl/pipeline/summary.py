@@ -1,6 +1,7 @@
 """The last stage: clusters, look-alikes and the page that shows them."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +68,8 @@ def summarise(
     metrics = model / "metrics.csv"
     channels = () if index is None else index.channels
     job = Job(segmenter, channels, crops.size, masks=False, binning=binning)
-    shading = (
-        Shading.read(folder.illumination)
-        if outcome and folder.illumination.exists()
-        else Shading((), {})
-    )
+    lit = outcome is not None and folder.illumination.exists()
+    maps = Shading.read(folder.illumination).maps if lit else {}
 
     def work() -> None:
         cells = cluster(
@@ -102,8 +100,8 @@ def summarise(
             index=index,
             protocol=protocol,
             metrics=metrics if metrics.exists() else None,
-            overlays=[] if index is None else _outline(index, job, shading, label),
-            illumination=shading.maps,
+            overlays=[] if index is None else _outline(index, job, maps, label),
+            illumination=maps,
             figures=_draw_doses(cells, dose, space / "similarity"),
             notes=[
                 f"{page.name}, beside this page, shows the cells themselves, one by one.",
@@ -189,7 +187,9 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     return [("Response to dose", figure, caption)]
 
 
-def _outline(index: PlateIndex, job: Job, shading: Shading, label: str | None) -> list[Overlay]:
+def _outline(
+    index: PlateIndex, job: Job, maps: Mapping[str, np.ndarray], label: str | None
+) -> list[Overlay]:
     """Segment some fields again, of different labels, for the eye to judge."""
     fields = index.fields
     if label in fields:
@@ -201,7 +201,7 @@ def _outline(index: PlateIndex, job: Job, shading: Shading, label: str | None) -
         field = fields.iloc[row]
         title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
         try:
-            task = job.task(field.to_dict(), Path(), shading.maps.get(str(field["Metadata_Plate"])))
+            task = job.task(field.to_dict(), Path(), maps.get(str(field["Metadata_Plate"])))
             _, pixels, found = segment_field(task)
         except FieldError as error:
             _LOG.warning("no outlines of this field: %s", error)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
-from cellssl.crops.store import holds_crops
+from cellssl.crops.layout import holds_crops
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
 from cellssl.phenotypes.columns import cell_counts

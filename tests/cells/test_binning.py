@@ -97,3 +97,12 @@ def test_a_field_smaller_than_a_block_is_left_out_by_name(make_plate, tmp_path):
     assert problem.endswith("is 96 × 1 pixels, too few for a binning of 2")
     assert small.rsplit("_", 1)[0] in problem
     assert report.kept
+
+
+def test_dust_is_told_where_it_is_in_the_files(make_plate, tmp_path):
+    index = make_plate(16)
+    for _ in range(2):
+        enlarge(index)
+    report = examples.run(index, tmp_path / "out", binning=4)
+    [told] = (remark for remark in report.remarks if "dust" in remark)
+    assert "at row 138, column 122: dust" in told  # 4 (34 + 0.5) - 0.5

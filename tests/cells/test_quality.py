@@ -10,7 +10,6 @@ from cellssl.cells.quality.dust import find_dust
 from cellssl.cells.quality.judging import (
     CELL_REASONS,
     FIELD_REASONS,
-    Usual,
     dull_plates,
     judge_cells,
     judge_field,
@@ -22,6 +21,7 @@ from cellssl.cells.quality.measures import (
     quality_columns,
     saturation_level,
 )
+from cellssl.cells.quality.usual import Usual
 from cellssl.cells.remarks import _dull, _overexposed
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CropError

@@ -1,6 +1,10 @@
 """What is said of images when all cells are cut."""
 
-from cellssl.cells.remarks import _ill_fitting, _unlike_plates
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+from cellssl.cells import Job, ThresholdSegmenter
+from cellssl.cells.remarks import _ill_fitting, _unlike_plates, remarks_on
 
 
 def test_at_10x_the_usual_crop_shows_many_cells():
@@ -31,3 +35,15 @@ def test_plates_of_another_magnification_are_told():
     assert remark.startswith(
         "nuclei are usually 48 px across on plate P3, and 24 px on plate P1: images of another"
     )
+
+
+def test_what_is_not_told_one_by_one_is_counted():
+    unusual = {f"P1/A{n:02d}/1": f"it is {n} × {n} pixels" for n in range(1, 13)}
+    dust = {f"P{n}": (9.0, 9.0, 16) for n in range(11)}
+    fields = SimpleNamespace(usual={}, unusual=unusual, dust=dust)
+    crops = MagicMock(channels=("DNA",), size=8)  # of no cell
+    job = Job(ThresholdSegmenter(), ("DNA",), 8, masks=False)
+    remarks = [*remarks_on(fields, job, crops)]
+    assert len(remarks) == 22
+    assert remarks[10] == "and 2 more kinds of fields left out: see fields.csv"
+    assert remarks[-1] == "and 1 more plates with an object at one place in most fields"

@@ -12,7 +12,10 @@ from cellssl.crops import CropBatch, Crops, write_crops
 SETTINGS = {"name": "test", "settings": {"diameter": None, "sizes": [1, 2], "names": ["a", "b"]}}
 
 
-def make_batch(cells: int, *, plate: str = "P1", start: int = 0, size: int = 8) -> CropBatch:
+def make_batch(
+    cells: int, *, plate: str = "P1", start: int = 0, size: int = 8, **columns: object
+) -> CropBatch:
+    """Make some cells; `columns` of their table replace the usual ones, or join them."""
     random = np.random.default_rng([start, len(plate)])
     numbers = range(start, start + cells)
     obs = pd.DataFrame(
@@ -24,7 +27,7 @@ def make_batch(cells: int, *, plate: str = "P1", start: int = 0, size: int = 8) 
             "Area_Nucleus": [10.5 + n for n in numbers],
         },
         index=[f"{plate}/A01/1/{n}" for n in numbers],
-    )
+    ).assign(**columns)
     images = random.integers(100, 60000, (cells, 2, size, size)).astype(np.uint16)
     masks = random.integers(0, 3, (cells, 1, size, size)).astype(np.uint8)
     return CropBatch(images=images, masks=masks, obs=obs)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cellssl.crops import Crops, Scaling, export_crops, fit_scaling, import_crops, scale
+from cellssl.crops.exchange.sidecar import Sidecar
 from cellssl.errors import CropError
 
 OUTS = ["out.h5sc", "out.npy", "out.h5", "cells"]
@@ -447,3 +448,26 @@ def test_tables_that_no_export_made_are_not_replaced(crop_file, batch, tmp_path,
     (tmp_path / "plate.csv").unlink()
     export_crops(crops, tmp_path / name)
     export_crops(crops, tmp_path / name)  # its own it may
+
+
+def test_gaps_of_nullable_columns_stay_gaps(tmp_path):
+    types = {"sure": "boolean", "count": "Int64", "share": "float32"}
+    text = "Cellssl_Name,sure,count,share,well\n01,True,3,0.1,NA\n02,,,,\n"
+    (tmp_path / "t.csv").write_text(text)
+    table = Sidecar((), columns={**types, "well": "object"}).read_table(tmp_path / "t.csv")
+    assert table[[*types]].dtypes.astype(str).to_dict() == types
+    assert table["sure"].tolist() == [True, pd.NA]
+    assert table["count"].isna().tolist() == table["share"].isna().tolist() == [False, True]
+    assert table[["Cellssl_Name", "well"]].to_numpy().tolist() == [["01", "NA"], ["02", ""]]
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.h5"])
+def test_masks_that_are_gone_are_named(crop_file, batch, tmp_path, name):
+    out = export_crops(crop_file(batch(3)), tmp_path / name)
+    if name == "out.npy":
+        (tmp_path / "out_masks.npy").unlink()
+    else:
+        with h5py.File(out, "a") as file:
+            del file["masks"]
+    with pytest.raises(CropError, match=r"no masks of nucleus beside .*: export it again"):
+        import_crops(out, None, tmp_path / "back.h5ad")

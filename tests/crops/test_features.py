@@ -56,10 +56,9 @@ def test_features_and_index(features, tmp_path):
             "Metadata_Well": ["B02"] * 2,
             "Metadata_Site": [1, 2],
             "DNA": ["a.tif", "b.tif"],
-            "Compound": ["dmso", "taxol"],
             "Metadata_Compound": ["DMSO", "taxol"],
         }
-    ).drop(columns="Compound").to_csv(tmp_path / "index.csv", index=False)
+    ).to_csv(tmp_path / "index.csv", index=False)
     out = import_features(folder, tmp_path / "dp.h5ad", index=tmp_path / "index.csv")
     cells = read_embedding(out)
     np.testing.assert_array_equal(cells.X, values[[0, 2, 3, 4]])

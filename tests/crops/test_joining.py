@@ -88,11 +88,8 @@ def test_channels_and_masks_are_matched_by_name(write, batch, tmp_path):
 
 
 def test_channels_are_named_anew(write, batch, tmp_path):
-    given = batch(5)
-    measured = {"Quality_Noise_1": np.arange(5.0), "Quality_Noise_DNA": 9.0}
-    path = write(
-        "a", dataclasses.replace(given, obs=given.obs.assign(**measured)), channels=("1", "DNA")
-    )
+    given = batch(5, Quality_Noise_1=np.arange(5.0), Quality_Noise_DNA=9.0)
+    path = write("a", given, channels=("1", "DNA"))
     both = Crops.open(
         join_crops([path], tmp_path / "b.h5ad", channels={"DNA": "Actin", "1": "DNA"})
     )
@@ -109,9 +106,8 @@ def test_channels_are_named_anew(write, batch, tmp_path):
 
 
 def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):
-    other = batch(3, plate="P2")
-    extra = other.obs.assign(Metadata_Dose=[1.5, 2, 3], Metadata_MOA=["x", "y", "z"])
-    two = write("b", dataclasses.replace(other, obs=extra.drop(columns="Area_Nucleus")))
+    other = batch(3, plate="P2", Metadata_Dose=[1.5, 2, 3], Metadata_MOA=["x", "y", "z"])
+    two = write("b", dataclasses.replace(other, obs=other.obs.drop(columns="Area_Nucleus")))
     with caplog.at_level(logging.WARNING):
         obs = Crops.open(join_crops([write("a", batch(2)), two], tmp_path / "j.h5ad")).obs
     assert "has no Metadata_Dose, Metadata_MOA: empty for its cells" in caplog.text
@@ -123,9 +119,7 @@ def test_columns_of_some_are_empty_for_others(write, batch, tmp_path, caplog):
 def test_names_spelt_otherwise_in_another_file_are_told(write, batch, tmp_path, caplog):
     files = []
     for plate, name in (("P1", "Taxol"), ("P2", "taxol"), ("P3", "DMSO")):
-        one = batch(2, plate=plate)
-        named = one.obs.assign(Metadata_Compound=name, Metadata_MOA="x")
-        files.append(write(plate, dataclasses.replace(one, obs=named)))
+        files.append(write(plate, batch(2, plate=plate, Metadata_Compound=name, Metadata_MOA="x")))
     join_crops([files[0], files[2]], tmp_path / "alike.h5ad")
     assert not caplog.records
     join_crops(files, tmp_path / "j.h5ad")
@@ -143,8 +137,7 @@ def test_doses_with_and_without_a_unit_are_told(write, batch, tmp_path, caplog):
         "P4": {},
         "P5": {"Metadata_Concentration": pd.Categorical(["low", ""])},
     }.items():
-        one = batch(2, plate=plate)
-        files[plate] = write(plate, dataclasses.replace(one, obs=one.obs.assign(**about)))
+        files[plate] = write(plate, batch(2, plate=plate, **about))
     join_crops([files[plate] for plate in ("P1", "P3", "P4", "P5")], tmp_path / "j.h5ad")
     assert "one number may be two doses" not in caplog.text
     join_crops([*files.values()], tmp_path / "j.h5ad")
@@ -153,11 +146,9 @@ def test_doses_with_and_without_a_unit_are_told(write, batch, tmp_path, caplog):
 
 
 def test_plates_of_another_magnification_are_told(write, batch, tmp_path, caplog):
-    other = batch(3, plate="P2")
-    other = dataclasses.replace(other, obs=other.obs.assign(Area_Nucleus=4 * 100 * np.pi))
-    first = batch(2)
-    first = dataclasses.replace(first, obs=first.obs.assign(Area_Nucleus=100 * np.pi))
-    join_crops([write("a", first), write("b", other)], tmp_path / "j.h5ad")
+    first = write("a", batch(2, Area_Nucleus=100 * np.pi))
+    other = write("b", batch(3, plate="P2", Area_Nucleus=4 * 100 * np.pi))
+    join_crops([first, other], tmp_path / "j.h5ad")
     assert "nuclei are usually 40 px across in" in caplog.text
     assert f"and 20 px in {tmp_path / 'a'}" in caplog.text
 

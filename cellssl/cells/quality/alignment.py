@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.signal import fftconvolve
 
-from cellssl.cells.quality.judging import Usual, is_bare
+from cellssl.cells.quality.usual import Usual, is_bare
 from cellssl.crops import Crops
-from cellssl.crops.batches import batches
+from cellssl.crops.batches import batches, evenly
 from cellssl.framing import diameter_of
 from cellssl.words import listed
 
@@ -66,10 +66,7 @@ def _looked_at(crops: Crops) -> dict[str, np.ndarray]:
     enough = {plate: own for plate, own in crops.rows_by_plate().items() if len(own) >= _ENOUGH}
     if not enough and len(crops) >= _ENOUGH:
         enough = {_ALL: np.arange(len(crops))}
-    return {
-        plate: own[np.linspace(0, len(own) - 1, min(len(own), _MOST)).astype(int)]
-        for plate, own in enough.items()
-    }
+    return {plate: own[evenly(len(own), _MOST)] for plate, own in enough.items()}
 
 
 def _mean_cells(crops: Crops, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cellssl.columns import WELL
 from cellssl.crops import Crops
-from cellssl.crops.batches import batches
+from cellssl.crops.batches import batches, evenly
 from cellssl.words import listed
 
 __all__ = ["swapped_channels"]
@@ -67,7 +67,7 @@ def _looks(crops: Crops, rows: np.ndarray) -> dict[str, np.ndarray]:
     wells = pd.Series(crops.obs[WELL].to_numpy()[rows].astype(str))
     few, many = _CELLS
     chosen = {
-        str(well): rows[own[np.linspace(0, len(own) - 1, min(len(own), many)).astype(int)]]
+        str(well): rows[own[evenly(len(own), many)]]
         for well, own in wells.groupby(wells).indices.items()
         if len(own) >= few and well
     }

@@ -9,14 +9,9 @@ import pandas as pd
 
 from cellssl.cells.quality.alignment import misplaced_channels
 from cellssl.cells.quality.arrangement import swapped_channels
-from cellssl.cells.quality.judging import (
-    CELL_REASONS,
-    bare_channels,
-    check_reasons,
-    judge_cells,
-    usual_by_plate,
-)
+from cellssl.cells.quality.judging import CELL_REASONS, check_reasons, judge_cells
 from cellssl.cells.quality.measures import measure_cells, middle, quality_columns, saturation_level
+from cellssl.cells.quality.usual import bare_channels, usual_by_plate
 from cellssl.columns import AREA
 from cellssl.crops import Crops
 from cellssl.crops.batches import batches

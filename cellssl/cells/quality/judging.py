@@ -1,26 +1,21 @@
 """Which cells and fields are no good, and for what reason; judged by what is usual on their plate."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cellssl.cells.quality.measures import MEASURES
-from cellssl.cells.segmentation.labels import find_nucleus_channel
-from cellssl.errors import CropError, PlateError, nearest
+from cellssl.cells.quality.usual import TINY, Usual
+from cellssl.errors import CropError, nearest
 
 __all__ = [
     "CELL_REASONS",
     "FIELD_REASONS",
     "REASONS",
-    "Usual",
-    "bare_channels",
     "check_reasons",
     "dull_plates",
-    "is_bare",
     "judge_cells",
     "judge_field",
-    "usual_by_plate",
 ]
 
 #: Every cell found is kept or dropped for the first of these that applies.
@@ -33,7 +28,6 @@ _LARGE = 8.0  # of the usual nucleus area: three nuclei's diameter, and no nucle
 _NOISE = 0.5  # no more than half of the variance is shared by neighbours
 # A channel whose usual noise is above this is dim on the whole plate: no cell's fault.
 _FAINT = 0.25
-_BARE = 0.8  # of a cell's variance is noise: nothing is there
 _SATURATED = 0.25  # share of the middle of a crop
 # Of the usual sharpness: of the nucleus, and over the channels (geometric mean).
 _BLURRED = (0.35, 0.5)
@@ -45,129 +39,6 @@ _FIELD_FOCUS = (0.52, 0.6)
 _FIELD_CELLS = 5  # fewer say nothing about the field's focus
 _FIELD_LIGHT = 4.0  # times the usual background, or a fourth
 _FIELD_SPREAD = 8.0  # and so many robust standard deviations away from it
-_FIELDS = 8  # fewer fields do not tell how their backgrounds spread
-_ENOUGH = 200  # cells make a plate's own medians; plates with fewer are judged by all plates'
-_TRIFLE = 1e-3  # of the largest background, for images of fractions
-_TINY = 1e-6
-
-
-@dataclass(frozen=True)
-class Usual:
-    """What is usual on a plate: medians over its cells and fields.
-
-    Attributes
-    ----------
-    area : float
-        Of a nucleus, in pixels; 0 where areas are not known.
-    noise, sharpness, saturated : ndarray
-        (C,) of a cell.
-    background : ndarray
-        (C,) of a field.
-    spread : ndarray
-        (C,) robust standard deviation (1.4826 MAD) of the logarithm of the fields' backgrounds;
-        infinite where there are too few fields to tell.
-    nucleus : int
-        Number of the channel that shows nuclei.
-    floor : float
-        Backgrounds below this are taken for it: one grey value, where they are whole numbers.
-    """
-
-    area: float
-    noise: np.ndarray
-    sharpness: np.ndarray
-    saturated: np.ndarray
-    background: np.ndarray
-    spread: np.ndarray
-    nucleus: int
-    floor: float = 1.0
-
-    @classmethod
-    def of(
-        cls,
-        areas: np.ndarray,
-        quality: np.ndarray,
-        backgrounds: np.ndarray,
-        channels: Sequence[str],
-        nucleus: str | None = None,
-    ) -> "Usual":
-        """Take the medians of n cells and f fields.
-
-        Parameters
-        ----------
-        areas : ndarray
-            (n,) of the nuclei in pixels.
-        quality : ndarray
-            (n, 3 C) as `measure_cells` gives it.
-        backgrounds : ndarray
-            (f, C); f may be 0.
-        channels : sequence of str
-            C names.
-        nucleus : str, optional
-            The one that shows nuclei; by default the one named like a DNA stain, else the least
-            noisy.
-        """
-        count = len(channels)
-        noise, sharpness, saturated = (
-            np.split(np.median(quality, axis=0), len(MEASURES))
-            if len(quality)
-            else np.zeros((len(MEASURES), count))
-        )
-        floor = _lowest(backgrounds)
-        light = np.log(np.maximum(backgrounds, floor)) if len(backgrounds) else np.zeros((1, count))
-        centre = np.median(light, axis=0)
-        spread = 1.4826 * np.median(np.abs(light - centre), axis=0)
-        try:
-            shown = find_nucleus_channel(channels, nucleus)
-        except PlateError:
-            shown = int(noise.argmin())
-        return cls(
-            area=float(np.median(areas)) if len(areas) else 0.0,
-            noise=noise,
-            sharpness=sharpness,
-            saturated=saturated,
-            background=np.exp(centre),
-            floor=floor,
-            spread=spread if len(light) >= _FIELDS else np.full(count, np.inf),
-            nucleus=shown,
-        )
-
-
-def usual_by_plate(
-    plates: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
-    channels: Sequence[str],
-    nucleus: str | None = None,
-) -> dict[str, Usual]:
-    """Measure what is usual on each plate.
-
-    Medians of fewer than 200 cells say little, and on a plate whose channel failed noise is usual:
-    such plates are judged by all together, and nowhere is more noise usual than over all.
-
-    Parameters
-    ----------
-    plates : mapping
-        Of each plate: areas (n,), quality (n, 3 C), backgrounds (f, C).
-    channels, nucleus
-        As `Usual.of` takes them.
-    """
-    if not plates:
-        return {}
-    areas, quality, backgrounds = (
-        np.concatenate(arrays) for arrays in zip(*plates.values(), strict=True)
-    )
-    overall = Usual.of(areas, quality, backgrounds, channels, nucleus)
-    result = {}
-    for plate, measured in plates.items():
-        own = Usual.of(*measured, channels, nucleus)
-        if len(measured[0]) < _ENOUGH:
-            own = replace(
-                overall,
-                background=own.background,
-                spread=own.spread,
-                floor=own.floor,
-                saturated=own.saturated,
-            )
-        result[plate] = replace(own, noise=np.minimum(own.noise, overall.noise))
-    return result
 
 
 def check_reasons(keep: Sequence[str]) -> None:
@@ -275,7 +146,7 @@ def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
         focus is beside its plate.
     """
     logs = {
-        plate: np.log(np.maximum(own.sharpness, _TINY))
+        plate: np.log(np.maximum(own.sharpness, TINY))
         for plate, own in usual.items()
         if own.sharpness.any()
     }
@@ -291,37 +162,14 @@ def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
     return sharpest, dull
 
 
-def is_bare(usual: Usual, channel: int) -> bool:
-    """Say whether a channel shows nothing but noise in the usual cell."""
-    return bool(usual.noise[channel] > _BARE)
-
-
-def bare_channels(usual: Mapping[str, Usual], channels: Sequence[str]) -> Iterator[str]:
-    """Say which channels show nothing in the usual cell of any plate, for which none is dropped."""
-    for number, channel in enumerate(channels):
-        if usual and all(is_bare(own, number) for own in usual.values()):
-            yield (
-                f"channel {channel} shows nothing but noise in the usual cell: no stain, no light, other images or "
-                "labels? Cells are kept, since all are alike in it; leave it out by naming the others with --channel "
-                "(for crops that are there already, of `cellssl crops join`)"
-            )
-
-
 def _is_dull(nucleus: float, overall: float) -> bool:
     """Say whether sharpness beside the usual is that of a field out of focus."""
     together, each = _FIELD_FOCUS
     return bool(np.sqrt(nucleus * overall) < together and max(nucleus, overall) < each)
 
 
-def _lowest(backgrounds: np.ndarray) -> float:
-    """Give the smallest background (f, C) worth telling apart: a grey value, or a trifle of fractions."""
-    if not len(backgrounds) or (backgrounds == np.rint(backgrounds)).all():
-        return 1.0
-    return max(_TRIFLE * float(np.abs(backgrounds).max()), _TINY)
-
-
 def _sharpness_beside(quality: np.ndarray, usual: Usual) -> tuple[np.ndarray, np.ndarray]:
     """Give sharpness relative to the usual: (n,) of the nucleus, (n,) over the channels."""
     _, sharpness, _ = np.split(quality, len(MEASURES), axis=1)
-    ratio = np.log(np.maximum(sharpness, _TINY)) - np.log(np.maximum(usual.sharpness, _TINY))
+    ratio = np.log(np.maximum(sharpness, TINY)) - np.log(np.maximum(usual.sharpness, TINY))
     return np.exp(ratio[:, usual.nucleus]), np.exp(ratio.mean(axis=1))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,11 +38,12 @@ def open_arrays(
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
     chosen = _PIXELS if about.masks and dataset is None else dataset
-    with (
-        _open(pixels, chosen) as array,
-        _open_masks(pixels, wanted=bool(about.masks)) as masks,
-    ):
-        if sidecar is None and _has_masks(pixels):
+    with _open(pixels, chosen) as (array, masks):
+        if masks is None and about.masks:
+            raise CropError(
+                f"no masks of {', '.join(about.masks)} beside {pixels}: export it again"
+            )
+        if masks is not None and sidecar is None:
             _LOG.warning(
                 "%s: masks are left out, since no %s.json beside it says what they are; `cellssl crops export` "
                 "writes it",
@@ -53,7 +54,10 @@ def open_arrays(
             path=pixels,
             shape=array.shape,
             dtype=array.dtype,
-            read=lambda rows: (array[rows], None if masks is None else masks[rows]),
+            read=lambda rows: (
+                array[rows],
+                masks[rows] if masks is not None and about.masks else None,
+            ),
             table=cells,
             names=names,
             channels=about.channels,
@@ -128,38 +132,28 @@ def _masks_beside(pixels: Path) -> Path:
     return pixels.with_name(f"{pixels.stem}_masks{pixels.suffix}")
 
 
-def _has_masks(pixels: Path) -> bool:
-    """Tell whether masks lie where an export puts them, of pixels that can be opened."""
-    if pixels.suffix == ".npy":
-        return _masks_beside(pixels).is_file()
-    with h5py.File(pixels, "r") as file:
-        return _MASKS in file
-
-
-def _open_masks(pixels: Path, *, wanted: bool) -> AbstractContextManager[Array | None]:
-    if not wanted:
-        return nullcontext()
-    return _open(_masks_beside(pixels), None) if pixels.suffix == ".npy" else _open(pixels, _MASKS)
-
-
 @contextmanager
-def _open(path: Path, dataset: str | None) -> Iterator[Array]:
-    """Open an array without loading it."""
+def _open(path: Path, dataset: str | None) -> Iterator[tuple[Array, Array | None]]:
+    """Open pixels, and the masks that lie where an export puts them, without loading any."""
     if not path.is_file():
         raise CropError(f"no file of crops at {path}")
     if path.suffix == ".npy":
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise CropError(f"{path} is not a plain array of numbers: {error}") from error
-        yield array
+        masks = _masks_beside(path)
+        yield _mapped(path), _mapped(masks) if masks.is_file() else None
         return
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise CropError(f"{path} is neither .npy nor readable HDF5: {error}") from error
     with file:
-        yield file[_dataset_name(file, dataset)]
+        yield file[_dataset_name(file, dataset)], file.get(_MASKS)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CropError(f"{path} is not a plain array of numbers: {error}") from error
 
 
 def _dataset_name(file: h5py.File, wanted: str | None) -> str:

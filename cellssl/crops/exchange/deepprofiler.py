@@ -8,7 +8,7 @@ reads them (https://github.com/cytomining/DeepProfiler: ``dataset/sampling.py``,
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -196,9 +196,8 @@ def _guess(files: Sequence[Path], channels: Sequence[str] | None) -> Sidecar:
             "(--channel DNA --channel ER …)"
         )
     height, width = _read_png(files[0]).shape
-    if width == height * (len(channels) + 1):
-        return Sidecar(tuple(channels), ("cell",))
-    return Sidecar(tuple(channels))
+    masked = width == height * (len(channels) + 1)
+    return Sidecar(tuple(channels), ("cell",) if masked else ())
 
 
 def _foreign(
@@ -217,7 +216,7 @@ def _foreign(
         path=folder,
         shape=(len(files), len(about.channels), height, height),
         dtype=first.dtype,
-        read=_reads(files, first, len(about.channels), tiles),
+        read=lambda rows: _read(files[rows], first, len(about.channels)),
         table=table,
         names=names,
         channels=about.channels,
@@ -226,25 +225,21 @@ def _foreign(
     )
 
 
-def _reads(
-    files: Sequence[Path], first: np.ndarray, channels: int, tiles: int
-) -> Callable[[slice], Images]:
-    def read(rows: slice) -> Images:
-        tapes = []
-        for path in files[rows]:
-            tape = _read_png(path)
-            if tape.shape != first.shape or tape.dtype != first.dtype:
-                raise CropError(
-                    f"{path} is {tape.dtype} of {tape.shape[0]}×{tape.shape[1]} pixels, the first crop "
-                    f"{first.dtype} of {first.shape[0]}×{first.shape[1]}: all must be alike"
-                )
-            tapes.append(tape)
-        size = first.shape[0]
-        stack = np.stack(tapes).reshape(len(tapes), size, tiles, size).swapaxes(1, 2)
-        masks = _unpainted(stack[:, channels:]) if tiles > channels else None
-        return stack[:, :channels].copy(), masks
-
-    return read
+def _read(files: Sequence[Path], first: np.ndarray, channels: int) -> Images:
+    """Read the PNGs of some cells, each like the first of all, whose tiles are channels and then masks."""
+    tapes = []
+    for path in files:
+        tape = _read_png(path)
+        if tape.shape != first.shape or tape.dtype != first.dtype:
+            raise CropError(
+                f"{path} is {tape.dtype} of {tape.shape[0]}×{tape.shape[1]} pixels, the first crop "
+                f"{first.dtype} of {first.shape[0]}×{first.shape[1]}: all must be alike"
+            )
+        tapes.append(tape)
+    size = len(first)
+    tiles = np.stack(tapes).reshape(len(tapes), size, -1, size).swapaxes(1, 2)
+    masks = _unpainted(tiles[:, channels:]) if tiles.shape[1] > channels else None
+    return tiles[:, :channels].copy(), masks
 
 
 def _unpainted(painted: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from cellssl.crops.exchange.deepprofiler import TABLE, open_singlecells
 from cellssl.crops.exchange.foreign import NAME, Foreign, without_names
 from cellssl.crops.exchange.scportrait import open_h5sc
 from cellssl.crops.exchange.tables import cell_names, complete
-from cellssl.crops.store import crop_file
+from cellssl.crops.layout import crop_file
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.files import sha256

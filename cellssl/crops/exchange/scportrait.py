@@ -61,7 +61,7 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
             file[MASKS].resize(len(crops), axis=0)
         for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
             pixels, masks = crops.read(rows), crops.masks(rows)
-            halves = _halved(pixels, divisors)
+            halves = (pixels / divisors[:, None, None]).astype(np.float16)
             off = np.abs(_restored(halves, divisors, dtype).astype(np.float64) - pixels)
             rounded, worst = rounded + int(np.count_nonzero(off)), max(worst, float(off.max()))
             images[rows, layers:] = halves
@@ -95,12 +95,8 @@ def _divisors(crops: Crops) -> np.ndarray:
     return np.exp2(np.frexp(np.where(highest > 0, highest, 0.5))[1]).astype(np.float64)
 
 
-def _halved(pixels: np.ndarray, divisors: np.ndarray) -> np.ndarray:
-    return (pixels / divisors[:, None, None]).astype(np.float16)
-
-
 def _restored(halves: np.ndarray, divisors: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Undo `_halved`; an integer that was rounded beyond its type becomes the highest of it."""
+    """Undo what `write_h5sc` does; an integer that was rounded beyond its type becomes the highest of it."""
     values = halves.astype(np.float64) * divisors[:, None, None]
     if dtype.kind in "ui":
         limits = np.iinfo(dtype)

@@ -75,23 +75,19 @@ class Sidecar:
         """Read an exported CSV with its columns' types; text stays text, empty text stays empty."""
         try:
             table = pd.read_csv(path)  # types guessed, for columns that came later
-            texts = pd.read_csv(path, dtype=str, keep_default_na=False)
-            table[NAME] = texts[NAME]
-            for name in table.columns.intersection(list(self.columns)):
-                table[name] = _typed(texts[name], self.columns[name])
-            return table
+            known = {name: kind for name, kind in self.columns.items() if name in table}
+            types: dict[str, Any] = {
+                name: str if kind.startswith(("object", "str")) else kind
+                for name, kind in {NAME: "str", **known}.items()
+            }
+            typed = pd.read_csv(
+                path,
+                usecols=list(types),
+                dtype=types,
+                keep_default_na=False,
+                na_values={name: [""] for name, kind in types.items() if kind is not str},
+                float_precision="round_trip",
+            )
+            return table.assign(**{name: typed[name] for name in types})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
-
-
-def _typed(texts: pd.Series, dtype: Any) -> pd.Series:
-    """Turn texts into their column's type; what is empty is missing, but for text."""
-    if dtype in ("object", "str", "string") or dtype.startswith("string"):
-        return texts
-    if dtype == "bool":
-        return texts == "True"
-    if dtype == "category":
-        return texts.where(texts != "").astype("category")
-    if dtype.startswith("float"):
-        return texts.where(texts != "", "nan").astype(dtype)
-    return texts.astype(object).where(texts != "", pd.NA).astype(dtype)

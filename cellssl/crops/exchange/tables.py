@@ -47,8 +47,8 @@ _KNOWN = {
 _PREFIXES = ("Metadata_", "Quality_", "Area_")
 # Who a cell is: read as text, however much it looks like a number.
 _TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "gene", "guide", "moa")
-_IDENTITY = {_KNOWN[name] for name in _TEXTS}
 _MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers; a text stays
+# Of columns that tell the cells of a field apart.
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
 
@@ -61,9 +61,7 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         separator, point = punctuation_of(path)
         names = name_columns(pd.read_csv(path, sep=separator, nrows=0), columns)
         texts = {
-            name: str
-            for name, own in names.items()
-            if own in _IDENTITY or _plain(name) in _TEXTS or _plain(own) in _TEXTS
+            name: str for name, own in names.items() if {_plain(name), _plain(own)} & set(_TEXTS)
         }
         missing = {name: list(_MISSING) for name in names if name not in texts}
 
@@ -79,10 +77,11 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
             )
 
         table = read(texts)
-        numbered = [
-            name for name, own in names.items() if name not in texts and not _tells_cells(own)
+        whole = [
+            name
+            for name, own in names.items()
+            if name not in texts and _plain(own) not in _LABELS and _is_whole(table[name])
         ]
-        whole = [name for name in numbered if _is_whole(table[name])]
         if whole:
             table = table.assign(**_padded(read(dict.fromkeys(whole, str), whole)))
         for name in texts:  # `taxol ` is no other compound
@@ -95,11 +94,6 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         ) from error
     except (OSError, ValueError) as error:
         raise CropError(f"the table of cells {path} cannot be read as CSV: {error}") from error
-
-
-def _tells_cells(name: str) -> bool:
-    """Say whether a column is one that tells the cells of a field apart."""
-    return _plain(name) in _LABELS
 
 
 def _is_whole(column: pd.Series) -> bool:
@@ -121,16 +115,12 @@ def _plain(name: str) -> str:
     return re.sub("[ _]", "", bare_name(name.lower()))
 
 
-def _list(cells: pd.DataFrame) -> str:
-    return ", ".join(map(str, cells.columns))
-
-
 def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
     """Find the names in obs of the CSV's columns."""
     missing = sorted(set(columns) - set(cells.columns))
     if missing:
         raise CropError(
-            f"the table has no column {', '.join(missing)}; it has {_list(cells)}: name one of "
+            f"the table has no column {', '.join(missing)}; it has {', '.join(cells.columns)}: name one of "
             "them with columns= (--column COLUMN=Well)"
         )
     given = {name: _meaning(wanted) for name, wanted in columns.items()}
@@ -213,7 +203,7 @@ def _complete_wells(obs: pd.DataFrame) -> None:
 def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> list[str]:
     """Name each cell plate/well/site/label, leaving out what the table lacks."""
     if label is not None and label not in cells:
-        raise CropError(f"the table has no column {label!r}; it has {_list(cells)}")
+        raise CropError(f"the table has no column {label!r}; it has {', '.join(cells.columns)}")
     table = cells
     if label is None:
         table = obs
