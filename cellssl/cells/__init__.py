@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from cellssl.lazy import at_first_use
 
-# ruff: noqa: F401 - what is imported here is public by the table below
 if TYPE_CHECKING:
     from cellssl.cells.appearance import describe_property, measure_appearance
     from cellssl.cells.cropping import crop
@@ -19,6 +18,28 @@ if TYPE_CHECKING:
     from cellssl.cells.segmentation.threshold import ThresholdSegmenter
     from cellssl.cells.shading import Shading
     from cellssl.cells.tally import CropReport
+
+__all__ = [
+    "REASONS",
+    "CellposeSegmenter",
+    "CropReport",
+    "Job",
+    "LabelImages",
+    "Labels",
+    "Matches",
+    "Segmenter",
+    "Shading",
+    "ThresholdSegmenter",
+    "check_crops",
+    "clean_crops",
+    "crop",
+    "describe_property",
+    "find_nuclei",
+    "find_nucleus_channel",
+    "match_objects",
+    "measure_appearance",
+    "segment_field",
+]
 
 # Loaded at first use: the workers that cut fields need none of what writes crop files.
 _homes = {
@@ -42,8 +63,6 @@ _homes = {
     "measure_appearance": "appearance",
     "segment_field": "job",
 }
-
-__all__ = [*_homes]  # noqa: PLE0604 - names of functions and classes
 
 
 __getattr__ = at_first_use(__name__, _homes)
