@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from cellssl.lazy import at_first_use
 
-# ruff: noqa: F401 - what is imported here is public by the table below
 if TYPE_CHECKING:
     from cellssl.crops.brightness import compare_brightness
     from cellssl.crops.exchange.exports import export_crops
@@ -18,6 +17,26 @@ if TYPE_CHECKING:
     from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, scale
     from cellssl.crops.store import Crops
     from cellssl.crops.writer import CropBatch, write_crops
+
+__all__ = [
+    "CropBatch",
+    "Crops",
+    "FittedScaling",
+    "PercentileTable",
+    "Scaling",
+    "compare_brightness",
+    "compare_magnification",
+    "crop_file",
+    "export_crops",
+    "fit_scaling",
+    "import_crops",
+    "import_features",
+    "join_crops",
+    "label_crops",
+    "scale",
+    "unlike_nuclei",
+    "write_crops",
+]
 
 # Loaded at first use: the workers that cut fields pack masks, and need nothing else of a crop file.
 _homes = {
@@ -39,8 +58,6 @@ _homes = {
     "unlike_nuclei": "magnification",
     "write_crops": "writer",
 }
-
-__all__ = [*_homes]  # noqa: PLE0604 - names of functions and classes
 
 
 __getattr__ = at_first_use(__name__, _homes)
