@@ -187,7 +187,7 @@ def _file(path: str | Path | None, option: str) -> Path | None:
 def _choose(name: str, images: Images) -> tuple[Layout, str]:
     """Give the layout that was asked for, or the one that fits best, and why."""
     if name != "auto":
-        return layouts.get(name), "as asked for"
+        return layouts.get(name, images), "as asked for"
     found = layouts.recognise(images)
     if found is not None:
         return found

@@ -9,13 +9,10 @@ import importlib
 import pkgutil
 
 from cellssl.plates.layouts.layout import (
-    Evidence,
-    Grade,
     Images,
     Layout,
     Listing,
     get,
-    layout,
     names,
     readable,
     recognise,
@@ -25,13 +22,10 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
-    "Evidence",
-    "Grade",
     "Images",
     "Layout",
     "Listing",
     "get",
-    "layout",
     "names",
     "readable",
     "recognise",

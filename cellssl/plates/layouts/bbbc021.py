@@ -15,7 +15,7 @@ import pandas as pd
 from cellssl.columns import CONTROL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import no_pattern, read_names
+from cellssl.plates.layouts.naming import read_names
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
@@ -48,8 +48,6 @@ class Bbbc021(Layout):
         The names are those of any ImageXpress: it is w1, w2 and w4 without a w3, in plates called
         Week1_…, that tell.
         """
-        if images.pattern:
-            return None
         table = _image_csv(images)
         if table is not None:
             return Evidence(Grade.TABLE, f"{table.name} is BBBC021's image.csv")
@@ -65,7 +63,6 @@ class Bbbc021(Layout):
 
     def find(self, images: Images) -> Listing:
         """Match files by name with image.csv; without it take the plate from the folder's name."""
-        no_pattern(images, self.name)
         listing = _named(images)
         files, problems = listing.files, listing.problems
         image_csv = _image_csv(images)

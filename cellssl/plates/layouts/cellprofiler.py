@@ -15,7 +15,6 @@ from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
-from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["CellProfiler"]
@@ -32,14 +31,13 @@ class CellProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise tables with FileName_<channel> or URL_<channel> and wells."""
-        found = [] if images.pattern else tables_of(images, _is_load_data)
+        found = tables_of(images, _is_load_data)
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0].name} lists images for CellProfiler's LoadData")
 
     def find(self, images: Images) -> Listing:
         """Read all such tables."""
-        no_pattern(images, self.name)
         found = tables_of(images, _is_load_data)
         if not found:
             raise PlateError(

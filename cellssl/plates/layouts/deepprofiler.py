@@ -14,7 +14,6 @@ from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout, readable
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
-from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["DeepProfiler"]
@@ -30,14 +29,13 @@ class DeepProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise an index.csv with Metadata_Well and columns of image paths."""
-        found = [] if images.pattern else _indices(images)
+        found = _indices(images)
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0]} lists images as DeepProfiler's index.csv does")
 
     def find(self, images: Images) -> Listing:
         """Read the table."""
-        no_pattern(images, self.name)
         found = _indices(images)
         if not found:
             raise PlateError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import evidence, no_pattern, read_names, with_channel_names
+from cellssl.plates.layouts.naming import evidence, read_names, with_channel_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 from cellssl.words import listed
@@ -50,7 +50,6 @@ class ImageXpress(Layout):
 
     def find(self, images: Images) -> Listing:
         """Read every name; thumbnails are counted and left out."""
-        no_pattern(images, self.name)
         thumbs = 0
         prefixes: dict[str, set[str]] = {}
 

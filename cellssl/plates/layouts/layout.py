@@ -161,8 +161,6 @@ class Grade(IntEnum):
     """What stands inside the images, or a document of the microscope beside them."""
     TABLE = 4
     """A table that lists the images."""
-    ASKED = 5
-    """The user says so."""
 
 
 @dataclass(frozen=True)
@@ -185,13 +183,22 @@ class Evidence:
 
 
 class Layout(ABC):
-    """How the files of a plate are named."""
+    """How the files of a plate are named.
+
+    Attributes
+    ----------
+    name
+        What the user calls it.
+    takes_pattern
+        Whether it heeds the user's regular expression; another is never asked where there is one.
+    """
 
     name: ClassVar[str]
+    takes_pattern: ClassVar[bool] = False
 
-    @abstractmethod
-    def recognise(self, images: Images) -> Evidence | None:
+    def recognise(self, images: Images) -> Evidence | None:  # noqa: ARG002 - of a layout that is named
         """Say why these files look like this layout, or None when they do not."""
+        return None
 
     @abstractmethod
     def find(self, images: Images) -> Listing:
@@ -213,22 +220,29 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_LAYOUTS))
 
 
-def get(name: str) -> Layout:
+def get(name: str, images: Images) -> Layout:
     """Give the layout of this name.
 
     Raises
     ------
     PlateError
-        When there is none.
+        When there is none, or it takes no pattern and one was given.
     """
     if name not in _LAYOUTS:
         near = nearest(name, names(), listed=True)
         raise PlateError(f"no layout {name!r}; there are auto, {', '.join(names())}{near}")
+    if images.pattern and not _LAYOUTS[name].takes_pattern:
+        raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
     return _LAYOUTS[name]
 
 
 def recognise(images: Images) -> tuple[Layout, str] | None:
-    """Give the layout that the evidence speaks for, and the reason; the others are named in it."""
+    """Give the layout that the evidence speaks for, and the reason; the others are named in it.
+
+    A pattern speaks for itself.
+    """
+    if images.pattern:
+        return get("pattern", images), "a pattern was given"
     found = [(kind.recognise(images), kind) for kind in _LAYOUTS.values()]
     ranked = sorted(
         ((evidence, kind) for evidence, kind in found if evidence is not None),

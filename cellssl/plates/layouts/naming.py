@@ -17,7 +17,6 @@ from cellssl.words import listed, natural_key
 __all__ = [
     "channels_of",
     "evidence",
-    "no_pattern",
     "present",
     "read_names",
     "told_apart",
@@ -33,7 +32,7 @@ Row = dict[str, Any]
 def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
     """Say how many of the images have names of this kind; at least half must."""
     named = sum(bool(expression.fullmatch(path.rpartition("/")[2])) for path in images.paths)
-    if images.pattern or not named or 2 * named < len(images.paths):
+    if not named or 2 * named < len(images.paths):
         return None
     reason = f"{named:,} of {len(images.paths):,} images are named like {kind}"
     return Evidence(Grade.NAMES, reason, named / len(images.paths))
@@ -140,12 +139,6 @@ def _none_named(images: Images, kind: str) -> PlateError:
         f"none of the {len(images.paths)} images in {images.folder} is named like {kind}, such "
         f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead.{images.left_out}"
     )
-
-
-def no_pattern(images: Images, name: str) -> None:
-    """Refuse a pattern that a layout would not heed."""
-    if images.pattern:
-        raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
 
 
 def channels_of(values: Iterable[str]) -> tuple[str, ...]:

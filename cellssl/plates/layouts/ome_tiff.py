@@ -45,13 +45,14 @@ class OmeTiff(Layout):
     """Channels, planes and wells by the OME-XML of each file."""
 
     name = "ome-tiff"
+    takes_pattern = True
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise names that end in .ome.tif, or a first file that describes several planes.
 
         Of ImageJ's only those with several channels: where there is one, names may tell the others.
         """
-        if images.pattern or not images.paths:
+        if not images.paths:
             return None
         named = sum(path.lower().endswith(_SUFFIXES) for path in images.paths)
         if 2 * named >= len(images.paths):

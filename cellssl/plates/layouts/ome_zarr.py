@@ -17,7 +17,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import no_pattern, told_apart, unmatched
+from cellssl.plates.layouts.naming import told_apart, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
@@ -40,14 +40,13 @@ class OmeZarr(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise Zarr groups whose attributes have a plate."""
-        found = [] if images.pattern else _plates(images)
+        found = _plates(images)
         if not found:
             return None
         return Evidence(Grade.CONTENT, f"{_shown(images, found[0])} is an OME-Zarr plate")
 
     def find(self, images: Images) -> Listing:
         """Read the metadata of every plate, well and image."""
-        no_pattern(images, self.name)
         groups = _plates(images)
         if not groups:
             raise PlateError(

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Images, Layout, Listing, layout
 from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well, well_from
@@ -33,10 +33,7 @@ class Pattern(Layout):
     """
 
     name = "pattern"
-
-    def recognise(self, images: Images) -> Evidence | None:
-        """Recognise files by nothing but a pattern that was given."""
-        return Evidence(Grade.ASKED, "a pattern was given") if images.pattern else None
+    takes_pattern = True
 
     def find(self, images: Images) -> Listing:
         """Match every file; those that do not match are problems, unless none does."""

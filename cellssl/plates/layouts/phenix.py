@@ -17,7 +17,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
 from cellssl.plates.layouts.markup import MarkupError, Record, records
-from cellssl.plates.layouts.naming import evidence, no_pattern, present, read_names
+from cellssl.plates.layouts.naming import evidence, present, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -41,16 +41,13 @@ class Phenix(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise Harmony's Index.xml, or names with row, column, field and channel."""
-        indexes = (
-            [] if images.pattern else [path for path in _indexes(images) if _harmony(images, path)]
-        )
+        indexes = [path for path in _indexes(images) if _harmony(images, path)]
         if indexes:
             return Evidence(Grade.CONTENT, f"{indexes[0]} is an index as Harmony writes it")
         return evidence(images, _NAME, _KIND)
 
     def find(self, images: Images) -> Listing:
         """Read each Index.xml; one that is damaged is replaced by the names, if they speak."""
-        no_pattern(images, self.name)
         indexes = _indexes(images)
         if not indexes:
             return _by_names(images)

@@ -21,7 +21,6 @@ from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
     evidence,
-    no_pattern,
     present,
     read_names,
     with_channel_names,
@@ -54,14 +53,13 @@ class Yokogawa(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise a .mlf beside images, or names of either form."""
-        lists = [] if images.pattern else _documents(images, ".mlf")
+        lists = _documents(images, ".mlf")
         if lists:
             return Evidence(Grade.CONTENT, f"{lists[0]} lists images as Yokogawa writes it")
         return evidence(images, _NAME, _KIND)
 
     def find(self, images: Images) -> Listing:
         """Read each .mlf; one that is damaged is replaced by the names, if they speak."""
-        no_pattern(images, self.name)
         images, left_out = _without_corrections(images)
         lists = _documents(images, ".mlf")
         listing = _by_lists_or_names(images, lists) if lists else _by_names(images)
