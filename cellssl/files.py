@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their fingerprints."""
+"""Files that appear whole or not at all, their fingerprints, and what lies below a folder."""
 
 import errno
 import hashlib
@@ -34,6 +34,7 @@ __all__ = [
     "make_folder",
     "new_folder",
     "sha256",
+    "walk",
     "write_csv",
     "write_h5ad",
     "write_text",
@@ -231,6 +232,29 @@ def _lock(handle: int) -> None:
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Walk as `os.walk` does, through links too, but into each folder once and into no hidden one.
+
+    Gives paths below `folder`. What is left out so is said, and which folder cannot be looked into: a drive has
+    some that belong to its system.
+    """
+    seen: dict[str, str] = {}
+    for root, folders, files in os.walk(folder, onerror=_say_closed, followlinks=True):
+        first = seen.setdefault(os.path.realpath(root), root)
+        if first != root:
+            _LOG.warning("%s is the same folder as %s: left out", root, first)
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield Path(root).relative_to(folder), folders, files
+
+
+def _say_closed(error: OSError) -> None:
+    _LOG.warning(
+        "%s cannot be looked into (%s): what lies in it is left out", error.filename, error.strerror
+    )
 
 
 def sha256(path: str | Path) -> str:

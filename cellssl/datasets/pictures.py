@@ -2,11 +2,10 @@
 
 import logging
 import lzma
-import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +13,7 @@ from PIL import Image
 from cellssl.datasets.decoding import SUFFIXES, PictureError, open_bytes
 from cellssl.datasets.picture import Picture, PictureSource, data_set_name, split_of, stem_of
 from cellssl.errors import CropError
+from cellssl.files import walk
 
 __all__ = ["FolderPictures", "ZipPictures", "arrange"]
 
@@ -50,7 +50,8 @@ class FolderPictures(PictureSource):
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
-        places = _only_pictures(list(_walk(path)), path)
+        files = [(below / name).as_posix() for below, _, names in walk(path) for name in names]
+        places = _only_pictures(files, path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
     def open(self, picture: Picture) -> Image.Image:
@@ -169,19 +170,6 @@ def _splits_on_top(paths: list[list[str]]) -> bool:
 def _writable(name: str) -> str:
     """Replace what is no Unicode in a file's name: HDF5 holds UTF-8."""
     return name.encode("utf-8", "replace").decode()
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Give the files below a folder, links followed once."""
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = [
-            name
-            for name in sorted(folders)
-            if not name.startswith(".") and str(Path(place, name).resolve()) not in seen
-        ]
-        yield from (Path(place, name).relative_to(folder).as_posix() for name in files)
 
 
 def _only_pictures(places: list[str], path: Path) -> list[str]:

@@ -15,7 +15,6 @@ from cellssl.plates.controls import mark_controls
 from cellssl.plates.copies import say_copies
 from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
-from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.plates.sorting import (
     find_unfit,
@@ -120,7 +119,7 @@ def index(
             channels={"1": "GFP", "2": "DNA"},
         )
     """
-    images = look(
+    images = layouts.look(
         one_path(folder, "one folder, of a plate or of several", error=PlateError),
         plate=plate,
         pattern=pattern,

@@ -8,13 +8,12 @@ several have in common: `naming` (file names), `markup` (XML), `listed` (tables 
 import importlib
 import pkgutil
 
+from cellssl.plates.layouts.images import Images, look
 from cellssl.plates.layouts.layout import (
-    Images,
     Layout,
     Listing,
     get,
     names,
-    readable,
     recognise,
 )
 
@@ -26,7 +25,7 @@ __all__ = [
     "Layout",
     "Listing",
     "get",
+    "look",
     "names",
-    "readable",
     "recognise",
 ]

@@ -14,7 +14,8 @@ import pandas as pd
 
 from cellssl.columns import CONTROL
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.naming import read_names
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
@@ -51,8 +52,7 @@ class Bbbc021(Layout):
         table = _image_csv(images)
         if table is not None:
             return Evidence(Grade.TABLE, f"{table.name} is BBBC021's image.csv")
-        matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
-        channels = [found["channel"] for found in matches if found]
+        channels = [found["channel"] for found in images.named(_NAME)]
         here = (images.folder.resolve().as_posix(), *images.paths)
         if set(channels) != set(_CHANNELS) or not any(map(_WEEK.search, here)):
             return None
@@ -107,8 +107,9 @@ def _image_csv(images: Images) -> Path | None:
     """Find the published table: the one given, or the only one below the folder."""
     if images.metadata is not None:
         return images.metadata if _is_image_csv(images.metadata) else None
-    tables = (images.folder / name for name in images.tables if "image.csv" in name.lower())
-    return _only([path for path in tables if _is_image_csv(path)], "--metadata")
+    tables = (images.folder / name for name in images.ending(".csv", ".csv.gz"))
+    found = [path for path in tables if "image.csv" in path.name.lower() and _is_image_csv(path)]
+    return _only(found, "--metadata")
 
 
 def _is_image_csv(path: Path) -> bool:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout, readable
+from cellssl.plates.layouts.images import Images, readable
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 

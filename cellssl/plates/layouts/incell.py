@@ -9,7 +9,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Layout, Listing, layout
 from cellssl.plates.layouts.naming import evidence, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from

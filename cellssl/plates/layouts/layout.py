@@ -1,7 +1,7 @@
 """What a layout is, what it is given, what it gives back, and which ones there are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -10,90 +10,18 @@ from typing import ClassVar, TypeVar
 import pandas as pd
 
 from cellssl.errors import PlateError, nearest
-from cellssl.words import counted
+from cellssl.plates.layouts.images import Images
 
 __all__ = [
     "Evidence",
     "Grade",
-    "Images",
     "Layout",
     "Listing",
     "get",
     "layout",
     "names",
-    "readable",
     "recognise",
 ]
-
-_KINDS = ((".tif", ".tiff"), (".png",))  # of images that are read; the first that is there is taken
-
-
-@dataclass(frozen=True)
-class Images:
-    """What a layout starts from.
-
-    Attributes
-    ----------
-    folder
-        The plate's folder.
-    paths
-        Its images anywhere below (see `readable`), relative to it, with `/`, sorted.
-    tables
-        Its CSV files (also .csv.gz), likewise.
-    documents
-        What microscopes write beside images (.xml, .mlf, .mrf, .mes, .htd), likewise.
-    groups
-        The outermost Zarr groups, likewise; `.` when the folder itself is one.
-    aside
-        PNGs that are left out because there are TIFFs, likewise.
-    foreign
-        Images of kinds that are not read (.jpg, .nd2, …), likewise.
-    plate
-        The plate's name as the user gave it, or None.
-    pattern
-        The user's regular expression, or None.
-    metadata, moa
-        The user's tables, or None.
-    """
-
-    folder: Path
-    paths: tuple[str, ...]
-    tables: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
-    plate: str | None = None
-    pattern: str | None = None
-    metadata: Path | None = None
-    moa: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """What a plate is called when nothing else names it."""
-        return self.plate or self.folder.resolve().name
-
-    @property
-    def nothing(self) -> str:
-        """That there are no images that can be read; what there is in their place."""
-        text = f"{self.folder} holds no TIFF or PNG files (.tif, .tiff, .png), at any depth, and no OME-Zarr plate"
-        if not self.foreign:
-            return f"{text}.{self.left_out}"
-        mend = "unpack" if self.foreign[0].lower().endswith(".gz") else "convert"
-        return (
-            f"{text}, but {counted(len(self.foreign), 'image')} such as {self.foreign[0]}: {mend} them to "
-            "TIFF first, one grey plane a file."
-        )
-
-    @property
-    def left_out(self) -> str:
-        """What to do about PNGs beside TIFFs, with a space before; "" where there are none."""
-        if not self.aside:
-            return ""
-        return (
-            f" {counted(len(self.aside), 'PNG')} such as {self.aside[0]} left out, since there are TIFFs: take "
-            "these out of the folder if the PNGs are the images."
-        )
 
 
 @dataclass(frozen=True)
@@ -131,23 +59,6 @@ class Listing:
     metadata: Path | None = None
     notes: tuple[str, ...] = ()
     projected: bool = False
-
-
-def readable(paths: Iterable[str]) -> tuple[str, ...]:
-    """Choose what can be read by its ending: TIFFs; where there are none, PNGs.
-
-    PNGs beside TIFFs are thumbnails, masks and outlines, made for people to look at.
-
-    Examples
-    --------
-    >>> readable(["A01_w1.tif", "A01_w1_outlines.png", "wells.csv"]), readable(["A01_w1.PNG"])
-    (('A01_w1.tif',), ('A01_w1.PNG',))
-    """
-    paths = list(paths)
-    for endings in _KINDS:
-        if found := tuple(path for path in paths if path.strip().lower().endswith(endings)):
-            return found
-    return ()
 
 
 class Grade(IntEnum):

@@ -12,7 +12,8 @@ import pandas as pd
 from cellssl.columns import FIELD, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Images, Listing, readable
+from cellssl.plates.layouts.images import Images, readable
+from cellssl.plates.layouts.layout import Listing
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
@@ -41,7 +42,7 @@ def tables_of(
     if images.metadata is not None and is_one(read_spreadsheet(images.metadata, rows=9)):
         return [images.metadata]
     found = []
-    for path in (images.folder / table for table in images.tables):
+    for path in (images.folder / table for table in images.ending(".csv", ".csv.gz")):
         try:
             if fnmatch(path.name.lower().removesuffix(".gz"), name) and is_one(
                 read_spreadsheet(path, rows=9)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from cellssl.columns import FIELD
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Listing
 from cellssl.words import listed, natural_key
 
 __all__ = [
@@ -31,7 +32,7 @@ Row = dict[str, Any]
 
 def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
     """Say how many of the images have names of this kind; at least half must."""
-    named = sum(bool(expression.fullmatch(path.rpartition("/")[2])) for path in images.paths)
+    named = len(images.named(expression))
     if not named or 2 * named < len(images.paths):
         return None
     reason = f"{named:,} of {len(images.paths):,} images are named like {kind}"

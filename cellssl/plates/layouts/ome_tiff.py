@@ -21,7 +21,8 @@ import tifffile
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.ome_xml import File, Master, Plane, images_of, planes_in, wells_of

@@ -16,7 +16,8 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.naming import told_apart, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Layout, Listing, layout
 from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well, well_from

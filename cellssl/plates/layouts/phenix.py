@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
 from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import evidence, present, read_names
 from cellssl.plates.tables import as_site
@@ -72,7 +73,7 @@ def _indexes(images: Images) -> list[str]:
     """Give the index of each folder that has one."""
     chosen: dict[str, str] = {}
     for wanted in reversed(_INDEX):
-        for path in images.documents:
+        for path in images.ending(".xml"):
             pure = PurePosixPath(path)
             if pure.name.lower() == wanted:
                 chosen[str(pure.parent)] = path
