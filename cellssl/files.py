@@ -3,10 +3,14 @@
 import errno
 import hashlib
 import logging
+import lzma
 import os
 import secrets
 import shutil
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +30,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "DAMAGE",
     "atomic",
     "check_file",
     "check_folder",
@@ -42,6 +47,12 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
+# What libraries raise on files that are damaged in one way or another; the errors of codecs, and of what they do
+# not know, are RuntimeErrors.
+DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(RuntimeError, MemoryError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error),
+)
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (
     *(".csv", ".gz", ".h5", ".h5ad", ".h5sc", ".html", ".json", ".npy", ".npz", ".parquet", ".pdf"),

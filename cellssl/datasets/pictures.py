@@ -1,10 +1,7 @@
 """Pictures in folders and zip archives, sorted into classes by folder, or unlabelled."""
 
 import logging
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from PIL import Image
 from cellssl.datasets.decoding import SUFFIXES, PictureError, open_bytes
 from cellssl.datasets.picture import Picture, PictureSource, data_set_name, split_of, stem_of
 from cellssl.errors import CropError
-from cellssl.files import walk
+from cellssl.files import DAMAGE, walk
 
 __all__ = ["FolderPictures", "ZipPictures", "arrange"]
 
@@ -21,20 +18,6 @@ _LOG = logging.getLogger(__name__)
 _UNREAD = (".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm")
 # An encoded picture of more bytes is none: Pillow's limit of pixels, uncompressed, is below it.
 _MOST_BYTES = 2**29
-# What zipfile raises on a damaged archive; NotImplementedError is a version or packing that it
-# does not know, and LookupError, ValueError are names and lengths that make no sense.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    LookupError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
 
 
 class FolderPictures(PictureSource):
@@ -85,7 +68,7 @@ class ZipPictures(PictureSource):
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except _DAMAGED as error:
+        except DAMAGE as error:
             raise CropError(
                 f"{path} cannot be read as a zip archive ({error}): download or copy it anew"
             ) from error
@@ -104,7 +87,7 @@ class ZipPictures(PictureSource):
         _check_length(member.file_size)
         try:
             data = self._archive.read(member)
-        except (*_DAMAGED, RuntimeError) as error:  # RuntimeError: encrypted, says its own header
+        except DAMAGE as error:  # RuntimeError: encrypted, says its own header
             raise PictureError(f"cannot be read from the archive: {error}") from error
         return open_bytes(data)
 
