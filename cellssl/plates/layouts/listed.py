@@ -16,9 +16,8 @@ from cellssl.plates.layouts.images import Images, readable
 from cellssl.plates.layouts.layout import Listing
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import as_site
+from cellssl.plates.tables import as_site, read_wells
 from cellssl.plates.vocabulary import standard, told_once
-from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]
 
@@ -95,15 +94,12 @@ def _plates(about: pd.DataFrame, column: str | None, images: Images, path: Path)
     return about[column].where(about[column] != "", default) if column else default
 
 
-def _wells(about: pd.DataFrame, roles: dict[str, str | None], path: Path) -> list[str]:
+def _wells(about: pd.DataFrame, roles: dict[str, str | None], path: Path) -> pd.Series:
     well, row, column = roles["well"], roles["row"], roles["column"]
-    try:
-        if well is not None:
-            return [normalise_well(value) for value in about[well]]
-        if row is not None and column is not None:
-            return [well_from(*pair) for pair in zip(about[row], about[column], strict=True)]
-    except PlateError as error:
-        raise PlateError(f"{path}: {error}") from error
+    if well is not None:
+        return read_wells(about, [well], path)
+    if row is not None and column is not None:
+        return read_wells(about, [row, column], path)
     raise PlateError(
         f"{path} does not say which well its rows are about: it needs Metadata_Well, or Metadata_Row "
         f"and Metadata_Column. It has {', '.join(map(str, about.columns)) or 'no Metadata_ columns'}."
@@ -134,15 +130,12 @@ class _ImageFinder:
                 whole = path.resolve()
                 inside = whole.is_relative_to(self._folder)
                 return (whole.relative_to(self._folder) if inside else whole).as_posix(), True
-        return self._as_written.find(listed) or self._as_plain.find(listed), False
+        found = (ends.find(listed) for ends in self._ends)
+        return next(filter(None, found), None), False
 
     @cached_property
-    def _as_written(self) -> "_Ends":
-        return _Ends(self._paths, str)
-
-    @cached_property
-    def _as_plain(self) -> "_Ends":
-        return _Ends(self._paths, _plain)
+    def _ends(self) -> "tuple[_Ends, _Ends]":
+        return _Ends(self._paths, str), _Ends(self._paths, _plain)
 
 
 class _Ends:

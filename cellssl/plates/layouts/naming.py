@@ -197,14 +197,15 @@ def _say_unlike_stains(named: Mapping[str, Sequence[str]]) -> None:
             return
 
 
-def told_apart(names: Sequence[str]) -> list[str]:
-    """Name channels by what a file calls them: by their number where it does not, with it where two share a name.
+def told_apart(names: Sequence[str], count: int) -> list[str]:
+    """Name so many channels by what a file calls the first: by their number where it does not, with it where two agree.
 
     Examples
     --------
-    >>> told_apart(["GFP", "", "GFP", "a/b"])
-    ['GFP_1', '2', 'GFP_3', 'a-b']
+    >>> told_apart(["GFP", "", "GFP", "a/b"], 5)
+    ['GFP_1', '2', 'GFP_3', 'a-b', '5']
     """
+    names = [*names, *[""] * (count - len(names))]
     given = [name.strip().replace("/", "-") or str(n) for n, name in enumerate(names, start=1)]
     return [
         name if given.count(name) == 1 else f"{name}_{n}" for n, name in enumerate(given, start=1)

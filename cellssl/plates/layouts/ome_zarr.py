@@ -117,7 +117,7 @@ def _channel_names(group: Path, count: int) -> list[str]:
         str((channel.get("label") or "") if isinstance(channel, dict) else "")
         for channel in (channels if isinstance(channels, list) else [])
     ][:count]
-    return told_apart([*names, *[""] * (count - len(names))])
+    return told_apart(names, count)
 
 
 class _OnePlate:
