@@ -139,9 +139,9 @@ def index(
     listing = _rename(replace(listing, files=files), channels)
     fields, problems = sort_into_fields(listing, z)
     absent = listing.absent
-    if listing.metadata is not None:
-        fields, lone, missing = join(fields, listing.metadata)
-        detail = f"not in {listing.metadata.name}"
+    if images.metadata is not None and listing.joins:
+        fields, lone, missing = join(fields, images.metadata)
+        detail = f"not in {images.metadata.name}"
         problems += [problem_row(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))

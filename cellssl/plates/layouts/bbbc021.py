@@ -65,24 +65,20 @@ class Bbbc021(Layout):
         """Match files by name with image.csv; without it take the plate from the folder's name."""
         listing = _named(images)
         files, problems = listing.files, listing.problems
-        image_csv = _image_csv(images)
+        image_csv, moa = _image_csv(images), images.moa
         absent = 0
-        metadata = None
         if image_csv is not None:
             files, unlisted, absent = _listed(files, read_spreadsheet(image_csv), image_csv)
             problems += unlisted
-            moa = images.moa or _moa_csv(image_csv.parent)
-        else:
-            metadata, moa = images.metadata, images.moa
+            moa = moa or _moa_csv(image_csv.parent)
         files["Metadata_Batch"] = [
             _batch(plate, path)
             for plate, path in zip(files["Metadata_Plate"], files["Path"], strict=True)
         ]
         if moa is not None:
             files = _with_moa(files, moa)
-        return Listing(
-            files, tuple(_CHANNELS.values()), problems, absent, dict(_CHANNELS), metadata
-        )
+        channels, joins = tuple(_CHANNELS.values()), image_csv is None
+        return Listing(files, channels, problems, absent, dict(_CHANNELS), joins)
 
 
 def _named(images: Images) -> Listing:

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import pandas as pd
@@ -43,8 +42,8 @@ class Listing:
         Fields that the layout's own table lists while none of their files is there.
     aliases
         Other names by which the user may call a channel, e.g. ``{"1": "DAPI"}``.
-    metadata
-        A table that is still to be joined by well, or None.
+    joins
+        Whether the user's table is still to be joined by well, having not listed the images itself.
     notes
         What else the user should know: what was left out and why, what was taken for granted.
     projected
@@ -56,7 +55,7 @@ class Listing:
     problems: list[dict[str, str]] = field(default_factory=list)
     absent: int = 0
     aliases: Mapping[str, str] = field(default_factory=dict)
-    metadata: Path | None = None
+    joins: bool = True
     notes: tuple[str, ...] = ()
     projected: bool = False
 

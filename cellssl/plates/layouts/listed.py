@@ -226,8 +226,8 @@ def listing_of(
     channels = tuple(dict.fromkeys(entries["Channel"]))
     absent = fields - len(files[FIELD].drop_duplicates())
     files = files.drop(columns=["Listed", "Page", "File", "_Exact"]).reset_index(drop=True)
-    metadata = None if images.metadata in tables else images.metadata
-    return Listing(files, channels, problems, absent, metadata=metadata, notes=notes)
+    joins = images.metadata not in tables
+    return Listing(files, channels, problems, absent, joins=joins, notes=notes)
 
 
 def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:

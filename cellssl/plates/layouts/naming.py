@@ -86,7 +86,7 @@ def read_names(
     if not rows:
         raise _none_named(images, kind)
     files = pd.DataFrame(rows)
-    return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)
+    return Listing(files, channels_of(files["Channel"]), problems)
 
 
 def unmatched(path: str, why: str) -> dict[str, str]:

@@ -89,8 +89,7 @@ class OmeTiff(Layout):
             first = problems[0]["Detail"]
             raise PlateError(f"{images.folder} holds no OME-TIFF that can be used; {first}.")
         files = pd.DataFrame(rows).fillna("")
-        channels = tuple(dict.fromkeys(files["Channel"]))
-        return Listing(files, channels, problems, metadata=images.metadata)
+        return Listing(files, tuple(dict.fromkeys(files["Channel"])), problems)
 
 
 def _description(images: Images, path: str) -> tuple[str, int]:

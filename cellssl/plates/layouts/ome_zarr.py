@@ -68,7 +68,6 @@ class OmeZarr(Layout):
             tuple(dict.fromkeys(files["Channel"])),
             [problem for plate in found for problem in plate.problems],
             sum(plate.absent for plate in found),
-            metadata=images.metadata,
             notes=tuple(dict.fromkeys(note for plate in found for note in plate.notes)),
         )
 

@@ -52,8 +52,7 @@ class Pattern(Layout):
         if not rows:
             raise PlateError(_nothing(images, problems))
         files = pd.DataFrame(rows).fillna("")
-        channels = channels_of(files["Channel"])
-        return Listing(files, channels, problems, metadata=images.metadata)
+        return Listing(files, channels_of(files["Channel"]), problems)
 
 
 def compile_pattern(pattern: str | None, *, needed: tuple[str, ...] = ()) -> re.Pattern[str]:

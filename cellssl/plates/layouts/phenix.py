@@ -187,7 +187,7 @@ def _joined(images: Images, indexes: list[_Index]) -> Listing:
             f"fields of a well overlap, by {overlap:.0%} of their area at most: a cell there is found in each "
             "of them, and counts as several",
         )
-    return Listing(files, channels, problems, absent, aliases, images.metadata, notes=notes)
+    return Listing(files, channels, problems, absent, aliases, notes=notes)
 
 
 def _by_names(images: Images) -> Listing:

@@ -124,11 +124,8 @@ def _by_lists(images: Images, lists: tuple[str, ...]) -> Listing:
     files, problems, absent = present(
         table, images, source=images.folder / lists[0], document="the .mlf"
     )
-    notes = _about_failures(failed)
-    channels = channels_of(table["Channel"])
-    return Listing(
-        files, channels, problems, absent, metadata=images.metadata, notes=notes, projected=True
-    )
+    channels, notes = channels_of(table["Channel"]), _about_failures(failed)
+    return Listing(files, channels, problems, absent, notes=notes, projected=True)
 
 
 def _failure(record: Record) -> str:
