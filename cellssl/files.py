@@ -49,9 +49,20 @@ _LOG = logging.getLogger(__name__)
 
 # What libraries raise on files that are damaged in one way or another; the errors of codecs, and of what they do
 # not know, are RuntimeErrors.
-DAMAGE: tuple[type[Exception], ...] = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
-    *(RuntimeError, MemoryError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error),
+DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (

@@ -79,7 +79,7 @@ def read_labels(address: str) -> np.ndarray:
 
     planes = Address.parse(address).planes
     try:
-        labels = [zarr.open_array(plane.path, mode="r")[plane.at or ()] for plane in planes]
+        labels = [np.asarray(zarr.open_array(one.path, mode="r")[one.at or ()]) for one in planes]
         return np.asarray(np.maximum.reduce(labels))
     except DAMAGE as error:
         raise FieldError(

@@ -15,7 +15,11 @@ from cellssl.plates.addresses import Address, Plane
 __all__ = ["DAMAGE", "FieldError", "PlaneReader", "refusal"]
 
 # What reading a plane raises where its file is damaged.
-DAMAGE = (*files.DAMAGE, tifffile.TiffFileError, Image.DecompressionBombError)
+DAMAGE: tuple[type[Exception], ...] = (
+    *files.DAMAGE,
+    tifffile.TiffFileError,
+    Image.DecompressionBombError,
+)
 
 
 class FieldError(PlateError):
