@@ -15,7 +15,7 @@ import pandas as pd
 from cellssl.columns import CONTROL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.naming import read_names
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
@@ -37,7 +37,6 @@ _COLUMNS = [
 ]
 
 
-@layout
 class Bbbc021(Layout):
     """Files by their names, wherever they lie below the folder; all else from image.csv."""
 

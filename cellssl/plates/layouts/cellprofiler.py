@@ -14,7 +14,7 @@ import pandas as pd
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 
@@ -24,7 +24,6 @@ _FILE = re.compile(r"(?P<prefix>(?:Image_)?)(?P<kind>FileName|URL)_(?P<channel>.
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
-@layout
 class CellProfiler(Layout):
     """Fields, channels and metadata as LoadData tables have them; names mean nothing."""
 

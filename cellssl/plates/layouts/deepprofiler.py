@@ -13,7 +13,7 @@ import pandas as pd
 from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images, readable
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 
@@ -22,7 +22,6 @@ __all__ = ["DeepProfiler"]
 _FILE = re.compile(r".*\.(?:tiff?|png|jpe?g|npy|npz|csv)", re.IGNORECASE)
 
 
-@layout
 class DeepProfiler(Layout):
     """Fields, channels and metadata as index.csv has them; names mean nothing."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Layout, Listing
 from cellssl.plates.layouts.naming import evidence, read_names, with_channel_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
@@ -39,7 +39,6 @@ _WAVE = re.compile(r'^"WaveName(\d+)"\s*,\s*"?([^"\r\n]*?)\s*"?\s*$', re.MULTILI
 _HTD = '"HTSInfoFile"'  # how it begins
 
 
-@layout
 class ImageXpress(Layout):
     """Everything from the names; the plate is the folder of images or of their time points."""
 

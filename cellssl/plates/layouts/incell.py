@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Layout, Listing
 from cellssl.plates.layouts.naming import evidence, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
@@ -26,7 +26,6 @@ _NAME = re.compile(
 )
 
 
-@layout
 class InCell(Layout):
     """Everything from the names; the plate is the folder."""
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pandas as pd
 
@@ -17,7 +17,6 @@ __all__ = [
     "Layout",
     "Listing",
     "get",
-    "layout",
     "names",
     "recognise",
 ]
@@ -93,7 +92,7 @@ class Evidence:
 
 
 class Layout(ABC):
-    """How the files of a plate are named.
+    """How the files of a plate are named: one class of its own for each.
 
     Attributes
     ----------
@@ -115,19 +114,13 @@ class Layout(ABC):
         """Read plate, well, site and channel of every image."""
 
 
-_LAYOUTS: dict[str, Layout] = {}
-Kind = TypeVar("Kind", bound=type[Layout])
-
-
-def layout(kind: Kind) -> Kind:
-    """Register a layout under its name."""
-    _LAYOUTS[kind.name] = kind()
-    return kind
+def _layouts() -> dict[str, Layout]:
+    return {kind.name: kind() for kind in Layout.__subclasses__()}
 
 
 def names() -> tuple[str, ...]:
     """List the layouts there are."""
-    return tuple(sorted(_LAYOUTS))
+    return tuple(sorted(_layouts()))
 
 
 def get(name: str, images: Images) -> Layout:
@@ -138,12 +131,13 @@ def get(name: str, images: Images) -> Layout:
     PlateError
         When there is none, or it takes no pattern and one was given.
     """
-    if name not in _LAYOUTS:
+    found = _layouts().get(name)
+    if found is None:
         near = nearest(name, names(), listed=True)
         raise PlateError(f"no layout {name!r}; there are auto, {', '.join(names())}{near}")
-    if images.pattern and not _LAYOUTS[name].takes_pattern:
+    if images.pattern and not found.takes_pattern:
         raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
-    return _LAYOUTS[name]
+    return found
 
 
 def recognise(images: Images) -> tuple[Layout, str] | None:
@@ -153,7 +147,7 @@ def recognise(images: Images) -> tuple[Layout, str] | None:
     """
     if images.pattern:
         return get("pattern", images), "a pattern was given"
-    found = [(kind.recognise(images), kind) for kind in _LAYOUTS.values()]
+    found = [(kind.recognise(images), kind) for kind in _layouts().values()]
     ranked = sorted(
         ((evidence, kind) for evidence, kind in found if evidence is not None),
         key=lambda pair: (-pair[0].grade, -pair[0].share, pair[1].name),

@@ -22,7 +22,7 @@ import tifffile
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.ome_xml import File, Master, Plane, images_of, planes_in, wells_of
@@ -41,7 +41,6 @@ _SITE = re.compile(
 )
 
 
-@layout
 class OmeTiff(Layout):
     """Channels, planes and wells by the OME-XML of each file."""
 

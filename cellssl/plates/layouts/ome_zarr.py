@@ -17,7 +17,7 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.naming import told_apart, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
@@ -33,7 +33,6 @@ __all__ = ["OmeZarr"]
 _WRONG = re.compile(r"^(\w+(?:\.\w+)+)\n +([^\n\[]+?) \[type=", re.MULTILINE)
 
 
-@layout
 class OmeZarr(Layout):
     """Wells, images, channels and planes by the metadata of the plate."""
 
@@ -82,7 +81,7 @@ def _shown(images: Images, group: str) -> str:
 
 def _open(folder: Path) -> "OmeZarrPlate":
     try:
-        from ngio import NgioError, open_ome_zarr_plate
+        from ngio import open_ome_zarr_plate
     except ImportError as error:
         raise PlateError(
             f"{folder} is an OME-Zarr plate; reading one needs ngio: pip install 'cellssl[ome-zarr]'."
@@ -92,8 +91,14 @@ def _open(folder: Path) -> "OmeZarrPlate":
             # Version 0.5 has no version of the plate's own: what the library says of it alarms for nothing.
             warnings.filterwarnings("ignore", message="'version' field not specified")
             return open_ome_zarr_plate(folder, mode="r")
-    except (NgioError, *DAMAGE) as error:
+    except _faults() as error:
         raise PlateError(f"{folder} cannot be read as an OME-Zarr plate ({error}).") from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    from ngio import NgioError
+
+    return (NgioError, PlateError, *DAMAGE)
 
 
 def _in_a_line(error: Exception) -> str:
@@ -162,11 +167,9 @@ class _OnePlate:
     @contextmanager
     def _named(self, path: str) -> Iterator[None]:
         """Make a problem of what is wrong with a well or an image."""
-        from ngio import NgioError
-
         try:
             yield
-        except (NgioError, PlateError, *DAMAGE) as error:
+        except _faults() as error:
             self.problems.append(unmatched(str(PurePosixPath(self.group, path)), _in_a_line(error)))
 
     def _image(self, path: str) -> Iterator[dict[str, Any]]:

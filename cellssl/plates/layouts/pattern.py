@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Layout, Listing, layout
+from cellssl.plates.layouts.layout import Layout, Listing
 from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well, well_from
@@ -23,7 +23,6 @@ _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
 
-@layout
 class Pattern(Layout):
     """Plate, well (or row and column), site and channel by the named groups of `pattern`.
 

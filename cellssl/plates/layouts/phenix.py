@@ -16,7 +16,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import evidence, present, read_names
 from cellssl.plates.tables import as_site
@@ -34,7 +34,6 @@ _SEAM = 0.02  # of a field's area: less is the stage's inaccuracy, and hardly a 
 _INDEX = ("index.xml", "index.idx.xml")  # the first is preferred
 
 
-@layout
 class Phenix(Layout):
     """Images by Index.xml where it is there, else by their names."""
 

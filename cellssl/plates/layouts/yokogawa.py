@@ -17,7 +17,7 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
-from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing, layout
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
@@ -46,7 +46,6 @@ _CORRECTION = re.compile(r"[DS]C_.+\.(?:tiff?|png)", re.IGNORECASE)
 _COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
 
-@layout
 class Yokogawa(Layout):
     """Images by MeasurementData.mlf where it is there, else by their names."""
 
