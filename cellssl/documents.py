@@ -73,7 +73,7 @@ _TYPES: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
     "bool": (
         r"^(?:true|True|TRUE|false|False|FALSE)$",
         [*"tTfF"],
-        lambda text: text.lower() == "true",
+        lambda text: {"true": True, "false": False}[text.lower()],
     ),
     "int": (r"^[-+]?[0-9]+$", [*"-+0123456789"], int),
     "float": (
@@ -157,7 +157,15 @@ def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int,
             _value(item, (*place, index), document, around) for index, item in enumerate(node.value)
         ]
     if isinstance(node, yaml.ScalarNode) and node.tag in _READ:
-        return _READ[node.tag](node.value)
+        try:
+            return _READ[node.tag](node.value)
+        except (
+            LookupError,
+            ValueError,
+        ):  # a tag that was written, or more digits than Python reads
+            kind = node.tag.removeprefix(_TAG)
+            document.add(place, f"expected a value of the type {kind}, got {node.value[:40]!r}")
+            return None
     tag = node.tag.replace(_TAG, "!!")
     document.add(place, f"expected plain values, got the tag {tag}; remove it")
     return None
