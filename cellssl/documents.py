@@ -66,15 +66,15 @@ def _float(text: str) -> float:
     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
+def _bool(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
 _TAG = "tag:yaml.org,2002:"
 # Type of a bare scalar → how it is spelt, what it may begin with, what is read of it.
 _TYPES: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
     "null": (r"^(?:~|null|Null|NULL|)$", [*"~nN", ""], lambda _: None),
-    "bool": (
-        r"^(?:true|True|TRUE|false|False|FALSE)$",
-        [*"tTfF"],
-        lambda text: {"true": True, "false": False}[text.lower()],
-    ),
+    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", [*"tTfF"], _bool),
     "int": (r"^[-+]?[0-9]+$", [*"-+0123456789"], int),
     "float": (
         r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
