@@ -61,16 +61,31 @@ class Document:
         self.lines |= {(*new, *place[len(old) :]): line for place, line in inside.items()}
 
 
-_RESOLVERS: list[tuple[str, str, str]] = [
-    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", "~nN"),
-    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    (
-        "tag:yaml.org,2002:float",
+def _float(text: str) -> float:
+    """Read YAML's spelling of a float."""
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _bool(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+_TAG = "tag:yaml.org,2002:"
+# Type of a bare scalar → how it is spelt, what it may begin with, what is read of it.
+_TYPES: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
+    "null": (r"^(?:~|null|Null|NULL|)$", [*"~nN", ""], lambda _: None),
+    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", [*"tTfF"], _bool),
+    "int": (r"^[-+]?[0-9]+$", [*"-+0123456789"], int),
+    "float": (
         r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-        "-+0123456789.",
+        [*"-+0123456789."],
+        _float,
     ),
-]
+}
+_READ: dict[str, Callable[[str], Any]] = {
+    f"{_TAG}{name}": read for name, (_, _, read) in _TYPES.items()
+}
+_READ[f"{_TAG}str"] = str
 
 
 class _Loader(yaml.SafeLoader):
@@ -83,10 +98,9 @@ class Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012
 
 
-for _tag, _pattern, _first in _RESOLVERS:
+for _name, (_form, _begins, _) in _TYPES.items():
     for _speaker in (_Loader, Dumper):
-        _starts = [*_first, ""] if _tag.endswith("null") else list(_first)
-        _speaker.add_implicit_resolver(_tag, re.compile(_pattern), _starts)
+        _speaker.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_form), _begins)
 
 
 def read_file(path: Path, wanted: str, *, error: type[CellsslError]) -> str:
@@ -136,15 +150,23 @@ def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int,
             document.add(place, "an alias (*) repeats itself; write the values out")
         return None
     around = (*around, id(node))
-    if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+    if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
         return _mapping(node, place, document, around)
-    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+    if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
         return [
             _value(item, (*place, index), document, around) for index, item in enumerate(node.value)
         ]
-    if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
-        return _SCALARS[node.tag](node.value)
-    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    if isinstance(node, yaml.ScalarNode) and node.tag in _READ:
+        try:
+            return _READ[node.tag](node.value)
+        except (
+            LookupError,
+            ValueError,
+        ):  # a tag that was written, or more digits than Python reads
+            kind = node.tag.removeprefix(_TAG)
+            document.add(place, f"expected a value of the type {kind}, got {node.value[:40]!r}")
+            return None
+    tag = node.tag.replace(_TAG, "!!")
     document.add(place, f"expected plain values, got the tag {tag}; remove it")
     return None
 
@@ -173,17 +195,3 @@ def _mapping(
         document.lines[(*place, key)] = line
         values[key] = _value(value_node, (*place, key), document, around)
     return values
-
-
-def _float(text: str) -> float:
-    """Read YAML's spelling of a float."""
-    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-_SCALARS: dict[str, Any] = {
-    "tag:yaml.org,2002:str": str,
-    "tag:yaml.org,2002:int": int,
-    "tag:yaml.org,2002:float": _float,
-    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
-    "tag:yaml.org,2002:null": lambda _: None,
-}

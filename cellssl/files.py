@@ -1,12 +1,16 @@
-"""Files that appear whole or not at all, and their fingerprints."""
+"""Files that appear whole or not at all, their fingerprints, and what lies below a folder."""
 
 import errno
 import hashlib
 import logging
+import lzma
 import os
 import secrets
 import shutil
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +30,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
+    "DAMAGE",
     "atomic",
     "check_file",
     "check_folder",
@@ -34,6 +39,7 @@ __all__ = [
     "make_folder",
     "new_folder",
     "sha256",
+    "walk",
     "write_csv",
     "write_h5ad",
     "write_text",
@@ -41,6 +47,23 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
+# What libraries raise on files that are damaged in one way or another; the errors of codecs, and of what they do
+# not know, are RuntimeErrors.
+DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (
     *(".csv", ".gz", ".h5", ".h5ad", ".h5sc", ".html", ".json", ".npy", ".npz", ".parquet", ".pdf"),
@@ -231,6 +254,29 @@ def _lock(handle: int) -> None:
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Walk as `os.walk` does, through links too, but into each folder once and into no hidden one.
+
+    Gives paths below `folder`. What is left out so is said, and which folder cannot be looked into: a drive has
+    some that belong to its system.
+    """
+    seen: dict[str, str] = {}
+    for root, folders, files in os.walk(folder, onerror=_say_closed, followlinks=True):
+        first = seen.setdefault(os.path.realpath(root), root)
+        if first != root:
+            _LOG.warning("%s is the same folder as %s: left out", root, first)
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield Path(root).relative_to(folder), folders, files
+
+
+def _say_closed(error: OSError) -> None:
+    _LOG.warning(
+        "%s cannot be looked into (%s): what lies in it is left out", error.filename, error.strerror
+    )
 
 
 def sha256(path: str | Path) -> str:

@@ -1,15 +1,15 @@
 """From an encoded picture to pixels: modes, size, and what is refused."""
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from cellssl.files import DAMAGE
 
 __all__ = ["SUFFIXES", "Look", "PictureError", "decode", "look_at", "open_bytes", "strict_decoding"]
 
@@ -18,20 +18,6 @@ SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp")
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 _GREY = ("1", "L", "LA", "La")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
-# What Pillow raises on broken data, by format and depth of the damage.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    NotImplementedError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # EXIF's orientations that are not upright, and what makes them so: Pillow's own way writes all of EXIF
 # anew, and fails where some of it is odd.
@@ -96,7 +82,7 @@ def open_bytes(data: bytes) -> Image.Image:
         ) from None
     except Image.UnidentifiedImageError:
         raise PictureError("no JPEG, PNG, TIFF or BMP by its content, or broken") from None
-    except _BROKEN as error:
+    except DAMAGE as error:
         raise PictureError(f"broken: {error}") from error
 
 
@@ -111,7 +97,7 @@ def look_at(image: Image.Image) -> Look:
     try:
         pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         orientation = _orientation(image)
-    except _BROKEN as error:
+    except DAMAGE as error:
         raise PictureError(f"broken: {error}") from error
     if pages > 1:
         raise PictureError(
@@ -156,7 +142,7 @@ def decode(image: Image.Image, kind: str, size: int) -> np.ndarray:
             return _fit_deep(upright, size)[None]
         plain = _on_white(upright).convert("RGB" if kind == "colour" else "L")
         pixels = np.asarray(_fit(plain, size))
-    except _BROKEN as error:
+    except DAMAGE as error:
         raise PictureError(f"broken: {error}") from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -207,7 +193,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
     try:
         value = image.getexif().get(0x0112, 1)
-    except _BROKEN:
+    except DAMAGE:
         return 1
     return value if value in _TURNS else 1
 

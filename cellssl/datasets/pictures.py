@@ -1,12 +1,8 @@
 """Pictures in folders and zip archives, sorted into classes by folder, or unlabelled."""
 
 import logging
-import lzma
-import os
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +10,7 @@ from PIL import Image
 from cellssl.datasets.decoding import SUFFIXES, PictureError, open_bytes
 from cellssl.datasets.picture import Picture, PictureSource, data_set_name, split_of, stem_of
 from cellssl.errors import CropError
+from cellssl.files import DAMAGE, walk
 
 __all__ = ["FolderPictures", "ZipPictures", "arrange"]
 
@@ -21,20 +18,6 @@ _LOG = logging.getLogger(__name__)
 _UNREAD = (".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm")
 # An encoded picture of more bytes is none: Pillow's limit of pixels, uncompressed, is below it.
 _MOST_BYTES = 2**29
-# What zipfile raises on a damaged archive; NotImplementedError is a version or packing that it
-# does not know, and LookupError, ValueError are names and lengths that make no sense.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    LookupError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
 
 
 class FolderPictures(PictureSource):
@@ -50,7 +33,8 @@ class FolderPictures(PictureSource):
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
-        places = _only_pictures(list(_walk(path)), path)
+        files = [(below / name).as_posix() for below, _, names in walk(path) for name in names]
+        places = _only_pictures(files, path)
         self.pictures = arrange(places, name or data_set_name(path), split_of(stem_of(path))[1])
 
     def open(self, picture: Picture) -> Image.Image:
@@ -84,7 +68,7 @@ class ZipPictures(PictureSource):
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-        except _DAMAGED as error:
+        except DAMAGE as error:
             raise CropError(
                 f"{path} cannot be read as a zip archive ({error}): download or copy it anew"
             ) from error
@@ -103,7 +87,7 @@ class ZipPictures(PictureSource):
         _check_length(member.file_size)
         try:
             data = self._archive.read(member)
-        except (*_DAMAGED, RuntimeError) as error:  # RuntimeError: encrypted, says its own header
+        except DAMAGE as error:  # RuntimeError: encrypted, says its own header
             raise PictureError(f"cannot be read from the archive: {error}") from error
         return open_bytes(data)
 
@@ -169,19 +153,6 @@ def _splits_on_top(paths: list[list[str]]) -> bool:
 def _writable(name: str) -> str:
     """Replace what is no Unicode in a file's name: HDF5 holds UTF-8."""
     return name.encode("utf-8", "replace").decode()
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Give the files below a folder, links followed once."""
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        folders[:] = [
-            name
-            for name in sorted(folders)
-            if not name.startswith(".") and str(Path(place, name).resolve()) not in seen
-        ]
-        yield from (Path(place, name).relative_to(folder).as_posix() for name in files)
 
 
 def _only_pictures(places: list[str], path: Path) -> list[str]:

@@ -5,7 +5,7 @@ import shlex
 
 import pandas as pd
 
-from cellssl.columns import CONTROL, find_column
+from cellssl.columns import CONTROL, bare_name, find_column
 from cellssl.controls import rows_with, tidy_controls
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
@@ -53,11 +53,10 @@ def mark_controls(
         if not marks.eq("negative").any():
             _say_untreated(fields)
         return fields.assign(Metadata_Control=marks)
-    name = find_column(fields.filter(like="Metadata_"), column or "Compound")
+    told = fields.filter(like="Metadata_")
+    name = find_column(told, column or "Compound")
     if name is None:
-        has = ", ".join(
-            str(known).removeprefix("Metadata_") for known in fields.filter(like="Metadata_")
-        )
+        has = ", ".join(map(bare_name, told))
         raise PlateError(f"the metadata have no column {column or 'Compound'!r}; they have {has}.")
     marks = pd.Series("", index=fields.index)
     for kind, value in (("positive", positive), ("negative", negative)):

@@ -15,7 +15,6 @@ from cellssl.plates.controls import mark_controls
 from cellssl.plates.copies import say_copies
 from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
-from cellssl.plates.looking import look
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.plates.sorting import (
     find_unfit,
@@ -120,7 +119,7 @@ def index(
             channels={"1": "GFP", "2": "DNA"},
         )
     """
-    images = look(
+    images = layouts.look(
         one_path(folder, "one folder, of a plate or of several", error=PlateError),
         plate=plate,
         pattern=pattern,
@@ -140,9 +139,9 @@ def index(
     listing = _rename(replace(listing, files=files), channels)
     fields, problems = sort_into_fields(listing, z)
     absent = listing.absent
-    if listing.metadata is not None:
-        fields, lone, missing = join(fields, listing.metadata)
-        detail = f"not in {listing.metadata.name}"
+    if images.metadata is not None and listing.joins:
+        fields, lone, missing = join(fields, images.metadata)
+        detail = f"not in {images.metadata.name}"
         problems += [problem_row(key, "no metadata", detail) for key in lone.to_numpy()]
         absent += len(missing)
     fields = recognise_treatments(as_numbers(fields))
@@ -187,7 +186,7 @@ def _file(path: str | Path | None, option: str) -> Path | None:
 def _choose(name: str, images: Images) -> tuple[Layout, str]:
     """Give the layout that was asked for, or the one that fits best, and why."""
     if name != "auto":
-        return layouts.get(name), "as asked for"
+        return layouts.get(name, images), "as asked for"
     found = layouts.recognise(images)
     if found is not None:
         return found

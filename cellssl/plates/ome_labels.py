@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cellssl.plates.addresses import Address, Plane, plane_address, project
+from cellssl.plates.addresses import Address, plane_address, project
 from cellssl.plates.planes import DAMAGE, FieldError
 
 __all__ = ["group_attributes", "label_address", "read_labels"]
@@ -75,20 +75,16 @@ def read_labels(address: str) -> np.ndarray:
     FieldError
         When they cannot be read.
     """
+    import zarr
+
     planes = Address.parse(address).planes
     try:
-        labels = [_plane(plane) for plane in planes]
+        labels = [np.asarray(zarr.open_array(one.path, mode="r")[one.at or ()]) for one in planes]
         return np.asarray(np.maximum.reduce(labels))
     except DAMAGE as error:
         raise FieldError(
             f"{address} cannot be read as labels in OME-Zarr ({error}): copy it again or take it out."
         ) from error
-
-
-def _plane(plane: Plane) -> np.ndarray:
-    import zarr
-
-    return np.asarray(zarr.open_array(plane.path, mode="r")[plane.at or ()])
 
 
 def first_level(group: Path) -> tuple[list[str], Path]:

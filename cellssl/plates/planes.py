@@ -1,8 +1,6 @@
 """Planes of pixels from TIFF pages, PNGs and OME-Zarr arrays; nothing else of a file is decoded."""
 
 import math
-import struct
-import zlib
 from pathlib import Path
 from typing import Self, cast
 
@@ -10,26 +8,17 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from cellssl import files
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import Address, Plane
 
 __all__ = ["DAMAGE", "FieldError", "PlaneReader", "refusal"]
 
-# What tifffile, Pillow, zarr and the codecs behind them raise on files that are damaged in one way
-# or another; the codecs' own errors (imagecodecs) are RuntimeErrors.
-DAMAGE = (
+# What reading a plane raises where its file is damaged.
+DAMAGE: tuple[type[Exception], ...] = (
+    *files.DAMAGE,
     tifffile.TiffFileError,
     Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    LookupError,
-    TypeError,
-    ZeroDivisionError,
 )
 
 

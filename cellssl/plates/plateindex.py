@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.arguments import one_path
 from cellssl.columns import FIELD, OF_CELLS, bare_name
 from cellssl.errors import PlateError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.plates.addresses import files_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_numbers, as_site
@@ -108,13 +108,12 @@ class PlateIndex:
         _check_suffix(path)
         make_folder(path.absolute().parent)
         try:
-            with atomic(path) as part:
-                if path.suffix == ".csv":
-                    self.fields.to_csv(part, index=False)
-                else:
+            if path.suffix == ".csv":
+                write_csv(self.fields, path)
+            else:
+                with atomic(path) as part:
                     self.fields.to_parquet(part, index=False)
-            with atomic(_problems_path(path)) as part:
-                problems.to_csv(part, index=False)
+            write_csv(problems, _problems_path(path))
         except OSError as error:
             raise PlateError(f"cannot write {path}: {error.strerror or error}.") from error
         return path
@@ -187,9 +186,11 @@ def _problems_path(path: Path) -> Path:
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
-            return recognise_treatments(_named(pd.read_parquet(path)))
-        table = told_once(read_spreadsheet(path, empty=True), path)
-        return recognise_treatments(as_numbers(table))
+            table = pd.read_parquet(path)  # one's own may hold names as numbers
+            table = table.astype({name: str for name in table if name in NAMES})
+        else:
+            table = as_numbers(told_once(read_spreadsheet(path, empty=True), path))
+        return recognise_treatments(table)
     except PlateError:
         raise
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
@@ -217,11 +218,6 @@ def _incomplete(fields: pd.DataFrame, lacks: pd.DataFrame) -> pd.DataFrame:
             _LOG.warning("a field is left out: row %d of the index lacks %s", number, names)
             rows.append({**field, "Problem": "incomplete", "Detail": f"lacks {names}"})
     return pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Make names texts, even where a table of one's own holds them as numbers."""
-    return table.astype({name: str for name in table if name in NAMES})
 
 
 def _read_problems(path: Path) -> tuple[pd.DataFrame, int, tuple[str, ...]]:

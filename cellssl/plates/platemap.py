@@ -1,12 +1,12 @@
 """Plates drawn in a terminal: how many fields each well has, gaps and faults, with or without colour."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 from rich.text import Text
 
+from cellssl.columns import PLATE, WELL
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.wells import ROWS, plate_format, well_from, well_place
 from cellssl.words import counted
@@ -70,17 +70,16 @@ class _Plate:
 
 
 def _plates(index: PlateIndex) -> list[_Plate]:
+    fields: defaultdict[str, dict[tuple[int, int], int]] = defaultdict(dict)
+    faulty: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    counts = index.fields.groupby([PLATE, WELL]).size().reset_index()
+    for plate, well, count in counts.itertuples(index=False):
+        fields[str(plate)][well_place(str(well))] = count
     problems = index.problems[index.problems["Problem"].isin(_FAULTS)]
-    names = {*index.fields["Metadata_Plate"].astype(str), *problems["Metadata_Plate"].astype(str)}
-    wells: dict[str, dict[tuple[int, int], int]] = {name: {} for name in names}
-    faulty: dict[str, set[tuple[int, int]]] = {name: set() for name in names}
-    counts = index.fields.groupby(["Metadata_Plate", "Metadata_Well"]).size()
-    for key, count in counts.items():
-        plate, well = map(str, cast("tuple[str, str]", key))
-        wells[plate][well_place(well)] = int(count)
-    for plate, well in zip(problems["Metadata_Plate"], problems["Metadata_Well"], strict=True):
+    for plate, well in problems[[PLATE, WELL]].itertuples(index=False):
         faulty[str(plate)].add(well_place(well))
-    return [_Plate(name, wells[name], frozenset(faulty[name])) for name in sorted(names)]
+    names = sorted({*fields, *faulty})
+    return [_Plate(name, fields[name], frozenset(faulty[name])) for name in names]
 
 
 def _draw(plate: _Plate, size: tuple[int, int], width: int) -> Text:

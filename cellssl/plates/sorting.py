@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, CONTROL, FIELD
+from cellssl.columns import FIELD
 from cellssl.plates.addresses import Address, Plane
 from cellssl.plates.fields import check_alike
 from cellssl.plates.layouts import Listing
 from cellssl.plates.planes import FieldError, PlaneReader, refusal
 from cellssl.plates.plateindex import PROBLEM_COLUMNS
 from cellssl.plates.stacks import choose_planes
+from cellssl.plates.vocabulary import COLUMNS
 
 __all__ = [
     "find_unfit",
@@ -23,17 +24,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-
-_FIRST = [
-    *FIELD,
-    "Metadata_Batch",
-    "Metadata_Compound",
-    CONCENTRATION,
-    "Metadata_Gene",
-    "Metadata_Guide",
-    "Metadata_MOA",
-    CONTROL,
-]
 
 
 def sort_into_fields(
@@ -103,7 +93,7 @@ def problem_row(key: Any, problem: str, detail: str) -> dict[str, str]:
 def order_fields(fields: pd.DataFrame, channels: tuple[str, ...], folder: Path) -> pd.DataFrame:
     """Sort rows and columns, make paths whole."""
     paths = [f"Path_{channel}" for channel in channels]
-    first = [name for name in _FIRST if name in fields]
+    first = [name for name in COLUMNS if name in fields]
     others = [name for name in fields if name not in {*first, *paths}]
     base = folder.resolve()
     fields = fields[[*first, *others, *paths]].copy()

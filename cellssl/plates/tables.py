@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
@@ -26,7 +26,7 @@ from cellssl.treatments import is_dose
 from cellssl.wells import ROWS, is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 
-__all__ = ["as_numbers", "as_site", "join"]
+__all__ = ["as_numbers", "as_site", "join", "read_wells"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,7 +146,8 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     if well is None and (row is None or column is None):
         well = _other_wells(table)
         row, column = row or _called(table, _ROWS), column or _called(table, _COLUMNS)
-    keys = {"Metadata_Well": _wells(table, well, row, column, path)}
+    names = _columns_of_wells(table, well, row, column, path)
+    keys = {"Metadata_Well": read_wells(table, names, path)}
     if plate:
         keys["Metadata_Plate"] = table[plate]
     if site:
@@ -170,20 +171,30 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     return named, list(keys)
 
 
-def _wells(
+def _columns_of_wells(
     table: pd.DataFrame, well: str | None, row: str | None, column: str | None, path: Path
-) -> pd.Series:
-    parse: Callable[..., str]
+) -> list[str]:
+    """Give the column that says which well a row is about, or the two that do."""
     if well is not None:
-        names, parse = [well], normalise_well
-    elif row is not None and column is not None:
-        names, parse = [row, column], well_from
-    else:
-        raise PlateError(
-            f"{path} does not say which well its rows are about: it needs a column Well (or "
-            f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
-            f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
-        )
+        return [well]
+    if row is not None and column is not None:
+        return [row, column]
+    raise PlateError(
+        f"{path} does not say which well its rows are about: it needs a column Well (or "
+        f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
+        f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
+    )
+
+
+def read_wells(table: pd.DataFrame, names: Sequence[str], path: Path) -> pd.Series:
+    """Read each row's well from one column, or from two of rows and columns.
+
+    Raises
+    ------
+    PlateError
+        When one is none; says how many are, and which is the first.
+    """
+    parse: Callable[..., str] = normalise_well if len(names) == 1 else well_from
     wells, wrong = [], {}
     for number, values in enumerate(zip(*(table[name] for name in names), strict=True), start=1):
         try:

@@ -11,24 +11,18 @@ from cellssl.errors import PlateError
 from cellssl.treatments import tells_treatment
 from cellssl.words import listed
 
-__all__ = ["NAMES", "standard", "told_once"]
+__all__ = ["COLUMNS", "NAMES", "standard", "told_once"]
 
 _LOG = logging.getLogger(__name__)
 
+# What tables tell of fields, in this order.
+COLUMNS = (
+    *(*FIELD, "Metadata_Batch", "Metadata_Compound", CONCENTRATION),
+    *("Metadata_Gene", "Metadata_Guide", "Metadata_MOA", CONTROL),
+)
 # Names, even where they are made of digits: plate 1049 is no quantity.
-NAMES = {
-    *FIELD,
-    "Metadata_Batch",
-    "Metadata_Compound",
-    "Metadata_Gene",
-    "Metadata_Guide",
-    "Metadata_MOA",
-    CONTROL,
-    "Metadata_Perturbation",
-}
-_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in NAMES} | {
-    "concentration": CONCENTRATION
-}
+NAMES = {*COLUMNS, "Metadata_Perturbation"} - {CONCENTRATION}
+_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in {*COLUMNS, *NAMES}}
 _PLACES = ("row", "column")
 _NUMBER = re.compile(r"\.\d+$")  # as pandas calls the second of two columns of one name
 

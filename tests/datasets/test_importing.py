@@ -351,13 +351,15 @@ def test_an_encrypted_archive_is_refused(tmp_path):
         import_images(source, tmp_path / "e.h5ad")
 
 
-def test_links_are_followed_once(tmp_path):
+def test_links_are_followed_once(tmp_path, caplog):
     write_folder(tmp_path / "store" / "cat", {"1.png": png(noise(0))})
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "cat").symlink_to(tmp_path / "store" / "cat")
+    for name in ("cat", "tom"):
+        (tmp_path / "set" / name).symlink_to(tmp_path / "store" / "cat")
     (tmp_path / "store" / "cat" / "loop").symlink_to(tmp_path / "set")
     crops = Crops.open(import_images(tmp_path / "set", tmp_path / "l.h5ad"))
     assert crops.obs.index.tolist() == ["set/cat/1.png"]
+    assert f"{tmp_path}/set/tom is the same folder as {tmp_path}/set/cat: left out" in caplog.text
 
 
 def test_real_pictures(data, tmp_path):

@@ -60,6 +60,7 @@ WRONG = [
     ("a key twice", ("homepage:", "title: Again\nhomepage:"), 4, "key 'title' is here twice (first on line 3); keep one"),
     ("an alias", ("always: [table]", "always: &a [*a]"), 7, "an alias (*) repeats itself"),
     ("an object", ("Me, 2020", "!!python/object/apply:os.system [ls]"), 6, "expected plain values, got the tag"),
+    ("a tag that does not fit", ("size: 12", "size: !!int many"), 11, "expected a value of the type int, got 'many'"),
     ("no YAML", ("title:", "\ttitle:"), 3, "not valid YAML"),
     ("a list", (RIGHT, "- 1\n"), 1, "expected keys and values"),
     ("nothing", (RIGHT, "# nothing\n"), 1, "the file is empty"),

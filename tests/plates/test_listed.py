@@ -226,7 +226,7 @@ def test_bad_tables(tmp_path: Path, write: Write) -> None:
     with pytest.raises(PlateError, match="needs Metadata_Well, or Metadata_Row and"):
         index(folder)
     _table(folder / "t.csv", [{"Metadata_Well": "Z99", "FileName_D": "a.tif"}])
-    with pytest.raises(PlateError, match=r"t\.csv: row 'Z' and column '99' are not a well"):
+    with pytest.raises(PlateError, match=r"t\.csv, column Metadata_Well: row 'Z' and column '99'"):
         index(folder)
     _table(folder / "t.csv", [{"Metadata_Well": "A1", "FileName_D": "b.tif"}])
     with pytest.raises(PlateError, match=r"none of the images that t\.csv lists.*such as b\.tif"):

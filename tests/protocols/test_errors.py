@@ -83,6 +83,8 @@ WRONG = [
     ("broken YAML", ("[DAPI, Actin]", "[DAPI, Actin"), 4, "not valid YAML"),
     ("python object", ("name: mine", "name: !!python/object/apply:os.system [id]"), 1, "expected plain values, got the tag !!python/object/apply:os.system; remove it"),
     ("own tag", ("mine", "!mine x"), 1, "got the tag !mine"),
+    ("a tag that does not fit", ("because: no up", "because: !!bool no"), 7, "expected a value of the type bool, got 'no'"),
+    ("more digits than can be", ("epochs: 5", f"epochs: {'9' * 5000}"), 10, "expected a value of the type int, got '9999"),
     ("alias of itself", ("name: mine", "name: &a [*a]"), 1, "an alias (*) repeats itself"),
     ("two operations in one item", ("    - stain_gain", "      stain_gain"), 7, "expected one operation per list item, got rotate, stain_gain"),
     ("operation without values", ("rotate: {degrees: 180, because: no up}", "rotate"), 7, "got 'rotate'; write rotate: {}"),

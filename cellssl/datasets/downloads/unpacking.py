@@ -10,10 +10,8 @@ import gzip
 import lzma
 import shutil
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +21,7 @@ from typing import IO, Any, BinaryIO, Protocol
 from cellssl.datasets.downloads.failure import require_room
 from cellssl.datasets.downloads.record import Digest
 from cellssl.errors import DataError
+from cellssl.files import DAMAGE
 
 __all__ = ["LIMITS", "Limits", "unpack"]
 
@@ -32,19 +31,6 @@ _PACKERS: dict[bytes, Callable[[Path, str], Any]] = {
     b"BZ": bz2.open,
     b"\xfd7": lzma.open,
 }
-# What the readers raise on a damaged archive; an OSError of theirs carries no number.
-_DAMAGED = (
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -147,24 +133,17 @@ def unpack(
         found = _extract(archive, staging, _Budget(archive, limits, add), limits)
         root, found = _top(staging, target.name, found)
         _move(root, target, found)
-    except OSError as error:
-        if error.errno is not None:
+    except (*DAMAGE, tarfile.TarError) as error:
+        # An OSError of the archive's readers carries no number; others are of the disk.
+        if isinstance(error, DataError) or getattr(error, "errno", None) is not None:
             raise
-        raise _damage(archive, error) from error
-    except _DAMAGED as error:
-        if isinstance(error, DataError):
-            raise
-        raise _damage(archive, error) from error
+        raise DataError(
+            f"{archive} cannot be unpacked ({error or type(error).__name__}): it is damaged, cut off "
+            "or no archive: get it anew"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return found
-
-
-def _damage(archive: Path, error: Exception) -> DataError:
-    return DataError(
-        f"{archive} cannot be unpacked ({error or type(error).__name__}): it is damaged, cut off "
-        "or no archive: get it anew"
-    )
 
 
 def _extract(archive: Path, staging: Path, budget: _Budget, limits: Limits) -> dict[str, Digest]:

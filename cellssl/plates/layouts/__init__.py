@@ -1,38 +1,17 @@
 """Layouts: how a microscope, or a data set, names the files of a plate.
 
-A layout is one small module here: a class with a `name`, `recognise` and `find`, registered with
-`@layout`. Modules are found by themselves, so that a new one is a new file. What
-several have in common: `naming` (file names), `markup` (XML), `listed` (tables of images).
+A layout is one small module here: a `Layout` with a `name`, `recognise` and `find`. Modules are found by
+themselves, so that a new one is a new file. What several have in common: `naming` (file names), `markup` (XML),
+`listed` (tables of images).
 """
 
 import importlib
 import pkgutil
 
-from cellssl.plates.layouts.layout import (
-    Evidence,
-    Grade,
-    Images,
-    Layout,
-    Listing,
-    get,
-    layout,
-    names,
-    readable,
-    recognise,
-)
+from cellssl.plates.layouts.images import Images, look
+from cellssl.plates.layouts.layout import Layout, Listing, get, names, recognise
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = [
-    "Evidence",
-    "Grade",
-    "Images",
-    "Layout",
-    "Listing",
-    "get",
-    "layout",
-    "names",
-    "readable",
-    "recognise",
-]
+__all__ = ["Images", "Layout", "Listing", "get", "look", "names", "recognise"]

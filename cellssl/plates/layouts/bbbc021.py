@@ -14,8 +14,9 @@ import pandas as pd
 
 from cellssl.columns import CONTROL
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import no_pattern, read_names
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
+from cellssl.plates.layouts.naming import read_names
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
@@ -36,7 +37,6 @@ _COLUMNS = [
 ]
 
 
-@layout
 class Bbbc021(Layout):
     """Files by their names, wherever they lie below the folder; all else from image.csv."""
 
@@ -48,13 +48,10 @@ class Bbbc021(Layout):
         The names are those of any ImageXpress: it is w1, w2 and w4 without a w3, in plates called
         Week1_…, that tell.
         """
-        if images.pattern:
-            return None
         table = _image_csv(images)
         if table is not None:
             return Evidence(Grade.TABLE, f"{table.name} is BBBC021's image.csv")
-        matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
-        channels = [found["channel"] for found in matches if found]
+        channels = [found["channel"] for found in images.named(_NAME)]
         here = (images.folder.resolve().as_posix(), *images.paths)
         if set(channels) != set(_CHANNELS) or not any(map(_WEEK.search, here)):
             return None
@@ -65,27 +62,22 @@ class Bbbc021(Layout):
 
     def find(self, images: Images) -> Listing:
         """Match files by name with image.csv; without it take the plate from the folder's name."""
-        no_pattern(images, self.name)
         listing = _named(images)
         files, problems = listing.files, listing.problems
-        image_csv = _image_csv(images)
+        image_csv, moa = _image_csv(images), images.moa
         absent = 0
-        metadata = None
         if image_csv is not None:
             files, unlisted, absent = _listed(files, read_spreadsheet(image_csv), image_csv)
             problems += unlisted
-            moa = images.moa or _moa_csv(image_csv.parent)
-        else:
-            metadata, moa = images.metadata, images.moa
+            moa = moa or _moa_csv(image_csv.parent)
         files["Metadata_Batch"] = [
             _batch(plate, path)
             for plate, path in zip(files["Metadata_Plate"], files["Path"], strict=True)
         ]
         if moa is not None:
             files = _with_moa(files, moa)
-        return Listing(
-            files, tuple(_CHANNELS.values()), problems, absent, dict(_CHANNELS), metadata
-        )
+        channels, joins = tuple(_CHANNELS.values()), image_csv is None
+        return Listing(files, channels, problems, absent, dict(_CHANNELS), joins)
 
 
 def _named(images: Images) -> Listing:
@@ -110,8 +102,9 @@ def _image_csv(images: Images) -> Path | None:
     """Find the published table: the one given, or the only one below the folder."""
     if images.metadata is not None:
         return images.metadata if _is_image_csv(images.metadata) else None
-    tables = (images.folder / name for name in images.tables if "image.csv" in name.lower())
-    return _only([path for path in tables if _is_image_csv(path)], "--metadata")
+    tables = (images.folder / name for name in images.ending(".csv", ".csv.gz"))
+    found = [path for path in tables if "image.csv" in path.name.lower() and _is_image_csv(path)]
+    return _only(found, "--metadata")
 
 
 def _is_image_csv(path: Path) -> bool:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
-from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["CellProfiler"]
@@ -24,7 +24,6 @@ _FILE = re.compile(r"(?P<prefix>(?:Image_)?)(?P<kind>FileName|URL)_(?P<channel>.
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
-@layout
 class CellProfiler(Layout):
     """Fields, channels and metadata as LoadData tables have them; names mean nothing."""
 
@@ -32,14 +31,13 @@ class CellProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise tables with FileName_<channel> or URL_<channel> and wells."""
-        found = [] if images.pattern else tables_of(images, _is_load_data)
+        found = tables_of(images, _is_load_data)
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0].name} lists images for CellProfiler's LoadData")
 
     def find(self, images: Images) -> Listing:
         """Read all such tables."""
-        no_pattern(images, self.name)
         found = tables_of(images, _is_load_data)
         if not found:
             raise PlateError(

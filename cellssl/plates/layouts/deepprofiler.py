@@ -12,9 +12,9 @@ import pandas as pd
 
 from cellssl.columns import bare_name, find_column
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout, readable
+from cellssl.plates.layouts.images import Images, readable
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
-from cellssl.plates.layouts.naming import no_pattern
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 __all__ = ["DeepProfiler"]
@@ -22,7 +22,6 @@ __all__ = ["DeepProfiler"]
 _FILE = re.compile(r".*\.(?:tiff?|png|jpe?g|npy|npz|csv)", re.IGNORECASE)
 
 
-@layout
 class DeepProfiler(Layout):
     """Fields, channels and metadata as index.csv has them; names mean nothing."""
 
@@ -30,14 +29,13 @@ class DeepProfiler(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise an index.csv with Metadata_Well and columns of image paths."""
-        found = [] if images.pattern else _indices(images)
+        found = _indices(images)
         if not found:
             return None
         return Evidence(Grade.TABLE, f"{found[0]} lists images as DeepProfiler's index.csv does")
 
     def find(self, images: Images) -> Listing:
         """Read the table."""
-        no_pattern(images, self.name)
         found = _indices(images)
         if not found:
             raise PlateError(

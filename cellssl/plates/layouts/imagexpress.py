@@ -13,8 +13,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import evidence, no_pattern, read_names, with_channel_names
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Layout, Listing
+from cellssl.plates.layouts.naming import evidence, read_names, with_channel_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 from cellssl.words import listed
@@ -38,7 +39,6 @@ _WAVE = re.compile(r'^"WaveName(\d+)"\s*,\s*"?([^"\r\n]*?)\s*"?\s*$', re.MULTILI
 _HTD = '"HTSInfoFile"'  # how it begins
 
 
-@layout
 class ImageXpress(Layout):
     """Everything from the names; the plate is the folder of images or of their time points."""
 
@@ -50,7 +50,6 @@ class ImageXpress(Layout):
 
     def find(self, images: Images) -> Listing:
         """Read every name; thumbnails are counted and left out."""
-        no_pattern(images, self.name)
         thumbs = 0
         prefixes: dict[str, set[str]] = {}
 
@@ -87,8 +86,7 @@ class ImageXpress(Layout):
 
 def _own_names(images: Images) -> re.Pattern[str]:
     """Say how images are named here: what other wells begin with is no well, so that P12_Q01_s1_w1 is in row Q."""
-    matches = (_NAME.fullmatch(path.rpartition("/")[2]) for path in images.paths)
-    prefixes = {str(found["prefix"]) for found in matches if found}
+    prefixes = {str(found["prefix"]) for found in images.named(_NAME)}
     like_wells = "|".join(re.escape(name) for name in sorted(prefixes) if _WELL.search(name))
     return (
         re.compile(f"(?:(?:{like_wells})_)?{_NAME.pattern}", re.IGNORECASE) if like_wells else _NAME
@@ -98,16 +96,15 @@ def _own_names(images: Images) -> re.Pattern[str]:
 def _wave_names(images: Images) -> dict[str, dict[str, str]]:
     """Read the channels' names from each .HTD that has some; it is text of the microscope's Windows."""
     found = {}
-    for path in images.documents:
-        if path.lower().endswith(".htd"):
-            try:
-                text = (images.folder / path).read_bytes().decode("cp1252", errors="replace")
-            except OSError as error:
-                raise PlateError(
-                    f"{images.folder / path} cannot be read: {error.strerror or error}."
-                ) from error
-            if text.startswith(_HTD) and (names := dict(_WAVE.findall(text))):
-                found[path] = names
+    for path in images.ending(".htd"):
+        try:
+            text = (images.folder / path).read_bytes().decode("cp1252", errors="replace")
+        except OSError as error:
+            raise PlateError(
+                f"{images.folder / path} cannot be read: {error.strerror or error}."
+            ) from error
+        if text.startswith(_HTD) and (names := dict(_WAVE.findall(text))):
+            found[path] = names
     return found
 
 

@@ -9,8 +9,9 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from cellssl.plates.layouts.layout import Evidence, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import evidence, no_pattern, read_names
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Layout, Listing
+from cellssl.plates.layouts.naming import evidence, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -25,7 +26,6 @@ _NAME = re.compile(
 )
 
 
-@layout
 class InCell(Layout):
     """Everything from the names; the plate is the folder."""
 
@@ -37,7 +37,6 @@ class InCell(Layout):
 
     def find(self, images: Images) -> Listing:
         """Read every name."""
-        no_pattern(images, self.name)
 
         def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
             return {

@@ -1,99 +1,25 @@
 """What a layout is, what it is given, what it gives back, and which ones there are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pandas as pd
 
 from cellssl.errors import PlateError, nearest
-from cellssl.words import counted
+from cellssl.plates.layouts.images import Images
 
 __all__ = [
     "Evidence",
     "Grade",
-    "Images",
     "Layout",
     "Listing",
     "get",
-    "layout",
     "names",
-    "readable",
     "recognise",
 ]
-
-_KINDS = ((".tif", ".tiff"), (".png",))  # of images that are read; the first that is there is taken
-
-
-@dataclass(frozen=True)
-class Images:
-    """What a layout starts from.
-
-    Attributes
-    ----------
-    folder
-        The plate's folder.
-    paths
-        Its images anywhere below (see `readable`), relative to it, with `/`, sorted.
-    tables
-        Its CSV files (also .csv.gz), likewise.
-    documents
-        What microscopes write beside images (.xml, .mlf, .mrf, .mes, .htd), likewise.
-    groups
-        The outermost Zarr groups, likewise; `.` when the folder itself is one.
-    aside
-        PNGs that are left out because there are TIFFs, likewise.
-    foreign
-        Images of kinds that are not read (.jpg, .nd2, …), likewise.
-    plate
-        The plate's name as the user gave it, or None.
-    pattern
-        The user's regular expression, or None.
-    metadata, moa
-        The user's tables, or None.
-    """
-
-    folder: Path
-    paths: tuple[str, ...]
-    tables: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
-    plate: str | None = None
-    pattern: str | None = None
-    metadata: Path | None = None
-    moa: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """What a plate is called when nothing else names it."""
-        return self.plate or self.folder.resolve().name
-
-    @property
-    def nothing(self) -> str:
-        """That there are no images that can be read; what there is in their place."""
-        text = f"{self.folder} holds no TIFF or PNG files (.tif, .tiff, .png), at any depth, and no OME-Zarr plate"
-        if not self.foreign:
-            return f"{text}.{self.left_out}"
-        mend = "unpack" if self.foreign[0].lower().endswith(".gz") else "convert"
-        return (
-            f"{text}, but {counted(len(self.foreign), 'image')} such as {self.foreign[0]}: {mend} them to "
-            "TIFF first, one grey plane a file."
-        )
-
-    @property
-    def left_out(self) -> str:
-        """What to do about PNGs beside TIFFs, with a space before; "" where there are none."""
-        if not self.aside:
-            return ""
-        return (
-            f" {counted(len(self.aside), 'PNG')} such as {self.aside[0]} left out, since there are TIFFs: take "
-            "these out of the folder if the PNGs are the images."
-        )
 
 
 @dataclass(frozen=True)
@@ -115,8 +41,8 @@ class Listing:
         Fields that the layout's own table lists while none of their files is there.
     aliases
         Other names by which the user may call a channel, e.g. ``{"1": "DAPI"}``.
-    metadata
-        A table that is still to be joined by well, or None.
+    joins
+        Whether the user's table is still to be joined by well, having not listed the images itself.
     notes
         What else the user should know: what was left out and why, what was taken for granted.
     projected
@@ -128,26 +54,9 @@ class Listing:
     problems: list[dict[str, str]] = field(default_factory=list)
     absent: int = 0
     aliases: Mapping[str, str] = field(default_factory=dict)
-    metadata: Path | None = None
+    joins: bool = True
     notes: tuple[str, ...] = ()
     projected: bool = False
-
-
-def readable(paths: Iterable[str]) -> tuple[str, ...]:
-    """Choose what can be read by its ending: TIFFs; where there are none, PNGs.
-
-    PNGs beside TIFFs are thumbnails, masks and outlines, made for people to look at.
-
-    Examples
-    --------
-    >>> readable(["A01_w1.tif", "A01_w1_outlines.png", "wells.csv"]), readable(["A01_w1.PNG"])
-    (('A01_w1.tif',), ('A01_w1.PNG',))
-    """
-    paths = list(paths)
-    for endings in _KINDS:
-        if found := tuple(path for path in paths if path.strip().lower().endswith(endings)):
-            return found
-    return ()
 
 
 class Grade(IntEnum):
@@ -161,8 +70,6 @@ class Grade(IntEnum):
     """What stands inside the images, or a document of the microscope beside them."""
     TABLE = 4
     """A table that lists the images."""
-    ASKED = 5
-    """The user says so."""
 
 
 @dataclass(frozen=True)
@@ -185,51 +92,62 @@ class Evidence:
 
 
 class Layout(ABC):
-    """How the files of a plate are named."""
+    """How the files of a plate are named: one class of its own for each.
+
+    Attributes
+    ----------
+    name
+        What the user calls it.
+    takes_pattern
+        Whether it heeds the user's regular expression; another is never asked where there is one.
+    """
 
     name: ClassVar[str]
+    takes_pattern: ClassVar[bool] = False
 
-    @abstractmethod
-    def recognise(self, images: Images) -> Evidence | None:
+    def recognise(self, images: Images) -> Evidence | None:  # noqa: ARG002 - of a layout that is named
         """Say why these files look like this layout, or None when they do not."""
+        return None
 
     @abstractmethod
     def find(self, images: Images) -> Listing:
         """Read plate, well, site and channel of every image."""
 
 
-_LAYOUTS: dict[str, Layout] = {}
-Kind = TypeVar("Kind", bound=type[Layout])
-
-
-def layout(kind: Kind) -> Kind:
-    """Register a layout under its name."""
-    _LAYOUTS[kind.name] = kind()
-    return kind
+def _layouts() -> dict[str, Layout]:
+    return {kind.name: kind() for kind in Layout.__subclasses__()}
 
 
 def names() -> tuple[str, ...]:
     """List the layouts there are."""
-    return tuple(sorted(_LAYOUTS))
+    return tuple(sorted(_layouts()))
 
 
-def get(name: str) -> Layout:
+def get(name: str, images: Images) -> Layout:
     """Give the layout of this name.
 
     Raises
     ------
     PlateError
-        When there is none.
+        When there is none, or it takes no pattern and one was given.
     """
-    if name not in _LAYOUTS:
+    found = _layouts().get(name)
+    if found is None:
         near = nearest(name, names(), listed=True)
         raise PlateError(f"no layout {name!r}; there are auto, {', '.join(names())}{near}")
-    return _LAYOUTS[name]
+    if images.pattern and not found.takes_pattern:
+        raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
+    return found
 
 
 def recognise(images: Images) -> tuple[Layout, str] | None:
-    """Give the layout that the evidence speaks for, and the reason; the others are named in it."""
-    found = [(kind.recognise(images), kind) for kind in _LAYOUTS.values()]
+    """Give the layout that the evidence speaks for, and the reason; the others are named in it.
+
+    A pattern speaks for itself.
+    """
+    if images.pattern:
+        return get("pattern", images), "a pattern was given"
+    found = [(kind.recognise(images), kind) for kind in _layouts().values()]
     ranked = sorted(
         ((evidence, kind) for evidence, kind in found if evidence is not None),
         key=lambda pair: (-pair[0].grade, -pair[0].share, pair[1].name),

@@ -12,12 +12,12 @@ import pandas as pd
 from cellssl.columns import FIELD, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Images, Listing, readable
+from cellssl.plates.layouts.images import Images, readable
+from cellssl.plates.layouts.layout import Listing
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.spreadsheets import read_spreadsheet
-from cellssl.plates.tables import as_site
+from cellssl.plates.tables import as_site, read_wells
 from cellssl.plates.vocabulary import standard, told_once
-from cellssl.wells import normalise_well, well_from
 
 __all__ = ["describe", "listing_of", "tables_of"]
 
@@ -41,7 +41,7 @@ def tables_of(
     if images.metadata is not None and is_one(read_spreadsheet(images.metadata, rows=9)):
         return [images.metadata]
     found = []
-    for path in (images.folder / table for table in images.tables):
+    for path in (images.folder / table for table in images.ending(".csv", ".csv.gz")):
         try:
             if fnmatch(path.name.lower().removesuffix(".gz"), name) and is_one(
                 read_spreadsheet(path, rows=9)
@@ -94,15 +94,12 @@ def _plates(about: pd.DataFrame, column: str | None, images: Images, path: Path)
     return about[column].where(about[column] != "", default) if column else default
 
 
-def _wells(about: pd.DataFrame, roles: dict[str, str | None], path: Path) -> list[str]:
+def _wells(about: pd.DataFrame, roles: dict[str, str | None], path: Path) -> pd.Series:
     well, row, column = roles["well"], roles["row"], roles["column"]
-    try:
-        if well is not None:
-            return [normalise_well(value) for value in about[well]]
-        if row is not None and column is not None:
-            return [well_from(*pair) for pair in zip(about[row], about[column], strict=True)]
-    except PlateError as error:
-        raise PlateError(f"{path}: {error}") from error
+    if well is not None:
+        return read_wells(about, [well], path)
+    if row is not None and column is not None:
+        return read_wells(about, [row, column], path)
     raise PlateError(
         f"{path} does not say which well its rows are about: it needs Metadata_Well, or Metadata_Row "
         f"and Metadata_Column. It has {', '.join(map(str, about.columns)) or 'no Metadata_ columns'}."
@@ -133,15 +130,12 @@ class _ImageFinder:
                 whole = path.resolve()
                 inside = whole.is_relative_to(self._folder)
                 return (whole.relative_to(self._folder) if inside else whole).as_posix(), True
-        return self._as_written.find(listed) or self._as_plain.find(listed), False
+        found = (ends.find(listed) for ends in self._ends)
+        return next(filter(None, found), None), False
 
     @cached_property
-    def _as_written(self) -> "_Ends":
-        return _Ends(self._paths, str)
-
-    @cached_property
-    def _as_plain(self) -> "_Ends":
-        return _Ends(self._paths, _plain)
+    def _ends(self) -> "tuple[_Ends, _Ends]":
+        return _Ends(self._paths, str), _Ends(self._paths, _plain)
 
 
 class _Ends:
@@ -232,8 +226,8 @@ def listing_of(
     channels = tuple(dict.fromkeys(entries["Channel"]))
     absent = fields - len(files[FIELD].drop_duplicates())
     files = files.drop(columns=["Listed", "Page", "File", "_Exact"]).reset_index(drop=True)
-    metadata = None if images.metadata in tables else images.metadata
-    return Listing(files, channels, problems, absent, metadata=metadata, notes=notes)
+    joins = images.metadata not in tables
+    return Listing(files, channels, problems, absent, joins=joins, notes=notes)
 
 
 def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:

@@ -11,13 +11,13 @@ import pandas as pd
 
 from cellssl.columns import FIELD
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Listing
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Listing
 from cellssl.words import listed, natural_key
 
 __all__ = [
     "channels_of",
     "evidence",
-    "no_pattern",
     "present",
     "read_names",
     "told_apart",
@@ -32,8 +32,8 @@ Row = dict[str, Any]
 
 def evidence(images: Images, expression: re.Pattern[str], kind: str) -> Evidence | None:
     """Say how many of the images have names of this kind; at least half must."""
-    named = sum(bool(expression.fullmatch(path.rpartition("/")[2])) for path in images.paths)
-    if images.pattern or not named or 2 * named < len(images.paths):
+    named = len(images.named(expression))
+    if not named or 2 * named < len(images.paths):
         return None
     reason = f"{named:,} of {len(images.paths):,} images are named like {kind}"
     return Evidence(Grade.NAMES, reason, named / len(images.paths))
@@ -86,7 +86,7 @@ def read_names(
     if not rows:
         raise _none_named(images, kind)
     files = pd.DataFrame(rows)
-    return Listing(files, channels_of(files["Channel"]), problems, metadata=images.metadata)
+    return Listing(files, channels_of(files["Channel"]), problems)
 
 
 def unmatched(path: str, why: str) -> dict[str, str]:
@@ -140,12 +140,6 @@ def _none_named(images: Images, kind: str) -> PlateError:
         f"none of the {len(images.paths)} images in {images.folder} is named like {kind}, such "
         f"as\n{shown}\nTry --layout auto, or describe their names with --pattern instead.{images.left_out}"
     )
-
-
-def no_pattern(images: Images, name: str) -> None:
-    """Refuse a pattern that a layout would not heed."""
-    if images.pattern:
-        raise PlateError(f"layout {name!r} takes no --pattern; leave one of the two out.")
 
 
 def channels_of(values: Iterable[str]) -> tuple[str, ...]:
@@ -203,14 +197,15 @@ def _say_unlike_stains(named: Mapping[str, Sequence[str]]) -> None:
             return
 
 
-def told_apart(names: Sequence[str]) -> list[str]:
-    """Name channels by what a file calls them: by their number where it does not, with it where two share a name.
+def told_apart(names: Sequence[str], count: int) -> list[str]:
+    """Name so many channels by what a file calls the first: by their number where it does not, with it where two agree.
 
     Examples
     --------
-    >>> told_apart(["GFP", "", "GFP", "a/b"])
-    ['GFP_1', '2', 'GFP_3', 'a-b']
+    >>> told_apart(["GFP", "", "GFP", "a/b"], 5)
+    ['GFP_1', '2', 'GFP_3', 'a-b', '5']
     """
+    names = [*names, *[""] * (count - len(names))]
     given = [name.strip().replace("/", "-") or str(n) for n, name in enumerate(names, start=1)]
     return [
         name if given.count(name) == 1 else f"{name}_{n}" for n, name in enumerate(given, start=1)

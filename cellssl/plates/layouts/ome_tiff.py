@@ -21,7 +21,8 @@ import tifffile
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.ome_xml import File, Master, Plane, images_of, planes_in, wells_of
@@ -40,18 +41,18 @@ _SITE = re.compile(
 )
 
 
-@layout
 class OmeTiff(Layout):
     """Channels, planes and wells by the OME-XML of each file."""
 
     name = "ome-tiff"
+    takes_pattern = True
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise names that end in .ome.tif, or a first file that describes several planes.
 
         Of ImageJ's only those with several channels: where there is one, names may tell the others.
         """
-        if images.pattern or not images.paths:
+        if not images.paths:
             return None
         named = sum(path.lower().endswith(_SUFFIXES) for path in images.paths)
         if 2 * named >= len(images.paths):
@@ -87,8 +88,7 @@ class OmeTiff(Layout):
             first = problems[0]["Detail"]
             raise PlateError(f"{images.folder} holds no OME-TIFF that can be used; {first}.")
         files = pd.DataFrame(rows).fillna("")
-        channels = tuple(dict.fromkeys(files["Channel"]))
-        return Listing(files, channels, problems, metadata=images.metadata)
+        return Listing(files, tuple(dict.fromkeys(files["Channel"])), problems)
 
 
 def _description(images: Images, path: str) -> tuple[str, int]:

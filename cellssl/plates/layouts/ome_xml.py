@@ -118,9 +118,8 @@ def _channels(pixels: Element) -> list[str]:
     channels = pixels.findall("Channel")
     if any(int(channel.get("SamplesPerPixel", "1")) > 1 for channel in channels):
         raise PlateError("colour: wanted grey channels")
-    size = int(pixels.attrib["SizeC"])
     names = [channel.get("Name", "") for channel in channels]
-    return told_apart([*names, *[""] * (size - len(names))])
+    return told_apart(names, int(pixels.attrib["SizeC"]))
 
 
 def wells_of(root: Element) -> dict[str, dict[str, str]]:

@@ -16,8 +16,9 @@ import pandas as pd
 
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
-from cellssl.plates.layouts.naming import no_pattern, told_apart, unmatched
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
+from cellssl.plates.layouts.naming import told_apart, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
@@ -32,7 +33,6 @@ __all__ = ["OmeZarr"]
 _WRONG = re.compile(r"^(\w+(?:\.\w+)+)\n +([^\n\[]+?) \[type=", re.MULTILINE)
 
 
-@layout
 class OmeZarr(Layout):
     """Wells, images, channels and planes by the metadata of the plate."""
 
@@ -40,14 +40,13 @@ class OmeZarr(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise Zarr groups whose attributes have a plate."""
-        found = [] if images.pattern else _plates(images)
+        found = _plates(images)
         if not found:
             return None
         return Evidence(Grade.CONTENT, f"{_shown(images, found[0])} is an OME-Zarr plate")
 
     def find(self, images: Images) -> Listing:
         """Read the metadata of every plate, well and image."""
-        no_pattern(images, self.name)
         groups = _plates(images)
         if not groups:
             raise PlateError(
@@ -68,7 +67,6 @@ class OmeZarr(Layout):
             tuple(dict.fromkeys(files["Channel"])),
             [problem for plate in found for problem in plate.problems],
             sum(plate.absent for plate in found),
-            metadata=images.metadata,
             notes=tuple(dict.fromkeys(note for plate in found for note in plate.notes)),
         )
 
@@ -83,7 +81,7 @@ def _shown(images: Images, group: str) -> str:
 
 def _open(folder: Path) -> "OmeZarrPlate":
     try:
-        from ngio import NgioError, open_ome_zarr_plate
+        from ngio import open_ome_zarr_plate
     except ImportError as error:
         raise PlateError(
             f"{folder} is an OME-Zarr plate; reading one needs ngio: pip install 'cellssl[ome-zarr]'."
@@ -93,8 +91,14 @@ def _open(folder: Path) -> "OmeZarrPlate":
             # Version 0.5 has no version of the plate's own: what the library says of it alarms for nothing.
             warnings.filterwarnings("ignore", message="'version' field not specified")
             return open_ome_zarr_plate(folder, mode="r")
-    except (NgioError, *DAMAGE) as error:
+    except _faults() as error:
         raise PlateError(f"{folder} cannot be read as an OME-Zarr plate ({error}).") from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    from ngio import NgioError
+
+    return (NgioError, PlateError, *DAMAGE)
 
 
 def _in_a_line(error: Exception) -> str:
@@ -117,7 +121,7 @@ def _channel_names(group: Path, count: int) -> list[str]:
         str((channel.get("label") or "") if isinstance(channel, dict) else "")
         for channel in (channels if isinstance(channels, list) else [])
     ][:count]
-    return told_apart([*names, *[""] * (count - len(names))])
+    return told_apart(names, count)
 
 
 class _OnePlate:
@@ -163,11 +167,9 @@ class _OnePlate:
     @contextmanager
     def _named(self, path: str) -> Iterator[None]:
         """Make a problem of what is wrong with a well or an image."""
-        from ngio import NgioError
-
         try:
             yield
-        except (NgioError, PlateError, *DAMAGE) as error:
+        except _faults() as error:
             self.problems.append(unmatched(str(PurePosixPath(self.group, path)), _in_a_line(error)))
 
     def _image(self, path: str) -> Iterator[dict[str, Any]]:

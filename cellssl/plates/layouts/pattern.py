@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Layout, Listing
 from cellssl.plates.layouts.naming import channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well, well_from
@@ -22,7 +23,6 @@ _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
 
-@layout
 class Pattern(Layout):
     """Plate, well (or row and column), site and channel by the named groups of `pattern`.
 
@@ -33,10 +33,7 @@ class Pattern(Layout):
     """
 
     name = "pattern"
-
-    def recognise(self, images: Images) -> Evidence | None:
-        """Recognise files by nothing but a pattern that was given."""
-        return Evidence(Grade.ASKED, "a pattern was given") if images.pattern else None
+    takes_pattern = True
 
     def find(self, images: Images) -> Listing:
         """Match every file; those that do not match are problems, unless none does."""
@@ -54,8 +51,7 @@ class Pattern(Layout):
         if not rows:
             raise PlateError(_nothing(images, problems))
         files = pd.DataFrame(rows).fillna("")
-        channels = channels_of(files["Channel"])
-        return Listing(files, channels, problems, metadata=images.metadata)
+        return Listing(files, channels_of(files["Channel"]), problems)
 
 
 def compile_pattern(pattern: str | None, *, needed: tuple[str, ...] = ()) -> re.Pattern[str]:

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import MarkupError, Record, records
-from cellssl.plates.layouts.naming import evidence, no_pattern, present, read_names
+from cellssl.plates.layouts.naming import evidence, present, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -33,7 +34,6 @@ _SEAM = 0.02  # of a field's area: less is the stage's inaccuracy, and hardly a 
 _INDEX = ("index.xml", "index.idx.xml")  # the first is preferred
 
 
-@layout
 class Phenix(Layout):
     """Images by Index.xml where it is there, else by their names."""
 
@@ -41,16 +41,13 @@ class Phenix(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise Harmony's Index.xml, or names with row, column, field and channel."""
-        indexes = (
-            [] if images.pattern else [path for path in _indexes(images) if _harmony(images, path)]
-        )
+        indexes = [path for path in _indexes(images) if _harmony(images, path)]
         if indexes:
             return Evidence(Grade.CONTENT, f"{indexes[0]} is an index as Harmony writes it")
         return evidence(images, _NAME, _KIND)
 
     def find(self, images: Images) -> Listing:
         """Read each Index.xml; one that is damaged is replaced by the names, if they speak."""
-        no_pattern(images, self.name)
         indexes = _indexes(images)
         if not indexes:
             return _by_names(images)
@@ -75,7 +72,7 @@ def _indexes(images: Images) -> list[str]:
     """Give the index of each folder that has one."""
     chosen: dict[str, str] = {}
     for wanted in reversed(_INDEX):
-        for path in images.documents:
+        for path in images.ending(".xml"):
             pure = PurePosixPath(path)
             if pure.name.lower() == wanted:
                 chosen[str(pure.parent)] = path
@@ -189,7 +186,7 @@ def _joined(images: Images, indexes: list[_Index]) -> Listing:
             f"fields of a well overlap, by {overlap:.0%} of their area at most: a cell there is found in each "
             "of them, and counts as several",
         )
-    return Listing(files, channels, problems, absent, aliases, images.metadata, notes=notes)
+    return Listing(files, channels, problems, absent, aliases, notes=notes)
 
 
 def _by_names(images: Images) -> Listing:

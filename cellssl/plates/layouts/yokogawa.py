@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.layout import Evidence, Grade, Images, Layout, Listing, layout
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import MarkupError, Record, records
 from cellssl.plates.layouts.naming import (
     channels_of,
     evidence,
-    no_pattern,
     present,
     read_names,
     with_channel_names,
@@ -46,7 +46,6 @@ _CORRECTION = re.compile(r"[DS]C_.+\.(?:tiff?|png)", re.IGNORECASE)
 _COLUMNS = {rows * columns: columns for rows, columns in PLATES if rows >= 8}
 
 
-@layout
 class Yokogawa(Layout):
     """Images by MeasurementData.mlf where it is there, else by their names."""
 
@@ -54,23 +53,22 @@ class Yokogawa(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise a .mlf beside images, or names of either form."""
-        lists = [] if images.pattern else _documents(images, ".mlf")
+        lists = images.ending(".mlf")
         if lists:
             return Evidence(Grade.CONTENT, f"{lists[0]} lists images as Yokogawa writes it")
         return evidence(images, _NAME, _KIND)
 
     def find(self, images: Images) -> Listing:
         """Read each .mlf; one that is damaged is replaced by the names, if they speak."""
-        no_pattern(images, self.name)
         images, left_out = _without_corrections(images)
-        lists = _documents(images, ".mlf")
+        lists = images.ending(".mlf")
         listing = _by_lists_or_names(images, lists) if lists else _by_names(images)
         names, damaged = _channel_names(images)
         listing = replace(listing, notes=(*listing.notes, *left_out, *damaged))
         return with_channel_names(listing, names)
 
 
-def _by_lists_or_names(images: Images, lists: list[str]) -> Listing:
+def _by_lists_or_names(images: Images, lists: tuple[str, ...]) -> Listing:
     try:
         return _by_lists(images, lists)
     except MarkupError as error:
@@ -90,11 +88,11 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
     try:
         details = [
             record
-            for path in _documents(images, ".mrf")
+            for path in images.ending(".mrf")
             for record in records(images.folder / path, "MeasurementDetail")
         ]
         used = {record.get("MeasurementSettingFileName").lower() for record in details} - {""}
-        for path in _documents(images, ".mes"):
+        for path in images.ending(".mes"):
             if not used or PurePosixPath(path).name.lower() in used:
                 names[path] = {
                     str(int(record["Ch"])): (
@@ -108,11 +106,7 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
     return names, ()
 
 
-def _documents(images: Images, suffix: str) -> list[str]:
-    return [path for path in images.documents if path.lower().endswith(suffix)]
-
-
-def _by_lists(images: Images, lists: list[str]) -> Listing:
+def _by_lists(images: Images, lists: tuple[str, ...]) -> Listing:
     """Take the images that the lists name; those not there are missing, others are problems."""
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
@@ -129,11 +123,8 @@ def _by_lists(images: Images, lists: list[str]) -> Listing:
     files, problems, absent = present(
         table, images, source=images.folder / lists[0], document="the .mlf"
     )
-    notes = _about_failures(failed)
-    channels = channels_of(table["Channel"])
-    return Listing(
-        files, channels, problems, absent, metadata=images.metadata, notes=notes, projected=True
-    )
+    channels, notes = channels_of(table["Channel"]), _about_failures(failed)
+    return Listing(files, channels, problems, absent, notes=notes, projected=True)
 
 
 def _failure(record: Record) -> str:
@@ -154,12 +145,14 @@ def _about_failures(failed: list[str]) -> tuple[str, ...]:
 
 def _without_corrections(images: Images) -> tuple[Images, tuple[str, ...]]:
     """Leave out the images that the microscope corrects others with; say so."""
-    kept = tuple(p for p in images.paths if not _CORRECTION.fullmatch(PurePosixPath(p).name))
-    count = len(images.paths) - len(kept)
-    if not count:
+    left_out = [found.string for found in images.named(_CORRECTION)]
+    if not left_out:
         return images, ()
-    note = f"{counted(count, 'image')} that the microscope corrects with (DC_, SC_) left out"
-    return replace(images, paths=kept), (note,)
+    kept = tuple(path for path in images.files if path.rpartition("/")[2] not in left_out)
+    note = (
+        f"{counted(len(left_out), 'image')} that the microscope corrects with (DC_, SC_) left out"
+    )
+    return replace(images, files=kept), (note,)
 
 
 def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> dict[str, Any]:
@@ -212,8 +205,7 @@ def _by_names(images: Images) -> Listing:
 
 def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...]]:
     """Say how CQ1's numbers become wells: by the .mrf, else by the smallest plate that has them."""
-    matches = (_NAME.fullmatch(PurePosixPath(path).name) for path in images.paths)
-    numbers = [int(found["number"]) for found in matches if found and found["number"]]
+    numbers = [int(found["number"]) for found in images.named(_NAME) if found["number"]]
     columns, notes = _plate_columns(images, max(numbers)) if numbers else (12, ())
 
     def well(number: str) -> str:
@@ -224,10 +216,9 @@ def _counted_wells(images: Images) -> tuple[Callable[[str], str], tuple[str, ...
 
 
 def _plate_columns(images: Images, highest: int) -> tuple[int, tuple[str, ...]]:
-    details = _documents(images, ".mrf")
     found = {
         int(record["ColumnCount"])
-        for path in details
+        for path in images.ending(".mrf")
         for record in records(images.folder / path, "MeasurementDetail")
         if record.get("ColumnCount").isdecimal()
     }

@@ -113,48 +113,31 @@ class Treatment:
 
 DMSO = Treatment("DMSO", 0.0, "DMSO", "control")
 
+# Kind of compound → mechanism, phenotype.
+_KINDS = {
+    "microtubule-destabiliser": ("Microtubule destabilizers", "microtubule-destabiliser"),
+    "actin-disruptor": ("Actin disruptors", "actin-disruptor"),
+    "aurora-inhibitor": ("Aurora kinase inhibitors", "polyploid"),
+    "export-inhibitor": ("Nuclear export inhibitors", "nuclear-accumulation"),
+}
+
+
+def _compound(kind: str, number: int, concentration: float, survival: float) -> Treatment:
+    """Name a compound of a kind; the second acts less."""
+    strength = 1.0 if number == 1 else 0.8
+    return Treatment(f"simulated-{kind}-{number}", concentration, *_KINDS[kind], strength, survival)
+
+
 # In this order a small plate, too, has every phenotype before any has a second compound.
 TREATMENTS: tuple[Treatment, ...] = (
-    Treatment(
-        "simulated-microtubule-destabiliser-1",
-        0.3,
-        "Microtubule destabilizers",
-        "microtubule-destabiliser",
-        1.0,
-        0.75,
-    ),
-    Treatment("simulated-actin-disruptor-1", 10.0, "Actin disruptors", "actin-disruptor", 1.0, 0.9),
-    Treatment(
-        "simulated-aurora-inhibitor-1", 1.0, "Aurora kinase inhibitors", "polyploid", 1.0, 0.65
-    ),
-    Treatment(
-        "simulated-export-inhibitor-1",
-        0.1,
-        "Nuclear export inhibitors",
-        "nuclear-accumulation",
-        1.0,
-        1.0,
-    ),
-    Treatment(
-        "simulated-microtubule-destabiliser-2",
-        3.0,
-        "Microtubule destabilizers",
-        "microtubule-destabiliser",
-        0.8,
-        0.85,
-    ),
-    Treatment("simulated-actin-disruptor-2", 3.0, "Actin disruptors", "actin-disruptor", 0.8, 0.8),
-    Treatment(
-        "simulated-aurora-inhibitor-2", 0.3, "Aurora kinase inhibitors", "polyploid", 0.8, 0.75
-    ),
-    Treatment(
-        "simulated-export-inhibitor-2",
-        1.0,
-        "Nuclear export inhibitors",
-        "nuclear-accumulation",
-        0.8,
-        0.9,
-    ),
+    _compound("microtubule-destabiliser", 1, 0.3, 0.75),
+    _compound("actin-disruptor", 1, 10.0, 0.9),
+    _compound("aurora-inhibitor", 1, 1.0, 0.65),
+    _compound("export-inhibitor", 1, 0.1, 1.0),
+    _compound("microtubule-destabiliser", 2, 3.0, 0.85),
+    _compound("actin-disruptor", 2, 3.0, 0.8),
+    _compound("aurora-inhibitor", 2, 0.3, 0.75),
+    _compound("export-inhibitor", 2, 1.0, 0.9),
 )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import tifffile
 
 from cellssl.errors import PlateError
-from cellssl.files import atomic, make_folder
+from cellssl.files import atomic, make_folder, write_csv
 from cellssl.plates.simulation import stains
 from cellssl.plates.simulation.camera import Camera
 from cellssl.plates.simulation.phenotypes import (
@@ -138,8 +138,7 @@ def simulate(
     ]
     image_csv, moa_csv = _write_tables(planned, out)
     table = pd.DataFrame(truth)
-    with atomic(out / "truth.csv") as part:  # written last: where it is, the simulation is whole
-        table.to_csv(part, index=False)
+    write_csv(table, out / "truth.csv")  # written last: where it is, the simulation is whole
     return SimulatedPlate(out, image_csv, moa_csv, table)
 
 
@@ -266,8 +265,7 @@ def _write_tables(planned: list[_Field], out: Path) -> tuple[Path, Path]:
             "Image_Metadata_Concentration": field.treatment.concentration,
         }
         rows.append(row)
-    with atomic(out / "image.csv") as part:
-        pd.DataFrame(rows).to_csv(part, index=False)
+    write_csv(pd.DataFrame(rows), out / "image.csv")
     used = dict.fromkeys(field.treatment for field in planned)
     mechanisms = [
         {"compound": item.compound, "concentration": item.concentration, "moa": item.moa}
