@@ -131,6 +131,10 @@ class Operation:
                 named[key] = (value,)
         return named
 
+    def chosen(self) -> tuple[str, ...] | None:
+        """Name the channels that it gets; None means all."""
+        return None
+
     def sample(self, draws: Draws) -> Params:
         """Draw each sample's parameters, as if every sample were touched."""
         raise NotImplementedError
@@ -200,7 +204,7 @@ class Pixel(Operation):
         raise NotImplementedError
 
     def chosen(self) -> tuple[str, ...] | None:
-        """Name the channels that `apply` gets; None means all."""
+        """Take those that are named."""
         return self.channels
 
     def positions(self, names: Sequence[str] | None) -> tuple[int, ...] | None:
