@@ -276,15 +276,14 @@ class Masking(Operation):
         """
         if not names:
             raise ValueError(
-                f"{self.name} needs masks, and these crops have none; cut them anew with masks, or "
-                f"remove {self.name}"
+                f"{self.name} needs masks; these crops have none: cut them with masks, or remove it"
             )
         if self.mask == "auto":
             return list(names).index("cell") if "cell" in names else 0
         if self.mask not in names:
             raise ValueError(
-                f"{self.name} needs the {self.mask} mask; these crops have {', '.join(names)}. "
-                "Write mask: auto, or cut them with a segmenter that gives it"
+                f"{self.name} needs the {self.mask} mask; these crops have {', '.join(names)}: cut "
+                "them with that mask, or write mask: auto"
             )
         return list(names).index(self.mask)
 
