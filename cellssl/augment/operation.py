@@ -58,6 +58,7 @@ class Operation:
     invariance: ClassVar[str] = ""  # what the encoder is made blind to
     neutral: ClassVar[Mapping[str, float]] = {}  # parameter values that leave a sample as it is
     nothing: ClassVar[Mapping[str, object]] = {}  # values of its keys at which no sample changes
+    mixes: ClassVar[bool] = False  # acts between channels, so that one alone stays as it is
     ahead: ClassVar[int] = 8  # how many numbers a view draws for it in one go with all others
 
     def __init_subclass__(cls) -> None:
@@ -152,9 +153,10 @@ class Operation:
             settled[key] = torch.where(kept, params[key], value)
         return settled
 
-    def caveats(self, channels: int) -> list[str]:  # noqa: ARG002  (subclasses use it)
+    def caveats(self, channels: int) -> list[str]:
         """Say what cannot work as written on so many channels: those that the operation gets."""
-        return []
+        alone = self.mixes and channels == 1
+        return [f"{self.name} changes nothing on 1 channel"] if alone else []
 
 
 class Geometry(Operation):
