@@ -3,7 +3,7 @@
 from cellssl.augment.counters import make_keys
 from cellssl.augment.draws import Draws
 from cellssl.augment.operation import ChannelWise, Geometry, Masking, Operation, Params, Pixel
-from cellssl.augment.registry import catalogue, operation_named
+from cellssl.augment.operations import catalogue, operation_named
 from cellssl.augment.resampling import centre_crop
 from cellssl.augment.view import View
 from cellssl.augment.views import Views

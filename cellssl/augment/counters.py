@@ -106,11 +106,6 @@ def _step(value: int | Tensor) -> int | Tensor:
     return _mix_integer(value * _GOLDEN + _GOLDEN)
 
 
-def _constant(operation: int, number: int) -> int:
-    """Give the constant that sets one number of one operation apart from all others."""
-    return _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
-
-
 def _numbers(first: int, count: int, device: torch.device | None = None) -> Tensor:
     """Count from `first`: (count,) int64.
 
@@ -121,15 +116,18 @@ def _numbers(first: int, count: int, device: torch.device | None = None) -> Tens
 
 
 def _counted(keys: Tensor, operation: int, number: int, count: int | None) -> Tensor:
-    """Give what is hashed, (N,), or (N, count) for the numbers ``number … number + count - 1``."""
+    """Give what is hashed, (N,), or (N, count) for the numbers ``number … number + count - 1``.
+
+    To each key a constant is added that sets one number of one operation apart from all others.
+    """
     if count is None or count == 1:  # the constant is mixed without the device
-        values = keys + _constant(operation, number)
+        values = keys + _mix_integer(_mix_integer(operation * _GOLDEN) + number * _GOLDEN)
         return values if count is None else values[:, None]
     return keys[:, None] + _constants([(operation, count)], number, keys.device)
 
 
 def _constants(counts: Sequence[tuple[int, int]], number: int, device: torch.device) -> Tensor:
-    """Give `_constant` for `count` numbers of each operation, one operation after the other."""
+    """Give these constants for `count` numbers of each operation, one operation after the other."""
     steps = _numbers(number, max(count for _, count in counts), device) * _signed(_GOLDEN)
     first = [steps[:count] + _mix_integer(one * _GOLDEN) for one, count in counts]
     return _mix(torch.cat(first))

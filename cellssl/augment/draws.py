@@ -77,8 +77,7 @@ class Draws:
 
     def whole(self, index: int, choices: int, *, count: int | None = None) -> Tensor:
         """Draw from 0, 1, …, choices − 1: int64 (N,), or (N, count)."""
-        drawn = self._fractions(index, count) * choices
-        return drawn.to(torch.int64)
+        return (self._fractions(index, count) * choices).to(torch.int64)
 
     def chance(self, p: float, index: int = _CHANCE, *, count: int | None = None) -> Tensor:
         """Decide with chance p: bool (N,), or (N, count); by default whether a sample is touched."""

@@ -58,6 +58,7 @@ class Operation:
     invariance: ClassVar[str] = ""  # what the encoder is made blind to
     neutral: ClassVar[Mapping[str, float]] = {}  # parameter values that leave a sample as it is
     nothing: ClassVar[Mapping[str, object]] = {}  # values of its keys at which no sample changes
+    mixes: ClassVar[bool] = False  # acts between channels, so that one alone stays as it is
     ahead: ClassVar[int] = 8  # how many numbers a view draws for it in one go with all others
 
     def __init_subclass__(cls) -> None:
@@ -131,6 +132,10 @@ class Operation:
                 named[key] = (value,)
         return named
 
+    def chosen(self) -> tuple[str, ...] | None:
+        """Name the channels that it gets; None means all."""
+        return None
+
     def sample(self, draws: Draws) -> Params:
         """Draw each sample's parameters, as if every sample were touched."""
         raise NotImplementedError
@@ -148,9 +153,10 @@ class Operation:
             settled[key] = torch.where(kept, params[key], value)
         return settled
 
-    def caveats(self, channels: int) -> list[str]:  # noqa: ARG002  (subclasses use it)
+    def caveats(self, channels: int) -> list[str]:
         """Say what cannot work as written on so many channels: those that the operation gets."""
-        return []
+        alone = self.mixes and channels == 1
+        return [f"{self.name} changes nothing on 1 channel"] if alone else []
 
 
 class Geometry(Operation):
@@ -200,7 +206,7 @@ class Pixel(Operation):
         raise NotImplementedError
 
     def chosen(self) -> tuple[str, ...] | None:
-        """Name the channels that `apply` gets; None means all."""
+        """Take those that are named."""
         return self.channels
 
     def positions(self, names: Sequence[str] | None) -> tuple[int, ...] | None:
@@ -272,15 +278,14 @@ class Masking(Operation):
         """
         if not names:
             raise ValueError(
-                f"{self.name} needs masks, and these crops have none; cut them anew with masks, or "
-                f"remove {self.name}"
+                f"{self.name} needs masks; these crops have none: cut them with masks, or remove it"
             )
         if self.mask == "auto":
             return list(names).index("cell") if "cell" in names else 0
         if self.mask not in names:
             raise ValueError(
-                f"{self.name} needs the {self.mask} mask; these crops have {', '.join(names)}. "
-                "Write mask: auto, or cut them with a segmenter that gives it"
+                f"{self.name} needs the {self.mask} mask; these crops have {', '.join(names)}: cut "
+                "them with that mask, or write mask: auto"
             )
         return list(names).index(self.mask)
 

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,7 @@ class _Step(NamedTuple):
     layer: int  # which mask a Masking operation looks at
 
 
+@dataclass(eq=False, repr=False)
 class View:
     """Operations that make one view of a batch: masks first, all geometry at once, then values.
 
@@ -68,26 +70,20 @@ class View:
     torch.Size([2, 3, 8, 8])
     """
 
-    def __init__(
-        self,
-        operations: Sequence[Operation],
-        size: int,
-        *,
-        channels: Sequence[str] | None = None,
-        masks: Sequence[str] = (),
-        border: Border = "neighbours",
-        interpolation: Interpolation = "bilinear",
-        transform: Transform = "linear",
-    ) -> None:
-        if size < 1:
-            raise ValueError(f"size: got {size}, wanted at least 1 pixel")
-        self.operations = tuple(operations)
-        self.size = size
-        self.channels = tuple(channels) if channels is not None else None
-        self.masks = tuple(masks)
-        self.border, self.interpolation, self.transform = border, interpolation, transform
+    operations: Sequence[Operation]
+    size: int
+    _: KW_ONLY
+    channels: Sequence[str] | None = None
+    masks: Sequence[str] = ()
+    border: Border = "neighbours"
+    interpolation: Interpolation = "bilinear"
+    transform: Transform = "linear"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size: got {self.size}, wanted at least 1 pixel")
         self._steps = self._bind()
-        self._values = Values(transform)
+        self._values = Values(self.transform)
 
     def _bind(self) -> tuple[_Step, ...]:
         """Give each operation its stream, the positions of its channels and its mask."""
@@ -113,15 +109,7 @@ class View:
 
     def made_of(self, operations: Sequence[Operation]) -> "View":
         """Give a view like this one of other operations."""
-        return View(
-            operations,
-            self.size,
-            channels=self.channels,
-            masks=self.masks,
-            border=self.border,
-            interpolation=self.interpolation,
-            transform=self.transform,
-        )
+        return replace(self, operations=operations)
 
     @property
     def needs_masks(self) -> bool:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cellssl import methods
-from cellssl.augment import Draws, Operation, Pixel, View
+from cellssl.augment import Draws, Operation, View
 from cellssl.framing import LOST, view_for
 from cellssl.protocols.building import build_each, choose_channels
 from cellssl.protocols.clipping import clipped
@@ -64,7 +64,7 @@ def _repeated(view: View) -> list[str]:
     seen: dict[str, list[Collection[str] | None]] = {}
     told = []
     for operation in view.operations:
-        chosen = operation.chosen() if isinstance(operation, Pixel) else None
+        chosen = operation.chosen()
         others = seen.setdefault(operation.name, [])
         if any(one is None or chosen is None or set(one) & set(chosen) for one in others):
             told.append(
@@ -79,7 +79,7 @@ def _of_operations(view: View, channels: int) -> list[str]:
     """Collect what operations say of this number of channels."""
     told = []
     for operation in view.operations:
-        chosen = operation.chosen() if isinstance(operation, Pixel) else None
+        chosen = operation.chosen()
         told += operation.caveats(channels if chosen is None else len(chosen))
     return told
 

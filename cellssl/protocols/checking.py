@@ -180,16 +180,9 @@ def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:
     found = []
     for recipe in protocol.views:
         for operation in recipe.operations:
-            if not isinstance(operation, Masking):
-                continue
-            if not masks:
-                found.append(
-                    f"{operation.name} needs masks; these crops have none: cut them with masks, or "
-                    "remove it"
-                )
-            elif operation.mask != "auto" and operation.mask not in masks:
-                found.append(
-                    f"{operation.name} needs the {operation.mask} mask; these crops have "
-                    f"{', '.join(masks)}: cut them with that mask, or write mask: auto"
-                )
+            if isinstance(operation, Masking):
+                try:
+                    operation.layer(masks)
+                except ValueError as error:
+                    found.append(str(error))
     return list(dict.fromkeys(found))

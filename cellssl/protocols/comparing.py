@@ -39,12 +39,12 @@ def diff(a: Protocol | str | Path, b: Protocol | str | Path) -> pd.DataFrame:
           dtype=object)
     """
     first, second = resolve(a), resolve(b)
-    rows = [*_settings(first, second), *_views(first, second, prose=False)]
+    views = [*_views(first, second)]
+    rows = [*_settings(first, second), *(row for row in views if not row[0].endswith(".because"))]
     if not rows:
         told = [("description", first.description, second.description)]
         # Who extends another and describes nothing says nothing else.
-        rows = [row for row in told if row[1] and row[2] and row[1] != row[2]]
-        rows += _views(first, second, prose=True)
+        rows = [row for row in told if row[1] and row[2] and row[1] != row[2]] + views
     return pd.DataFrame(rows, columns=["what", "first", "second"])
 
 
@@ -84,7 +84,7 @@ def _row(what: str, first: Any, second: Any, rule: Any = None) -> Iterator[_Row]
     yield what, *texts
 
 
-def _views(first: Protocol, second: Protocol, *, prose: bool) -> Iterator[_Row]:
+def _views(first: Protocol, second: Protocol) -> Iterator[_Row]:
     """Compare view by view; views that stand in one entry of both protocols together."""
     ours, theirs = _expand(first), _expand(second)
     if len(ours) != len(theirs):
@@ -97,7 +97,7 @@ def _views(first: Protocol, second: Protocol, *, prose: bool) -> Iterator[_Row]:
         where = "" if end - start + 1 == len(pairs) else label
         left = first.views[pair[0]] if pair[0] is not None else None
         right = second.views[pair[1]] if pair[1] is not None else None
-        for what, one, other in _compare(left, right, prose=prose):
+        for what, one, other in _compare(left, right):
             yield where + what, one, other
 
 
@@ -106,23 +106,21 @@ def _expand(protocol: Protocol) -> list[int]:
     return [index for index, recipe in enumerate(protocol.views) for _ in range(recipe.count)]
 
 
-def _compare(left: ViewRecipe | None, right: ViewRecipe | None, *, prose: bool) -> Iterator[_Row]:
+def _compare(left: ViewRecipe | None, right: ViewRecipe | None) -> Iterator[_Row]:
     """Compare two entries of `views:`, or tell of one that is alone."""
     if left is None or right is None:
-        if not prose:
-            yield "all of it", _listed(left), _listed(right)
+        yield "all of it", _listed(left), _listed(right)
         return
-    if not prose:
-        yield from _row("size", left.size, right.size)
+    yield from _row("size", left.size, right.size)
     ours, theirs = _numbered(left), _numbered(right)
     for name in [*ours, *(name for name in theirs if name not in ours)]:
         one, other = ours.get(name), theirs.get(name)
         if one is not None and other is not None:
-            yield from _operation(name, one, other, prose=prose)
-        elif not prose:
+            yield from _operation(name, one, other)
+        else:
             yield name, _whole(one), _whole(other)
     here, there = [n for n in ours if n in theirs], [n for n in theirs if n in ours]
-    if here != there and not prose:
+    if here != there:
         yield "order", ", ".join(here), ", ".join(there)
 
 
@@ -135,12 +133,11 @@ def _numbered(recipe: ViewRecipe) -> dict[str, Operation]:
     return named
 
 
-def _operation(name: str, one: Operation, other: Operation, *, prose: bool) -> Iterator[_Row]:
+def _operation(name: str, one: Operation, other: Operation) -> Iterator[_Row]:
     """Compare the values of an operation."""
     for key, (rule, _) in one.rules().items():
-        if (key == "because") == prose:
-            unit = None if rule.unit == key else rule
-            yield from _row(f"{name}.{key}", getattr(one, key), getattr(other, key), unit)
+        unit = None if rule.unit == key else rule
+        yield from _row(f"{name}.{key}", getattr(one, key), getattr(other, key), unit)
 
 
 def _whole(operation: Operation | None) -> str:

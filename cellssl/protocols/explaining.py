@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from cellssl.documents import Place
@@ -48,10 +49,14 @@ def explain(items: Sequence[ErrorDetails]) -> list[tuple[Place, str]]:
     ]
 
 
+def _fields(block: Place) -> Mapping[str, FieldInfo]:
+    """Give the fields of a block's model; none for what is no block."""
+    return _MODELS[block].model_fields if block in _MODELS else {}
+
+
 def _keys(block: Place) -> list[str]:
     """List the keys that a block of a file may have."""
-    fields = _MODELS[block].model_fields if block in _MODELS else {}
-    return [*fields, *(() if block else _ONLY_IN_FILES)]
+    return [*_fields(block), *(() if block else _ONLY_IN_FILES)]
 
 
 def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
@@ -62,8 +67,8 @@ def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
     if kind == "extra_forbidden":
         return place, f"unknown key {key!r} of {block}{nearest(key, _keys(place[:-1]))}"
     if kind == "missing":
-        fields = _MODELS[place[:-1]].model_fields if place[:-1] in _MODELS else {}
-        meaning = fields[key].description if key in fields else None
+        field = _fields(place[:-1]).get(key)
+        meaning = None if field is None else field.description
         return place, f"{block} needs the key {key!r}" + (f" ({meaning})" if meaning else "")
     got = shown(item["input"])
     if kind == "literal_error":
@@ -86,7 +91,7 @@ def _explain_one(item: ErrorDetails) -> tuple[Place, str]:
 def _of_block(place: Place, message: str) -> tuple[Place, str]:
     """Find the key that a block's own error begins with; any other gets its key in front."""
     first = message.split(":")[0]
-    if place in _MODELS and first in _MODELS[place].model_fields:
+    if first in _fields(place):
         return (*place, first), message
     return place, led(str(place[-1]) if place else "", message)
 

@@ -1,9 +1,8 @@
-"""Protocols of earlier versions read as today's: a step a version, plain values to plain values."""
+"""Protocols of version 1 read as today's: plain values to plain values."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from cellssl.documents import Place
@@ -12,7 +11,7 @@ from cellssl.protocols.protocol import VERSION
 
 __all__ = ["Migration", "migrate", "renamed", "version_problem"]
 
-_RENAMED = {"noise": ("read_noise", 2)}  # operation → its name, and since which version
+_RENAMED = {"noise": "read_noise"}  # since version 2: photon noise came beside the camera's
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ def renamed(name: str) -> str | None:
     >>> renamed("noise")
     'noise is called read_noise since version 2'
     """
-    if name not in _RENAMED:
-        return None
-    new, version = _RENAMED[name]
-    return f"{name} is called {new} since version {version}"
+    return f"{name} is called {_RENAMED[name]} since version 2" if name in _RENAMED else None
 
 
 def version_problem(values: Mapping[str, Any]) -> str | None:
@@ -68,14 +64,14 @@ def migrate(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Migration]]
     ([[{'read_noise': {'sigma': [0, 0.1]}}]], 'noise is called read_noise since version 2; read so')
     """
     migrated, found = copy.deepcopy(dict(values)), []
-    for step in _STEPS[migrated.get("version", 1) - 1 :]:
-        found += step(migrated)
+    if migrated.get("version", 1) == 1:
+        for old, new in _RENAMED.items():
+            found += _rename(migrated, old, new)
     return {**migrated, "version": VERSION}, found
 
 
-def _rename(values: dict[str, Any], old: str) -> list[Migration]:
+def _rename(values: dict[str, Any], old: str, new: str) -> list[Migration]:
     """Rename an operation in place wherever a protocol can name it."""
-    new, _ = _RENAMED[old]
     found = []
 
     def rename(items: Any, index: Any, place: Place, after: Place) -> None:
@@ -92,13 +88,9 @@ def _rename(values: dict[str, Any], old: str) -> list[Migration]:
     change = values.get("change")
     if isinstance(change, Mapping) and old in change and new not in change:
         rename(values, "change", ("change", old), ("change", new))
-    removed = values.get("remove")
-    for index, name in enumerate(removed if isinstance(removed, list) else ()):
-        if name == old:
-            rename(removed, index, ("remove", index), ("remove", index))
+    for key in ("keep", "remove"):
+        names = values.get(key)
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if name == old:
+                rename(names, index, (key, index), (key, index))
     return found
-
-
-_STEPS: list[Callable[[dict[str, Any]], list[Migration]]] = [
-    partial(_rename, old="noise"),  # to 2: photon noise came beside the camera's
-]

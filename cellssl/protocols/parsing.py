@@ -11,7 +11,7 @@ from cellssl.errors import nearest
 from cellssl.protocols.editing import EDITS
 from cellssl.protocols.explaining import explain, shown
 from cellssl.protocols.grouping import read_groups
-from cellssl.protocols.protocol import Crop, Positives, Protocol
+from cellssl.protocols.protocol import SMALLEST, Positives, Protocol
 from cellssl.protocols.recipes import read_recipes
 
 __all__ = ["parse"]
@@ -81,10 +81,7 @@ def _crop_size(value: Mapping[str, Any]) -> int | None:
     """Give crop.size where it is right."""
     crop = value.get("crop")
     size = crop.get("size") if isinstance(crop, Mapping) else None
-    ends = [rule for rule in Crop.model_fields["size"].metadata if hasattr(rule, "ge")]
-    if isinstance(size, bool) or not isinstance(size, int) or size < ends[0].ge:
-        return None
-    return size
+    return size if type(size) is int and size >= SMALLEST else None
 
 
 def _positives(value: object, note: Note) -> object:

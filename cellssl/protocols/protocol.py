@@ -11,7 +11,9 @@ from cellssl.augment.quantities import quoted
 from cellssl.training.settings import TrainingSettings
 
 __all__ = [
+    "LARGEST",
     "MOST_VIEWS",
+    "SMALLEST",
     "VERSION",
     "Crop",
     "LabelsUsed",
@@ -23,22 +25,19 @@ __all__ = [
 
 VERSION: Literal[2] = 2  # of the file's format; `migrating` reads the earlier ones
 MOST_VIEWS = 16
+SMALLEST, LARGEST = 8, 1024  # px, height and width of a view
 
 
 def _names(value: object, what: str, alternative: str = "") -> tuple[str, ...]:
-    """Accept a list of names."""
+    """Accept a list of distinct names."""
+    wanted = f"expected a list of {what} names"
     if not isinstance(value, list | tuple):
-        raise ValueError(f"expected a list of {what}{alternative}, got {value!r}; write [{value}]")
+        raise ValueError(f"{wanted}{alternative}, got {value!r}; write [{value}]")
     if not value or not all(isinstance(name, str) and name for name in value):
-        raise ValueError(f"expected a list of {what}, got {list(value)!r}{quoted(value)}")
+        raise ValueError(f"{wanted}, got {list(value)!r}{quoted(value)}")
+    if len(set(value)) < len(value):
+        raise ValueError(f"expected every {what} once, got {list(value)!r}")
     return tuple(value)
-
-
-def _once(names: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """Accept distinct names."""
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected every {what} once, got {list(names)!r}")
-    return names
 
 
 def _channels(value: object) -> object:
@@ -47,15 +46,15 @@ def _channels(value: object) -> object:
         return value
     if isinstance(value, str) and value.lower() == "any":
         raise ValueError(f"expected a list of channel names or any, got {value!r}; write any")
-    return _once(_names(value, "channel names", " or any"), "channel")
+    return _names(value, "channel", " or any")
 
 
 def _columns(value: object) -> object:
     """Accept a list of distinct names, with or without ``Metadata_``; or nothing."""
     if value is None:
         return None
-    names = _names(value, "column names")
-    return _once(tuple(name.removeprefix("Metadata_") for name in names), "column")
+    names = _names(value, "column")
+    return _names([name.removeprefix("Metadata_") for name in names], "column")
 
 
 def _plates(value: object) -> object:
@@ -64,7 +63,7 @@ def _plates(value: object) -> object:
         return None
     if isinstance(value, list | tuple):
         value = [str(name) if type(name) is int else name for name in value]
-    return _once(_names(value, "plate names"), "plate")
+    return _names(value, "plate")
 
 
 def _percentiles(value: object) -> object:
@@ -99,7 +98,7 @@ class ScalingRule(_Block):
 class Crop(_Block):
     """What is cut out of the stored crops, and how it is scaled."""
 
-    size: int = Field(ge=8, le=1024, description="height and width of the view in pixels")
+    size: int = Field(ge=SMALLEST, le=LARGEST, description="height and width of the view in pixels")
     border: Literal["neighbours", "mirror", "zeros"] = Field(
         "neighbours",
         description="what lies beyond the view: real pixels of the larger stored crop (mirrored "
@@ -163,12 +162,10 @@ class Positives(_Block):
     def __str__(self) -> str:
         text = f"{self.kind} on another plate" if self.another_plate else self.kind
         if self.plates:
-            return f"{text}, of plates {', '.join(self.plates)} only"
-        return (
-            f"{text}, not of plates {', '.join(self.exclude_plates)}"
-            if self.exclude_plates
-            else text
-        )
+            text += f", of plates {', '.join(self.plates)} only"
+        if self.exclude_plates:
+            text += f", not of plates {', '.join(self.exclude_plates)}"
+        return text
 
     def to_plain(self) -> str | dict[str, Any]:
         """Give the bare word where nothing else is set, else keys and values."""
@@ -198,7 +195,10 @@ class ViewRecipe(_Block):
         1, ge=1, le=MOST_VIEWS, description="how many views are made so, each drawn anew"
     )
     size: int | None = Field(
-        None, ge=8, le=1024, description="height and width in pixels; crop.size when left out"
+        None,
+        ge=SMALLEST,
+        le=LARGEST,
+        description="height and width in pixels; crop.size when left out",
     )
 
 

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellssl.augment import Operation, catalogue
+from cellssl.augment.quantities import Number
 from cellssl.documents import Note, Place
 from cellssl.errors import likely, nearest
 from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
-from cellssl.protocols.protocol import MOST_VIEWS, ViewRecipe
+from cellssl.protocols.protocol import LARGEST, MOST_VIEWS, SMALLEST, ViewRecipe
 
 __all__ = ["read_recipes"]
 
 _KEYS = ViewRecipe.model_fields
+_NUMBERS = {
+    "count": Number("how many views", low=1, high=MOST_VIEWS, whole=True),
+    "size": Number("height and width", low=SMALLEST, high=LARGEST, whole=True),
+}
 _WANTED = "a list of operations, or operations: with count: and size:"
 
 
@@ -102,22 +107,18 @@ def _read_entry(value: object, place: Place, note: Note) -> _Entry:
         note(inner, f"operations: expected a list, got {shown(value['operations'])}")
     elif "operations" in value:
         operations = _read_operations(value["operations"], inner, note)
-    count = _whole(value, "count", (1, MOST_VIEWS), place, note)
-    return _Entry(operations, count, _whole(value, "size", (8, 1024), place, note))
+    count, size = (_read_number(value, key, place, note) for key in _NUMBERS)
+    return _Entry(operations, count, size)
 
 
-def _whole(
-    value: Mapping[str, Any], key: str, ends: tuple[int, int], place: Place, note: Note
-) -> int | None:
-    """Read a whole number between two ends; None where it is left out or wrong."""
+def _read_number(value: Mapping[str, Any], key: str, place: Place, note: Note) -> int | None:
+    """Read `count` or `size`; None where it is left out or wrong."""
     got = value.get(key)
-    if got is None:
-        return None
-    if isinstance(got, bool) or not isinstance(got, int) or not ends[0] <= got <= ends[1]:
-        wanted = f"a whole number from {ends[0]} to {ends[1]}"
-        note((*place, key), f"{key}: expected {wanted}, got {shown(got)}")
-        return None
-    return got
+    problem = None if got is None else _NUMBERS[key].problem(got)
+    if problem is None:
+        return got
+    note((*place, key), f"{key}: {problem}")
+    return None
 
 
 def _count(entries: Sequence[_Entry], note: Note) -> list[int]:

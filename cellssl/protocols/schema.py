@@ -24,6 +24,7 @@ __all__ = ["schema"]
 
 _UNITS = {"size": "px", "percentiles": "%", "checkpoint_minutes": "min", "warmup_epochs": "epochs"}
 _PLATES: Schema = {**NAMES, "items": {"type": ["string", "integer"], "minLength": 1}}
+_NOTHING: Schema = {"type": "null"}
 
 
 def schema() -> Schema:
@@ -39,20 +40,21 @@ def schema() -> Schema:
     180.0
     """
     operations = catalogue()
+    edits = _edits(operations)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cellssl protocol",
         "description": "What an encoder is made blind to, why, and how it is trained.",
         "type": "object",
         "properties": {
-            **_protocol_keys(),
+            **_protocol_keys(edits),
             "extends": {
                 "type": "string",
                 "minLength": 1,
                 "description": "name or file of a protocol whose values hold where this file says "
                 "nothing; the description is this file's own",
             },
-            **_edits(operations),
+            **edits,
         },
         "additionalProperties": False,
         "required": ["name"],
@@ -89,15 +91,17 @@ def _edits(operations: dict[str, type[Operation]]) -> Schema:
     }
 
 
-def _groups(description: str | None, operations: dict[str, type[Operation]]) -> Schema:
+def _groups(edits: Schema) -> Schema:
     """Give names with edits of the views."""
-    edits = {"type": "object", "properties": _edits(operations), "additionalProperties": False}
     return {
         "type": "object",
-        "description": description,
         "minProperties": 2,
         "propertyNames": {"pattern": "^[^/:]+$"},
-        "additionalProperties": edits,
+        "additionalProperties": {
+            "type": "object",
+            "properties": edits,
+            "additionalProperties": False,
+        },
     }
 
 
@@ -106,138 +110,122 @@ def _without(*keys: str) -> Schema:
     return {"not": {"anyOf": [{"required": [key]} for key in keys]}}
 
 
-def _protocol_keys() -> Schema:
-    """Give the keys of the file itself."""
-    keys = _keys(Protocol, ("version", "name", "description"))
-    described = {name: field.description for name, field in Protocol.model_fields.items()}
-    return {
-        "version": {
-            "description": f"{keys['version']['description']}; 1 when left out",
-            "enum": list(range(1, VERSION + 1)),
-        },
-        "name": keys["name"],
-        "description": keys["description"],
-        "channels": {
-            "description": described["channels"],
-            "anyOf": [{"const": "any"}, NAMES],
-        },
-        "crop": _block(Crop, described["crop"], scaling=_scaling()),
-        "positives": _positives(described["positives"]),
-        "views": _views(described["views"]),
-        "groups": _groups(described["groups"], catalogue()),
-        "labels_used": {
-            **_block(
-                LabelsUsed, described["labels_used"], columns=dict(NAMES), plates=dict(_PLATES)
-            ),
-            "required": ["columns"],
-        },
-        "training": _training(described["training"]),
-    }
+def _keys(model: type[BaseModel], **special: Schema) -> Schema:
+    """Give the keys of a model as pydantic knows them, with units and without its titles.
 
-
-def _keys(model: type[BaseModel], names: tuple[str, ...]) -> Schema:
-    """Take keys from pydantic's schema, with units and without its titles."""
-    found = model.model_json_schema()["properties"]
+    `special` are keys that it cannot know well enough.
+    """
+    known = model.model_json_schema()["properties"]
     keys = {}
-    for name in names:
-        keys[name] = {key: value for key, value in found[name].items() if key != "title"}
-        if name in _UNITS:
-            unit = _UNITS[name]
-            keys[name]["x-unit"] = unit
-            keys[name]["description"] = f"{keys[name]['description']} ({unit})"
+    for name, field in model.model_fields.items():
+        unit = {"x-unit": _UNITS[name]} if name in _UNITS else {}
+        about = f"{field.description} ({_UNITS[name]})" if unit else field.description
+        described = {"description": about, **unit}
+        plain = {key: value for key, value in known[name].items() if key != "title"}
+        keys[name] = {**described, **special[name]} if name in special else {**plain, **described}
     return keys
 
 
-def _block(model: type[BaseModel], description: str | None, **special: Schema) -> Schema:
-    """Give a block; `special` are keys that pydantic cannot know well enough."""
-    plain = tuple(name for name in model.model_fields if name not in special)
-    keys = {**_keys(model, plain), **special}
+def _block(model: type[BaseModel], **special: Schema) -> Schema:
+    """Give a block of a model's keys."""
     return {
         "type": "object",
-        "description": description,
-        "properties": {name: keys[name] for name in model.model_fields},
+        "properties": _keys(model, **special),
         "additionalProperties": False,
     }
 
 
+def _optional(kind: Schema) -> Schema:
+    """Allow a value to be left out."""
+    return {"anyOf": [kind, _NOTHING], "default": None}
+
+
+def _protocol_keys(edits: Schema) -> Schema:
+    """Give the keys of the file itself."""
+    labels_used = _block(LabelsUsed, columns=NAMES, plates=_optional(_PLATES))
+    return _keys(
+        Protocol,
+        version={
+            "description": f"{Protocol.model_fields['version'].description}; 1 when left out",
+            "enum": list(range(1, VERSION + 1)),
+        },
+        channels={"anyOf": [{"const": "any"}, NAMES]},
+        crop=_block(Crop, scaling=_scaling()),
+        positives=_positives(),
+        views=_views(),
+        groups=_groups(edits),
+        labels_used={**labels_used, "required": ["columns"]},
+        training=_training(),
+    )
+
+
 def _scaling() -> Schema:
     """Give the scaling block; pydantic does not see what a percentile may be."""
-    percentiles = _keys(ScalingRule, ("percentiles",))["percentiles"]
-    about = {key: percentiles[key] for key in ("description", "x-unit", "default")}
-    ends = {"type": "number", "minimum": 0, "maximum": 100}
-    two = {"type": "array", "items": ends, "minItems": 2, "maxItems": 2}
-    return _block(ScalingRule, "intensity scaling", percentiles={**about, **two})
+    percentiles = {
+        "default": list(ScalingRule.model_fields["percentiles"].default),
+        "type": "array",
+        "items": {"type": "number", "minimum": 0, "maximum": 100},
+        "minItems": 2,
+        "maxItems": 2,
+    }
+    return _block(ScalingRule, percentiles=percentiles)
 
 
-def _positives(description: str | None) -> Schema:
+def _positives() -> Schema:
     """Give one word, or keys and values."""
     words = list(get_args(Positives.model_fields["kind"].annotation))
-    lists = {"columns": NAMES, "plates": _PLATES, "exclude_plates": _PLATES}
-    optional = {
-        name: {
-            "description": Positives.model_fields[name].description,
-            "anyOf": [names, {"type": "null"}],
-            "default": None,
-        }
-        for name, names in lists.items()
-    }
-    block = _block(Positives, description, **optional)
-    nothing = {"type": "null"}
+    plates = _optional(_PLATES)
     long = {
-        **block,
+        "description": Protocol.model_fields["positives"].description,
+        **_block(Positives, columns=_optional(NAMES), plates=plates, exclude_plates=plates),
         "required": ["kind"],
         "allOf": [
             {
                 "if": {"properties": {"kind": {"const": "same_treatment"}}},
-                "else": {"properties": {"another_plate": {"const": False}, "columns": nothing}},
+                "else": {"properties": {"another_plate": {"const": False}, "columns": _NOTHING}},
             },
             {
                 "if": {"properties": {"kind": {"const": "same_cell"}}},
-                "then": {"properties": {"plates": nothing, "exclude_plates": nothing}},
+                "then": {"properties": {"plates": _NOTHING, "exclude_plates": _NOTHING}},
             },
             {
                 "anyOf": [
-                    {"properties": {"plates": nothing}},
-                    {"properties": {"exclude_plates": nothing}},
+                    {"properties": {"plates": _NOTHING}},
+                    {"properties": {"exclude_plates": _NOTHING}},
                 ]
             },
         ],
     }
-    return {
-        "description": description,
-        "default": "same_cell",
-        "anyOf": [{"enum": words}, long],
-    }
+    return {"default": "same_cell", "anyOf": [{"enum": words}, long]}
 
 
-def _views(description: str | None) -> Schema:
+def _views() -> Schema:
     """Give a list of lists of operations, or of operations with count and size."""
     listed = {"$ref": "#/$defs/operations"}
     operations = {"description": "a list of operations, in order", **listed}
-    long = _block(ViewRecipe, "one view, or several alike", operations=operations)
+    long = {
+        "description": "one view, or several alike",
+        **_block(ViewRecipe, operations=operations),
+        "required": ["operations"],
+    }
     return {
-        "description": description,
         "type": "array",
         "minItems": 1,
         "maxItems": MOST_VIEWS,
-        "items": {"anyOf": [listed, {**long, "required": ["operations"]}]},
+        "items": {"anyOf": [listed, long]},
     }
 
 
-def _training(description: str | None) -> Schema:
+def _training() -> Schema:
     """Give the training block, with the options of each method."""
-    keys = _keys(TrainingSettings, ("method", "encoder", "method_options"))
+    keys, known = _keys(TrainingSettings), methods.names(labelled=True)
     block = _block(
         TrainingSettings,
-        description,
-        method={**keys["method"], "enum": list(methods.names(labelled=True))},
+        method={**keys["method"], "enum": list(known)},
         encoder={**keys["encoder"], "enum": list(encoders.names())},
     )
     default = TrainingSettings.model_fields["method"].default
-    return {
-        **block,
-        "allOf": [_options(name, name == default) for name in methods.names(labelled=True)],
-    }
+    return {**block, "allOf": [_options(name, name == default) for name in known]}
 
 
 def _options(method: str, default: bool) -> Schema:

@@ -10,20 +10,14 @@ import torch
 
 from cellssl.files import atomic
 
-__all__ = ["describe_environment", "write_environment"]
+__all__ = ["write_environment"]
 
 _PACKAGES = ("cellssl", "torch", "torchvision", "lightning-fabric", "numpy", "anndata", "h5py")
 
 
-def describe_environment(device: torch.device) -> dict[str, object]:
-    """Collect versions, device and threads.
-
-    Examples
-    --------
-    >>> describe_environment(torch.device("cpu"))["device"]
-    'cpu'
-    """
-    described: dict[str, object] = {
+def write_environment(path: Path, device: torch.device, *, first_step: int, devices: int) -> None:
+    """Write versions, device and threads; `first_step` tells where this part of the run began."""
+    content: dict[str, object] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -32,16 +26,9 @@ def describe_environment(device: torch.device) -> dict[str, object]:
         "threads": torch.get_num_threads(),
     }
     if device.type == "cuda":
-        described["device_name"] = torch.cuda.get_device_name(device)
-        described["cuda"] = torch.version.cuda
-    return described
-
-
-def write_environment(
-    path: Path, device: torch.device, *, first_step: int, devices: int = 1
-) -> None:
-    """Write environment.json; `first_step` tells where this part of the run began."""
-    content = {**describe_environment(device), "devices": devices, "first_step": first_step}
+        content["device_name"] = torch.cuda.get_device_name(device)
+        content["cuda"] = torch.version.cuda
+    content |= {"devices": devices, "first_step": first_step}
     with atomic(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -1,6 +1,7 @@
 """One training step, from the images' positions to updated weights."""
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ __all__ = ["Step", "ViewMaker"]
 ViewMaker = Callable[..., tuple[Tensor, ...]]
 
 
+@dataclass(eq=False)
 class Step:
     """Gather, views, forward, loss, backward, optimiser, after-step. Nothing waits for the device.
 
@@ -51,25 +53,21 @@ class Step:
         Cells of a batch that the first view shows: all, or the first group's part of them.
     """
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        module: Any,
-        optimizer: Any,
-        *,
-        method: Method,
-        supply: Supply,
-        views: ViewMaker,
-        tap: FeatureTap,
-        classifier: OnlineClassifier | None = None,
-        codes: Tensor | None = None,
-    ) -> None:
-        self.fabric, self.module, self.optimizer, self.method = fabric, module, optimizer, method
-        self.supply, self.views, self.tap, self.classifier = supply, views, tap, classifier
-        self.codes = codes
-        self.number = torch.zeros((), dtype=torch.long, device=supply.index.device)
+    fabric: Fabric
+    module: Any
+    optimizer: Any
+    _: KW_ONLY
+    method: Method
+    supply: Supply
+    views: ViewMaker
+    tap: FeatureTap
+    classifier: OnlineClassifier | None = None
+    codes: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.number = torch.zeros((), dtype=torch.long, device=self.supply.index.device)
         # On the device too: what is compiled for one seed serves all others.
-        self.seed = torch.full_like(self.number, supply.seed)
+        self.seed = torch.full_like(self.number, self.supply.seed)
         self.rows_made = self.cells_seen = 0
 
     def turn_to(self, number: int, rate: float, *, fraction: float = 1.0) -> None:

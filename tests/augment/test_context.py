@@ -127,7 +127,7 @@ def test_the_mask_is_found_by_name(mask: str, names: tuple[str, ...], layer: int
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: View([make("mask_background")], 8), "needs masks, and these crops have none"),
+        (lambda: View([make("mask_background")], 8), "needs masks; these crops have none"),
         (
             lambda: View([make("mask_neighbours", mask="cell")], 8, masks=["nucleus"]),
             "needs the cell mask; these crops have nucleus",

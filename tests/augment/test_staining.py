@@ -63,7 +63,7 @@ def test_gamma_is_a_power() -> None:
 def test_contrast_spreads_around_the_mean_of_each_channel() -> None:
     images = pictures(2, channels=2)
     factors = torch.tensor([[0.5, 1.0], [2.0, 0.1]])
-    made = apply("contrast", images, {"factor": factors}, amplitude=1.0)
+    made = apply("contrast", images, {"gain": factors}, amplitude=1.0)
     assert torch.allclose(made.mean(dim=(2, 3)), images.mean(dim=(2, 3)), atol=1e-6)
     assert torch.allclose(made.std(dim=(2, 3)), images.std(dim=(2, 3)) * factors, atol=1e-6)
 

@@ -185,7 +185,7 @@ def test_strength_0_changes_nothing(name: str) -> None:
         ("bleed_through", "shares", 0.5),
         ("color_jitter", "brightness", 1.8),
         ("color_jitter", "hue", 0.2),
-        ("contrast", "factor", math.exp(0.5)),
+        ("contrast", "gain", math.exp(0.5)),
         ("defocus", "sigma", 2.0),
         ("gamma", "exponent", math.exp(0.5)),
         ("haze", "amount", 0.5),

@@ -55,6 +55,7 @@ def test_every_place_that_names_an_operation_is_migrated() -> None:
     values = {
         "views": [[{"noise": {}}], {"operations": [{"noise": {}}], "count": 2}],
         "change": {"noise": {"p": 1}},
+        "keep": ["noise"],
         "remove": ["noise"],
         "add": [{"noise": {}}],
     }
@@ -62,6 +63,7 @@ def test_every_place_that_names_an_operation_is_migrated() -> None:
     assert migrated == {
         "views": [[{"read_noise": {}}], {"operations": [{"read_noise": {}}], "count": 2}],
         "change": {"read_noise": {"p": 1}},
+        "keep": ["read_noise"],
         "remove": ["read_noise"],
         "add": [{"read_noise": {}}],
         "version": 2,
@@ -71,6 +73,7 @@ def test_every_place_that_names_an_operation_is_migrated() -> None:
         ("views", 1, "operations", 0, "noise"),
         ("add", 0, "noise"),
         ("change", "noise"),
+        ("keep", 0),
         ("remove", 0),
     ]
 

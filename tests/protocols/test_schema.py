@@ -30,6 +30,7 @@ FITS = [
     ("long positives", ("same_cell", "{kind: same_treatment, another_plate: true, columns: [MOA]}")),
     ("positives of some plates", ("same_cell", "{kind: same_well, plates: [P1, 24]}")),
     ("positives but of some plates", ("same_cell", "{kind: same_treatment, exclude_plates: [P1]}")),
+    ("labels of all plates", ("positives: same_cell", "labels_used: {columns: [MOA], plates: null}")),
     ("options of moco", ("method: simclr", "method: moco, method_options: {queue: 64}")),
     ("options of the default method", ("method: simclr", "method_options: {temperature: 1}")),
 ]  # fmt: skip
@@ -125,7 +126,7 @@ def test_every_key_has_a_meaning_and_its_unit() -> None:
                 assert f"({rule.unit})" in keys[key]["description"]
                 assert keys[key]["x-unit"] == rule.unit
             assert ("default" in keys[key]) == (default is not ...)
-    for block in ("crop", "training"):
+    for block in ("crop", "labels_used", "training"):
         keys = schema()["properties"][block]["properties"]
         assert all(value["description"] for value in keys.values())
 

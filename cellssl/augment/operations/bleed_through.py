@@ -28,6 +28,7 @@ class BleedThrough(Pixel):
     neutral = {"shares": 0.0}
     nothing = {"amount": (0.0, 0.0)}
     in_light = True
+    mixes = True
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -55,16 +56,12 @@ class BleedThrough(Pixel):
         count = draws.channels
         shares = draws.amplitude(0, *self.amount, count=count * count).reshape(-1, count, count)
         place = torch.arange(count, device=shares.device)
-        mixes = place[:, None] != place
+        leaks = place[:, None] != place
         if self.source is not None:
-            mixes = place[:, None] > place  # from the first into the second only
-        return {"shares": shares * mixes}
+            leaks = place[:, None] > place  # from the first into the second only
+        return {"shares": shares * leaks}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Add every source's share to every target."""
         mixed = params["shares"] @ images.flatten(2)
         return images + mixed.reshape(images.shape)
-
-    def caveats(self, channels: int) -> list[str]:
-        """Say where there is no other channel."""
-        return ["bleed_through changes nothing on 1 channel"] if channels == 1 else []

@@ -12,6 +12,7 @@ class ChannelShuffle(Pixel):
 
     name = "channel_shuffle"
     invariance = "which stain is which"
+    mixes = True
 
     def sample(self, draws: Draws) -> Params:
         """Draw from which channel each takes its picture: (N, C) int64."""
@@ -28,7 +29,3 @@ class ChannelShuffle(Pixel):
         """Take each channel's picture from another."""
         order = params["order"][:, :, None, None].expand(-1, -1, *images.shape[2:])
         return images.gather(1, order)
-
-    def caveats(self, channels: int) -> list[str]:
-        """Say where there is only one order."""
-        return ["channel_shuffle changes nothing on 1 channel"] if channels == 1 else []

@@ -17,6 +17,7 @@ class Grayscale(Pixel):
     name = "grayscale"
     invariance = "what tells channels apart"
     neutral = {"grey": 0.0}
+    mixes = True
 
     def sample(self, draws: Draws) -> Params:
         """Draw nothing but the chance: the share of grey (N, 1) is 1."""
@@ -29,8 +30,6 @@ class Grayscale(Pixel):
 
     def caveats(self, channels: int) -> list[str]:
         """Say what grey means here."""
-        if channels == 1:
-            return ["grayscale changes nothing on 1 channel"]
-        if channels != 3:
+        if channels not in (1, 3):
             return [f"grayscale is the plain mean of the {channels} channels (luma needs RGB)"]
-        return []
+        return super().caveats(channels)
