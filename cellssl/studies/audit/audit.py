@@ -229,7 +229,7 @@ def audit(
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
         found.compare(put_right(plain.pairs))
     else:
-        of_plates = standings[0].shares_of_plates()
+        of_plates = standings[0].first.shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
     result = Audit(protocol.name, column, **found.tables(sample.channels))
     if out is not None:
@@ -239,7 +239,7 @@ def audit(
 
 def _require_contrast(standing: Together) -> None:
     """Make sure that there is something to lose, or to bridge."""
-    nuisances = [groups for _, groups in standing.nuisances.values()]
+    nuisances = [spread.groups for spread in standing.nuisances.values()]
     if all(len(groups.names) < 2 for groups in (standing.groups, *nuisances)):
         raise StudyError(
             "nothing is there that an operation could erase or bridge: the cells name no two wells, "

@@ -7,7 +7,8 @@ import pandas as pd
 
 from cellssl.studies.audit.cells import WHOLE, Case
 from cellssl.studies.audit.references import property_named
-from cellssl.studies.audit.standing import Moved, losses
+from cellssl.studies.audit.separation import losses
+from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 
 __all__ = ["TABLES", "Findings"]
@@ -26,16 +27,16 @@ class Findings:
 
     def stands(self, standing: Together) -> None:
         """Note how far apart nuisances are before anything is done."""
-        for name, (_, groups) in standing.nuisances.items():
-            self.rows["nuisances"].append(
-                {
-                    "reference": standing.name,
-                    "nuisance": name,
-                    "values": len(groups.names),
-                    "separation": standing.nuisance_separation(name),
-                    "alone": standing.alone(name),
-                }
-            )
+        self.rows["nuisances"] += [
+            {
+                "reference": standing.name,
+                "nuisance": name,
+                "values": len(spread.groups.names),
+                "separation": spread.apart,
+                "alone": standing.alone[name],
+            }
+            for name, spread in standing.nuisances.items()
+        ]
         if standing.label is not None:
             self.rows["unseen"] += [
                 {"reference": standing.name, "class_a": a, "class_b": b, "before": apart}
@@ -52,7 +53,7 @@ class Findings:
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
         costs = {
-            "moved": standing.relative(moved),
+            "moved": standing.first.relative(moved[0]),
             "cost": standing.cost(moved),
             "cost_as_read": standing.cost_as_read(moved),
             "kept": kept,

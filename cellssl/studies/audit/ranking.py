@@ -17,8 +17,8 @@ from cellssl.progress import track
 from cellssl.studies.audit.agreement import COLUMNS, agreement
 from cellssl.studies.audit.cells import cases_of, open_cells
 from cellssl.studies.audit.references import reference_named
-from cellssl.studies.audit.separation import put_right
-from cellssl.studies.audit.standing import Moved, Standing, share_lost
+from cellssl.studies.audit.separation import put_right, share_lost
+from cellssl.studies.audit.standing import Moved, Standing
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 from cellssl.words import counted

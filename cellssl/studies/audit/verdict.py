@@ -10,7 +10,7 @@ from cellssl.studies.audit.amplitudes import LYING
 from cellssl.studies.audit.arrangement import LAID
 from cellssl.studies.audit.caveats import caveats
 from cellssl.studies.audit.cells import WHOLE
-from cellssl.studies.audit.standing import CLEAR, VISIBLE
+from cellssl.studies.audit.separation import CLEAR, VISIBLE
 from cellssl.words import listed
 
 if TYPE_CHECKING:
