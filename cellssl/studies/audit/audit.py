@@ -15,7 +15,8 @@ from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures.audit import audit_figure
 from cellssl.report.figures.style import save_figure
-from cellssl.studies.audit.cells import cases_of, left_out, open_cells
+from cellssl.studies.audit.cases import cases_of
+from cellssl.studies.audit.cells import left_out, open_cells
 from cellssl.studies.audit.findings import TABLES, Findings
 from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, reference_named, references_named

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.studies.audit.cells import WHOLE, Case
+from cellssl.studies.audit.cases import WHOLE, Case
 from cellssl.studies.audit.references import property_named
 from cellssl.studies.audit.separation import losses
 from cellssl.studies.audit.standing import Moved

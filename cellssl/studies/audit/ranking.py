@@ -15,7 +15,8 @@ from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import require_label
 from cellssl.progress import track
 from cellssl.studies.audit.agreement import COLUMNS, agreement
-from cellssl.studies.audit.cells import cases_of, open_cells
+from cellssl.studies.audit.cases import cases_of
+from cellssl.studies.audit.cells import open_cells
 from cellssl.studies.audit.references import reference_named
 from cellssl.studies.audit.separation import put_right, share_lost
 from cellssl.studies.audit.standing import Moved, Standing

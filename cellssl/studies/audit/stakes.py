@@ -7,7 +7,8 @@ import numpy as np
 
 from cellssl.augment import View
 from cellssl.errors import StudyError
-from cellssl.studies.audit.cells import Case, Cells
+from cellssl.studies.audit.cases import Case
+from cellssl.studies.audit.cells import Cells
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import losses
 from cellssl.studies.audit.spreads import APART
