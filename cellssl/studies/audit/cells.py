@@ -186,7 +186,16 @@ def _asked_for(
 ) -> NDArray[np.bool_]:
     """Tell which cells are to be looked at at all."""
     kept = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
-    return kept & _on_plates(obs, plates) if plates else kept
+    if not plates:
+        return kept
+    if PLATE not in obs:
+        raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
+    own = obs[PLATE].astype(str)
+    missing = sorted(set(plates) - set(own))
+    if missing:
+        there = listed(sorted(set(own)), most=5)
+        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
+    return kept & own.isin(list(plates)).to_numpy()
 
 
 def _choose(
@@ -238,15 +247,3 @@ def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
     if len(second):
         table = table[table["plate"].isin(second)].sort_values("turn", kind="stable")
     return wells.isin(table["well"][:most]).to_numpy()
-
-
-def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which cells lie on some plates; each must be there."""
-    if PLATE not in obs:
-        raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
-    own = obs[PLATE].astype(str)
-    missing = sorted(set(plates) - set(own))
-    if missing:
-        there = listed(sorted(set(own)), most=5)
-        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
-    return own.isin(list(plates)).to_numpy()

@@ -19,6 +19,7 @@ __all__ = [
     "DEALS",
     "VISIBLE",
     "Groups",
+    "Matrix",
     "by_chance",
     "left_to_readout",
     "losses",
@@ -140,29 +141,25 @@ def put_right(pairs: Matrix) -> float:
     return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
 
 
-def visible_pairs(pairs: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.int64]:
+def visible_pairs(pairs: Matrix, least: Matrix) -> NDArray[np.int64]:
     """List the pairs (M, 2) of (K, K) d' that can be told apart at all."""
     return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
 
 
-def losses(
-    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def losses(before: Matrix, after: Matrix, least: Matrix) -> tuple[NDArray[np.int64], Matrix]:
     """Give the visible pairs, (M, 2), and the share that each loses, (M,)."""
     pairs = visible_pairs(before, least)
     at = tuple(pairs.T)
     return pairs, lost(before[at], after[at])
 
 
-def share_lost(
-    before: NDArray[np.float64], after: NDArray[np.float64], least: NDArray[np.float64]
-) -> float:
+def share_lost(before: Matrix, after: Matrix, least: Matrix) -> float:
     """Average the share that visible pairs lose; NaN where none is visible."""
     _, shares = losses(before, after, least)
     return float(shares.mean()) if len(shares) else float("nan")
 
 
-def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> NDArray[np.float64]:
+def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> Matrix:
     """Give the share of d' that is lost, of each contrast: what lies above `most` is none to lose.
 
     Examples

@@ -47,7 +47,7 @@ class Spread:
         after = spread_separation(self.X, self.groups, self.noise + more, blocks=self.blocks)
         return float(lost(self.apart, after, most=most))
 
-    def shares(self) -> NDArray[np.float64]:
+    def shares(self) -> Matrix:
         """Say how much of what groups differ by within their blocks, beyond chance, is each block's: (B,).
 
         NaN where groups differ by chance alone.
@@ -100,7 +100,7 @@ def spread_separation(
 
 def _squares(
     X: Matrix, groups: Groups, noise: Matrix, blocks: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[Matrix, float]:
     """Give each group's square about its block's mean, (K,), and cells' mean square about their group's."""
     known = groups.codes >= 0
     X, codes, counts = X[known], groups.codes[known], groups.counts()
@@ -108,7 +108,7 @@ def _squares(
     centres = np.stack([X[blocks[codes] == block].mean(axis=0) for block in np.unique(blocks)])
     inverse = np.linalg.inv(noise)
 
-    def square(rows: Matrix) -> NDArray[np.float64]:
+    def square(rows: Matrix) -> Matrix:
         return np.asarray(np.einsum("nd,de,ne->n", rows, inverse, rows))
 
     inside = square(X - means[codes]).sum() / (len(X) - len(counts))

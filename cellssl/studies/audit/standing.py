@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from cellssl.columns import CONTROL, PLATE, text_array, texts_of
@@ -17,6 +16,7 @@ from cellssl.studies.audit.references import Reference, Space
 from cellssl.studies.audit.separation import (
     VISIBLE,
     Groups,
+    Matrix,
     by_chance,
     left_to_readout,
     pair_separation,
@@ -46,10 +46,10 @@ class Moved:
         encoder nothing to learn to allow for. Of one view it is taken for granted.
     """
 
-    noise: NDArray[np.float64]
-    features: NDArray[np.float64]
+    noise: Matrix
+    features: Matrix
     distance: float
-    distances: NDArray[np.float64]
+    distances: Matrix
     varies: bool
 
 
@@ -75,7 +75,7 @@ class Standing:
     def __init__(
         self,
         reference: Reference,
-        features: NDArray[np.float64],
+        features: Matrix,
         obs: pd.DataFrame,
         *,
         label: str | None,
@@ -100,7 +100,7 @@ class Standing:
         else:
             self.least = np.maximum(VISIBLE, by_chance(self.X, self.groups, level=level))
 
-    def moved(self, made: NDArray[np.float64]) -> Moved:
+    def moved(self, made: Matrix) -> Moved:
         """Compare cells after a case (K, N, D) with the cells as they are."""
         flat = self.space.standardise(made) - self.flat
         flat = flat - flat.mean(axis=(0, 1))
@@ -125,14 +125,14 @@ class Standing:
         apart = pdist(self.groups.means(self.X))
         return float(moved.distance / np.median(apart))
 
-    def separations(self, moved: Moved | None = None) -> NDArray[np.float64]:
+    def separations(self, moved: Moved | None = None) -> Matrix:
         """Separate every two classes, (K, K) of d'; without a label there are no pairs."""
         if self.label is None:
             return np.zeros((0, 0))
         noise = self.noise if moved is None else self.noise + moved.noise
         return pair_separation(self.X, self.groups, noise)
 
-    def left_as_read(self, moved: Moved) -> NDArray[np.float64]:
+    def left_as_read(self, moved: Moved) -> Matrix:
         """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""
         if not moved.varies:
             return np.ones_like(self.pairs)
@@ -164,7 +164,7 @@ class Standing:
         return int(np.argmax(square / inside - square / (inside + moved.features)))
 
     @cached_property
-    def _classes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _classes(self) -> tuple[Matrix, Matrix]:
         """Give the classes' means (K, D), and the variance about them, of each standardised feature."""
         means = self.groups.means(self.flat)
         inside = (self.flat - means[self.groups.codes])[self.groups.codes >= 0].var(axis=0)
@@ -194,7 +194,7 @@ class Standing:
         return Spread(rest, groups, noise, level=level)
 
 
-def _wells(X: NDArray[np.float64], obs: pd.DataFrame, noise: NDArray[np.float64]) -> Spread:
+def _wells(X: Matrix, obs: pd.DataFrame, noise: Matrix) -> Spread:
     """Group cells by wells that are not alone on their plate; compare those of one plate.
 
     What wells of two plates differ by may be the plates.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cellssl.columns import text_array, texts_of
 from cellssl.studies.audit.nuisances import alone, told_by
 from cellssl.studies.audit.references import Reference
-from cellssl.studies.audit.separation import CLEAR, put_right, share_lost, visible_pairs
+from cellssl.studies.audit.separation import CLEAR, Matrix, put_right, share_lost, visible_pairs
 from cellssl.studies.audit.standing import Moved, Standing
 
 __all__ = ["Together"]
@@ -41,7 +41,7 @@ class Together:
     def __init__(
         self,
         references: Sequence[Reference],
-        features: Mapping[str, NDArray[np.float64]],
+        features: Mapping[str, Matrix],
         obs: pd.DataFrame,
         *,
         label: str | None,
@@ -76,11 +76,11 @@ class Together:
                 self.alone[name] = alone(self.groups, values)
         self.nuisances = {n: self.standings[at].nuisances[n] for n, at in self._asked.items()}
 
-    def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
+    def moved(self, made: Mapping[str, Matrix]) -> list[Moved]:
         """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
         return [one.moved(made[one.reference.name]) for one in self.standings]
 
-    def separations(self, moved: Sequence[Moved]) -> NDArray[np.float64]:
+    def separations(self, moved: Sequence[Moved]) -> Matrix:
         """Separate every two classes after displacements, (K, K) of d'."""
         after = [one.separations(by) for one, by in zip(self.standings, moved, strict=True)]
         return np.asarray(np.maximum(_chosen(np.stack(after), self.speaker), after[0]))
@@ -148,6 +148,6 @@ class Together:
         return features[self.standings[number].carrier(a, b, moved[number])]
 
 
-def _chosen(values: NDArray[np.float64], which: NDArray[np.int64]) -> NDArray[np.float64]:
+def _chosen(values: Matrix, which: NDArray[np.int64]) -> Matrix:
     """Take of (R, K, K) values those of one space for each pair: (K, K)."""
     return np.asarray(np.take_along_axis(values, which[None], axis=0)[0])
