@@ -163,14 +163,10 @@ class Study(BaseModel):
         for axis, settings in axes.items():
             if axis in _COLUMNS:
                 raise ValueError(f"{axis!r} is a column of the tables; rename the axis")
-            if not axis.strip() or (
-                isinstance(settings, dict) and not all(map(str.strip, settings))
-            ):
-                raise ValueError(
-                    f"{axis!r} has a setting without a name; give it one"
-                    if axis.strip()
-                    else "an axis has no name; write one before its settings"
-                )
+            if not axis.strip():
+                raise ValueError("an axis has no name; write one before its settings")
+            if isinstance(settings, dict) and not all(map(str.strip, settings)):
+                raise ValueError(f"{axis!r} has a setting without a name; give it one")
         return axes
 
     @property

@@ -210,7 +210,7 @@ def audit(
     cases = cases_of(protocol, sample.channels, crops.mask_names, sorted({1.0, *shares}))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
-    found = Findings()
+    found = Findings(sample.channels)
     features = {one.name: sample.unchanged(view, one) for one in used}
     standings = [
         Together(space, features, sample.obs, label=column, nuisances=named) for space in spaces
@@ -232,7 +232,7 @@ def audit(
     else:
         of_plates = standings[0].first.shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
-    result = Audit(protocol.name, column, **found.tables(sample.channels))
+    result = Audit(protocol.name, column, **found.tables())
     if out is not None:
         result.save(out)
     return result
