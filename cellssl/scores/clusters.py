@@ -20,6 +20,7 @@ __all__ = [
     "cluster_kmeans",
     "expected_information",
     "kmeans_starts",
+    "label_codes",
     "number_by_size",
     "silhouette",
 ]
@@ -109,7 +110,7 @@ def ami(labels: ArrayLike, clusters: ArrayLike) -> float:
     -----
     Vinh, Epps and Bailey, JMLR 2010, normalised by the arithmetic mean of the two entropies.
     """
-    return float(adjusted_mutual_info_score(_codes(labels), _codes(clusters)))
+    return float(adjusted_mutual_info_score(label_codes(labels), label_codes(clusters)))
 
 
 def silhouette(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
@@ -127,7 +128,7 @@ def silhouette(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
     (N,) float32
         Its mean is the silhouette score (Rousseeuw 1987).
     """
-    codes = _codes(labels)
+    codes = label_codes(labels)
     classes = codes.max(initial=-1) + 1
     if not 2 <= classes < len(codes):
         raise EmbeddingError(
@@ -166,8 +167,8 @@ def expected_information(labels: NDArray[np.int64], clusters: NDArray[np.int64])
     return float(expected_mutual_information(counts, len(labels)))
 
 
-def _codes(labels: ArrayLike) -> NDArray[np.int64]:
-    """Turn labels into numbers 0, 1, …; a missing one is a mistake of the caller."""
+def label_codes(labels: ArrayLike) -> NDArray[np.int64]:
+    """Give each label its number among the different ones, in their order; a missing one is a mistake."""
     codes, _ = pd.factorize(np.asarray(labels), sort=True)
     if (codes < 0).any():
         raise EmbeddingError(

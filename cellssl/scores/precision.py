@@ -161,9 +161,7 @@ def _draw_plates(
 ) -> NDArray[np.int64]:
     """Draw as many plates of a treatment as `MOST_WELLS` of its wells and the controls fill, two at least."""
     plates = generator.permutation(np.unique(own))
-    wells = np.bincount(own, minlength=plates.max() + 1) + np.bincount(
-        near, minlength=plates.max() + 1
-    )
+    wells = np.bincount(np.concatenate([own, near]))
     fitting = np.searchsorted(np.cumsum(wells[plates]), MOST_WELLS, side="right")
     return plates[: max(2, fitting)]
 
@@ -224,19 +222,12 @@ def _precisions_among(
     place = np.arange(1, alike.shape[1] + 1)
     last = np.where(values[:, :-1] == values[:, 1:], alike.shape[1], place[:-1])
     last = np.column_stack([last, np.full(len(alike), alike.shape[1])])
-    equals = np.minimum.accumulate(last[:, ::-1], axis=1)[
-        :, ::-1
-    ]  # of the choice: as alike or more
+    # Of the choice: how many are as alike or more.
+    equals = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
     unlike = len(ranked) - np.searchsorted(ranked, values) - equals
     precise = np.where(place <= total[:, None], place / np.maximum(place + unlike, 1), 0)
     possible = (total > 0) & (total < len(ranked))
     return np.where(possible, precise.sum(axis=1) / np.maximum(total, 1), np.nan)
-
-
-def _ranked(similarity: NDArray[np.float64], others: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Order those of n profiles that are asked for by their similarity (n,), the most alike first."""
-    places = np.flatnonzero(others)
-    return places[np.argsort(-similarity[places], kind="stable")]
 
 
 def _averages(total: NDArray[np.float64], counted: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -297,7 +288,8 @@ def consistency_precision(
     total, counted = np.zeros((len(called), count)), np.zeros((len(called), count))
     rows = np.arange(len(called))
     for i in track(range(len(unit)), "ranking treatments", shown=progress):
-        order = _ranked(cosine[i], compound != compound[i])
+        others = np.flatnonzero(compound != compound[i])
+        order = others[np.argsort(-cosine[i, others], kind="stable")]
         found = _precisions(called[:, order] == called[:, [i]])
         known = ~np.isnan(found)
         total[rows[known], called[known, i]] += found[known]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.stats import entropy, false_discovery_control, t
 
-from cellssl.scores.clusters import adjusted_information, expected_information
+from cellssl.scores.clusters import adjusted_information, expected_information, label_codes
 
 __all__ = [
     "Resamples",
@@ -84,7 +84,7 @@ class Resamples:
     def class_accuracies(self, labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
         """Share of each class that is predicted right, in each draw: (B, K), classes sorted."""
         labels, predictions = np.asarray(labels), np.asarray(predictions)
-        codes = _codes(labels)
+        codes = label_codes(labels)
         cells, right = self._counts(codes), self._counts(codes, labels == predictions)
         return right / np.where(cells > 0, cells, np.nan)
 
@@ -98,9 +98,9 @@ class Resamples:
 
         The information expected by chance is that of all cells: it depends on the margins alone.
         """
-        rows, columns = _codes(labels), _codes(clusters)
+        rows, columns = label_codes(labels), label_codes(clusters)
         # Of many classes most pairs of a label and a cluster have no cell: those that have some are counted.
-        pairs = _codes(rows * (columns.max(initial=0) + 1) + columns)
+        pairs = label_codes(rows * (columns.max(initial=0) + 1) + columns)
         entropies = [entropy(self._counts(codes), axis=1) for codes in (rows, columns, pairs)]
         return adjusted_information(*entropies, chance=expected_information(rows, columns))
 
@@ -110,11 +110,6 @@ class Resamples:
         shape = (self.weights.shape[1], codes.max(initial=-1) + 1)
         cells = sparse.coo_array((ones, (self.units, codes)), shape=shape).tocsr()
         return np.ascontiguousarray((cells.T @ self.weights.T).T)
-
-
-def _codes(values: ArrayLike) -> NDArray[np.int64]:
-    """Give each value its number among the different ones, in their order."""
-    return np.unique(np.asarray(values), return_inverse=True)[1]
 
 
 def draw_resamples(
@@ -136,7 +131,7 @@ def draw_resamples(
     -------
     Resamples
     """
-    _, codes = np.unique(np.asarray(classes), return_inverse=True)
+    codes = label_codes(classes)
     levels = [pd.factorize(np.asarray(level))[0] for level in units]
     unit = np.empty(len(codes), dtype=np.int64)
     generator = np.random.default_rng(seed)

@@ -136,9 +136,8 @@ def plan_baselines(
         )
     wanted = BASELINES if wanted is None else wanted
     pixels = 96 if pick_device(device).type == "cpu" else 224
-    for model, weights in dict(
-        wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted)
-    ).items():
+    named = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted)
+    for model, weights in named.items():
         if not is_baseline(model):
             near = nearest(model, baseline_names(), listed=True) or "."
             known = ", ".join(baseline_names())

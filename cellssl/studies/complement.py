@@ -170,9 +170,7 @@ def _gains(
                 "value": values[pair],
                 "better_value": values[better],
                 "gain": row["difference"],
-                "low": row["low"],
-                "high": row["high"],
-                "apart": row["apart"],
+                **{name: row[name] for name in ("low", "high", "apart")},
             }
 
 

@@ -17,7 +17,6 @@ from cellssl.embedding import embed
 from cellssl.errors import CellsslError, StoppedError
 from cellssl.files import make_folder, write_text
 from cellssl.progress import bar
-from cellssl.protocols import from_dict
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import fingerprint, plain, read_record
 from cellssl.studies.planning import PlannedRun, plan_runs
@@ -36,12 +35,10 @@ EMBEDDING, DONE = "embedding.h5ad", "finished.json"
 class _Task:
     """One run, as a worker process or another machine is told of it."""
 
-    name: str
-    protocol: dict
-    crops: str
-    folder: str
-    where: str | None
-    orientations: int
+    run: PlannedRun
+    study: Study
+    crops: Path
+    folder: Path
     device: str
     threads: int | None  # of a run's own where several run at once; None for torch's choice
 
@@ -89,17 +86,9 @@ def carry_out(
     crops = Crops.open(crops).path
     check_ready(study, runs, crops, out / RUNS)
     study.save(make_folder(out))
+    threads = None if jobs == 1 or scheduler else max(1, CPU_COUNT // jobs)
     tasks = [
-        _Task(
-            run.combination,
-            run.protocol.to_dict(),
-            str(crops),
-            str(run_folder(out, run).absolute()),
-            study.where,
-            study.orientations,
-            device,
-            None if jobs == 1 or scheduler else max(1, CPU_COUNT // jobs),
-        )
+        _Task(run, study, crops, run_folder(out, run).absolute(), device, threads)
         for run in runs
         if not finished(run_folder(out, run), run, study, crops)
     ]
@@ -111,7 +100,7 @@ def carry_out(
             study.name, total=len(runs), completed=len(runs) - len(tasks), note=""
         )
         for task, problem in results:
-            name = Path(task.folder).name
+            name = task.folder.name
             if problem:
                 died = "its process was killed, twice: too little memory?"
                 failed[name] = died if isinstance(problem, Died) else problem
@@ -126,43 +115,42 @@ def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
     write_text(json.dumps(failed, indent=1), out / FAILURES)
 
 
-def _inputs(protocol: dict, where: str | None, orientations: int, crops: Path | None) -> dict:
+def _inputs(run: PlannedRun, study: Study, crops: Path | None) -> dict:
     """Name all that an embedding follows from, as JSON gives it back; crops where they are known."""
-    seen = {} if crops is None else {"crops": fingerprint(crops)}
-    return plain({"protocol": protocol, "where": where, "orientations": orientations, **seen})
+    protocol, seen = run.protocol.to_dict(), {} if crops is None else {"crops": fingerprint(crops)}
+    how = {"where": study.where, "orientations": study.orientations}
+    return plain({"protocol": protocol, **how, **seen})
 
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
     """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
     done = read_record(folder / DONE).get("inputs", {})
     done = {"orientations": 1, **done}  # not said of old runs
-    wanted = _inputs(run.protocol.to_dict(), study.where, study.orientations, crops)
-    same = all(key in done and done[key] == value for key, value in wanted.items())
-    return same and (folder / EMBEDDING).exists()
+    wanted = _inputs(run, study, crops)
+    return wanted == {key: done.get(key) for key in wanted} and (folder / EMBEDDING).exists()
 
 
 def _run(task: _Task) -> str:
     """Train and embed one run; give what went wrong, or nothing."""
-    folder, crops = Path(task.folder), Path(task.crops)
+    run, study, crops, folder = task.run, task.study, task.crops, task.folder
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     try:
-        protocol = from_dict(task.protocol)
-        train(crops, protocol, folder, device=task.device, warn=False, progress=False)
+        train(crops, run.protocol, folder, device=task.device, warn=False, progress=False)
         (folder / DONE).unlink(missing_ok=True)  # it tells of the embedding that is replaced
         embed(
             crops,
             folder,
             folder / EMBEDDING,
-            name=task.name,
-            where=task.where,
-            orientations=task.orientations,
+            name=run.combination,
+            where=study.where,
+            orientations=study.orientations,
             device=task.device,
             progress=False,
         )
         metrics = pd.read_csv(folder / "metrics.csv")
         record = {
-            "inputs": _inputs(task.protocol, task.where, task.orientations, crops),
+            "inputs": _inputs(run, study, crops),
             "seconds": round(float(metrics["seconds"].iloc[-1]), 3),  # over all parts of the run
         }
         write_text(json.dumps(record), folder / DONE)
@@ -171,7 +159,7 @@ def _run(task: _Task) -> str:
     except CellsslError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other runs go on
-        _LOG.debug("%s", task.name, exc_info=True)
+        _LOG.debug("%s", run.combination, exc_info=True)
         return f"{type(error).__name__}: {error}"
     return ""
 

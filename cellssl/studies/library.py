@@ -52,15 +52,14 @@ def load_study(name: str | Path) -> Study:
     """
     path = _find(name)
     document = read_yaml(read_file(path, "study", error=StudyError))
-    study = None
     if not document.problems:
         try:
             study = Study.model_validate(_with_files(document.value, path.parent))
         except ValidationError as error:
             _note(error, document)
-    if study is None:
+    if document.problems:
         raise StudyError(document.listed(str(path)))
-    study._lines = (str(path), document.lines)
+    study._file, study._document = str(path), document
     return study
 
 

@@ -116,15 +116,13 @@ def score_study(
             f"{study.name} does not score held-out plates, so that there are no used ones beside them: "
             "leave --used-plates out, or put `held_out: true` into the study"
         )
-    out, opened = Path(out), Crops.open(crops)
+    out, opened, protocol = Path(out), Crops.open(crops), base_protocol(study)
     crops = opened.path
     there = embedded_runs(study, crops, out)
     ledger = Ledger(make_folder(out / "beside") / "finished.json")
     paths = [*there.values(), *put_together(study.combine, range(study.seeds), there, ledger)]
     beside, absent = embed_baselines(
-        plan_baselines(
-            study.weights, base_protocol(study), orientations=study.orientations, device=device
-        ),
+        plan_baselines(study.weights, protocol, orientations=study.orientations, device=device),
         crops,
         ledger.path.parent,
         ledger,
@@ -145,7 +143,6 @@ def score_study(
     )
     contents = None
     if study.galleries:
-        protocol = base_protocol(study)
         contents = cluster_contents(measured, opened, protocol, study.galleries)
     opened.close()
     scores, missing = _save(study, crops, measured, contents, out)
@@ -176,16 +173,14 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
         for run in runs
         if finished(run_folder(out, run), run, study, crops)
     }
-    if not there and any(finished(run_folder(out, run), run, study) for run in runs):
-        raise StudyError(
-            f"no run of {study.name} on {crops} is finished in {out}: those that are finished there are of "
-            "other crops, or of these before they were changed; give theirs, or run the study on these"
-        )
     if not there:
-        raise StudyError(
-            f"no run of {study.name} on {crops} is finished in {out}: `cellssl study run` it first, "
-            "`cellssl study status` says how far each is"
-        )
+        mend = "`cellssl study run` it first, `cellssl study status` says how far each is"
+        if any(finished(run_folder(out, run), run, study) for run in runs):
+            mend = (
+                "those that are finished there are of other crops, or of these before they were changed; "
+                "give theirs, or run the study on these"
+            )
+        raise StudyError(f"no run of {study.name} on {crops} is finished in {out}: {mend}")
     return there
 
 

@@ -51,12 +51,8 @@ def describe_crops(crops: Crops) -> str:
 
 def describe_orientations(orientations: int) -> str:
     """Say of which orientations of a cell features are, the same for all embeddings of a page."""
-    seen = (
-        "each cell as it lies"
-        if orientations == 1
-        else f"the mean over {orientations} orientations of each cell"
-    )
-    return f"{seen}, in every embedding"
+    several = f"the mean over {orientations} orientations of each cell"
+    return f"{'each cell as it lies' if orientations == 1 else several}, in every embedding"
 
 
 def describe_trainings(environments: Collection[Mapping[str, Any]]) -> str:

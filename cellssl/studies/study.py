@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from cellssl.documents import Dumper
+from cellssl.documents import Document, Dumper
 from cellssl.errors import StudyError
 from cellssl.files import write_text
 
@@ -153,8 +153,9 @@ class Study(BaseModel):
         description="embeddings whose clusters are shown and measured: combinations, what is put "
         "together, or baselines",
     )
-    # Where each value stands, for errors: file, and line by place.
-    _lines: tuple[str, Mapping[tuple[str | int, ...], int]] = PrivateAttr(("", {}))
+    # Where each value stands, for errors.
+    _file: str = PrivateAttr("")
+    _document: Document = PrivateAttr(default_factory=Document)
 
     @field_validator("axes")
     @classmethod
@@ -162,14 +163,10 @@ class Study(BaseModel):
         for axis, settings in axes.items():
             if axis in _COLUMNS:
                 raise ValueError(f"{axis!r} is a column of the tables; rename the axis")
-            if not axis.strip() or (
-                isinstance(settings, dict) and not all(map(str.strip, settings))
-            ):
-                raise ValueError(
-                    f"{axis!r} has a setting without a name; give it one"
-                    if axis.strip()
-                    else "an axis has no name; write one before its settings"
-                )
+            if not axis.strip():
+                raise ValueError("an axis has no name; write one before its settings")
+            if isinstance(settings, dict) and not all(map(str.strip, settings)):
+                raise ValueError(f"{axis!r} has a setting without a name; give it one")
         return axes
 
     @property
@@ -179,13 +176,9 @@ class Study(BaseModel):
 
     def locate(self, *place: str) -> str:
         """Say where something of the study stands: file, line and keys; of one without a file, keys."""
-        file, lines = self._lines
-        inner = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
-        return (
-            f"{file}:{lines.get(inner, 1)}: {', '.join(place)}"
-            if file
-            else ", ".join((self.name, *place))
-        )
+        if not self._file:
+            return ", ".join((self.name, *place))
+        return f"{self._file}:{self._document.line(place)}: {', '.join(place)}"
 
     def changed(
         self,

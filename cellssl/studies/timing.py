@@ -82,14 +82,12 @@ def _seconds(protocol: Protocol, crops: Path, cells: int, *, device: str, steps:
     """Estimate one run's time from the second of two epochs of some steps."""
     whole = make_plan(cells, protocol.training)
     steps = min(steps, whole.steps)
-    short = resolve(
-        protocol,
-        {
-            "training.epochs": 2,
-            "training.samples_per_epoch": steps * whole.cells,
-            "training.warmup_epochs": None,
-        },
-    )
+    few = {
+        "training.epochs": 2,
+        "training.samples_per_epoch": steps * whole.cells,
+        "training.warmup_epochs": None,
+    }
+    short = resolve(protocol, few)
     with TemporaryDirectory() as folder:
         run = Path(folder) / "timing"
         try:

@@ -8,6 +8,7 @@ from cellssl.scores import (
     ami,
     cluster_kmeans,
     clusters,
+    draw_resamples,
     principal_components,
     silhouette,
     standardise,
@@ -61,9 +62,10 @@ def test_ami_of_permuted_labels_is_chance():
     assert ami(labels, labels) == pytest.approx(1)
 
 
-def test_ami_refuses_missing_labels():
+@pytest.mark.parametrize("score", [ami, draw_resamples(np.zeros(3)).ami])
+def test_ami_refuses_missing_labels(score):
     with pytest.raises(EmbeddingError, match="1 of 3 labels are missing"):
-        ami(np.array(["a", None, "b"], dtype=object), [0, 1, 1])
+        score(np.array(["a", None, "b"], dtype=object), [0, 1, 1])
 
 
 def test_kmeans_has_ten_starts_unless_rows_and_clusters_are_very_many(monkeypatch):

@@ -27,9 +27,9 @@ from cellssl.studies.audit.separation import (
     Groups,
     left_to_readout,
     pair_separation,
-    spread_separation,
     within,
 )
+from cellssl.studies.audit.spreads import spread_separation
 from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.trained import Invariances
 from cellssl.training import steps
@@ -709,9 +709,10 @@ def test_plates_are_told_in_units_of_cells_of_one_plate():
     obs = pd.DataFrame({"Metadata_Plate": plate.astype(str), "Kind": np.tile(["a", "b"], 450)})
     known = Reference("any", torch.nn.Identity())
     standing = Standing(known, X, obs, label="Kind", nuisances={"Plate": "Metadata_Plate"})
-    assert standing.nuisance_separation("Plate") == pytest.approx(4, rel=0.1)
+    plates = standing.nuisances["Plate"]
+    assert plates.apart == pytest.approx(4, rel=0.1)
     moved = standing.moved(X + rng.normal(size=(4, 900, 1)) * [1, 0, 0])
-    assert standing.bridged("Plate", moved) == pytest.approx(1 - np.sqrt(1 / 2), abs=0.03)
+    assert plates.lost(moved.noise) == pytest.approx(1 - np.sqrt(1 / 2), abs=0.03)
 
 
 def test_plates_that_differ_by_chance_alone_are_not_bridged(crops, tmp_path):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellssl.errors import StudyError
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
@@ -21,6 +20,7 @@ from cellssl.studies.audit.correlation import (
     pair_correlation,
     rank_correlation,
 )
+from cellssl.studies.audit.separation import Matrix
 from cellssl.studies.bias import class_table
 from cellssl.studies.complement import PAIR, pair_name
 from cellssl.words import listed
@@ -29,7 +29,6 @@ __all__ = ["COLUMNS", "agreement", "pooled_agreement"]
 
 _LOG = logging.getLogger(__name__)
 _NAMES = ("embedding", "combination", "class", "seed", *PAIR)
-Matrix = NDArray[np.float64]
 
 COLUMNS = (
     *("metric", "of", "predictor"),
@@ -77,20 +76,11 @@ def agreement(
     StudyError
         When there are too few of the study's settings.
     """
-    rows = [
-        [
-            one.metric,
-            one.of,
-            name,
-            each.value,
-            *each.interval,
-            each.p_value,
-            one.settings,
-            one.classes,
-        ]
-        for one in _comparisons(settings, classes, pairs, Path(scores))
-        for name, each in one.predictors.items()
-    ]
+    rows = []
+    for one in _comparisons(settings, classes, pairs, Path(scores)):
+        for name, each in one.predictors.items():
+            told = (each.value, *each.interval, each.p_value)
+            rows.append([one.metric, one.of, name, *told, one.settings, one.classes])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -137,15 +127,11 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
             for name, each in one.predictors.items():  # draws of two studies have nothing in common
                 shuffled = replace(each, draws=each.draws[order])
                 found.setdefault((one.metric, one.of, name), []).append(shuffled)
-    rows = [
-        [
-            *key,
-            np.mean([e.value for e in each]),
-            *interval(np.mean([e.draws for e in each], axis=0)),
-            len(each),
-        ]
-        for key, each in found.items()
-    ]
+    rows = []
+    for key, studies in found.items():
+        value = np.mean([one.value for one in studies])
+        draws = np.mean([one.draws for one in studies], axis=0)
+        rows.append([*key, value, *interval(draws), len(studies)])
     columns = ["metric", "of", "predictor", "spearman", "low", "high", "studies"]
     return pd.DataFrame(rows, columns=columns)
 

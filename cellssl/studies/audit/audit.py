@@ -15,7 +15,8 @@ from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
 from cellssl.report.figures.audit import audit_figure
 from cellssl.report.figures.style import save_figure
-from cellssl.studies.audit.cells import cases_of, left_out, open_cells
+from cellssl.studies.audit.cases import cases_of
+from cellssl.studies.audit.cells import left_out, open_cells
 from cellssl.studies.audit.findings import TABLES, Findings
 from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, reference_named, references_named
@@ -209,7 +210,7 @@ def audit(
     cases = cases_of(protocol, sample.channels, crops.mask_names, sorted({1.0, *shares}))
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
-    found = Findings()
+    found = Findings(sample.channels)
     features = {one.name: sample.unchanged(view, one) for one in used}
     standings = [
         Together(space, features, sample.obs, label=column, nuisances=named) for space in spaces
@@ -229,9 +230,9 @@ def audit(
         plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
         found.compare(put_right(plain.pairs))
     else:
-        of_plates = standings[0].shares_of_plates()
+        of_plates = standings[0].first.shares_of_plates()
         found.rows["plates"] = [{"plate": name, "share": n} for name, n in of_plates.items()]
-    result = Audit(protocol.name, column, **found.tables(sample.channels))
+    result = Audit(protocol.name, column, **found.tables())
     if out is not None:
         result.save(out)
     return result
@@ -239,7 +240,7 @@ def audit(
 
 def _require_contrast(standing: Together) -> None:
     """Make sure that there is something to lose, or to bridge."""
-    nuisances = [groups for _, groups in standing.nuisances.values()]
+    nuisances = [spread.groups for spread in standing.nuisances.values()]
     if all(len(groups.names) < 2 for groups in (standing.groups, *nuisances)):
         raise StudyError(
             "nothing is there that an operation could erase or bridge: the cells name no two wells, "

@@ -65,19 +65,15 @@ def _unseen(audit: "Audit", reference: str) -> list[str]:
         ]
         counts = {name: _pairs(audit.contrasts, name) for name in others}
         seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
-        wider = (
-            []
-            if set(USUAL.split("+")) <= set(reference.split("+"))
-            else [f"ask --reference {USUAL}"]
-        )
         asked = {part for name in [reference, *others] for part in name.split("+")}
         network = [] if "random" in asked else ["--reference random, or"]
         network.append("a pretrained one with --weights")
         ways = [
-            *wider,
             "look at more cells (--cells)",
             f"or at what only a network sees ({' '.join(network)})",
         ]
+        if not set(USUAL.split("+")) <= set(reference.split("+")):
+            ways.insert(0, f"ask --reference {USUAL}")
         return [
             f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
             f"is about it{''.join(seen)}: {', '.join(ways)}"

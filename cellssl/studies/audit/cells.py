@@ -1,7 +1,7 @@
-"""The cells that an audit looks at, and how far an operation moves each."""
+"""The cells that an audit looks at, before and after what is done to them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +10,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cellssl.augment import Operation, View, make_keys
+from cellssl.augment import View, make_keys
 from cellssl.columns import PLATE
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import StudyError
 from cellssl.phenotypes import choose_label
 from cellssl.phenotypes.columns import text_values, well_names
-from cellssl.protocols import Protocol, choose_channels, expand_groups, require_fit
-from cellssl.protocols.building import build_each
-from cellssl.protocols.describing import amplitude
+from cellssl.protocols import Protocol, choose_channels, require_fit
 from cellssl.sampling import chosen_cells, sample_wells
-from cellssl.studies.audit.amplitudes import at_share
+from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
 from cellssl.words import listed
 
-__all__ = ["WHOLE", "Case", "Cells", "cases_of", "left_out", "open_cells", "wells_of"]
+__all__ = ["Cells", "left_out", "open_cells", "wells_of"]
 
-WHOLE = "whole view"
 _PLACES = 16  # along a side
 _PEAKS = 0.98  # of the pixels are darker
 _A_WELL = 8  # cells of a well, at least, where wells are told apart
-
-
-@dataclass(frozen=True)
-class Case:
-    """Something that is done to cells: one operation at a share of its amplitude, or a whole view."""
-
-    operation: str
-    amplitude: str
-    share: float
-    views: tuple[View, ...]
-    groups: tuple[str, ...] = ()  # of views that do it, where a protocol names several
 
 
 @dataclass(frozen=True)
@@ -134,42 +120,6 @@ def _brightest(images: Tensor) -> Tensor:
     return level[..., None, None]
 
 
-def cases_of(
-    protocol: Protocol, channels: Sequence[str], masks: Sequence[str], shares: Sequence[float]
-) -> list[Case]:
-    """List each operation at each share of its amplitude, equal ones once, and the whole views.
-
-    A protocol of several groups has the operations of all, those of several alike once, and a whole view for
-    each group.
-    """
-    groups = expand_groups(protocol)
-    built = {name: build_each(group, channels, masks) for name, group in groups.items()}
-    cases: dict[tuple[Operation, int], Case] = {}
-    for name, views in built.items():
-        for view in views:
-            smaller = f"{view.size} px" if view.size != groups[name].crop.size else ""
-            for one, share in _weakened(view, shares):
-                text = ", ".join(filter(None, [amplitude(one), f"p {one.p:g}", smaller]))
-                case = Case(one.name, text, share, (view.made_of([one]),))
-                known = cases.setdefault((one, view.size), case)
-                if protocol.groups and name not in known.groups:
-                    cases[one, view.size] = replace(known, groups=(*known.groups, name))
-    whole = [
-        Case(f"{WHOLE} of {name}", "", 1.0, tuple(views), (name,))
-        if protocol.groups
-        else Case(WHOLE, "", 1.0, tuple(views))
-        for name, views in built.items()
-    ]
-    return [*cases.values(), *whole]
-
-
-def _weakened(view: View, shares: Sequence[float]) -> Iterator[tuple[Operation, float]]:
-    """Give each operation of a view that does something, at each share of its amplitude."""
-    for operation in view.operations:
-        if not operation.idle:
-            yield from ((at_share(operation, share), share) for share in shares)
-
-
 def open_cells(
     protocol: Protocol,
     crops: Crops | str | Path,
@@ -236,7 +186,16 @@ def _asked_for(
 ) -> NDArray[np.bool_]:
     """Tell which cells are to be looked at at all."""
     kept = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
-    return kept & _on_plates(obs, plates) if plates else kept
+    if not plates:
+        return kept
+    if PLATE not in obs:
+        raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
+    own = obs[PLATE].astype(str)
+    missing = sorted(set(plates) - set(own))
+    if missing:
+        there = listed(sorted(set(own)), most=5)
+        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
+    return kept & own.isin(list(plates)).to_numpy()
 
 
 def _choose(
@@ -288,15 +247,3 @@ def _in_some_wells(obs: pd.DataFrame, most: int) -> NDArray[np.bool_]:
     if len(second):
         table = table[table["plate"].isin(second)].sort_values("turn", kind="stable")
     return wells.isin(table["well"][:most]).to_numpy()
-
-
-def _on_plates(obs: pd.DataFrame, plates: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which cells lie on some plates; each must be there."""
-    if PLATE not in obs:
-        raise StudyError("the cells have no Metadata_Plate: plates cannot be chosen among them")
-    own = obs[PLATE].astype(str)
-    missing = sorted(set(plates) - set(own))
-    if missing:
-        there = listed(sorted(set(own)), most=5)
-        raise StudyError(f"the cells have no plate {', '.join(missing)}; there are {there}")
-    return own.isin(list(plates)).to_numpy()

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-__all__ = ["RankCorrelation", "interval", "pair_correlation", "rank_correlation"]
+from cellssl.studies.audit.separation import Matrix
 
-Matrix = NDArray[np.float64]
+__all__ = ["RankCorrelation", "interval", "pair_correlation", "rank_correlation"]
 
 _DRAWS = 2000
 _ORDERS = 9999

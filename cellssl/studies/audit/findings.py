@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.studies.audit.cells import WHOLE, Case
+from cellssl.studies.audit.cases import WHOLE, Case
 from cellssl.studies.audit.references import property_named
-from cellssl.studies.audit.standing import Moved, losses
+from cellssl.studies.audit.separation import losses
+from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 
 __all__ = ["TABLES", "Findings"]
@@ -19,23 +20,30 @@ TABLES = (
 
 
 class Findings:
-    """Rows of the tables, as they come."""
+    """Rows of the tables, as they come; properties are called as people call them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    channels
+        Of the cells, in order.
+    """
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self.channels = channels
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
 
     def stands(self, standing: Together) -> None:
         """Note how far apart nuisances are before anything is done."""
-        for name, (_, groups) in standing.nuisances.items():
-            self.rows["nuisances"].append(
-                {
-                    "reference": standing.name,
-                    "nuisance": name,
-                    "values": len(groups.names),
-                    "separation": standing.nuisance_separation(name),
-                    "alone": standing.alone(name),
-                }
-            )
+        self.rows["nuisances"] += [
+            {
+                "reference": standing.name,
+                "nuisance": name,
+                "values": len(spread.groups.names),
+                "separation": spread.apart,
+                "alone": standing.alone[name],
+            }
+            for name, spread in standing.nuisances.items()
+        ]
         if standing.label is not None:
             self.rows["unseen"] += [
                 {"reference": standing.name, "class_a": a, "class_b": b, "before": apart}
@@ -52,7 +60,7 @@ class Findings:
         }
         bridged = {f"bridged {n}": standing.bridged(n, moved) for n in standing.nuisances}
         costs = {
-            "moved": standing.relative(moved),
+            "moved": standing.first.relative(moved[0]),
             "cost": standing.cost(moved),
             "cost_as_read": standing.cost_as_read(moved),
             "kept": kept,
@@ -62,7 +70,8 @@ class Findings:
         )
         self._pairs(standing, which, moved)
         self.rows["properties"] += [
-            {**which, "measure": n, "erased": e} for n, e in standing.erased(moved).items()
+            {**which, "property": property_named(name, self.channels), "erased": erased}
+            for name, erased in standing.erased(moved).items()
         ]
         if case.operation.startswith(WHOLE):
             self.rows["outlook"].append(
@@ -79,6 +88,7 @@ class Findings:
         for (a, b), share in zip(pairs.tolist(), shares.tolist(), strict=True):
             for name in (names[a], names[b]):
                 of_class.setdefault(name, []).append(share)
+            through = standing.carrier(a, b, moved)
             self.rows["contrasts"].append(
                 {
                     **which,
@@ -87,7 +97,7 @@ class Findings:
                     "before": standing.pairs[a, b],
                     "after": after[a, b],
                     "lost": share,
-                    "through": standing.carrier(a, b, moved),
+                    "through": property_named(through, self.channels) if through else "",
                     "apart": ", ".join(standing.told_by(a, b)),
                 }
             )
@@ -101,18 +111,12 @@ class Findings:
         for row in self.rows["outlook"]:
             row["intensity"] = intensity
 
-    def tables(self, channels: Sequence[str]) -> dict[str, pd.DataFrame]:
-        """Make tables of the rows; properties are called as people call them."""
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Make tables of the rows."""
         tables = {name: pd.DataFrame(rows) for name, rows in self.rows.items()}
-        for name, column in (("contrasts", "through"), ("properties", "measure")):
-            if not tables[name].empty:
-                words = tables[name][column].map(
-                    lambda text: property_named(text, channels) if text else ""
-                )
-                tables[name][column] = words
         properties = tables["properties"]
         if not properties.empty:  # several measures of one property: the most erased counts
-            keys = ["reference", "operation", "amplitude", "share", "measure"]
-            most = properties.groupby(keys, sort=False)["erased"].max().reset_index()
-            tables["properties"] = most.rename(columns={"measure": "property"})
+            keys = ["reference", "operation", "amplitude", "share", "property"]
+            most = properties.groupby(keys, sort=False)["erased"].max()
+            tables["properties"] = most.reset_index()
         return tables

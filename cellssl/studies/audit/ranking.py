@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from cellssl.crops import Crops
@@ -15,17 +14,16 @@ from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes import require_label
 from cellssl.progress import track
 from cellssl.studies.audit.agreement import COLUMNS, agreement
-from cellssl.studies.audit.cells import cases_of, open_cells
+from cellssl.studies.audit.cases import cases_of
+from cellssl.studies.audit.cells import open_cells
 from cellssl.studies.audit.references import reference_named
-from cellssl.studies.audit.separation import put_right
-from cellssl.studies.audit.standing import Moved, Standing, share_lost
+from cellssl.studies.audit.separation import Matrix, put_right, share_lost
+from cellssl.studies.audit.standing import Moved, Standing
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 from cellssl.words import counted
 
 __all__ = ["Ranking", "rank_settings"]
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -187,14 +185,8 @@ def _classes(
     """Say the same of each class, against each of the others."""
     names = standing.groups.names
     others = ~np.eye(len(names), dtype=bool)
-    told = {
-        column: norm.cdf(pairs / 2).mean(axis=1, where=others)
-        for column, pairs in (
-            ("before", standing.pairs),
-            ("after", kept),
-            ("after_as_read", as_read),
-        )
-    }
+    apart = {"before": standing.pairs, "after": kept, "after_as_read": as_read}
+    told = {when: norm.cdf(pairs / 2).mean(axis=1, where=others) for when, pairs in apart.items()}
     moved = np.min([one.distances for one in moves], axis=0) / standing.spread()
     return pd.DataFrame({"combination": combination, "class": names, **told, "moved": moved})
 

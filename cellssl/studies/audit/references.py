@@ -1,7 +1,7 @@
 """Reference spaces: what an operation's displacements are measured in."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,13 @@ __all__ = [
     "references_named",
 ]
 
-REFERENCES = (
-    *("measures", "arrangement", "intensity", "random"),
-    *("resnet18", "resnet50", "resnet50-v1", "resnet101"),
-)
+# What is measured, and how the measures of some channels are called.
+_MEASURED: dict[str, tuple[type[nn.Module], Callable[[Sequence[str]], list[str]]]] = {
+    "measures": (CellMeasures, measure_names),
+    "arrangement": (CellArrangement, arrangement_names),
+    "intensity": (IntensityStatistics, intensity_names),
+}
+REFERENCES = (*_MEASURED, "random", "resnet18", "resnet50", "resnet50-v1", "resnet101")
 USUAL = "measures+arrangement"  # what an audit asks, where it is told nothing else
 _PROPERTIES = {**MEASURED, **ARRANGED}  # what each feature is a measure of
 _MOST_DIMENSIONS = 48
@@ -132,12 +135,9 @@ def reference_named(
     ModelError
         When a pretrained network's weights cannot be had.
     """
-    if name == "measures":
-        return Reference(name, CellMeasures(), tuple(measure_names(channels)))
-    if name == "arrangement":
-        return Reference(name, CellArrangement(), tuple(arrangement_names(channels)))
-    if name == "intensity":
-        return Reference(name, IntensityStatistics(), tuple(intensity_names(channels)))
+    if name in _MEASURED:
+        network, names = _MEASURED[name]
+        return Reference(name, network(), tuple(names(channels)))
     if name == "random":
         with seeded(seed):
             return Reference(name, build("resnet18", len(channels), width=0.5).eval())
@@ -145,8 +145,8 @@ def reference_named(
         raise StudyError(
             f"no reference space is called {name!r}; there are {', '.join(REFERENCES)}"
         )
-    network = load_pretrained(name, channels=len(channels), weights=weights, size=112)
-    return Reference(name, network.eval())
+    pretrained = load_pretrained(name, channels=len(channels), weights=weights, size=112)
+    return Reference(name, pretrained.eval())
 
 
 def property_named(feature: str, channels: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from cellssl.crops import Crops
 from cellssl.protocols import Protocol, from_dict
 from cellssl.protocols.describing import amplitude, strength
 from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
-from cellssl.studies.audit.cells import Case
+from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.stakes import Stakes
 
 __all__ = ["Scan", "candidates"]

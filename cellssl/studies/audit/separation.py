@@ -15,20 +15,30 @@ from sklearn.covariance import ledoit_wolf
 from cellssl.words import natural_key
 
 __all__ = [
+    "CLEAR",
+    "DEALS",
+    "VISIBLE",
     "Groups",
+    "Matrix",
     "by_chance",
     "left_to_readout",
+    "losses",
+    "lost",
     "pair_separation",
     "put_right",
-    "shares_of_blocks",
-    "spread_by_chance",
-    "spread_separation",
+    "share_lost",
+    "visible_pairs",
     "within",
 ]
 
 Matrix = NDArray[np.float64]
 
-_DEALS = 100
+VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells
+# d' up to which a contrast is counted: of 1,000 cells 999 are put right, so that to lie still further
+# apart tells no more cells, and what an operation takes of it is no loss.
+CLEAR = 6.0
+
+DEALS = 100  # of cells at random, to see how far apart groups lie by chance
 _ENOUGH = 20_000  # pairs dealt out, for a quantile
 
 
@@ -118,7 +128,7 @@ def by_chance(X: Matrix, groups: Groups, *, level: float = 0.95) -> Matrix:
     known = groups.codes >= 0
     X, codes = X[known], groups.codes[known]
     found = []
-    for _ in range(min(_DEALS, max(1, _ENOUGH // len(upper[0])))):
+    for _ in range(min(DEALS, max(1, _ENOUGH // len(upper[0])))):
         dealt = Groups(groups.names, rng.permutation(codes))
         apart = pair_separation(X, dealt, within(X, dealt))
         found.append((apart**2 / few)[upper])
@@ -131,76 +141,30 @@ def put_right(pairs: Matrix) -> float:
     return float(norm.cdf(upper / 2).mean()) if len(upper) else float("nan")
 
 
-def spread_separation(
-    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64] | None = None
-) -> float:
-    """Separate all groups at once: root of the trace of noise⁻¹ × the covariance between groups.
+def visible_pairs(pairs: Matrix, least: Matrix) -> NDArray[np.int64]:
+    """List the pairs (M, 2) of (K, K) d' that can be told apart at all."""
+    return np.argwhere(np.triu((pairs >= least) & (pairs > 0), 1))
 
-    Between groups is what the means vary by beyond what so few cells a group vary by anyway
-    (analysis of variance, groups as random effects, nested in blocks where there are such).
 
-    Parameters
-    ----------
-    X, groups, noise
-        Cells (N, D), the K groups that they are in, and the noise (D, D).
-    blocks
-        (K,) the block of each group, from 0 on: groups are compared with those of their block alone.
+def losses(before: Matrix, after: Matrix, least: Matrix) -> tuple[NDArray[np.int64], Matrix]:
+    """Give the visible pairs, (M, 2), and the share that each loses, (M,)."""
+    pairs = visible_pairs(before, least)
+    at = tuple(pairs.T)
+    return pairs, lost(before[at], after[at])
+
+
+def share_lost(before: Matrix, after: Matrix, least: Matrix) -> float:
+    """Average the share that visible pairs lose; NaN where none is visible."""
+    _, shares = losses(before, after, least)
+    return float(shares.mean()) if len(shares) else float("nan")
+
+
+def lost(before: ArrayLike, after: ArrayLike, *, most: float = CLEAR) -> Matrix:
+    """Give the share of d' that is lost, of each contrast: what lies above `most` is none to lose.
+
+    Examples
+    --------
+    >>> lost(np.array([4.0, 12.0, 12.0]), np.array([2.0, 6.5, 3.0])).tolist()
+    [0.5, 0.0, 0.5]
     """
-    counts = groups.counts()
-    blocks = np.zeros(len(counts), np.int64) if blocks is None else blocks
-    n, freedom = counts.sum(), len(counts) - len(set(blocks.tolist()))
-    if freedom < 1 or n <= len(counts):
-        return 0.0
-    between, inside = _squares(X, groups, noise, blocks)
-    cells = np.bincount(blocks, counts)  # of each block
-    size = (n - (counts**2 / cells[blocks]).sum()) / freedom
-    return float(np.sqrt(max(between.sum() / freedom - inside, 0.0) / size))
-
-
-def shares_of_blocks(
-    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Say how much of what groups differ by within their blocks, beyond chance, is each block's: (B,).
-
-    Parameters as in `spread_separation`; NaN where groups differ by chance alone.
-    """
-    between, inside = _squares(X, groups, noise, blocks)
-    beyond = np.bincount(blocks, between) - inside * (np.bincount(blocks) - 1)
-    beyond = np.maximum(beyond, 0.0)
-    return beyond / beyond.sum() if beyond.any() else np.full(len(beyond), np.nan)
-
-
-def _squares(
-    X: Matrix, groups: Groups, noise: Matrix, blocks: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], float]:
-    """Give each group's square about its block's mean, (K,), and cells' mean square about their group's."""
-    known = groups.codes >= 0
-    X, codes, counts = X[known], groups.codes[known], groups.counts()
-    means = Groups(groups.names, codes).means(X)
-    centres = np.stack([X[blocks[codes] == block].mean(axis=0) for block in np.unique(blocks)])
-    inverse = np.linalg.inv(noise)
-
-    def square(rows: Matrix) -> NDArray[np.float64]:
-        return np.asarray(np.einsum("nd,de,ne->n", rows, inverse, rows))
-
-    inside = square(X - means[codes]).sum() / (len(X) - len(counts))
-    return square(means - centres[blocks]) * counts, float(inside)
-
-
-def spread_by_chance(
-    X: Matrix, groups: Groups, noise: Matrix, *, blocks: NDArray[np.int64], level: float = 0.95
-) -> float:
-    """Say what a share `level` of separations are at most when cells are dealt out within their block."""
-    rng = np.random.default_rng(0)
-    known = groups.codes >= 0
-    X, codes = X[known], groups.codes[known]
-    if not len(codes):
-        return 0.0
-    found = []
-    for _ in range(_DEALS):
-        dealt = np.lexsort((rng.random(len(codes)), blocks[codes]))  # cells in order of blocks
-        places = np.argsort(blocks[codes], kind="stable")
-        shuffled = np.empty_like(X)
-        shuffled[places] = X[dealt]
-        found.append(spread_separation(shuffled, Groups(groups.names, codes), noise, blocks=blocks))
-    return float(np.quantile(found, level))
+    return np.asarray(1 - np.minimum(after, most) / np.minimum(before, most))

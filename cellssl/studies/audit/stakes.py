@@ -7,9 +7,11 @@ import numpy as np
 
 from cellssl.augment import View
 from cellssl.errors import StudyError
-from cellssl.studies.audit.cells import Case, Cells
+from cellssl.studies.audit.cases import Case
+from cellssl.studies.audit.cells import Cells
 from cellssl.studies.audit.references import Reference
-from cellssl.studies.audit.standing import APART, losses
+from cellssl.studies.audit.separation import losses
+from cellssl.studies.audit.spreads import APART
 from cellssl.studies.audit.together import Together
 
 __all__ = ["Effect", "Stakes"]
@@ -75,7 +77,7 @@ class Stakes:
                 "give more cells (--cells), other plates, or another label"
             )
         self.nuisances = [
-            name for name in nuisances if self.standing.nuisance_separation(name) > APART
+            name for name, spread in self.standing.nuisances.items() if spread.apart > APART
         ]
         if not self.nuisances:
             raise StudyError(_nothing_to_bridge(self.standing, label.removeprefix("Metadata_")))
@@ -109,7 +111,7 @@ class Stakes:
         nothing.
         """
         standing = self._stand(others, None, {})
-        if standing.shares_of_plates():
+        if standing.first.shares_of_plates():
             self._watched = others, standing
 
     def measure(self, case: Case, *, draws: int) -> Effect:
@@ -142,7 +144,7 @@ def _nothing_to_bridge(standing: Together, label: str) -> str:
             "these cells lie on one plate, and nothing shows what should be bridged: give cells of "
             "several plates or batches, or name a column that should not matter with --nuisance"
         )
-    if all(len(groups.names) < 2 for _, groups in standing.nuisances.values()):
+    if all(len(spread.groups.names) < 2 for spread in standing.nuisances.values()):
         return (
             f"{names}: no value of {label} lies in more than one, so that their differences cannot be "
             "told from those of classes: give plates that share classes, controls say, or name "

@@ -13,7 +13,8 @@ from cellssl.errors import StudyError
 from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
-from cellssl.studies.audit.cells import WHOLE, cases_of, open_cells
+from cellssl.studies.audit.cases import WHOLE, cases_of
+from cellssl.studies.audit.cells import open_cells
 from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.scanning import Scan, candidates

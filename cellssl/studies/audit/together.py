@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cellssl.columns import text_array, texts_of
 from cellssl.studies.audit.nuisances import alone, told_by
 from cellssl.studies.audit.references import Reference
-from cellssl.studies.audit.separation import put_right
-from cellssl.studies.audit.standing import Moved, Standing, share_lost, visible_pairs
+from cellssl.studies.audit.separation import CLEAR, Matrix, put_right, share_lost, visible_pairs
+from cellssl.studies.audit.standing import Moved, Standing
 
 __all__ = ["Together"]
 
@@ -41,7 +41,7 @@ class Together:
     def __init__(
         self,
         references: Sequence[Reference],
-        features: Mapping[str, NDArray[np.float64]],
+        features: Mapping[str, Matrix],
         obs: pd.DataFrame,
         *,
         label: str | None,
@@ -55,7 +55,7 @@ class Together:
             for one in references
         ]
         self.first = self.standings[0]
-        self.groups, self.nuisances = self.first.groups, self.first.nuisances
+        self.groups = self.first.groups
         every = np.stack([one.pairs for one in self.standings])  # (R, K, K)
         least = np.stack([one.least for one in self.standings])
         best = np.where(every >= least, every, 0.0).argmax(axis=0)
@@ -64,22 +64,23 @@ class Together:
         self.speaker = np.where(better, best, 0)  # (K, K): who tells a pair
         self.pairs = _chosen(every, self.speaker)
         self.least = _chosen(least, self.speaker)
+        self._asked: dict[str, int] = {}  # nuisance → which space tells it
         self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
-        self._alone = dict.fromkeys(nuisances, 0)
-        self._of_nuisance: dict[str, int] = {}  # nuisance → which space is asked
-        for name in nuisances:
-            apart = [one.nuisance_separation(name) for one in self.standings]
-            self._of_nuisance[name] = 0 if apart[0] else int(np.argmax(apart))
-        for name, column in nuisances.items() if label is not None else ():
-            values = text_array(texts_of(obs[column]))
-            self._told[name] = told_by(self.groups, values)
-            self._alone[name] = alone(self.groups, values)
+        self.alone = dict.fromkeys(nuisances, 0)  # nuisance → classes that lie on one value alone
+        for name, column in nuisances.items():
+            apart = [one.nuisances[name].apart for one in self.standings]
+            self._asked[name] = 0 if apart[0] else int(np.argmax(apart))
+            if label is not None:
+                values = text_array(texts_of(obs[column]))
+                self._told[name] = told_by(self.groups, values)
+                self.alone[name] = alone(self.groups, values)
+        self.nuisances = {n: self.standings[at].nuisances[n] for n, at in self._asked.items()}
 
-    def moved(self, made: Mapping[str, NDArray[np.float64]]) -> list[Moved]:
+    def moved(self, made: Mapping[str, Matrix]) -> list[Moved]:
         """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
         return [one.moved(made[one.reference.name]) for one in self.standings]
 
-    def separations(self, moved: Sequence[Moved]) -> NDArray[np.float64]:
+    def separations(self, moved: Sequence[Moved]) -> Matrix:
         """Separate every two classes after displacements, (K, K) of d'."""
         after = [one.separations(by) for one, by in zip(self.standings, moved, strict=True)]
         return np.asarray(np.maximum(_chosen(np.stack(after), self.speaker), after[0]))
@@ -98,10 +99,6 @@ class Together:
         """Name the nuisances of which two classes share no value: one of them may be what tells them."""
         return [name for name, told in self._told.items() if told[a, b]]
 
-    def alone(self, name: str) -> int:
-        """Count the classes that lie on one value of a nuisance alone; 0 without a label."""
-        return self._alone[name]
-
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
         return put_right(self.pairs if moved is None else self.separations(moved))
@@ -109,7 +106,7 @@ class Together:
     def cost(self, moved: Sequence[Moved]) -> float:
         """Give the share of contrast that is lost: of the visible pairs, or between wells."""
         if self.label is None:
-            return self.first.cost_of_wells(moved[0])
+            return self.first.wells.lost(moved[0].noise, most=CLEAR)
         return share_lost(self.pairs, self.separations(moved), self.least)
 
     def cost_as_read(self, moved: Sequence[Moved]) -> float:
@@ -127,17 +124,8 @@ class Together:
         return share_lost(self.pairs, after, self.least)
 
     def bridged(self, name: str, moved: Sequence[Moved]) -> float:
-        """Give the share of what a nuisance's values differ by that is lost."""
-        asked = self._of_nuisance[name]
-        return self.standings[asked].bridged(name, moved[asked])
-
-    def nuisance_separation(self, name: str) -> float:
-        """Give how far a nuisance's values lie apart, root mean square d'; 0 where that is chance."""
-        return self.standings[self._of_nuisance[name]].nuisance_separation(name)
-
-    def shares_of_plates(self) -> dict[str, float]:
-        """Give each plate's share of what wells of one plate differ by; nothing where that is chance."""
-        return self.first.shares_of_plates()
+        """Give the share of what a nuisance's values differ by that is lost; NaN where that is chance."""
+        return self.nuisances[name].lost(moved[self._asked[name]].noise)
 
     def erased(self, moved: Sequence[Moved]) -> dict[str, float]:
         """Give each feature's share of variance between views that is the operation's.
@@ -159,11 +147,7 @@ class Together:
             return ""
         return features[self.standings[number].carrier(a, b, moved[number])]
 
-    def relative(self, moved: Sequence[Moved]) -> float:
-        """Give displacements in units of the distance between classes' means, or between cells."""
-        return self.first.relative(moved[0])
 
-
-def _chosen(values: NDArray[np.float64], which: NDArray[np.int64]) -> NDArray[np.float64]:
+def _chosen(values: Matrix, which: NDArray[np.int64]) -> Matrix:
     """Take of (R, K, K) values those of one space for each pair: (K, K)."""
     return np.asarray(np.take_along_axis(values, which[None], axis=0)[0])

@@ -16,7 +16,8 @@ from cellssl.progress import track
 from cellssl.protocols import from_dict
 from cellssl.report.figures.audit import invariance_figure
 from cellssl.report.figures.style import save_figure
-from cellssl.studies.audit.cells import WHOLE, Case, Cells, cases_of, open_cells
+from cellssl.studies.audit.cases import WHOLE, Case, cases_of
+from cellssl.studies.audit.cells import Cells, open_cells
 from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, Reference, references_named
 from cellssl.studies.audit.standing import Moved

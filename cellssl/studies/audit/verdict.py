@@ -8,9 +8,9 @@ from scipy.stats import norm
 
 from cellssl.studies.audit.amplitudes import LYING
 from cellssl.studies.audit.arrangement import LAID
+from cellssl.studies.audit.cases import WHOLE
 from cellssl.studies.audit.caveats import caveats
-from cellssl.studies.audit.cells import WHOLE
-from cellssl.studies.audit.standing import CLEAR, VISIBLE
+from cellssl.studies.audit.separation import CLEAR, VISIBLE
 from cellssl.words import listed
 
 if TYPE_CHECKING:
