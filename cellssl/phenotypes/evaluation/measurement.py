@@ -64,21 +64,15 @@ class Measurement:
         cls, score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
     ) -> "Measurement":
         """Give a score its place in the table."""
+        classes = len(np.unique(task.truth)) if score.classes is None else score.classes
         return cls(
+            **{**score._asdict(), "classes": classes},
             embedding=embedding,
             seed=seed,
             subset=task.subset,
             split=split_of(score.metric, task),
-            metric=score.metric,
             weak=weak,
-            value=score.value,
-            draws=score.draws,
             drawn=task.drawn,
-            n=score.n,
-            classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
-            note=score.note,
-            confusions=score.confusions,
-            clusters=score.clusters,
         )
 
 
