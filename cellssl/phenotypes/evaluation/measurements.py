@@ -246,7 +246,7 @@ def _grouped(entries: tuple[Measurement, ...]) -> dict[tuple[str, str, str], lis
     return groups
 
 
-def _joined(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+def _joined(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     """Put tables below each other, their columns in this order."""
     if not frames:
         return pd.DataFrame(columns=columns)
