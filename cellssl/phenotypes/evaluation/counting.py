@@ -59,4 +59,4 @@ def count_cells(
         return None, ""
     X = np.log1p(counts).astype(np.float32)[:, None]
     cells = ad.AnnData(X, obs=obs[[]].copy(), var=pd.DataFrame(index=["log_cells"]))
-    return Embedding(COUNT, "", False, cells), ""
+    return Embedding(COUNT, "", cells), ""
