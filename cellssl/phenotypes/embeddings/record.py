@@ -122,13 +122,8 @@ def _typed(values: pd.Series, kind: str) -> pd.Series:
         return values.astype(str).str.lower() == "true"
     if kind in TEXTS:
         return values.astype(_TEXT)
-    dtype = pd.api.types.pandas_dtype(kind)
-    if kind.startswith("float"):
-        # NumPy reads a number's shortest text exactly.
-        return values.where(values != "", "nan").astype(dtype)
-    if kind.startswith(("int", "uint")):
-        return values.astype(dtype)
-    return values.where(values != "", None).astype("string").astype(dtype)
+    # A number's shortest text is read exactly.
+    return values.where(values != "", None).astype("string").astype(pd.api.types.pandas_dtype(kind))
 
 
 def _arrays(value: Any) -> Any:

@@ -16,8 +16,10 @@ from cellssl.phenotypes.evaluation.tasks import Task
 __all__ = ["Measurement", "read_draws", "save_draws"]
 
 _FILE = "draws.npz"
-_WHICH = ("embedding", "seed", "subset", "split", "metric", "drawn")
-_NUMBERS = ("weak", "value", "draws", "n", "classes")
+_KEPT = (
+    *("embedding", "seed", "subset", "split", "metric", "drawn"),
+    *("weak", "value", "draws", "n", "classes"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
     if not kept:
         return
     columns: dict[str, Any] = {
-        name: np.array([getattr(one, name) for one in kept]) for name in _WHICH + _NUMBERS
+        name: np.array([getattr(one, name) for one in kept]) for name in _KEPT
     }
     with atomic(folder / _FILE) as part:
         np.savez_compressed(part, **columns)
@@ -94,7 +96,5 @@ def read_draws(folder: Path) -> list[Measurement]:
     if not (folder / _FILE).is_file():
         return []
     with np.load(folder / _FILE, allow_pickle=False) as file:
-        columns = [file[name].tolist() for name in _WHICH]
-        columns += [file[name] if name == "draws" else file[name].tolist() for name in _NUMBERS]
-    names = _WHICH + _NUMBERS
-    return [Measurement(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+        columns = [file[name] if name == "draws" else file[name].tolist() for name in _KEPT]
+    return [Measurement(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns, strict=True)]
