@@ -108,7 +108,7 @@ def write_profile_table(cells: ad.AnnData, X: np.ndarray, out: Path) -> None:
     obs, features, record = described_table(cells)
     numbers = pd.DataFrame(X, columns=list(features), index=obs.index)
     table = pd.concat([obs, numbers], axis=1).reset_index(drop=True)
-    if out.suffix == ".parquet":
+    if out.suffix.lower() == ".parquet":
         write_parquet(table, record, out)
         return
     write_csv(table, out)

@@ -114,7 +114,7 @@ def aggregate_profiles(
 
 def _write(profiles: ad.AnnData, out: Path) -> None:
     """Write profiles as they are, or as a table for others; every command reads both."""
-    if out.suffix == ".h5ad":
+    if out.suffix.lower() == ".h5ad":
         make_folder(out.absolute().parent)
         write_h5ad(profiles, out)
     else:
