@@ -66,17 +66,14 @@ def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
     """Read row, column and edge from the wells, −1 where there is none; nothing where no cell names one."""
     if WELL not in obs.columns:
         return {}
-    codes, names = pd.factorize(obs[WELL].astype(str))
-    known = np.array([is_well(name) for name in names], dtype=bool)
-    if not known.any():
+    wells = obs[WELL].astype(str)
+    names = [name for name in wells.unique() if is_well(name)]
+    if not names:
         return {}
-    found = [well_place(name) for name in names[known]]
+    found = [well_place(name) for name in names]
     rows, columns = np.array(found).T + 1
     height, width = plate_format(found)
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
-    places = {}
-    for name, values in (("row", rows), ("column", columns), ("edge", edge)):
-        of_names = np.full(len(names), -1)
-        of_names[known] = values
-        places[name] = of_names[codes].astype(np.int64)
-    return places
+    of_wells = pd.DataFrame({"row": rows, "column": columns, "edge": edge}, index=names)
+    places = of_wells.astype(np.int64).reindex(wells, fill_value=-1)
+    return {name: places[name].to_numpy() for name in ("row", "column", "edge")}
