@@ -33,13 +33,8 @@ class Encoder(nn.Module, ABC):
 
     def describe(self) -> dict[str, Any]:
         """Say in plain Python what would rebuild this encoder, for checkpoints and provenance: its attributes."""
-        return {
-            "name": self.name,
-            "in_channels": self.in_channels,
-            "width": self.width,
-            "stem": self.stem,
-            "feature_dim": self.feature_dim,
-        }
+        said = ("name", "in_channels", "width", "stem", "feature_dim")
+        return {attribute: getattr(self, attribute) for attribute in said}
 
 
 def scaled_planes(planes: int, width: float) -> int:

@@ -54,12 +54,9 @@ class ResNet(Encoder):
         self.name, self.in_channels, self.width, self.stem = name, in_channels, width, stem
         plan = resnet_plans[name]
         planes = [scaled_planes(n, width) for n in (64, 128, 256, 512)]
-        if stem == "imagenet":
-            self.conv1 = nn.Conv2d(in_channels, planes[0], 7, stride=2, padding=3, bias=False)
-            self.maxpool: nn.Module = nn.MaxPool2d(3, stride=2, padding=1)
-        else:
-            self.conv1 = nn.Conv2d(in_channels, planes[0], 3, stride=1, padding=1, bias=False)
-            self.maxpool = nn.Identity()
+        side, stride = (7, 2) if stem == "imagenet" else (3, 1)
+        self.conv1 = nn.Conv2d(in_channels, planes[0], side, stride, side // 2, bias=False)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stride == 2 else nn.Identity()
         self.bn1 = nn.BatchNorm2d(planes[0])
         self.relu = nn.ReLU(inplace=True)
         inputs = [planes[0], *(n * plan.block.expansion for n in planes)]

@@ -6,8 +6,6 @@ import socket
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -162,18 +160,12 @@ def _cached(url: str) -> Path:
 def _download(url: str, file: Path) -> None:
     """Fetch a file whole or not at all; its name ends in the first digits of its hash."""
     digits = file.stem.rsplit("-", 1)[1]
-    with _timeout(SECONDS_TO_ANSWER):
+    before = socket.getdefaulttimeout()
+    # torch.hub sets no limit, and would wait minutes behind a firewall.
+    socket.setdefaulttimeout(SECONDS_TO_ANSWER)
+    try:
         torch.hub.download_url_to_file(
             url, str(file), hash_prefix=digits, progress=sys.stderr.isatty()
         )
-
-
-@contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
-    """Let sockets give up: torch.hub sets no limit, and would wait minutes behind a firewall."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
     finally:
         socket.setdefaulttimeout(before)

@@ -92,7 +92,7 @@ def test_cells_without_treatment_are_left_out_and_counted(make_embedding, caplog
     assert "36 rows without treatment" in caplog.text
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz", "h5ad"])
+@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz", "h5ad", "H5AD"])
 def test_profiles_are_read_back_the_same(make_embedding, tmp_path, ending):
     out = tmp_path / "new" / f"wells.{ending}"
     wells = aggregate_profiles(make_embedding(), "well", out=out)

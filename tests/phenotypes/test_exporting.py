@@ -62,7 +62,7 @@ def same(read, cells):
     assert set(read.uns) == {"cellssl"}
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [*FORMATS, "PARQUET"])
 def test_every_format_is_read_back_the_same(kind, cells, tmp_path):
     out = target(tmp_path, kind)
     unit = {"unit": "uM"} if kind == "h5ad" else {}

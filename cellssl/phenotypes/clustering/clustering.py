@@ -1,8 +1,8 @@
 """Clusters and a map of the cells of one embedding."""
 
 import logging
+from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
 import anndata as ad
@@ -112,39 +112,25 @@ def cluster(
         stability = scan_resolutions(components, neighbours=neighbours, seed=seed)
         resolution = float(stability.loc[stability["chosen"], "resolution"].iloc[0])
         result.uns["stability"] = stability
-    settings = _Settings(resolution, neighbours, umap, seed, progress)
-    if sample is None or result.n_obs <= sample:
-        found = _cluster_all(result, settings)
-    else:
-        found = _cluster_sample(result, sample, settings)
+    rows = None if sample is None or result.n_obs <= sample else _draw(result, sample, seed=seed)
+    graph = result
+    if rows is not None:
+        graph = ad.AnnData(obsm={"X_pca": components[rows]}, shape=(len(rows), 0))
+    add_graph(graph, neighbours=neighbours, seed=seed)
+    found = leiden(graph, resolution=resolution, seed=seed)
+    if umap:
+        add_map(graph, seed=seed)
+    if rows is not None:
+        near = nearest_landmarks(components, rows, neighbours=neighbours, progress=progress)
+        found = _join_sample(result, rows, found, graph.obsm.get("X_umap"), near)
     count = int(found.max()) + 1 if n_clusters is None else n_clusters
     result.obs["leiden"] = _categories(found)
     result.obs["kmeans"] = _categories(cluster_kmeans(components, count, seed=seed))
     return result
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """How cells are clustered: as `cluster` is asked."""
-
-    resolution: float
-    neighbours: int
-    umap: bool
-    seed: int
-    progress: bool
-
-
-def _cluster_all(cells: ad.AnnData, settings: _Settings) -> NDArray[np.int64]:
-    """Add the graph of all cells and their map, in place; give Leiden's clusters (N,)."""
-    add_graph(cells, neighbours=settings.neighbours, seed=settings.seed)
-    found = leiden(cells, resolution=settings.resolution, seed=settings.seed)
-    if settings.umap:
-        add_map(cells, seed=settings.seed)
-    return found
-
-
-def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDArray[np.int64]:
-    """Cluster a sample and lay it out; all others join it. In place; gives clusters (N,)."""
+def _draw(cells: ad.AnnData, sample: int, *, seed: int) -> NDArray[np.int64]:
+    """Draw the cells that are clustered for all, and say so."""
     if sample < FEWEST:
         raise EmbeddingError(f"a sample of {sample} cells was asked for, wanted {FEWEST} at least.")
     _LOG.warning(
@@ -153,23 +139,26 @@ def _cluster_sample(cells: ad.AnnData, sample: int, settings: _Settings) -> NDAr
         sample,
         cells.n_obs,
     )
-    rows = sample_wells(cells.obs, sample, seed=settings.seed)
-    components = cells.obsm["X_pca"]
-    part = ad.AnnData(obsm={"X_pca": components[rows]}, shape=(len(rows), 0))
-    clusters = _cluster_all(part, settings)
+    return sample_wells(cells.obs, sample, seed=seed)
+
+
+def _join_sample(
+    cells: ad.AnnData,
+    rows: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    places: NDArray[np.float32] | None,
+    near: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> NDArray[np.int64]:
+    """Let all other cells join the sample's clusters and map, in place; gives clusters (N,)."""
     found = np.empty(cells.n_obs, dtype=np.int64)
     found[rows] = clusters
-    if settings.umap:
+    if places is not None:
         cells.obsm["X_umap"] = np.empty((cells.n_obs, 2), dtype=np.float32)
-        cells.obsm["X_umap"][rows] = part.obsm["X_umap"]
-    joining = nearest_landmarks(
-        components, rows, neighbours=settings.neighbours, progress=settings.progress
-    )
-    for others, nearest in joining:
+        cells.obsm["X_umap"][rows] = places
+    for others, nearest in near:
         found[others] = join_clusters(nearest, clusters)
-        if settings.umap:
-            placed = join_map(nearest, found[others], clusters, part.obsm["X_umap"])
-            cells.obsm["X_umap"][others] = placed
+        if places is not None:
+            cells.obsm["X_umap"][others] = join_map(nearest, found[others], clusters, places)
     cells.obs["clustered"] = np.isin(np.arange(cells.n_obs), rows)
     return number_by_size(found)
 

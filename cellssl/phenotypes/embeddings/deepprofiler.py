@@ -55,9 +55,8 @@ def read_profile_folder(path: Path) -> ad.AnnData:
     table, record = read_profile_table(path / CELLS, "parquet")
     if record is None or CELL not in table:
         raise EmbeddingError(f"{path / CELLS} was not written by `cellssl export`.")
-    obs = table.set_axis(pd.Index(table[CELL].astype(str)).rename(None)).drop(columns=CELL)
-    if len(obs.columns):
-        obs = pd.concat([record.restore(obs[name], str(name)) for name in obs], axis=1)
+    named = table.set_axis(pd.Index(table[CELL].astype(str)).rename(None))
+    obs = record.restore(named.drop(columns=CELL))
     X = np.empty((len(table), len(record.features)), dtype=np.float32)
     for place, rows in _places(obs).groupby(FIELD, sort=True).indices.items():
         X[rows] = _read_field(_file(path, place), (len(rows), X.shape[1]))

@@ -71,9 +71,7 @@ def to_mantispy(cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None) 
         _change(obs, CONTROL, kinds != "treatment")
     if CONCENTRATION in obs:
         _change(obs, CONCENTRATION, _doses(obs[CONCENTRATION]))
-        if UNIT not in obs:
-            obs[UNIT] = _checked_unit(unit)
-        _refuse_other_unit(obs[UNIT], unit)
+        _add_unit(obs, unit)
     names = treatment_names(cells.obs)
     if names is not None and "Metadata_Perturbation" not in obs:
         obs["Metadata_Perturbation"] = names.astype(object)
@@ -118,10 +116,8 @@ def from_mantispy(cells: ad.AnnData) -> ad.AnnData:
 def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
     """Give a column other values, and keep what they were where they differ."""
     before = obs[name]
-    if (
-        before.dtype != values.dtype
-        or (before.astype(object).to_numpy() != values.astype(object)).any()
-    ):
+    alike = before.astype(object).to_numpy() == values.astype(object)
+    if before.dtype != values.dtype or not alike.all():
         obs[f"{KEPT}{name}"] = before
     obs[name] = values
 
@@ -164,19 +160,17 @@ def _doses(column: pd.Series) -> NDArray[np.float64]:
     return numbers.to_numpy(dtype=np.float64)
 
 
-def _checked_unit(unit: str | None) -> str:
-    if unit not in UNITS:
-        got = "none was given" if unit is None else f"got {unit!r}"
-        raise EmbeddingError(
-            f"mantispy's schema wants the unit of {CONCENTRATION}, and {got}: name it with unit= (--unit), one of "
-            f"{', '.join(UNITS)}."
-        )
-    return unit
-
-
-def _refuse_other_unit(units: pd.Series, unit: str | None) -> None:
-    """Make sure that the unit that is given is the one that the cells say."""
-    other = sorted(set(texts_of(units.drop_duplicates())) - {"", unit})
+def _add_unit(obs: pd.DataFrame, unit: str | None) -> None:
+    """Add the unit that is given, unless the cells say theirs: then it must be the same."""
+    if UNIT not in obs:
+        if unit not in UNITS:
+            got = "none was given" if unit is None else f"got {unit!r}"
+            raise EmbeddingError(
+                f"mantispy's schema wants the unit of {CONCENTRATION}, and {got}: name it with unit= (--unit), one of "
+                f"{', '.join(UNITS)}."
+            )
+        obs[UNIT] = unit
+    other = sorted(set(texts_of(obs[UNIT].drop_duplicates())) - {"", unit})
     if unit is not None and other:
         raise EmbeddingError(
             f"{UNIT} says {other[0]}, and the unit that is given is {unit}: leave unit= (--unit) out, or "

@@ -16,6 +16,7 @@ from scipy import sparse
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.embeddings.reading import no_features, read_embedding
 from cellssl.phenotypes.leakage import UsedLabels
+from cellssl.scores.scaling import row_blocks
 from cellssl.words import listed
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-# Rows that are looked at at a time.
-BLOCK = 65_536
-
 
 @dataclass(frozen=True)
 class Embedding:
@@ -44,8 +42,6 @@ class Embedding:
         Name in tables; embeddings that share it are repetitions of one training.
     seed : str
         Seed of the training.
-    weak : bool
-        Trained with other cells of a well or treatment as positives; `cellssl embed` decides it.
     cells : AnnData
         X (N, D) float32.
     used : UsedLabels or None
@@ -57,10 +53,14 @@ class Embedding:
 
     name: str
     seed: str
-    weak: bool
     cells: ad.AnnData
     used: UsedLabels | None = None
     orientations: tuple[int, ...] = ()
+
+    @property
+    def weak(self) -> bool:
+        """Trained with other cells of a well or treatment as positives; `cellssl embed` decides it."""
+        return self.used is not None
 
 
 def load_embeddings(
@@ -105,7 +105,6 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     return Embedding(
         name=name,
         seed="" if seed is None else str(seed),
-        weak=bool(provenance.get("weak", False)),
         cells=cells,
         used=UsedLabels.read(provenance),
         orientations=_orientations(provenance),
@@ -139,9 +138,9 @@ def check_features(cells: ad.AnnData, name: str | None = None) -> None:
     X = features(cells)
     # Block by block: a truth value for each feature of a million cells is half a gigabyte.
     bad, holes = np.zeros(len(X), bool), np.zeros(X.shape[1], np.int64)
-    for start in range(0, len(X), BLOCK):
-        missing = ~np.isfinite(X[start : start + BLOCK])
-        bad[start : start + BLOCK] = missing.any(axis=1)
+    for block in row_blocks(len(X)):
+        missing = ~np.isfinite(X[block])
+        bad[block] = missing.any(axis=1)
         holes += missing.sum(axis=0)
     if bad.any():
         broken = cells.var_names[holes > cells.n_obs / 2]

@@ -108,7 +108,7 @@ def write_profile_table(cells: ad.AnnData, X: np.ndarray, out: Path) -> None:
     obs, features, record = described_table(cells)
     numbers = pd.DataFrame(X, columns=list(features), index=obs.index)
     table = pd.concat([obs, numbers], axis=1).reset_index(drop=True)
-    if out.suffix == ".parquet":
+    if out.suffix.lower() == ".parquet":
         write_parquet(table, record, out)
         return
     write_csv(table, out)
@@ -165,8 +165,7 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
         _refuse_places(features, path)
     obs = table.drop(columns=[*features, *(name for name in NAMES if name in table.columns)])
     if record is not None:
-        there = [record.restore(obs[n], n) if n in record.obs else obs[n] for n in obs.columns]
-        obs = pd.concat(there, axis=1) if there else obs
+        obs = record.restore(obs)
     try:
         X = table[features].to_numpy(dtype=np.float32)
     except ValueError as error:

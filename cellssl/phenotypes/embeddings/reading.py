@@ -106,15 +106,14 @@ def _read_anndata(path: Path, kind: str) -> ad.AnnData:
         if kind == "zarr":
             return ad.read_zarr(path)
         with h5py.File(path) as file:
-            X = file.get("X")
-            if isinstance(X, h5py.Dataset) and X.ndim == 2 and X.shape[1] == 0:
-                raise EmbeddingError(no_features(str(path), file.get("obsm", ())))
-        return ad.read_h5ad(path)
-    except EmbeddingError:
-        raise
+            X, others = file.get("X"), list(file.get("obsm", ()))
+            empty = isinstance(X, h5py.Dataset) and X.ndim == 2 and X.shape[1] == 0
+        if not empty:
+            return ad.read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmbeddingError(f"{path} cannot be read as AnnData: {reason}") from error
+    raise EmbeddingError(no_features(str(path), others))
 
 
 def no_features(name: str, obsm: Iterable[str] = ()) -> str:

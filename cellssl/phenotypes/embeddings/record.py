@@ -68,9 +68,13 @@ class Record:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def restore(self, column: pd.Series, name: str) -> pd.Series:
-        """Give a column of the file its own name and type, and its missing values."""
-        return _restored(column, self.obs[name])
+    def restore(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Give columns of the file their own names and types, and their missing values; others stay."""
+        columns = [
+            _restored(table[name], self.obs[name]) if name in self.obs else table[name]
+            for name in table.columns
+        ]
+        return pd.concat(columns, axis=1) if columns else table
 
     def restore_var(self) -> pd.DataFrame:
         """Give `var` with the features' names."""
@@ -118,13 +122,8 @@ def _typed(values: pd.Series, kind: str) -> pd.Series:
         return values.astype(str).str.lower() == "true"
     if kind in TEXTS:
         return values.astype(_TEXT)
-    dtype = pd.api.types.pandas_dtype(kind)
-    if kind.startswith("float"):
-        # NumPy reads a number's shortest text exactly.
-        return values.where(values != "", "nan").astype(dtype)
-    if kind.startswith(("int", "uint")):
-        return values.astype(dtype)
-    return values.where(values != "", None).astype("string").astype(dtype)
+    # A number's shortest text is read exactly.
+    return values.where(values != "", None).astype("string").astype(pd.api.types.pandas_dtype(kind))
 
 
 def _arrays(value: Any) -> Any:

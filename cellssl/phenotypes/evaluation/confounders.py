@@ -55,33 +55,25 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
     by_well = None if wells is None else pd.factorize(wells)[0].astype(np.int64)
     several = plates is not None and len(np.unique(plates)) > 1
     apart, split = (plates, "plates") if several else (by_well, "wells")
-    found: dict[str, Confounder | None] = {
-        name: None
-        if codes is None
-        else Confounder(codes, by_well, "none" if wells is None else "wells")
-        for name, codes in (("plate", plates), ("batch", column_codes(obs, "Metadata_Batch")))
-    }
-    places = _places(obs)
-    for name in ("row", "column", "edge"):
-        found[name] = None if places is None else Confounder(places[name], apart, split)
-    return found
+    found: dict[str, Confounder | None] = dict.fromkeys(CONFOUNDERS)
+    for name, codes in (("plate", plates), ("batch", column_codes(obs, "Metadata_Batch"))):
+        if codes is not None:
+            found[name] = Confounder(codes, by_well, "none" if wells is None else "wells")
+    return found | {name: Confounder(own, apart, split) for name, own in _places(obs).items()}
 
 
-def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]] | None:
-    """Read row, column and edge from the wells, −1 where there is none; None where no cell names one."""
+def _places(obs: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Read row, column and edge from the wells, −1 where there is none; nothing where no cell names one."""
     if WELL not in obs.columns:
-        return None
-    codes, names = pd.factorize(obs[WELL].astype(str))
-    known = np.array([is_well(name) for name in names], dtype=bool)
-    if not known.any():
-        return None
-    found = [well_place(name) for name in names[known]]
+        return {}
+    wells = obs[WELL].astype(str)
+    names = [name for name in wells.unique() if is_well(name)]
+    if not names:
+        return {}
+    found = [well_place(name) for name in names]
     rows, columns = np.array(found).T + 1
     height, width = plate_format(found)
     edge = (rows == 1) | (rows == height) | (columns == 1) | (columns == width)
-    places = {}
-    for name, values in (("row", rows), ("column", columns), ("edge", edge)):
-        of_names = np.full(len(names), -1)
-        of_names[known] = values
-        places[name] = of_names[codes].astype(np.int64)
-    return places
+    of_wells = pd.DataFrame({"row": rows, "column": columns, "edge": edge}, index=names)
+    places = of_wells.astype(np.int64).reindex(wells, fill_value=-1)
+    return {name: places[name].to_numpy() for name in ("row", "column", "edge")}

@@ -1,13 +1,13 @@
 """Which classes are found and which are taken for which, as tidy tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
+from cellssl.phenotypes.evaluation.repetitions import Repetitions
 from cellssl.scores import (
     Resamples,
     balanced_accuracy_of,
@@ -71,40 +71,34 @@ class Confusions:
         return class_accuracies_of(self.table)[0][self.scored]
 
 
-def class_rows(
-    head: Mapping[str, str], found: Sequence[Confusions], seeds: Sequence[str]
-) -> pd.DataFrame:
-    """Accuracy of each class that has scored cells: `head`, class, accuracy, low, high, n, seed.
+def class_rows(found: Sequence[Confusions], seeds: Sequence[str]) -> pd.DataFrame:
+    """Accuracy of each class that has scored cells: class, accuracy, low, high, n, seed.
 
     Parameters
     ----------
-    head : mapping
-        Columns that are the same in all rows.
     found : sequence of Confusions
         Of the same cells, one for each training seed.
     seeds : sequence of str
         Their names; with several, rows "mean" come first. One alone is the "mean".
     """
-    first, repeated = found[0], repetitions(found, seeds)
-    tables = {"mean": repeated.mean()}
+    trainings = {"mean": repetitions(found, seeds)}
     if len(found) > 1:
-        tables |= {
-            seed: Estimate(one.accuracies, one.draws, [])
-            for seed, one in zip(seeds, found, strict=True)
+        trainings |= {
+            seed: repetitions([one], [seed]) for one, seed in zip(found, seeds, strict=True)
         }
-    frames = [
-        pd.DataFrame(
-            {
-                "class": first.classes[first.scored],
-                "accuracy": own.value,
-                **dict(zip(("low", "high"), own.interval((0, 1)), strict=True)),
-                "n": first.table.sum(axis=1)[first.scored],
-                "seed": seed,
-            }
-        )
-        for seed, own in tables.items()
-    ]
-    return _headed(head, pd.concat(frames, ignore_index=True))
+    frames = []
+    for seed, own in trainings.items():
+        mean = own.mean()
+        low, high = mean.interval((0, 1))
+        table = {**_scored_classes(found[0]), "accuracy": mean.value, "low": low, "high": high}
+        frames.append(pd.DataFrame({**table, "seed": seed}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _scored_classes(found: Confusions) -> dict[str, NDArray]:
+    """Name the classes that have scored cells, and count these."""
+    counts = found.table.sum(axis=1)
+    return {"class": found.classes[found.scored], "n": counts[found.scored]}
 
 
 def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetitions:
@@ -114,11 +108,10 @@ def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetition
 
 
 def difference_rows(
-    head: Mapping[str, str],
     one: tuple[Sequence[Confusions], Sequence[str]],
     other: tuple[Sequence[Confusions], Sequence[str]],
 ) -> pd.DataFrame:
-    """Difference of two embeddings in each class: `head`, class, difference, low, high, apart, n.
+    """Difference of two embeddings in each class: class, difference, low, high, apart, n.
 
     The intervals hold for all classes at once (see `joint_intervals`), cut off where no difference of
     two accuracies lies.
@@ -133,23 +126,19 @@ def difference_rows(
     low, high = joint_intervals(
         difference.value, difference.draws, found.units, further=difference.seeds
     )
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "class": found.classes[found.scored],
+            **_scored_classes(found),
             "difference": difference.value,
             "low": np.maximum(low, -1),
             "high": np.minimum(high, 1),
             "apart": (low > 0) | (high < 0),
-            "n": found.table.sum(axis=1)[found.scored],
         }
     )
-    return _headed(head, rows)
 
 
-def confusion_rows(
-    head: Mapping[str, str], found: Sequence[Confusions], seeds: Sequence[str]
-) -> pd.DataFrame:
-    """Count every pair of classes: `head`, true, predicted, count, seed.
+def confusion_rows(found: Sequence[Confusions], seeds: Sequence[str]) -> pd.DataFrame:
+    """Count every pair of classes: true, predicted, count, seed.
 
     Of more than 200 classes only those pairs that occur, and each class with itself.
 
@@ -163,10 +152,4 @@ def confusion_rows(
         if len(one.classes) > MOST_CLASSES:
             pairs = pairs[(pairs["count"] > 0) | (pairs["true"] == pairs["predicted"])]
         frames.append(pairs)
-    return _headed(head, pd.concat(frames, ignore_index=True))
-
-
-def _headed(head: Mapping[str, str], rows: pd.DataFrame) -> pd.DataFrame:
-    """Put columns that are the same in all rows before the others."""
-    columns = [*head, *rows.columns]
-    return rows.assign(**head)[columns].reset_index(drop=True)
+    return pd.concat(frames, ignore_index=True)

@@ -16,8 +16,10 @@ from cellssl.phenotypes.evaluation.tasks import Task
 __all__ = ["Measurement", "read_draws", "save_draws"]
 
 _FILE = "draws.npz"
-_WHICH = ("embedding", "seed", "subset", "split", "metric", "drawn")
-_NUMBERS = ("weak", "value", "draws", "n", "classes")
+_KEPT = (
+    *("embedding", "seed", "subset", "split", "metric", "drawn"),
+    *("weak", "value", "draws", "n", "classes"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,21 +66,15 @@ class Measurement:
         cls, score: Score, task: Task, *, embedding: str, seed: str = "", weak: bool = False
     ) -> "Measurement":
         """Give a score its place in the table."""
+        classes = len(np.unique(task.truth)) if score.classes is None else score.classes
         return cls(
+            **{**score._asdict(), "classes": classes},
             embedding=embedding,
             seed=seed,
             subset=task.subset,
             split=split_of(score.metric, task),
-            metric=score.metric,
             weak=weak,
-            value=score.value,
-            draws=score.draws,
             drawn=task.drawn,
-            n=score.n,
-            classes=len(np.unique(task.truth)) if score.classes is None else score.classes,
-            note=score.note,
-            confusions=score.confusions,
-            clusters=score.clusters,
         )
 
 
@@ -89,7 +85,7 @@ def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
     if not kept:
         return
     columns: dict[str, Any] = {
-        name: np.array([getattr(one, name) for one in kept]) for name in _WHICH + _NUMBERS
+        name: np.array([getattr(one, name) for one in kept]) for name in _KEPT
     }
     with atomic(folder / _FILE) as part:
         np.savez_compressed(part, **columns)
@@ -100,7 +96,5 @@ def read_draws(folder: Path) -> list[Measurement]:
     if not (folder / _FILE).is_file():
         return []
     with np.load(folder / _FILE, allow_pickle=False) as file:
-        columns = [file[name].tolist() for name in _WHICH]
-        columns += [file[name] if name == "draws" else file[name].tolist() for name in _NUMBERS]
-    names = _WHICH + _NUMBERS
-    return [Measurement(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+        columns = [file[name] if name == "draws" else file[name].tolist() for name in _KEPT]
+    return [Measurement(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -20,7 +20,7 @@ from cellssl.phenotypes.evaluation.confusions import (
 )
 from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
 from cellssl.phenotypes.evaluation.metrics import possible_values
-from cellssl.phenotypes.evaluation.repetitions import Repetitions
+from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
 from cellssl.words import counted
 
 __all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
@@ -68,20 +68,13 @@ class Measurements:
 
     def _row(self, entries: list[Measurement], seed: str) -> dict[str, object]:
         """Sum up one score over its repetitions."""
-        first = entries[0]
-        value, low, high = np.nan, np.nan, np.nan
-        repeated = _repetitions(entries)
-        if repeated is not None:
-            mean = repeated.mean()
-            value = float(mean.value)
-            low, high = mean.interval(possible_values(first.metric))
+        first, repeated = entries[0], _repetitions(entries)
+        mean = None if repeated is None else repeated.mean()
         return {
             "embedding": first.embedding,
             **self._question(first),
             "metric": first.metric,
-            "value": value,
-            "low": low,
-            "high": high,
+            **_numbers("value", mean, possible_values(first.metric)),
             "n": first.n,
             "seed": seed,
             "classes": first.classes,
@@ -122,20 +115,17 @@ class Measurements:
 
     def _tabulate(self, rows: Callable[..., pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
         """Put the rows of all classifiers below each other."""
-        frames = []
-        for entries in _grouped(self.entries).values():
-            found = _confusions(entries)
-            if found is not None:
-                first = entries[0]
-                head = {
-                    "embedding": first.embedding,
-                    **self._question(first),
-                    "classifier": first.metric,
-                }
-                own = rows(head, *found)
-                frames.append(own.assign(weak=any(entry.weak for entry in entries)))
-        names = ["embedding", *_QUESTION, "classifier", *columns, "weak"]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
+        frames = [
+            rows(*found).assign(
+                embedding=entries[0].embedding,
+                **self._question(entries[0]),
+                classifier=entries[0].metric,
+                weak=any(entry.weak for entry in entries),
+            )
+            for entries in _grouped(self.entries).values()
+            if (found := _confusions(entries)) is not None
+        ]
+        return _joined(frames, ["embedding", *_QUESTION, "classifier", *columns, "weak"])
 
     def differences(self) -> pd.DataFrame:
         """Differences of every two embeddings, paired by resample and, where both have it, by seed.
@@ -159,22 +149,11 @@ class Measurements:
 
     def _difference(self, one: list[Measurement], other: list[Measurement]) -> dict[str, object]:
         a, b = _repetitions(one), _repetitions(other)
-        value, low, high = np.nan, np.nan, np.nan
-        apart: object = pd.NA
-        if a is not None and b is not None:
-            difference = a.minus(b)
-            value = float(difference.value)
-            least, most = possible_values(one[0].metric)
-            low, high = difference.interval((least - most, most - least))
-            apart = bool(low > 0 or high < 0)
-        return {
-            **self._pair(one[0], other[0]),
-            "metric": one[0].metric,
-            "difference": value,
-            "low": low,
-            "high": high,
-            "apart": apart,
-        }
+        difference = None if a is None or b is None else a.minus(b)
+        least, most = possible_values(one[0].metric)
+        numbers = _numbers("difference", difference, (least - most, most - least))
+        apart = pd.NA if difference is None else numbers["low"] > 0 or numbers["high"] < 0
+        return {**self._pair(one[0], other[0]), "metric": one[0].metric, **numbers, "apart": apart}
 
     def _pairs(self) -> Iterator[tuple[list[Measurement], list[Measurement]]]:
         """Give every two embeddings' repetitions of each score."""
@@ -205,11 +184,11 @@ class Measurements:
         for one, other in self._pairs():
             a, b = _confusions(one), _confusions(other)
             if a is not None and b is not None:
-                head = {**self._pair(one[0], other[0]), "classifier": one[0].metric}
-                frames.append(difference_rows(head, a, b))
+                own = difference_rows(a, b)
+                frames.append(own.assign(**self._pair(one[0], other[0]), classifier=one[0].metric))
         columns = ["embedding_a", "embedding_b", *_QUESTION, "classifier"]
         columns += ["class", "difference", "low", "high", "apart", "n"]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        return _joined(frames, columns)
 
     def save(self, folder: str | Path) -> Path:
         """Write scores.csv and .json, per_class.csv, confusion.csv, the draws; of two, differences of both kinds."""
@@ -265,6 +244,21 @@ def _grouped(entries: tuple[Measurement, ...]) -> dict[tuple[str, str, str], lis
     for entry in entries:
         groups.setdefault((entry.embedding, entry.subset, entry.metric), []).append(entry)
     return groups
+
+
+def _joined(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Put tables below each other, their columns in this order."""
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _numbers(name: str, estimate: Estimate | None, within: tuple[float, float]) -> dict[str, float]:
+    """Give an estimate, under its name, and its interval; NaN where there is none."""
+    if estimate is None:
+        return {name: np.nan, "low": np.nan, "high": np.nan}
+    low, high = estimate.interval(within)
+    return {name: float(estimate.value), "low": low, "high": high}
 
 
 def _repetitions(entries: Sequence[Measurement]) -> Repetitions | None:

@@ -112,7 +112,7 @@ def measure_embeddings(
         "controls": negative,
     }
     if cell_count:
-        loaded += _cell_count(loaded, obs)
+        loaded += count_cells(loaded, obs)
     entries: list[Measurement] = []
     with bar(shown=progress) as display:
         total = len(loaded) * sum(len(task_metrics(task)) for task in tasks)
@@ -215,16 +215,6 @@ def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.
                 f"cells (first {names[differ][0]!r}): they are not the same cells."
             )
     return obs
-
-
-def _cell_count(loaded: Sequence[Embedding], obs: pd.DataFrame) -> list[Embedding]:
-    """Give the baseline that knows nothing but the number of cells, unless it is there or cannot be."""
-    if COUNT in {one.name for one in loaded}:
-        return []
-    counted, reason = count_cells([one.cells for one in loaded], obs)
-    if reason:
-        _LOG.warning("no baseline of cell counts: %s.", reason)
-    return [] if counted is None else [counted]
 
 
 def _normalised(

@@ -154,9 +154,8 @@ def _scorable_cells(
     fair: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Find the cells that can be scored, and count why the others cannot."""
-    inside = np.ones(len(obs), dtype=bool)
-    if where is not None:
-        inside = chosen_cells(obs, one_column(where))
+    everywhere = np.ones(len(obs), dtype=bool)
+    inside = everywhere if where is None else chosen_cells(obs, one_column(where))
     labelled = labels != ""
     counts = {
         "matched": len(obs),

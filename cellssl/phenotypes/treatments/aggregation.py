@@ -107,18 +107,12 @@ def aggregate_profiles(
     result.var_names = adata.var_names
     made = {"level": level, "aggregate": aggregate, "through_fields": through_fields}
     result.uns["cellssl"] = {**deepcopy(adata.uns.get("cellssl", {})), **made}
-    if out is not None:
-        _write(result, Path(out))
+    if out is not None and Path(out).suffix.lower() == ".h5ad":
+        make_folder(Path(out).absolute().parent)
+        write_h5ad(result, Path(out))
+    elif out is not None:
+        export_embedding(result, out)
     return result
-
-
-def _write(profiles: ad.AnnData, out: Path) -> None:
-    """Write profiles as they are, or as a table for others; every command reads both."""
-    if out.suffix == ".h5ad":
-        make_folder(out.absolute().parent)
-        write_h5ad(profiles, out)
-    else:
-        export_embedding(profiles, out)
 
 
 def _keys(

@@ -93,11 +93,10 @@ class Similarity:
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
         folder = make_folder(folder)
-        tables = {"similarity": self.matrix}
+        write_csv(self.matrix.reset_index(), folder / "similarity.csv")
         for name in ("replicates", "treatments", "profiles", "consistency"):
-            tables[name] = getattr(self, name)
-        for name, table in tables.items():
-            write_csv(table.reset_index(allow_duplicates=True), folder / f"{name}.csv")
+            table = getattr(self, name).reset_index(allow_duplicates=True)
+            write_csv(table, folder / f"{name}.csv")
         write_csv(self.neighbours, folder / "neighbours.csv")
         return folder
 
@@ -241,22 +240,19 @@ def _describe(
     label: str | None,
 ) -> pd.DataFrame:
     """Count what stands behind each treatment and carry over its names and label."""
-    grouped = wells.wells.groupby("treatment")
-    table = pd.DataFrame(index=index)
+    counts = wells.wells.groupby("treatment").agg(
+        cells=("cells", "sum"),
+        wells=("cells", "size"),
+        plates=("plate", "nunique"),
+        control=("control", "any"),
+    )
     firsts = obs[columns].groupby(names, observed=True).first()
-    for name in columns:
-        table[name] = firsts[name].reindex(index)
-    table["cells"] = grouped["cells"].sum().reindex(index)
-    table["wells"] = grouped.size().reindex(index)
-    table["plates"] = grouped["plate"].nunique().reindex(index)
-    table["control"] = np.where(grouped["control"].any().reindex(index), "negative", "")
+    table = firsts.reindex(index).assign(**counts)
+    table["control"] = np.where(table["control"], "negative", "")
     table["label"] = ""
     if label is not None and label in obs.columns:
-        labels = pd.Series(text_values(obs[label], label)).groupby(names)
-        single = labels.agg(lambda values: _common(set(values) - {""}))
-        table["label"] = single.reindex(index)
+        labels = pd.Series(text_values(obs[label], label))
+        known = labels[labels != ""].groupby(names[labels != ""]).agg(["first", "nunique"])
+        single = known["first"].where(known["nunique"] == 1, "")
+        table["label"] = single.reindex(index, fill_value="")
     return table
-
-
-def _common(values: set[str]) -> str:
-    return values.pop() if len(values) == 1 else ""
