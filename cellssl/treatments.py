@@ -33,7 +33,10 @@ _DOSE_NAME = re.compile(
     rf"(?:conc\.?|concentration|dose)(?:[ _,(\[]+(?P<unit>{_UNIT})[)\]]?)?", re.IGNORECASE
 )
 _UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IGNORECASE)
-_MAYBE_DOSES = re.compile(r"(?<![a-z])(?:conc(?![a-z])|concentration|dose)", re.IGNORECASE)
+_MAYBE_DOSES = re.compile(
+    r"(?<![a-z])(?:conc(?![a-z])|[ck]on[cz]entration|dos(?:e|is)|[mnuµμ]?moles?[ _]per|(?-i:[fpnumµμ]M)(?![a-z]))",
+    re.IGNORECASE,
+)
 # A decimal comma is read where it cannot part thousands.
 _WITH_COMMA = r"(?:0?,\d+|\d+,(?!\d{3}(?!\d))\d+)"
 _NUMBER = rf"[+-]?(?:{_WITH_COMMA}|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"

@@ -203,9 +203,12 @@ def read_wells(table: pd.DataFrame, names: Sequence[str], path: Path) -> pd.Seri
             wrong[number] = str(error)
     if wrong:
         first = min(wrong)
+        mend = "take out what is no row of a well, such as units and remarks"
+        if len(names) == 1 and table[names[0]].str.isdecimal().all():
+            mend = "where wells are counted, write them as A01, since it depends on the plate which is meant"
         raise PlateError(
             f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
-            f"first in row {first} below the names: take out what is no row of a well, such as units and remarks."
+            f"first in row {first} below the names: {mend}."
         )
     return pd.Series(wells, index=table.index)
 
@@ -232,9 +235,11 @@ def _holds_wells(column: pd.Series) -> bool:
 
 
 def _maybe_wells(table: pd.DataFrame) -> str:
-    """Name the column that seems to hold wells."""
-    meant = [name for name in map(str, table) if _holds_wells(table[name])]
-    return f" {meant[0]!r} seems to hold them: call it Well." if meant else ""
+    """Name the column that seems to hold wells, or those of which one may."""
+    meant = [repr(name) for name in map(str, table) if _holds_wells(table[name])]
+    if len(meant) > 1:  # a dispenser's list has those that it takes from, too
+        return f" {' and '.join(meant)} seem to hold wells: call Well those of the plate with the images."
+    return f" {meant[0]} seems to hold them: call it Well." if meant else ""
 
 
 def _maybe_layout(table: pd.DataFrame) -> str:

@@ -57,6 +57,10 @@ def test_a_column_that_seems_to_hold_wells_is_named(write: Write) -> None:
         _index(write, "Position,Dose\nA1,1\nA2,2\nB1,3\n")
     with pytest.raises(PlateError, match=r"It has Well ID, Dose\.$"):
         _index(write, "Well ID,Dose\n1,1\n2,2\n3,3\n")
+    with pytest.raises(
+        PlateError, match=r"'Source Well' and 'Destination Well' seem to hold wells"
+    ):
+        _index(write, "Source Well,Destination Well,Sample Name\nP24,A1,x\nP23,A2,y\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
@@ -320,11 +324,15 @@ def test_doses_beside_blanks_and_after_spaces_that_do_not_break(write: Write, bl
     assert found.isna().tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Final conc. [µM]", "Konzentration (µM)", "mmoles_per_liter", "Taxol_nM", "Dosis", "Stock mM"],
+)
 def test_a_column_that_may_hold_doses_is_named_where_none_are_read(
-    write: Write, caplog: pytest.LogCaptureFixture
+    write: Write, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    _index(write, "Well,Final conc. [µM],Concept\nA1,1,1\nA2,2,1\nB1,3,1\n")
-    assert "no doses are read: Metadata_Final conc. [µM] may hold them" in caplog.text
+    _index(write, f"Well,{name},Concept,Area (um)\nA1,1,1,1\nA2,2,1,1\nB1,3,1,1\n")
+    assert f"no doses are read: Metadata_{name} may hold them" in caplog.text
     caplog.clear()
     _index(write, "Well,Dose,Dose group\nA1,1,1\nA2,2,1\nB1,3,1\n")
     assert not caplog.records
@@ -352,6 +360,7 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("PLATE ID,Well\nplate,A1\nb,A1\n", "If 'PLATE ID' names the plates, call it Plate[.]"),
         ("Position,Dose\nA1,1\n", "needs a column Well.*has Position, Dose"),
         ("Well,Dose\nQQ,1\n", "column Well: 'QQ' is not a well"),
+        ("Well,Dose\n1,1\n13,2\n", "'1' is not a well.* are counted, write them as A01"),
         ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
         (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
