@@ -13,7 +13,11 @@ from cellssl.words import listed
 __all__ = ["say_folders"]
 
 _LOG = logging.getLogger(__name__)
-_ROUND = re.compile(r"(?<![a-z])((?:cycle|cyc|round|rnd|stain|staining)[ _-]*)\d+", re.IGNORECASE)
+# Harmony calls measurements <plate>__2024-06-12T11_30_00-Measurement 1
+_ROUND = re.compile(
+    r"(?<![a-z])(?:\d{4}-\d\d-\d\dT[\d_]+-)?((?:cycle|cyc|round|rnd|stain|staining|measurement)[ _-]*)\d+",
+    re.IGNORECASE,
+)
 _CHANNEL = re.compile(
     r"(?:w|wv|wave|ch|channel)[ _-]?\d|dna|dapi|hoechst(?: ?\d{5})?|draq5|[cyrg]fp|fitc|tritc|texas ?red|mcherry|"
     r"cy[357]|alexa(?: ?fluor)?[ _-]?\d{3}|(?:f-?)?actin|phalloidin|(?:alpha-|beta-)?tubulin|er|rna|agp|mito",
@@ -38,9 +42,9 @@ def say_folders(files: pd.DataFrame) -> None:
     for rounds in alike.values():
         _say_shared(
             own[own[PLATE].isin(rounds)],
-            "they are rounds of staining of the same cells, these would count in each. Write a table of your own in "
-            "place of the folder, a CSV with Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for "
-            "each stain of each round",
+            "they are measurements, or rounds of staining, of the same cells, these would count in each. Index one of "
+            "the folders alone, or write a table of your own in place of them, a CSV with Metadata_Plate, "
+            "Metadata_Well, Metadata_Site and a Path_<channel> for each stain of each round",
         )
     _say_shared(
         own[own[PLATE].isin([*filter(_CHANNEL.fullmatch, names)])],

@@ -15,6 +15,7 @@ from cellssl.plates.controls import mark_controls
 from cellssl.plates.copies import say_copies
 from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
+from cellssl.plates.layouts.naming import OWN_TABLE
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.plates.sorting import (
     find_unfit,
@@ -198,8 +199,7 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
         f"({', '.join(layouts.names())}), such as\n{examples}\n"
         "Describe them with --pattern, a regular expression with named groups; for a file like "
         r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
-        "Images whose names say no well want a table of your own in place of the folder, a CSV with "
-        "Metadata_Plate, Metadata_Well, Metadata_Site and a Path_<channel> for each channel; photographs are read by "
+        f"Images whose names say no well want {OWN_TABLE}; photographs are read by "
         f"`cellssl crops images`.{images.left_out}"
     )
 
@@ -242,9 +242,9 @@ def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     }.get(kind, "no image could be placed")
     if kind == "incomplete" and not alike:
         mend = (
-            "no plate has all channels, since plates name them differently: index each folder by itself, "
-            "give its channels the same names with --channel OLD=NEW, and join the crops with `cellssl "
-            "crops join`"
+            "no plate has all channels: where folders are channels of one plate, name it with --plate-name; where "
+            "plates name channels differently, index each folder by itself, give its channels the same names with "
+            "--channel OLD=NEW, and join the crops with `cellssl crops join`"
         )
     return (
         f"not one field is complete, so that nothing can be cropped; {mend}. For example {example}"

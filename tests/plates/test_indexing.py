@@ -92,6 +92,7 @@ def test_pattern_that_matches_nothing_shows_names(write: Write) -> None:
     for shown in (r"(?P<well>X\d)(?P<channel>y)", "A1_s1_w1.tif", "A1_s1_w2.tif", "B2_s1_w1.tif"):
         assert shown in message
     assert "B2_s1_w2.tif" not in message
+    assert "say no well, as A01 or by row and column, want a table of your own" in message
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,18 @@ def test_pattern_that_matches_nothing_shows_names(write: Write) -> None:
 def test_unusable_patterns(write: Write, pattern: str, message: str) -> None:
     with pytest.raises(PlateError, match=message):
         index(_plate(write), pattern=pattern)
+
+
+@pytest.mark.parametrize("layout", ["auto", "ome-tiff"])
+def test_wells_that_are_counted_from_0_are_refused(tmp_path: Path, layout: str) -> None:
+    """U01 V01 of Leica's names is B02, and would be A01."""
+    for well in ("U00--V01", "U01--V01"):
+        file = tmp_path / f"image--{well}--C00.ome.tif"
+        tifffile.imwrite(file, np.zeros((1, 8, 8), np.uint16), ome=True, metadata={"axes": "CYX"})
+    with pytest.raises(PlateError, match="row '01' and column '00': where names count from 0"):
+        index(
+            tmp_path, layout=layout, pattern=r"U(?P<column>\d+)--V(?P<row>\d+)--C(?P<channel>\d+)"
+        )
 
 
 def test_files_that_do_not_match_are_reported(write: Write) -> None:
@@ -151,6 +164,14 @@ def test_two_files_for_one_channel_are_a_duplicate(
             ("P1_Round 1_a", "P1_round 2_a", "P2_round 3_a"),
             (1, 1, 1),
             "P1_Round 1_a and P1_round 2_a",
+        ),
+        (
+            tuple(
+                f"P{p}__2024-06-1{m}T1{m}_00_00-Measurement {m}"
+                for p, m in ((9, 1), (9, 2), (8, 1))
+            ),
+            (1, 1, 1),
+            "P9__2024-06-11T11_00_00-Measurement 1 and P9__2024-06-12T12_00_00-Measurement 2",
         ),
         (("plate1", "plate2"), (1, 1), None),
         (("background1", "background2"), (1, 1), None),
@@ -251,7 +272,10 @@ def test_plates_with_other_channel_names_are_told_apart(
     names = [f"{plate}/A1_s1_w{channel}.tif" for plate, channel in ("P1", "P2", "Q3", "Q4")]
     pattern = r"(?P<plate>\w)/(?P<well>\w+)_s(?P<site>\d)_w(?P<channel>\d)"
     index(write(*names), pattern=pattern)
-    assert "plates name them differently: index each folder by itself" in caplog.text
+    assert (
+        "are channels of one plate, name it with --plate-name; where plates name channels differently, index each"
+        in caplog.text
+    )
 
 
 def test_a_plate_that_was_taken_twice_wants_two_names(

@@ -16,6 +16,7 @@ from cellssl.plates.layouts.layout import Evidence, Grade, Listing
 from cellssl.words import listed, natural_key
 
 __all__ = [
+    "OWN_TABLE",
     "channels_of",
     "evidence",
     "present",
@@ -26,6 +27,11 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
+
+OWN_TABLE = (
+    "a table of your own in place of the folder, a CSV with Metadata_Plate, Metadata_Well, Metadata_Site and a "
+    "Path_<channel> for each channel"
+)
 
 Row = dict[str, Any]
 

@@ -26,7 +26,12 @@ from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import UnsafeMarkupError, parse
 from cellssl.plates.layouts.naming import unmatched
 from cellssl.plates.layouts.ome_xml import File, Master, Plane, images_of, planes_in, wells_of
-from cellssl.plates.layouts.pattern import compile_pattern, place, refuse_cut_wells
+from cellssl.plates.layouts.pattern import (
+    CountedFromZeroError,
+    compile_pattern,
+    place,
+    refuse_cut_wells,
+)
 from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
@@ -80,6 +85,8 @@ class OmeTiff(Layout):
                 raise UnsafeMarkupError(
                     f"the OME-XML of {images.folder / path} {error}."
                 ) from error
+            except CountedFromZeroError:
+                raise
             except PlateError as error:
                 problems.append(unmatched(path, str(error)))
         if not rows:

@@ -8,11 +8,11 @@ import pandas as pd
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Layout, Listing
-from cellssl.plates.layouts.naming import channels_of, unmatched
+from cellssl.plates.layouts.naming import OWN_TABLE, channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well, well_from
 
-__all__ = ["Pattern", "compile_pattern", "place", "refuse_cut_wells"]
+__all__ = ["CountedFromZeroError", "Pattern", "compile_pattern", "place", "refuse_cut_wells"]
 
 _GROUPS = {"plate", "well", "row", "column", "site", "channel", "z", "time"}
 _WELLS = {"well", "row", "column"}
@@ -21,6 +21,10 @@ _SHORT_ROW = re.compile(r"[A-Fa-f](?![A-Za-z])")
 _SHORT_COLUMN = re.compile(r"(?<!\d)\d$")
 _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
+
+
+class CountedFromZeroError(PlateError):
+    """A row or a column is 0, so that the wells of all other images may be read wrong, too."""
 
 
 class Pattern(Layout):
@@ -46,6 +50,8 @@ class Pattern(Layout):
                     raise PlateError(_MISMATCH)
                 refuse_cut_wells(found)
                 rows.append(_row(found.groupdict(), images.name) | {"Path": path})
+            except CountedFromZeroError:
+                raise
             except PlateError as error:
                 problems.append(unmatched(path, str(error)))
         if not rows:
@@ -110,10 +116,23 @@ def refuse_cut_wells(found: re.Match[str]) -> None:
 
 
 def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
-    """Read plate, well, site and any further metadata; a group that took no part is None."""
+    """Read plate, well, site and any further metadata; a group that took no part is None.
+
+    Raises
+    ------
+    CountedFromZeroError
+        When row or column is 0.
+    """
     well = groups.get("well")
     if well is None:
-        well = well_from(groups.get("row") or "", groups.get("column") or "")
+        parts = groups.get("row") or "", groups.get("column") or ""
+        if any(part.isdecimal() and int(part) == 0 for part in parts):
+            raise CountedFromZeroError(
+                f"the pattern reads row {parts[0]!r} and column {parts[1]!r}: where names count from 0, every other "
+                f"well would be read as one beside it. Write {OWN_TABLE}; where that is no well, let the pattern not "
+                "match it."
+            )
+        well = well_from(*parts)
     row = {
         "Metadata_Plate": groups.get("plate") or default,
         "Metadata_Well": normalise_well(well),
@@ -151,5 +170,6 @@ def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
     )
     return (
         f"--pattern '{images.pattern}' fits none of the {len(images.paths)} images in "
-        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder.{images.left_out}"
+        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder. Images whose names "
+        f"say no well, as A01 or by row and column, want {OWN_TABLE}.{images.left_out}"
     )
