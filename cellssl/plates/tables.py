@@ -204,7 +204,9 @@ def read_wells(table: pd.DataFrame, names: Sequence[str], path: Path) -> pd.Seri
     if wrong:
         first = min(wrong)
         mend = "take out what is no row of a well, such as units and remarks"
-        if len(names) == 1 and table[names[0]].str.isdecimal().all():
+        if len(names) == 2 and any((table[name] == "0").any() for name in names):
+            mend = "where they count from 0, add 1 to all, since each other well would be read as one beside it"
+        elif len(names) == 1 and table[names[0]].str.isdecimal().all():
             mend = "where wells are counted, write them as A01, since it depends on the plate which is meant"
         raise PlateError(
             f"{path}, column {' and '.join(names)}: {wrong[first]} So it is in {len(wrong)} of {len(table)} rows, "
@@ -243,10 +245,10 @@ def _maybe_wells(table: pd.DataFrame) -> str:
 
 
 def _maybe_layout(table: pd.DataFrame) -> str:
-    """Tell the picture of a plate, whose rows are its rows."""
-    names = [str(name).removesuffix(".0") for name in table.columns]
-    drawn = len(names) > 1 and all(map(str.isdecimal, names[1:]))
-    if not drawn or not set(table.iloc[:, 0].str.upper()) <= set(ROWS):
+    """Tell the picture of a plate, whose rows are its rows; a title or another picture may stand above it."""
+    lines = [[*map(str, table.columns)], *table.to_numpy().tolist()]
+    numbered = any(line[1:3] in (["1", "2"], ["1.0", "2.0"]) for line in lines)
+    if not numbered or len(set(table.iloc[:, 0].str.upper()) & set(ROWS)) < 2:
         return ""
     return " It seems to be drawn as the plate lies: write a row for each well instead."
 
