@@ -137,6 +137,7 @@ def measure_embeddings(
         normalise,
         {**counts, "dropped": dropped},
         cells=tuple(scored.astype(str)),
+        progress=progress,
     )
 
 
