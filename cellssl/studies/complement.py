@@ -103,7 +103,7 @@ def complement(
     }
     label = study_label(study, opened.obs)
     measured = _measure(study, there, pairs, label=label, progress=progress)
-    compared = _side_by_side(measured, pairs)
+    compared = _side_by_side(measured, pairs, progress=progress)
     gains = pd.DataFrame(_gains(measured, compared, pairs))
     if gains.empty or not _two_protocols(gains).any():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
@@ -165,20 +165,19 @@ def _groups(
 
 
 def _side_by_side(
-    measured: Measurements, pairs: Mapping[str, tuple[str, str]]
+    measured: Measurements, pairs: Mapping[str, tuple[str, str]], *, progress: bool
 ) -> dict[str, Measurements]:
     """Give the scores of each pair with those of its two: differences of all from all grow with the fourth power."""
     entries: dict[str, list[Measurement]] = {}
     for entry in measured.entries:
         entries.setdefault(entry.embedding, []).append(entry)
-    return {
-        pair: replace(
-            measured,
-            entries=tuple(e for name in dict.fromkeys([*parts, pair]) for e in entries[name]),
-        )
-        for pair, parts in pairs.items()
-        if pair in entries
-    }
+    found = {}
+    for pair in track([pair for pair in pairs if pair in entries], "comparing", shown=progress):
+        names = dict.fromkeys([*pairs[pair], pair])
+        own = tuple(entry for name in names for entry in entries[name])
+        found[pair] = replace(measured, entries=own)
+        found[pair].differences(), found[pair].class_differences  # made here, behind the bar
+    return found
 
 
 def _gains(
