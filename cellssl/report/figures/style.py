@@ -207,7 +207,7 @@ def ends_of(ranked: Ranked, most: int) -> tuple[Ranked, np.ndarray, str]:
     if left_out <= 0:
         return ranked, np.arange(len(ranked)), ""
     kept = pd.concat([ranked.iloc[:half], ranked.iloc[half + left_out :]])
-    return kept, np.delete(np.arange(most + 1), half), f"… {left_out} between …"
+    return kept, np.delete(np.arange(most + 1), half), f"… {left_out:,} between …"
 
 
 def as_categories(values: pd.Series) -> pd.Series:
