@@ -53,10 +53,17 @@ class Assembly:
     settings : mapping
         What the crops were made with, for provenance; ``crop_size``, ``binning``, ``masks``,
         ``nucleus`` (the channel, or None) and ``keep`` (reasons that do not drop a cell) among it.
+    shown : bool
+        Whether a bar is drawn.
     """
 
     def __init__(
-        self, tasks: Tasks, wrong: Mapping[Path, str], settings: Mapping[str, Any]
+        self,
+        tasks: Tasks,
+        wrong: Mapping[Path, str],
+        settings: Mapping[str, Any],
+        *,
+        shown: bool,
     ) -> None:
         self._tasks, self._settings = tasks, settings
         self._channels, self._plates = tasks.job.channels, tasks.plates
@@ -66,7 +73,7 @@ class Assembly:
         self._facts = np.zeros(len(tasks), facts_type(len(self._channels)))
         self._objects = 1  # that each cell is: its nucleus, and the whole where cells were found
         self._centers: dict[str, list[np.ndarray]] = {}  # of the first fields of each plate
-        samples = self._survey()
+        samples = self._survey(shown=shown)
         self._unusual = _unusual(self._facts, tasks, self._problems)
         self._problems |= self._unusual
         self.usual = self._usual_by_plate(samples)  # by plate
@@ -109,12 +116,12 @@ class Assembly:
                 progress=shown,
             )
 
-    def _survey(self) -> dict[int, np.ndarray]:
+    def _survey(self, *, shown: bool) -> dict[int, np.ndarray]:
         """Read the facts of all fields, and give a sample of the cells of each."""
         whole = [number for number in range(len(self._tasks)) if number not in self._problems]
         counts = Counter(self._plates[number] for number in whole)
         samples = {}
-        for number in whole:
+        for number in track(whole, "surveying", shown=shown):
             self._facts[number], cells = read_facts(self._tasks.part(number))
             self._objects = cells["areas"].shape[1]
             centers = self._centers.setdefault(self._plates[number], [])

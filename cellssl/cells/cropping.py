@@ -193,7 +193,7 @@ def _crop(
         wrong = _cut_fields(tasks, spread, shown=shown)
         folder.require_room(part for part in tasks.parts if part not in wrong)
         nucleus = getattr(job.segmenter, "nucleus_channel", None)
-        assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus})
+        assembly = Assembly(tasks, wrong, {**settings, "nucleus": nucleus}, shown=shown)
         assembly.write(folder, here, shown=shown)
     folder.keep_remarks([*remarks_on(assembly, job, Crops.open(folder.crops))])
     folder.forget_parts()
@@ -208,7 +208,11 @@ def _crop(
 
 def _cut_fields(tasks: Tasks, spread: Spread, *, shown: bool) -> dict[Path, str]:
     """Do all fields that have no part yet; give what was wrong with those that cannot be done."""
-    left = tasks[np.array([not is_whole(part) for part in tasks.parts])]
+    there = [number for number, part in enumerate(tasks.parts) if part.exists()]
+    done = np.zeros(len(tasks), bool)
+    for number in track(there, "looking at finished fields", shown=shown and bool(there)):
+        done[number] = is_whole(tasks.part(number))  # to its last pixel
+    left = tasks[~done]
     if len(left) < len(tasks):
         _LOG.info("%d of %d fields are done already", len(tasks) - len(left), len(tasks))
     problems: dict[Path, str] = {}

@@ -59,6 +59,7 @@ def import_crops(
         columns=options.parse_pairs(column, "--column"),
         plate=plate_name,
         negative_control=negative,
+        progress=shown(),
     )
     _say_made(path)
 

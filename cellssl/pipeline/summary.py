@@ -88,6 +88,7 @@ def summarise(
             sample=_EXPLORED,
             progress=space.progress,
         )
+        _LOG.info("report: drawing its figures")
         write_report(
             report,
             title=title,

@@ -1,20 +1,31 @@
 """Which protocol complements which: what two embeddings tell together, beyond the better of them."""
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anndata as ad
 import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import make_folder, write_csv
-from cellssl.phenotypes import Measurements, differences_between, measure_embeddings, seed_means
+from cellssl.files import write_csv
+from cellssl.phenotypes import (
+    Measurement,
+    Measurements,
+    differences_between,
+    measure_embeddings,
+    seed_means,
+)
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.progress import track
-from cellssl.studies.ledger import Ledger
-from cellssl.studies.outcome import difference_between, embedded_runs, put_together
+from cellssl.studies.outcome import (
+    combined,
+    difference_between,
+    embedded_runs,
+    repetitions_of,
+)
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted
@@ -91,11 +102,12 @@ def complement(
         if a != b or study.seeds > 1
     }
     label = study_label(study, opened.obs)
-    measured = _measure(study, there, pairs, out, label=label, progress=progress)
-    gains = pd.DataFrame(_gains(measured, pairs))
+    measured = _measure(study, there, pairs, label=label, progress=progress)
+    compared = _side_by_side(measured, pairs, progress=progress)
+    gains = pd.DataFrame(_gains(measured, compared, pairs))
     if gains.empty or not _two_protocols(gains).any():
         raise StudyError("no pair could be scored: no seed is finished of two combinations")
-    found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, pairs)), out)
+    found = Complement(_ordered(gains), pd.DataFrame(_class_gains(measured, compared, pairs)), out)
     write_csv(found.gains, out / "complement.csv")
     write_csv(found.classes, out / "complement_per_class.csv")
     return found
@@ -115,22 +127,16 @@ def _measure(
     study: Study,
     there: dict[tuple[str, int], Path],
     pairs: dict[str, tuple[str, str]],
-    out: Path,
     *,
     label: str,
     progress: bool,
 ) -> Measurements:
     """Score singles and pairs on the same cells with the same draws, a few in memory at a time."""
-    ledger = Ledger(make_folder(out / "complement") / "finished.json")
-    groups: list[list[Path]] = [
-        [path for (own, _), path in there.items() if own == name]
-        for name in dict.fromkeys(name for name, _ in there)
-    ]
-    for name, parts in pairs.items():
-        joined = put_together({name: list(parts)}, range(study.seeds), there, ledger)
-        groups.append(list(joined))
+    names = dict.fromkeys(name for name, _ in there)
+    groups: Iterable[list[Path | ad.AnnData]] = filter(None, _groups(study, there, pairs))
     if study.held_out:  # which cells are scored follows from all trainings: score them at once
-        groups = [[path for group in groups for path in group]]
+        groups = [[one for group in groups for one in group]]
+    alone = progress and not study.held_out
     measured = [
         measure_embeddings(
             group,
@@ -138,22 +144,48 @@ def _measure(
             subsets=study.subsets or None,
             held_out=study.held_out,
             normalise=study.normalise,
-            progress=False,
+            progress=progress and not alone,
         )
-        for group in track([group for group in groups if group], "scoring", shown=progress)
+        for group in track(groups, "scoring", total=len(names) + len(pairs), shown=alone)
     ]
     entries = tuple(entry for one in measured for entry in one.entries)
     first = measured[0]
     return Measurements(entries, first.label, first.normalisation, first.counts)
 
 
+def _groups(
+    study: Study, there: dict[tuple[str, int], Path], pairs: dict[str, tuple[str, str]]
+) -> Iterator[list[Path | ad.AnnData]]:
+    """Give the trainings of each single, then those of each pair, which are put together when they are asked for."""
+    for name in dict.fromkeys(name for name, _ in there):
+        yield [path for (own, _), path in there.items() if own == name]
+    for name, parts in pairs.items():
+        repeated = repetitions_of(parts, range(study.seeds), there)
+        yield [combined(files, name, seed) for seed, files in repeated]
+
+
+def _side_by_side(
+    measured: Measurements, pairs: Mapping[str, tuple[str, str]], *, progress: bool
+) -> dict[str, Measurements]:
+    """Give the scores of each pair with those of its two: differences of all from all grow with the fourth power."""
+    entries: dict[str, list[Measurement]] = {}
+    for entry in measured.entries:
+        entries.setdefault(entry.embedding, []).append(entry)
+    found = {}
+    for pair in track([pair for pair in pairs if pair in entries], "comparing", shown=progress):
+        names = dict.fromkeys([*pairs[pair], pair])
+        own = tuple(entry for name in names for entry in entries[name])
+        found[pair] = replace(measured, entries=own)
+        found[pair].differences(), found[pair].class_differences  # made here, behind the bar
+    return found
+
+
 def _gains(
-    measured: Measurements, pairs: dict[str, tuple[str, str]]
+    measured: Measurements, compared: Mapping[str, Measurements], pairs: dict[str, tuple[str, str]]
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with the better of its two, score by score."""
     scores = measured.scores
     means = seed_means(scores)
-    differences = measured.differences()
     for subset, metric in itertools.product(dict.fromkeys(scores["subset"]), TOGETHER):
         own = means[(means["subset"] == subset) & (means["metric"] == metric)]
         values = own.set_index("embedding")["value"]
@@ -161,6 +193,7 @@ def _gains(
             if pair not in values or not values[[pair, *parts]].notna().all():
                 continue
             better = max(parts, key=lambda name: values[name])
+            differences = compared[pair].differences()
             row = difference_between(differences, pair, better, metric=metric, subset=subset)
             yield {
                 **dict(zip(PAIR, parts, strict=True)),
@@ -183,20 +216,20 @@ def _ordered(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def _class_gains(
-    measured: Measurements, pairs: dict[str, tuple[str, str]]
+    measured: Measurements, compared: Mapping[str, Measurements], pairs: dict[str, tuple[str, str]]
 ) -> Iterator[dict[str, object]]:
     """Compare each pair with its better one class by class."""
-    table, differences = seed_means(measured.per_class), measured.class_differences
+    table = seed_means(measured.per_class)
     table = table[table["subset"] == "all"]
-    differences = differences[differences["subset"] == "all"]
     for classifier, own in table.groupby("classifier", sort=False):
         accuracies = own.set_index(["embedding", "class"])["accuracy"]
         means = accuracies.groupby("embedding").mean()
-        told = differences[differences["classifier"] == classifier]
         for pair, parts in pairs.items():
             if not {pair, *parts} <= set(means.index):
                 continue
             better = max(parts, key=lambda name: means[name])
+            told = compared[pair].class_differences
+            told = told[(told["subset"] == "all") & (told["classifier"] == classifier)]
             for row in differences_between(told, pair, better).to_dict("records"):
                 yield {
                     **dict(zip(PAIR, parts, strict=True)),

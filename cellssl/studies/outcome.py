@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anndata as ad
 import pandas as pd
 
 from cellssl.crops import Crops
@@ -31,9 +32,11 @@ from cellssl.words import counted
 
 __all__ = [
     "Outcome",
+    "combined",
     "difference_between",
     "embedded_runs",
     "put_together",
+    "repetitions_of",
     "score_study",
     "seed_by_seed",
     "trained_names",
@@ -192,10 +195,7 @@ def put_together(
 ) -> Iterator[Path]:
     """Put embeddings side by side, seed by seed, where all of them are there; give the files."""
     for name, parts in wanted.items():
-        for seed, chosen in zip(seeds, seed_by_seed(parts, seeds), strict=False):
-            if not all(key in there for key in chosen):
-                continue
-            files = [there[key] for key in chosen]
+        for seed, files in repetitions_of(parts, seeds, there):
             path = ledger.path.parent / f"{safe_name(name)}-seed{seed}.combined.h5ad"
             inputs = {
                 "name": name,
@@ -207,11 +207,25 @@ def put_together(
             yield path
 
 
-def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> None:
-    """Write embeddings side by side into one file."""
+def repetitions_of(
+    parts: Sequence[str], seeds: Sequence[int], there: Mapping[tuple[str, int], Path]
+) -> Iterator[tuple[int, list[Path]]]:
+    """Give the seed and the files of each repetition of a combination of which all parts are there."""
+    for seed, chosen in zip(seeds, seed_by_seed(parts, seeds), strict=False):
+        if all(key in there for key in chosen):
+            yield seed, [there[key] for key in chosen]
+
+
+def combined(files: Sequence[Path], name: str, seed: int) -> ad.AnnData:
+    """Put embeddings side by side, as one repetition of a combination."""
     joined = combine(files, name=name)
     joined.uns["cellssl"]["seed"] = seed
-    write_h5ad(joined, path)
+    return joined
+
+
+def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> None:
+    """Write embeddings side by side into one file."""
+    write_h5ad(combined(files, name, seed), path)
 
 
 def seed_by_seed(parts: Sequence[str], seeds: Sequence[int]) -> list[list[tuple[str, int]]]:

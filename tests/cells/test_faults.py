@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellssl.cells import ThresholdSegmenter, cropping, folder, job
+from cellssl.cells import ThresholdSegmenter, assembly, cropping, folder, job
 from cellssl.errors import CellsslError, CropError
 from cellssl.files import locked, sha256
 from cellssl.plates import FieldError, PlateIndex
@@ -316,6 +316,29 @@ def test_remarks_outlive_a_kill_when_the_crops_are_there(make_plate, tmp_path, m
             run(index, tmp_path / "out", size=16)
     remark, *_ = run(index, tmp_path / "out", size=16).remarks
     assert "cells are cut off" in remark
+
+
+def test_a_bar_goes_through_the_finished_fields(make_plate, tmp_path, monkeypatch):
+    index, bars = make_plate(2), {}
+
+    def track(items, description, *, total=None, shown):
+        bars[description] = (len(listed := list(items)), shown)
+        return listed
+
+    for module in (cropping, assembly):
+        monkeypatch.setattr(module, "track", track)
+    with monkeypatch.context() as patched:
+        patched.setattr(folder.CropFolder, "require_room", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(index, tmp_path / "out", progress=True)
+    assert bars == {"looking at finished fields": (0, False), "cropping": (2, True)}
+    run(index, tmp_path / "out", progress=True)
+    assert bars == {
+        "looking at finished fields": (2, True),
+        "cropping": (0, True),
+        "surveying": (2, True),
+        "putting together": (2, True),
+    }
 
 
 def raise_interrupt(*_: object) -> None:

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from cellssl.crops import Crops, import_crops
+from cellssl.crops.exchange import imports, tables
 from cellssl.errors import CropError
 
 
@@ -58,6 +59,24 @@ def test_pixels_and_table_arrive(foreign, name):
     assert obs["Metadata_benchmark"].dtype == bool
     assert {"Metadata_Compound", "Metadata_Concentration", "Metadata_MOA"} <= set(obs.columns)
     assert obs.index[0] == "Week1_2/B03/c0"
+
+
+def test_long_imports_are_announced_and_have_a_bar(foreign, caplog, monkeypatch):
+    folder, _, _ = foreign
+    bars = []
+
+    def track(items, description, *, shown):
+        bars.append((description, len(items), shown))
+        return items
+
+    monkeypatch.setattr(tables, "_MUCH", 9)
+    monkeypatch.setattr(imports, "track", track)
+    with caplog.at_level("INFO"):
+        import_crops(
+            folder / "crops.npy", folder / "cells.csv", folder / "out", channels="ab", progress=True
+        )
+    assert "GB of text" in caplog.text
+    assert bars == [("importing", 1, True)]
 
 
 def test_columns_may_be_named(foreign):

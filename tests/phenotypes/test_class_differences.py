@@ -1,11 +1,14 @@
 """What two embeddings differ by in each class: against loops, and on planted differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cellssl.phenotypes import Measurement, Measurements, differences_between, measure_embeddings
-from cellssl.phenotypes.evaluation.confusions import Confusions
+from cellssl.phenotypes.evaluation import measurements
+from cellssl.phenotypes.evaluation.confusions import Confusions, repetitions
 from cellssl.scores import confusion, draw_resamples, joint_intervals
 
 CLASSES = np.array(["ant", "bee", "cow"])
@@ -84,6 +87,29 @@ def test_seeds_are_matched_by_name_whatever_their_order():
     for table in tables:
         assert (table.class_differences[["difference", "low", "high"]].abs() < 1e-12).all(axis=None)
         assert (table.differences()[["low", "high"]].abs() < 1e-12).all(axis=None)
+
+
+def test_many_embeddings_are_each_summed_up_once_behind_a_bar(monkeypatch):
+    draws = draw_resamples(LABELS, [WELLS], count=9)
+    runs = {(name, ""): predict([0.5, 0.7, 0.6], seed) for seed, name in enumerate("abcde")}
+    bars, summed = [], []
+
+    def track(items, description, *, total, shown):
+        bars.append((total, shown))
+        return items
+
+    def put_together(*own):
+        summed.append(own)
+        return repetitions(*own)
+
+    monkeypatch.setattr(measurements, "_MANY", 9)
+    monkeypatch.setattr(measurements, "track", track)
+    monkeypatch.setattr(measurements, "repetitions", put_together)
+    found = replace(measured(runs, draws), progress=True)
+    assert len(found.class_differences) == 30
+    assert len(summed) == 5
+    assert len(found.differences()) == 10
+    assert bars == [(10, True)] * 2
 
 
 def test_two_trainings_are_too_few_to_claim_what_varies_over_them():

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -6,7 +8,9 @@ import pytest
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import aggregate_profiles, cluster, read_embedding, similarity
 from cellssl.phenotypes.columns import column
+from cellssl.phenotypes.embeddings import profile_tables
 from cellssl.phenotypes.embeddings.matching import load_embeddings, match_cells
+from cellssl.phenotypes.embeddings.profile_tables import from_table
 
 
 def as_table(cells):
@@ -43,6 +47,26 @@ def test_tables_may_name_their_cells_and_hold_text_and_truth(tmp_path):
     assert list(cells.obs_names) == ["x", "y"]
     assert list(cells.var_names) == ["f"]
     assert set(cells.obs.columns) == {"note", "good"}
+
+
+def test_a_table_of_many_features_is_not_copied(tmp_path):
+    table = pd.DataFrame(np.ones((1000, 2000)), columns=[f"Cells_{i}" for i in range(2000)])
+    table.insert(0, "Metadata_Well", "A01")
+    tracemalloc.start()
+    cells = from_table(table, None, tmp_path / "wells.parquet")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert cells.shape == (1000, 2000)
+    assert (cells.X == 1).all()
+    assert most < 16e6  # 8 MB of them are the features; the table is 16
+
+
+def test_long_texts_are_announced(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(profile_tables, "_MUCH", 9)
+    (tmp_path / "wells.csv").write_text("Metadata_Well,Cells_a\nA01,1.5\n")
+    with caplog.at_level("INFO"):
+        read_embedding(tmp_path / "wells.csv")
+    assert "GB of text" in caplog.text
 
 
 def test_own_columns_are_no_features(tmp_path):

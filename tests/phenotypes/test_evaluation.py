@@ -181,6 +181,14 @@ def test_starts_are_how_many_or_which(make_embedding):
         evaluate(make_embedding(), seeds=1.5, **some)
 
 
+def test_a_linear_classifier_of_very_many_numbers_is_announced(make_embedding, monkeypatch, caplog):
+    score([make_embedding()])
+    assert "from minutes to hours" not in caplog.text
+    monkeypatch.setattr(scoring, "_LONG", 9)
+    score([make_embedding("wide")])
+    assert "classes: the linear classifier takes from minutes to hours" in caplog.text
+
+
 def test_training_seeds_are_repetitions(make_embedding):
     runs = [make_embedding("run", seed=s) for s in range(3)]
     for number, run in enumerate(runs):

@@ -37,6 +37,7 @@ from cellssl.report.figures.style import (
     as_categories,
     category_colours,
     control_names,
+    ends_of,
     label_colours,
     natural_order,
 )
@@ -48,6 +49,10 @@ def test_figures_leave_global_settings_alone(embedding):
     before = dict(mpl.rcParams)
     umap_figure(embedding, "kmeans")
     assert dict(mpl.rcParams) == before
+
+
+def test_thousands_that_are_left_out_are_parted():
+    assert ends_of(pd.DataFrame(index=range(1175)), 40)[2] == "… 1,135 between …"
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,20 @@ def test_each_class_has_a_curve() -> None:
     assert {"kNN", "hue", "cat"} <= set(texts(figure).split("\n"))
 
 
+def test_of_many_long_names_those_that_move_most_are_all_read() -> None:
+    names = [f"Microtubule destabilizers {number:02}" for number in range(40)]
+    rows = [("knn", name, at, at * number) for number, name in enumerate(names) for at in (0, 0.01)]
+    figure = class_sweep_figure(
+        pd.DataFrame(rows, columns=["classifier", "class", "hue", "accuracy"]), "hue"
+    )
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == names[24:]
+    assert "the 16 of 40 classes that move most" in texts(figure)
+    (legend,) = figure.legends
+    drawn, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= drawn.x0 < drawn.x1 <= whole.x1
+    assert whole.y0 <= drawn.y0 < drawn.y1 <= figure.axes[0].get_window_extent().y0
+
+
 def test_what_clusters_follow_is_written_into_the_map() -> None:
     table = pd.DataFrame(
         {

@@ -13,7 +13,7 @@ import pytest
 
 from cellssl import __version__
 from cellssl.errors import StudyError
-from cellssl.phenotypes import combine, evaluate
+from cellssl.phenotypes import Measurements, combine, evaluate
 from cellssl.studies import Outcome, Study, complement, write_study_page
 from cellssl.studies.complement import PAIR
 from cellssl.studies.outcome import difference_between, trained_names
@@ -149,9 +149,22 @@ def test_the_page_says_which_runs_were_made_elsewhere(tiny: Study, outcome: Outc
 
 
 def test_pairs_are_held_against_the_better_of_the_two(
-    tiny: Study, cells: Path, carried_out: Path, outcome: Outcome
+    tiny: Study,
+    cells: Path,
+    carried_out: Path,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    differences, held = Measurements.differences, []
+
+    def spied(measured: Measurements) -> pd.DataFrame:
+        held.append({entry.embedding for entry in measured.entries})
+        return differences(measured)
+
+    monkeypatch.setattr(Measurements, "differences", spied)
     found = complement(tiny, cells, carried_out, progress=False)
+    assert max(map(len, held)) == 3  # of 50 settings all pairs beside all pairs take an hour
+    assert not (carried_out / "complement").exists()
     assert repr(found) == f"Complement(3 pairs, {found.folder})"
     gains = found.gains.set_index([*PAIR, "metric"]).sort_index()
     pairs = {("expert", "expert"), ("expert", "geometry"), ("geometry", "geometry")}

@@ -19,6 +19,7 @@ from cellssl.crops.layout import crop_file
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 from cellssl.errors import CropError
 from cellssl.files import sha256
+from cellssl.progress import track
 from cellssl.words import listed
 
 __all__ = ["import_crops"]
@@ -38,6 +39,7 @@ def import_crops(
     plate: str | None = None,
     negative_control: str | None = "DMSO",
     batch_pattern: str = r"Week\d+",
+    progress: bool = False,
 ) -> Path:
     r"""Bring crops of another format into a crop file.
 
@@ -78,6 +80,8 @@ def import_crops(
     batch_pattern : str
         Regular expression that finds the batch at the start of a plate's name (``Week4`` of
         ``Week4_27861``), used where the table names no batch and it fits every plate.
+    progress : bool
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def import_crops(
         _check_pixels(foreign, len(obs), names)
         return write_crops(
             out,
-            _batches(foreign, obs),
+            _batches(foreign, obs, shown=progress),
             channels=names,
             size=foreign.shape[2],
             provenance=about,
@@ -187,8 +191,8 @@ def _check_pixels(foreign: Foreign, cells: int, channels: Sequence[str]) -> None
         raise CropError(f"{path}: crops must be square, got {shape[2]}×{shape[3]}")
 
 
-def _batches(foreign: Foreign, obs: pd.DataFrame) -> Iterator[CropBatch]:
-    for part in batches(max(len(obs), 1)):
+def _batches(foreign: Foreign, obs: pd.DataFrame, *, shown: bool) -> Iterator[CropBatch]:
+    for part in track(batches(max(len(obs), 1)), "importing", shown=shown):
         try:
             images, masks = foreign.read(part)
         except OSError as error:

@@ -48,6 +48,7 @@ _PREFIXES = ("Metadata_", "Quality_", "Area_")
 # Who a cell is: read as text, however much it looks like a number.
 _TEXTS = ("plate", "well", "site", "field", "compound", "treatment", "gene", "guide", "moa")
 _MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "None")  # of numbers; a text stays
+_MUCH = 200e6  # bytes that take longer than a breath
 # Of columns that tell the cells of a field apart.
 _LABELS = ("label", "cellid", "objectnumber", "cellindex", "scportraitcellid")
 
@@ -59,6 +60,8 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
     """
     try:
         separator, point = punctuation_of(path)
+        if (size := path.stat().st_size) > _MUCH:
+            _LOG.info("reading %.1f GB of text in %s, which takes minutes", size / 1e9, path)
         names = name_columns(pd.read_csv(path, sep=separator, nrows=0), columns)
         texts = {
             name: str for name, own in names.items() if {_plain(name), _plain(own)} & set(_TEXTS)

@@ -1,5 +1,7 @@
 """Profiles as tables, CSV or Parquet, named as pycytominer expects: `Metadata_` and `Cells_` columns."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ __all__ = [
     "write_parquet",
     "write_profile_table",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 # What may name the cells of a table, besides plate, well, site and label together.
 NAMES = (CELL, "obs_names", "obs_name", "cell_id", "index")
@@ -49,6 +53,8 @@ METADATA = "Metadata_"
 # pycytominer finds features by the compartment that their name begins with.
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_", "Image_")
 _KEY = b"cellssl"
+_MUCH = 200e6  # bytes of text that take longer than a breath
+_BLOCK = 64  # features that are taken from a table at a time
 # Numbers from text to the last bit: pandas 3 reads them so, and wants no word about it.
 _EXACTLY: dict[str, Any] = (
     {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
@@ -129,7 +135,13 @@ def read_profile_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | No
     try:
         if kind == "parquet":
             stored = (pq.read_schema(path).metadata or {}).get(_KEY)
-            return pd.read_parquet(path), None if stored is None else Record.from_json(stored)
+            # Column by column, each let go of as it is taken over: thousands of features fill memory.
+            stream = pq.read_table(path, pre_buffer=False)
+            table = stream.to_pandas(split_blocks=True, self_destruct=True)
+            return table, None if stored is None else Record.from_json(stored)
+        if (size := path.stat().st_size) > _MUCH:
+            message = "%s holds %.1f GB of text, which takes minutes to read: Parquet takes seconds, in less memory"
+            _LOG.info(message, path, size / 1e9)
         beside = _beside(path)
         record = Record.from_json(beside.read_bytes()) if beside.is_file() else None
         if record is None:
@@ -157,17 +169,17 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
         twice = table.columns[table.columns.duplicated()][0]
         raise EmbeddingError(f"{path}: the column {twice!r} occurs twice.")
     table = _without_row_numbers(table, path)
-    table = table.set_axis(_cell_names(table))
     known = {} if record is None else record.features
     features = [name for name in known if name in table.columns]
     if not features:
         features = [name for name in table.columns if _is_feature(table[name])]
         _refuse_places(features, path)
     obs = table.drop(columns=[*features, *(name for name in NAMES if name in table.columns)])
+    obs = obs.set_axis(_cell_names(table))
     if record is not None:
         obs = record.restore(obs)
     try:
-        X = table[features].to_numpy(dtype=np.float32)
+        X = _numbers(table, features)
     except ValueError as error:
         raise EmbeddingError(f"{path}: a feature holds text ({error}).") from error
     cells = ad.AnnData(X, obs=obs)
@@ -177,6 +189,15 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
         if len(features) == len(known):
             cells.var = record.restore_var()
     return cells
+
+
+def _numbers(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Take columns of a table as (N, D) float32, some at a time: all at once would be in memory twice more."""
+    X = np.empty((len(table), len(names)), np.float32)
+    for first in range(0, len(names), _BLOCK):
+        block = list(names[first : first + _BLOCK])
+        X[:, first : first + _BLOCK] = table[block].to_numpy(dtype=np.float32)
+    return X
 
 
 def _without_row_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -190,14 +211,15 @@ def _without_row_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     places = {name: place for place, name in enumerate(table.columns, start=1)}
     first = f"{_NAMELESS}0"
     if first in table.columns[:1] and table[first].is_unique:
-        table = table.set_axis(pd.Index(table[first].astype(str)).rename(None)).drop(columns=first)
+        numbers = pd.Index(table[first].astype(str)).rename(None)
+        table = table.drop(columns=first).set_axis(numbers)
     nameless = [name for name in table.columns if str(name).startswith(_NAMELESS)]
     for name in nameless:
         if table[name].notna().any():
             raise EmbeddingError(
                 f"{path}: column {places[name]} has no name: name it, or leave it out."
             )
-    return table.drop(columns=nameless)
+    return table.drop(columns=nameless) if nameless else table
 
 
 def _is_feature(column: pd.Series) -> bool:

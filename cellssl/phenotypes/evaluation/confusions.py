@@ -17,7 +17,7 @@ from cellssl.scores import (
     pairs_of,
 )
 
-__all__ = ["Confusions", "class_rows", "confusion_rows", "difference_rows"]
+__all__ = ["Confusions", "class_rows", "confusion_rows", "difference_columns", "repetitions"]
 
 # Of more classes than this pairs that never occur have no row: 1,500 compounds would have two million a classifier.
 MOST_CLASSES = 200
@@ -107,10 +107,9 @@ def repetitions(found: Sequence[Confusions], seeds: Sequence[str]) -> Repetition
     return Repetitions(np.array([one.accuracies for one in found]), draws, seeds)
 
 
-def difference_rows(
-    one: tuple[Sequence[Confusions], Sequence[str]],
-    other: tuple[Sequence[Confusions], Sequence[str]],
-) -> pd.DataFrame:
+def difference_columns(
+    scored: Confusions, one: Repetitions, other: Repetitions
+) -> dict[str, NDArray]:
     """Difference of two embeddings in each class: class, difference, low, high, apart, n.
 
     The intervals hold for all classes at once (see `joint_intervals`), cut off where no difference of
@@ -118,23 +117,22 @@ def difference_rows(
 
     Parameters
     ----------
-    one, other : (sequence of Confusions, sequence of str)
-        Trainings of each, of the same cells, and their seeds.
+    scored : Confusions
+        Of any training: its classes and units.
+    one, other : Repetitions
+        Accuracies of the classes in each training of either, of the same cells.
     """
-    difference = repetitions(*one).minus(repetitions(*other))
-    found = one[0][0]
+    difference = one.minus(other)
     low, high = joint_intervals(
-        difference.value, difference.draws, found.units, further=difference.seeds
+        difference.value, difference.draws, scored.units, further=difference.seeds
     )
-    return pd.DataFrame(
-        {
-            **_scored_classes(found),
-            "difference": difference.value,
-            "low": np.maximum(low, -1),
-            "high": np.minimum(high, 1),
-            "apart": (low > 0) | (high < 0),
-        }
-    )
+    return {
+        **_scored_classes(scored),
+        "difference": difference.value,
+        "low": np.maximum(low, -1),
+        "high": np.minimum(high, 1),
+        "apart": (low > 0) | (high < 0),
+    }
 
 
 def confusion_rows(found: Sequence[Confusions], seeds: Sequence[str]) -> pd.DataFrame:

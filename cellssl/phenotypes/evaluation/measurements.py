@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,17 +16,22 @@ from cellssl.phenotypes.evaluation.confusions import (
     Confusions,
     class_rows,
     confusion_rows,
-    difference_rows,
+    difference_columns,
+    repetitions,
 )
 from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
 from cellssl.phenotypes.evaluation.metrics import possible_values
 from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
+from cellssl.progress import track
 from cellssl.words import counted
 
 __all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
 
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
+_MANY = 5000  # differences that take longer than a breath
+
+_Key = tuple[str, str, str]  # embedding, subset, metric
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Measurements:
         Cells matched, dropped, unlabelled, outside and scored.
     cells : tuple of str
         Names of the scored cells over all classes, in the order of their clusters.
+    progress : bool
+        Whether a bar is drawn where many embeddings are held against each other.
     """
 
     entries: tuple[Measurement, ...]
@@ -50,6 +57,7 @@ class Measurements:
     normalisation: str
     counts: Mapping[str, int]
     cells: tuple[str, ...] = ()
+    progress: bool = False
 
     def __repr__(self) -> str:
         embeddings = len({entry.embedding for entry in self.entries})
@@ -140,28 +148,40 @@ class Measurements:
 
     @cached_property
     def _differences(self) -> pd.DataFrame:
-        rows = [self._difference(one, other) for one, other in self._pairs()]
+        known = {key: _repetitions(entries) for key, entries in _grouped(self.entries).items()}
+        rows = [
+            self._difference(first, second, known[one], known[other])
+            for (one, first), (other, second) in self._pairs(known)
+        ]
         columns = ["embedding_a", "embedding_b", *_QUESTION, "metric"]
         columns += ["difference", "low", "high", "apart"]
         table = pd.DataFrame(rows, columns=columns)
         table["apart"] = table["apart"].astype("boolean")
         return table
 
-    def _difference(self, one: list[Measurement], other: list[Measurement]) -> dict[str, object]:
-        a, b = _repetitions(one), _repetitions(other)
+    def _difference(
+        self, one: Measurement, other: Measurement, a: Repetitions | None, b: Repetitions | None
+    ) -> dict[str, object]:
         difference = None if a is None or b is None else a.minus(b)
-        least, most = possible_values(one[0].metric)
+        least, most = possible_values(one.metric)
         numbers = _numbers("difference", difference, (least - most, most - least))
         apart = pd.NA if difference is None else numbers["low"] > 0 or numbers["high"] < 0
-        return {**self._pair(one[0], other[0]), "metric": one[0].metric, **numbers, "apart": apart}
+        return {**self._pair(one, other), "metric": one.metric, **numbers, "apart": apart}
 
-    def _pairs(self) -> Iterator[tuple[list[Measurement], list[Measurement]]]:
-        """Give every two embeddings' repetitions of each score."""
-        grouped = _grouped(self.entries)
+    def _pairs(
+        self, keys: Collection[_Key]
+    ) -> Iterator[tuple[tuple[_Key, Measurement], tuple[_Key, Measurement]]]:
+        """Give every two embeddings of each score, of those of `keys`, each with its first training."""
+        firsts = {key: entries[0] for key, entries in _grouped(self.entries).items() if key in keys}
         names = dict.fromkeys(entry.embedding for entry in self.entries)
         questions = dict.fromkeys((entry.subset, entry.metric) for entry in self.entries)
-        for (a, b), question in itertools.product(itertools.combinations(names, 2), questions):
-            yield grouped[a, *question], grouped[b, *question]
+        pairs = itertools.product(itertools.combinations(names, 2), questions)
+        total = len(names) * (len(names) - 1) // 2 * len(questions)
+        shown = self.progress and total > _MANY
+        for (a, b), question in track(pairs, "comparing", total=total, shown=shown):
+            one, other = (a, *question), (b, *question)
+            if one in firsts and other in firsts:
+                yield (one, firsts[one]), (other, firsts[other])
 
     def _pair(self, one: Measurement, other: Measurement) -> dict[str, str]:
         """Say which two embeddings are held against each other, and on what."""
@@ -180,15 +200,26 @@ class Measurements:
             all classes of a pair, subset and classifier at once (see
             `cellssl.scores.joint_intervals`): a class is apart when its own excludes 0.
         """
-        frames = []
-        for one, other in self._pairs():
-            a, b = _confusions(one), _confusions(other)
-            if a is not None and b is not None:
-                own = difference_rows(a, b)
-                frames.append(own.assign(**self._pair(one[0], other[0]), classifier=one[0].metric))
+        found = {
+            key: (confusions[0], repetitions(*own))
+            for key, entries in _grouped(self.entries).items()
+            if (own := _confusions(entries)) is not None and (confusions := own[0])
+        }
+        pairs, tables = [], []
+        for (one, first), (other, second) in self._pairs(found):
+            scored, accuracies = found[one]
+            tables.append(difference_columns(scored, accuracies, found[other][1]))
+            pairs.append({**self._pair(first, second), "classifier": first.metric})
         columns = ["embedding_a", "embedding_b", *_QUESTION, "classifier"]
-        columns += ["class", "difference", "low", "high", "apart", "n"]
-        return _joined(frames, columns)
+        numbers = ["class", "difference", "low", "high", "apart", "n"]
+        if not pairs:
+            return pd.DataFrame(columns=columns + numbers)
+        lengths = [len(table["class"]) for table in tables]
+        said = pd.DataFrame(pairs, columns=columns)
+        said = said.loc[said.index.repeat(lengths)].reset_index(drop=True)
+        return said.assign(
+            **{name: np.concatenate([table[name] for table in tables]) for name in numbers}
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write scores.csv and .json, per_class.csv, confusion.csv, the draws; of two, differences of both kinds."""

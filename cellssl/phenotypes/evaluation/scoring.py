@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 # Neighbours cost the square of the number of cells: of a million they would take a day.
 MOST_CELLS = 50_000
 
+_LONG = 2e10  # cells × features × classes that a linear classifier needs a minute for at least
+
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
 
@@ -106,6 +108,7 @@ def measure_embeddings(
     refuse_leaks(obs, label, used, tasks[0].rows)
     if used_plates and fair is not None:
         tasks += used_task(obs, label, ~fair, **asked)
+    _say_long(loaded, tasks[0])
     known = {
         "plates": text_column(obs, PLATE),
         "batches": text_column(obs, "Metadata_Batch"),
@@ -137,6 +140,7 @@ def measure_embeddings(
         normalise,
         {**counts, "dropped": dropped},
         cells=tuple(scored.astype(str)),
+        progress=progress,
     )
 
 
@@ -195,6 +199,20 @@ def _say_plateless(obs: pd.DataFrame) -> None:
             "they may not be: fill the column, or leave these cells out",
             f"{empty:,}",
             counted(len(obs), "cell"),
+        )
+
+
+def _say_long(loaded: Sequence[Embedding], task: Task) -> None:
+    """Say beforehand where a linear classifier has very many numbers to learn."""
+    cells, classes = len(task.truth), len(np.unique(task.truth))
+    widest = max(one.cells.n_vars for one in loaded)
+    if cells * classes * widest > _LONG:
+        _LOG.warning(
+            "%s of %s features in %s classes: the linear classifier takes from minutes to hours an embedding; of fewer "
+            "cells (--sample of `cellssl evaluate`) it takes less",
+            f"{cells:,} cells",
+            f"{widest:,}",
+            f"{classes:,}",
         )
 
 

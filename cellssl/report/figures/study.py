@@ -15,6 +15,7 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     SLANTED,
+    legend_below,
     literal,
     new_figure,
     styled,
@@ -63,13 +64,15 @@ def sweep_figure(scores: pd.DataFrame, axis: str, *, metrics: Sequence[str] = AN
         axes.set_xlabel(literal(axis))
         axes.grid(axis="y")
     if len(scores["series"].unique()) > 1:
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        legend_below(figure, panels[0])
     return figure
 
 
 @styled
 def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
     """Draw the accuracy of each class against the values of one axis, a panel per classifier.
+
+    Of more than 16 classes those that move most in any panel.
 
     Parameters
     ----------
@@ -80,7 +83,13 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
     """
     classifiers = list(dict.fromkeys(accuracies["classifier"]))
     names = list(dict.fromkeys(accuracies["class"]))
-    figure = new_figure(10.1, 3.2 + 0.2 * (len(names) // 8))
+    title = ""
+    if (count := len(names)) > _MOST_CHANGES:
+        spread = accuracies.groupby(["class", "classifier"])["accuracy"].agg(np.ptp)
+        moved = spread.groupby("class").max().nlargest(_MOST_CHANGES).index
+        names = [name for name in names if name in moved]
+        title = f"the {_MOST_CHANGES} of {count} classes that move most"
+    figure = new_figure(10.1, 3.2)
     panels = figure.subplots(1, len(classifiers), squeeze=False, sharey=True)[0]
     for axes, classifier in zip(panels, classifiers, strict=True):
         own = accuracies[accuracies["classifier"] == classifier]
@@ -94,7 +103,7 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
         axes.set_xlabel(literal(axis))
         axes.grid(axis="y")
     panels[0].set_ylabel("accuracy")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
+    legend_below(figure, panels[0], title=title)
     return figure
 
 

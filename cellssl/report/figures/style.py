@@ -35,6 +35,7 @@ __all__ = [
     "drawn_names",
     "ends_of",
     "label_colours",
+    "legend_below",
     "literal",
     "natural_order",
     "new_figure",
@@ -152,6 +153,16 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     return path
 
 
+def legend_below(figure: Figure, axes: Axes, *, title: str = "") -> None:
+    """Explain the lines of `axes` below the figure, in as many columns as fit into it, which grows by their rows."""
+    handles, labels = axes.get_legend_handles_labels()
+    width = 0.6 + 0.075 * max(map(len, labels))  # inches, of handle and text
+    columns = min(max(int(figure.get_figwidth() / width), 1), len(labels))
+    rows = -(-len(labels) // columns) + bool(title)
+    figure.set_figheight(figure.get_figheight() + 0.2 * (rows - 1))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title or None)
+
+
 def literal(text: object) -> str:
     """Keep matplotlib from reading a ``$`` in somebody's compound name as mathematics."""
     return str(text).replace("$", r"\$")
@@ -196,7 +207,7 @@ def ends_of(ranked: Ranked, most: int) -> tuple[Ranked, np.ndarray, str]:
     if left_out <= 0:
         return ranked, np.arange(len(ranked)), ""
     kept = pd.concat([ranked.iloc[:half], ranked.iloc[half + left_out :]])
-    return kept, np.delete(np.arange(most + 1), half), f"… {left_out} between …"
+    return kept, np.delete(np.arange(most + 1), half), f"… {left_out:,} between …"
 
 
 def as_categories(values: pd.Series) -> pd.Series:

@@ -89,9 +89,11 @@ def _lead(answer: Answer) -> str:
     if not answer.active.empty:
         active, tested = int(answer.active.sum()), len(answer.active)
         differ = "differs" if active == 1 else "differ"
-        said += f": {active} {differ} from the negative control, {tested - active} cannot be told from it"
+        said += f": {active:,} {differ} from the negative control, {tested - active:,} cannot be told from it"
         if untested := total - tested:
-            said += f", {untested} {'has' if untested == 1 else 'have'} too few wells to be tested"
+            said += (
+                f", {untested:,} {'has' if untested == 1 else 'have'} too few wells to be tested"
+            )
     if groups:
         of = "of the active ones" if len(names) < total else "of them"
         said += f". {_grouped(answer, groups, of)}"
@@ -105,12 +107,12 @@ def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
     said = []
     if several:
         count = counted(len(several), "group")
-        said.append(f"{sum(map(len, several))} {of} fall into {count} of look-alikes")
+        said.append(f"{sum(map(len, several)):,} {of} fall into {count} of look-alikes")
     if alone:
         compounds = dict.fromkeys(answer.compounds[group[0]] for group in alone)
         names = listed([*compounds], most=SHOWN)
         kind = "guide" if answer.agent == "gene" else "dose"
-        count = f"{sum(map(len, alone))} {'more' if several else of}"
+        count = f"{sum(map(len, alone)):,} {'more' if several else of}"
         said.append(f"{count} look like another {kind} of the same {answer.agent} ({names})")
     return "; ".join(said)
 
@@ -188,7 +190,7 @@ def _agreement(answer: Answer, label: str | None) -> str:
     chance = (sizes[labels["treatment"]] - 1).sum() / (len(known) - 1)
     name = (label or "label").removeprefix("Metadata_")
     return (
-        f"the nearest neighbour has the same {name} for {hits} of "
+        f"the nearest neighbour has the same {name} for {hits:,} of "
         f"{counted(len(labels), 'treatment')} (by chance about {number(chance, 1)}); the encoder "
         "never saw these labels unless the scores below say so."
     )
