@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.arguments import seed_numbers
+from cellssl.arguments import seed_numbers, whole_numbers
 from cellssl.columns import PLATE, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_column, text_values
@@ -41,6 +41,7 @@ MOST_CELLS = 50_000
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
 
+@whole_numbers(error=EmbeddingError, sample=1, resamples=1)
 def measure_embeddings(
     embeddings: Embeddings,
     *,
