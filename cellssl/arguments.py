@@ -1,13 +1,19 @@
-"""What functions are called with, checked before Python stumbles over it: one path, some seeds."""
+"""What functions are called with, checked before Python stumbles over it: one path, some seeds, whole numbers."""
 
 import os
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from inspect import signature
+from numbers import Integral, Real
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from cellssl.errors import CellsslError
 
-__all__ = ["one_name", "one_path", "seed_numbers"]
+__all__ = ["one_name", "one_path", "seed_numbers", "whole_number", "whole_numbers"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 def one_path(value: object, wanted: str, *, error: type[CellsslError] = CellsslError) -> Path:
@@ -74,6 +80,57 @@ def seed_numbers(
     if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise error(f"seeds: wanted one at least, each once and none below 0, got {seeds!r}.")
     return numbers
+
+
+def whole_number(
+    value: object, name: str, *, least: int, error: type[CellsslError] = CellsslError
+) -> int:
+    """Take a whole number, also one that a calculation made a float; `name` is the argument's.
+
+    Raises
+    ------
+    CellsslError
+        For fractions, text, truth values and what is below `least`.
+
+    Examples
+    --------
+    >>> whole_number(96.0, "size", least=2)
+    96
+    """
+    whole = isinstance(value, Real) and not isinstance(value, bool) and value % 1 == 0
+    if whole and int(value) >= least:  # type: ignore[call-overload] # a whole Real
+        return int(value)  # type: ignore[call-overload]
+    raise error(f"{name}: wanted a whole number, {least} or more, got {value!r:.60}.")
+
+
+def whole_numbers(
+    *, error: type[CellsslError] = CellsslError, **least: int
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Let a function take each of these keyword arguments by `whole_number`; None where that is its default.
+
+    Examples
+    --------
+    >>> @whole_numbers(cells=1)
+    ... def draw(*, cells: int = 8) -> int:
+    ...     return cells
+    >>> draw(cells=4.0), draw()
+    (4, 8)
+    """
+
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        defaults = {name: signature(function).parameters[name].default for name in least}
+
+        @wraps(function)
+        def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            for name in least.keys() & kwargs.keys():
+                if kwargs[name] is not None or defaults[name] is not None:
+                    number = whole_number(kwargs[name], name, least=least[name], error=error)
+                    kwargs[name] = number
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def _told(value: object) -> str:

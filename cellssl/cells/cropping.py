@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cellssl.arguments import whole_numbers
 from cellssl.cells.assembly import Assembly
 from cellssl.cells.cluster import spread_on
 from cellssl.cells.folder import CropFolder
@@ -37,6 +38,7 @@ _SAID = 10  # fields that are left out are named one by one up to so many
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 
+@whole_numbers(error=CropError, size=2, binning=1, workers=1)
 def crop(
     index: PlateIndex | str | Path,
     out: str | Path,
@@ -116,8 +118,6 @@ def crop(
     segmenter.check(index.channels)
     check_method(illumination)
     check_reasons(keep)
-    if size < 2:
-        raise CropError(f"got crops of {size} px, wanted 2 or more")
     if not 1 <= binning <= MOST_BINNED:
         raise CropError(f"got a binning of {binning}, wanted 1 (none) to {MOST_BINNED}")
     if not len(index.fields):

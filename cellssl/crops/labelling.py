@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import whole_numbers
 from cellssl.columns import find_column
 from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops, described
@@ -17,6 +18,7 @@ __all__ = ["class_names", "label_crops", "total_intensity"]
 _BACKGROUND = 10  # percentile of a crop's own grey values
 
 
+@whole_numbers(error=CropError, classes=2)
 def label_crops(
     crops: Crops | str | Path,
     out: str | Path,
@@ -71,8 +73,6 @@ def label_crops(
     about = described(crops)
     if find_column(crops.obs, column) and column not in about.get("labelled", {}):
         raise CropError(f"name: {crops.path} has a column {name!r} already; take another name")
-    if classes < 2:
-        raise CropError(f"classes: got {classes}, wanted 2 or more")
     numbers = total_intensity(crops, by) if by in crops.channels else _column(crops, by)
     if not np.isfinite(numbers).any():
         raise CropError(f"none of the {len(crops):,} cells of {crops.path} has a number in {by!r}")

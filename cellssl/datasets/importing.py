@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from dask.system import CPU_COUNT
 
+from cellssl.arguments import whole_numbers
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
@@ -56,6 +57,7 @@ class _Problem(NamedTuple):
         return cls(str(source.path), str(picture.place), str(error))
 
 
+@whole_numbers(error=CropError, size=1)
 def import_images(
     sources: str | Path | Sequence[str | Path],
     out: str | Path,
@@ -104,7 +106,7 @@ def import_images(
     """
     out = crop_file(out)
     paths = [Path(sources)] if isinstance(sources, str | Path) else [Path(path) for path in sources]
-    _check_arguments(paths, size, name)
+    _check_arguments(paths, name)
     make_folder(out.parent)
     problems: list[_Problem] = []
     with ExitStack() as opened, strict_decoding():
@@ -125,9 +127,7 @@ def import_images(
     return out
 
 
-def _check_arguments(paths: Sequence[Path], size: int | None, name: str | None) -> None:
-    if size is not None and size < 1:
-        raise CropError(f"size is the side of a picture in pixels, wanted 1 or more, got {size}")
+def _check_arguments(paths: Sequence[Path], name: str | None) -> None:
     if name is not None and (not name.strip() or "/" in name):
         raise CropError(f"a data set's name is one word of a picture's, without '/'; got {name!r}")
     if not paths:

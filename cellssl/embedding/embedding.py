@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cellssl.arguments import one_path
+from cellssl.arguments import one_path, whole_numbers
 from cellssl.crops import Crops, Scaling, scale
 from cellssl.embedding.baselines import (
     RANDOM,
@@ -38,6 +38,7 @@ __all__ = ["embed"]
 SEEING = ("channels", "crop_size", "scaling")  # arguments of `preprocess`
 
 
+@whole_numbers(error=EmbeddingError, size=1, crop_size=1, sample=1, seed=0, batch_size=1)
 def embed(
     crops: Crops | str | Path,
     model: str | Path,
@@ -137,6 +138,11 @@ def embed(
     >>> baseline = embed("crops.h5ad", "resnet50", size=96, sample=5000)  # doctest: +SKIP
     """
     check_orientations(orientations)
+    if scaling is not None and not isinstance(scaling, Scaling):
+        raise EmbeddingError(
+            f"scaling: wanted a cellssl.crops.Scaling, such as Scaling(per='global'), got {scaling!r:.80}; "
+            "**cellssl.studies.sight(PROTOCOL) gives a protocol's."
+        )
     crops = Crops.open(crops)
     if not len(crops):
         raise EmbeddingError(f"{crops.path} holds no cells: nothing can be embedded.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.arguments import one_path
+from cellssl.arguments import one_path, whole_numbers
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations
@@ -61,6 +61,7 @@ class RunResult:
         return f"RunResult({self.report}, {listed(list(self.embeddings), most=6)})"
 
 
+@whole_numbers(crop_size=2, binning=1, sample=1, workers=1)
 def run(
     plate: PlateIndex | str | Path,
     out: str | Path,
@@ -136,8 +137,6 @@ def run(
     CellsslError
         With what to mend; finished stages are kept.
     """
-    if sample < 1:
-        raise CellsslError(f"scores need cells: got sample={sample}")
     chosen = _choose_protocol(protocol, model, changes)
     check_orientations(orientations)
     planned = list(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.arguments import whole_numbers
 from cellssl.crops import Crops
 from cellssl.errors import CropError, EmbeddingError
 from cellssl.phenotypes import read_embedding, require_label
@@ -23,6 +24,7 @@ CELLS = 8  # pictures in a row
 MOST_ROWS = 24
 
 
+@whole_numbers(error=EmbeddingError, cells=1, seed=0)
 def gallery(
     embedding: ad.AnnData | Crops | str | Path,
     crops: Crops | str | Path | None = None,
@@ -77,8 +79,6 @@ def gallery(
     >>> gallery("crops.h5ad", by="MOA")  # doctest: +SKIP
     >>> gallery("embedding.h5ad", "crops.h5ad", by="leiden")  # doctest: +SKIP
     """
-    if cells < 1:
-        raise EmbeddingError(f"a gallery needs a cell in each row: got cells={cells}")
     if crops is None:
         if isinstance(embedding, ad.AnnData):
             raise CropError(

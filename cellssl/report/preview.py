@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.arguments import whole_numbers
 from cellssl.columns import CONTROL
 from cellssl.crops import Crops, Scaling, fit_scaling
 from cellssl.errors import CellsslError
@@ -27,6 +28,7 @@ STRENGTHS = {"⅓": 1 / 3, "⅔": 2 / 3, "full": 1.0}
 CANDIDATES = 200  # cells of a class among which the most typical one is looked for
 
 
+@whole_numbers(cells=1, draws=1, seed=0)
 def preview(
     protocol: "Protocol | str | Path",
     crops: Crops | str | Path,
@@ -79,8 +81,6 @@ def preview(
     """
     from cellssl.protocols import expand_groups, resolve
 
-    if cells < 1 or draws < 1:
-        raise CellsslError(f"a preview needs at least one cell and one draw, got {cells}, {draws}")
     crops = Crops.open(crops)
     if not len(crops):
         raise CellsslError(f"{crops.path} holds no cells: there is nothing to preview.")

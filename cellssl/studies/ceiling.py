@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import whole_numbers
 from cellssl.columns import CONTROL, PLATE
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
@@ -65,6 +66,7 @@ class Ceiling:
         return f"Ceiling({counted(cells, 'cell')}, {counted(folds, 'fold')}, {self.folder})"
 
 
+@whole_numbers(error=StudyError, folds=1, seeds=1)
 def ceiling(
     crops: str | Path,
     protocol: Protocol | str | Path,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.arguments import seed_numbers
+from cellssl.arguments import seed_numbers, whole_numbers
 from cellssl.crops import Crops
 from cellssl.embedding import check_orientations, embed
-from cellssl.errors import ProtocolError
+from cellssl.errors import ProtocolError, StudyError
 from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
@@ -61,6 +61,7 @@ class Comparison:
         return f"Comparison({listed(names, most=6)}, {self.folder / 'comparison.html'})"
 
 
+@whole_numbers(error=StudyError, sample=1)
 def compare(
     crops: str | Path,
     protocols: Sequence[Protocol | str | Path] | Protocol | str | Path,

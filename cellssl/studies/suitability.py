@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cellssl.arguments import whole_numbers
 from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import ProtocolError, TrainingError
@@ -16,6 +17,7 @@ from cellssl.studies.experiment import crop_facts, scaling_rule
 __all__ = ["check_protocol"]
 
 
+@whole_numbers(cells=1)
 def check_protocol(
     protocol: Protocol | str | Path, crops: Crops | str | Path, *, cells: int = 256
 ) -> list[Finding]:

@@ -81,7 +81,7 @@ def test_a_column_without_any_number_makes_no_classes(crop_file, batch, tmp_path
         ({"by": "DPAI"}, "no channel or column of numbers 'DPAI'; channels: DNA, Actin; columns: "),
         ({"by": "Metadata_Well"}, "no channel or column of numbers"),
         ({"by": "DNA", "per": "Plat"}, "no column 'Plat' to rank within"),
-        ({"by": "DNA", "classes": 1}, "got 1, wanted 2 or more"),
+        ({"by": "DNA", "classes": 1}, "classes: wanted .* 2 or more, got 1"),
         ({"by": "DNA", "classes": 7}, "too few for 7 classes"),
         ({"by": "DNA", "name": "Well"}, "has a column 'Well' already; take another name"),
         ({"by": "DNA", "name": "area_nucleus"}, "has a column 'area_nucleus' already"),

@@ -150,6 +150,7 @@ def test_a_trained_encoder_brings_its_own(
         ("random", {"weights": "w.pth", "size": 96}, "network takes no weights, size"),
         ("random:vgg13_bn", {"mapping": "mean"}, "network takes no mapping"),
         ("simple-features", {"size": 96}, "statistics take no size"),
+        ("simple-features", {"scaling": {"per": "global"}}, r"wanted a cellssl\.crops\.Scaling"),
         ("intensity-features", {"width": 0.5}, "statistics take no width"),
         ("resnet18", {"width": 0.5}, "pretrained network takes no width"),
     ],

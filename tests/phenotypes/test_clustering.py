@@ -9,12 +9,14 @@ from cellssl.scores import ami
 def test_clusters_and_map_are_added_to_a_copy(make_embedding):
     cells = make_embedding(signal=4)
     cells.layers["raw"], cells.varm["weights"] = 2 * cells.X, np.ones((cells.n_vars, 2))
+    cells.raw = cells
     before = cells.copy()
     result = cluster(cells, n_clusters=3)
     assert result.obsm["X_pca"].shape == (144, 12)
     assert result.obsm["X_umap"].shape == (144, 2)
     assert result.uns["cellssl"] == {"name": "sim"}
     np.testing.assert_array_equal(result.layers["raw"], before.layers["raw"])
+    np.testing.assert_array_equal(result.raw.X, before.raw.X)
     assert "weights" in result.varm
     for name in ("kmeans", "leiden"):
         assert result.obs[name].dtype == "category"

@@ -1,5 +1,6 @@
 import json
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,6 +143,20 @@ def test_where_all_plates_were_used_it_says_how_to_train(plates, weak):
 def test_an_embedding_that_does_not_say_which_labels_is_not_scored(make_embedding):
     with pytest.raises(EmbeddingError, match="marked weak, and its provenance does not say which"):
         evaluate([make_embedding(weak=True)], label="MOA", **FEW)
+
+
+def test_cells_joined_without_their_record_are_told(weak, make_embedding, caplog):
+    cells = weak()
+    cells.uns["cellssl"]["model"] = "run"
+    cells.var_names = [f"feature_{i}" for i in range(cells.n_vars)]
+    plates = [cells[cells.obs["Metadata_Plate"] == name] for name in ("W0_1", "W1_1", "W2_1")]
+    evaluate([ad.concat(plates)], label="MOA", **FEW)
+    assert 'concat(…, uns_merge="same") keeps it' in caplog.text
+    caplog.clear()
+    with pytest.raises(EmbeddingError, match="Metadata_MOA follows from that"):
+        evaluate([ad.concat(plates, uns_merge="same")], label="MOA", **FEW)
+    evaluate([make_embedding()], label="MOA", **FEW)
+    assert "uns" not in caplog.text
 
 
 def test_cells_that_are_not_scored_may_have_been_used(weak):

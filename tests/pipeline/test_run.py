@@ -152,7 +152,7 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
         ({"dose": "Dosis"}, "Dosis"),
         ({"dose": "Well"}, "Metadata_Well holds no numbers"),
-        ({"sample": 0}, "got sample=0"),
+        ({"sample": 0}, "sample: wanted .* got 0"),
         ({"redo": "everything"}, "Stages: crop"),
         ({"label": "Mao"}, "did you mean 'Metadata_MOA'"),
         ({"changes": {"training.epoch": 1}}, "training.epochs"),

@@ -100,6 +100,18 @@ def test_umap_takes_a_file_and_a_name_without_its_prefix(embedding, tmp_path):
     assert {"MOA", "stabiliser (40)"} <= set(texts(figure).split("\n"))
 
 
+@pytest.mark.parametrize(
+    ("record", "rows"), [({"level": "well"}, "wells"), ({}, "profiles"), (None, "cells")]
+)
+def test_a_map_says_what_its_dots_are(record, rows, embedding):
+    if record is not None:
+        embedding.uns["cellssl"] = record
+        embedding.obs["Metadata_Cells"] = 40
+    assert f"({rows})" in texts(umap_figure(embedding, "MOA"))
+    embedding.obs["name"] = [f"n{i % 12}" for i in range(embedding.n_obs)]
+    assert texts(umap_figure(embedding, "name")).count(f" {rows}") == 12
+
+
 def test_umap_says_what_is_missing(embedding):
     with pytest.raises(EmbeddingError, match=r"'colour'.*kmeans"):
         umap_figure(embedding, "colour")

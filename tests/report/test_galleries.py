@@ -86,7 +86,6 @@ def _images(embedding, crops, rows):
         ({"by": "Moa2"}, "no column 'Moa2'; did you mean 'Metadata_MOA'"),
         ({"by": "kmeans", "values": ["7"]}, "no cell has '7'; there are: 0, 1, 2"),
         ({"by": "kmeans", "values": []}, "nothing is chosen"),
-        ({"cells": 0}, "cells=0"),
     ],
 )
 def test_what_cannot_be_shown_is_said(embedding, crops, options, said):

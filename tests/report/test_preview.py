@@ -119,7 +119,7 @@ def test_what_cannot_be_drawn_is_told(crops: Crops) -> None:
         preview(protocol("[[]]", channels="[ER]"), crops)
     with pytest.raises(EmbeddingError, match="no column 'moaa'; did you mean 'Metadata_MOA'"):
         preview(protocol("[[]]"), crops, label="moaa")
-    with pytest.raises(CellsslError, match="at least one cell"):
+    with pytest.raises(CellsslError, match="cells: wanted"):
         preview(protocol("[[]]"), crops, cells=0)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from cellssl.arguments import whole_numbers
 from cellssl.datasets.downloads.comparison import compare, is_here
 from cellssl.datasets.downloads.failure import DiskFullError, is_disk_full
 from cellssl.datasets.downloads.manifest import File, Manifest
@@ -57,6 +58,7 @@ class Obtained:
     unpublished: list[str] = field(default_factory=list)
 
 
+@whole_numbers(error=DataError, workers=1)
 def get_data(
     name: str | Path,
     folder: str | Path,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import whole_numbers
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.clustering.graph import add_graph, add_map, leiden
 from cellssl.phenotypes.clustering.landmarks import join_clusters, join_map, nearest_landmarks
@@ -38,6 +39,7 @@ FEWEST = 10
 MOST_CELLS = 50_000
 
 
+@whole_numbers(error=EmbeddingError, n_clusters=1, seed=0, neighbours=1, sample=1)
 def cluster(
     adata: ad.AnnData | str | Path,
     *,
@@ -81,7 +83,7 @@ def cluster(
     Returns
     -------
     AnnData
-        With the same X and layers (not copies of them), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
+        With the same X, layers and raw (not copies of them), `obs["kmeans"]` and `obs["leiden"]` (categories "0",
         "1", … by falling size), `obsm["X_pca"]` (N, ≤ 50), `obsm["X_umap"]` (N, 2) and Scanpy's
         graph; `uns["stability"]` where resolutions were scanned. Where a sample was drawn
         `obs["clustered"]` tells its cells, and there is no graph.
@@ -176,6 +178,7 @@ def _sharing_features(adata: ad.AnnData) -> ad.AnnData:
         obsm={name: values.copy() for name, values in adata.obsm.items()},
         varm=dict(adata.varm),
         layers=dict(adata.layers),
+        raw=adata.raw,
     )
 
 

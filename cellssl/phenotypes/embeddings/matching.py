@@ -101,6 +101,13 @@ def _load(name: str | None, item: "ad.AnnData | str | Path", place: int) -> Embe
     provenance = cells.uns.get("cellssl", {})
     name = str(name or provenance.get("name") or f"embedding {place}")
     check_features(cells, name)
+    if "model" not in provenance and cells.var_names[0].endswith("feature_0"):
+        _LOG.warning(
+            "%s: its features are called as an encoder's, and what `cellssl embed` wrote of it is lacking (uns["
+            '"cellssl"]), so that nobody sees whether training used labels. anndata.concat drops it: '
+            'concat(…, uns_merge="same") keeps it.',
+            name,
+        )
     seed = provenance.get("seed")
     return Embedding(
         name=name,

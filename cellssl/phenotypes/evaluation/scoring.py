@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.arguments import seed_numbers
+from cellssl.arguments import seed_numbers, whole_numbers
 from cellssl.columns import PLATE, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_column, text_values
@@ -43,6 +43,7 @@ _LONG = 2e10  # cells × features × classes that a linear classifier needs a mi
 Embeddings = Sequence[ad.AnnData | str | Path] | Mapping[str, ad.AnnData | str | Path]
 
 
+@whole_numbers(error=EmbeddingError, sample=1, resamples=1)
 def measure_embeddings(
     embeddings: Embeddings,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellssl.arguments import whole_numbers
 from cellssl.columns import CONTROL, TREATMENTS, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder, write_csv
@@ -101,6 +102,7 @@ class Similarity:
         return folder
 
 
+@whole_numbers(error=EmbeddingError, nearest=1, draws=0, seed=0)
 def similarity(
     adata: ad.AnnData | str | Path,
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellssl.arguments import whole_numbers
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError, EmbeddingError
 from cellssl.files import check_file, make_folder, write_text
@@ -124,6 +125,7 @@ class Explorer:
                 _LOG.info("stopped")
 
 
+@whole_numbers(sample=1)
 def explore(
     embedding: "AnnData | str | Path",
     crops: Crops | str | Path | None = None,

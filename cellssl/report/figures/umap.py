@@ -78,9 +78,10 @@ def umap_figure(
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
     title = literal(title or colour.removeprefix("Metadata_"))
+    rows = _kind_of_rows(adata)
     one = numbered or len(order) <= ONE_MAP + len(grey)
     if not one and len(order) <= MANY_MAPS:
-        return _many_maps(points, names, order, title)
+        return _many_maps(points, names, order, title, rows)
     figure = new_figure(5.0 if numbered else 7.0, 4.2)
     axes = figure.add_subplot(title=title)
     bare(axes)
@@ -90,10 +91,18 @@ def umap_figure(
     if numbered:
         _number_clusters(axes, points, names, order)
     elif one:
-        _colour_names(axes, points, names, order, grey)
+        _colour_names(axes, points, names, order, grey, rows)
     else:
         _colour_scale(axes, points, column.iloc[shuffled], names, order)
     return figure
+
+
+def _kind_of_rows(adata: "AnnData") -> str:
+    """Say what a dot is: a cell, or what `aggregate_profiles` made of many."""
+    if "Metadata_Cells" not in adata.obs:
+        return "cells"
+    level = adata.uns.get("cellssl", {}).get("level")
+    return f"{level}s" if level else "profiles"
 
 
 def _dot_size(points: np.ndarray) -> float:
@@ -108,7 +117,12 @@ def _scatter(
 
 
 def _colour_names(
-    axes: Axes, points: np.ndarray, names: pd.Series, order: list[str], grey: tuple[str, ...]
+    axes: Axes,
+    points: np.ndarray,
+    names: pd.Series,
+    order: list[str],
+    grey: tuple[str, ...],
+    rows: str,
 ) -> None:
     """Give each name a colour, and a legend beside the map."""
     colours = category_colours(order, grey=grey)
@@ -122,7 +136,7 @@ def _colour_names(
         Line2D([], [], color=colours[name], label=literal(f"{name} ({counts[name]:,})"), **dot)
         for name in order
     ]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="(cells)")
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title=f"({rows})")
 
 
 def _number_clusters(axes: Axes, points: np.ndarray, names: pd.Series, order: list[str]) -> None:
@@ -136,7 +150,9 @@ def _number_clusters(axes: Axes, points: np.ndarray, names: pd.Series, order: li
         text.set_bbox({**BADGE, "ec": colours[name]})
 
 
-def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: str) -> Figure:
+def _many_maps(
+    points: np.ndarray, names: pd.Series, order: list[str], title: str, rows: str
+) -> Figure:
     """Draw a small map for each name."""
     columns = 5 if len(order) > 8 else 4
     figure, panels = new_panels(len(order), columns, size=(1.95, 1.75), above=0.35, share=True)
@@ -146,7 +162,7 @@ def _many_maps(points: np.ndarray, names: pd.Series, order: list[str], title: st
         _scatter(axes, points[~own], "#E1E5E9", size=size * 0.7)
         _scatter(axes, points[own], OKABE_ITO[0], size=size * 1.6, alpha=0.85)
         label = literal(name if len(name) <= 26 else name[:25] + "…")
-        axes.set_title(f"{label}\n{own.sum():,} cells", fontsize=8, weight="normal", color=INK)
+        axes.set_title(f"{label}\n{own.sum():,} {rows}", fontsize=8, weight="normal", color=INK)
         bare(axes)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, weight="bold")
     return figure

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cellssl.arguments import whole_numbers
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import check_folder, make_folder, write_csv, write_text
@@ -124,6 +125,7 @@ class Audit:
         return folder
 
 
+@whole_numbers(error=StudyError, cells=1, draws=1, seed=0)
 def audit(
     protocol: Protocol | str | Path,
     crops: Crops | str | Path,
@@ -200,8 +202,8 @@ def audit(
         check_folder(out)
     protocol = resolve(protocol)
     crops = Crops.open(crops)
-    if draws < 1 or not references or not shares or min(shares) < 0:
-        raise StudyError("an audit needs draws ≥ 1, a reference, and shares of 0 or more")
+    if not references or not shares or min(shares) < 0:
+        raise StudyError("an audit needs a reference, and shares of 0 or more")
     sample, column = open_cells(
         protocol, crops, label=label, cells=cells, where=where, plates=plates
     )

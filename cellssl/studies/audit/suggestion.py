@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.arguments import whole_numbers
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
@@ -78,6 +79,7 @@ class Suggestion:
         return path
 
 
+@whole_numbers(error=StudyError, cells=1, draws=1, seed=0)
 def suggest(
     crops: Crops | str | Path,
     out: str | Path | None = None,

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
+from cellssl.arguments import whole_numbers
 from cellssl.augment import View
 from cellssl.crops import Crops
 from cellssl.embedding.trained import trained
@@ -84,6 +85,7 @@ class Invariances:
         return folder
 
 
+@whole_numbers(error=StudyError, cells=1, draws=1, seed=0)
 def invariances(
     run: str | Path,
     crops: Crops | str | Path,
