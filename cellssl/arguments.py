@@ -6,7 +6,8 @@ from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from types import NoneType
+from typing import ParamSpec, TypeVar, get_args
 
 from cellssl.errors import CellsslError
 
@@ -106,24 +107,24 @@ def whole_number(
 def whole_numbers(
     *, error: type[CellsslError] = CellsslError, **least: int
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Let a function take each of these keyword arguments by `whole_number`; None where that is its default.
+    """Let a function take each of these keyword arguments by `whole_number`, or None where its type says so.
 
     Examples
     --------
     >>> @whole_numbers(cells=1)
-    ... def draw(*, cells: int = 8) -> int:
+    ... def draw(*, cells: int | None = 8) -> int | None:
     ...     return cells
-    >>> draw(cells=4.0), draw()
-    (4, 8)
+    >>> draw(cells=4.0), draw(), draw(cells=None)
+    (4, 8, None)
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        defaults = {name: signature(function).parameters[name].default for name in least}
+        types = {name: signature(function).parameters[name].annotation for name in least}
 
         @wraps(function)
         def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             for name in least.keys() & kwargs.keys():
-                if kwargs[name] is not None or defaults[name] is not None:
+                if kwargs[name] is not None or NoneType not in get_args(types[name]):
                     number = whole_number(kwargs[name], name, least=least[name], error=error)
                     kwargs[name] = number
             return function(*args, **kwargs)
