@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import FIELD, PLATE, find_column
+from cellssl.columns import PLATE, find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.phenotypes.columns import well_names
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-SCORES = ("embedding", "label", "subset", "split", "metric", "value")
-FIELDS = (*FIELD, "found", "kept", "Problem")
 _LOG = logging.getLogger(__name__)
 
 
@@ -119,8 +117,8 @@ def write_report(
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
-        "Scores": lambda: scores_section(_whole(scores, SCORES, "scores", "evaluate"), column),
-        "Dropped": lambda: dropped_section(_whole(fields, FIELDS, "fields", "crop"), index),
+        "Scores": lambda: scores_section(scores, column),
+        "Dropped": lambda: dropped_section(fields, index),
         "Images": lambda: images_section(
             index, overlays, illumination or {}, column, remarks=remarks
         ),
@@ -139,18 +137,6 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
         _LOG.warning("the report's part %r could not be made: %s", name, error)
         text = Text(f"This part could not be made: {error}", tone="warning")
         return Section(name.lower(), name, name, [text])
-
-
-def _whole(
-    table: pd.DataFrame | None, columns: Sequence[str], name: str, command: str
-) -> pd.DataFrame | None:
-    """Make sure that a table, where there is one, has the columns that a command gives it."""
-    lacking = [column for column in columns if table is not None and column not in table]
-    if lacking:
-        raise CellsslError(
-            f"{name} lacks {', '.join(lacking)}: give the table as `cellssl {command}` writes it"
-        )
-    return table
 
 
 def _warned(section: Section, embedding: "AnnData", remarks: Sequence[str]) -> Section:

@@ -207,18 +207,6 @@ def test_a_part_that_cannot_be_made_costs_no_other(undrawn, everything, tmp_path
     assert 'id="provenance"' in html
 
 
-@pytest.mark.parametrize(
-    ("part", "column", "command"), [("scores", "split", "evaluate"), ("fields", "Problem", "crop")]
-)
-def test_a_table_made_by_hand_is_told_what_it_lacks(
-    undrawn, everything, tmp_path, part, column, command
-):
-    parts = everything | {part: everything[part].drop(columns=column)}
-    assert f"{part} lacks {column}: give the table as `cellssl {command}`" in written(
-        tmp_path, **parts
-    )
-
-
 def test_protocol_with_its_reasons(undrawn, everything, tmp_path):
     everything["protocol"] = load("bbbc021-expert")
     html = written(tmp_path, **everything)
