@@ -82,6 +82,8 @@ class View:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"size: got {self.size}, wanted at least 1 pixel")
+        self.operations, self.masks = tuple(self.operations), tuple(self.masks)
+        self.channels = None if self.channels is None else tuple(self.channels)
         self._steps = self._bind()
         self._values = Values(self.transform)
 

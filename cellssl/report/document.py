@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import PLATE, find_column
+from cellssl.columns import FIELD, PLATE, find_column
 from cellssl.crops import Crops
 from cellssl.errors import CellsslError
 from cellssl.phenotypes.columns import well_names
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 _LOG = logging.getLogger(__name__)
+# Columns without which there is nothing to tell, and where they come from.
+_SCORES = (("embedding", "label", "split", "metric", "value"), "scores.csv of an evaluation")
+_FIELDS = ((*FIELD, "found", "kept", "Problem"), "fields.csv of cropping")
 
 
 def write_report(
@@ -117,8 +120,8 @@ def write_report(
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
-        "Scores": lambda: scores_section(scores, column),
-        "Dropped": lambda: dropped_section(fields, index),
+        "Scores": lambda: scores_section(_whole(scores, *_SCORES), column),
+        "Dropped": lambda: dropped_section(_whole(fields, *_FIELDS), index),
         "Images": lambda: images_section(
             index, overlays, illumination or {}, column, remarks=remarks
         ),
@@ -137,6 +140,14 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
         _LOG.warning("the report's part %r could not be made: %s", name, error)
         text = Text(f"This part could not be made: {error}", tone="warning")
         return Section(name.lower(), name, name, [text])
+
+
+def _whole(table: pd.DataFrame | None, columns: Sequence[str], source: str) -> pd.DataFrame | None:
+    """Make sure that a table, where it has rows, has all the columns that its part tells of."""
+    lacking = [] if table is None or table.empty else [n for n in columns if n not in table]
+    if lacking:
+        raise CellsslError(f"the table lacks {', '.join(lacking)}: give it as {source} has it")
+    return table
 
 
 def _warned(section: Section, embedding: "AnnData", remarks: Sequence[str]) -> Section:

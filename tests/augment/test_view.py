@@ -314,5 +314,13 @@ def test_a_view_says_what_it_is() -> None:
     assert repr(View([make("flip"), make("blur")], 16)) == "View([flip, blur], size=16)"
 
 
+def test_a_view_keeps_what_it_is_made_of() -> None:
+    channels, masks = ["DNA", "ER"], ["cell"]
+    view = View(iter([make("flip"), make("blur")]), 16, channels=channels, masks=masks)
+    channels.clear(), masks.clear()
+    assert repr(view.made_of(view.operations)) == "View([flip, blur], size=16)"
+    assert (view.channels, view.masks) == (("DNA", "ER"), ("cell",))
+
+
 def test_no_image_makes_no_view() -> None:
     assert View([], 8)(torch.rand(0, 3, 12, 12), keys(0)).shape == (0, 3, 8, 8)

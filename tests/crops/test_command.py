@@ -28,6 +28,7 @@ def test_arrays_of_others_on_the_command_line(crop_file, batch, tmp_path):
     crops = crop_file(batch(5)).path
     path = run("export", crops, "-o", tmp_path / "a.npy")
     (tmp_path / "a.json").unlink()
+    (tmp_path / "a_masks.npy").write_bytes(b"no array")
     channels = ("--channel", "x", "--channel", "y", "--column", "Cellssl_Name=Image")
     out = ("-o", tmp_path / "in.h5ad", "--plate-name", "P9", "--negative", "taxol")
     assert path.exit_code == 0

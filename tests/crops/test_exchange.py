@@ -450,9 +450,10 @@ def test_tables_that_no_export_made_are_not_replaced(crop_file, batch, tmp_path,
     export_crops(crops, tmp_path / name)  # its own it may
 
 
-def test_gaps_of_nullable_columns_stay_gaps(tmp_path):
+@pytest.mark.parametrize("gap", ["", "nan", "NaN"])  # as other programs write it
+def test_gaps_of_nullable_columns_stay_gaps(tmp_path, gap):
     types = {"sure": "boolean", "count": "Int64", "share": "float32"}
-    text = "Cellssl_Name,sure,count,share,well\n01,True,3,0.1,NA\n02,,,,\n"
+    text = f"Cellssl_Name,sure,count,share,well\n01,True,3,0.1,NA\n02,,,{gap},\n"
     (tmp_path / "t.csv").write_text(text)
     table = Sidecar((), columns={**types, "well": "object"}).read_table(tmp_path / "t.csv")
     assert table[[*types]].dtypes.astype(str).to_dict() == types

@@ -191,6 +191,18 @@ def test_tables_are_saved(make_embedding, tmp_path):
     assert pd.read_csv(folder / "profiles.csv").shape == (7, 13)
 
 
+def test_a_treatment_may_be_called_as_the_tables_index_is(make_embedding, tmp_path):
+    cells = make_embedding()
+    cells.obs["Metadata_Compound"] = (
+        cells.obs["Metadata_Compound"].astype(str).replace("DMSO", "treatment")
+    )
+    folder = similarity(cells, by="Compound").save(tmp_path)
+    assert (
+        "treatment"
+        in pd.read_csv(folder / "similarity.csv", header=None, nrows=1).iloc[0, 1:].tolist()
+    )
+
+
 def test_replicates_come_first(make_embedding):
     result = similarity(make_embedding(signal=3))
     assert list(result.replicates.index) == list(result.treatments.index[1:])

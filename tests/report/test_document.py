@@ -207,6 +207,22 @@ def test_a_part_that_cannot_be_made_costs_no_other(undrawn, everything, tmp_path
     assert 'id="provenance"' in html
 
 
+@pytest.mark.parametrize(
+    ("part", "column", "source"),
+    [
+        *(("scores", name, "scores.csv") for name in ("label", "split", "value")),
+        *(("fields", name, "fields.csv") for name in ("Problem", "kept", "Metadata_Well")),
+    ],
+)
+def test_a_table_that_lacks_a_column_says_which(
+    undrawn, everything, tmp_path, part, column, source
+):
+    everything[part] = everything[part].drop(columns=column)
+    html = written(tmp_path, **everything)
+    assert f"the table lacks {column}: give it as {source}" in html
+    assert 'id="provenance"' in html
+
+
 def test_protocol_with_its_reasons(undrawn, everything, tmp_path):
     everything["protocol"] = load("bbbc021-expert")
     html = written(tmp_path, **everything)

@@ -1,8 +1,9 @@
 """Crops as a bare array, NumPy's ``.npy`` or HDF5, beside a row-aligned CSV."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,26 +39,24 @@ def open_arrays(
     if sidecar is not None and NAME in cells:
         cells, names = sidecar.read_table(table), {}
     chosen = _PIXELS if about.masks and dataset is None else dataset
-    with _open(pixels, chosen) as (array, masks):
-        if masks is None and about.masks:
+    with _open(pixels, chosen) as (array, beside):
+        if beside is None and about.masks:
             raise CropError(
                 f"no masks of {', '.join(about.masks)} beside {pixels}: export it again"
             )
-        if masks is not None and sidecar is None:
+        if beside is not None and sidecar is None:
             _LOG.warning(
                 "%s: masks are left out, since no %s.json beside it says what they are; `cellssl crops export` "
                 "writes it",
                 pixels,
                 pixels.stem,
             )
+        masks = beside() if beside is not None and about.masks else None
         yield Foreign(
             path=pixels,
             shape=array.shape,
             dtype=array.dtype,
-            read=lambda rows: (
-                array[rows],
-                masks[rows] if masks is not None and about.masks else None,
-            ),
+            read=lambda rows: (array[rows], None if masks is None else masks[rows]),
             table=cells,
             names=names,
             channels=about.channels,
@@ -133,20 +132,21 @@ def _masks_beside(pixels: Path) -> Path:
 
 
 @contextmanager
-def _open(path: Path, dataset: str | None) -> Iterator[tuple[Array, Array | None]]:
-    """Open pixels, and the masks that lie where an export puts them, without loading any."""
+def _open(path: Path, dataset: str | None) -> Iterator[tuple[Array, Callable[[], Array] | None]]:
+    """Open pixels without loading any; give what opens the masks that lie where an export puts them."""
     if not path.is_file():
         raise CropError(f"no file of crops at {path}")
     if path.suffix == ".npy":
         masks = _masks_beside(path)
-        yield _mapped(path), _mapped(masks) if masks.is_file() else None
+        yield _mapped(path), partial(_mapped, masks) if masks.is_file() else None
         return
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise CropError(f"{path} is neither .npy nor readable HDF5: {error}") from error
     with file:
-        yield file[_dataset_name(file, dataset)], file.get(_MASKS)
+        masked = partial(file.__getitem__, _MASKS) if _MASKS in file else None
+        yield file[_dataset_name(file, dataset)], masked
 
 
 def _mapped(path: Path) -> np.ndarray:

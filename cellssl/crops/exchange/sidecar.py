@@ -85,7 +85,11 @@ class Sidecar:
                 usecols=list(types),
                 dtype=types,
                 keep_default_na=False,
-                na_values={name: [""] for name, kind in types.items() if kind is not str},
+                na_values={
+                    name: ["", "nan", "NaN"] if kind.startswith("float") else [""]
+                    for name, kind in types.items()
+                    if kind is not str
+                },
                 float_precision="round_trip",
             )
             return table.assign(**{name: typed[name] for name in types})

@@ -94,10 +94,9 @@ class Similarity:
     def save(self, folder: str | Path) -> Path:
         """Write each table as CSV: replicates, treatments, similarity, neighbours, …."""
         folder = make_folder(folder)
-        write_csv(self.matrix.reset_index(), folder / "similarity.csv")
-        for name in ("replicates", "treatments", "profiles", "consistency"):
+        for name in ("replicates", "treatments", "matrix", "profiles", "consistency"):
             table = getattr(self, name).reset_index(allow_duplicates=True)
-            write_csv(table, folder / f"{name}.csv")
+            write_csv(table, folder / f"{'similarity' if name == 'matrix' else name}.csv")
         write_csv(self.neighbours, folder / "neighbours.csv")
         return folder
 

@@ -145,10 +145,11 @@ def _about_failures(failed: list[str]) -> tuple[str, ...]:
 
 def _without_corrections(images: Images) -> tuple[Images, tuple[str, ...]]:
     """Leave out the images that the microscope corrects others with; say so."""
-    left_out = [found.string for found in images.named(_CORRECTION)]
+    left_out = images.named(_CORRECTION)
     if not left_out:
         return images, ()
-    kept = tuple(path for path in images.files if path.rpartition("/")[2] not in left_out)
+    names = {found.string for found in left_out}
+    kept = tuple(path for path in images.files if path.rpartition("/")[2] not in names)
     note = (
         f"{counted(len(left_out), 'image')} that the microscope corrects with (DC_, SC_) left out"
     )
