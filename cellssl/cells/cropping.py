@@ -38,7 +38,7 @@ _SAID = 10  # fields that are left out are named one by one up to so many
 _DIED = "the worker process died on this field, twice (out of memory?)"
 
 
-@whole_numbers(error=CropError, size=2, binning=1, workers=1)
+@whole_numbers(error=CropError, size=2, binning=0, workers=1)
 def crop(
     index: PlateIndex | str | Path,
     out: str | Path,

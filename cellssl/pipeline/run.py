@@ -61,7 +61,7 @@ class RunResult:
         return f"RunResult({self.report}, {listed(list(self.embeddings), most=6)})"
 
 
-@whole_numbers(crop_size=2, binning=1, sample=1, workers=1)
+@whole_numbers(crop_size=2, binning=0, sample=1, workers=1)
 def run(
     plate: PlateIndex | str | Path,
     out: str | Path,

@@ -243,7 +243,7 @@ def test_colours_of_channels_are_the_users(embedding, crops):
         ({"colour": "Compund"}, "did you mean 'Metadata_Compound'"),
         ({"out": "page.pdf"}, "wanted a name ending in .html"),
         ({"megabytes": 0}, "some room"),
-        ({"sample": 0}, "at least one cell"),
+        ({"sample": 0}, "sample: wanted a whole number, 1 or more"),
         ({"crops": "nowhere.h5ad"}, "no crop file"),
     ],
 )
