@@ -1,4 +1,4 @@
-"""What functions are called with, checked before Python stumbles over it: one path, some seeds, whole numbers."""
+"""What functions are called with, checked before Python stumbles over it: a path, some names, seeds, whole numbers."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar, get_args
 
 from cellssl.errors import CellsslError
 
-__all__ = ["one_name", "one_path", "seed_numbers", "whole_number", "whole_numbers"]
+__all__ = ["one_name", "one_path", "seed_numbers", "some_names", "whole_number", "whole_numbers"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -57,6 +57,17 @@ def one_name(value: object, mend: str = "", *, error: type[CellsslError] = Cells
     if isinstance(value, str):
         return value
     raise error(f"wanted the name of one column, got {_told(value)}{mend and ': '}{mend}.")
+
+
+def some_names(value: str | Iterable[object]) -> list[str]:
+    """Take one name, or several, which may be numbers, as those of plates are.
+
+    Examples
+    --------
+    >>> some_names("Week1"), some_names([22123, 22124])
+    (['Week1'], ['22123', '22124'])
+    """
+    return [value] if isinstance(value, str) else [str(one) for one in value]
 
 
 def seed_numbers(

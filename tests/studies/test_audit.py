@@ -298,6 +298,13 @@ def test_what_one_group_does_is_not_held_against_another(crops):
     assert [line.count("stain_gain") for line in wholes] == [1, 1]
 
 
+def test_one_name_is_as_good_as_a_list_of_it(crops):
+    options = {**QUICK, "nuisances": "Plate", "references": "measures", "plates": "P2"}
+    found = audit(protocol(gain(0.1)), crops, **options)
+    assert set(found.operations["reference"]) == {"measures"}
+    assert found.nuisances["nuisance"].tolist() == ["Plate"]
+
+
 def test_mistakes_are_told(crops):
     with pytest.raises(EmbeddingError, match="no column 'Kin'"):
         audit(protocol(gain(0.1)), crops, label="Kin")

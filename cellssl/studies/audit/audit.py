@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.arguments import whole_numbers
+from cellssl.arguments import some_names, whole_numbers
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
 from cellssl.files import check_folder, make_folder, write_csv, write_text
@@ -132,14 +132,14 @@ def audit(
     out: str | Path | None = None,
     *,
     label: str | None = None,
-    nuisances: Sequence[str] | None = None,
-    references: Sequence[str] = (USUAL,),
+    nuisances: str | Sequence[str] | None = None,
+    references: str | Sequence[str] = (USUAL,),
     weights: str | Path | None = None,
     shares: Sequence[float] = SHARES,
     cells: int = 500,
     draws: int = 2,
     where: str | None = None,
-    plates: Sequence[str] | None = None,
+    plates: str | Sequence[str] | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Audit:
@@ -182,7 +182,7 @@ def audit(
     cells, draws
         Cells, as many of each class, and views of each.
     where, plates
-        Only cells where a column is true, or of these plates.
+        Only cells where a column is true, or of this plate, or these.
     seed
         Of the draws.
 
@@ -202,6 +202,8 @@ def audit(
         check_folder(out)
     protocol = resolve(protocol)
     crops = Crops.open(crops)
+    references = some_names(references)
+    plates = None if plates is None else some_names(plates)
     if not references or not shares or min(shares) < 0:
         raise StudyError("an audit needs a reference, and shares of 0 or more")
     sample, column = open_cells(

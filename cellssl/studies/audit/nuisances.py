@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cellssl.arguments import some_names
 from cellssl.columns import PLATE
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
@@ -16,13 +17,13 @@ _USUAL = (PLATE, "Metadata_Batch")
 
 
 def nuisance_columns(
-    obs: pd.DataFrame, names: Sequence[str] | None, *, but: str | None
+    obs: pd.DataFrame, names: str | Sequence[str] | None, *, but: str | None
 ) -> dict[str, str]:
     """Map the short names of nuisances to columns: those asked for, or plate and batch."""
     if names is None:
         columns = [c for c in _USUAL if c in obs and len(set(obs[c].astype(str))) > 1]
     else:
-        columns = [str(choose_label(obs, name)) for name in names]
+        columns = [str(choose_label(obs, name)) for name in some_names(names)]
     return {c.removeprefix("Metadata_"): c for c in columns if c != but}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.arguments import whole_numbers
+from cellssl.arguments import some_names, whole_numbers
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
@@ -85,7 +85,7 @@ def suggest(
     out: str | Path | None = None,
     *,
     label: str,
-    nuisances: Sequence[str] | None = None,
+    nuisances: str | Sequence[str] | None = None,
     base: Protocol | str | Path = "natural-simclr",
     name: str = "suggested",
     budget: float = 0.1,
@@ -94,7 +94,7 @@ def suggest(
     cells: int = 400,
     draws: int = 2,
     where: str | None = None,
-    plates: Sequence[str] | None = None,
+    plates: str | Sequence[str] | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Suggestion:
@@ -149,6 +149,7 @@ def suggest(
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
     if out is not None:
         check_file(out)
+    plates = None if plates is None else some_names(plates)
     crops = Crops.open(crops)
     base = resolve(base)
     if base.crop.size > crops.size:
