@@ -135,18 +135,27 @@ def test_zoom_erases_size_and_leaves_intensity(crops):
 
 
 @pytest.mark.parametrize(
-    ("after", "words"),
+    ("intensity", "words"),
     [
-        (0.85, "expect an encoder trained so to end below intensity statistics"),
-        (0.90, "too near to say whether an encoder trained so ends below intensity statistics"),
-        (0.95, "nothing here says that it ends below intensity statistics"),
+        (0.96, "expect an encoder trained so to end below intensity statistics"),
+        (0.91, "too near to say whether an encoder trained so ends below intensity statistics"),
+        (0.50, "no less than intensity statistics tell"),
     ],
 )
-def test_what_chance_may_do_is_no_prediction(mild, after, words):
-    outlook = mild.outlook.assign(before=0.95, after=after, intensity=0.91)
-    line = replace(mild, outlook=outlook).verdict[-1]
-    assert words in line
-    assert line.startswith("warning: ") == (after == 0.85)
+def test_what_chance_may_do_is_no_prediction(mild, intensity, words):
+    def line(before, **others):
+        outlook = mild.outlook.assign(before=before, after=0.9, intensity=intensity)
+        return replace(mild, outlook=outlook, **others).verdict[-1]
+
+    least, fewer = line(0.91), line(0.99)
+    assert words in least
+    assert words in fewer
+    assert "fewer than before" not in least
+    if intensity == 0.96:
+        assert least.startswith("warning: ")
+        assert "warning" not in line(0.99, contrasts=mild.contrasts.iloc[:0])  # chance, or a plate
+    else:
+        assert f"{words}, but 9 cells of 100 fewer than before, mostly for stain_gain (" in fewer
 
 
 def test_what_still_tells_every_cell_is_not_called_lost(tmp_path):
@@ -756,9 +765,22 @@ def test_what_ends_below_intensity_is_blamed_on_what_carried_the_contrast(crops)
     said = replace(found, outlook=found.outlook.assign(after=0.5, intensity=0.9)).verdict[-1]
     lost = found.contrasts[found.contrasts["operation"] == "stain_gain"]
     most = lost.groupby("through")["lost"].sum().idxmax()
-    assert (
-        f"mostly for stain_gain ({most}); bridges" in said
-    )  # the flip, which costs nothing, is not
+    blamed = f"mostly for stain_gain ({most}); bridges"
+    assert blamed in said  # the flip, which costs nothing, is not
+    cases = found.operations.assign(cost=0.5)
+    cases.loc[cases["operation"] == "flip", "cost"] = 0.9  # by resampling
+    contrasts = found.contrasts.copy()
+    contrasts.loc[contrasts["operation"] == "flip", "through"] = "fine texture of DNA"
+    outlook = found.outlook.assign(after=0.5, intensity=0.9)
+    turned = replace(found, operations=cases, contrasts=contrasts, outlook=outlook)
+    assert blamed in turned.verdict[-1]
+
+
+def test_the_whole_view_says_how_far_apart_plates_still_lie(mild):
+    cases = mild.operations.assign(**{"bridged Plate": 0.5})
+    plates = mild.nuisances.assign(separation=15.0)  # which shall not read as if half were gone
+    line = replace(mild, operations=cases, nuisances=plates).verdict[-1]
+    assert line.endswith("; bridges 50% of what Plate differs by (d' 15.0 to 7.5)")
 
 
 def test_doses_stand_in_the_order_of_their_numbers():

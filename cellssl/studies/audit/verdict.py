@@ -196,32 +196,49 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
             f"two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
             f"{plain:.0%} by intensity statistics alone)"
         )
-        if after <= plain - _BELOW:
+        untold = _rows(audit.contrasts, row).empty
+        if after <= plain - _BELOW and not untold:
             text = (
                 f"warning: {text}; expect an encoder trained so to end below intensity statistics, "
                 f"mostly for {_culprits(audit, row)}"
             )
-        elif max(before, plain) < norm.cdf(VISIBLE / 2):
+        elif untold or max(before, plain) < norm.cdf(VISIBLE / 2):
             text += "; so little is told of them before any view that nothing can be said"
-        elif after < plain:
+        else:
             text += (
                 "; too near to say whether an encoder trained so ends below intensity statistics"
+                if after < plain
+                else "; no less than intensity statistics tell"
             )
-        else:
-            text += "; nothing here says that it ends below intensity statistics"
-    return text + _gains(_bridged(row))
+            if before - after >= _BELOW:  # above intensity is no all-clear
+                gone = round(100 * before) - round(100 * after)
+                text += f", but {gone} cells of 100 fewer than before, mostly for {_culprits(audit, row)}"
+    return text + _gains(_bridged(row)) + _still_apart(audit, row)
+
+
+def _still_apart(audit: "Audit", row: dict[str, Any]) -> str:
+    """Say how far apart nuisances lie before and after: of what lies far apart half may go, and all is told."""
+    shares = _bridged(row)
+    if not shares:
+        return ""
+    own = audit.nuisances[audit.nuisances["reference"] == row["reference"]]
+    apart = own.set_index("nuisance")["separation"]
+    told = [f"d' {apart[name]:.1f} to {apart[name] * (1 - n):.1f}" for name, n in shares.items()]
+    return f" ({', '.join(told)})"
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the costliest operation, or two, and what is lost by them; those whose cost is a bound last."""
+    """Name the costliest operation, or two, and what is lost by them; those whose cost is a bound, or comes
+    of resampling, only where there is no other."""
     table = audit.operations
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
     own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
     own = own[[row["groups"] in groups.split(", ") for groups in own["groups"]]]
-    costliest = sorted(own.to_dict("records"), key=lambda one: bool(_bound(one)))[:2]
+    last = [(bool(_bound(one)) or _by_resampling(audit, one), one) for one in own.to_dict("records")]
+    costliest = sorted(last, key=lambda one: one[0])[:2]
     told: list[str] = []
-    for one in costliest:
-        if told and one["cost"] < costliest[0]["cost"] * _SECOND:
+    for reserve, one in costliest:
+        if told and (reserve or one["cost"] < costliest[0][1]["cost"] * _SECOND):
             continue
         gone = _carrier(audit, one)
         told.append(f"{one['operation']} ({gone})" if gone else str(one["operation"]))
@@ -232,6 +249,11 @@ def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
         else ""
     )
     return " and ".join(told) + more
+
+
+def _by_resampling(audit: "Audit", row: dict[str, Any]) -> bool:
+    """Tell what turns or shifts cells, and takes nothing by how they lie."""
+    return row["operation"] in LYING and not _by_lying(audit, row).any()
 
 
 def _carrier(audit: "Audit", row: dict[str, Any]) -> str:
