@@ -21,7 +21,7 @@ from cellssl.report import audit_figure
 from cellssl.studies import audit
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names
-from cellssl.studies.audit.nuisances import told_by
+from cellssl.studies.audit.nuisances import shared
 from cellssl.studies.audit.references import Reference, property_named
 from cellssl.studies.audit.separation import (
     Groups,
@@ -608,15 +608,21 @@ def test_classes_that_share_no_plate_are_named(crops, tmp_path):
     assert "(each of 3 classes lies on one Plate alone)" in line
     every = told("every.h5ad", kinds)
     assert every.verdict[0].startswith("warning: 3 of 3 contrasts are between classes that share")
+    # Most of the usual cells lie on a plate of their own.
+    most = np.where((kinds == "usual") & (np.arange(len(kinds)) % 5 > 0), "P1", "P2")
+    part = told("part.h5ad", most)
+    line = next(line for line in part.verdict if "part of what tells" in line)
+    assert line.startswith("2 of 3 contrasts are between classes that hardly share a Plate, such as ")
+    assert not any("share no" in line for line in part.verdict)
     for nuisances in (None, ()):
         usual = audit(protocol(gain(0.1)), crops, nuisances=nuisances, **QUICK)
         assert usual.nuisances.empty == (nuisances is not None)
-        assert not any("share no" in line for line in usual.verdict)
+        assert not any("share no" in line or "part of what" in line for line in usual.verdict)
 
 
 def test_a_class_of_which_no_plate_is_known_is_not_said_to_lie_on_another():
     classes = Groups.of(["a", "a", "b", "b", "c", "c"])
-    told = told_by(classes, ["P1", "P1", "P2", "", "", ""])
+    told = shared(classes, ["P1", "P1", "P2", "", "", ""]) == 0
     assert np.argwhere(told).tolist() == [[0, 1], [1, 0]]
 
 

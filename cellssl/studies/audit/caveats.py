@@ -27,17 +27,14 @@ def caveats(audit: "Audit", reference: str) -> list[str]:
 
 
 def _confounded(audit: "Audit", reference: str) -> list[str]:
-    """Say how many contrasts a plate may tell as well as the classes do."""
+    """Say how many contrasts a plate may tell as well as the classes do, or in part."""
     own, nuisances = _of(audit.contrasts, reference), _of(audit.nuisances, reference)
     if own.empty or nuisances.empty:
         return []
     own = own.drop_duplicates(["class_a", "class_b"])
     lines = []
     for name, alone in nuisances[["nuisance", "alone"]].to_numpy().tolist():
-        these = own[[name in apart.split(", ") for apart in own["apart"]]]
-        if these.empty:
-            continue
-        best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
+        these, example = _apart(own, "apart", name)
         each = "each of " if alone > 1 else ""
         lone = (
             f" ({each}{counted(alone, 'class', 'classes')} lies on one {name} alone)"
@@ -45,12 +42,28 @@ def _confounded(audit: "Audit", reference: str) -> list[str]:
             else ""
         )
         text = (
-            f"{len(these)} of {len(own)} contrasts are between classes that share no {name}, such as "
-            f"{best['class_a']} and {best['class_b']}{lone}: the {name} may be all that tells them, and "
-            "to lose them no loss"
+            f"{these} of {len(own)} contrasts are between classes that share no {name}, such as "
+            f"{example}{lone}: the {name} may be all that tells them, and to lose them no loss"
         )
-        lines.append(f"warning: {text}" if len(these) == len(own) else text)
+        if these:
+            lines.append(f"warning: {text}" if these == len(own) else text)
+        these, example = _apart(own, "apart_in_part", name)
+        if these:
+            lines.append(
+                f"{these} of {len(own)} contrasts are between classes that hardly share a {name}, such as "
+                f"{example} (most cells of one lie where the other has none): the {name} may be part of what "
+                "tells them; look at what they share (--plate, --where)"
+            )
     return lines
+
+
+def _apart(contrasts: pd.DataFrame, column: str, nuisance: str) -> tuple[int, str]:
+    """Count the contrasts that a nuisance may tell, and name the clearest."""
+    these = contrasts[[nuisance in names.split(", ") for names in contrasts[column]]]
+    if these.empty:
+        return 0, ""
+    best = these.sort_values("before", ascending=False, kind="stable").iloc[0]
+    return len(these), f"{best['class_a']} and {best['class_b']}"
 
 
 def _unseen(audit: "Audit", reference: str) -> list[str]:

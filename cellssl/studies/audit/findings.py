@@ -99,6 +99,7 @@ class Findings:
                     "lost": share,
                     "through": property_named(through, self.channels) if through else "",
                     "apart": ", ".join(standing.told_by(a, b)),
+                    "apart_in_part": ", ".join(standing.told_in_part(a, b)),
                 }
             )
         self.rows["classes"] += [

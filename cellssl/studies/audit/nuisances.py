@@ -11,7 +11,7 @@ from cellssl.columns import PLATE
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
-__all__ = ["alone", "nuisance_columns", "told_by"]
+__all__ = ["alone", "nuisance_columns", "shared"]
 
 _USUAL = (PLATE, "Metadata_Batch")
 
@@ -27,10 +27,11 @@ def nuisance_columns(
     return {c.removeprefix("Metadata_"): c for c in columns if c != but}
 
 
-def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
-    """Say which two of K classes share no value of a nuisance, where one of each is known: (K, K).
+def shared(classes: Groups, values: ArrayLike) -> NDArray[np.float64]:
+    """Say which share of two classes' cells lies on values of a nuisance that both have: (K, K).
 
-    What they differ by may then be the nuisance, and nothing in these cells can tell.
+    Of the class that has fewer such; 1 where of one no value is known. Where it is 0, what they differ by
+    may be the nuisance, and nothing in these cells can tell.
 
     Parameters
     ----------
@@ -41,24 +42,24 @@ def told_by(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> told_by(Groups.of(["a", "a", "b", "b"]), ["P1", "P1", "P2", "P2"]).tolist()
-    [[False, True], [True, False]]
+    >>> shared(Groups.of(["a", "a", "b", "b"]), ["P1", "P2", "P2", "P2"]).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
     """
-    lies = _lies(classes, values)
-    known = lies.any(axis=1)
-    told: NDArray[np.bool_] = np.outer(known, known) & ~(lies @ lies.T)
-    return told
+    cells = _cells(classes, values)
+    known = cells.any(axis=1)
+    share = cells @ (cells > 0).T / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    return np.where(np.outer(known, known), np.minimum(share, share.T), 1.0)
 
 
 def alone(classes: Groups, values: ArrayLike) -> int:
     """Count the classes that lie on one value of a nuisance alone."""
-    return int((_lies(classes, values).sum(axis=1) == 1).sum())
+    return int(((_cells(classes, values) > 0).sum(axis=1) == 1).sum())
 
 
-def _lies(classes: Groups, values: ArrayLike) -> NDArray[np.bool_]:
-    """Say which class has cells of which value: (K, V)."""
+def _cells(classes: Groups, values: ArrayLike) -> NDArray[np.int64]:
+    """Count each class's cells of each value: (K, V)."""
     known = Groups.of(values, fewest=1)
-    lies = np.zeros((len(classes.names), len(known.names)), dtype=bool)
+    cells = np.zeros((len(classes.names), len(known.names)), dtype=np.int64)
     rows = (classes.codes >= 0) & (known.codes >= 0)
-    lies[classes.codes[rows], known.codes[rows]] = True
-    return lies
+    np.add.at(cells, (classes.codes[rows], known.codes[rows]), 1)
+    return cells

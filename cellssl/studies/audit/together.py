@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.columns import text_array, texts_of
-from cellssl.studies.audit.nuisances import alone, told_by
+from cellssl.studies.audit.nuisances import alone, shared
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import CLEAR, Matrix, put_right, share_lost, visible_pairs
 from cellssl.studies.audit.standing import Moved, Standing
@@ -15,6 +15,7 @@ from cellssl.studies.audit.standing import Moved, Standing
 __all__ = ["Together"]
 
 _CHANCE = 0.05
+_HALF = 0.5  # of two classes' cells that share no plate, say: what tells them may be it in part
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 
@@ -65,14 +66,14 @@ class Together:
         self.pairs = _chosen(every, self.speaker)
         self.least = _chosen(least, self.speaker)
         self._asked: dict[str, int] = {}  # nuisance → which space tells it
-        self._told: dict[str, NDArray[np.bool_]] = {}  # nuisance → (K, K)
+        self._shared: dict[str, Matrix] = {}  # nuisance → (K, K)
         self.alone = dict.fromkeys(nuisances, 0)  # nuisance → classes that lie on one value alone
         for name, column in nuisances.items():
             apart = [one.nuisances[name].apart for one in self.standings]
             self._asked[name] = 0 if apart[0] else int(np.argmax(apart))
             if label is not None:
                 values = text_array(texts_of(obs[column]))
-                self._told[name] = told_by(self.groups, values)
+                self._shared[name] = shared(self.groups, values)
                 self.alone[name] = alone(self.groups, values)
         self.nuisances = {n: self.standings[at].nuisances[n] for n, at in self._asked.items()}
 
@@ -97,7 +98,11 @@ class Together:
 
     def told_by(self, a: int, b: int) -> list[str]:
         """Name the nuisances of which two classes share no value: one of them may be what tells them."""
-        return [name for name, told in self._told.items() if told[a, b]]
+        return [name for name, share in self._shared.items() if share[a, b] == 0]
+
+    def told_in_part(self, a: int, b: int) -> list[str]:
+        """Name the nuisances of which they share some values, which most cells of either do not have."""
+        return [name for name, share in self._shared.items() if 0 < share[a, b] < _HALF]
 
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
         """Estimate how often a cell is put right between two classes, mean over all pairs."""
