@@ -612,7 +612,9 @@ def test_classes_that_share_no_plate_are_named(crops, tmp_path):
     most = np.where((kinds == "usual") & (np.arange(len(kinds)) % 5 > 0), "P1", "P2")
     part = told("part.h5ad", most)
     line = next(line for line in part.verdict if "part of what tells" in line)
-    assert line.startswith("2 of 3 contrasts are between classes that hardly share a Plate, such as ")
+    assert line.startswith(
+        "2 of 3 contrasts are between classes that hardly share a Plate, such as "
+    )
     assert not any("share no" in line for line in part.verdict)
     for nuisances in (None, ()):
         usual = audit(protocol(gain(0.1)), crops, nuisances=nuisances, **QUICK)

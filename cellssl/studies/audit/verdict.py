@@ -228,13 +228,17 @@ def _still_apart(audit: "Audit", row: dict[str, Any]) -> str:
 
 
 def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the costliest operation, or two, and what is lost by them; those whose cost is a bound, or comes
-    of resampling, only where there is no other."""
+    """Name the costliest operation, or two, and what is lost by them.
+
+    Those whose cost is a bound, or comes of resampling, only where there is no other.
+    """
     table = audit.operations
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
     own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
     own = own[[row["groups"] in groups.split(", ") for groups in own["groups"]]]
-    last = [(bool(_bound(one)) or _by_resampling(audit, one), one) for one in own.to_dict("records")]
+    last = [
+        (bool(_bound(one)) or _by_resampling(audit, one), one) for one in own.to_dict("records")
+    ]
     costliest = sorted(last, key=lambda one: one[0])[:2]
     told: list[str] = []
     for reserve, one in costliest:
