@@ -48,8 +48,12 @@ def cluster(
 ) -> None:
     """Cluster cells by Leiden and k-means, at a resolution that is found again, and draw the map."""
     from cellssl.files import make_folder, write_h5ad
-    from cellssl.phenotypes import choose_label, normalise_embedding, read_embedding
-    from cellssl.phenotypes import cluster as find_clusters
+    from cellssl.phenotypes import (
+        choose_label,
+        cluster as find_clusters,
+        normalise_embedding,
+        read_embedding,
+    )
     from cellssl.report import save_figure, umap_figure
 
     cells = read_embedding(embedding)

@@ -110,8 +110,7 @@ def similarity(
     """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
     from cellssl.errors import EmbeddingError
     from cellssl.files import check_folder
-    from cellssl.phenotypes import read_embedding
-    from cellssl.phenotypes import similarity as compare
+    from cellssl.phenotypes import read_embedding, similarity as compare
 
     check_folder(out)
     cells = read_embedding(embedding)

@@ -9,8 +9,7 @@ from pydantic_core import ErrorDetails
 
 from cellssl.documents import Document, read_file, read_yaml
 from cellssl.errors import StudyError, nearest
-from cellssl.protocols import Protocol
-from cellssl.protocols import names as protocol_names
+from cellssl.protocols import Protocol, names as protocol_names
 from cellssl.protocols.editing import EDITS
 from cellssl.shipped import STUDIES, shipped_names
 from cellssl.studies.study import SAVED, Study, Sweep

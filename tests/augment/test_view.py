@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cellssl.augment import Operation, Pixel, View, catalogue
-from cellssl.augment import view as view_module
+from cellssl.augment import Operation, Pixel, View, catalogue, view as view_module
 
 from .examples import (
     CHANNELS,

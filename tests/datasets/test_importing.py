@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from cellssl.crops import Crops
-from cellssl.datasets import import_images
-from cellssl.datasets import importing as importing_module
+from cellssl.datasets import import_images, importing as importing_module
 from cellssl.errors import CropError
 
 from .makers import noise, png, write_folder, write_mnist, write_zip

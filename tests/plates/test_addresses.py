@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, read_field

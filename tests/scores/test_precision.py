@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copairs.map import average_precision as copairs_precision
-from copairs.map import mean_average_precision as copairs_mean
+from copairs.map import (
+    average_precision as copairs_precision,
+    mean_average_precision as copairs_mean,
+)
 from scipy.stats import kstest
 from sklearn.metrics import average_precision_score
 
