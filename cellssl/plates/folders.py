@@ -10,7 +10,7 @@ from cellssl.columns import FIELD, PLATE, WELL
 from cellssl.wells import is_well, normalise_well
 from cellssl.words import listed
 
-__all__ = ["say_folders"]
+__all__ = ["is_stain", "say_folders"]
 
 _LOG = logging.getLogger(__name__)
 # Harmony calls measurements <plate>__2024-06-12T11_30_00-Measurement 1
@@ -20,9 +20,21 @@ _ROUND = re.compile(
 )
 _CHANNEL = re.compile(
     r"(?:w|wv|wave|ch|channel)[ _-]?\d|dna|dapi|hoechst(?: ?\d{5})?|draq5|[cyrg]fp|fitc|tritc|texas ?red|mcherry|"
-    r"cy[357]|alexa(?: ?fluor)?[ _-]?\d{3}|(?:f-?)?actin|phalloidin|(?:alpha-|beta-)?tubulin|er|rna|agp|mito",
+    r"cy[357]|alexa(?: ?fluor)?[ _-]?\d{3}|(?:f-?)?actin|phalloidin|(?:alpha-|beta-)?tubulin|er|rna|agp|mito|"
+    r"phase(?: ?contrast)?|bright ?field|bf|blue|green|red|far ?red|orange",
     re.IGNORECASE,
 )
+
+
+def is_stain(name: str) -> bool:
+    """Say whether a name is one that channels usually have.
+
+    Examples
+    --------
+    >>> is_stain("Cy5"), is_stain("taxol")
+    (True, False)
+    """
+    return _CHANNEL.fullmatch(name) is not None
 
 
 def say_folders(files: pd.DataFrame) -> None:

@@ -16,6 +16,7 @@ from cellssl.plates.copies import say_copies
 from cellssl.plates.folders import say_folders
 from cellssl.plates.layouts import Images, Layout, Listing
 from cellssl.plates.layouts.naming import OWN_TABLE
+from cellssl.plates.layouts.pattern import CountedFromZeroError
 from cellssl.plates.plateindex import PlateIndex
 from cellssl.plates.sorting import (
     find_unfit,
@@ -196,11 +197,24 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
     examples = "\n".join(f"  {path}" for path in images.paths[:3])
     raise PlateError(
         f"the file names in {images.folder} follow no layout that is known "
-        f"({', '.join(layouts.names())}), such as\n{examples}\n"
+        f"({', '.join(layouts.names())}), such as\n{examples}\n{_way_on(images)}{images.left_out}"
+    )
+
+
+def _way_on(images: Images) -> str:
+    """Say which pattern reads names that no layout knows, or how one is written."""
+    try:
+        proposed = layouts.propose(images)
+    except CountedFromZeroError as error:
+        return str(error)
+    if proposed is not None:
+        pattern, read = proposed
+        return f"This may read them: --pattern '{pattern}'\n{read} Where that is wrong, change its named groups."
+    return (
         "Describe them with --pattern, a regular expression with named groups; for a file like "
         r"B02_s1_w2.tif: --pattern '(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif'. "
         f"Images whose names say no well want {OWN_TABLE}; photographs are read by "
-        f"`cellssl crops images`.{images.left_out}"
+        "`cellssl crops images`."
     )
 
 

@@ -10,15 +10,27 @@ from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Layout, Listing
 from cellssl.plates.layouts.naming import OWN_TABLE, channels_of, unmatched
 from cellssl.plates.tables import as_site
-from cellssl.wells import normalise_well, well_from
+from cellssl.wells import PLATES, normalise_well, well_from
 
-__all__ = ["CountedFromZeroError", "Pattern", "compile_pattern", "place", "refuse_cut_wells"]
+__all__ = [
+    "COUNTED",
+    "CountedFromZeroError",
+    "Pattern",
+    "compile_pattern",
+    "place",
+    "refuse_cut_wells",
+    "row_of",
+]
 
-_GROUPS = {"plate", "well", "row", "column", "site", "channel", "z", "time"}
+# Groups of wells that are counted along the rows: how many the plate has, and how many a row.
+COUNTED = {f"well{rows * columns}": (rows * columns, columns) for rows, columns in PLATES}
+
+_GROUPS = {"plate", "well", "row", "column", "site", "channel", "z", "time", *COUNTED}
 _WELLS = {"well", "row", "column"}
 _CUT_ROW = re.compile(r"(?<![A-Za-z])[Aa]$")  # of rows AA to AF
 _SHORT_ROW = re.compile(r"[A-Fa-f](?![A-Za-z])")
 _SHORT_COLUMN = re.compile(r"(?<!\d)\d$")
+_CLOCK = re.compile(r"(?:\d+[ymdhs]_?)+")
 _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
@@ -31,8 +43,9 @@ class Pattern(Layout):
     """Plate, well (or row and column), site and channel by the named groups of `pattern`.
 
     It is searched for in each path relative to the folder. `channel` is required, and `well` or
-    `row` and `column`; a plate without a group takes the folder's name, a site the name `1`. `z` and
-    `time` are numbers of planes and time points. Any other named group becomes a
+    `row` and `column`, or `well96` (`well384`, …) for wells that are counted from 1 along the rows of such a
+    plate; a plate without a group takes the folder's name, a site the name `1`. `z` and
+    `time` are numbers of planes and time points (`00d04h30m`, too). Any other named group becomes a
     ``Metadata_<group>``.
     """
 
@@ -48,8 +61,7 @@ class Pattern(Layout):
             try:
                 if found is None:
                     raise PlateError(_MISMATCH)
-                refuse_cut_wells(found)
-                rows.append(_row(found.groupdict(), images.name) | {"Path": path})
+                rows.append(row_of(found, images.name) | {"Path": path})
             except CountedFromZeroError:
                 raise
             except PlateError as error:
@@ -79,7 +91,7 @@ def compile_pattern(pattern: str | None, *, needed: tuple[str, ...] = ()) -> re.
         ) from error
     groups = set(expression.groupindex)
     lacking = [name for name in needed if name not in groups]
-    if "well" not in groups and not {"row", "column"} <= groups:
+    if groups.isdisjoint({"well", *COUNTED}) and not {"row", "column"} <= groups:
         lacking.append("well (or row and column)")
     if lacking:
         has = ", ".join(sorted(groups)) or "none"
@@ -123,7 +135,7 @@ def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
     CountedFromZeroError
         When row or column is 0.
     """
-    well = groups.get("well")
+    well = groups.get("well") or _counted_well(groups)
     if well is None:
         parts = groups.get("row") or "", groups.get("column") or ""
         if any(part.isdecimal() and int(part) == 0 for part in parts):
@@ -146,7 +158,28 @@ def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
     return row | others
 
 
-def _row(groups: dict[str, str | None], default: str) -> dict[str, Any]:
+def _counted_well(groups: dict[str, str | None]) -> str | None:
+    """Read the well of a group such as `well96`; None where there is none."""
+    for group, (wells, columns) in COUNTED.items():
+        if (text := groups.get(group)) is not None:
+            number = _number(text, group)
+            if not number:
+                raise CountedFromZeroError(
+                    f"the pattern reads well {text!r} of {wells}: where names count from 0, every other well would be "
+                    f"read as one beside it. Write {OWN_TABLE}."
+                )
+            if number > wells:
+                raise PlateError(
+                    f"well {text} is none of {wells}: take the group of a larger plate"
+                )
+            return well_from((number - 1) // columns + 1, (number - 1) % columns + 1)
+    return None
+
+
+def row_of(found: re.Match[str], default: str) -> dict[str, Any]:
+    """Read an image's place, channel, plane and time; see `place`."""
+    refuse_cut_wells(found)
+    groups = found.groupdict()
     if not groups["channel"]:
         raise PlateError("the group 'channel' is empty")
     row: dict[str, Any] = place(groups, default) | {"Channel": groups["channel"]}
@@ -157,6 +190,10 @@ def _row(groups: dict[str, str | None], default: str) -> dict[str, Any]:
 
 
 def _number(text: str, group: str) -> int:
+    if group == "time" and _CLOCK.fullmatch(
+        text
+    ):  # 00d04h30m: each of its numbers has two digits but the first
+        return int("".join(f"{int(part):02}" for part in re.findall(r"\d+", text)))
     if not text.isdecimal():
         raise PlateError(f"the group {group!r} is {text!r}, wanted a number")
     return int(text)

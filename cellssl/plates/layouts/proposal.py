@@ -1,0 +1,215 @@
+r"""A pattern proposed for names that no layout knows: by what their parts are called, and how these vary.
+
+Of numbers without a word, those that tell images apart are the site, then the time, then the plane; a word that varies
+is the channel. What is proposed has been tried on all names.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cellssl.errors import PlateError
+from cellssl.plates.folders import is_stain
+from cellssl.plates.layouts.images import Images
+from cellssl.plates.layouts.nameparts import Part, parts_of
+from cellssl.plates.layouts.pattern import COUNTED, CountedFromZeroError, row_of
+
+__all__ = ["propose"]
+
+# What the parts of a place are called, the surest first.
+_WORDS = {
+    "site": ("site", "field", "position", "point", "fov", "fld", "pos", "scene", "po", "s", "f", "p"),
+    "channel": ("channel", "wavelength", "wave", "chan", "ch", "co", "wv", "w", "c", "d"),
+    "z": ("zstep", "plane", "slice", "sl", "z"),
+    "time": ("timepoint", "time", "tp", "img", "lo", "t"),
+}  # fmt: skip
+_LETTERS = {"r", *(word for words in _WORDS.values() for word in words if len(word) == 1)}
+_ANYWHERE = {*_WORDS["z"], *_WORDS["time"]}  # other letters before a well may be a plate's
+_ROWS, _COLUMNS, _WELLS = ("row", "r"), ("column", "col", "c"), ("well", "w")
+_COLUMBUS = (
+    r"(?P<row>\d{3})(?P<column>\d{3})-(?P<site>\d+)-(?P<z>\d{3})(?P<time>\d{3})(?P<channel>\d{3})\."
+)
+_ENDING = r".*\.(?P<channel>\w+)$"  # of images of one channel, whose names need not say it
+_FEW = 9  # channels that numbers without a word may be
+
+
+def propose(images: Images) -> tuple[str, str] | None:
+    """Give a pattern that reads the names, and say what it reads of one; None where there is none.
+
+    It reads at least half of them, each as another image, and most fields have most channels.
+
+    Raises
+    ------
+    CountedFromZeroError
+        When the only one reads a well 0; says which pattern that is.
+    """
+    from_zero = None
+    for pattern in (_COLUMBUS, *_patterns(images.paths)):
+        expression = re.compile(pattern)
+        found = [match for path in images.paths if (match := expression.search(path))]
+        try:
+            rows = [row_of(match, "") for match in found]
+        except CountedFromZeroError as error:
+            from_zero = f"--pattern '{pattern}' may read them, but {error}"
+        except PlateError:
+            continue
+        else:
+            if 2 * len(rows) >= len(images.paths) and _fits(pd.DataFrame(rows)):
+                return pattern, f"Of {found[-1].string} it reads {_told(rows[-1], pattern)}."
+    if from_zero:
+        raise CountedFromZeroError(from_zero)
+    return None
+
+
+def _fits(files: pd.DataFrame) -> bool:
+    """Say whether each image is another, and no channel lacks most fields."""
+    fields = files.drop(columns="Channel").drop_duplicates()
+    full = len(fields) * files["Channel"].nunique()
+    return not files.duplicated().any() and 2 * len(files) > full
+
+
+def _told(row: dict[str, Any], pattern: str) -> str:
+    read = ", ".join(
+        f"{name.removeprefix('Metadata_').lower()} {value}"
+        for name, value in row.items()
+        if value != ""
+    )
+    counted = re.search(r"P<well(\d+)>", pattern)
+    if counted:
+        read += f" (wells are counted along the rows of {counted[1]}; of a larger plate write well384, say)"
+    if pattern.endswith(_ENDING):
+        ending = row["Channel"]
+        read += f" (the names say no channel: --channel {ending}=DNA calls it DNA)"
+    return read
+
+
+def _patterns(paths: Sequence[str]) -> Iterator[str]:
+    """Take names apart at ever more marks, then those of folders, too."""
+    for whole_folders in (True, False):
+        for marks in ("_", "_-", "_ -"):
+            parts = parts_of(paths, marks, whole_folders=whole_folders)
+            if _name_well(parts):
+                _name_others(parts)
+                named = [number for number, part in enumerate(parts) if part.group]
+                told = "".join(map(str, parts[named[0] : named[-1] + 1]))
+                channel = "" if "channel" in {part.group for part in parts} else _ENDING
+                yield ("" if named[0] else "^") + told + channel
+
+
+def _name_well(parts: list[Part]) -> bool:
+    """Find what says the well: itself, its row and column, or a number that counts wells from 1."""
+    best = max(filter(_is_likely, parts), key=_likeness, default=None)
+    for part in parts:
+        letters = {value[0] for value in part.texts if value}
+        if part is not best and part.kind == "well" and len(letters) == 1:  # P1 is a plate
+            (letter,) = letters
+            part.before, part.form, part.kind = part.before + letter, r"\d+", "number"
+            part.texts, part.word = [value[1:] for value in part.texts], letter.lower()
+    if best:
+        best.group = "well"
+        return True
+    row, column, counted = (_called(parts, words) for words in (_ROWS, _COLUMNS, _WELLS))
+    if row and column:
+        row.group, column.group = "row", "column"
+    elif counted:
+        numbers = [int(number) for number in counted.texts]
+        fitting = [name for name, (wells, _) in COUNTED.items() if wells >= max(96, *numbers)]
+        counted.group = fitting[0] if fitting else ""
+    return any(part.group for part in parts)
+
+
+def _rows(part: Part) -> set[str]:
+    return {value.rstrip("0123456789") for value in part.texts}
+
+
+def _is_likely(part: Part) -> bool:
+    """Say whether a part looks like wells, and not like s01 or one P1."""
+    rows = _rows(part)
+    letters = {row.lower() for row in rows}
+    others = letters <= _LETTERS and (not part.varies or rows == letters)
+    return part.kind == "well" and not (others and len(rows) == 1)
+
+
+def _likeness(part: Part) -> tuple[bool, int, bool, int]:
+    """Rank what looks like wells: by its word, its rows, whether it is no P1 or S01, and its number."""
+    letters = {row.lower() for row in _rows(part)}
+    return (
+        part.word.startswith("well"),
+        len(letters),
+        not letters <= _LETTERS,
+        part.varies,
+    )
+
+
+def _name_others(parts: list[Part]) -> None:
+    """Name what tells the images of a well apart."""
+    start = next(number for number, part in enumerate(parts) if part.group)
+    behind = [*filter(lambda part: part.kind != "well", parts[start:])]
+    for role, words in _WORDS.items():
+        near = [part for part in parts if part in behind or part.word in _ANYWHERE]
+        long = tuple(word for word in words if len(word) > 1)
+        if part := _called(parts, long) or _called(near, words):
+            part.group = role
+    if not any(part.group == "channel" for part in parts):
+        _name_channel(parts, behind)
+    _name_numbers(parts, behind)
+    lone = next((part for part in parts if not part.group and _tells(part, parts)), None)
+    if lone:
+        lone.group = "plate"
+        front = re.search("[A-Za-z]*$", lone.before)
+        if lone.kind == "number" and front:
+            lone.before, lone.form = lone.before[: front.start()], front[0] + lone.form
+
+
+def _name_numbers(parts: list[Part], behind: list[Part]) -> None:
+    """Take numbers without a word that still tell images apart for what is not named yet."""
+    named = {part.group for part in parts}
+    roles = [role for role in ("site", "time", "z") if role not in named]
+    for part in behind:
+        fitting = ["time"] if part.kind == "clock" else roles
+        fits = part.kind == "clock" or (part.kind == "number" and not part.word)
+        role = next((role for role in fitting if role in roles), None)
+        if fits and role and _tells(part, parts):
+            part.group = role
+            roles.remove(role)
+
+
+def _name_channel(parts: list[Part], behind: list[Part]) -> None:
+    """Take the word that varies within wells for the channel, or else the last number."""
+    site = any(part.group == "site" for part in parts)
+    words = [
+        part
+        for part in parts
+        if part.kind == "word" and not part.group and (_tells(part, parts) or _stains(part))
+    ]
+    numbers = [
+        part
+        for part in behind
+        if part.kind == "number" and not (part.word or part.group) and part.varies
+    ]
+    if words:
+        channel = min(words, key=lambda part: (not _stains(part), part.folder, part.varies))
+        channel.form = channel.form if channel.varies else r"[^/._]+"
+        channel.group = "channel"
+    elif len(numbers) > (not site) and numbers[-1].varies < _FEW:
+        numbers[-1].group = "channel"
+
+
+def _stains(part: Part) -> bool:
+    return all(map(is_stain, part.texts))
+
+
+def _tells(part: Part, parts: list[Part]) -> bool:
+    """Say whether a part tells images apart that those with a name do not."""
+    named = [one.texts for one in parts if one.group]
+    return len({*zip(*named, part.texts, strict=True)}) > len({*zip(*named, strict=True)})
+
+
+def _called(parts: list[Part], words: tuple[str, ...]) -> Part | None:
+    """Find the number that has the first of some words before it."""
+    found = {
+        part.word: part for part in reversed(parts) if part.kind == "number" and not part.group
+    }
+    return next((found[word] for word in words if word in found), None)

@@ -1,0 +1,135 @@
+"""Names that no layout knows: the pattern that is proposed reads them, unchanged."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from cellssl.errors import PlateError
+from cellssl.plates import PlateIndex, index
+
+Write = Callable[..., Path]
+WELLS = ("A01", "B02", "H12")
+WORDS = (("1", "DAPI"), ("2", "Texas Red"))
+FIRST, SECOND = ((1, "01"), (2, "02")), ((0, "00"), (1, "01"))
+
+
+def _names(form: str, sites: Sequence[int], channels: Sequence[object]) -> list[str]:
+    """Name a plate's images: {w} is A1, {w2} A01, {r} and {k} row and column, {n} the image's number."""
+    places = enumerate(product(WELLS, sites, channels))
+    return [
+        form.format(
+            w=f"{well[0]}{int(well[1:])}",
+            w2=well,
+            r=ord(well[0]) - 64,
+            k=int(well[1:]),
+            number=(ord(well[0]) - 65) * 12 + int(well[1:]),
+            s=site,
+            c=channel,
+            n=n,
+        )
+        for n, (well, site, channel) in places
+    ]
+
+
+def _proposed(folder: Path) -> str:
+    with pytest.raises(PlateError, match="This may read them") as caught:
+        index(folder)
+    found = re.search(r"--pattern '(.+)'\n", str(caught.value))
+    assert found
+    return found[1]
+
+
+def _read(folder: Path) -> PlateIndex:
+    return index(folder, pattern=_proposed(folder), z="max")
+
+
+@pytest.mark.parametrize(
+    ("form", "sites", "channels"),
+    [
+        ("{w}_01_{c[0]}_{s}_{c[1]}_001.tif", (1, 2), WORDS),  # Cytation
+        ("{w}_-1_{c[0]}_1_Stitched[{c[1]}]_001.tif", (1,), WORDS),
+        ("{w}_01_{c[0]}_{s}Z0_{c[1]}_001.tif", (1, 2), WORDS),
+        ("P1/MFGTMP_150409110001_{w2}f{s:02}d{c}.TIF", (0, 1), (0, 1)),  # ArrayScan
+        ("scan_Plate_R_p00_z00_0_{w2}f{s:02}d{c}.TIF", (0, 1), (0, 1)),  # EVOS
+        ("{c}--W{number:05}--P{s:05}--Z00000--T00000.tif", (1, 2), ("DAPI", "GFP")),  # ScanR
+        ("Well{w2}_Point_{s:04}_Channel{c}_Seq{n:04}.tif", (0, 1), ("DAPI", "DsRed")),  # NIS-Elements
+        ("Well{w2}_Point{w2}_{s:04}_Channel{c}_Seq{n:04}.tif", (0, 1), ("DAPI", "GFP")),
+        ("exp_{c}_{w}_{s}_2013y07m09d_14h30m.tif", (1, 2), ("Green", "Phase")),  # IncuCyte
+        ("{w}-Site_{s}/img_000000000_{c}_000.tif", (0, 1), ("DAPI", "Cy5")),  # Micro-Manager
+        ("P1/Pos-{w}_{s:03}/img_channel{c:03}_position{s:03}_time000_z000.tif", (0, 1), (0, 1)),
+        ("scr_{w2}_s{s}_w{c}_t1.tif", (1, 2), (1, 2)),  # MetaXpress
+        ("scr_{w}_s{s}_w{c}.tif", (1, 2), (1, 2)),
+        ("Exp-01-Scene-1-P{s}-{w}_c{c}_ORG.tif", (1, 2), (1, 2)),  # CD7
+        ("exp_{w}_s{s}t001z01c{c}.tif", (1, 2), (1, 2)),
+        ("-{w2}--PO{s:02}--LO001--CO{c}--SL001--PX32500--X014580--Z22{n:04}--T{n:04}.tif", (1, 2), (4, 6)),
+        ("{r:03}{k:03}-{s}-001001{c:03}.tif", (1, 2), (1, 2)),  # Columbus
+        ("{w}_{c}_{s}_20240506.tif", (1, 2), ("BF", "Green")),  # Tecan
+        ("{w} {c[1]} {s}.tif", (1, 2), (("", "Hoechst"), ("", "Brightfield"))),
+        ("{w}_{s}_{c}.tif", (1, 2, 3), (1, 2)),
+        ("r{r}_c{k}_f{s}_{c}.tif", (1, 2), ("DAPI", "GFP")),
+        ("{c}/{w}_{s}.tif", (1, 2), ("DAPI", "GFP")),
+        ("Well {w}/{c}_{s}.tif", (1, 2), ("DAPI", "GFP")),
+        ("{w}_{s}_DAPI.tif", (1, 2), ("",)),
+    ],
+)  # fmt: skip
+def test_names_of_other_instruments(
+    write: Write, form: str, sites: Sequence[int], channels: Sequence[object]
+) -> None:
+    found = _read(write(*_names(form, sites, channels)))
+    assert found.problems.empty
+    assert (len(found.channels), len(found.fields)) == (len(channels), 3 * len(sites))
+    assert found.fields["Metadata_Well"].unique().tolist() == [*WELLS]
+    if "Scene" not in form:
+        assert set(found.fields["Metadata_Site"]) == {str(site) for site in sites}
+
+
+@pytest.mark.parametrize("form", ["P{p}_{w}_1_{c}.tif", "Screen_round1_P{p}/scr_{w}_s1_w_{c}.tif"])
+def test_plates_in_names_and_folders(write: Write, form: str) -> None:
+    every = product((1, 2), ("A1", "B2"), ("DAPI", "GFP"))
+    found = _read(write(*(form.format(p=p, w=w, c=c) for p, w, c in every)))
+    plates = found.fields["Metadata_Plate"].unique()
+    assert [plate[-2:] for plate in plates] == ["P1", "P2"]
+    assert found.channels == ("DAPI", "GFP")
+
+
+def test_times_of_a_clock_and_images_of_one_channel(write: Write) -> None:
+    times = ("01d02h00m", "00d12h00m")
+    folder = write(*(f"VID1_{w}_1_{time}.tif" for w in ("A1", "B2") for time in times))
+    with pytest.raises(PlateError, match="the names say no channel: --channel tif=DNA"):
+        index(folder)
+    found = index(folder, pattern=_proposed(folder), channels={"tif": "DNA"})
+    assert all("00d12h" in path for path in found.fields["Path_DNA"])
+    assert "2 images of 1 later time point" in found.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Row0_Col0_DAPI.tif", "Row0_Col0_GFP.tif", "Row1_Col2_DAPI.tif", "Row1_Col2_GFP.tif"),
+        ("DAPI--W00000--P1.tif", "GFP--W00000--P1.tif", "DAPI--W00001--P1.tif"),
+    ],
+)
+def test_wells_from_0_are_asked_about(write: Write, names: Sequence[str]) -> None:
+    with pytest.raises(PlateError, match=r"--pattern .* may read them, but .* count from 0"):
+        index(write(*names))
+
+
+def test_wells_that_are_counted_want_a_plate_that_has_them(write: Write) -> None:
+    folder = write(*(f"{c}--W{n:05}--P1.tif" for n in (13, 300) for c in ("DAPI", "GFP")))
+    assert "(?P<well384>" in _proposed(folder)
+    assert _read(folder).fields["Metadata_Well"].tolist() == ["A13", "M12"]
+    pattern = r"(?P<channel>\w+)--W(?P<well96>\d+)"
+    found = index(folder, pattern=pattern)
+    assert found.fields["Metadata_Well"].tolist() == ["B01"]
+    assert found.problems["Detail"].str.contains("well 00300 is none of 96").sum() == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["IMG_000{}.tif", "img_position00{}_channel0.tif", "a_s0{}t01c1.tif"]
+)
+def test_names_without_wells_get_no_pattern(write: Write, name: str) -> None:
+    with pytest.raises(PlateError, match="Describe them with --pattern"):
+        index(write(name.format(1), name.format(2)))
