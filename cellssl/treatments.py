@@ -34,7 +34,8 @@ _DOSE_NAME = re.compile(
 )
 _UNIT_NAME = re.compile(r"(?:(?:conc\.?|concentration|dose)[ _]*)?units?", re.IGNORECASE)
 _MAYBE_DOSES = re.compile(
-    r"(?<![a-z])(?:conc(?![a-z])|[ck]on[cz]entration|dos(?:e|is)|[mnuµμ]?moles?[ _]per|(?-i:[fpnumµμ]M)(?![a-z]))",
+    r"(?<![a-z])(?:log ?(?:10)?[ _]?\[?(?:c|(?-i:M))(?![a-z])|"
+    r"conc(?![a-z])|[ck]on[cz]entration|dos(?:e|is)|[mnuµμ]?moles?[ _]per|(?-i:[fpnumµμ]M)(?![a-z]))",
     re.IGNORECASE,
 )
 # A decimal comma is read where it cannot part thousands.
@@ -53,6 +54,8 @@ _AMOUNT = re.compile(
 _PARTED = re.compile(r"[+-]?\d{1,3}(?P<mark>[.,])\d{3}(?!\d)")
 _MONTH = r"(?:jan|feb|mars?|mär|mrz|apr|may|mai|jun|jul|aug|sept?|o[ck]t|nov|d[eé]c|dez)\.?"
 _DATE = re.compile(rf"\d{{1,2}}[-. ]+{_MONTH}|{_MONTH}[- ]+\d\d", re.IGNORECASE)  # not 1-octanol
+_NO_LOGARITHMS = ": of logarithms write the amounts (of -6, in M, 1 µM)"
+_MOLAR = 1e-3  # below what is hardly ever the highest dose in µM, or in nM
 _EMPTY = ("", *NOTHING, "–", "—")  # in small letters
 
 
@@ -131,12 +134,30 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _say_doubtful_doses(table: pd.DataFrame) -> None:
+    """Say of doses that some are negative, or that all are so small that they may be molar."""
+    doses = table.get(CONCENTRATION)
+    if doses is None or not pd.api.types.is_numeric_dtype(doses):
+        return
+    if (doses < 0).any():
+        _LOG.warning(
+            "%s holds %g, and no dose is negative%s", CONCENTRATION, doses.min(), _NO_LOGARITHMS
+        )
+    elif _UNITS not in table and 0 < doses.max() < _MOLAR:
+        _LOG.warning(
+            "%s is %g at most and has no unit: where it is molar, call the column Concentration (M)",
+            CONCENTRATION,
+            doses.max(),
+        )
+
+
 def say_doubts(table: pd.DataFrame) -> None:
     """Say what of compounds and mechanisms may be meant otherwise: spellings, and wells without any."""
     for about in (_COMPOUND, _MECHANISM):
         if about in table:
             say_alike_names(table[about], about)
             _say_empty(table, about)
+    _say_doubtful_doses(table)
     for about in table.columns.intersection([_COMPOUND, "Metadata_Gene"]):
         if dates := [name for name in texts_of(table[about]).unique() if _DATE.fullmatch(name)]:
             _LOG.warning(
@@ -201,8 +222,9 @@ def _say_maybe_doses(table: pd.DataFrame) -> None:
     if meant:
         _LOG.warning(
             "no doses are read: %s may hold them. Call the column Concentration, or with its unit Dose (nM), "
-            "say",
+            "say%s",
             listed(meant),
+            _NO_LOGARITHMS if any("log" in name.lower() for name in meant) else "",
         )
 
 

@@ -35,7 +35,7 @@ class PlateFiles:
         str | None,
         typer.Option(
             help="Regular expression over the path below the folder, with named groups: channel, "
-            "well (or row and column), and optionally plate, site, z and time."
+            "well (or row and column; well96 of counted ones), and optionally plate, site, z and time."
         ),
     ] = None
     metadata: Annotated[

@@ -76,11 +76,12 @@ def index(
         - `pattern`: your own regular expression.
     pattern
         Regular expression searched for in each path below `folder` (with `/`). Named groups:
-        `channel`, and `well` or `row` and `column`; if need be `plate`, `site`, `z` and `time`. With
+        `channel`, and `well`, or `row` and `column`, or `well96` (`well384`, …) of wells counted from 1 along the
+        rows; if need be `plate`, `site`, `z` and `time`. With
         `ome-tiff` it says where the files were taken, and needs no `channel`.
     metadata
-        CSV with a row per well (`Well`, or `Row` and `Column`; `Plate`, `Site` if need be), whose
-        treatments and doses are known by other names too (`Drug`, `Dose_nM`, …);
+        CSV with a row per well (`Well`, or `Row` and `Column`; `Plate`, `Site` if need be), or drawn as the
+        plate lies, whose treatments and doses are known by other names too (`Drug`, `Dose_nM`, …);
         for `bbbc021`, `cellprofiler` and `deepprofiler` the table that lists the images, which is
         also found in the folder.
     moa

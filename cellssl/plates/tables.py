@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from unicodedata import normalize
 
@@ -19,11 +20,12 @@ from cellssl.columns import (
     unit_column,
 )
 from cellssl.errors import PlateError
+from cellssl.plates.grids import from_grids
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
 from cellssl.treatments import is_dose
-from cellssl.wells import ROWS, is_well, normalise_well, well_from
+from cellssl.wells import is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 
 __all__ = ["as_numbers", "as_site", "join", "read_wells"]
@@ -33,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 # Other names of the columns of wells, in small letters without marks between the words.
 _ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _TITLES = 9  # rows that may stand above the columns' names
 
 
@@ -73,7 +76,8 @@ def as_site(value: object) -> str:
 def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Add a metadata table's columns to the fields of the same plate, well and site.
 
-    The table needs `Well`, or `Row` and `Column`; `Plate` and `Site` are heeded where it has them.
+    The table needs `Well`, or `Row` and `Column`, or is drawn as the plate lies; `Plate` and `Site` are heeded where
+    it has them.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     PlateError
         When the table names no wells, says two things of one, or shares none with the fields.
     """
-    table, keys = _keyed(read_spreadsheet(path), path)
+    table, keys = _keyed(from_grids(read_spreadsheet(path), path), path)
     if PLATE in table:  # a Mac may write `é` as two signs
         ours = {normalize("NFC", plate): plate for plate in fields[PLATE].unique()}
         table[PLATE] = [ours.get(normalize("NFC", plate), plate) for plate in table[PLATE]]
@@ -131,10 +135,11 @@ def _say_plates(fields: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         if lone and theirs:
             _LOG.warning(
                 "%s says nothing of plate %s, and there are no images of its plate %s: where they are the same, write "
-                "them alike",
+                "them alike.%s",
                 path,
                 listed(lone, most=4),
                 listed(theirs, most=4),
+                _as_number(lone, theirs),
             )
 
 
@@ -154,6 +159,12 @@ def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
         keys["Metadata_Site"] = table[site].map(as_site)
     own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
+    told = (pd.DataFrame(others, index=table.index) != "").any(axis=1)
+    if plate and (empty := int((told & (table[plate] == "")).sum())):
+        raise PlateError(
+            f"{path}, column {plate}: empty in {empty} of {len(table)} rows. Of merged cells a spreadsheet saves the "
+            "first alone: fill the others."
+        )
     named = as_numbers(pd.DataFrame(keys | others))
     if copies := int(named.duplicated().sum()):
         _LOG.warning(
@@ -182,7 +193,7 @@ def _columns_of_wells(
     raise PlateError(
         f"{path} does not say which well its rows are about: it needs a column Well (or "
         f"Metadata_Well), or Row and Column. It has {', '.join(map(str, table.columns))}."
-        f"{_maybe_wells(table)}{_maybe_names(table)}{_maybe_layout(table)}"
+        f"{_maybe_wells(table)}{_maybe_names(table)}"
     )
 
 
@@ -244,15 +255,6 @@ def _maybe_wells(table: pd.DataFrame) -> str:
     return f" {meant[0]} seems to hold them: call it Well." if meant else ""
 
 
-def _maybe_layout(table: pd.DataFrame) -> str:
-    """Tell the picture of a plate, whose rows are its rows; a title or another picture may stand above it."""
-    lines = [[*map(str, table.columns)], *table.to_numpy().tolist()]
-    numbered = any(line[1:3] in (["1", "2"], ["1.0", "2.0"]) for line in lines)
-    if not numbered or len(set(table.iloc[:, 0].str.upper()) & set(ROWS)) < 2:
-        return ""
-    return " It seems to be drawn as the plate lies: write a row for each well instead."
-
-
 def _maybe_names(table: pd.DataFrame) -> str:
     """Name the row that seems to hold the columns' names, below a title."""
     for number, row in enumerate(table.head(_TITLES).to_numpy().tolist(), start=1):
@@ -274,6 +276,14 @@ def _maybe_plate(table: pd.DataFrame, plate: str | None) -> str:
     )
 
 
+def _as_number(ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """Name the plate of which a spreadsheet made a number, as it does of 1E05."""
+    for one, other in product(ours, theirs):
+        if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other) and float(one) == float(other):
+            return f" Of {one} a spreadsheet made {other}: have it take the column as text."
+    return ""
+
+
 def _labels(keys: pd.DataFrame) -> list[str]:
     ordered = [name for name in FIELD if name in keys]
     return row_names(keys[ordered].apply(texts_of))
@@ -288,7 +298,9 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
             message += (
                 f" Its {what}s are {listed(theirs, most=4)}; the files' are {listed(ours, most=4)}."
             )
-            if key == "Metadata_Plate" and len(ours) > 1:
+            if key == "Metadata_Plate" and (as_number := _as_number(ours, theirs)):
+                message += as_number
+            elif key == "Metadata_Plate" and len(ours) > 1:
                 message += " Write the plates into the table as the files have them."
             elif key == "Metadata_Plate":
                 near = get_close_matches(ours[0], theirs, n=1) or theirs

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -326,16 +327,45 @@ def test_doses_beside_blanks_and_after_spaces_that_do_not_break(write: Write, bl
 
 @pytest.mark.parametrize(
     "name",
-    ["Final conc. [µM]", "Konzentration (µM)", "mmoles_per_liter", "Taxol_nM", "Dosis", "Stock mM"],
+    [
+        *("Final conc. [µM]", "Konzentration (µM)", "mmoles_per_liter", "Taxol_nM", "Dosis"),
+        *("Stock mM", "logC", "log10 conc (M)", "-log10 M", "-log10[M]"),
+    ],
 )
 def test_a_column_that_may_hold_doses_is_named_where_none_are_read(
     write: Write, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     _index(write, f"Well,{name},Concept,Area (um)\nA1,1,1,1\nA2,2,1,1\nB1,3,1,1\n")
     assert f"no doses are read: Metadata_{name} may hold them" in caplog.text
+    assert ("of logarithms write the amounts" in caplog.text) == ("log" in name)
     caplog.clear()
     _index(write, "Well,Dose,Dose group\nA1,1,1\nA2,2,1\nB1,3,1\n")
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "doses", "said"),
+    [
+        (
+            "Dose",
+            (0, 1e-6, 3e-7),
+            "is 1e-06 at most and has no unit: where it is molar, call the col",
+        ),
+        ("Concentration", (-6, -7, -8), "holds -8, and no dose is negative: of logarithms write"),
+        ("Dose (M)", (0, 1e-6, 3e-7), None),
+        ("Dose", (0, 1e-3, 1), None),
+    ],
+)
+def test_doses_that_may_be_molar_or_logarithms_are_told(
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    doses: tuple[float, ...],
+    said: str | None,
+) -> None:
+    rows = "\n".join(map("{},{}".format, ("A1", "A2", "B1"), doses))
+    _index(write, f"Well,{name}\n{rows}\n")
+    assert [(said or "") in text for text in caplog.messages] == [True] * (said is not None)
 
 
 def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
@@ -363,9 +393,18 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\n1,1\n13,2\n", "'1' is not a well.* are counted, write them as A01"),
         ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
-        (",1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
-        ("Map,,\n,1,2\nA,x,y\nB,z,z\n", "drawn as the plate lies: write a row for each well"),
-        (",1,2\nA,x,y\nB,z,z\n\n,1,2\nA,0,1\nB,2,3\n", "drawn as the plate lies: write a row for"),
+        (
+            ",1,2\nA,x,y\nB,z,z\n",
+            "drawn as the plate lies, and a grid has no name: write what it holds",
+        ),
+        (
+            "Drug,1,2\nA,x,y\nB,z,z\n\nDrug,1,2\nA,0,1\nB,2,3\n",
+            "two grids are called Drug.* and a column Plate[.]",
+        ),
+        (
+            "Plate,Well,Drug\nplate,A1,x\n,A2,y\n,B1,\n",
+            "column Plate: empty in 1 of 3 rows.* merged",
+        ),
         ("Row,Column,Dose\n0,0,1\n1,1,1\n", "where they count from 0, add 1 to all"),
         ("Well,Label\nA1,x\nA2,y\n", "metadata have a column Label.* such as Class[.]"),
         ("Well,label\nA1,x\nA2,y\n", "column label, .* called Label: .* such as Class[.]"),
@@ -468,7 +507,7 @@ def test_several_plates_by_other_names_are_not_made_one(write: Write) -> None:
             "says nothing of plate P2, and there are no images of its plate p 2",
         ),
         ("Plate,Well,Drug\nP1,A1,x\n", None),
-        ("Plate,Well,Drug\nP1,A1,x\n,A2,y\n", None),
+        ("Plate,Well,Drug\nP1,A1,x\n,A2,\n", None),
     ],
 )
 def test_plates_that_a_table_leaves_open_are_said(
@@ -481,6 +520,35 @@ def test_plates_that_a_table_leaves_open_are_said(
         index(folder, pattern=f"(?P<plate>[^/]+)/{PATTERN}", metadata=table)
     told = [message for message in caplog.messages if "wells.csv" in message]
     assert [(said or "") in message for message in told] == [True] * (said is not None)
+
+
+def test_a_plate_that_a_spreadsheet_made_a_number_is_told(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write("1E05/A1.1.tif", "Q1/A1.1.tif")
+    table = folder.parent / "wells.csv"
+    pattern = f"(?P<plate>[^/]+)/{PATTERN}"
+    table.write_text("Plate,Well,Drug\n1.00E+05,A1,x\nQ1,A1,y\n")
+    index(folder, pattern=pattern, metadata=table)
+    said = "Of 1E05 a spreadsheet made 1.00E+05: have it take the column as text."
+    assert said in caplog.text
+    table.write_text("Plate,Well,Drug\n1.00E+05,A1,x\n")
+    with pytest.raises(PlateError, match=re.escape(said)):
+        index(folder, pattern=pattern, metadata=table)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Drug,1,2\nA,DMSO,taxol\nB,noc\n\nDose (nM),1,2\nA,,500\nB,20,\n",
+        "Drug,,\n<>,01,02\na,DMSO,taxol\nb,noc,\n,,\nDose (nM),,\n,1.0,2.0\nA,,500\nB,20,\n",
+        "Drug;;\nRow;1;2\nA;DMSO;taxol\nB;noc;\n;Dose (µM);\n;1;2\nA;;0,5\nB;0,02;\n",
+    ],
+)
+def test_tables_drawn_as_the_plate_lies(write: Write, text: str) -> None:
+    fields = _index(write, text).fields
+    assert fields["Metadata_Compound"].tolist() == ["DMSO", "taxol", "noc"]
+    assert fields["Metadata_Concentration"].fillna(-1).tolist() == [-1, 0.5, 0.02]
 
 
 def test_letters_of_two_signs_are_those_of_one(
