@@ -36,8 +36,8 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             what = f"two grids are called {name}" if name else "a grid has no name"
             raise PlateError(
                 f"{path} is drawn as the plate lies, and {what}: write what it holds, such as Compound or "
-                "Concentration, into its upper left corner, left of column 1. Several plates want a table with a row for "
-                "each well, and a column Plate."
+                "Concentration, into its upper left corner, left of column 1. Several plates want a table with a row "
+                "for each well, and a column Plate."
             )
         grids[name] = {
             well_from(line[0], column): text
