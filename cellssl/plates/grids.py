@@ -46,9 +46,10 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         }
     if not grids:
         return table
-    wells = pd.DataFrame(grids).fillna("").rename_axis("Well").reset_index()
+    wells = pd.DataFrame(grids).fillna("")
+    wells = wells[(wells != "").any(axis=1)].rename_axis("Well").reset_index()
     said = counted(len(wells), "well")
-    _LOG.info("%s is drawn as the plate lies: %s of %s are read", path, listed([*grids]), said)
+    _LOG.info("%s is drawn as the plate lies: read for %s are %s", path, said, listed([*grids]))
     return wells
 
 

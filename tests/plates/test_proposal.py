@@ -69,8 +69,11 @@ def _read(folder: Path) -> PlateIndex:
         ("{w}_{c}_{s}_20240506.tif", (1, 2), ("BF", "Green")),  # Tecan
         ("{w} {c[1]} {s}.tif", (1, 2), (("", "Hoechst"), ("", "Brightfield"))),
         ("{w}_{s}_{c}.tif", (1, 2, 3), (1, 2)),
+        ("P1.{w}.{s}.{c}.tif", (1, 2), ("DAPI", "GFP")),
+        ("Channel{c}-{number:02}-{w2[0]}-{k:02}.tif", (1,), (1, 2)),
         ("r{r}_c{k}_f{s}_{c}.tif", (1, 2), ("DAPI", "GFP")),
         ("{c}/{w}_{s}.tif", (1, 2), ("DAPI", "GFP")),
+        ("P1/{w}/{c}/img_{s}.tif", (1, 2), ("DAPI", "GFP")),
         ("Well {w}/{c}_{s}.tif", (1, 2), ("DAPI", "GFP")),
         ("{w}_{s}_DAPI.tif", (1, 2), ("",)),
     ],

@@ -53,7 +53,7 @@ def parts_of(paths: Sequence[str], marks: str, *, whole_folders: bool) -> list[P
     parts: list[Part] = []
     for number, values in enumerate(columns):
         folder = "/" in "".join(most[number:])
-        other = "/" if folder and whole_folders else f"/.{marks.replace(' ', '')}"
+        other = "/" if folder and whole_folders else "/." + re.sub("[ .]", "", marks)
         parts += _taken_apart([*values], ("", *most)[number], other, folder=folder)
     for last, part in pairwise(parts):
         if part.kind == "number" and part.before in most and not last.varies:

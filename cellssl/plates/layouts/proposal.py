@@ -6,6 +6,7 @@ is the channel. What is proposed has been tried on all names.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from cellssl.plates.folders import is_stain
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.nameparts import Part, parts_of
 from cellssl.plates.layouts.pattern import COUNTED, CountedFromZeroError, row_of
+from cellssl.wells import ROWS
 
 __all__ = ["propose"]
 
@@ -23,13 +25,15 @@ _WORDS = {
     "site": ("site", "field", "position", "point", "fov", "fld", "pos", "scene", "po", "s", "f", "p"),
     "channel": ("channel", "wavelength", "wave", "chan", "ch", "co", "wv", "w", "c", "d"),
     "z": ("zstep", "plane", "slice", "sl", "z"),
-    "time": ("timepoint", "time", "tp", "img", "lo", "t"),
+    "time": ("timepoint", "time", "tp", "lo", "t"),
 }  # fmt: skip
 _LETTERS = {"r", *(word for words in _WORDS.values() for word in words if len(word) == 1)}
 _ANYWHERE = {*_WORDS["z"], *_WORDS["time"]}  # other letters before a well may be a plate's
 _ROWS, _COLUMNS, _WELLS = ("row", "r"), ("column", "col", "c"), ("well", "w")
-_COLUMBUS = (
-    r"(?P<row>\d{3})(?P<column>\d{3})-(?P<site>\d+)-(?P<z>\d{3})(?P<time>\d{3})(?P<channel>\d{3})\."
+# Of numbers without words: Columbus, Micro-Manager.
+_KNOWN = (
+    r"(?P<row>\d{3})(?P<column>\d{3})-(?P<site>\d+)-(?P<z>\d{3})(?P<time>\d{3})(?P<channel>\d{3})\.",
+    r"(?P<well>[A-Z]+\d+)-Site_(?P<site>\d+)/img_(?P<time>\d{9})_(?P<channel>[^/]+)_(?P<z>\d{3})\.",
 )
 _ENDING = r".*\.(?P<channel>\w+)$"  # of images of one channel, whose names need not say it
 _FEW = 9  # channels that numbers without a word may be
@@ -46,7 +50,7 @@ def propose(images: Images) -> tuple[str, str] | None:
         When the only one reads a well 0; says which pattern that is.
     """
     from_zero = None
-    for pattern in (_COLUMBUS, *_patterns(images.paths)):
+    for pattern in (*_KNOWN, *_patterns(images.paths)):
         expression = re.compile(pattern)
         found = [match for path in images.paths if (match := expression.search(path))]
         try:
@@ -88,7 +92,7 @@ def _told(row: dict[str, Any], pattern: str) -> str:
 def _patterns(paths: Sequence[str]) -> Iterator[str]:
     """Take names apart at ever more marks, then those of folders, too."""
     for whole_folders in (True, False):
-        for marks in ("_", "_-", "_ -"):
+        for marks in ("_", "_-", "_ .-"):
             parts = parts_of(paths, marks, whole_folders=whole_folders)
             if _name_well(parts):
                 _name_others(parts)
@@ -102,15 +106,18 @@ def _name_well(parts: list[Part]) -> bool:
     """Find what says the well: itself, its row and column, or a number that counts wells from 1."""
     best = max(filter(_is_likely, parts), key=_likeness, default=None)
     for part in parts:
-        letters = {value[0] for value in part.texts if value}
+        letters = {text[0] for text in part.texts if text}
         if part is not best and part.kind == "well" and len(letters) == 1:  # P1 is a plate
-            (letter,) = letters
-            part.before, part.form, part.kind = part.before + letter, r"\d+", "number"
-            part.texts, part.word = [value[1:] for value in part.texts], letter.lower()
+            (front,) = letters
+            part.before, part.form, part.kind = part.before + front, r"\d+", "number"
+            part.texts, part.word = [text[1:] for text in part.texts], front.lower()
     if best:
         best.group = "well"
         return True
     row, column, counted = (_called(parts, words) for words in (_ROWS, _COLUMNS, _WELLS))
+    for letter, number in pairwise(parts):
+        if letter.varies and number.kind == "number" and {*letter.texts} <= {*ROWS}:
+            row, column, letter.form = letter, number, "[A-Z]+"
     if row and column:
         row.group, column.group = "row", "column"
     elif counted:
@@ -164,14 +171,13 @@ def _name_others(parts: list[Part]) -> None:
 
 
 def _name_numbers(parts: list[Part], behind: list[Part]) -> None:
-    """Take numbers without a word that still tell images apart for what is not named yet."""
+    """Take numbers that still tell images apart, those without a word first, for what is not named yet."""
     named = {part.group for part in parts}
     roles = [role for role in ("site", "time", "z") if role not in named]
-    for part in behind:
+    for part in sorted(behind, key=lambda part: part.word != ""):
         fitting = ["time"] if part.kind == "clock" else roles
-        fits = part.kind == "clock" or (part.kind == "number" and not part.word)
         role = next((role for role in fitting if role in roles), None)
-        if fits and role and _tells(part, parts):
+        if role and not part.group and part.kind in ("clock", "number") and _tells(part, parts):
             part.group = role
             roles.remove(role)
 
