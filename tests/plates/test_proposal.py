@@ -9,6 +9,7 @@ import pytest
 
 from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
+from cellssl.plates.layouts import Images, propose
 
 Write = Callable[..., Path]
 WELLS = ("A01", "B02", "H12")
@@ -136,3 +137,11 @@ def test_wells_that_are_counted_want_a_plate_that_has_them(write: Write) -> None
 def test_names_without_wells_get_no_pattern(write: Write, name: str) -> None:
     with pytest.raises(PlateError, match="Describe them with --pattern"):
         index(write(name.format(1), name.format(2)))
+
+
+def test_of_a_large_screen_some_names_are_looked_at_and_all_tried() -> None:
+    every = product(range(4), ("DAPI", "Foo"), "ABCDEFGH", range(1, 25), range(4))
+    names = sorted(f"P{plate}/{c}/{row}{column}_{s}.tif" for plate, c, row, column, s in every)
+    proposed = propose(Images(Path(), tuple(names)))
+    assert proposed
+    assert proposed[0].startswith(r"^(?P<plate>P\d+)/(?P<channel>[^/]+)/(?P<well>")
