@@ -85,7 +85,7 @@ def _told(row: dict[str, Any], pattern: str) -> str:
     )
     counted = re.search(r"P<well(\d+)>", pattern)
     if counted:
-        read += f" (wells are counted along the rows of {counted[1]}; of a larger plate write well384, say)"
+        read += f" (wells are counted along the rows of {counted[1]}: change that number where the plate has more)"
     if pattern.endswith(_ENDING):
         ending = row["Channel"]
         read += f" (the names say no channel: --channel {ending}=DNA calls it DNA)"
