@@ -12,7 +12,7 @@ import pandas as pd
 from cellssl.arguments import one_path, whole_numbers
 from cellssl.cells import Segmenter, ThresholdSegmenter, crop
 from cellssl.crops import Crops
-from cellssl.embedding import check_orientations
+from cellssl.embedding import check_orientations, is_baseline
 from cellssl.errors import CellsslError, ModelError
 from cellssl.files import make_folder
 from cellssl.framing import stored_size
@@ -206,6 +206,11 @@ def _choose_protocol(
         )
     if protocol is not None:
         return resolve(protocol, changes)
+    if is_baseline(str(model)):
+        raise CellsslError(
+            f"{model} is trained on none of these cells and stands beside an encoder that is: --baseline {model}. Its "
+            f"own map: `cellssl embed CROPS -m {model}`, then `cellssl cluster`"
+        )
     if changes:
         raise CellsslError(f"--model is trained already: {', '.join(changes)} cannot be changed")
     checkpoint = load_checkpoint(str(model))

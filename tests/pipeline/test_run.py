@@ -148,6 +148,7 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
         ({"protocol": None}, "got none"),
         ({"model": "somewhere"}, "got both"),
         ({"model": "somewhere", "protocol": None}, "cannot be changed"),
+        ({"model": "resnet101", "protocol": None}, "--baseline resnet101"),
         ({"baselines": {"resnet500": None}}, "did you mean 'resnet50'"),
         ({"baselines": {"random": Path("w.pth")}}, "no weights to load"),
         ({"dose": "Dosis"}, "Dosis"),

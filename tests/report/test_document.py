@@ -156,6 +156,12 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     assert "weak labels" in html
 
 
+def test_a_narrow_interval_is_no_point(undrawn, everything, tmp_path):
+    everything["scores"][["value", "low", "high"]] = -0.001, -0.004, 0.002
+    html = written(tmp_path, **everything)
+    assert "−0.001 [−0.004,\N{NO-BREAK SPACE}0.002]" in html
+
+
 @pytest.mark.parametrize(("agreement", "warned"), [(0.9, True), (0.1, False)])
 def test_clusters_that_are_plates_are_said(undrawn, everything, tmp_path, agreement, warned):
     scores = everything["scores"]

@@ -104,7 +104,9 @@ def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: 
 def _cell(row: Any) -> str:
     text = number(row["value"], 3)
     if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-        text += f" [{number(row['low'])},\N{NO-BREAK SPACE}{number(row['high'])}]"  # breaks before it only
+        digits = 2 if row["high"] - row["low"] > 0.02 else 3
+        low, high = (number(row[end], digits) for end in ("low", "high"))
+        text += f" [{low},\N{NO-BREAK SPACE}{high}]"  # breaks before it only
     return text
 
 
