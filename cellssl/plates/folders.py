@@ -18,23 +18,24 @@ _ROUND = re.compile(
     r"(?<![a-z])(?:\d{4}-\d\d-\d\dT[\d_]+-)?((?:cycle|cyc|round|rnd|stain|staining|measurement)[ _-]*)\d+",
     re.IGNORECASE,
 )
-_CHANNEL = re.compile(
-    r"(?:w|wv|wave|ch|channel)[ _-]?\d|dna|dapi|hoechst(?: ?\d{5})?|draq5|[cyrg]fp|fitc|tritc|texas ?red|mcherry|"
+_STAIN = re.compile(
+    r"dna|dapi|hoechst(?: ?\d{5})?|draq5|[cyrg]fp|fitc|tritc|texas ?red|mcherry|"
     r"cy[357]|alexa(?: ?fluor)?[ _-]?\d{3}|(?:f-?)?actin|phalloidin|(?:alpha-|beta-)?tubulin|er|rna|agp|mito|"
     r"phase(?: ?contrast)?|bright ?field|bf|blue|green|red|far ?red|orange",
     re.IGNORECASE,
 )
+_CHANNEL = re.compile(rf"(?:w|wv|wave|ch|channel)[ _-]?\d|{_STAIN.pattern}", re.IGNORECASE)
 
 
 def is_stain(name: str) -> bool:
-    """Say whether a name is one that channels usually have.
+    """Say whether a name is one that stains usually have.
 
     Examples
     --------
     >>> is_stain("Cy5"), is_stain("taxol")
     (True, False)
     """
-    return _CHANNEL.fullmatch(name) is not None
+    return _STAIN.fullmatch(name) is not None
 
 
 def say_folders(files: pd.DataFrame) -> None:

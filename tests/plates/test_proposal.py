@@ -77,6 +77,13 @@ def _read(folder: Path) -> PlateIndex:
         ("P1/{w}/{c}/img_{s}.tif", (1, 2), ("DAPI", "GFP")),
         ("Well {w}/{c}_{s}.tif", (1, 2), ("DAPI", "GFP")),
         ("{w}_{s}_DAPI.tif", (1, 2), ("",)),
+        ("exp (1) [x+y]/{w}-{s}-x[{c}].tif", (1, 2), ("DAPI", "GFP")),
+        ("{w} (fld {s} wv {c} - {c}).tif", (1, 2), ("DAPI", "GFP")),
+        ("C{c}-{w}_{s}.tif", (1, 2), (1, 2)),  # ImageJ
+        ("{w}_{c}_{s}.tif", (1, 2), (405, 561)),
+        ("{w}_{s}_Cy{c}.tif", (1, 2), (3, 5)),
+        ("{w}/exp_P1_{s}_{c}.tif", (1, 2), ("DAPI", "GFP")),
+        ("U2OS_{w}_{s}_{c}.tif", (1, 2), ("DAPI", "GFP")),
     ],
 )  # fmt: skip
 def test_names_of_other_instruments(
@@ -85,6 +92,7 @@ def test_names_of_other_instruments(
     found = _read(write(*_names(form, sites, channels)))
     assert found.problems.empty
     assert (len(found.channels), len(found.fields)) == (len(channels), 3 * len(sites))
+    assert not any(channel.endswith(" ") for channel in found.channels)
     assert found.fields["Metadata_Well"].unique().tolist() == [*WELLS]
     if "Scene" not in form:
         assert set(found.fields["Metadata_Site"]) == {str(site) for site in sites}
@@ -97,6 +105,21 @@ def test_plates_in_names_and_folders(write: Write, form: str) -> None:
     plates = found.fields["Metadata_Plate"].unique()
     assert [plate[-2:] for plate in plates] == ["P1", "P2"]
     assert found.channels == ("DAPI", "GFP")
+
+
+def test_folders_that_are_called_like_no_stain_are_plates(write: Write) -> None:
+    every = product(("treated", "control"), ("A1", "B2"), (1, 2), (1, 2))
+    found = _read(write(*("{}/{}_{}_{}.tif".format(*one) for one in every)))
+    assert set(found.fields["Metadata_Plate"]) == {"treated", "control"}
+    assert (found.channels, len(found.fields)) == (("1", "2"), 8)
+
+
+def test_a_pattern_that_reads_some_names_says_how_many(write: Write) -> None:
+    every = product(
+        ("P1/{}_1_{}.tif", "P2/{}_1_{}.tif", "{}_{}.tif"), ("A1", "B2"), ("DAPI", "GFP")
+    )
+    with pytest.raises(PlateError, match="channel GFP. It reads 8 of 12 names"):
+        index(write(*(form.format(*one) for form, *one in every)))
 
 
 def test_times_of_a_clock_and_images_of_one_channel(write: Write) -> None:
@@ -132,11 +155,45 @@ def test_wells_that_are_counted_want_a_plate_that_has_them(write: Write) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["IMG_000{}.tif", "img_position00{}_channel0.tif", "a_s0{}t01c1.tif"]
+    "form",
+    [
+        "IMG_000{}{}.tif",
+        "img_position00{}_channel{}.tif",
+        "a_s0{}t01c{}.tif",
+        "exp_s{}_w{}.tif",
+        "exp_r{}_c{}.tif",
+        "{}_A_{}.tif",
+        "H12-{}-Cy-{}.tif",
+        "XY0{}_C{}.tif",
+        "C{}-image_{}.tif",
+        "P{}_Z{}_DAPI.tif",
+        "F00{}_C{}.tif",
+        "T1{}_{}_DAPI.tif",
+        "U2OS_{}_{}_DAPI.tif",
+        "P{}H12_1_c{}.tif",
+        "H12({})({}).tif",
+        "1111111111111111111111111111111111111111x{}{}.tif",
+    ],
 )
-def test_names_without_wells_get_no_pattern(write: Write, name: str) -> None:
+def test_names_without_wells_get_no_pattern(write: Write, form: str) -> None:
     with pytest.raises(PlateError, match="Describe them with --pattern"):
-        index(write(name.format(1), name.format(2)))
+        index(write(*(form.format(*one) for one in product((1, 2), (1, 2)))))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{w}_s{s}_tile{n}_{c}.tif",
+        "{w}_r{s}_c{n}_{c}.tif",
+        "{w}_{p}_{s}_{c}.tif",
+        "{p}/A{n}_f{s}_{c}.tif",
+        "H9_C0{n}_{s}_{c}.tif",
+    ],
+)
+def test_what_may_be_read_in_two_ways_gets_no_pattern(form: str) -> None:
+    every = product(WELLS, ("X2", "Y3"), (1, 2), (1, 2), ("DAPI", "GFP"))
+    names = {form.format(w=w, p=p, s=s, n=n, c=c) for w, p, s, n, c in every}
+    assert propose(Images(Path(), tuple(sorted(names)))) is None
 
 
 def test_of_a_large_screen_some_names_are_looked_at_and_all_tried() -> None:

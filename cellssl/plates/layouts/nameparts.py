@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from cellssl.plates.folders import is_stain
 from cellssl.wells import is_well
 
 __all__ = ["Part", "parts_of"]
 
-_NUMBERED = re.compile(r"([A-Za-z]*[ _-]?)(\d+)")
+_NUMBERED = re.compile(r"([A-Za-z]*[ _-]?)(\d++)")
 _NUMBERS = re.compile(rf"(?:{_NUMBERED.pattern})+")
 _WELL = re.compile(r"((?:well)?[ _-]?)([A-Z]{1,2}\d{1,3})(?![ _\d-])", re.IGNORECASE)
 _FRONT = re.compile(r"channel[ _-]?|.*\[", re.IGNORECASE)  # Stitched[DAPI 377,447]
@@ -64,16 +65,17 @@ def parts_of(paths: Sequence[str], marks: str, *, whole_folders: bool) -> list[P
 def _taken_apart(values: list[str], before: str, other: str, *, folder: bool) -> Iterator[Part]:
     """Make parts of a column; words are of any signs but the `other`."""
     wells = [found for value in values if (found := _WELL.match(value)) and is_well(found[2])]
-    if len(wells) == len(values) and len({well[1] for well in wells}) == 1:
+    rests = [well.string[well.end() :] for well in wells]
+    bare = not any(rests) or _numbers(rests)  # U2OS is no well
+    if len(wells) == len(values) and len({well[1] for well in wells}) == 1 and bare:
         names = [well[2] for well in wells]
         letters = "[A-Z]" if "".join(names).isupper() else "[A-Za-z]"
         front = wells[0][1]
         yield Part(before + front, rf"{letters}+\d+", names, "well", front.lower(), folder)
-        before, values = "", [well.string[well.end() :] for well in wells]
-    numbers = [_NUMBERED.findall(value) for value in values if _NUMBERS.fullmatch(value)]
+        before, values = "", rests
     if not any(values):
         pass
-    elif len(numbers) == len(values) and len({tuple(n[0] for n in own) for own in numbers}) == 1:
+    elif (numbers := _numbers(values)) and not all(map(is_stain, values)):
         for pieces in zip(*numbers, strict=True):
             word, own = pieces[0][0], [number for _, number in pieces]
             yield Part(before + word, r"\d+", own, "number", word.strip("_ -").lower(), folder)
@@ -87,8 +89,15 @@ def _taken_apart(values: list[str], before: str, other: str, *, folder: bool) ->
         if front and all(value.startswith(front[0]) for value in values):
             before += front[0]
             values = [value.removeprefix(front[0]).removesuffix("]") for value in values]
-            other += r"\]" if front[0].endswith("[") else ""
+            other = (r"\]" if front[0].endswith("[") else "") + other
         yield Part(before, f"[^{other}]+", values, "word", folder=folder)
+
+
+def _numbers(values: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """Take values apart into words and numbers; none where one has others, or other words."""
+    numbers = [_NUMBERED.findall(value) for value in values if _NUMBERS.fullmatch(value)]
+    alike = len({tuple(word for word, _ in own) for own in numbers}) == 1
+    return numbers if alike and len(numbers) == len(values) else []
 
 
 def _literal(text: str) -> str:

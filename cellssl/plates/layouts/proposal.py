@@ -18,6 +18,7 @@ from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.nameparts import Part, parts_of
 from cellssl.plates.layouts.pattern import COUNTED, CountedFromZeroError, row_of
 from cellssl.wells import ROWS
+from cellssl.words import counted
 
 __all__ = ["propose"]
 
@@ -37,6 +38,7 @@ _KNOWN = (
     r"(?P<well>[A-Z]+\d+)-Site_(?P<site>\d+)/img_(?P<time>\d{9})_(?P<channel>[^/]+)_(?P<z>\d{3})\.",
 )
 _ENDING = r".*\.(?P<channel>\w+)$"  # of images of one channel, whose names need not say it
+_WAVELENGTH = re.compile(r"[3-7]\d\d")
 _MANY = 4_000  # names, which are enough to see how all are made
 _FEW = 9  # channels that numbers without a word may be
 
@@ -44,7 +46,7 @@ _FEW = 9  # channels that numbers without a word may be
 def propose(images: Images) -> tuple[str, str] | None:
     """Give a pattern that reads the names, and say what it reads of one; None where there is none.
 
-    It reads at least half of them, each as another image, and most fields have most channels.
+    It reads more than half of them, each as another image, and most fields have most channels.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def propose(images: Images) -> tuple[str, str] | None:
     """
     from_zero = None
     some = Random(0).sample(images.paths, min(_MANY, len(images.paths)))  # noqa: S311 - no secret
-    for pattern in chain(_KNOWN, _patterns(some)):
+    for pattern in dict.fromkeys(chain(_KNOWN, _patterns(some))):
         expression = re.compile(pattern)
         found = [match for path in images.paths if (match := expression.search(path))]
         try:
@@ -63,8 +65,10 @@ def propose(images: Images) -> tuple[str, str] | None:
         except PlateError:
             continue
         else:
-            if 2 * len(rows) >= len(images.paths) and _fits(pd.DataFrame(rows)):
-                return pattern, f"Of {found[-1].string} it reads {_told(rows[-1], pattern)}."
+            if 2 * len(rows) > len(images.paths) and _fits(pd.DataFrame(rows)):
+                told = f"Of {found[-1].string} it reads {_told(rows[-1], pattern)}."
+                some_only = f" It reads {len(rows):,} of {counted(len(images.paths), 'name')}."
+                return pattern, told + some_only * (len(rows) < len(images.paths))
     if from_zero:
         raise CountedFromZeroError(from_zero)
     return None
@@ -83,9 +87,8 @@ def _told(row: dict[str, Any], pattern: str) -> str:
         for name, value in row.items()
         if value != ""
     )
-    counted = re.search(r"P<well(\d+)>", pattern)
-    if counted:
-        read += f" (wells are counted along the rows of {counted[1]}: change that number where the plate has more)"
+    if wells := re.search(r"P<well(\d+)>", pattern):
+        read += f" (wells are counted along the rows of {wells[1]}: change that number where the plate has others)"
     if pattern.endswith(_ENDING):
         ending = row["Channel"]
         read += f" (the names say no channel: --channel {ending}=DNA calls it DNA)"
@@ -99,8 +102,11 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
             parts = parts_of(paths, marks, whole_folders=whole_folders)
             if _name_well(parts):
                 _name_others(parts)
+                if not _is_sure(parts):
+                    continue
                 named = [number for number, part in enumerate(parts) if part.group]
-                told = "".join(map(str, parts[named[0] : named[-1] + 1]))
+                last = None if " " in marks else named[-1] + 1  # a word may hold spaces
+                told = "".join(map(str, parts[named[0] : last]))
                 channel = "" if "channel" in {part.group for part in parts} else _ENDING
                 yield ("" if named[0] else "^") + told + channel
 
@@ -109,9 +115,9 @@ def _name_well(parts: list[Part]) -> bool:
     """Find what says the well: itself, its row and column, or a number that counts wells from 1."""
     best = max(filter(_is_likely, parts), key=_likeness, default=None)
     for part in parts:
-        letters = {text[0] for text in part.texts if text}
-        if part is not best and part.kind == "well" and len(letters) == 1:  # P1 is a plate
-            (front,) = letters
+        rows = _rows(part) if part is not best and part.kind == "well" else set()
+        if _are_words(rows):  # P1 is a plate
+            (front,) = rows
             part.before, part.form, part.kind = part.before + front, r"\d+", "number"
             part.texts, part.word = [text[1:] for text in part.texts], front.lower()
     if best:
@@ -134,29 +140,36 @@ def _rows(part: Part) -> set[str]:
     return {value.rstrip("0123456789") for value in part.texts}
 
 
+def _are_words(rows: set[str]) -> bool:
+    """Say whether one row is called as sites, channels, planes or times are, or plates: P1."""
+    return len(rows) == 1 and {row.lower() for row in rows} <= _LETTERS
+
+
 def _is_likely(part: Part) -> bool:
-    """Say whether a part looks like wells, and not like s01 or one P1."""
-    rows = _rows(part)
-    letters = {row.lower() for row in rows}
-    others = letters <= _LETTERS and (not part.varies or rows == letters)
-    return part.kind == "well" and not (others and len(rows) == 1)
+    """Say whether a part looks like wells, and not like s01, C001 or P1."""
+    if part.kind != "well" or not _are_words(_rows(part)):
+        return part.kind == "well"
+    return part.varies > 0 and all(re.fullmatch(r"[CDF]\d\d?", text) for text in part.texts)
+
+
+def _is_sure(parts: list[Part]) -> bool:
+    """Say whether wells are called so or lie in several rows; of others, such as C1 or r1_c1, a stain tells."""
+    wells = [part for part in parts if part.group == "well"]
+    return any(not _are_words(_rows(part)) for part in wells) or any(
+        part.group == "channel" and (part.word or any(map(is_stain, part.texts))) for part in parts
+    )
 
 
 def _likeness(part: Part) -> tuple[bool, int, bool, int]:
     """Rank what looks like wells: by its word, its rows, whether it is no P1 or S01, and its number."""
-    letters = {row.lower() for row in _rows(part)}
-    return (
-        part.word.startswith("well"),
-        len(letters),
-        not letters <= _LETTERS,
-        part.varies,
-    )
+    rows = _rows(part)
+    return part.word.startswith("well"), len(rows), not _are_words(rows), part.varies
 
 
 def _name_others(parts: list[Part]) -> None:
     """Name what tells the images of a well apart."""
     start = next(number for number, part in enumerate(parts) if part.group)
-    behind = [*filter(lambda part: part.kind != "well", parts[start:])]
+    behind = parts[start:]
     for role, words in _WORDS.items():
         near = [part for part in parts if part in behind or part.word in _ANYWHERE]
         long = tuple(word for word in words if len(word) > 1)
@@ -165,33 +178,41 @@ def _name_others(parts: list[Part]) -> None:
     if not any(part.group == "channel" for part in parts):
         _name_channel(parts, behind)
     _name_numbers(parts, behind)
-    lone = next((part for part in parts if not part.group and _tells(part, parts)), None)
+    front = [part for part in parts if part not in behind or part.word == "plate"]
+    lone = next((part for part in front if not part.group and _tells(part, parts)), None)
     if lone:
         lone.group = "plate"
-        front = re.search("[A-Za-z]*$", lone.before)
-        if lone.kind == "number" and front:
-            lone.before, lone.form = lone.before[: front.start()], front[0] + lone.form
+        word = re.search("[A-Za-z]*$", lone.before)
+        if lone.kind == "number" and word:
+            lone.before, lone.form = lone.before[: word.start()], word[0] + lone.form
 
 
 def _name_numbers(parts: list[Part], behind: list[Part]) -> None:
-    """Take numbers that still tell images apart, those without a word first, for what is not named yet."""
-    named = {part.group for part in parts}
-    roles = [role for role in ("site", "time", "z") if role not in named]
+    """Take numbers that still tell images apart for what does not vary yet; with an unknown word, for the site."""
+    named = {part.group: part for part in parts}
+    roles = [role for role in ("site", "time", "z") if role not in named or not named[role].varies]
     for part in sorted(behind, key=lambda part: part.word != ""):
-        fitting = ["time"] if part.kind == "clock" else roles
+        fitting = ("time",) if part.kind == "clock" else ("site",) if part.word else tuple(roles)
         role = next((role for role in fitting if role in roles), None)
         if role and not part.group and part.kind in ("clock", "number") and _tells(part, parts):
+            if role in named:
+                named[role].group = ""
             part.group = role
             roles.remove(role)
 
 
 def _name_channel(parts: list[Part], behind: list[Part]) -> None:
-    """Take the word that varies within wells for the channel, or else the last number."""
+    """Take the word that varies within wells for the channel, or else wavelengths or the last number, or C1 in front.
+
+    Folders that are called like no stain may be plates.
+    """
     site = any(part.group == "site" for part in parts)
     words = [
         part
         for part in parts
-        if part.kind == "word" and not part.group and (_tells(part, parts) or _stains(part))
+        if part.kind == "word" and not part.group
+        if _stains(part)
+        or (_tells(part, parts) and (not part.folder or any(map(is_stain, part.texts))))
     ]
     numbers = [
         part
@@ -203,7 +224,10 @@ def _name_channel(parts: list[Part], behind: list[Part]) -> None:
         channel.form = channel.form if channel.varies else r"[^/._]+"
         channel.group = "channel"
     elif len(numbers) > (not site) and numbers[-1].varies < _FEW:
-        numbers[-1].group = "channel"
+        waves = (part for part in numbers if all(map(_WAVELENGTH.fullmatch, part.texts)))
+        next(waves, numbers[-1]).group = "channel"
+    elif part := _called(parts, ("c", "w")):
+        part.group = "channel"
 
 
 def _stains(part: Part) -> bool:
