@@ -1,63 +1,81 @@
 """Tables that are drawn as the plate lies: rows A, B, … and columns 1, 2, …, one or several below each other."""
 
 import logging
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
+from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.wells import ROWS, well_from
+from cellssl.plates.spreadsheets import without_thousands
+from cellssl.wells import ROWS, is_well, well_from
 from cellssl.words import counted, listed
 
 __all__ = ["from_grids"]
 
 _LOG = logging.getLogger(__name__)
-_CORNERS = ("", "row", "rows", "well", "wells", "<>")  # what stands above the rows and is no name
+# What stands above the rows and does not say what a grid holds.
+_CORNERS = {"row", "rows", "column", "columns", "col", "well", "wells", "plate"}
 
 
 def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Give a row for each well, and a column for each grid; a table that has none stays as it is.
 
-    A grid is named in its upper left corner, left of column 1, or in a line of its own above.
+    A grid is named in its upper left corner, left of its columns, or in a line of its own above.
 
     Raises
     ------
     PlateError
-        When a grid has no name, or two have the same.
+        When one has no name but a plate's, or a row twice, or two have the same name; when points seem to part the thousands
+        of doses.
     """
     head = ["" if name.startswith("Unnamed: ") else name for name in map(str, table.columns)]
     lines = [head, *table.to_numpy().tolist()]
     starts = [number for number, line in enumerate(lines) if _columns(line)]
     starts = [number for number in starts if _rows(lines[number + 1 :])]
+    if 0 not in starts and find_column(table, "Well"):
+        return table
     grids: dict[str, dict[str, str]] = {}
     for start in starts:
         name = _name(lines[start], lines[max(start - 1, 0)])
         if not name or name in grids:
-            what = f"two grids are called {name}" if name else "a grid has no name"
+            what = f"two grids are called {name}" if name else "what a grid holds is not said"
             raise PlateError(
-                f"{path} is drawn as the plate lies, and {what}: write what it holds, such as Compound or "
-                "Concentration, into its upper left corner, left of column 1. Several plates want a table with a row "
+                f"{path} is drawn as the plate lies, and {what}: write it, such as Compound or "
+                "Concentration, into its upper left corner, left of its columns. Several plates want a table with a row "
                 "for each well, and a column Plate."
             )
+        rows = _rows(lines[start + 1 :])
+        letters = [line[0].upper() for line in rows]
+        if len(set(letters)) < len(letters):
+            twice = next(letter for letter in letters if letters.count(letter) > 1)
+            raise PlateError(f"{path}, {name}: row {twice} is there twice: leave one.")
         grids[name] = {
             well_from(line[0], column): text
-            for line in _rows(lines[start + 1 :])
-            for column, text in enumerate(line[1 : 1 + _columns(lines[start])], start=1)
+            for line in rows
+            for column, text in zip(_columns(lines[start]), line[1:], strict=False)
         }
     if not grids:
         return table
-    wells = pd.DataFrame(grids).fillna("")
+    wells = pd.DataFrame(grids).fillna("").apply(without_thousands, path=path)
     wells = wells[(wells != "").any(axis=1)].rename_axis("Well").reset_index()
     said = counted(len(wells), "well")
     _LOG.info("%s is drawn as the plate lies: read for %s are %s", path, said, listed([*grids]))
     return wells
 
 
-def _columns(line: list[str]) -> int:
-    """Count the plate's columns in a line that has their numbers, from 1, and nothing else; 0 for any other."""
-    numbers = [text.removesuffix(".0").lstrip("0") for text in line[1:] if text]
-    counts = numbers == [str(number) for number in range(1, len(numbers) + 1)]
-    return len(numbers) if counts and len(numbers) > 1 else 0
+def _columns(line: list[str]) -> list[str]:
+    """Give the plate's columns where they follow each other in a line that has nothing else."""
+    columns = [text.removesuffix(".0") for text in line[1:] if text]
+    names = line[0].isdecimal() or line[0].upper() in ROWS  # row A of the doses 1, 2, 3 is no head
+    if names or len(columns) < 2 or not all(line[1 : 1 + len(columns)]):
+        return []
+    if not all(column.isdecimal() and is_well(f"A{column}") for column in columns):
+        return []
+    steps = {int(right) - int(left) for left, right in pairwise(columns)}
+    return columns if steps == {1} else []
 
 
 def _rows(lines: list[list[str]]) -> list[list[str]]:
@@ -67,7 +85,8 @@ def _rows(lines: list[list[str]]) -> list[list[str]]:
 
 
 def _name(head: list[str], above: list[str]) -> str:
-    if head[0].lower() not in _CORNERS:
-        return head[0]
     title = [text for text in above if text]
-    return title[0] if len(title) == 1 else ""
+    names = [head[0], *title[: len(title) == 1]]
+    return next(
+        (name for name in names if {*re.findall(r"[^\W\d_]+", name.lower())} - _CORNERS), ""
+    )

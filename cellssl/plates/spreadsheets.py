@@ -22,7 +22,7 @@ from cellssl.punctuation import (
 )
 from cellssl.treatments import is_dose
 
-__all__ = ["read_spreadsheet"]
+__all__ = ["read_spreadsheet", "without_thousands"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def read_spreadsheet(
     table = _without_margins(table.apply(lambda column: column.fillna("").str.strip()))
     if separator != "," and len(table):
         commas = next((str(name) for name, own in table.items() if _has_decimal_commas(own)), None)
-        table = table.apply(_without_thousands, commas=commas, path=path).apply(_with_points)
+        table = table.apply(without_thousands, commas=commas, path=path).apply(_with_points)
     for name, column in table.items():
         if not is_dose(name) and (doubtful := _doubtful_points(column)):
             _say_unread(column, doubtful, "point")
@@ -183,7 +183,7 @@ def _says_nothing(column: pd.Series) -> bool:
     return bool((numbers and column.name == f"{_UNNAMED}0") or column.eq("").all())
 
 
-def _without_thousands(column: pd.Series, *, commas: str | None, path: Path) -> pd.Series:
+def without_thousands(column: pd.Series, *, path: Path, commas: str | None = None) -> pd.Series:
     """Take points from between the thousands of doses, as countries with a decimal comma write them.
 
     They are told by another column's decimal `commas`; without any, what seems to be one is refused.

@@ -395,8 +395,14 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
         (
             ",1,2\nA,x,y\nB,z,z\n",
-            "drawn as the plate lies, and a grid has no name: write what it holds",
+            "drawn as the plate lies, and what a grid holds is not said: write it",
         ),
+        ("Plate 7,,\nRow/Col,1,2\nA,x,y\nB,z,z\n", "what a grid holds is not said"),
+        ("Well,Drug,x\nA1,y,\nMap,1,2\nA,x,y\n", "'Map' is not a well"),
+        ("Drug,C1,C2\nA,x,y\nB,z,z\n", "does not say which well its rows are about"),
+        ("1,2,3\nA,x,y\nB,z,z\n", "does not say which well its rows are about"),
+        ("Drug,1,2\nA,x,y\nB,z,z\nA,z,z\n", "Drug: row A is there twice"),
+        ("Dose;1;2\nA;1.000;300\nB;1;1\n", "column Dose: 1.000 seems to hold a point between"),
         (
             "Drug,1,2\nA,x,y\nB,z,z\n\nDrug,1,2\nA,0,1\nB,2,3\n",
             "two grids are called Drug.* and a column Plate[.]",
@@ -549,6 +555,21 @@ def test_tables_drawn_as_the_plate_lies(write: Write, text: str) -> None:
     fields = _index(write, text).fields
     assert fields["Metadata_Compound"].tolist() == ["DMSO", "taxol", "noc"]
     assert fields["Metadata_Concentration"].fillna(-1).tolist() == [-1, 0.5, 0.02]
+
+
+@pytest.mark.parametrize(
+    ("text", "passages"),
+    [
+        ("Passage,1,2\nA,1,2\nB,1,2\n", [1, 2, 1]),
+        ("Passage,02,03\nA,1,2\nB,1,2\n", [1]),
+    ],
+)
+def test_numbers_of_a_grid_are_no_other_and_edges_may_lack(
+    write: Write, text: str, passages: list[int]
+) -> None:
+    fields = _index(write, text).fields
+    assert fields["Metadata_Passage"].dropna().tolist() == passages
+    assert "Metadata_A" not in fields
 
 
 def test_letters_of_two_signs_are_those_of_one(

@@ -118,7 +118,7 @@ def test_a_pattern_that_reads_some_names_says_how_many(write: Write) -> None:
     every = product(
         ("P1/{}_1_{}.tif", "P2/{}_1_{}.tif", "{}_{}.tif"), ("A1", "B2"), ("DAPI", "GFP")
     )
-    with pytest.raises(PlateError, match="channel GFP. It reads 8 of 12 names"):
+    with pytest.raises(PlateError, match=r"channel GFP\. It reads 8 of 12 names"):
         index(write(*(form.format(*one) for form, *one in every)))
 
 
