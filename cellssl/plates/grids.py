@@ -28,8 +28,8 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     Raises
     ------
     PlateError
-        When one has no name but a plate's, or a row twice, or two have the same name; when points seem to part the thousands
-        of doses.
+        When one has no name but a plate's, or a row twice, or two have the same name; when points seem to part the
+        thousands of doses.
     """
     head = ["" if name.startswith("Unnamed: ") else name for name in map(str, table.columns)]
     lines = [head, *table.to_numpy().tolist()]
@@ -44,8 +44,8 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             what = f"two grids are called {name}" if name else "what a grid holds is not said"
             raise PlateError(
                 f"{path} is drawn as the plate lies, and {what}: write it, such as Compound or "
-                "Concentration, into its upper left corner, left of its columns. Several plates want a table with a row "
-                "for each well, and a column Plate."
+                "Concentration, into its upper left corner, left of its columns. Several plates want a table with a "
+                "row for each well, and a column Plate."
             )
         rows = _rows(lines[start + 1 :])
         letters = [line[0].upper() for line in rows]
