@@ -190,9 +190,7 @@ def row_of(found: re.Match[str], default: str) -> dict[str, Any]:
 
 
 def _number(text: str, group: str) -> int:
-    if group == "time" and _CLOCK.fullmatch(
-        text
-    ):  # 00d04h30m: each of its numbers has two digits but the first
+    if group == "time" and _CLOCK.fullmatch(text):  # 00d04h30m: two digits but for the first
         return int("".join(f"{int(part):02}" for part in re.findall(r"\d+", text)))
     if not text.isdecimal():
         raise PlateError(f"the group {group!r} is {text!r}, wanted a number")
@@ -207,6 +205,7 @@ def _nothing(images: Images, problems: list[dict[str, str]]) -> str:
     )
     return (
         f"--pattern '{images.pattern}' fits none of the {len(images.paths)} images in "
-        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder. Images whose names "
-        f"say no well, as A01 or by row and column, want {OWN_TABLE}.{images.left_out}"
+        f"{images.folder}, such as\n{examples}\nIt is searched for in the path below that folder; "
+        "without --pattern one that fits is proposed, where there is one. Images whose names say no well, as A01 or by "
+        f"row and column, want {OWN_TABLE}.{images.left_out}"
     )
