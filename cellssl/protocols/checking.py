@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cellssl.augment import Masking
+from cellssl.crops.room import no_room
 from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.building import expand_groups
 from cellssl.protocols.caveats import caveats, view_caveats
@@ -166,13 +167,7 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
 
 def _too_small(protocol: Protocol, stored_size: int) -> list[str]:
     """Refuse views that are larger than what is stored."""
-    size = protocol.crop.size
-    if size <= stored_size:
-        return []
-    return [
-        f"crop.size is {size} px, but the crops have {stored_size} px; cut larger crops "
-        f"(1.5 × {size} = {round(1.5 * size)} px is good), or make crop.size {stored_size} at most"
-    ]
+    return list(filter(None, [no_room(protocol.crop.size, stored_size)]))
 
 
 def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:

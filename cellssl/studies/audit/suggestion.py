@@ -141,9 +141,10 @@ def suggest(
 
     Raises
     ------
+    ProtocolError
+        When the base's crop does not fit the crops.
     StudyError
-        When the base's views are larger than the crops, or there is nothing to choose by: no contrast is
-        visible, or no nuisance has two values.
+        When there is nothing to choose by: no contrast is visible, or no nuisance has two values.
     """
     if not 0 < budget < 1:
         raise StudyError(f"budget: got {budget}, wanted a share between 0 and 1")
@@ -152,12 +153,6 @@ def suggest(
     plates = None if plates is None else some_names(plates)
     crops = Crops.open(crops)
     base = resolve(base)
-    if base.crop.size > crops.size:
-        raise StudyError(
-            f"views of {base.name}, whose crop is taken, have {base.crop.size} px (crop.size), and the crops "
-            f"{crops.size} px: give as --protocol a file that says name: small, extends: {base.name}, "
-            f"crop: {{size: {crops.size}}}, a line each (as base= a protocol of such views)"
-        )
     trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)
     start = candidates(base.model_copy(update={"training": training}), crops, name)
