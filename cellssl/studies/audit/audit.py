@@ -60,7 +60,7 @@ class Audit:
         reference, operation, amplitude, share, class_a, class_b, before, after (d'), lost (share, of a
         d' of 6 at most: from there on all cells are told), through (the property that carried it, where
         features have names), apart (nuisances of which the two share no value, which may be what tells
-        them), apart_in_part (likewise, of which most cells of one have values that the other has not).
+        them), apart_in_part (likewise, of which most cells of one have values that few or none of the other has).
         Visible pairs only.
     classes : DataFrame
         reference, operation, amplitude, share, class, lost: mean over the class's visible pairs.

@@ -51,8 +51,8 @@ def _confounded(audit: "Audit", reference: str) -> list[str]:
         if these:
             lines.append(
                 f"{these} of {len(own)} contrasts are between classes that hardly share a {name}, such as "
-                f"{example} (most cells of one lie where the other has none): the {name} may be part of what "
-                "tells them; look at what they share (--plate, --where)"
+                f"{example} (most cells of one lie where the other has few or none): the {name} may be part of "
+                "what tells them; look at what they share (--plate, --where)"
             )
     return lines
 

@@ -104,7 +104,7 @@ class Findings:
             )
         self.rows["classes"] += [
             {**which, "class": name, "lost": sum(some) / len(some)}
-            for name, some in of_class.items()
+            for name, some in ((name, of_class[name]) for name in names if name in of_class)
         ]
 
     def compare(self, intensity: float) -> None:

@@ -28,10 +28,10 @@ def nuisance_columns(
 
 
 def shared(classes: Groups, values: ArrayLike) -> NDArray[np.float64]:
-    """Say which share of two classes' cells lies on values of a nuisance that both have: (K, K).
+    """Say how far two classes are spread alike over a nuisance's values, over plates say: (K, K).
 
-    Of the class that has fewer such; 1 where of one no value is known. Where it is 0, what they differ by
-    may be the nuisance, and nothing in these cells can tell.
+    The sum over values of the smaller of the two shares of cells; 1 where of one no value is known. Where it
+    is 0, what they differ by may be the nuisance, and nothing in these cells can tell.
 
     Parameters
     ----------
@@ -47,8 +47,9 @@ def shared(classes: Groups, values: ArrayLike) -> NDArray[np.float64]:
     """
     cells = _cells(classes, values)
     known = cells.any(axis=1)
-    share = cells @ (cells > 0).T / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    return np.where(np.outer(known, known), np.minimum(share, share.T), 1.0)
+    share = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    alike = sum((np.minimum.outer(one, one) for one in share.T), np.zeros((len(cells), len(cells))))
+    return np.where(np.outer(known, known), alike, 1.0)
 
 
 def alone(classes: Groups, values: ArrayLike) -> int:

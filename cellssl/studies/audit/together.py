@@ -15,7 +15,7 @@ from cellssl.studies.audit.standing import Moved, Standing
 __all__ = ["Together"]
 
 _CHANCE = 0.05
-_HALF = 0.5  # of two classes' cells that share no plate, say: what tells them may be it in part
+_HALF = 0.5  # of two classes' cells on like plates, say: with less, what tells them may be it in part
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 
@@ -101,7 +101,7 @@ class Together:
         return [name for name, share in self._shared.items() if share[a, b] == 0]
 
     def told_in_part(self, a: int, b: int) -> list[str]:
-        """Name the nuisances of which they share some values, which most cells of either do not have."""
+        """Name the nuisances of which they share values, but most cells of one where the other has few or none."""
         return [name for name, share in self._shared.items() if 0 < share[a, b] < _HALF]
 
     def accuracy(self, moved: Sequence[Moved] | None = None) -> float:
