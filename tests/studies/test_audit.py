@@ -14,7 +14,7 @@ import cellssl
 from cellssl.augment import operation_named
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, import_crops, write_crops
-from cellssl.errors import EmbeddingError, StudyError
+from cellssl.errors import EmbeddingError, ProtocolError, StudyError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.report import audit_figure
@@ -156,6 +156,15 @@ def test_what_chance_may_do_is_no_prediction(mild, intensity, words):
         assert "warning" not in line(0.99, contrasts=mild.contrasts.iloc[:0])  # chance, or a plate
     else:
         assert f"{words}, but 9 cells of 100 fewer than before, mostly for stain_gain (" in fewer
+
+
+def test_of_few_cells_costs_are_said_to_come_out_too_high(mild):
+    assert mild.outlook["cells"].tolist() == [60]
+    few = "costs rest on 60 cells, and of fewer than 100 they come out too high"
+    assert any(line.startswith(few) for line in mild.verdict)
+    enough = replace(mild, outlook=mild.outlook.assign(cells=100, before=0.6, after=0.7)).verdict
+    assert not any("costs rest on" in line for line in enough)
+    assert "told apart in 60% of cells (60% before any view" in enough[-1]  # no view tells more
 
 
 def test_what_still_tells_every_cell_is_not_called_lost(tmp_path):
@@ -324,7 +333,7 @@ def test_mistakes_are_told(crops):
     with pytest.raises(StudyError, match="budget: got 2"):
         cellssl.suggest(crops, label="Kind", budget=2)
     with pytest.raises(
-        StudyError, match=r"natural-simclr.*64 px .*--protocol .* crop: \{size: 40\}"
+        ProtocolError, match=r"natural-simclr.*--protocol.* 64 px .* crop: \{size: 40\}"
     ):
         cellssl.suggest(crops, label="Kind")
 

@@ -72,8 +72,9 @@ class Audit:
         classes' taken out; 0 where cells dealt out at random lie as far apart),
         alone (classes that lie on one value alone).
     outlook : DataFrame
-        reference, before, after, intensity: how often a cell is put right between two classes, from
-        the reference, from what the whole view leaves of it, and from intensity statistics alone.
+        reference, before, after, cells, intensity: how often a cell is put right between two classes, from
+        the reference, from what the whole view leaves of it, and from intensity statistics alone; and by how
+        many cells of all classes all of this is told.
     unseen : DataFrame
         reference, class_a, class_b, before (d'): pairs that cannot be told before any view, of which
         nothing is said: below 1, or below what 95 % of pairs have whose cells are dealt out at

@@ -75,7 +75,12 @@ class Findings:
         ]
         if case.operation.startswith(WHOLE):
             self.rows["outlook"].append(
-                {**which, "before": standing.accuracy(), "after": standing.accuracy(moved)}
+                {
+                    **which,
+                    "before": standing.accuracy(),
+                    "after": standing.accuracy(moved),
+                    "cells": int(standing.groups.counts().sum()),
+                }
             )
 
     def _pairs(self, standing: Together, which: Mapping[str, Any], moved: list[Moved]) -> None:

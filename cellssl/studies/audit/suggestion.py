@@ -10,7 +10,8 @@ import pandas as pd
 from cellssl.arguments import some_names, whole_numbers
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
-from cellssl.errors import StudyError
+from cellssl.crops.room import no_room
+from cellssl.errors import ProtocolError, StudyError
 from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
@@ -153,6 +154,11 @@ def suggest(
     plates = None if plates is None else some_names(plates)
     crops = Crops.open(crops)
     base = resolve(base)
+    told = no_room(base.crop.size, crops.size)
+    if told:
+        raise ProtocolError(
+            f"{base.name}, whose crop is taken (--protocol, base=), does not fit these cells: {told}"
+        )
     trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)
     start = candidates(base.model_copy(update={"training": training}), crops, name)

@@ -15,7 +15,9 @@ from cellssl.studies.audit.standing import Moved, Standing
 __all__ = ["Together"]
 
 _CHANCE = 0.05
-_HALF = 0.5  # of two classes' cells on like plates, say: with less, what tells them may be it in part
+_HALF = (
+    0.5  # of two classes' cells on like plates, say: with less, what tells them may be it in part
+)
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 

@@ -191,7 +191,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
         text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the {_WELLS}"
     else:
         outlook = _rows(audit.outlook, row).iloc[0]
-        before, after, plain = outlook["before"], outlook["after"], outlook["intensity"]
+        before, plain = outlook["before"], outlook["intensity"]
+        after = min(outlook["after"], before)  # no view tells more: beyond is chance
         text += (
             f"two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
             f"{plain:.0%} by intensity statistics alone)"
