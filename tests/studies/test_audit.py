@@ -333,7 +333,7 @@ def test_mistakes_are_told(crops):
     with pytest.raises(StudyError, match="budget: got 2"):
         cellssl.suggest(crops, label="Kind", budget=2)
     with pytest.raises(
-        ProtocolError, match=r"natural-simclr.*--protocol.* 64 px .* crop: \{size: 40\}"
+        ProtocolError, match=r"natural-simclr.*--protocol.* 64 px.* crop: \{size: 40\}"
     ):
         cellssl.suggest(crops, label="Kind")
 
