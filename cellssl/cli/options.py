@@ -11,7 +11,7 @@ import typer
 
 from cellssl.cli.shell import refuse
 from cellssl.documents import read_file, read_yaml
-from cellssl.errors import CellsslError, ProtocolError
+from cellssl.errors import CellsslError, ProtocolError, no_room
 from cellssl.shipped import protocol_file, protocol_names
 
 
@@ -50,7 +50,7 @@ def known_protocols(given: str | list[str] | None) -> str | list[str] | None:
 
 def require_room(protocol: str, crops: Path) -> None:
     """Refuse crops that are smaller than a protocol's views before seconds of imports, where both files say so."""
-    from cellssl.crops.room import no_room, size_of
+    from cellssl.crops.layout import size_of
 
     view, stored = _view_size(protocol_file(protocol)), size_of(crops)
     told = no_room(view, stored) if view and stored else ""

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cellssl.augment import Masking
-from cellssl.crops.room import no_room
-from cellssl.errors import ProtocolError, nearest
+from cellssl.errors import ProtocolError, nearest, no_room
 from cellssl.protocols.building import expand_groups
 from cellssl.protocols.caveats import caveats, view_caveats
 from cellssl.protocols.pairing import missing_columns

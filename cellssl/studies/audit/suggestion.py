@@ -10,8 +10,7 @@ import pandas as pd
 from cellssl.arguments import some_names, whole_numbers
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
-from cellssl.crops.room import no_room
-from cellssl.errors import ProtocolError, StudyError
+from cellssl.errors import ProtocolError, StudyError, no_room
 from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
