@@ -95,6 +95,10 @@ def test_the_operation_at_fault_is_named_and_no_other(kinds, fault, harmless, th
     assert (cost[list(harmless)] < 0.1).all()
     assert not any(line.startswith("warning") for line in found.verdict[1:3])
     assert found.unseen.empty
+    # Its views, and so all of them together, show either class alike.
+    after = found.contrasts.set_index("operation")["after"]
+    assert after[[fault, "whole view"]].max() < 0.7
+    assert found.verdict[-1].startswith("warning: whole view: two classes are told apart in 5")
 
 
 def test_a_suggestion_leaves_out_what_erases_how_cells_lie(tmp_path):

@@ -228,7 +228,7 @@ def audit(
         made = sample.moved(case, used, draws=draws, seed=seed)
         kept = sample.kept(case, draws=draws, seed=seed) if case.share == 1.0 else math.nan
         for standing in standings:
-            found.moves(standing, case, standing.moved(made), kept=kept)
+            found.moves(standing, case, standing.moved(made, turned=case.turns), kept=kept)
     if column is not None:
         absent = left_out(crops.obs, column, where=where, plates=plates)
         found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]

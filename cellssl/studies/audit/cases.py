@@ -7,7 +7,7 @@ from cellssl.augment import Operation, View
 from cellssl.protocols import Protocol, expand_groups
 from cellssl.protocols.building import build_each
 from cellssl.protocols.describing import amplitude
-from cellssl.studies.audit.amplitudes import at_share
+from cellssl.studies.audit.amplitudes import TURNING, at_share
 
 __all__ = ["WHOLE", "Case", "cases_of"]
 
@@ -23,6 +23,11 @@ class Case:
     share: float
     views: tuple[View, ...]
     groups: tuple[str, ...] = ()  # of views that do it, where a protocol names several
+
+    @property
+    def turns(self) -> bool:
+        """Whether cells are turned or mirrored."""
+        return any(one.name in TURNING for view in self.views for one in view.operations)
 
 
 def cases_of(

@@ -117,7 +117,7 @@ class Stakes:
     def measure(self, case: Case, *, draws: int) -> Effect:
         """Apply a case to the cells, and see what it takes and bridges."""
         made = self.sample.moved(case, self.references, draws=draws, seed=self.seed)
-        moved = self.standing.moved(made)
+        moved = self.standing.moved(made, turned=case.turns)
         after = self.standing.separations(moved)
         pairs, shares = losses(self.standing.pairs, after, self.standing.least)
         costs = {self._named(*two): own for two, own in zip(pairs, shares.tolist(), strict=True)}

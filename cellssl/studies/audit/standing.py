@@ -44,6 +44,8 @@ class Moved:
     varies : bool
         Whether two views of a cell differ: what changes every view alike, as grey pictures only, leaves an
         encoder nothing to learn to allow for. Of one view it is taken for granted.
+    middle : (N, P) or None
+        Where cells are turned, the mean of each cell's views.
     """
 
     noise: Matrix
@@ -51,6 +53,7 @@ class Moved:
     distance: float
     distances: Matrix
     varies: bool
+    middle: Matrix | None = None
 
 
 class Standing:
@@ -100,9 +103,15 @@ class Standing:
         else:
             self.least = np.maximum(VISIBLE, by_chance(self.X, self.groups, level=level))
 
-    def moved(self, made: Matrix) -> Moved:
-        """Compare cells after a case (K, N, D) with the cells as they are."""
-        flat = self.space.standardise(made) - self.flat
+    def moved(self, made: Matrix, *, turned: bool = False) -> Moved:
+        """Compare cells after a case (K, N, D) with the cells as they are.
+
+        Where views are `turned`, classes are told by what the views of a cell have in common, their mean: a
+        direction and its opposite, each as likely, leave none.
+        """
+        shown = self.space.standardise(made)
+        middle = self.space.project(shown.mean(axis=0)) if turned else None
+        flat = shown - self.flat
         flat = flat - flat.mean(axis=(0, 1))
         moves = self.space.project(flat)
         count = moves.shape[0] * moves.shape[1]
@@ -112,7 +121,7 @@ class Standing:
         own = np.array([np.sqrt(each[self.groups.codes == code].mean()) for code in codes])
         varies = len(made) < 2 or not np.allclose(made[1:], made[:-1])
         distance = float(np.sqrt(np.trace(noise)))
-        return Moved(noise, (flat**2).mean(axis=(0, 1)), distance, own, varies)
+        return Moved(noise, (flat**2).mean(axis=(0, 1)), distance, own, varies, middle)
 
     def spread(self) -> float:
         """Give the root mean square distance of two cells."""
@@ -130,7 +139,8 @@ class Standing:
         if self.label is None:
             return np.zeros((0, 0))
         noise = self.noise if moved is None else self.noise + moved.noise
-        return pair_separation(self.X, self.groups, noise)
+        X = self.X if moved is None or moved.middle is None else moved.middle
+        return pair_separation(X, self.groups, noise)
 
     def left_as_read(self, moved: Moved) -> Matrix:
         """Give the share (K, K) of d' that displacements leave to a readout that does not learn of them."""

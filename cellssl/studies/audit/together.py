@@ -79,9 +79,13 @@ class Together:
                 self.alone[name] = alone(self.groups, values)
         self.nuisances = {n: self.standings[at].nuisances[n] for n, at in self._asked.items()}
 
-    def moved(self, made: Mapping[str, Matrix]) -> list[Moved]:
-        """Compare cells after a case (reference → (K, N, D)) with the cells as they are."""
-        return [one.moved(made[one.reference.name]) for one in self.standings]
+    def moved(self, made: Mapping[str, Matrix], *, turned: bool = False) -> list[Moved]:
+        """Compare cells after a case (reference → (K, N, D)) with the cells as they are; `turned` as in `Standing`."""
+        names = [one.reference.name for one in self.standings]
+        return [
+            one.moved(made[name], turned=turned and name == "arrangement")
+            for one, name in zip(self.standings, names, strict=True)
+        ]
 
     def separations(self, moved: Sequence[Moved]) -> Matrix:
         """Separate every two classes after displacements, (K, K) of d'."""

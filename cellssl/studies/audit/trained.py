@@ -144,7 +144,7 @@ def invariances(
     moves = []
     for case in track(cases, f"look at {extractor.name}", shown=progress):
         made = sample.moved(case, (*known, encoder), draws=draws, seed=seed)
-        moves.append([standing.moved(made) for standing in standings])
+        moves.append([standing.moved(made, turned=case.turns) for standing in standings])
     rows = [_row(case, standings, moved) for case, moved in zip(cases, moves, strict=True)]
     contrasts = _contrasts(standings[0], standings[1], moves[whole][0])
     result = Invariances(extractor.name, pd.DataFrame(rows), contrasts)

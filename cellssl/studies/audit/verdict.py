@@ -30,6 +30,7 @@ _LITTLE = 0.02
 # How often every place of a cell is seen, that an encoder may look past the rest.
 _HERE_AND_THERE = 2 / 3
 _BELOW = 0.02  # of cells put right: less is chance among some hundreds of cells
+_MOST_GONE = 0.5  # of the cells that are put right beyond chance
 _MOST = 3
 _SECOND = 1 / 3  # of the costliest operation's cost, for another to be named beside it
 _WELLS = "contrast between wells of one plate"
@@ -213,6 +214,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
             )
             if before - after >= _BELOW:  # above intensity is no all-clear
                 gone = round(100 * before) - round(100 * after)
+                if before - after >= _MOST_GONE * (before - 0.5):
+                    text = f"warning: {text}"
                 text += f", but {gone} cells of 100 fewer than before, mostly for {_culprits(audit, row)}"
     return text + _gains(_bridged(row)) + _still_apart(audit, row)
 
