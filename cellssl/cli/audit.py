@@ -54,7 +54,6 @@ def audit(
     seed: options.DrawSeed = 0,
 ) -> None:
     """Say, before training, which contrasts each operation erases and which plates it bridges."""
-    options.require_room(protocol, crops)
     import cellssl.studies
 
     found = cellssl.studies.audit(
@@ -170,7 +169,6 @@ def suggest(
     ] = None,
 ) -> None:
     """Choose amplitudes from some labelled cells: a protocol file, with reasons, to be edited."""
-    options.require_room(protocol, crops)
     import cellssl.studies
     from cellssl.protocols.describing import strength
 

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cellssl.cli.shell import refuse
-from cellssl.documents import read_file, read_yaml
-from cellssl.errors import CellsslError, ProtocolError, no_room
+from cellssl.errors import CellsslError, ProtocolError
 from cellssl.shipped import protocol_file, protocol_names
 
 
@@ -46,28 +44,6 @@ def known_protocols(given: str | list[str] | None) -> str | list[str] | None:
         except ProtocolError as error:
             refuse(str(error))
     return given
-
-
-def require_room(protocol: str, crops: Path) -> None:
-    """Refuse crops that are smaller than a protocol's views before seconds of imports, where both files say so."""
-    from cellssl.crops.layout import size_of
-
-    view, stored = _view_size(protocol_file(protocol)), size_of(crops)
-    told = no_room(view, stored) if view and stored else ""
-    if told:
-        raise ProtocolError(f"{protocol} does not fit {crops}: {told}")
-
-
-def _view_size(path: Path, extended_by: Sequence[Path] = ()) -> int | None:
-    """Read crop.size of a protocol's file, or of what it extends; None where that fails, as loading it will say."""
-    values = read_yaml(read_file(path, "protocol", error=ProtocolError)).value
-    crop = values.get("crop") if isinstance(values, dict) else None
-    size = crop.get("size") if isinstance(crop, dict) else None
-    base = values.get("extends") if isinstance(values, dict) else None
-    if size is None and isinstance(base, str) and path.resolve() not in extended_by:
-        with suppress(ProtocolError):
-            return _view_size(protocol_file(base, path.parent), (*extended_by, path.resolve()))
-    return size if type(size) is int else None
 
 
 def argument(what: str, check: Callable[..., Any] | None = None) -> Any:

@@ -142,7 +142,6 @@ def preview(
     seed: options.DrawSeed = 0,
 ) -> None:
     """Draw what each operation, and then the whole protocol, does to cells."""
-    options.require_room(protocol, crops)
     import cellssl.report
 
     cellssl.report.preview(

@@ -53,7 +53,6 @@ __all__ = [
     "crop_file",
     "encode",
     "holds_crops",
-    "size_of",
 ]
 
 FILE_NAME = "crops.h5ad"
@@ -74,16 +73,6 @@ def holds_crops(path: str | Path) -> bool:
         return False
     with h5py.File(file) as opened:
         return PIXELS in opened
-
-
-def size_of(path: str | Path) -> int | None:
-    """Read how many pixels the crops of a file, or of a folder's ``crops.h5ad``, have; None where it does not say."""
-    file = crop_file(path)
-    if not file.is_file() or not h5py.is_hdf5(file):
-        return None
-    with h5py.File(file) as opened:
-        size = opened.get("uns/cellssl/crop_size")
-        return int(size[()]) if isinstance(size, h5py.Dataset) and size.shape == () else None
 
 
 def create_file(path: str) -> h5py.File:

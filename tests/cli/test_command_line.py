@@ -156,34 +156,6 @@ def test_what_is_missing_is_said_before_anything_is_loaded(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["audit {p} {c}", "preview {p} {c} -o {c}.png", "suggest {c} --protocol {p} --label MOA"],
-)
-def test_views_larger_than_crops_are_refused_before_anything_is_loaded(
-    tmp_path, monkeypatch, command
-):
-    mine, stored = tmp_path / "mine.yaml", tmp_path / "small.h5ad"
-    mine.write_text("version: 2\nname: mine\nextends: bbbc021-expert\nchannels: any\n")
-    batch = CropBatch(
-        np.zeros((1, 1, 48, 48), np.uint16), None, pd.DataFrame({"Metadata_Plate": ["P"]}, ["P/1"])
-    )
-    write_crops(stored, [batch], channels=["DNA"], size=48, provenance={})
-    usual = builtins.__import__
-
-    def load(name, *others, **more):
-        assert name not in ("cellssl.studies", "cellssl.report"), f"{name} was loaded first"
-        return usual(name, *others, **more)
-
-    monkeypatch.setattr(builtins, "__import__", load)
-    result = _run("protocols", *command.format(p=mine, c=stored).split())
-    assert result.exit_code == 1
-    told = " ".join(result.output.split())
-    assert "mine.yaml does not fit" in told
-    assert "crop.size is 64 px, but the crops have 48 px" in told
-    assert "crop: {size: 48}" in told
-
-
-@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ("evaluate {}/no cells.csv -o {}/out", "no cells.csv holds no cells: there are names of"),

@@ -11,11 +11,8 @@ __all__ = ["LYING", "TURNING", "at_share", "has_amplitude"]
 # How cells lie under the microscope, and how they were cut out: no plate differs by it, and where no
 # class does either, it is no phenotype.
 LYING = ("rotate", "quarter_turn", "flip", "shift")
-TURNING = (
-    "rotate",
-    "quarter_turn",
-    "flip",
-)  # of these, each shows one of a cell's turned or mirrored images
+# Of these, each shows one of a cell's turned or mirrored images.
+TURNING = ("rotate", "quarter_turn", "flip")
 
 
 def has_amplitude(operation: Operation) -> bool:

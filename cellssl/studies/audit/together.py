@@ -16,7 +16,7 @@ __all__ = ["Together"]
 
 _CHANCE = 0.05
 _HALF = (
-    0.5  # of two classes' cells on like plates, say: with less, what tells them may be it in part
+    0.5  # of two classes' cells on like plates: with less, the plate may be part of what tells them
 )
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
