@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from signal import SIGTERM
 
 __all__ = [
     "CellsslError",
@@ -49,7 +50,11 @@ class TrainingError(CellsslError, RuntimeError):
 
 
 class StoppedError(TrainingError):
-    """Training was asked to stop, and saved; the same command goes on."""
+    """Training was asked to stop by the signal of a `number`, and saved; the same command goes on."""
+
+    def __init__(self, message: str, number: int = SIGTERM) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class EmbeddingError(CellsslError, ValueError):

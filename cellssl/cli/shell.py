@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperCommand, TyperOption
 
-from cellssl.errors import CellsslError
+from cellssl.errors import CellsslError, StoppedError
 from cellssl.progress import console
 
 __all__ = ["command", "refuse", "say", "show_table", "shown"]
@@ -66,6 +66,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
                 what = f"stopped by {asked[0].name}" if asked else "interrupted"
                 status = 128 + (asked or [signal.SIGINT])[0]
                 refuse(str(stop) or f"{what}; the same command again goes on from here", status)
+            except StoppedError as stop:
+                refuse(str(stop), 128 + stop.number)
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
                 if debug:
                     console.print_exception()

@@ -73,7 +73,7 @@ class Interruption:
         message = f"stopped by {self.signal.name} and saved at step {step}; {rest}: {folder}"
         if self.signal is signal.SIGINT:
             raise KeyboardInterrupt(message)
-        raise StoppedError(message)
+        raise StoppedError(message, self.signal)
 
 
 @contextmanager

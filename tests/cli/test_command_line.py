@@ -19,7 +19,7 @@ from cellssl.cli.application import app
 from cellssl.cli.options import parse_lists
 from cellssl.cli.profiles import _show_consistency
 from cellssl.crops import CropBatch, write_crops
-from cellssl.errors import CellsslError
+from cellssl.errors import CellsslError, StoppedError
 
 runner = CliRunner()
 
@@ -221,6 +221,18 @@ def test_a_scheduler_and_a_closed_terminal_stop_a_command_as_ctrl_c_does(name, c
         signal.signal(signal.SIGINT, before)
     assert result.exit_code == 128 + getattr(signal, name)
     assert f"stopped by {name}; the same command again goes on" in result.output.replace("\n", " ")
+
+
+def test_a_training_that_a_scheduler_stopped_ends_as_any_command_does():
+    own = typer.Typer()
+
+    @shell.command(own, "train")
+    def train() -> None:
+        raise StoppedError("saved at step 8", signal.SIGUSR1)
+
+    result = runner.invoke(own)
+    assert result.exit_code == 128 + signal.SIGUSR1
+    assert "saved at step 8" in result.output
 
 
 def test_quiet_says_nothing(tmp_path):

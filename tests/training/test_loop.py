@@ -356,8 +356,11 @@ def test_asked_to_stop_it_saves_and_leaves(
 
     handlers = [signal.getsignal(one) for one in signal.Signals]
     settings = tiny.tiny_settings()
-    with pytest.raises(error, match=f"stopped by {number.name} and saved at step 8; the same com"):
+    with pytest.raises(
+        error, match=f"stopped by {number.name} and saved at step 8; the same com"
+    ) as stop:
         tiny.train(tmp_path / "run", settings, views=views)
+    assert getattr(stop.value, "number", signal.SIGINT) == number
     assert handlers == [signal.getsignal(one) for one in signal.Signals]
     assert load_checkpoint(tmp_path / "run")["step"] == 8
     whole = weights_of(tiny.train(tmp_path / "whole", settings))
