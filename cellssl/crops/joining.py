@@ -213,6 +213,8 @@ def _batches(
         if masks is not None:
             masks = masks[:, channel_numbers(mask_names, crops.mask_names, owner=crops.path)]
         obs = _with_measures(crops.obs.iloc[rows], names)
+        if rows.stop >= len(crops):
+            crops.close()  # of each file that is open HDF5 keeps where its chunks lie, some 30 MB
         yield CropBatch(images=images, masks=masks, obs=obs)
 
 

@@ -209,6 +209,13 @@ def test_files_that_do_not_fit_are_refused(write, batch, tmp_path):
     assert not (tmp_path / "bad.h5ad").exists()
 
 
+def test_files_that_were_read_are_closed(write, batch, tmp_path):
+    files = [Crops.open(write(name, batch(3, plate=name))) for name in ("P1", "P2")]
+    join_crops(files, tmp_path / "j.h5ad")
+    assert [crops._file for crops in files] == [None, None]
+    assert files[0].read([0]).any()
+
+
 def test_memory_does_not_grow_with_the_pixels(write, batch, tmp_path):
     def peak(cells):
         files = [

@@ -157,6 +157,17 @@ def test_a_label_has_one_colour_on_the_map_and_in_the_heat_map(embedding, simila
         assert in_strip == {name: on_map[name].lower() for name in ("z", "a", "b")}
 
 
+@pytest.mark.parametrize(("length", "columns"), [(2, 8), (30, 2)])
+def test_the_legend_of_many_labels_fills_the_width_and_no_more(length, columns):
+    names = [f"drug {number}" for number in range(48)]
+    labels = {name: f"{number:0{length}}" for number, name in enumerate(names)}
+    figure = similarity_heatmap(pd.DataFrame(np.eye(48), names, names), labels=labels)
+    figure.draw_without_rendering()
+    legend = figure.legends[0]
+    assert legend.get_window_extent().width < figure.bbox.width
+    assert len({round(text.get_window_extent().x0) for text in legend.get_texts()}) == columns
+
+
 def test_a_figure_with_fewer_names_has_the_colours_of_the_map(embedding):
     wells = pd.DataFrame({"line": ["b", "b", "z", "z"], "dose": [1.0, 2, 1, 2], "position": 0.5})
     names = pd.DataFrame({"Metadata_Compound": ["a", "b", "z", "not known", ""]})

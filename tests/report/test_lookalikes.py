@@ -38,6 +38,24 @@ def test_groups_hold_what_looks_alike(similarity):
     assert [set(group) for group in groups] == [{"taxol 1", "taxol 3", "epothilone 1"}]
 
 
+def test_every_group_of_a_large_screen_is_found_and_listed(similarity):
+    kinds = np.repeat(np.arange(60), 3)
+    table = pd.DataFrame(
+        {"cells": 9, "control": "", "label": [f"MOA {kind}" for kind in kinds], "activity": np.nan}
+        | {"p_value": np.nan, "map": np.nan, "map_q_value": np.nan},
+        index=[f"drug {number}" for number in range(180)],
+    )
+    matrix = np.where(kinds[:, None] == kinds, 0.9, 0.0) + 0.1 * np.eye(180)
+    square = pd.DataFrame(matrix, table.index, table.index)
+    near = similarity.neighbours.iloc[:0]
+    section = answer_section(replace(similarity, treatments=table, matrix=square, neighbours=near))
+    assert "180 of them fall into 60 groups of look-alikes" in section.lead
+    assert "and 55 more, listed below" in said(section)
+    (listed,) = next(block for block in section.blocks if block.kind == "fold").blocks
+    assert sorted(row[-1] for row in listed.rows)[0] == "drug 0, drug 1, drug 2"
+    assert [row[:2] for row in listed.rows] == [["3", "0.90"]] * 60
+
+
 def test_the_headline_in_words(similarity):
     section = answer_section(similarity)
     assert "4 differ from the negative control, 1 cannot be told from it" in section.lead

@@ -101,8 +101,11 @@ def similarity_heatmap(
     font = min(row * 72 * 0.75, 9.0) if named else 7.5
     margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72 if named else 0.4
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
-    legend_rows = -(-len({label for label, _ in shown.values()}) // 3) if shown else 0
-    figure = new_figure(max(0.9 + side + margin, 5.6), row * count + 1.0 + 0.19 * legend_rows)
+    width, titles = max(0.9 + side + margin, 5.6), {label for label, _ in shown.values()}
+    # Inches, of colour, letter and the longest label.
+    columns = max(int(width / (0.75 + 0.075 * max(map(len, map(brief, titles)), default=0))), 1)
+    legend_rows = -(-len(titles) // columns)
+    figure = new_figure(width, row * count + 1.0 + 0.19 * legend_rows)
     figure.set_layout_engine("constrained", wspace=0, w_pad=0.02)
     grid = figure.add_gridspec(1, 3, width_ratios=[0.55, 0.17 if shown else 0.01, side])
     if tree is not None:
@@ -118,7 +121,7 @@ def similarity_heatmap(
         strip = figure.add_subplot(grid[1], sharey=heat)
         alike = [list(run) for _, run in groupby(names, shown.get)]  # that follow each other
         runs = [[name] for name in names] if named else alike
-        _strip(figure, strip, runs, shown, label_name or "label", font, colours)
+        _strip(figure, strip, runs, shown, label_name or "label", font, colours, columns)
     return figure
 
 
@@ -174,6 +177,7 @@ def _strip(
     label_name: str,
     font: float,
     colours: Mapping[str, str] | None,
+    columns: int,
 ) -> None:
     """Draw the labels' colours, one bar for each run of treatments, with its letter where that has room."""
     labels = dict.fromkeys(label for label, _ in shown.values())
@@ -197,7 +201,7 @@ def _strip(
     titles = {label: f"{code}  {label}" if code else label for label, code in codes.items()}
     handles = [Patch(color=colours[label], label=brief(titles[label])) for label in labels]
     where: dict[str, Any] = {"loc": "outside upper left", "alignment": "left", "columnspacing": 1.2}
-    figure.legend(handles=handles, title=literal(label_name), ncols=3, fontsize=8, **where)
+    figure.legend(handles=handles, title=literal(label_name), ncols=columns, fontsize=8, **where)
 
 
 def _ink(colour: str) -> str:

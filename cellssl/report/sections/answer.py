@@ -53,15 +53,17 @@ def answer_section(
             f"{listed(list(answer.matrix.index))}."
         )
         return Section("answer", "Look-alikes", TITLE, [Text(text), *_activity_blocks(answer)])
-    blocks: list[Block] = [Bullets(_statements(answer, label))]
+    groups = find_groups(answer, candidates(answer))
+    blocks: list[Block] = [Bullets(_statements(answer, label, groups))]
     if WELL in similarity.treatments:  # it names them
         blocks.insert(0, Text(_WELLS_ALONE, tone="aside"))
     blocks += [
         _heat_picture(answer, label, colours),
         *_activity_blocks(answer),
+        *_group_table(answer, groups),
         *_neighbour_table(answer),
     ]
-    return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer))
+    return Section("answer", "Look-alikes", TITLE, blocks, lead=_lead(answer, groups))
 
 
 def _no_comparison(cells: pd.DataFrame | None) -> str:
@@ -80,9 +82,8 @@ def _no_comparison(cells: pd.DataFrame | None) -> str:
     )
 
 
-def _lead(answer: Answer) -> str:
+def _lead(answer: Answer, groups: Sequence[Sequence[str]]) -> str:
     names, total = candidates(answer), len(answer.matrix)
-    groups = find_groups(answer, names)
     compounds = len(set(answer.compounds.values()))
     said = counted(total, "treatment")
     said += f" of {counted(compounds, answer.agent)} compared" if compounds < total else " compared"
@@ -117,7 +118,9 @@ def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
     return "; ".join(said)
 
 
-def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
+def _statements(
+    answer: Answer, label: str | None, groups: Sequence[list[str]]
+) -> list[tuple[str, str]]:
     names = candidates(answer)
     said = []
     pairs = [
@@ -128,13 +131,11 @@ def _statements(answer: Answer, label: str | None) -> list[tuple[str, str]]:
     said.append(
         ("Most alike, each the other’s nearest:", "; ".join(pairs) + "." if pairs else alone)
     )
-    groups = [
-        _group_in_words(answer, group) for group in find_groups(answer, names) if len(group) > 2
-    ]
-    if groups:
-        more = f"; and {len(groups) - SHOWN} more, see the heat map" if len(groups) > SHOWN else ""
+    large = [_group_in_words(answer, group) for group in groups if len(group) > 2]
+    if large:
+        more = f"; and {len(large) - SHOWN} more, listed below" if len(large) > SHOWN else ""
         said.append(
-            ("Groups, with their average similarity:", "; ".join(groups[:SHOWN]) + more + ".")
+            ("Groups, with their average similarity:", "; ".join(large[:SHOWN]) + more + ".")
         )
     if not answer.active.empty:
         silent = [name for name in answer.matrix.index if not answer.active.get(name, True)]
@@ -163,13 +164,18 @@ def _by_compound(answer: Answer, names: Sequence[str], *, most: int = 8) -> str:
 
 def _group_in_words(answer: Answer, group: list[str]) -> str:
     """Name a group's compounds, its similarity and the label that most of it carries."""
-    labels = [answer.labels[name] for name in group if answer.labels[name] != UNKNOWN]
-    text = f"{_by_compound(answer, group, most=5)} ({number(tightness(answer, group))}"
-    if labels:
-        counts = pd.Series(labels).value_counts()
-        most = 2 * counts.iloc[0] >= len(group)
-        text += f", {counts.iloc[0]} of {len(group)} {counts.index[0]}" if most else ", mixed"
-    return text + ")"
+    said = [number(tightness(answer, group)), *filter(None, [_most_of(answer, group)])]
+    return f"{_by_compound(answer, group, most=5)} ({', '.join(said)})"
+
+
+def _most_of(answer: Answer, group: list[str]) -> str:
+    """Name the label that at least half of a group carries."""
+    counts = pd.Series([answer.labels[name] for name in group]).value_counts()
+    counts = counts.drop(UNKNOWN, errors="ignore")
+    if counts.empty:
+        return ""
+    most = 2 * counts.iloc[0] >= len(group)
+    return f"{counts.iloc[0]} of {len(group)} {counts.index[0]}" if most else "mixed"
 
 
 def _same(answer: Answer, first: str, second: str) -> str:
@@ -233,6 +239,26 @@ def _activity_blocks(answer: Answer) -> list[Block]:
     return [
         Picture(figure, f"{caption}.", "Bars: distance of each treatment from the negative control")
     ]
+
+
+def _group_table(answer: Answer, groups: Sequence[list[str]]) -> list[Block]:
+    """List the groups with all their treatments, of which the statements name some."""
+    rows = [
+        [
+            str(len(group)),
+            number(tightness(answer, group)),
+            _most_of(answer, group),
+            ", ".join(group),
+        ]
+        for group in groups
+    ]
+    if not rows:
+        return []
+    columns = ["treatments", "similarity", "label", "which"]
+    if not any(row[2] for row in rows):
+        columns, rows = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows]
+    table = Table(columns, rows, numeric=["treatments", "similarity"])
+    return [Fold("Every group of look-alikes", [table])]
 
 
 def _neighbour_table(answer: Answer) -> list[Block]:

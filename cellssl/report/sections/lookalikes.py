@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ALIKE", "Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
 
 ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
-MOST_GROUPS = 40
+EVERY = 40  # numbers of groups up to which each is tried, beyond which ever fewer are
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ def _cuts(matrix: pd.DataFrame, tree: np.ndarray) -> list[tuple[float, np.ndarra
     distance = np.clip(1 - np.nan_to_num(matrix.to_numpy(float)), 0, None)
     np.fill_diagonal(distance, 0)
     tried = [(0.0, np.ones(len(matrix), int))]
-    for count in range(2, min(len(matrix) - 1, MOST_GROUPS) + 1):
+    most = len(matrix) - 1
+    many = np.geomspace(EVERY, most, 2 * EVERY).astype(int) if most > EVERY else []
+    for count in dict.fromkeys([*range(2, min(most, EVERY) + 1), *many]):
         cut = fcluster(tree, count, criterion="maxclust")
         if 1 < len(np.unique(cut)) < len(matrix):
             tried.append((float(silhouette_score(distance, cut, metric="precomputed")), cut))
