@@ -107,7 +107,7 @@ def _cuts(matrix: pd.DataFrame, tree: np.ndarray) -> list[tuple[float, np.ndarra
     np.fill_diagonal(distance, 0)
     tried = [(0.0, np.ones(len(matrix), int))]
     most = len(matrix) - 1
-    many = np.geomspace(EVERY, most, 2 * EVERY).astype(int) if most > EVERY else []
+    many = np.geomspace(EVERY, most, 2 * EVERY).astype(int).tolist() if most > EVERY else []
     for count in dict.fromkeys([*range(2, min(most, EVERY) + 1), *many]):
         cut = fcluster(tree, count, criterion="maxclust")
         if 1 < len(np.unique(cut)) < len(matrix):
