@@ -116,7 +116,7 @@ def _votes(
 
 
 def _nearest(similarity: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """Find the places of the k largest of each row, of equal ones the first: (n, N) → (n, k).
+    """Find the places of the k largest of each row, of equal ones evenly: (n, N) → (n, k).
 
     Columns are dealt out to groups: the k largest reach the k-th of the groups' maxima, and hardly any others
     do. Parting all of a row takes ten times as long, and longer where most are equal.
@@ -128,8 +128,11 @@ def _nearest(similarity: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     places = np.empty((rows, k), dtype=np.int64)
     for row, reach in enumerate(similarity >= least):
         found = np.flatnonzero(reach)
-        first = np.argsort(-similarity[row, found], kind="stable")[:k]
-        places[row] = found[np.sort(first)]
+        values = similarity[row, found]
+        kth = np.partition(values, -k)[-k]
+        above, equal = found[values > kth], found[values == kth]
+        some = equal[np.linspace(0, len(equal) - 1, k - len(above)).astype(int)]
+        places[row] = np.sort(np.concatenate([above, some]))
     return places
 
 

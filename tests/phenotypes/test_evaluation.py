@@ -360,8 +360,9 @@ def test_twenty_seven_statistics_on_real_cells(data):
         own = value(scores, metric, embedding="embedding 1")
         assert own["value"] == pytest.approx(known, abs=near)
         # These crops were drawn evenly over classes, so that their number in a well tells the class: what
-        # a score is worth on them, the row of cell counts says.
-        assert value(scores, metric, embedding="cell-count")["value"] > 0.1
+        # a score is worth on them, the row of cell counts says; the cosine of one number is but its sign.
+        least = 0.05 if metric == "knn" else 0.1
+        assert value(scores, metric, embedding="cell-count")["value"] > least
     plate = value(scores, "linear_plate", embedding="embedding 1")
     assert plate["value"] > 3 / plate["classes"]
 
