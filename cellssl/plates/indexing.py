@@ -28,7 +28,7 @@ from cellssl.plates.sorting import (
 from cellssl.plates.stacks import first_time_point
 from cellssl.plates.tables import as_numbers, join
 from cellssl.treatments import recognise_treatments, say_doubts
-from cellssl.words import counted
+from cellssl.words import counted, listed
 
 __all__ = ["index"]
 
@@ -291,7 +291,7 @@ def _rename(listing: Listing, names: Mapping[str, str] | None) -> Listing:
         )
     unused = [name for name in listing.channels if name not in wanted]
     if unused:
-        _LOG.warning("channels left out because --channel does not name them: %s", unused)
+        _LOG.warning("channels left out because --channel does not name them: %s", listed(unused))
     files = listing.files[listing.files["Channel"].isin(wanted)]
     return replace(
         listing, files=files.assign(Channel=files["Channel"].map(wanted)), channels=tuple(new)

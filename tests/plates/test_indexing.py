@@ -67,7 +67,7 @@ def test_channels_are_renamed_ordered_and_chosen(
     assert [name for name in found.fields if name.startswith("Path_")] == ["Path_DNA", "Path_GFP"]
     assert found.fields["Path_DNA"].str.endswith("w2.tif").all()
     assert index(folder, pattern=PATTERN, channels={"2": "DNA"}).channels == ("DNA",)
-    assert "left out" in caplog.text
+    assert "channels left out because --channel does not name them: 1" in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -184,4 +184,4 @@ def _colour_scale(
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, pad=0.02)
     if named:
         bar.set_ticks([0, len(order) - 1], labels=[literal(order[0]), literal(order[-1])])
-        bar.set_label(f"{len(order)} names in their order")
+        bar.set_label(f"{len(order):,} names in their order")
