@@ -53,6 +53,7 @@ def _read(folder: Path) -> PlateIndex:
         ("{w}_01_{c[0]}_{s}_{c[1]}_001.tif", (1, 2), WORDS),  # Cytation
         ("{w}_-1_{c[0]}_1_Stitched[{c[1]}]_001.tif", (1,), WORDS),
         ("{w}_01_{c[0]}_{s}Z0_{c[1]}_001.tif", (1, 2), WORDS),
+        ("scan_{w2}_pos{s:02}_dye{c}.tif", (1, 2), (1, 2)),
         ("P1/MFGTMP_150409110001_{w2}f{s:02}d{c}.TIF", (0, 1), (0, 1)),  # ArrayScan
         ("scan_Plate_R_p00_z00_0_{w2}f{s:02}d{c}.TIF", (0, 1), (0, 1)),  # EVOS
         ("{c}--W{number:05}--P{s:05}--Z00000--T00000.tif", (1, 2), ("DAPI", "GFP")),  # ScanR

@@ -25,7 +25,7 @@ __all__ = ["propose"]
 # What the parts of a place are called, the surest first.
 _WORDS = {
     "site": ("site", "field", "position", "point", "fov", "fld", "pos", "scene", "po", "s", "f", "p"),
-    "channel": ("channel", "wavelength", "wave", "chan", "ch", "co", "wv", "w", "c", "d"),
+    "channel": ("channel", "wavelength", "wave", "chan", "dye", "stain", "filter", "ch", "co", "wv", "w", "c", "d"),
     "z": ("zstep", "plane", "slice", "sl", "z"),
     "time": ("timepoint", "time", "tp", "lo", "t"),
 }  # fmt: skip
