@@ -17,7 +17,6 @@ __all__ = [
     "TrainingError",
     "likely",
     "nearest",
-    "no_room",
 ]
 
 
@@ -101,20 +100,3 @@ def likely(word: object, words: Iterable[object]) -> str:
 def _plain(word: str) -> str:
     """Leave out what two spellings of one name may differ in."""
     return word.removeprefix("Metadata_").lower()
-
-
-def no_room(view: int, stored: int) -> str:
-    """Say that views of `view` px are not to be had of crops of `stored` px; "" where they are.
-
-    Examples
-    --------
-    >>> no_room(64, 48)[:51]
-    'crop.size is 64 px, but the crops have 48 px; cut l'
-    """
-    if view <= stored:
-        return ""
-    return (
-        f"crop.size is {view} px, but the crops have {stored} px; cut larger crops "
-        f"(1.5 × {view} = {round(1.5 * view)} px is good), or make crop.size {stored} at most: a protocol of your own "
-        f"says extends: and the name of this one, and crop: {{size: {stored}}}, a line each"
-    )

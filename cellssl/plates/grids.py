@@ -33,13 +33,15 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """
     head = ["" if name.startswith("Unnamed: ") else name for name in map(str, table.columns)]
     lines = [head, *table.to_numpy().tolist()]
-    starts = [number for number, line in enumerate(lines) if _columns(line)]
-    starts = [number for number in starts if _rows(lines[number + 1 :])]
-    if 0 not in starts and find_column(table, "Well"):
+    if find_column(table, "Well") and not (_columns(head) and _rows(lines[1:])):
         return table
     grids: dict[str, dict[str, str]] = {}
-    for start in starts:
-        name = _name(lines[start], lines[max(start - 1, 0)])
+    for start, line in enumerate(lines):
+        columns = _columns(line)
+        rows = _rows(lines[start + 1 :]) if columns else []
+        if not rows:
+            continue
+        name = _name(line, lines[max(start - 1, 0)])
         if not name or name in grids:
             what = f"two grids are called {name}" if name else "what a grid holds is not said"
             raise PlateError(
@@ -47,15 +49,14 @@ def from_grids(table: pd.DataFrame, path: Path) -> pd.DataFrame:
                 "Concentration, into its upper left corner, left of its columns. Several plates want a table with a "
                 "row for each well, and a column Plate."
             )
-        rows = _rows(lines[start + 1 :])
-        letters = [line[0].upper() for line in rows]
+        letters = [row[0].upper() for row in rows]
         if len(set(letters)) < len(letters):
             twice = next(letter for letter in letters if letters.count(letter) > 1)
             raise PlateError(f"{path}, {name}: row {twice} is there twice: leave one.")
         grids[name] = {
-            well_from(line[0], column): text
-            for line in rows
-            for column, text in zip(_columns(lines[start]), line[1:], strict=False)
+            well_from(row[0], column): text
+            for row in rows
+            for column, text in zip(columns, row[1:], strict=False)
         }
     if not grids:
         return table

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cellssl.augment import Masking
-from cellssl.errors import ProtocolError, nearest, no_room
+from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.building import expand_groups
 from cellssl.protocols.caveats import caveats, view_caveats
 from cellssl.protocols.pairing import missing_columns
@@ -80,7 +80,7 @@ def check(
     for name, one in expand_groups(protocol).items():
         errors = [
             *_missing(one, channels),
-            *_too_small(one, stored_size),
+            *too_small(one, stored_size),
             *_unmasked(one, masks),
             *(missing_columns(one, columns) if columns is not None else ()),
         ]
@@ -164,9 +164,16 @@ def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:
     ]
 
 
-def _too_small(protocol: Protocol, stored_size: int) -> list[str]:
+def too_small(protocol: Protocol, stored_size: int) -> list[str]:
     """Refuse views that are larger than what is stored."""
-    return list(filter(None, [no_room(protocol.crop.size, stored_size)]))
+    size = protocol.crop.size
+    if size <= stored_size:
+        return []
+    return [
+        f"crop.size is {size} px, but the crops have {stored_size} px; cut larger crops "
+        f"(1.5 × {size} = {round(1.5 * size)} px is good), or make crop.size {stored_size} at most: a protocol of your "
+        f"own says extends: and the name of this one, and crop: {{size: {stored_size}}}, a line each"
+    ]
 
 
 def _unmasked(protocol: Protocol, masks: Sequence[str]) -> list[str]:

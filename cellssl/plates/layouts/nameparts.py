@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cellssl.plates.folders import is_stain
+from cellssl.plates.layouts.pattern import CLOCK
 from cellssl.wells import is_well
 
 __all__ = ["Part", "parts_of"]
@@ -15,7 +16,6 @@ _NUMBERED = re.compile(r"([A-Za-z]*[ _-]?)(\d++)")
 _NUMBERS = re.compile(rf"(?:{_NUMBERED.pattern})+")
 _WELL = re.compile(r"((?:well)?[ _-]?)([A-Z]{1,2}\d{1,3})(?![ _\d-])", re.IGNORECASE)
 _FRONT = re.compile(r"channel[ _-]?|.*\[", re.IGNORECASE)  # Stitched[DAPI 377,447]
-_CLOCK = re.compile(r"(?:\d+[ymdhs]_?)+")
 
 
 @dataclass(eq=False)
@@ -80,16 +80,16 @@ def _taken_apart(values: list[str], before: str, other: str, *, folder: bool) ->
             word, own = pieces[0][0], [number for _, number in pieces]
             yield Part(before + word, r"\d+", own, "number", word.strip("_ -").lower(), folder)
             before = ""
-    elif all(map(_CLOCK.fullmatch, values)):
-        yield Part(before, r"(?:\d+[ymdhs]_?)+", values, "clock", folder=folder)
+    elif all(map(CLOCK.fullmatch, values)):
+        yield Part(before, CLOCK.pattern, values, "clock", folder=folder)
     elif len(set(values)) == 1:
         yield Part(before, _literal(values[0]), values, "word", folder=folder)
     else:
-        front = _FRONT.match(values[0])
-        if front and all(value.startswith(front[0]) for value in values):
-            before += front[0]
-            values = [value.removeprefix(front[0]).removesuffix("]") for value in values]
-            other = (r"\]" if front[0].endswith("[") else "") + other
+        found = _FRONT.match(values[0])
+        if found and all(value.startswith(found[0]) for value in values):
+            before += found[0]
+            values = [value.removeprefix(found[0]).removesuffix("]") for value in values]
+            other = (r"\]" if found[0].endswith("[") else "") + other
         yield Part(before, f"[^{other}]+", values, "word", folder=folder)
 
 

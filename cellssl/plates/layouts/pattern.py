@@ -13,6 +13,7 @@ from cellssl.plates.tables import as_site
 from cellssl.wells import PLATES, normalise_well, well_from
 
 __all__ = [
+    "CLOCK",
     "COUNTED",
     "CountedFromZeroError",
     "Pattern",
@@ -22,6 +23,8 @@ __all__ = [
     "row_of",
 ]
 
+CLOCK = re.compile(r"(?:\d+[ymdhs]_?)+")  # a time such as 00d04h30m
+
 # Groups of wells that are counted along the rows: how many the plate has, and how many a row.
 COUNTED = {f"well{rows * columns}": (rows * columns, columns) for rows, columns in PLATES}
 
@@ -30,7 +33,6 @@ _WELLS = {"well", "row", "column"}
 _CUT_ROW = re.compile(r"(?<![A-Za-z])[Aa]$")  # of rows AA to AF
 _SHORT_ROW = re.compile(r"[A-Fa-f](?![A-Za-z])")
 _SHORT_COLUMN = re.compile(r"(?<!\d)\d$")
-_CLOCK = re.compile(r"(?:\d+[ymdhs]_?)+")
 _MISMATCH = "its name does not match the pattern"
 _EXAMPLE = r"(?P<plate>[^/]+)/(?P<well>[A-Z]+\d+)_s(?P<site>\d+)_w(?P<channel>\d)\.tif"
 
@@ -140,9 +142,8 @@ def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
         parts = groups.get("row") or "", groups.get("column") or ""
         if any(part.isdecimal() and int(part) == 0 for part in parts):
             raise CountedFromZeroError(
-                f"the pattern reads row {parts[0]!r} and column {parts[1]!r}: where names count from 0, every other "
-                f"well would be read as one beside it. Write {OWN_TABLE}; where that is no well, let the pattern not "
-                "match it."
+                f"{_from_zero(f'row {parts[0]!r} and column {parts[1]!r}')}; where that is no well, let the pattern "
+                "not match it."
             )
         well = well_from(*parts)
     row = {
@@ -158,16 +159,20 @@ def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
     return row | others
 
 
+def _from_zero(read: str) -> str:
+    return (
+        f"the pattern reads {read}: where names count from 0, every other well would be read as one beside it. Write "
+        f"{OWN_TABLE}"
+    )
+
+
 def _counted_well(groups: dict[str, str | None]) -> str | None:
     """Read the well of a group such as `well96`; None where there is none."""
     for group, (wells, columns) in COUNTED.items():
         if (text := groups.get(group)) is not None:
             number = _number(text, group)
             if not number:
-                raise CountedFromZeroError(
-                    f"the pattern reads well {text!r} of {wells}: where names count from 0, every other well would be "
-                    f"read as one beside it. Write {OWN_TABLE}."
-                )
+                raise CountedFromZeroError(f"{_from_zero(f'well {text!r} of {wells}')}.")
             if number > wells:
                 raise PlateError(
                     f"well {text} is none of {wells}: take the group of a larger plate"
@@ -190,7 +195,7 @@ def row_of(found: re.Match[str], default: str) -> dict[str, Any]:
 
 
 def _number(text: str, group: str) -> int:
-    if group == "time" and _CLOCK.fullmatch(text):  # 00d04h30m: two digits but for the first
+    if group == "time" and CLOCK.fullmatch(text):  # of two digits but for the first
         return int("".join(f"{int(part):02}" for part in re.findall(r"\d+", text)))
     if not text.isdecimal():
         raise PlateError(f"the group {group!r} is {text!r}, wanted a number")

@@ -123,16 +123,16 @@ def _name_well(parts: list[Part]) -> bool:
     if best:
         best.group = "well"
         return True
-    row, column, counted = (_called(parts, words) for words in (_ROWS, _COLUMNS, _WELLS))
+    row, column, number_of_well = (_called(parts, words) for words in (_ROWS, _COLUMNS, _WELLS))
     for letter, number in pairwise(parts):
         if letter.varies and number.kind == "number" and {*letter.texts} <= {*ROWS}:
             row, column, letter.form = letter, number, "[A-Z]+"
     if row and column:
         row.group, column.group = "row", "column"
-    elif counted:
-        numbers = [int(number) for number in counted.texts]
+    elif number_of_well:
+        numbers = [int(number) for number in number_of_well.texts]
         fitting = [name for name, (wells, _) in COUNTED.items() if wells >= max(96, *numbers)]
-        counted.group = fitting[0] if fitting else ""
+        number_of_well.group = fitting[0] if fitting else ""
     return any(part.group for part in parts)
 
 

@@ -25,6 +25,7 @@ from cellssl.report.figures.style import (
     category_colours,
     check_table,
     ends_of,
+    legend_columns,
     literal,
     natural_order,
     new_figure,
@@ -102,8 +103,7 @@ def similarity_heatmap(
     margin = 0.2 + max(len(brief(name)) for name in names) * font * 0.6 / 72 if named else 0.4
     side = float(np.clip(row * count, 1.6, WIDEST - 0.9 - margin))
     width, titles = max(0.9 + side + margin, 5.6), {label for label, _ in shown.values()}
-    # Inches, of colour, letter and the longest label.
-    columns = max(int(width / (0.75 + 0.075 * max(map(len, map(brief, titles)), default=0))), 1)
+    columns = legend_columns([*map(brief, titles)], width, handle=0.75)  # of colour and letter
     legend_rows = -(-len(titles) // columns)
     figure = new_figure(width, row * count + 1.0 + 0.19 * legend_rows)
     figure.set_layout_engine("constrained", wspace=0, w_pad=0.02)

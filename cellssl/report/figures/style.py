@@ -1,6 +1,6 @@
 """One look for every figure: sizes, and colours that colour-blind people can tell apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
     "ends_of",
     "label_colours",
     "legend_below",
+    "legend_columns",
     "literal",
     "natural_order",
     "new_figure",
@@ -156,11 +157,16 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
 def legend_below(figure: Figure, axes: Axes, *, title: str = "") -> None:
     """Explain the lines of `axes` below the figure, in as many columns as fit into it, which grows by their rows."""
     handles, labels = axes.get_legend_handles_labels()
-    width = 0.6 + 0.075 * max(map(len, labels))  # inches, of handle and text
-    columns = min(max(int(figure.get_figwidth() / width), 1), len(labels))
+    columns = legend_columns(labels, figure.get_figwidth(), handle=0.6)
     rows = -(-len(labels) // columns) + bool(title)
     figure.set_figheight(figure.get_figheight() + 0.2 * (rows - 1))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title or None)
+
+
+def legend_columns(labels: Collection[str], width: float, *, handle: float) -> int:
+    """Say in how many columns labels fit into a width, in inches, each beside a `handle` of some."""
+    widest = handle + 0.075 * max(map(len, labels), default=0)
+    return max(min(int(width / widest), len(labels)), 1)
 
 
 def literal(text: object) -> str:

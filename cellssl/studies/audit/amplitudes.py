@@ -8,11 +8,11 @@ from cellssl.augment.quantities import Number, Span
 
 __all__ = ["LYING", "TURNING", "at_share", "has_amplitude"]
 
+# Each shows one of a cell's turned or mirrored images.
+TURNING = ("rotate", "quarter_turn", "flip")
 # How cells lie under the microscope, and how they were cut out: no plate differs by it, and where no
 # class does either, it is no phenotype.
-LYING = ("rotate", "quarter_turn", "flip", "shift")
-# Of these, each shows one of a cell's turned or mirrored images.
-TURNING = ("rotate", "quarter_turn", "flip")
+LYING = (*TURNING, "shift")
 
 
 def has_amplitude(operation: Operation) -> bool:

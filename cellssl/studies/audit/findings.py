@@ -108,8 +108,9 @@ class Findings:
                 }
             )
         self.rows["classes"] += [
-            {**which, "class": name, "lost": sum(some) / len(some)}
-            for name, some in ((name, of_class[name]) for name in names if name in of_class)
+            {**which, "class": name, "lost": sum(of_class[name]) / len(of_class[name])}
+            for name in names
+            if name in of_class
         ]
 
     def compare(self, intensity: float) -> None:

@@ -10,10 +10,11 @@ import pandas as pd
 from cellssl.arguments import some_names, whole_numbers
 from cellssl.columns import PLATE, WELL
 from cellssl.crops import Crops
-from cellssl.errors import ProtocolError, StudyError, no_room
+from cellssl.errors import ProtocolError, StudyError
 from cellssl.files import check_file, make_folder, write_text
 from cellssl.progress import track
 from cellssl.protocols import Protocol, dump, from_dict, resolve
+from cellssl.protocols.checking import too_small
 from cellssl.studies.audit.cases import WHOLE, cases_of
 from cellssl.studies.audit.cells import open_cells
 from cellssl.studies.audit.nuisances import nuisance_columns
@@ -153,10 +154,9 @@ def suggest(
     plates = None if plates is None else some_names(plates)
     crops = Crops.open(crops)
     base = resolve(base)
-    told = no_room(base.crop.size, crops.size)
-    if told:
+    if told := too_small(base, crops.size):
         raise ProtocolError(
-            f"{base.name}, whose crop is taken (--protocol, base=), does not fit these cells: {told}"
+            f"{base.name}, whose crop is taken (--protocol, base=), does not fit these cells: {told[0]}"
         )
     trained_on = trainable(crops)
     training = long_enough(trained_on, base.training)

@@ -15,9 +15,7 @@ from cellssl.studies.audit.standing import Moved, Standing
 __all__ = ["Together"]
 
 _CHANCE = 0.05
-_HALF = (
-    0.5  # of two classes' cells on like plates: with less, the plate may be part of what tells them
-)
+_HALF = 0.5  # of two classes' cells on like plates: with less, plates may tell them in part
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
 
