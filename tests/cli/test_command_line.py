@@ -213,13 +213,16 @@ def test_a_scheduler_and_a_closed_terminal_stop_a_command_as_ctrl_c_does(name, c
     def wait() -> None:
         signal.raise_signal(getattr(signal, name))
 
+    number = getattr(signal, name)
+    usual = signal.signal(number, signal.SIG_DFL)  # under nohup it is ignored
     before = signal.signal(signal.SIGINT, ctrl_c)  # a shell's background job ignores it
     try:
         result = runner.invoke(own)
         assert signal.getsignal(signal.SIGINT) == ctrl_c
     finally:
         signal.signal(signal.SIGINT, before)
-    assert result.exit_code == 128 + getattr(signal, name)
+        signal.signal(number, usual)
+    assert result.exit_code == 128 + number
     assert f"stopped by {name}; the same command again goes on" in result.output.replace("\n", " ")
 
 
