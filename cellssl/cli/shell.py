@@ -65,7 +65,10 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
             except KeyboardInterrupt as stop:
                 what = f"stopped by {asked[0].name}" if asked else "interrupted"
                 status = 128 + (asked or [signal.SIGINT])[0]
-                refuse(str(stop) or f"{what}; the same command again goes on from here", status)
+                refuse(
+                    str(stop) or f"{what}; the same command again goes on from what there is",
+                    status,
+                )
             except StoppedError as stop:
                 refuse(str(stop), 128 + stop.number)
             except Exception as error:  # noqa: BLE001 - the program's last frame: nothing may pass it
