@@ -1,6 +1,5 @@
 """Rank correlations over a few settings, with an interval and how often chance does as well."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -42,6 +41,9 @@ class RankCorrelation:
         return interval(self.draws)
 
 
+_NOT_KNOWN = RankCorrelation(np.nan, np.full(_DRAWS, np.nan), np.nan)
+
+
 def rank_correlation(predicted: Matrix, found: Matrix, *, beyond: bool = False) -> RankCorrelation:
     """Correlate the ranks of what K classes change by over S settings.
 
@@ -52,18 +54,16 @@ def rank_correlation(predicted: Matrix, found: Matrix, *, beyond: bool = False) 
     beyond
         Take out what all classes of a setting change by together.
     """
+    value = float(_spearman(predicted, found, beyond))
+    if np.isnan(value):
+        return _NOT_KNOWN
     s, k = found.shape
-
-    def draws() -> NDArray[np.float64]:
-        settings = np.random.default_rng(0).integers(0, s, (_DRAWS, s, 1))
-        classes = np.random.default_rng(1).integers(0, k, (_DRAWS, 1, k))
-        return _spearman(predicted[settings, classes], found[settings, classes], beyond)
-
-    def every(orders: NDArray[np.int64]) -> NDArray[np.float64]:
-        products = _ranks(predicted, beyond) @ _ranks(found, beyond).T  # of each setting with each
-        return np.asarray(products[np.arange(s), orders].sum(axis=1))
-
-    return _judged(float(_spearman(predicted, found, beyond)), draws, every, s)
+    settings = np.random.default_rng(0).integers(0, s, (_DRAWS, s, 1))
+    classes = np.random.default_rng(1).integers(0, k, (_DRAWS, 1, k))
+    draws = _spearman(predicted[settings, classes], found[settings, classes], beyond)
+    products = _ranks(predicted, beyond) @ _ranks(found, beyond).T  # of each setting with each
+    permuted = products[np.arange(s), _orders(s)].sum(axis=1)
+    return RankCorrelation(value, draws, _p_value(permuted))
 
 
 def pair_correlation(predicted: Matrix, found: Matrix) -> RankCorrelation:
@@ -77,35 +77,25 @@ def pair_correlation(predicted: Matrix, found: Matrix) -> RankCorrelation:
     predicted, found : (S, S)
         Of each with each; what stands above the diagonal is read.
     """
-    settings = np.random.default_rng(0)
     s = len(found)
     above = np.triu_indices(s, 1)
+    value = float(_spearman(predicted[above][:, None], found[above][:, None]))
+    if np.isnan(value):
+        return _NOT_KNOWN
     predicted, found = (np.triu(one, 1) + np.triu(one, 1).T for one in (predicted, found))
-
-    def column(values: Matrix, a: NDArray[np.int64], b: NDArray[np.int64]) -> Matrix:
-        return np.asarray(values[a, b][:, None])
-
-    def draw() -> float:
-        chosen = settings.integers(0, s, s)
+    rng, draws = np.random.default_rng(0), np.full(_DRAWS, np.nan)
+    for draw in range(_DRAWS):
+        chosen = rng.integers(0, s, s)
         a, b = chosen[above[0]], chosen[above[1]]
-        a, b = a[a != b], b[a != b]
-        if not len(a):
-            return np.nan
-        return float(_spearman(column(predicted, a, b), column(found, a, b)))
-
-    def draws() -> NDArray[np.float64]:
-        return np.array([draw() for _ in range(_DRAWS)])
-
-    def every(orders: NDArray[np.int64]) -> NDArray[np.float64]:
-        ranks = np.zeros((s, s))
-        ranks[above] = _ranks(column(predicted, *above))[:, 0]
-        ranks += ranks.T
-        return np.asarray(
-            ranks[orders[:, above[0]], orders[:, above[1]]] @ _ranks(column(found, *above))
-        )
-
-    value = float(_spearman(column(predicted, *above), column(found, *above)))
-    return _judged(value, draws, every, s)
+        pairs = a[a != b], b[a != b]
+        if len(pairs[0]):
+            draws[draw] = _spearman(predicted[pairs][:, None], found[pairs][:, None])
+    ranks = np.zeros((s, s))
+    ranks[above] = _ranks(predicted[above][:, None])[:, 0]
+    ranks += ranks.T
+    orders = _orders(s)
+    permuted = ranks[orders[:, above[0]], orders[:, above[1]]] @ _ranks(found[above][:, None])
+    return RankCorrelation(value, draws, _p_value(permuted))
 
 
 def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
@@ -117,18 +107,10 @@ def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _judged(
-    value: float,
-    draws: Callable[[], NDArray[np.float64]],
-    every: Callable[[NDArray[np.int64]], NDArray[np.float64]],
-    settings: int,
-) -> RankCorrelation:
-    """Give a correlation its draws, and twice the share of orders that correlate as well."""
-    if np.isnan(value):
-        return RankCorrelation(value, np.full(_DRAWS, np.nan), np.nan)
-    values = every(_orders(settings)).ravel()
-    above, below = (values >= values[0] - 1e-9).mean(), (values <= values[0] + 1e-9).mean()
-    return RankCorrelation(value, draws(), float(min(1.0, 2 * min(above, below))))
+def _p_value(permuted: NDArray[np.float64]) -> float:
+    """Give twice the share of orders that correlate as well as the first, which is as they are."""
+    above, below = (permuted >= permuted[0] - 1e-9).mean(), (permuted <= permuted[0] + 1e-9).mean()
+    return float(min(1.0, 2 * min(above, below)))
 
 
 def _orders(count: int) -> NDArray[np.int64]:
@@ -139,17 +121,15 @@ def _orders(count: int) -> NDArray[np.int64]:
     return np.array([np.arange(count), *(rng.permutation(count) for _ in range(_ORDERS))])
 
 
-def _changes(values: Matrix, beyond: bool) -> Matrix:
-    """Take out each class's mean, and with `beyond` each setting's: (…, S, K)."""
-    values = values - values.mean(axis=-2, keepdims=True)
-    if beyond:
-        values = values - values.mean(axis=-1, keepdims=True)
-    return values.round(12)  # what differs by rounding alone is the same
-
-
 def _ranks(values: Matrix, beyond: bool = False) -> Matrix:
-    """Rank all changes together, (…, S, K), in units in which products of two sum to a correlation."""
-    changes = _changes(values, beyond)
+    """Rank all changes together, (…, S, K), in units in which products of two sum to a correlation.
+
+    Changes are from each class's mean, and with `beyond` from each setting's too.
+    """
+    changes = values - values.mean(axis=-2, keepdims=True)
+    if beyond:
+        changes = changes - changes.mean(axis=-1, keepdims=True)
+    changes = changes.round(12)  # what differs by rounding alone is the same
     ranks = rankdata(changes.reshape(*values.shape[:-2], -1), axis=-1)
     ranks = ranks - ranks.mean(axis=-1, keepdims=True)
     size = np.sqrt((ranks**2).sum(axis=-1, keepdims=True))
