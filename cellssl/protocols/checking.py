@@ -110,17 +110,8 @@ def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
     return sorted(told, key=lambda finding: finding.level)  # errors first
 
 
-def require_fit(
-    protocol: Protocol,
-    *,
-    channels: Sequence[str],
-    stored_size: int,
-    masks: Sequence[str] = (),
-    nucleus: float = 0,
-    cells: int | None = None,
-    columns: Collection[str] | None = None,
-) -> list[Finding]:
-    """Hold a protocol against crops as `check` does; give what one should know, raise what is impossible.
+def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
+    """Hold a protocol against crops by what `check` takes of them; give what one should know, raise what is impossible.
 
     Returns
     -------
@@ -132,15 +123,7 @@ def require_fit(
     ProtocolError
         With all errors.
     """
-    findings = check(
-        protocol,
-        channels=channels,
-        stored_size=stored_size,
-        masks=masks,
-        nucleus=nucleus,
-        cells=cells,
-        columns=columns,
-    )
+    findings = check(protocol, **facts)
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")

@@ -128,8 +128,7 @@ class _Batch:
             (view, label, int(number))
             for view, label, number in zip(each, view_labels(protocol), first, strict=False)
         ]
-        rule = protocol.crop.scaling
-        fitted = fit_scaling(crops, Scaling(rule.per, rule.percentiles, rule.transform))
+        fitted = fit_scaling(crops, Scaling(**protocol.crop.scaling.model_dump()))
         self.images = torch.from_numpy(fitted.read(crops, rows, channels=self.channels))
         masks = crops.masks(rows)
         self.masks = None if masks is None else torch.from_numpy(masks)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from cellssl.words import counted
 __all__ = ["Ceiling", "ceiling"]
 
 _LOG = logging.getLogger(__name__)
-NAME, METHOD = "supervised", "supervised"
+METHOD = "supervised"  # the scores of its predictions are called so, too
 _NOTE = "told the labels of other plates"
 
 
@@ -157,14 +158,19 @@ def ceiling(
     labels = UsedLabels.of(used_labels(told, opened.obs)) if told.weak else None
     refuse_leaks(opened.obs, label, {told.name: labels}, tasks[0].rows)
     out = make_folder(out)
-    how: dict[str, Any] = {"label": label, "orientations": orientations}
-    how |= {"device": device, "progress": progress}
+    predict = partial(
+        _predict,
+        opened,
+        told,
+        out,
+        label=label,
+        orientations=orientations,
+        device=device,
+        progress=progress,
+    )
     predicted = {}
-    for seed in range(seeds):
-        asked = []
-        for fold in plan:
-            warn = seed == 0 and fold is plan[0]  # folds differ by some cells alone
-            asked.append(_predict(opened, told, fold, out, seed=seed, warn=warn, **how))
+    for seed in range(seeds):  # warned of once: folds differ by some cells alone
+        asked = [predict(fold, seed=seed, warn=seed == 0 and fold is plan[0]) for fold in plan]
         predicted[str(seed)] = pd.concat(asked)
     measured, predictions = _measure(opened.obs, tasks, counts, predicted, plan, label, out)
     scores, differences = measured.scores, differences_beside(measured, entries)
@@ -190,8 +196,8 @@ def _resolved(protocol: Protocol | str | Path, changes: Mapping[str, Any]) -> Pr
 def _predict(
     crops: Crops,
     protocol: Protocol,
-    fold: Fold,
     out: Path,
+    fold: Fold,
     *,
     label: str,
     seed: int,
@@ -250,7 +256,7 @@ def _measure(
         likely,
         classes,
         label=label,
-        name=NAME,
+        name=METHOD,
         counts=counts,
         cells=names.astype(str).tolist(),
         note=_NOTE,

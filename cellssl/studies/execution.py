@@ -117,9 +117,12 @@ def _note_failures(out: Path, failed: Mapping[str, str]) -> None:
 
 def _inputs(run: PlannedRun, study: Study, crops: Path | None) -> dict:
     """Name all that an embedding follows from, as JSON gives it back; crops where they are known."""
-    protocol, seen = run.protocol.to_dict(), {} if crops is None else {"crops": fingerprint(crops)}
-    how = {"where": study.where, "orientations": study.orientations}
-    return plain({"protocol": protocol, **how, **seen})
+    inputs = {
+        "protocol": run.protocol.to_dict(),
+        "where": study.where,
+        "orientations": study.orientations,
+    }
+    return plain(inputs if crops is None else {**inputs, "crops": fingerprint(crops)})
 
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:

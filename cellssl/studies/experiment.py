@@ -275,8 +275,7 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
 
 def scaling_rule(protocol: Protocol) -> Scaling:
     """Give a protocol's intensity scaling as the rule that crops are scaled by."""
-    rule = protocol.crop.scaling
-    return Scaling(per=rule.per, percentiles=rule.percentiles, transform=rule.transform)
+    return Scaling(**protocol.crop.scaling.model_dump())
 
 
 def sight(protocol: Protocol | str | Path) -> dict[str, Any]:

@@ -202,8 +202,7 @@ def put_together(
                 "seed": seed,
                 "files": [{"run": file.parent.name, **fingerprint(file)} for file in files],
             }
-            work = partial(_combine_into, path, files, name, seed)
-            ledger.finish(path.name, inputs, path, work)
+            ledger.finish(path.name, inputs, path, partial(combined, files, name, seed, path))
             yield path
 
 
@@ -216,16 +215,13 @@ def repetitions_of(
             yield seed, [there[key] for key in chosen]
 
 
-def combined(files: Sequence[Path], name: str, seed: int) -> ad.AnnData:
-    """Put embeddings side by side, as one repetition of a combination."""
+def combined(files: Sequence[Path], name: str, seed: int, out: Path | None = None) -> ad.AnnData:
+    """Put embeddings side by side, as one repetition of a combination; write them where `out` says."""
     joined = combine(files, name=name)
     joined.uns["cellssl"]["seed"] = seed
+    if out is not None:
+        write_h5ad(joined, out)
     return joined
-
-
-def _combine_into(path: Path, files: Sequence[Path], name: str, seed: int) -> None:
-    """Write embeddings side by side into one file."""
-    write_h5ad(combined(files, name, seed), path)
 
 
 def seed_by_seed(parts: Sequence[str], seeds: Sequence[int]) -> list[list[tuple[str, int]]]:
@@ -295,5 +291,4 @@ def difference_between(
 
 def _with_axes(table: pd.DataFrame, settings: pd.DataFrame) -> pd.DataFrame:
     """Say which setting of each axis an embedding had; nothing for baselines."""
-    found = settings.reindex(table["embedding"]).reset_index(drop=True)
-    return pd.concat([found, table.reset_index(drop=True)], axis=1)
+    return table.join(settings, on="embedding")[[*settings, *table]]

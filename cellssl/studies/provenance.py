@@ -51,8 +51,9 @@ def describe_crops(crops: Crops) -> str:
 
 def describe_orientations(orientations: int) -> str:
     """Say of which orientations of a cell features are, the same for all embeddings of a page."""
-    several = f"the mean over {orientations} orientations of each cell"
-    return f"{'each cell as it lies' if orientations == 1 else several}, in every embedding"
+    if orientations == 1:
+        return "each cell as it lies, in every embedding"
+    return f"the mean over {orientations} orientations of each cell, in every embedding"
 
 
 def describe_trainings(environments: Collection[Mapping[str, Any]]) -> str:

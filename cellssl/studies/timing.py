@@ -62,7 +62,7 @@ def estimate(
     counts = Counter(kinds.values())
     seconds = sum(
         counts[kind] * _seconds(protocol, Path(crops), cells, device=device, steps=steps)
-        for kind, protocol in track(firsts.items(), "timing", total=len(firsts), shown=progress)
+        for kind, protocol in track(firsts.items(), "timing", shown=progress)
     )
     return Estimate(len(runs), seconds, len(firsts))
 

@@ -1,7 +1,6 @@
 """What was run on which cells, where, when, and how to do it again."""
 
 import shlex
-from collections.abc import Mapping
 
 from cellssl.report.page import Bullets, Fold, Section, Table, Text
 from cellssl.studies.outcome import Outcome
@@ -22,31 +21,25 @@ __all__ = ["runs_section"]
 
 def runs_section(study: Study, outcome: Outcome) -> Section:
     """Say what was run and what is missing."""
-    blocks: list = [_told(outcome.missing)]
+    blocks: list = [Text("All runs are finished.")]
     if outcome.missing:
-        blocks.append(Table(["run", "state"], [list(row) for row in outcome.missing.items()]))
+        rows = [list(row) for row in outcome.missing.items()]
+        told = Text("These runs are not among the scores:", "warning")
+        blocks = [told, Table(["run", "state"], rows)]
     blocks.append(Bullets(_said(study, outcome)))
     for alike in twins(plan_runs(study)):
         text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
-    places = {name: training_place(one) for name, one in outcome.environments.items()}
-    if told := doubt_of_places(outcome.environments.values()):
-        blocks.append(Text(told, "warning"))
-    if places:
+    if doubt := doubt_of_places(outcome.environments.values()):
+        blocks.append(Text(doubt, "warning"))
+    if outcome.environments:
         rows = [
-            [name, *place, training_day(outcome.environments[name])]
-            for name, place in places.items()
+            [name, *training_place(one), training_day(one)]
+            for name, one in outcome.environments.items()
         ]
         table = Table(["run", "device", "software", "trained on"], rows)
         blocks.append(Fold("Each run, with its device and date", [table]))
     return Section("runs", "Runs", "What was run", blocks)
-
-
-def _told(missing: Mapping[str, str]) -> Text:
-    """Say whether the study is whole."""
-    if missing:
-        return Text("These runs are not among the scores:", "warning")
-    return Text("All runs are finished.")
 
 
 def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
