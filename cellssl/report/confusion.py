@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import measure_embeddings, read_embedding
+from cellssl.phenotypes import measure_embeddings
 from cellssl.report.figures.confusion import confusion_figure
 from cellssl.words import listed
 
@@ -51,7 +51,7 @@ def confusion(
     >>> confusion("embedding.h5ad", label="MOA")  # doctest: +SKIP
     """
     measured = measure_embeddings(
-        [read_embedding(embedding)],
+        [embedding],
         label=label,
         groups=groups,
         normalise=normalise,

@@ -106,7 +106,7 @@ def _choose_values(
     groups: "pd.Series[str]", values: str | Sequence[str] | None, column: str
 ) -> list[str]:
     values = [str(values)] if np.isscalar(values) else values
-    there = natural_order(list(groups))
+    there = natural_order(groups)
     if values is None:
         return there[:MOST_ROWS]
     unknown = [value for value in values if str(value) not in there]

@@ -209,7 +209,7 @@ def _choose(crops: Crops, label: str | None, cells: int, seed: int) -> tuple[np.
     known = values[values.notna() & (values.astype(str) != "")].astype(str)
     if known.empty:
         raise CellsslError(f"{column} is empty for all cells; choose another column with --label")
-    labels = natural_order(list(known))
+    labels = natural_order(known)
     untouched = set(known[is_negative(crops.obs.loc[known.index], CONTROL)])
     labels.sort(key=lambda name: name not in untouched)  # what nothing was done to comes first
     spread = np.linspace(0, len(labels) - 1, min(cells, len(labels))).round().astype(int)

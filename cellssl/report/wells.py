@@ -97,7 +97,7 @@ def _one_plate(obs: pd.DataFrame, plate: str | None) -> tuple[np.ndarray, str]:
             )
         return np.ones(len(obs), bool), ""
     plates = as_categories(obs[PLATE])
-    there = natural_order(list(plates))
+    there = natural_order(plates)
     if plate is None and len(there) == 1:
         plate = there[0]
     if plate is None or str(plate) not in there:
@@ -117,7 +117,7 @@ def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Ser
     if equals is not None:
         names = as_categories(obs[column])
         if str(equals) not in set(names):
-            there = ", ".join(natural_order(list(names))[:20])
+            there = ", ".join(natural_order(names)[:20])
             raise EmbeddingError(f"{column}: no cell has {equals!r}; there are: {there}.")
         return (names == str(equals)).astype(float), f"share of cells with {shown} = {equals}"
     numbers = pd.to_numeric(obs[column], errors="coerce").astype(float)

@@ -158,6 +158,18 @@ def test_what_chance_may_do_is_no_prediction(mild, intensity, words):
         assert f"{words}, but 9 cells of 100 fewer than before, mostly for stain_gain (" in fewer
 
 
+def test_a_view_without_operations_is_said_to_erase_nothing(mild):
+    whole = mild.operations["operation"] == "whole view"
+    without = replace(mild, operations=mild.operations[whole]).verdict
+    assert without == ["the protocol has no operation: it erases nothing, and bridges nothing"]
+    # One of several groups may have none.
+    rows = mild.operations.assign(groups="other").where(~whole, mild.operations)
+    rows.loc[whole, "groups"] = "own"
+    outlook = mild.outlook.assign(before=0.91, after=0.9, intensity=0.96)
+    told = replace(mild, operations=rows, outlook=outlook).verdict[-1]
+    assert "to end below intensity statistics;" in told
+
+
 def test_of_few_cells_costs_are_said_to_come_out_too_high(mild):
     assert mild.outlook["cells"].tolist() == [60]
     few = "costs rest on 60 cells, and of fewer than 100 they come out too high"

@@ -56,7 +56,7 @@ def _numbers(column: pd.Series) -> tuple[None, np.ndarray]:
 
 
 def _names(texts: pd.Series) -> tuple[list[str], np.ndarray]:
-    names = natural_order(list(texts.unique()))
+    names = natural_order(texts)
     codes = pd.Categorical(texts, categories=names).codes
     kind = next(kind for kind in ("uint8", "uint16", "int32") if len(names) <= np.iinfo(kind).max)
     return ["" if name == UNKNOWN else name for name in names], codes.astype(kind)

@@ -60,7 +60,7 @@ def class_difference_figure(
         raise EmbeddingError(
             f"no class differences of {one!r} with {', '.join(others)} by {classifier}, of all classes."
         )
-    classes = natural_order([str(name) for name in next(iter(tables.values())).index])
+    classes = natural_order(next(iter(tables.values())).index)
     size = (WIDEST / min(len(tables), COLUMNS), 0.2 * max(len(classes), 4) + 0.75)
     figure, panels = new_panels(len(tables), COLUMNS, size=size, above=0.4, share=True)
     for axes, (name, table) in zip(panels, tables.items(), strict=True):

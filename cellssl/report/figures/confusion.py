@@ -95,7 +95,7 @@ def _counts(table: pd.DataFrame) -> pd.DataFrame:
     counts = text.pivot_table("count", "true", "predicted", aggfunc="sum").fillna(0)
     there = set(counts.index[counts.sum(axis=1) > 0])
     found = there | set(counts.columns[counts.sum() > 0])
-    rows, columns = natural_order(list(there)), natural_order(list(found))
+    rows, columns = natural_order(there), natural_order(found)
     return counts.reindex(index=rows, columns=columns, fill_value=0)
 
 

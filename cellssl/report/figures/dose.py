@@ -46,7 +46,7 @@ def dose_figure(
     table = wells.dropna(subset=["dose", "position"])
     figure = new_figure(8.2, 4.4)
     axes = figure.add_subplot()
-    names = natural_order(list(table["line"]))
+    names = natural_order(table["line"])
     if not colours or not set(names) <= set(colours):
         colours = {name: OKABE_ITO[i % 6] for i, name in enumerate(names)}
     for i, name in enumerate(names):

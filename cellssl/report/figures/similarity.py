@@ -181,7 +181,7 @@ def _strip(
 ) -> None:
     """Draw the labels' colours, one bar for each run of treatments, with its letter where that has room."""
     labels = dict.fromkeys(label for label, _ in shown.values())
-    given = colours or category_colours(natural_order(list(labels)))
+    given = colours or category_colours(natural_order(labels))
     colours = {label: given.get(label, GREY) for label in labels}
     edge, least = (0.4, 1) if len(shown) <= MOST_NAMES else (0.0, len(shown) * 0.014)
     first = 0

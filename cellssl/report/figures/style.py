@@ -1,6 +1,6 @@
 """One look for every figure: sizes, and colours that colour-blind people can tell apart."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
@@ -224,7 +224,7 @@ def as_categories(values: pd.Series) -> pd.Series:
     return text.mask(text == "", UNKNOWN).astype(str)
 
 
-def natural_order(names: Sequence[str]) -> list[str]:
+def natural_order(names: Iterable[str]) -> list[str]:
     """Sort names as people do: 2 before 10, and "not known" last."""
     return sorted(set(names), key=lambda name: (name == UNKNOWN, natural_key(name.casefold())))
 
@@ -262,7 +262,7 @@ def label_colours(obs: pd.DataFrame, column: str | None) -> dict[str, str]:
     column = None if column is None else find_column(obs, column)
     if column is None:
         return {}
-    names, grey = natural_order(list(drawn_names(obs, column))), control_names(obs, column)
+    names, grey = natural_order(drawn_names(obs, column)), control_names(obs, column)
     coloured = [name for name in names if name not in grey and name != UNKNOWN]
     return category_colours(names, grey=grey) if len(coloured) <= len(OKABE_ITO) else {}
 

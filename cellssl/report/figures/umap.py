@@ -74,7 +74,7 @@ def umap_figure(
     colour = str(column.name)
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     names = drawn_names(adata.obs, colour)
-    order = natural_order(list(names))
+    order = natural_order(names)
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
     title = literal(title or colour.removeprefix("Metadata_"))

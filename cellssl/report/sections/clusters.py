@@ -27,7 +27,7 @@ def gallery_section(embedding: "AnnData", crops: Crops | None, label: str | None
     if not column:
         return None
     clusters = as_categories(embedding.obs[column])
-    order = natural_order(list(clusters))
+    order = natural_order(clusters)
     blocks: list[Block] = []
     if crops is None:
         text = "The crops were not at hand, so the cells themselves are not shown."

@@ -48,20 +48,20 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
         return None
     own = _of_label(scores, label)
     summary = summarise_scores(own)
+    known = summary[summary["value"].notna()]
     subsets = sorted(dict.fromkeys(summary["subset"]), key=lambda subset: subset != "all")
+    first, *others = (known[known["subset"] == subset] for subset in subsets)
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
-    blocks: list[Block] = [_table(summary, subsets[0], MAIN, caption), *score_notes(summary)]
-    blocks += _figure(own, summary, subsets[0])
+    blocks: list[Block] = [_table(first, MAIN, caption), *score_notes(summary)]
+    blocks += _figure(own, first)
     blocks.append(Text(_explanation(own, name), tone="aside"))
-    blocks += [*_confounders(summary, subsets[0]), *_followed(summary, subsets[0], name)]
-    for subset in subsets[1:]:
-        inner = [_table(summary, subset, MAIN, ""), *_figure(own, summary, subset)]
-        inner += _confounders(summary, subset)[:-1]
+    blocks += [*_confounders(first), *_followed(first, name)]
+    for subset, rows in zip(subsets[1:], others, strict=True):
+        inner = [_table(rows, MAIN, ""), *_figure(own, rows), *_confounders(rows)[:-1]]
         blocks.append(Fold(f"The same for the subset {subset}", inner))
     blocks += _weak(summary)
-    lead = _lead(summary, subsets[0])
-    return Section("scores", "Scores", "Scores beside baselines", blocks, lead=lead)
+    return Section("scores", "Scores", "Scores beside baselines", blocks, lead=_lead(first))
 
 
 def _of_label(scores: pd.DataFrame, label: str | None) -> pd.DataFrame:
@@ -80,13 +80,12 @@ def _names(summary: pd.DataFrame) -> list[str]:
     return sorted(names, key=is_baseline)
 
 
-def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: str) -> Table:
+def _table(scores: pd.DataFrame, metrics: Sequence[str], caption: str) -> Table:
     """Write one row an embedding, with the interval of each number."""
-    summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
-    metrics = [metric for metric in metrics if (summary["metric"] == metric).any()]
-    names, rows = _names(summary), []
+    metrics = [metric for metric in metrics if (scores["metric"] == metric).any()]
+    names, rows = _names(scores), []
     for name in names:
-        own = summary[summary["embedding"] == name].set_index("metric")
+        own = scores[scores["embedding"] == name].set_index("metric")
         cells = [_cell(own.loc[metric]) if metric in own.index else "–" for metric in metrics]
         mark = (" †" if own["weak"].any() else "") + (" (baseline)" if is_baseline(name) else "")
         rows.append([name + mark, *cells, str(int(own["seeds"].max()) or "–")])
@@ -95,7 +94,7 @@ def _table(summary: pd.DataFrame, subset: str, metrics: Sequence[str], caption: 
         (names.index(str(values.idxmax())), i + 1)
         for i, metric in enumerate(metrics)
         if metric not in CONFOUNDED
-        and len(values := summary[summary["metric"] == metric].set_index("embedding")["value"]) > 1
+        and len(values := scores[scores["metric"] == metric].set_index("embedding")["value"]) > 1
     }
     numeric = [*columns, "seeds"]
     return Table(["embedding", *numeric], rows, caption, numeric=numeric, bold=frozenset(bold))
@@ -131,17 +130,18 @@ def score_notes(summary: pd.DataFrame) -> list[Block]:
     return [Bullets(items)] if items else []
 
 
-def _figure(scores: pd.DataFrame, summary: pd.DataFrame, subset: str) -> list[Block]:
-    if not ((summary["subset"] == subset) & summary["value"].notna()).any():
+def _figure(scores: pd.DataFrame, rows: pd.DataFrame) -> list[Block]:
+    """Draw the scores of one subset, of which `rows` are the summary."""
+    if rows.empty:
         return []
     caption = (
         "Each dot is an embedding and its bar the 95 % interval; hollow dots are baselines, and "
         "what lies left of the dashed line (the best baseline) has not earned its training."
     )
-    if (summary["metric"].isin(CONFOUNDED) & summary["value"].notna()).any():
+    if rows["metric"].isin(CONFOUNDED).any():
         caption += " In the lower row less is better."
     alt = "Dot plot of the scores of each embedding with 95 % intervals"
-    return [Picture(score_figure(scores, subset=subset), caption, alt)]
+    return [Picture(score_figure(scores, subset=rows["subset"].iloc[0]), caption, alt)]
 
 
 def _explanation(scores: pd.DataFrame, name: str) -> str:
@@ -160,14 +160,13 @@ def _explanation(scores: pd.DataFrame, name: str) -> str:
     )
 
 
-def _lead(summary: pd.DataFrame, subset: str) -> str:
+def _lead(scores: pd.DataFrame) -> str:
     """Say whether training beat the best baseline, by intervals and not by the mean alone."""
-    summary = summary[(summary["subset"] == subset) & summary["value"].notna()]
-    base = summary["embedding"].map(lambda name: is_baseline(str(name))).astype(bool)
+    base = scores["embedding"].map(lambda name: is_baseline(str(name))).astype(bool)
     said = []
     for metric in TOGETHER:
-        own = summary[(summary["metric"] == metric) & ~base]
-        rivals = summary[(summary["metric"] == metric) & base]
+        own = scores[(scores["metric"] == metric) & ~base]
+        rivals = scores[(scores["metric"] == metric) & base]
         if own.empty or rivals.empty:
             continue
         best, rival = own.iloc[own["value"].argmax()], rivals.iloc[rivals["value"].argmax()]
@@ -184,10 +183,9 @@ def _lead(summary: pd.DataFrame, subset: str) -> str:
     return "The best encoder trained on cells against the best baseline: " + "; ".join(said) + "."
 
 
-def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
+def _confounders(scores: pd.DataFrame) -> list[Block]:
     """Put agreement with plate, batch and place beside agreement with the label."""
-    here = summary[(summary["subset"] == subset) & summary["value"].notna()]
-    if not here["metric"].isin(CONFOUNDED).any():
+    if not scores["metric"].isin(CONFOUNDED).any():
         text = "There is one plate: how much of the clusters is plate or batch cannot be told."
         return [Text(text, tone="aside")]
     captions = {
@@ -196,11 +194,9 @@ def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
         "(balanced accuracy: chance is one by their number)",
     }
     blocks: list[Block] = [
-        _table(
-            summary, subset, ("ami_kmeans" if metrics is CLUSTERED else "linear", *metrics), caption
-        )
+        _table(scores, ("ami_kmeans" if metrics is CLUSTERED else "linear", *metrics), caption)
         for metrics, caption in captions.items()
-        if here["metric"].isin(metrics).any()
+        if scores["metric"].isin(metrics).any()
     ]
     text = (
         "Where clusters agree with plate or batch about as much as with the label, they may show staining "
@@ -209,11 +205,11 @@ def _confounders(summary: pd.DataFrame, subset: str) -> list[Block]:
     return [*blocks, Text(text, tone="aside")]
 
 
-def _followed(summary: pd.DataFrame, subset: str, label: str) -> list[Block]:
+def _followed(scores: pd.DataFrame, label: str) -> list[Block]:
     """Warn of embeddings trained on cells whose clusters are plates or batches rather than the label."""
-    here = summary[summary["subset"] == subset].set_index(["embedding", "metric"])
+    here = scores.set_index(["embedding", "metric"])
     texts = []
-    for name in _names(summary):
+    for name in _names(scores):
         for other in ("plate", "batch"):
             keys = [(name, "ami_kmeans"), (name, f"ami_{other}")]
             if is_baseline(name) or not set(keys) <= set(here.index):

@@ -217,7 +217,7 @@ def audit(
     named = nuisance_columns(sample.obs, nuisances, but=column)
     view = cases[-1].views[0]
     found = Findings(sample.channels)
-    features = {one.name: sample.unchanged(view, one) for one in used}
+    features = sample.unchanged(view, used)
     standings = [
         Together(space, features, sample.obs, label=column, nuisances=named) for space in spaces
     ]
@@ -233,7 +233,8 @@ def audit(
         absent = left_out(crops.obs, column, where=where, plates=plates)
         found.rows["absent"] = [{"class": name, "cells": n} for name, n in absent.items()]
         only = reference_named("intensity", sample.channels)
-        plain = Standing(only, sample.unchanged(view, only), sample.obs, label=column, nuisances={})
+        told = sample.unchanged(view, [only])[only.name]
+        plain = Standing(only, told, sample.obs, label=column, nuisances={})
         found.compare(put_right(plain.pairs))
     else:
         of_plates = standings[0].first.shares_of_plates()

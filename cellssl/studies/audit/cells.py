@@ -56,9 +56,12 @@ class Cells:
     obs: pd.DataFrame
     channels: tuple[str, ...]
 
-    def unchanged(self, view: View, reference: Reference) -> NDArray[np.float64]:
-        """Measure the cells as they are embedded: (N, D)."""
-        return reference.measure(self._make(view.made_of([]), 0, 0))
+    def unchanged(
+        self, view: View, references: Sequence[Reference]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Measure the cells as they are embedded: reference → (N, D)."""
+        images = self._make(view.made_of([]), 0, 0)
+        return {one.name: one.measure(images) for one in references}
 
     def moved(
         self, case: Case, references: Sequence[Reference], *, draws: int, seed: int = 0

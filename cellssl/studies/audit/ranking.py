@@ -143,7 +143,7 @@ def rank_settings(
         )
         known = reference_named(reference, sample.channels, weights=weights, seed=seed)
         views = cases_of(run.protocol, sample.channels, crops.mask_names, ())
-        features = sample.unchanged(views[0].views[0], known)
+        features = sample.unchanged(views[0].views[0], [known])[known.name]
         standing = Standing(known, features, sample.obs, label=column, nuisances={})
         moves = [
             standing.moved(sample.moved(view, [known], draws=draws, seed=seed)[known.name])

@@ -84,7 +84,7 @@ class Stakes:
         self._watched: tuple[Cells, Together] | None = None
 
     def _stand(self, cells: Cells, label: str | None, nuisances: Mapping[str, str]) -> Together:
-        features = {one.name: cells.unchanged(self.view, one) for one in self.references}
+        features = cells.unchanged(self.view, self.references)
         return Together(self.references, features, cells.obs, label=label, nuisances=nuisances)
 
     @property

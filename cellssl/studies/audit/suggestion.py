@@ -21,14 +21,13 @@ from cellssl.studies.audit.nuisances import nuisance_columns
 from cellssl.studies.audit.references import USUAL, references_named
 from cellssl.studies.audit.scanning import Scan, candidates
 from cellssl.studies.audit.stakes import Stakes
+from cellssl.studies.audit.together import CHANCE
 from cellssl.studies.audit.verdict import LOST
 from cellssl.studies.experiment import trainable
 from cellssl.training import TrainingSettings, long_enough, steps
 from cellssl.words import counted, listed
 
 __all__ = ["Suggestion", "suggest"]
-
-_BY_CHANCE = 0.05  # share of pairs of random classes that are taken for told
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,7 @@ def _unseen(stakes: Stakes) -> str:
     there, seen = stakes.contrasts
     if seen == there:
         return ""
-    chance = round(_BY_CHANCE * there)
+    chance = round(CHANCE * there)
     doubt = f" (as chance shows some {chance}, these may be none)" if seen <= 2 * chance else ""
     return (
         f"{seen} of {counted(there, 'contrast')} between classes chose{doubt}: the others are not told from chance in "

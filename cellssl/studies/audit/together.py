@@ -12,9 +12,9 @@ from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import CLEAR, Matrix, put_right, share_lost, visible_pairs
 from cellssl.studies.audit.standing import Moved, Standing
 
-__all__ = ["Together"]
+__all__ = ["CHANCE", "Together"]
 
-_CHANCE = 0.05
+CHANCE = 0.05  # share of pairs of random classes that are taken for told
 _HALF = 0.5  # of two classes' cells on like plates: with less, plates may tell them in part
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance
 
@@ -50,7 +50,7 @@ class Together:
     ) -> None:
         self.name = "+".join(one.name for one in references)
         self.label = label
-        level = 1 - _CHANCE / len(references)
+        level = 1 - CHANCE / len(references)
         self.standings = [
             Standing(one, features[one.name], obs, label=label, nuisances=nuisances, level=level)
             for one in references

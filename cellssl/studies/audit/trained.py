@@ -164,8 +164,8 @@ def _whole(cases: list[Case], head: str | None) -> int:
 
 def _stand(sample: Cells, references: list[Reference], view: View, column: str | None) -> Together:
     """Measure the cells as they are embedded."""
-    features = {one.name: sample.unchanged(view, one) for one in references}
     named = nuisance_columns(sample.obs, None, but=column)
+    features = sample.unchanged(view, references)
     return Together(references, features, sample.obs, label=column, nuisances=named)
 
 

@@ -38,13 +38,13 @@ _WELLS = "contrast between wells of one plate"
 
 def verdict(audit: "Audit") -> list[str]:
     """Say what each operation at its full amplitude erases and bridges, then the whole view."""
-    if audit.operations.empty:
-        return ["the protocol has no operation: it erases nothing, and bridges nothing"]
     first = audit.operations["reference"].iloc[0]
     full = audit.operations[
         (audit.operations["share"] == 1.0) & (audit.operations["reference"] == first)
     ]
     whole = full["operation"].str.startswith(WHOLE)
+    if whole.all():
+        return ["the protocol has no operation: it erases nothing, and bridges nothing"]
     ranked = full[~whole].sort_values("cost", ascending=False, kind="stable")
     single = [_operation(audit, row) for row in ranked.to_dict("records")]
     together = [_whole(audit, row) for row in full[whole].to_dict("records")]
@@ -201,8 +201,8 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
         untold = _rows(audit.contrasts, row).empty
         if after <= plain - _BELOW and not untold:
             text = (
-                f"warning: {text}; expect an encoder trained so to end below intensity statistics, "
-                f"mostly for {_culprits(audit, row)}"
+                f"warning: {text}; expect an encoder trained so to end below intensity statistics"
+                f"{_mostly_for(audit, row)}"
             )
         elif untold or max(before, plain) < norm.cdf(VISIBLE / 2):
             text += "; so little is told of them before any view that nothing can be said"
@@ -216,7 +216,7 @@ def _whole(audit: "Audit", row: dict[str, Any]) -> str:
                 gone = round(100 * before) - round(100 * after)
                 if before - after >= _MOST_GONE * (before - 0.5):
                     text = f"warning: {text}"
-                text += f", but {gone} cells of 100 fewer than before, mostly for {_culprits(audit, row)}"
+                text += f", but {gone} cells of 100 fewer than before{_mostly_for(audit, row)}"
     return text + _gains(_bridged(row)) + _still_apart(audit, row)
 
 
@@ -231,8 +231,8 @@ def _still_apart(audit: "Audit", row: dict[str, Any]) -> str:
     return f" ({', '.join(told)})"
 
 
-def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the costliest operation, or two, and what is lost by them.
+def _mostly_for(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the costliest operation of a view, or two, and what is lost by them; nothing where it has none.
 
     Those whose cost is a bound, or comes of resampling, only where there is no other.
     """
@@ -240,23 +240,18 @@ def _culprits(audit: "Audit", row: dict[str, Any]) -> str:
     own = table[(table["share"] == 1.0) & (table["reference"] == row["reference"])]
     own = own[~own["operation"].str.startswith(WHOLE)].sort_values("cost", ascending=False)
     own = own[[row["groups"] in groups.split(", ") for groups in own["groups"]]]
-    last = [
-        (bool(_bound(one)) or _by_resampling(audit, one), one) for one in own.to_dict("records")
-    ]
-    costliest = sorted(last, key=lambda one: one[0])[:2]
-    told: list[str] = []
-    for reserve, one in costliest:
-        if told and (reserve or one["cost"] < costliest[0][1]["cost"] * _SECOND):
-            continue
-        gone = _carrier(audit, one)
-        told.append(f"{one['operation']} ({gone})" if gone else str(one["operation"]))
-    past = [one["operation"] for one in own.to_dict("records") if _bound(one)]
-    more = (
-        f", if it does not learn to look past what {listed(past)} hide{'s' * (len(past) == 1)}"
-        if past
-        else ""
-    )
-    return " and ".join(told) + more
+    ranked = own.to_dict("records")
+    sure = [one for one in ranked if not (_bound(one) or _by_resampling(audit, one))]
+    if not ranked:
+        return ""
+    first, *others = sure or ranked[:1]
+    second = [one for one in others[:1] if one["cost"] >= first["cost"] * _SECOND]
+    told = " and ".join(_with_carrier(audit, one) for one in (first, *second))
+    past = [one["operation"] for one in ranked if _bound(one)]
+    if not past:
+        return f", mostly for {told}"
+    hides = f"what {listed(past)} hide{'s' * (len(past) == 1)}"
+    return f", mostly for {told}, if it does not learn to look past {hides}"
 
 
 def _by_resampling(audit: "Audit", row: dict[str, Any]) -> bool:
@@ -264,9 +259,8 @@ def _by_resampling(audit: "Audit", row: dict[str, Any]) -> bool:
     return row["operation"] in LYING and not _by_lying(audit, row).any()
 
 
-def _carrier(audit: "Audit", row: dict[str, Any]) -> str:
-    """Name the property by whose loss contrasts lose most in all."""
+def _with_carrier(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name an operation, and the property by whose loss contrasts lose most in all."""
     own = _rows(audit.contrasts, row)
-    if own.empty:
-        return ""
-    return str(own.groupby("through", sort=False)["lost"].sum().idxmax())
+    gone = "" if own.empty else own.groupby("through", sort=False)["lost"].sum().idxmax()
+    return f"{row['operation']} ({gone})" if gone else str(row["operation"])
