@@ -29,10 +29,9 @@ def index(folder: Folder, files: PlateFiles, out: options.Out = Path("plate.csv"
     say(plate_maps(found, width=Console().width))
     say(f"channels: {', '.join(found.channels)}")
     if len(found.problems):
-        rows = found.problems.head(20).apply(texts_of).to_numpy().tolist()
-        show_table(
-            "Problems", [str(name).removeprefix("Metadata_") for name in found.problems], rows
-        )
+        rows = found.problems.head(20).apply(texts_of).to_numpy()
+        names = [str(name).removeprefix("Metadata_") for name in found.problems]
+        show_table("Problems", names, rows)
         if len(found.problems) > len(rows):
             say(f"and {len(found.problems) - len(rows):,} more in {path.stem}.problems.csv")
     say(f"written to {path}")

@@ -19,14 +19,12 @@ def list_() -> None:
     loaded = [cellssl.protocols.load(name) for name in cellssl.protocols.names()]
     rows = [
         [
-            protocol.name,
-            protocol.channels
-            if isinstance(protocol.channels, str)
-            else ", ".join(protocol.channels),
-            f"{protocol.training.method}, {protocol.training.encoder}",
-            protocol.description,
+            one.name,
+            "any" if one.channels == "any" else ", ".join(one.channels),
+            f"{one.training.method}, {one.training.encoder}",
+            one.description,
         ]
-        for protocol in loaded
+        for one in loaded
     ]
     show_table("Protocols", ["name", "channels", "training", "description"], rows)
 
@@ -43,7 +41,7 @@ def operations(
     else:
         text, table = cellssl.protocols.explain_operation(name)
         say(text)
-    show_table(name or "Operations", [str(column) for column in table], table.to_numpy().tolist())
+    show_table(name or "Operations", table, table.to_numpy())
 
 
 @command(protocols, "show")
@@ -64,7 +62,7 @@ def show(
     for line in cellssl.protocols.summarise(loaded):
         say(line)
     table = cellssl.protocols.describe(loaded)
-    show_table("Views", [str(column) for column in table.columns], table.to_numpy().tolist())
+    show_table("Views", table, table.to_numpy())
 
 
 @command(protocols, "check")
@@ -104,7 +102,7 @@ def diff(first: options.ProtocolName, second: options.ProtocolName) -> None:
         names = "" if a.name == b.name else " but for their names"
         say(f"{first} and {second} are the same{names}")
         return
-    show_table("Differences", ["", str(first), str(second)], table.to_numpy().tolist())
+    show_table("Differences", ["", first, second], table.to_numpy())
 
 
 @command(protocols, "schema")

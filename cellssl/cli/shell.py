@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
@@ -200,13 +200,13 @@ def say(message: object) -> None:
         Console(highlight=False, soft_wrap=True).print(message, markup=False)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def show_table(title: str, columns: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
     """Print a table unless the command is quiet; a file or pipe gets wide lines."""
     if not shown():
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(str(column), overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     page = Console(highlight=False)

@@ -229,7 +229,7 @@ def status(folder: Folder) -> None:
     import cellssl.studies
 
     states = cellssl.studies.run_states(cellssl.studies.saved_study(folder), folder)
-    show_table("Runs", [str(name) for name in states], states.fillna("").to_numpy().tolist())
+    show_table("Runs", states, states.fillna("").to_numpy())
 
 
 @command(studies, "report")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import matplotlib as mpl
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
@@ -61,6 +62,11 @@ class Table:
     numeric: Sequence[str] = ()
     bold: frozenset[tuple[int, int]] = frozenset()  # (row, column) of cells that stand out
     kind: ClassVar[str] = "table"
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, *, numeric: Sequence[str] = ()) -> "Table":
+        """Show a table of texts."""
+        return cls(list(map(str, table)), table.to_numpy().tolist(), numeric=numeric)
 
 
 @dataclass

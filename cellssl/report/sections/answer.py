@@ -46,7 +46,8 @@ def answer_section(
     if similarity is None:
         text = f"{_no_comparison(cells)}; the map and the clusters below show what the encoder told apart."
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
-    answer, label = read_answer(similarity), similarity.label
+    answer = read_answer(similarity)
+    label = (similarity.label or "label").removeprefix("Metadata_")
     if len(answer.matrix) < 2:
         text = (
             f"There are too few treatments beside the negative control to compare: "
@@ -83,8 +84,7 @@ def _no_comparison(cells: pd.DataFrame | None) -> str:
 
 
 def _lead(answer: Answer, groups: Sequence[Sequence[str]]) -> str:
-    names, total = candidates(answer), len(answer.matrix)
-    compounds = len(set(answer.compounds.values()))
+    total, compounds = len(answer.matrix), len(set(answer.compounds.values()))
     said = counted(total, "treatment")
     said += f" of {counted(compounds, answer.agent)} compared" if compounds < total else " compared"
     if not answer.active.empty:
@@ -96,7 +96,7 @@ def _lead(answer: Answer, groups: Sequence[Sequence[str]]) -> str:
                 f", {untested:,} {'has' if untested == 1 else 'have'} too few wells to be tested"
             )
     if groups:
-        of = "of the active ones" if len(names) < total else "of them"
+        of = "of the active ones" if len(candidates(answer)) < total else "of them"
         said += f". {_grouped(answer, groups, of)}"
     return said + "."
 
@@ -118,9 +118,7 @@ def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
     return "; ".join(said)
 
 
-def _statements(
-    answer: Answer, label: str | None, groups: Sequence[list[str]]
-) -> list[tuple[str, str]]:
+def _statements(answer: Answer, label: str, groups: Sequence[list[str]]) -> list[tuple[str, str]]:
     names = candidates(answer)
     said = []
     pairs = [
@@ -151,13 +149,12 @@ def _statements(
 
 def _by_compound(answer: Answer, names: Sequence[str], *, most: int = 8) -> str:
     """List treatments compound by compound: a compound with several gets their number."""
-    counts = pd.Series([answer.compounds[name] for name in names], dtype=str).value_counts(
-        sort=False
-    )
-    single = {answer.compounds[name]: name for name in names}
+    own: dict[str, list[str]] = {}
+    for name in names:
+        own.setdefault(answer.compounds[name], []).append(name)
     words = [
-        single[str(compound)] if count == 1 else f"{compound} ({count} treatments)"
-        for compound, count in counts.items()
+        each[0] if len(each) == 1 else f"{compound} ({len(each)} treatments)"
+        for compound, each in own.items()
     ]
     return listed(words, most=most)
 
@@ -184,7 +181,7 @@ def _same(answer: Answer, first: str, second: str) -> str:
     return f", both {label}" if label != UNKNOWN and label == answer.labels.get(second) else ""
 
 
-def _agreement(answer: Answer, label: str | None) -> str:
+def _agreement(answer: Answer, label: str) -> str:
     """Count nearest neighbours of the same label, beside what chance would give."""
     known = {name: each for name, each in answer.labels.items() if each != UNKNOWN}
     nearest = answer.neighbours[answer.neighbours["rank"] == 1]
@@ -194,18 +191,16 @@ def _agreement(answer: Answer, label: str | None) -> str:
         return ""
     hits = (labels["treatment"] == labels["neighbour"]).sum()
     chance = (sizes[labels["treatment"]] - 1).sum() / (len(known) - 1)
-    name = (label or "label").removeprefix("Metadata_")
     return (
-        f"the nearest neighbour has the same {name} for {hits:,} of "
+        f"the nearest neighbour has the same {label} for {hits:,} of "
         f"{counted(len(labels), 'treatment')} (by chance about {number(chance, 1)}); the encoder "
         "never saw these labels unless the scores below say so."
     )
 
 
-def _heat_picture(answer: Answer, label: str | None, colours: Mapping[str, str] | None) -> Picture:
-    name = (label or "label").removeprefix("Metadata_")
+def _heat_picture(answer: Answer, label: str, colours: Mapping[str, str] | None) -> Picture:
     figure = similarity_heatmap(
-        answer.matrix, labels=answer.labels, label_name=name, colours=colours, title=""
+        answer.matrix, labels=answer.labels, label_name=label, colours=colours, title=""
     )
     return Picture(
         figure,
@@ -243,35 +238,32 @@ def _activity_blocks(answer: Answer) -> list[Block]:
 
 def _group_table(answer: Answer, groups: Sequence[list[str]]) -> list[Block]:
     """List the groups with all their treatments, of which the statements name some."""
-    rows = [
-        [
-            str(len(group)),
-            number(tightness(answer, group)),
-            _most_of(answer, group),
-            ", ".join(group),
-        ]
-        for group in groups
-    ]
-    if not rows:
+    if not groups:
         return []
-    columns = ["treatments", "similarity", "label", "which"]
-    if not any(row[2] for row in rows):
-        columns, rows = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows]
-    table = Table(columns, rows, numeric=["treatments", "similarity"])
-    return [Fold("Every group of look-alikes", [table])]
+    table = pd.DataFrame(
+        {
+            "treatments": [str(len(group)) for group in groups],
+            "similarity": [number(tightness(answer, group)) for group in groups],
+            "label": [_most_of(answer, group) for group in groups],
+            "which": [", ".join(group) for group in groups],
+        }
+    )
+    shown = table if table["label"].any() else table.drop(columns="label")
+    numeric = ["treatments", "similarity"]
+    return [Fold("Every group of look-alikes", [Table.of(shown, numeric=numeric)])]
 
 
 def _neighbour_table(answer: Answer) -> list[Block]:
     """List the nearest neighbours of every treatment."""
+    if answer.neighbours.empty:
+        return []
     rows = []
     for treatment, own in answer.neighbours.groupby("treatment"):
         name, nearest = str(treatment), own[own["rank"] <= 3].sort_values("rank")
         near = (f"{row.neighbour} ({number(row.similarity)})" for row in nearest.itertuples())
         rows.append([name, answer.labels[name], f"{answer.cells[name]:,}", "; ".join(near)])
-    if not rows:
-        return []
     columns = ["treatment", "label", "cells", "nearest neighbours (similarity)"]
-    if all(row[1] == UNKNOWN for row in rows):
-        columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
+    table = pd.DataFrame(rows, columns=columns)
+    shown = table.drop(columns="label") if (table["label"] == UNKNOWN).all() else table
     title = "Three nearest neighbours of every treatment"
-    return [Fold(title, [Table(columns, rows, numeric=["cells"])])]
+    return [Fold(title, [Table.of(shown, numeric=["cells"])])]

@@ -77,7 +77,7 @@ def _protocol_blocks(protocol: "Protocol") -> list[Block]:
     table = table.loc[:, (table != "").any()]
     blocks: list[Block] = [Text(about)]
     if len(table):
-        blocks.append(Table(list(table.columns), table.to_numpy().tolist()))
+        blocks.append(Table.of(table))
     if protocol.positives.weak:
         kind = str(protocol.positives).replace("_", " ")
         text = f"Positives: {kind}. This is weak supervision: the training used the plate's layout."
