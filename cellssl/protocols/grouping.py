@@ -44,28 +44,32 @@ def read_groups(protocol: Protocol, note: Note) -> Iterator[tuple[dict[str, Any]
         )
     there = operation_names(protocol.to_dict())
     for name, edits in protocol.groups.items():
-        place: Place = ("groups", name)
         if not _NAME.fullmatch(name):
-            note(place, f"groups: {name!r} cannot name a group; take letters, digits, - and _")
+            problem = f"{name!r} cannot name a group; take letters, digits, - and _"
+            note(("groups", name), f"groups: {problem}")
         elif hasattr(_MODULES, name):
-            note(
-                place, f"groups: {name!r} is torch's own word and cannot name a group; take another"
-            )
-        for key in set(edits) - set(EDITS):
-            note((*place, key), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")
-        one = read_edits(edits, there, _at(place, note))
-        values, origins = _edited(protocol, name, one)
-
-        def tell(at: Place, text: str, place: Place = place, origins: Any = origins) -> None:
-            if (origin := trace(at, origins)) != at:  # all else was found in `views` already
-                note((*place, *origin), text)
-
-        yield values, tell
+            problem = f"{name!r} is torch's own word and cannot name a group; take another"
+            note(("groups", name), f"groups: {problem}")
+        yield _read_group(protocol, name, edits, there, note)
 
 
-def _at(place: Place, note: Note) -> Note:
-    """Note problems inside of a place."""
-    return lambda inner, text: note((*place, *inner), text)
+def _read_group(
+    protocol: Protocol, name: str, edits: Mapping[str, Any], there: list[str], note: Note
+) -> tuple[dict[str, Any], Note]:
+    """Give the values of one group, and what notes a problem of them at its place."""
+
+    def note_inside(place: Place, text: str) -> None:
+        note(("groups", name, *place), text)
+
+    for key in set(edits) - set(EDITS):
+        note_inside((key,), f"unknown key {key!r} of a group; there are {', '.join(EDITS)}")
+    values, origins = _edited(protocol, name, read_edits(edits, there, note_inside))
+
+    def note_edited(place: Place, text: str) -> None:
+        if (origin := trace(place, origins)) != place:  # all else was found in `views` already
+            note_inside(origin, text)
+
+    return values, note_edited
 
 
 def _edited(
