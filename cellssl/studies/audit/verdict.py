@@ -56,48 +56,57 @@ def verdict(audit: "Audit") -> list[str]:
 
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
     """Say what one operation does."""
-    cost, bridged = row["cost"], _bridged(row)
-    kind = "contrast" if audit.label is not None else _WELLS
-    text = f"{row['operation']} ({row['amplitude']})"
-    groups, every = row["groups"].split(", "), audit.operations["groups"].str.split(", ").explode()
-    if len(groups) < every.nunique():
-        text += f" of {listed(groups)}"
+    text = f"{row['operation']} ({row['amplitude']}){_of_groups(audit, row)}"
     if math.isnan(row["kept"]):
         return f"{text} changes nothing in these cells"
-    bound = _bound(row)
-    properties = [] if bound else _erased(audit, row)
-    if properties:
-        text += f" erases {', '.join(properties)}"
-    told = (
-        f"no {kind} is there to lose"
-        if math.isnan(cost)
-        else f"costs {bound}{max(cost, 0.0):.0%} of the {kind}"
-    )
-    text += f"{':' if properties else ''} {told}"
-    as_read = 0.0 if bound or math.isnan(cost) else row["cost_as_read"]
-    if as_read - cost >= _COSTLY:
-        text += f", {as_read:.0%} unless the encoder learns to allow for it"
-    if bound:
-        text += f" (it leaves every place as it is in {row['kept']:.0%} of views or more, where an encoder may look)"
-    loses = cost >= _COSTLY
-    resampled = False
-    if audit.label is not None:
-        fewer = _fewer(audit, row)
-        own = fewer.where(_by_lying(audit, row), 0.0) if row["operation"] in LYING else fewer
-        loses = own.mean() >= _FEWER
-        resampled = fewer.mean() >= _FEWER and not loses
-    worst = _worst(audit, row, least=0.0 if loses or resampled else LOST)
-    if worst:
+    bridged = _bridged(row)
+    loses, resampled = _takes(audit, row)
+    text += _costs(audit, row)
+    if worst := _worst(audit, row, least=0.0 if loses or resampled else LOST):
         text += f"; {worst}"
     if resampled:
         text += ", by resampling or what comes in at the view's border, not by how cells lie"
     text += _gains(bridged)
-    if loses and not bound:
+    if loses and not _bound(row):
         return f"warning: {text}"
-    best = max(bridged.values(), default=0.0)
-    if row["operation"] not in LYING and bridged and best < _LITTLE and cost >= _LITTLE:
+    idle = bridged and max(bridged.values()) < _LITTLE <= row["cost"]
+    if idle and row["operation"] not in LYING:
         text += ": it bridges nothing; is it needed?"
     return text
+
+
+def _of_groups(audit: "Audit", row: dict[str, Any]) -> str:
+    """Name the groups of views that have an operation, unless all have it."""
+    groups, every = row["groups"].split(", "), audit.operations["groups"].str.split(", ").explode()
+    return f" of {listed(groups)}" if len(groups) < every.nunique() else ""
+
+
+def _takes(audit: "Audit", row: dict[str, Any]) -> tuple[bool, bool]:
+    """Tell whether an operation takes what is worth a warning, and whether it does so by resampling alone."""
+    if audit.label is None:
+        return row["cost"] >= _COSTLY, False
+    fewer = _fewer(audit, row)
+    own = fewer.where(_by_lying(audit, row), 0.0) if row["operation"] in LYING else fewer
+    loses = own.mean() >= _FEWER
+    return loses, fewer.mean() >= _FEWER and not loses
+
+
+def _costs(audit: "Audit", row: dict[str, Any]) -> str:
+    """Say which properties an operation erases, and what that costs."""
+    bound, cost = _bound(row), row["cost"]
+    kind = "contrast" if audit.label is not None else _WELLS
+    properties = [] if bound else _erased(audit, row)
+    told = f" erases {', '.join(properties)}:" if properties else ""
+    if math.isnan(cost):
+        told += f" no {kind} is there to lose"
+    else:
+        told += f" costs {bound}{max(cost, 0.0):.0%} of the {kind}"
+    if bound:
+        kept = f"{row['kept']:.0%} of views or more"
+        return f"{told} (it leaves every place as it is in {kept}, where an encoder may look)"
+    if row["cost_as_read"] - cost >= _COSTLY:
+        told += f", {row['cost_as_read']:.0%} unless the encoder learns to allow for it"
+    return told
 
 
 def _bound(row: dict[str, Any]) -> str:
