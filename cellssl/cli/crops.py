@@ -193,6 +193,7 @@ def check_crops(
     """Say which cells are fragments, noise, saturated or blurred, and why; write the others."""
     import cellssl.cells
     import cellssl.crops
+    from cellssl.files import write_csv
 
     opened = cellssl.crops.Crops.open(crops)
     table = cellssl.cells.check_crops(opened)
@@ -206,7 +207,7 @@ def check_crops(
         path = cellssl.cells.clean_crops(opened, table, out, keep=keep or [])
         listed = path.with_name(f"{path.stem}.dropped.csv")
         lost = faulty[~faulty["Quality_Reason"].isin(keep or [])]
-        lost.to_csv(listed, index_label="Cell")
+        write_csv(lost.rename_axis("Cell").reset_index(), listed)
         say(f"written to {path}; what was dropped: {listed}")
 
 

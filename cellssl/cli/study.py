@@ -283,7 +283,6 @@ def ends(classes: "pd.DataFrame") -> "pd.DataFrame":
 def _score(
     study: "Study", crops: Path, out: Path, device: str, *, used_plates: bool = False
 ) -> None:
-    """Score, draw, and say what is missing."""
     import cellssl.studies
 
     outcome = cellssl.studies.score_study(

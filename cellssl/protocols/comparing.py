@@ -49,7 +49,6 @@ def diff(a: Protocol | str | Path, b: Protocol | str | Path) -> pd.DataFrame:
 
 
 def _settings(first: Protocol, second: Protocol) -> Iterator[_Row]:
-    """Compare everything but the views."""
     ours, theirs = _flat(first), _flat(second)
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         yield from _row(key, ours.get(key), theirs.get(key))
@@ -134,7 +133,6 @@ def _numbered(recipe: ViewRecipe) -> dict[str, Operation]:
 
 
 def _operation(name: str, one: Operation, other: Operation) -> Iterator[_Row]:
-    """Compare the values of an operation."""
     for key, (rule, _) in one.rules().items():
         unit = None if rule.unit == key else rule
         yield from _row(f"{name}.{key}", getattr(one, key), getattr(other, key), unit)

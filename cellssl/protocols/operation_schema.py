@@ -61,7 +61,6 @@ def _value(rule: Rule, default: Any) -> Schema:
 
 
 def _kind(rule: Rule) -> Schema:
-    """Translate a rule."""
     if isinstance(rule, Number | Span):
         number = {
             "type": "integer" if rule.whole else "number",

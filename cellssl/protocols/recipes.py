@@ -154,7 +154,6 @@ def _check_sizes(
 
 
 def _read_operations(values: Sequence[object], place: Place, note: Note) -> tuple[Operation, ...]:
-    """Read a list of operations."""
     read = [_read_operation(item, (*place, index), note) for index, item in enumerate(values)]
     return tuple(operation for operation in read if operation is not None)
 

@@ -73,7 +73,6 @@ def schema() -> Schema:
 
 
 def _edits(operations: dict[str, type[Operation]]) -> Schema:
-    """Give the keys that edit operations."""
     names = {"type": "array", "items": {"enum": list(operations)}}
     return {
         "change": {
@@ -92,7 +91,6 @@ def _edits(operations: dict[str, type[Operation]]) -> Schema:
 
 
 def _groups(edits: Schema) -> Schema:
-    """Give names with edits of the views."""
     return {
         "type": "object",
         "minProperties": 2,
@@ -141,7 +139,6 @@ def _optional(kind: Schema) -> Schema:
 
 
 def _protocol_keys(edits: Schema) -> Schema:
-    """Give the keys of the file itself."""
     labels_used = _block(LabelsUsed, columns=NAMES, plates=_optional(_PLATES))
     return _keys(
         Protocol,

@@ -75,7 +75,6 @@ def _keys(operation: type[Operation]) -> str:
 
 
 def _allowed(rule: Rule) -> str:
-    """Say what may be written."""
     if isinstance(rule, Number | Span):
         ends = f"{rule.low:g} to {rule.high:g}{f' {rule.unit}' if rule.unit else ''}"
         return f"[from, to] within {ends}" if isinstance(rule, Span) else ends

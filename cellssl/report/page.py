@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from cellssl import __version__
 from cellssl.errors import CellsslError
 from cellssl.files import make_folder, write_text
+from cellssl.report.figures.style import save_figure
 
 __all__ = [
     "Block",
@@ -71,11 +72,15 @@ class Table:
 
 @dataclass
 class Picture:
-    """A figure, a sentence that a biologist understands, a text for those who cannot see it."""
+    """A figure, a sentence that a biologist understands, a text for those who cannot see it.
+
+    With a `name` it is a file beside the page, too: for slides.
+    """
 
     figure: Figure
     caption: str
     alt: str
+    name: str = ""
     source: str = field(default="", init=False)
     kind: ClassVar[str] = "picture"
 
@@ -143,6 +148,8 @@ def write_page(
     make_folder(out.parent)
     said = [section for section in sections if section is not None]
     pictures = [picture for section in said for picture in _pictures(section.blocks)]
+    for picture in filter(lambda one: one.name, pictures):
+        save_figure(picture.figure, out.parent / f"{picture.name}.png")
     footer = f"Written by cellssl {__version__} on {datetime.now().astimezone():%Y-%m-%d, %H:%M}."
     template, html = load_template("cellssl.report", "templates", "report.html"), ""
     for dots in RESOLUTIONS:

@@ -71,7 +71,7 @@ def write_comparison_page(
     sections = [
         scores_section(measured.scores, measured.label),
         classes_section(measured.class_differences, first, others, folder=out),
-        _confusions(measured, out / "confusion"),
+        _confusions(measured),
         Section("how", "How", "What was compared", how),
     ]
     write_page(
@@ -82,15 +82,14 @@ def write_comparison_page(
     )
 
 
-def _confusions(measured: Measurements, folder: Path) -> Section | None:
-    """Show what each embedding takes for what; a file of each beside the page."""
+def _confusions(measured: Measurements) -> Section | None:
     blocks = []
     for name in measured.confusions["embedding"].unique():
         figure = confusion_figure(measured.confusions, embedding=name)
-        save_figure(figure, folder / f"{name.replace(':', '-').replace('/', '-')}.png")
         caption = f"{name}: rows are true classes, columns what their cells were taken for."
         alt = f"Squares of percentages: what {name} takes for what"
-        blocks.append(Fold(str(name), [Picture(figure, caption, alt)]))
+        file = f"confusion/{name.replace(':', '-').replace('/', '-')}"
+        blocks.append(Fold(str(name), [Picture(figure, caption, alt, name=file)]))
     return Section("confusions", "Confusions", "What is taken for what", blocks) if blocks else None
 
 

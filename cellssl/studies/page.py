@@ -1,12 +1,10 @@
 """A study's page: the question, the scores with their intervals, and what each class gains and loses."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
@@ -16,7 +14,6 @@ from cellssl.report import (
     class_change_figure,
     class_statements,
     correlation_map,
-    save_figure,
     score_figure,
 )
 from cellssl.report.figures.scores import METRICS, WEAK_LABELS, summarise_scores
@@ -46,24 +43,17 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
     Path
         The page, one file to forward.
     """
-    picture = partial(_picture, outcome)
     sections = [
         _finding(study, outcome),
         _scores(outcome),
-        sweeps_section(study, outcome, picture),
+        sweeps_section(study, outcome),
         _classes(outcome),
         used_plates_section(outcome),
-        clusters_section(outcome.contents, picture),
+        clusters_section(outcome.contents),
         runs_section(study, outcome),
     ]
     page = outcome.folder / "study.html"
     return write_page(page, title=study.name, subtitle=study.question, sections=sections)
-
-
-def _picture(outcome: Outcome, name: str, figure: Figure, caption: str, alt: str) -> Picture:
-    """Keep a figure beside the page too."""
-    save_figure(figure, outcome.folder / f"{name}.png")
-    return Picture(figure, caption, alt)
 
 
 def _finding(study: Study, outcome: Outcome) -> Section:
@@ -121,7 +111,6 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
 
 
 def _scores(outcome: Outcome) -> Section:
-    """Draw all beside baselines."""
     blocks: list = []
     for subset in outcome.means["subset"].unique():
         what = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
@@ -135,13 +124,12 @@ def _scores(outcome: Outcome) -> Section:
             "plate or batch, where there are several."
         )
         alt = f"Scores of every combination, {subset}"
-        blocks.append(_picture(outcome, f"scores-{safe_name(subset)}", figure, caption, alt))
+        blocks.append(Picture(figure, caption, alt, name=f"scores-{safe_name(subset)}"))
     blocks += _apart(outcome)
     return Section("scores", "Scores", "Which protocol tells most", blocks)
 
 
 def _score_table(means: pd.DataFrame) -> Table:
-    """Write the scores with intervals."""
     metrics = [metric for metric in (*TOGETHER, *FURTHER) if (means["metric"] == metric).any()]
     rows = []
     for name, group in means.groupby("embedding", sort=False):
@@ -206,7 +194,7 @@ def _classes(outcome: Outcome) -> Section | None:
             f"{METRICS[classifier]}, class by class: gains in orange, losses in violet; framed where "
             "the 95 % interval excludes 0 for all classes of a row at once."
         )
-        blocks.append(_picture(outcome, f"classes-{classifier}", figure, caption, caption))
+        blocks.append(Picture(figure, caption, caption, name=f"classes-{classifier}"))
         own = differences[differences["classifier"] == classifier]
         said = [line for name in others for line in class_statements(own, name, [first])]
         blocks.append(Fold(f"The same in words, {METRICS[classifier]}", [Bullets(said)]))
@@ -227,8 +215,7 @@ def _tradeoffs(outcome: Outcome, table: pd.DataFrame, classifier: str) -> Iterat
         f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
         "below 0.05."
     )
-    figure = correlation_map(found)
-    yield _picture(outcome, f"tradeoffs-{classifier}", figure, caption, caption)
+    yield Picture(correlation_map(found), caption, caption, name=f"tradeoffs-{classifier}")
 
 
 def _told_apart(

@@ -92,7 +92,6 @@ def _without_prose(value: Any) -> Any:
 
 
 def _combinations(study: Study) -> dict[str, tuple[dict[str, str], Protocol]]:
-    """Build the protocol of each combination."""
     base = base_protocol(study)
     found: dict[str, tuple[dict[str, str], Protocol]] = {}
     folders: dict[str, str] = {}
@@ -145,7 +144,6 @@ class _Setting:
 
 
 def _settings(study: Study, axis: str) -> list[_Setting]:
-    """Give an axis's settings."""
     settings = study.axes[axis]
     if not isinstance(settings, Sweep):
         return [_Setting(axis, name, name, change or {}) for name, change in settings.items()]
@@ -159,7 +157,6 @@ def _settings(study: Study, axis: str) -> list[_Setting]:
 
 
 def _laid_over(protocol: Protocol, setting: _Setting, study: Study) -> Protocol:
-    """Lay a setting over a protocol."""
     change = dict(setting.change)
     if isinstance(study.axes[setting.axis], Sweep):
         source = study.locate("axes", setting.axis, "values")

@@ -153,7 +153,6 @@ def _number_clusters(axes: Axes, points: np.ndarray, names: pd.Series, order: li
 def _many_maps(
     points: np.ndarray, names: pd.Series, order: list[str], title: str, rows: str
 ) -> Figure:
-    """Draw a small map for each name."""
     columns = 5 if len(order) > 8 else 4
     figure, panels = new_panels(len(order), columns, size=(1.95, 1.75), above=0.35, share=True)
     size = float(np.clip(9_000 / len(points), 1.0, 7))

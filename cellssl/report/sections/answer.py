@@ -254,7 +254,6 @@ def _group_table(answer: Answer, groups: Sequence[list[str]]) -> list[Block]:
 
 
 def _neighbour_table(answer: Answer) -> list[Block]:
-    """List the nearest neighbours of every treatment."""
     if answer.neighbours.empty:
         return []
     rows = []

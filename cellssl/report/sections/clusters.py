@@ -47,7 +47,6 @@ def _gallery(
     order: Sequence[str],
     label: str | None,
 ) -> list[Block]:
-    """Draw some cells of each cluster."""
     rows = gallery_rows(
         embedding,
         crops,

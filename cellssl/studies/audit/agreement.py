@@ -139,7 +139,6 @@ def pooled_agreement(folders: Sequence[str | Path]) -> pd.DataFrame:
 def _comparisons(
     settings: pd.DataFrame, classes: pd.DataFrame, pairs: pd.DataFrame, scores: Path
 ) -> list[_Comparison]:
-    """Compare all that there is."""
     found = list(_of_settings(settings, _means(_read(scores))))
     if not found:
         raise StudyError(

@@ -55,7 +55,6 @@ def verdict(audit: "Audit") -> list[str]:
 
 
 def _operation(audit: "Audit", row: dict[str, Any]) -> str:
-    """Say what one operation does."""
     text = f"{row['operation']} ({row['amplitude']}){_of_groups(audit, row)}"
     if math.isnan(row["kept"]):
         return f"{text} changes nothing in these cells"

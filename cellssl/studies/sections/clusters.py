@@ -1,10 +1,8 @@
 """What the clusters hold, and what they follow."""
 
-from collections.abc import Callable
 from itertools import starmap
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cellssl.report import crop_gallery, explanation_figure
 from cellssl.report.page import Picture, Section, Table, Text
@@ -15,23 +13,8 @@ from cellssl.words import with_interval
 __all__ = ["clusters_section"]
 
 
-def clusters_section(
-    contents: Contents | None, picture: Callable[[str, Figure, str, str], Picture]
-) -> Section | None:
-    """Show what the clusters hold, and how much of each property they follow.
-
-    Parameters
-    ----------
-    contents : Contents or None
-        What `cluster_contents` found.
-    picture : function
-        Name of a file, figure, caption and text for those who cannot see it → the page's picture.
-
-    Returns
-    -------
-    Section or None
-        None where the study asks for no galleries.
-    """
+def clusters_section(contents: Contents | None) -> Section | None:
+    """Show what the clusters hold, and how much of each property they follow; None without galleries."""
     if contents is None:
         return None
     blocks: list = []
@@ -44,8 +27,8 @@ def clusters_section(
             "less chance. Means over training seeds."
         )
         figure = explanation_figure(contents.explained)
-        alt = "What the clusters follow"
-        blocks += [picture("clusters", figure, caption, alt), _agreement(contents)]
+        blocks.append(Picture(figure, caption, "What the clusters follow", name="clusters"))
+        blocks.append(_agreement(contents))
     for name, rows in contents.rows.items():
         caption = (
             f"{name}: each row shows members of one cluster of the first seed, drawn at random; its "
@@ -54,7 +37,7 @@ def clusters_section(
         )
         figure = crop_gallery(rows, contents.channels)
         alt = f"Members of the clusters of {name}"
-        blocks.append(picture(f"gallery-{safe_name(name)}", figure, caption, alt))
+        blocks.append(Picture(figure, caption, alt, name=f"gallery-{safe_name(name)}"))
     return Section("clusters", "Clusters", "What the clusters hold", blocks)
 
 

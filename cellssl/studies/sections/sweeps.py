@@ -1,9 +1,8 @@
 """Scores and classes over the values of a sweep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cellssl.phenotypes import seed_means
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
@@ -15,20 +14,10 @@ from cellssl.studies.study import Study, Sweep
 __all__ = ["sweeps_section"]
 
 
-def sweeps_section(
-    study: Study, outcome: Outcome, picture: Callable[[str, Figure, str, str], Picture]
-) -> Section | None:
+def sweeps_section(study: Study, outcome: Outcome) -> Section | None:
     """Draw scores, and the accuracy of each class, over the values of each sweep.
 
-    Parameters
-    ----------
-    picture : function
-        Name of a file, figure, caption and text for those who cannot see it → the page's picture.
-
-    Returns
-    -------
-    Section or None
-        None where no sweep has an order, or fewer than two of its values are there.
+    None where no sweep has an order, or fewer than two of its values are there.
     """
     blocks = []
     means = outcome.means[outcome.means["subset"] == "all"]
@@ -45,10 +34,10 @@ def sweeps_section(
             own, axis, metrics=[m for m in TOGETHER if (own["metric"] == m).any()]
         )
         caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
-        blocks.append(picture(f"sweep-{axis}", figure, caption, caption))
+        blocks.append(Picture(figure, caption, caption, name=f"sweep-{axis}"))
         figure = class_sweep_figure(_class_curves(outcome, axis, positions), axis)
         caption = f"Accuracy of each class over {settings.sweep}, the mean over all other settings."
-        blocks.append(picture(f"sweep-{axis}-classes", figure, caption, caption))
+        blocks.append(Picture(figure, caption, caption, name=f"sweep-{axis}-classes"))
     return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
 
 
