@@ -17,12 +17,7 @@ from cellssl.protocols.protocol import Protocol
 
 __all__ = ["inherit"]
 
-_BLOCKS: set[Place] = {
-    ("crop",),
-    ("crop", "scaling"),
-    ("training",),
-    ("training", "method_options"),
-}
+_BLOCKS = ("crop", "scaling", "training", "method_options")
 _MERGED = ("crop", "training", "change")  # what a file says of these may be a part only
 
 
@@ -83,15 +78,12 @@ def _check_name(base: Protocol, values: Mapping[str, Any], document: Document) -
         )
 
 
-def _merge(base: Mapping[str, Any], own: Mapping[str, Any], place: Place = ()) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Replace values by one's own; blocks key by key."""
-    merged = dict(base)
-    for key, value in own.items():
-        inner = (*place, key)
-        if inner in _BLOCKS and isinstance(value, Mapping):
-            merged[key] = _merge(base[key], value, inner)
-        else:
-            merged[key] = value
+    merged = {**base, **own}
+    for block in _BLOCKS:
+        if isinstance(own.get(block), Mapping):
+            merged[block] = _merge(base.get(block, {}), own[block])
     return merged
 
 

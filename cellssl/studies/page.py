@@ -33,6 +33,7 @@ from cellssl.words import gain, with_interval
 __all__ = ["write_study_page"]
 
 FURTHER = ("silhouette", "clusters_leiden")
+_SUBSETS = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
 
 
 def write_study_page(study: Study, outcome: Outcome) -> Path:
@@ -58,8 +59,8 @@ def write_study_page(study: Study, outcome: Outcome) -> Path:
 
 def _finding(study: Study, outcome: Outcome) -> Section:
     """Open with what was found: the best of each kind, and everything in numbers."""
-    means = outcome.means
-    blocks: list = [_best(outcome, means), _score_table(means[means["subset"] == "all"])]
+    means = outcome.means[outcome.means["subset"] == "all"]
+    blocks: list = [_best(outcome, means), _score_table(means)]
     blocks += score_notes(summarise_scores(outcome.scores))
     if told := doubt_of_seeds(study.seeds):
         blocks.append(Text(told, "warning"))
@@ -74,18 +75,15 @@ def _finding(study: Study, outcome: Outcome) -> Section:
 
 def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
     """Set the best trained and the best put together against the best baseline, score by score."""
-    own, beside = trained_names(outcome.scores), set(outcome.baselines)
-    kinds = {
-        "protocol": lambda name: name in own,
-        "combination": lambda name: name not in own | beside,
-    }
+    trained = means["embedding"].isin(trained_names(outcome.scores))
+    beside = means["embedding"].isin(outcome.baselines)
+    kinds = {"protocol": means[trained], "combination": means[~trained & ~beside]}
     differences = outcome.measured.differences()
     rows = []
     for metric in TOGETHER:
-        found = means[(means["subset"] == "all") & (means["metric"] == metric)]
-        reference = _highest(found[found["embedding"].isin(beside)])
-        for kind, belongs in kinds.items():
-            best = _highest(found[found["embedding"].map(belongs)])
+        reference = _highest(means[beside], metric)
+        for kind, own in kinds.items():
+            best = _highest(own, metric)
             if best is not None:
                 told = ["–", ""] if reference is None else _lead(differences, best, reference)
                 rows.append([METRICS[metric], kind, str(best["embedding"]), _score(best), *told])
@@ -97,8 +95,9 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
     return Table(heads, rows, caption=caption, numeric=["value"])
 
 
-def _highest(rows: pd.DataFrame) -> "pd.Series | None":
-    return None if rows.empty else rows.iloc[int(rows["value"].to_numpy().argmax())]
+def _highest(means: pd.DataFrame, metric: str) -> "pd.Series | None":
+    own = means[means["metric"] == metric]
+    return None if own.empty else own.iloc[int(own["value"].to_numpy().argmax())]
 
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
@@ -113,15 +112,11 @@ def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> l
 def _scores(outcome: Outcome) -> Section:
     blocks: list = []
     for subset in outcome.means["subset"].unique():
-        what = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
-        figure = score_figure(
-            outcome.scores, subset=str(subset), baselines=outcome.baselines, facets=TOGETHER
-        )
+        figure = score_figure(outcome.scores, subset=str(subset), baselines=outcome.baselines)
         caption = (
-            f"{what.get(subset, f'Subset {subset}')}: clusters against the "
-            "label, and what a nearest-neighbour and a linear classifier find in cells that they did "
-            "not learn from. Bars: 95 % intervals over treatments and seeds. Below: how much of it is "
-            "plate or batch, where there are several."
+            f"{_SUBSETS.get(subset, f'Subset {subset}')}: clusters against the label, and what a nearest-neighbour and "
+            "a linear classifier find in cells that they did not learn from. Bars: 95 % intervals over treatments and "
+            "seeds. Below: how much of it is plate or batch, where there are several."
         )
         alt = f"Scores of every combination, {subset}"
         blocks.append(Picture(figure, caption, alt, name=f"scores-{safe_name(subset)}"))
