@@ -14,7 +14,8 @@ import cellssl
 from cellssl.augment import operation_named
 from cellssl.cli.application import app
 from cellssl.crops import CropBatch, Crops, import_crops, write_crops
-from cellssl.errors import EmbeddingError, ProtocolError, StudyError
+from cellssl.embedding.baselines import PRETRAINED
+from cellssl.errors import EmbeddingError, ModelError, ProtocolError, StudyError
 from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import dump, from_dict, load, loads, resolve, schema, used_labels
 from cellssl.report import audit_figure
@@ -22,7 +23,7 @@ from cellssl.studies import audit
 from cellssl.studies.audit.amplitudes import at_share
 from cellssl.studies.audit.measures import CellMeasures, measure_names
 from cellssl.studies.audit.nuisances import shared
-from cellssl.studies.audit.references import Reference, property_named
+from cellssl.studies.audit.references import Reference, property_named, reference_named
 from cellssl.studies.audit.separation import (
     Groups,
     left_to_readout,
@@ -333,6 +334,12 @@ def test_one_name_is_as_good_as_a_list_of_it(crops):
     found = audit(protocol(gain(0.1)), crops, **options)
     assert set(found.operations["reference"]) == {"measures"}
     assert found.nuisances["nuisance"].tolist() == ["Plate"]
+
+
+def test_every_pretrained_network_is_a_reference(tmp_path):
+    for name in PRETRAINED:
+        with pytest.raises(ModelError, match="not-there"):  # and not: no reference is called so
+            reference_named(name, ["DNA"], weights=tmp_path / "not-there.pth")
 
 
 def test_mistakes_are_told(crops):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellssl.embedding import IntensityStatistics, intensity_names
+from cellssl.embedding.baselines import PRETRAINED
 from cellssl.encoders import build, load_pretrained
 from cellssl.errors import StudyError
 from cellssl.studies.audit.arrangement import ARRANGED, CellArrangement, arrangement_names
@@ -33,7 +34,7 @@ _MEASURED: dict[str, tuple[type[nn.Module], Callable[[Sequence[str]], list[str]]
     "arrangement": (CellArrangement, arrangement_names),
     "intensity": (IntensityStatistics, intensity_names),
 }
-REFERENCES = (*_MEASURED, "random", "resnet18", "resnet50", "resnet50-v1", "resnet101")
+REFERENCES = (*_MEASURED, "random", *PRETRAINED)
 USUAL = "measures+arrangement"  # what an audit asks, where it is told nothing else
 _PROPERTIES = {**MEASURED, **ARRANGED}  # what each feature is a measure of
 _MOST_DIMENSIONS = 48
