@@ -37,7 +37,7 @@ def pack_columns(obs: pd.DataFrame) -> list[dict[str, Any]]:
 def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     column, grey = obs[name], []
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        names, values = _numbers(column)
+        names, values = None, _numbers(column)
     else:
         names, values = _names(drawn_names(obs, name))
         grey = [names.index(control) for control in control_names(obs, name) if control in names]
@@ -45,14 +45,14 @@ def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     return {"name": name, "label": label, "names": names, "grey": grey, "values": pack(values)}
 
 
-def _numbers(column: pd.Series) -> tuple[None, np.ndarray]:
+def _numbers(column: pd.Series) -> np.ndarray:
     """Keep single precision and small whole numbers as they are; all else is double precision."""
     if pd.api.types.is_integer_dtype(column) and not column.isna().any():
         small = np.iinfo(np.int32)
         fits = column.between(small.min, small.max).all()
-        return None, column.to_numpy(np.int32 if fits else np.float64)
+        return column.to_numpy(np.int32 if fits else np.float64)
     kind = np.float32 if column.dtype == np.float32 else np.float64
-    return None, column.to_numpy(dtype=kind, na_value=np.nan)
+    return column.to_numpy(dtype=kind, na_value=np.nan)
 
 
 def _names(texts: pd.Series) -> tuple[list[str], np.ndarray]:

@@ -205,10 +205,10 @@ def _of_classes(predicted: pd.DataFrame, per_class: pd.DataFrame) -> Iterator[_C
         shared = [name for name in found.columns if name in set(predicted["class"])]
         if len(own) < _FEWEST or len(shared) < 2:
             continue
+        tables = {name: predicted.pivot_table(name, "combination", "class") for name in _PREDICTORS}
         told = {
-            name: sign * table.loc[own, shared].to_numpy(float)
+            name: sign * tables[name].loc[own, shared].to_numpy(float)
             for name, sign in _PREDICTORS.items()
-            for table in [predicted.pivot_table(name, "combination", "class")]
         }
         values = found.loc[own, shared].to_numpy(float)
         for of, beyond in (("classes", False), ("classes beyond settings", True)):
