@@ -132,11 +132,11 @@ def _measure(
     progress: bool,
 ) -> Measurements:
     """Score singles and pairs on the same cells with the same draws, a few in memory at a time."""
-    names = dict.fromkeys(name for name, _ in there)
+    total = len({name for name, _ in there}) + len(pairs)
     groups: Iterable[list[Path | ad.AnnData]] = filter(None, _groups(study, there, pairs))
     if study.held_out:  # which cells are scored follows from all trainings: score them at once
         groups = [[one for group in groups for one in group]]
-    alone = progress and not study.held_out
+
     measured = [
         measure_embeddings(
             group,
@@ -144,9 +144,9 @@ def _measure(
             subsets=study.subsets or None,
             held_out=study.held_out,
             normalise=study.normalise,
-            progress=progress and not alone,
+            progress=progress and study.held_out,
         )
-        for group in track(groups, "scoring", total=len(names) + len(pairs), shown=alone)
+        for group in track(groups, "scoring", total=total, shown=progress and not study.held_out)
     ]
     entries = tuple(entry for one in measured for entry in one.entries)
     first = measured[0]

@@ -65,11 +65,10 @@ def plan_folds(
     StudyError
         When that cannot be done with these plates and classes.
     """
-    asked = np.zeros(len(obs), dtype=bool)
-    asked[task.rows] = True
     labels = text_values(obs[label], label)
     if used is not None:
-        inside = np.ones(len(obs), dtype=bool) if where is None else chosen_cells(obs, where)
+        inside = True if where is None else chosen_cells(obs, where)
+        asked = np.isin(np.arange(len(obs)), task.rows)
         plan = [Fold("unused plates", used & inside & (labels != ""), asked)]
     else:
         plan = list(_divide(text_array(obs[PLATE].astype(str)), task.rows, folds))
@@ -97,8 +96,6 @@ def _divide(plates: NDArray[np.str_], rows: NDArray[np.int64], folds: int) -> It
             f"the labelled cells lie on {len(there)} plates, which {folds} folds cannot divide: take "
             f"{'2' if len(there) == 2 else f'2 to {len(there)}'}, with --folds"
         )
+    cells = np.arange(len(plates))
     for number, (told, asked) in enumerate(GroupKFold(folds).split(rows, groups=plates[rows])):
-        parts = np.zeros((2, len(plates)), dtype=bool)
-        parts[0, rows[told]] = True
-        parts[1, rows[asked]] = True
-        yield Fold(f"fold {number}", *parts)
+        yield Fold(f"fold {number}", np.isin(cells, rows[told]), np.isin(cells, rows[asked]))

@@ -62,10 +62,8 @@ def describe_trainings(environments: Collection[Mapping[str, Any]]) -> str:
         return "where and when is not known: no run's environment.json is there"
     days = sorted({training_day(one) for one in environments})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    devices, software = (
-        list(dict.fromkeys(training_place(one)[part] for one in environments)) for part in (0, 1)
-    )
-    return f"{when}, on {listed(devices)}; {listed(software)}"
+    devices, software = zip(*map(training_place, environments), strict=True)
+    return f"{when}, on {listed([*dict.fromkeys(devices)])}; {listed([*dict.fromkeys(software)])}"
 
 
 def doubt_of_places(environments: Collection[Mapping[str, Any]]) -> str:
