@@ -14,7 +14,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
 from cellssl import __version__
-from cellssl.errors import CellsslError
 from cellssl.files import make_folder, write_text
 from cellssl.report.figures.style import save_figure
 
@@ -142,7 +141,7 @@ def write_page(
     Raises
     ------
     CellsslError
-        When the file cannot be written.
+        When its folder cannot be written to.
     """
     out = Path(out)
     make_folder(out.parent)
@@ -158,10 +157,7 @@ def write_page(
         html = template.render(title=title, subtitle=subtitle, sections=said, footer=footer)
         if len(html) < LIMIT:
             break
-    try:
-        write_text(html, out)
-    except OSError as error:
-        raise CellsslError(f"cannot write the report {out}: {error.strerror or error}") from error
+    write_text(html, out)
     return out
 
 

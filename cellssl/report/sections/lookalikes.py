@@ -86,14 +86,12 @@ def candidates(answer: Answer) -> list[str]:
 
 
 def find_groups(answer: Answer, names: list[str]) -> list[list[str]]:
-    """Cut the tree where its groups are best separated (silhouette); the tightest group first.
+    """Cut the tree of two treatments or more where its groups are best separated (silhouette); the tightest first.
 
     Groups with an average similarity below `ALIKE` do not look alike and are left out.
     """
-    if len(names) < 2:
-        return []
-    tree = similarity_linkage(answer.matrix.loc[names, names])
-    cut = max(_cuts(answer.matrix.loc[names, names], tree), key=lambda one: one[0])[1]
+    matrix = answer.matrix.loc[names, names]
+    _, cut = max(_cuts(matrix, similarity_linkage(matrix)), key=lambda one: one[0])
     groups = [
         [name for name, at in zip(names, cut, strict=True) if at == each] for each in np.unique(cut)
     ]
