@@ -71,8 +71,8 @@ def _protocol_blocks(protocol: "Protocol") -> list[Block]:
     from cellssl.protocols import describe  # imports torch, which a report without one can spare
 
     about = ": ".join(filter(None, [f"Protocol {protocol.name}", protocol.description]))
-    table = describe(protocol).fillna("").astype(str)
-    if "view" in table and set(table["view"]) == {"both"}:
+    table = describe(protocol)
+    if set(table["view"]) == {"both"}:
         table = table.drop(columns="view")
     table = table.loc[:, (table != "").any()]
     blocks: list[Block] = [Text(about)]
