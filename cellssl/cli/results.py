@@ -59,7 +59,6 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
-    # A plate or a batch may well be one only.
     from cellssl.phenotypes.evaluation.metrics import ANSWERS
     from cellssl.report.figures.scores import METRICS
 
@@ -69,13 +68,13 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     measured = there.groupby(scores["embedding"], observed=True).transform("any")
     if not there.any():
         measured = ~there
-    told = scores["metric"].isin(ANSWERS) & scores["value"].isna() & measured & (notes != "")
-    own = scores.assign(head=scores["metric"].map(METRICS))[told]
-    lost = own.groupby("note", sort=False)["head"].agg(
-        lambda heads: ", ".join(dict.fromkeys(heads))
-    )
-    found = notes[notes.str.contains(_DOUBTS) & scores["value"].notna()]
-    return [*dict.fromkeys(found), *(f"no {heads}: {note}" for note, heads in lost.items())]
+    # Of the others, a plate or a batch may well be one only.
+    told = scores["metric"].isin(ANSWERS) & ~there & measured & (notes != "")
+    lost: dict[str, list[str]] = {}
+    for metric, note in zip(scores["metric"][told], notes[told], strict=True):
+        lost.setdefault(note, []).append(METRICS[metric])
+    missing = [f"no {', '.join(dict.fromkeys(heads))}: {note}" for note, heads in lost.items()]
+    return [*dict.fromkeys(notes[notes.str.contains(_DOUBTS) & there]), *missing]
 
 
 def show_matches(scores: "pd.DataFrame") -> None:

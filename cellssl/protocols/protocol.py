@@ -71,9 +71,8 @@ def _percentiles(value: object) -> object:
     wanted = "expected two rising percentiles [from, to] between 0 and 100"
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"{wanted}, got {value!r}")
-    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in value):
-        raise ValueError(f"{wanted}, got {list(value)!r}")
-    if not 0 <= value[0] < value[1] <= 100:
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
+    if not numbers or not 0 <= value[0] < value[1] <= 100:
         raise ValueError(f"{wanted}, got {list(value)!r}")
     if value[1] <= 1:  # all but the darkest percent of pixels would be white
         percent = [round(100 * end, 6) for end in value]
