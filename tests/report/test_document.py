@@ -1,5 +1,8 @@
+import errno
+import os
 import re
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -7,8 +10,9 @@ import pytest
 
 from cellssl.errors import CellsslError
 from cellssl.protocols import load
-from cellssl.report import Overlay, dose_figure, write_report
-from cellssl.report.page import Picture, Section, Text, write_page
+from cellssl.report import Overlay, dose_figure, page, write_report
+from cellssl.report.page import Fold, Picture, Section, Text, write_page
+from cellssl.report.sections.scores import scores_section
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
 
@@ -240,6 +244,24 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path):
     sections = [Section("a", "A", "A", [Text("text")])]
     with pytest.raises(CellsslError, match="--out"):
         write_page(tmp_path / "file" / "r.html", title="", subtitle="", sections=sections)
+
+
+def test_a_full_disk_is_told_as_such(tmp_path, monkeypatch):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(page, "write_text", Mock(side_effect=full))
+    with pytest.raises(OSError, match="No space left"):  # of which the command says what to do
+        write_page(tmp_path / "r.html", title="", subtitle="", sections=[])
+
+
+def test_a_lower_row_is_spoken_of_where_there_is_one(scores):
+    few = scores[scores["metric"].isin(["knn", "linear"])].assign(subset="few")
+    blocks = scores_section(pd.concat([scores, few]), "Metadata_MOA").blocks
+    fold = next(one for one in blocks if isinstance(one, Fold))
+    captions = [
+        next(one.caption for one in some if isinstance(one, Picture))
+        for some in (blocks, fold.blocks)
+    ]
+    assert ["In the lower row less is better" in caption for caption in captions] == [True, False]
 
 
 @pytest.mark.parametrize(
