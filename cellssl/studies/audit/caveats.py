@@ -88,26 +88,9 @@ def _unseen(audit: "Audit", reference: str) -> list[str]:
     own = _of(audit.unseen, reference)
     if own.empty:
         return []
-    told, kind = _pairs(audit.contrasts, reference), _plain(audit.label)
+    told = _pairs(audit.contrasts, reference)
     if not told:
-        others = [
-            name for name in dict.fromkeys(audit.operations["reference"]) if name != reference
-        ]
-        counts = {name: _pairs(audit.contrasts, name) for name in others}
-        seen = [f"; {name} tells {n} of {len(own)} contrasts" for name, n in counts.items() if n]
-        asked = {part for name in [reference, *others] for part in name.split("+")}
-        network = [] if "random" in asked else ["--reference random, or"]
-        network.append("a pretrained one with --weights")
-        ways = [
-            "look at more cells (--cells)",
-            f"or at what only a network sees ({' '.join(network)})",
-        ]
-        if not set(USUAL.split("+")) <= set(reference.split("+")):
-            ways.insert(0, f"ask --reference {USUAL}")
-        return [
-            f"warning: {reference} tells no {kind} from another in these cells, so that nothing said below "
-            f"is about it{''.join(seen)}: {', '.join(ways)}"
-        ]
+        return [_nothing_told(audit, reference, len(own))]
     best = own.sort_values("before", ascending=False, kind="stable").head(_MOST)
     names = [f"{a} against {b}" for a, b in best[["class_a", "class_b"]].to_numpy().tolist()]
     more = [f"{len(own) - _MOST} more"] if len(own) > _MOST else []
@@ -115,6 +98,20 @@ def _unseen(audit: "Audit", reference: str) -> list[str]:
         f"nothing is said of {len(own)} of {len(own) + told} contrasts, which {reference} shows in these "
         f"cells no better than chance, or hardly: {', '.join([*names, *more])}"
     ]
+
+
+def _nothing_told(audit: "Audit", reference: str, contrasts: int) -> str:
+    """Warn that a reference tells no two classes, and say what may tell them."""
+    names = dict.fromkeys(audit.operations["reference"])
+    counts = {name: _pairs(audit.contrasts, name) for name in names if name != reference}
+    seen = [f"; {name} tells {n} of {contrasts} contrasts" for name, n in counts.items() if n]
+    usual = set(USUAL.split("+")) <= set(reference.split("+"))
+    random = any("random" in name.split("+") for name in names)
+    return (
+        f"warning: {reference} tells no {_plain(audit.label)} from another in these cells, so that nothing said below "
+        f"is about it{''.join(seen)}: {'' if usual else f'ask --reference {USUAL}, '}look at more cells (--cells), or "
+        f"at what only a network sees ({'' if random else '--reference random, or '}a pretrained one with --weights)"
+    )
 
 
 def _alike(audit: "Audit", reference: str) -> list[str]:

@@ -192,40 +192,42 @@ def _worst(audit: "Audit", row: dict[str, Any], *, least: float) -> str:
 
 
 def _whole(audit: "Audit", row: dict[str, Any]) -> str:
-    """Say what is left after all operations together, beside intensity statistics alone."""
-    cost = row["cost"]
-    text = f"{row['operation']}: "
-    if audit.label is None:
-        nothing = f"no {_WELLS} is there to lose"
-        text += nothing if math.isnan(cost) else f"costs {cost:.0%} of the {_WELLS}"
-    else:
-        outlook = _rows(audit.outlook, row).iloc[0]
-        before, plain = outlook["before"], outlook["intensity"]
-        after = min(outlook["after"], before)  # no view tells more: beyond is chance
-        text += (
-            f"two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
-            f"{plain:.0%} by intensity statistics alone)"
+    """Say what is left after all operations together."""
+    gains = _gains(_bridged(row)) + _still_apart(audit, row)
+    if audit.label is not None:
+        return _outlook(audit, row) + gains
+    if math.isnan(row["cost"]):
+        return f"{row['operation']}: no {_WELLS} is there to lose{gains}"
+    return f"{row['operation']}: costs {row['cost']:.0%} of the {_WELLS}{gains}"
+
+
+def _outlook(audit: "Audit", row: dict[str, Any]) -> str:
+    """Say how well two classes are told after all operations together, beside intensity statistics alone."""
+    outlook = _rows(audit.outlook, row).iloc[0]
+    before, plain = outlook["before"], outlook["intensity"]
+    after = min(outlook["after"], before)  # no view tells more: beyond is chance
+    text = (
+        f"{row['operation']}: two classes are told apart in {after:.0%} of cells ({before:.0%} before any view, "
+        f"{plain:.0%} by intensity statistics alone)"
+    )
+    untold = _rows(audit.contrasts, row).empty
+    if after <= plain - _BELOW and not untold:
+        return (
+            f"warning: {text}; expect an encoder trained so to end below intensity statistics"
+            f"{_mostly_for(audit, row)}"
         )
-        untold = _rows(audit.contrasts, row).empty
-        if after <= plain - _BELOW and not untold:
-            text = (
-                f"warning: {text}; expect an encoder trained so to end below intensity statistics"
-                f"{_mostly_for(audit, row)}"
-            )
-        elif untold or max(before, plain) < norm.cdf(VISIBLE / 2):
-            text += "; so little is told of them before any view that nothing can be said"
-        else:
-            text += (
-                "; too near to say whether an encoder trained so ends below intensity statistics"
-                if after < plain
-                else "; no less than intensity statistics tell"
-            )
-            if before - after >= _BELOW:  # above intensity is no all-clear
-                gone = round(100 * before) - round(100 * after)
-                if before - after >= _MOST_GONE * (before - 0.5):
-                    text = f"warning: {text}"
-                text += f", but {gone} cells of 100 fewer than before{_mostly_for(audit, row)}"
-    return text + _gains(_bridged(row)) + _still_apart(audit, row)
+    if untold or max(before, plain) < norm.cdf(VISIBLE / 2):
+        return f"{text}; so little is told of them before any view that nothing can be said"
+    if after < plain:
+        text += "; too near to say whether an encoder trained so ends below intensity statistics"
+    else:
+        text += "; no less than intensity statistics tell"
+    if before - after < _BELOW:  # else above intensity is no all-clear
+        return text
+    gone = round(100 * before) - round(100 * after)
+    text += f", but {gone} cells of 100 fewer than before{_mostly_for(audit, row)}"
+    most = before - after >= _MOST_GONE * (before - 0.5)
+    return f"warning: {text}" if most else text
 
 
 def _still_apart(audit: "Audit", row: dict[str, Any]) -> str:
