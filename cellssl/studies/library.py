@@ -76,29 +76,14 @@ def _find(name: str | Path) -> Path:
     )
 
 
-def _with_files(values: Any, folder: Path) -> Any:
-    """Find protocols and weights that lie beside the study, wherever the command is given."""
-    if not isinstance(values, Mapping):
-        return values
-    found = dict(values)
-    if "protocol" in found:
-        found["protocol"] = _beside(found["protocol"], folder)
-    if isinstance(found.get("baselines"), Mapping):
-        found["baselines"] = {m: _beside(f, folder) for m, f in found["baselines"].items()}
-    if isinstance(found.get("axes"), Mapping):
-        found["axes"] = {axis: _views_beside(one, folder) for axis, one in found["axes"].items()}
-    return found
-
-
-def _views_beside(axis: Any, folder: Path) -> Any:
-    if not isinstance(axis, Mapping):
-        return axis
-    return {
-        name: {**change, "views_of": _beside(change["views_of"], folder)}
-        if isinstance(change, Mapping) and "views_of" in change
-        else change
-        for name, change in axis.items()
-    }
+def _with_files(value: Any, folder: Path, key: object = None) -> Any:
+    """Find protocols and weights that lie beside the study, wherever the command is given; `key` is the value's."""
+    if isinstance(value, Mapping):
+        models = key == "baselines"  # each with its file of weights
+        return {
+            name: _with_files(one, folder, key if models else name) for name, one in value.items()
+        }
+    return _beside(value, folder) if key in ("protocol", "views_of", "baselines") else value
 
 
 def _beside(value: Any, folder: Path) -> Any:
