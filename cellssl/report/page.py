@@ -147,8 +147,9 @@ def write_page(
     make_folder(out.parent)
     said = [section for section in sections if section is not None]
     pictures = [picture for section in said for picture in _pictures(section.blocks)]
-    for picture in filter(lambda one: one.name, pictures):
-        save_figure(picture.figure, out.parent / f"{picture.name}.png")
+    for picture in pictures:
+        if picture.name:
+            save_figure(picture.figure, out.parent / f"{picture.name}.png")
     footer = f"Written by cellssl {__version__} on {datetime.now().astimezone():%Y-%m-%d, %H:%M}."
     template, html = load_template("cellssl.report", "templates", "report.html"), ""
     for dots in RESOLUTIONS:
