@@ -258,9 +258,7 @@ def _maybe_wells(table: pd.DataFrame) -> str:
 def _maybe_names(table: pd.DataFrame) -> str:
     """Name the row that seems to hold the columns' names, below a title."""
     for number, row in enumerate(table.head(_TITLES).to_numpy().tolist(), start=1):
-        if find_column(row, "Well") or {find_column(row, "Row"), find_column(row, "Column")} > {
-            None
-        }:
+        if any(find_column(row, name) for name in ("Well", "Row", "Column")):
             return f" Row {number} below seems to hold the names of the columns: take out what stands above it."
     return ""
 

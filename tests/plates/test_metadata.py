@@ -393,6 +393,7 @@ def test_missing_and_surplus_wells_are_reported(write: Write) -> None:
         ("Well,Dose\n1,1\n13,2\n", "'1' is not a well.* are counted, write them as A01"),
         ("Well,Dose\nA1,1\n,µM\nA2,2\n", "'' is not a well.* 1 of 3 rows, first in row 2 below"),
         ("Screen 12,,\nof May,,\nWell,Compound,Dose\nA1,x,1\n", "Row 2 below seems to hold"),
+        ("Screen 12,,\nRow,Column,Dose\nA,1,1\n", "Row 1 below seems to hold"),
         (
             ",1,2\nA,x,y\nB,z,z\n",
             "drawn as the plate lies, and what a grid holds is not said: write it",
