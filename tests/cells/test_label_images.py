@@ -78,6 +78,11 @@ def test_a_pattern_names_each_fields_labels(tmp_path, pattern):
     assert labels.cells is None
 
 
+def test_sites_of_an_index_are_texts_that_a_pattern_may_pad():
+    here = LabelImages("{well}_{site:02d}_{site}.png").for_field(row(site="3"))
+    assert here.files[0].name == "B02_03_3.png"
+
+
 def test_a_stack_of_one_plane_is_that_plane(tmp_path):
     save(tmp_path / "n.tif", NUCLEI[None])
     labels = segment(LabelImages(f"{tmp_path}/n{{Gap}}.tif"), row() | {"Metadata_Gap": ""})

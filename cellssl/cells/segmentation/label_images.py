@@ -209,6 +209,9 @@ def _filled(text: str, row: Mapping[str, Any], image: str | None) -> str:
         for key, value in row.items()
         if key.startswith("Metadata_")
     }
+    site = str(values.get("Site", ""))
+    if site.isdecimal():  # a text in every index, which {site:02d} would refuse
+        values["Site"] = int(site)
     values |= {key.lower(): value for key, value in values.items()}
     if image is not None:
         values["image"] = _stem(files_of(image)[0])
