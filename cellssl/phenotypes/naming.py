@@ -103,10 +103,8 @@ def _refuse_measures(obs: pd.DataFrame, name: str) -> None:
 
 def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
     """Name each cell's treatment; empty where the first column is."""
-    if columns[-1] == WELL:
-        wells = well_names(obs)
-        if wells is not None and len(columns) <= 2:
-            return wells
+    if columns in ([WELL], [PLATE, WELL]) and (wells := well_names(obs)) is not None:
+        return wells
     # Concentrations may be many different numbers, names of all else may not.
     parts = [
         number_texts(obs[name])

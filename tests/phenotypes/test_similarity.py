@@ -162,6 +162,7 @@ def test_wells_stand_in_for_compounds_and_any_column_may_be_named(make_embedding
         "Dose 3",
         "Dose 10",
     ]
+    assert "Dose 0 A01" in name_treatments(cells.obs, ["Metadata_Dose", "Metadata_Well"])[0]
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Dose'"):
         similarity(cells, by="Metadata_Doses")
     with pytest.raises(EmbeddingError, match="one treatment only"):
