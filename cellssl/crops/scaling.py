@@ -124,7 +124,7 @@ class FittedScaling:
         low, high = self.bounds(crops, rows, channels=channels)
         pixels = crops.read(rows)
         if channels is not None:
-            pixels = pixels[:, [crops.channels.index(name) for name in channels]]
+            pixels = pixels[:, channel_numbers(channels, crops.channels, owner=crops.path)]
         return np.asarray(scale(pixels, low, high, transform=self.rule.transform))
 
     def for_crops(self, other: Crops) -> "FittedScaling":

@@ -75,6 +75,11 @@ def test_channels_are_chosen_by_name(crops):
     np.testing.assert_array_equal(low[:, ::-1], turned)
     with pytest.raises(CropError, match="no channel Tubulin; it has DNA, Actin"):
         fitted.bounds(crops, channels=["Tubulin"])
+    known = FittedScaling(
+        Scaling("global"), ("ER",), {"global": low[0, :1]}, {"global": low[0, :1]}
+    )
+    with pytest.raises(CropError, match="no channel ER; it has DNA, Actin"):
+        known.read(crops, [0], channels=["ER"])
 
 
 def test_new_plate(crops, crop_file, batch):
