@@ -50,9 +50,7 @@ class Plane:
     at: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
-        if self.at is not None:
-            return f"{self.path}::at={','.join(map(str, self.at))}"
-        return str(self.path) if self.page is None else f"{self.path}::page={self.page}"
+        return _written(str(self.path), self.page, self.at)
 
     @classmethod
     def parse(cls, text: str) -> "Plane":
@@ -108,6 +106,10 @@ def plane_address(path: str, *, page: int | None = None, at: Sequence[int] | Non
     """
     if _PLANE.fullmatch(path) or _PROJECTION.fullmatch(path):
         raise PlateError(f"{path!r} ends like the address of a plane: rename the file.")
+    return _written(path, page, at)
+
+
+def _written(path: str, page: int | None, at: Sequence[int] | None) -> str:
     if at is not None:
         return f"{path}::at={','.join(map(str, at))}"
     return path if page is None else f"{path}::page={page}"

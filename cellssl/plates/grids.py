@@ -2,7 +2,7 @@
 
 import logging
 import re
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -81,13 +81,12 @@ def _columns(line: list[str]) -> list[str]:
 
 def _rows(lines: list[list[str]]) -> list[list[str]]:
     """Take the lines of rows A, B, … that follow each other."""
-    ends = (number for number, line in enumerate(lines) if line[0].upper() not in ROWS)
-    return lines[: next(ends, len(lines))]
+    return list(takewhile(lambda line: line[0].upper() in ROWS, lines))
 
 
 def _name(head: list[str], above: list[str]) -> str:
     title = [text for text in above if text]
-    names = [head[0], *title[: len(title) == 1]]
-    return next(
-        (name for name in names if {*re.findall(r"[^\W\d_]+", name.lower())} - _CORNERS), ""
-    )
+    for name in (head[0], *(title if len(title) == 1 else ())):
+        if {*re.findall(r"[^\W\d_]+", name.lower())} - _CORNERS:
+            return name
+    return ""

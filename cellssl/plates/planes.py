@@ -53,7 +53,8 @@ class PlaneReader:
         image = self._plane(first)
         if address.projection is None:
             return image
-        total = image.astype(np.float64) if address.projection == "mean" else image
+        mean = address.projection == "mean"
+        total = image.astype(np.float64) if mean else image
         for plane in address.planes[1:]:
             other = self._plane(plane)
             if (other.shape, other.dtype) != (image.shape, image.dtype):
@@ -61,16 +62,12 @@ class PlaneReader:
                     f"{plane} is {_kind(other)}, but {first.path.name} of the same channel is "
                     f"{_kind(image)}: the planes of a projection must be alike."
                 )
-            if address.projection == "mean":
-                total += other
-            else:
-                np.maximum(total, other, out=total)
-        if address.projection == "max":
-            return total
-        total /= len(address.planes)
-        if image.dtype.kind in "iu":
-            np.round(total, out=total)
-        return total.astype(image.dtype)
+            (np.add if mean else np.maximum)(total, other, out=total)
+        if mean:
+            total /= len(address.planes)
+            if image.dtype.kind in "iu":
+                np.round(total, out=total)
+        return total.astype(image.dtype, copy=False)
 
     def _plane(self, plane: Plane) -> np.ndarray:
         return self._from_file(plane) if plane.at is None else _from_zarr(plane)

@@ -79,17 +79,12 @@ class PlateIndex:
 
     def summary(self) -> str:
         """Say in a line what there is: `96 fields on 1 plate, 2 channels (GFP, DNA); …`."""
-        kinds = self.problems["Problem"].value_counts()
+        kinds = {"incomplete": 0, **self.problems["Problem"].value_counts().sort_index()}
         plates = self.fields["Metadata_Plate"].nunique()
         parts = [
             f"{counted(len(self.fields), 'field')} on {counted(plates, 'plate')}, "
             f"{counted(len(self.channels), 'channel')} ({', '.join(self.channels)})",
-            f"{int(kinds.get('incomplete', 0)):,} incomplete",
-            *(
-                f"{int(n):,} {kind}"
-                for kind, n in kinds.sort_index().items()
-                if kind != "incomplete"
-            ),
+            *(f"{count:,} {kind}" for kind, count in kinds.items()),
             f"{self.absent:,} absent",
         ]
         return "; ".join(parts)

@@ -101,9 +101,11 @@ def _depths(files: pd.DataFrame) -> dict[Stack, list[int]]:
 
 
 def _read_choice(z: str | int | None) -> str | int | None:
+    if z is None:
+        return None
     text = str(z).strip().lower()
-    if z is None or text in (*PROJECTIONS, "middle"):
-        return None if z is None else text
+    if text in (*PROJECTIONS, "middle"):
+        return text
     if text.isdecimal():
         return int(text)
     raise PlateError(f"--z {z}: wanted max, mean, middle, or the number of a plane.")

@@ -115,16 +115,18 @@ def refuse_cut_wells(found: re.Match[str]) -> None:
         When another letter of the row stands before a group, or a second digit of the column after.
     """
     text = found.string
-    spans = [found.span(group) for group in found.re.groupindex]
+    begins, ends = zip(*map(found.span, found.re.groupindex), strict=True)
     for group in _WELLS & found.re.groupindex.keys():
         start, end = first, last = found.span(group)
-        if _CUT_ROW.search(text[:start]) and _SHORT_ROW.match(text[start:end]):
-            first -= start not in [stop for _, stop in spans]
-        if _SHORT_COLUMN.search(text[start:end]) and text[end : end + 1].isdecimal():
-            last += group != "row" and end not in [begin for begin, _ in spans]
+        well = text[start:end]
+        if _CUT_ROW.search(text[:start]) and _SHORT_ROW.match(well) and start not in ends:
+            first -= 1
+        follows = text[end : end + 1].isdecimal() and end not in begins
+        if group != "row" and _SHORT_COLUMN.search(well) and follows:
+            last += 1
         if (first, last) != (start, end):
             raise PlateError(
-                f"the pattern takes {text[start:end]!r} for the {group}, which is cut out of "
+                f"the pattern takes {well!r} for the {group}, which is cut out of "
                 f"{text[first:last]!r}: let the group {group} match the whole, e.g. [A-Z]+\\d+"
             )
 

@@ -67,8 +67,9 @@ def propose(images: Images) -> tuple[str, str] | None:
         else:
             if 2 * len(rows) > len(images.paths) and _fits(pd.DataFrame(rows)):
                 told = f"Of {found[-1].string} it reads {_told(rows[-1], pattern)}."
-                some_only = f" It reads {len(rows):,} of {counted(len(images.paths), 'name')}."
-                return pattern, told + some_only * (len(rows) < len(images.paths))
+                if len(rows) < len(images.paths):
+                    told += f" It reads {len(rows):,} of {counted(len(images.paths), 'name')}."
+                return pattern, told
     if from_zero:
         raise CountedFromZeroError(from_zero)
     return None
@@ -223,7 +224,7 @@ def _name_channel(parts: list[Part], behind: list[Part]) -> None:
         channel = min(words, key=lambda part: (not _stains(part), part.folder, part.varies))
         channel.form = channel.form if channel.varies else r"[^/._]+"
         channel.group = "channel"
-    elif len(numbers) > (not site) and numbers[-1].varies < _FEW:
+    elif len(numbers) > (0 if site else 1) and numbers[-1].varies < _FEW:
         waves = (part for part in numbers if all(map(_WAVELENGTH.fullmatch, part.texts)))
         next(waves, numbers[-1]).group = "channel"
     elif part := _called(parts, ("c", "w")):
