@@ -120,11 +120,7 @@ def judge_field(
     """
     if (saturated > _FIELD_SATURATED).any():
         return "field_saturated"
-    if (
-        usual.area
-        and len(areas)
-        and areas[areas > _LARGE * usual.area].sum() > (_FIELD_DEBRIS * areas.sum())
-    ):
+    if usual.area and areas[areas > _LARGE * usual.area].sum() > _FIELD_DEBRIS * areas.sum():
         return "field_debris"
     if len(quality) >= _FIELD_CELLS:
         nucleus, overall = (np.median(ratio) for ratio in _sharpness_beside(quality, usual))

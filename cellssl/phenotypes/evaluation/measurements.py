@@ -65,10 +65,18 @@ class Measurements:
         return f"Measurements({about}: scores, per_class, confusions, differences(), class_differences())"
 
     @cached_property
+    def _repeated(self) -> dict[_Key, list[Measurement]]:
+        """The repetitions of each score."""
+        groups: dict[_Key, list[Measurement]] = {}
+        for entry in self.entries:
+            groups.setdefault((entry.embedding, entry.subset, entry.metric), []).append(entry)
+        return groups
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """Tidy table: a row "mean" per score, and one per training seed if there are several."""
         rows = []
-        for entries in _grouped(self.entries).values():
+        for entries in self._repeated.values():
             rows.append(self._row(entries, MEAN))
             if len(entries) > 1:
                 rows += [self._row([entry], entry.seed) for entry in entries]
@@ -130,10 +138,13 @@ class Measurements:
                 classifier=entries[0].metric,
                 weak=any(entry.weak for entry in entries),
             )
-            for entries in _grouped(self.entries).values()
+            for entries in self._repeated.values()
             if (found := _confusions(entries)) is not None
         ]
-        return _joined(frames, ["embedding", *_QUESTION, "classifier", *columns, "weak"])
+        names = ["embedding", *_QUESTION, "classifier", *columns, "weak"]
+        if not frames:
+            return pd.DataFrame(columns=names)
+        return pd.concat(frames, ignore_index=True)[names]
 
     def differences(self) -> pd.DataFrame:
         """Differences of every two embeddings, paired by resample and, where both have it, by seed.
@@ -148,7 +159,7 @@ class Measurements:
 
     @cached_property
     def _differences(self) -> pd.DataFrame:
-        known = {key: _repetitions(entries) for key, entries in _grouped(self.entries).items()}
+        known = {key: _repetitions(entries) for key, entries in self._repeated.items()}
         rows = [
             self._difference(first, second, known[one], known[other])
             for (one, first), (other, second) in self._pairs(known)
@@ -172,7 +183,7 @@ class Measurements:
         self, keys: Collection[_Key]
     ) -> Iterator[tuple[tuple[_Key, Measurement], tuple[_Key, Measurement]]]:
         """Give every two embeddings of each score, of those of `keys`, each with its first training."""
-        firsts = {key: entries[0] for key, entries in _grouped(self.entries).items() if key in keys}
+        firsts = {key: entries[0] for key, entries in self._repeated.items() if key in keys}
         names = dict.fromkeys(entry.embedding for entry in self.entries)
         questions = dict.fromkeys((entry.subset, entry.metric) for entry in self.entries)
         pairs = itertools.product(itertools.combinations(names, 2), questions)
@@ -202,7 +213,7 @@ class Measurements:
         """
         found = {
             key: (confusions[0], repetitions(*own))
-            for key, entries in _grouped(self.entries).items()
+            for key, entries in self._repeated.items()
             if (own := _confusions(entries)) is not None and (confusions := own[0])
         }
         pairs, tables = [], []
@@ -267,21 +278,6 @@ def read_scores(path: str | Path) -> pd.DataFrame:
 def seed_means(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of a table of scores that are means over training seeds, not the seeds' own."""
     return table[table["seed"].astype(str) == MEAN]
-
-
-def _grouped(entries: tuple[Measurement, ...]) -> dict[tuple[str, str, str], list[Measurement]]:
-    """Collect the repetitions of each score."""
-    groups: dict[tuple[str, str, str], list[Measurement]] = {}
-    for entry in entries:
-        groups.setdefault((entry.embedding, entry.subset, entry.metric), []).append(entry)
-    return groups
-
-
-def _joined(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Put tables below each other, their columns in this order."""
-    if not frames:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(frames, ignore_index=True)[columns]
 
 
 def _numbers(name: str, estimate: Estimate | None, within: tuple[float, float]) -> dict[str, float]:

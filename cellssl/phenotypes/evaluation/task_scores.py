@@ -125,8 +125,8 @@ def _confounded(
     rows = np.flatnonzero(confounder.codes >= 0)
     known, resamples = confounder.take(rows), task.resamples.take(rows)
     lost = len(X) - len(rows)
-    note = f"row, column and edge without {counted(lost, 'cell')} whose well is not named as A01"
-    note *= lost > 0
+    without = f"row, column and edge without {counted(lost, 'cell')} whose well is not named as A01"
+    note = without if lost else ""
     if resamples.leaves_none():
         yield from _unknown(name, len(rows), f"{note}: those left are too few")
     elif len(np.unique(known.codes)) < 2:
