@@ -114,7 +114,6 @@ class Number(_Bounded):
     """One number."""
 
     def problem(self, value: Any) -> str | None:
-        """Say what is wrong with `value`, or None."""
         if self.fits(value):
             return None
         percent = _is_number(value) and self.high <= 1 and self.low <= value / 100 <= self.high
@@ -126,7 +125,6 @@ class Span(_Bounded):
     """Two numbers [from, to], in rising order."""
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with `value`, or None."""
         shown = list(value) if isinstance(value, tuple) else value
         wanted = f"two rising {self.kind}s [from, to] between {self.low:g} and {self.most}"
         if not isinstance(value, tuple | list):
@@ -142,7 +140,6 @@ class Switch(Rule):
     """True or false."""
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with `value`, or None."""
         return None if isinstance(value, bool) else f"expected true or false, got {value!r}"
 
 
@@ -153,7 +150,6 @@ class Choice(Rule):
     options: tuple[str, ...]
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with `value`, or None."""
         if value in self.options:
             return None
         near = nearest(value, self.options, listed=True)
@@ -164,7 +160,6 @@ class ChannelName(Rule):
     """The name of one channel (or None where it may be left out)."""
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with `value`, or None."""
         if value is None or (isinstance(value, str) and value):
             return None
         return f"expected the name of one channel, got {value!r}"
@@ -177,7 +172,6 @@ class Texts(Rule):
     many: bool
 
     def problem(self, value: object) -> str | None:
-        """Say what is wrong with `value`, or None."""
         if not self.many:
             return None if isinstance(value, str) else f"expected text, got {value!r}"
         if value is None:
@@ -207,21 +201,21 @@ def span(meaning: str, default: Any = ..., **bounds: Any) -> Any:
     return _declare(Span(meaning, **bounds), default)
 
 
-def choice(meaning: str, options: tuple[str, ...], default: Any = ...) -> Any:
+def choice(meaning: str, options: tuple[str, ...], default: str) -> Any:
     """Declare a field that holds one word of several."""
     return _declare(Choice(meaning, options), default)
 
 
-def channel_name(meaning: str, default: Any = ...) -> Any:
-    """Declare a field that names one channel."""
-    return _declare(ChannelName(meaning), default)
+def channel_name(meaning: str) -> Any:
+    """Declare a field that may name one channel."""
+    return _declare(ChannelName(meaning), None)
 
 
-def switch(meaning: str, default: Any = ...) -> Any:
+def switch(meaning: str, default: bool) -> Any:
     """Declare a field that is true or false."""
     return _declare(Switch(meaning), default)
 
 
-def texts(meaning: str, default: Any = ..., *, many: bool = False) -> Any:
+def texts(meaning: str, default: str | None, *, many: bool = False) -> Any:
     """Declare a field that holds text, or with `many` a list of names."""
     return _declare(Texts(meaning, many), default)

@@ -22,6 +22,7 @@ __all__ = ["View"]
 # their memory is used again rather than asked of the system anew. Draws belong to the sample, so
 # the split changes nothing but the time.
 _CPU_BLOCK = 3 << 18
+_LOOKED_AT = 500  # views, which tell a share of their pixels well enough
 
 
 class _Step(NamedTuple):
@@ -259,9 +260,9 @@ class View:
                 half = step.operation.reach(half)
         return max(self.size, math.ceil(round(2 * half, 6)))
 
-    def mirrored(self, stored: int, *, samples: int = 500) -> float:
+    def mirrored(self, stored: int) -> float:
         """Estimate the share of a view's pixels that lie outside crops of `stored` pixels."""
-        matrix, offsets = self._geometry(counters.make_keys(0, 0, torch.arange(samples)))
+        matrix, offsets = self._geometry(counters.make_keys(0, 0, torch.arange(_LOOKED_AT)))
         read = make_grid(matrix, self.size, offsets)
         return float((read.abs() > stored / 2).any(dim=-1).double().mean())
 

@@ -25,5 +25,4 @@ class Bleaching(ChannelWise):
         return {"kept": 1.0 - draws.amplitude(0, *self.lost, count=self.count(draws))}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Dim."""
         return images * params["kept"][:, :, None, None]

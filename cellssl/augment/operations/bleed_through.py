@@ -20,8 +20,8 @@ class BleedThrough(Pixel):
     """
 
     amount: tuple[float, float] = span("share of the source's light", unit="of the light", high=1.0)
-    source: str | None = channel_name("the channel whose light leaks", None)
-    target: str | None = channel_name("the channel into which it leaks", None)
+    source: str | None = channel_name("the channel whose light leaks")
+    target: str | None = channel_name("the channel into which it leaks")
 
     name = "bleed_through"
     invariance = "spectral overlap of dyes"
@@ -62,6 +62,5 @@ class BleedThrough(Pixel):
         return {"shares": shares * leaks}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Add every source's share to every target."""
         mixed = params["shares"] @ images.flatten(2)
         return images + mixed.reshape(images.shape)

@@ -25,7 +25,6 @@ class ChannelDropout(Pixel):
         return {"dropped": draws.whole(0, draws.channels, count=1).to(torch.float32)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Fill it."""
         if images.shape[1] == 1 and self.channels is None:
             return images
         channel = torch.arange(images.shape[1], device=images.device)

@@ -26,6 +26,5 @@ class ChannelShuffle(Pixel):
         return {"order": torch.where(touched[:, None], order, kept)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Take each channel's picture from another."""
         order = params["order"][:, :, None, None].expand(-1, -1, *images.shape[2:])
         return images.gather(1, order)

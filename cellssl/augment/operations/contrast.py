@@ -17,6 +17,5 @@ class Contrast(StainGain):
     invariance = "contrast of structures"
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Spread or draw together around the mean."""
         middle = images.mean(dim=(2, 3), keepdim=True)
         return torch.addcmul(middle, images - middle, params["gain"][:, :, None, None])

@@ -35,12 +35,10 @@ class Flip(Geometry):
         return self.sample(draws)
 
     def matrix(self, params: Params) -> Tensor:
-        """Mirror coordinates."""
         zero = torch.zeros_like(params["x"])
         return affine(params["x"], zero, zero, params["y"])
 
     def move(self, images: Tensor, params: Params) -> Tensor:
-        """Mirror whole pixels."""
         x, y = (params[axis][:, None, None, None] < 0 for axis in "xy")
         images = torch.where(x, images.flip(-1), images)
         return torch.where(y, images.flip(-2), images)

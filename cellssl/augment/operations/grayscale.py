@@ -24,12 +24,10 @@ class Grayscale(Pixel):
         return {"grey": torch.ones_like(draws.keys, dtype=torch.float32)[:, None]}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Blend fully, or not at all."""
         share = params["grey"][:, :, None, None]  # 0 or 1: both keep every bit of what they choose
         return torch.lerp(images, grey(images), share)
 
     def caveats(self, channels: int) -> list[str]:
-        """Say what grey means here."""
         if channels not in (1, 3):
             return [f"grayscale is the plain mean of the {channels} channels (luma needs RGB)"]
         return super().caveats(channels)

@@ -31,7 +31,6 @@ class Haze(ChannelWise):
         return {"amount": draws.amplitude(0, *self.amount, count=self.count(draws))}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Spread and add."""
         sigma = torch.full_like(params["amount"][:, :1], self.sigma)
         spread = gaussian_blur(images, sigma, largest=self.sigma)
         return torch.addcmul(images, spread, params["amount"][:, :, None, None])

@@ -28,6 +28,5 @@ class HotPixels(Pixel):
         return {"threshold": -torch.special.ndtri(share), "field": draws.noise(1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Set them."""
         hot = params["field"] > params["threshold"][:, :, None, None]
         return torch.where(hot, self.level, images)

@@ -40,7 +40,6 @@ class Illumination(ChannelWise):
         }
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Multiply by the light."""
         size = images.shape[-1]
         place = torch.arange(size, device=images.device, dtype=images.dtype)
         place = (place - (size - 1) / 2) * (2 / size)  # −1 … 1

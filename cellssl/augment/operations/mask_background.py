@@ -20,5 +20,4 @@ class MaskBackground(Masking):
     invariance = "everything around the cell"
 
     def region(self, mask: Tensor) -> Tensor:
-        """Take all that is not the cell."""
         return ~grown(mask == SELF, self.grow)

@@ -20,5 +20,4 @@ class MaskNeighbours(Masking):
     invariance = "neighbouring cells"
 
     def region(self, mask: Tensor) -> Tensor:
-        """Take the others, and a rim around them."""
         return grown(mask == OTHERS, self.grow) & (mask != SELF)

@@ -27,5 +27,4 @@ class ReadNoise(Pixel):
         return {"sigma": draws.amplitude(0, *self.sigma, count=1), "field": draws.noise(1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Add the field at its deviation."""
         return torch.addcmul(images, params["field"], params["sigma"][:, :, None, None])

@@ -29,7 +29,6 @@ class ResolutionLoss(Pixel):
         return {"factor": draws.amplitude(0, *self.factor, count=1, neutral=1.0)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Average and interpolate rows and columns alike."""
         height, width = images.shape[-2:]
         down = _down_up(params["factor"], height)
         along = down if height == width else _down_up(params["factor"], width)

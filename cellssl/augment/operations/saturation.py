@@ -27,5 +27,4 @@ class Saturation(ChannelWise):
         return {"level": draws.amplitude(0, *self.level, count=self.count(draws), neutral=1.0)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Cut off."""
         return torch.minimum(images, params["level"][:, :, None, None])

@@ -25,7 +25,6 @@ class Shift(Geometry):
         return {"x": x, "y": y}
 
     def reach(self, half: float) -> float:
-        """Look that much further."""
         return half + self.pixels
 
     def matrix(self, params: Params) -> Tensor:

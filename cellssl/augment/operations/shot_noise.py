@@ -40,7 +40,6 @@ class ShotNoise(Pixel):
         return {"photons": torch.exp(logarithm), "field": draws.noise(1)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Count, and scale back."""
         photons = params["photons"][:, :, None, None]
         counted = torch.isfinite(photons)
         scale = torch.where(counted, photons, 1.0)

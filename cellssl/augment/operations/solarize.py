@@ -26,5 +26,4 @@ class Solarize(Pixel):
         }
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Invert."""
         return torch.where(images >= params["threshold"][:, :, None, None], 1.0 - images, images)

@@ -26,5 +26,4 @@ class StainGain(ChannelWise):
         return {"gain": torch.exp(logarithm)}
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Multiply."""
         return images * params["gain"][:, :, None, None]

@@ -24,5 +24,4 @@ class StainOffset(ChannelWise):
         }
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Add."""
         return images + params["offset"][:, :, None, None]

@@ -28,7 +28,6 @@ class Zoom(Geometry):
         return {"scale": torch.sqrt(draws.amplitude(0, *self.area, neutral=1.0))}
 
     def reach(self, half: float) -> float:
-        """Look at the largest area."""
         return half * math.sqrt(max(1.0, self.area[1]))
 
     def matrix(self, params: Params) -> Tensor:
