@@ -119,26 +119,30 @@ def read_yaml(text: str) -> Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        said = error.problem or str(error)
-        if "\\t" in said:
-            said = "a tab stands in the indentation; YAML wants spaces"
-        elif "but got ':'" in said or said.startswith("mapping values"):
-            said += "; a text that holds a colon or comma stands in quotes"
-        told = f"not valid YAML: {said}"
-        if "another document" in said:
-            told = "a second document begins (---): a file holds one"
-        document.problems.append(Problem(mark.line + 1 if mark else 1, told))
-        return document
+        document.problems.append(_mistake(error))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.problems.append(Problem(line, "not valid YAML: a character that no text may hold"))
-        return document
-    if node is None:
-        document.problems.append(Problem(1, "the file is empty"))
-        return document
-    document.value = _value(node, (), document, ())
+    else:
+        if node is None:
+            document.problems.append(Problem(1, "the file is empty"))
+        else:
+            document.value = _value(node, (), document, ())
     return document
+
+
+def _mistake(error: yaml.MarkedYAMLError) -> Problem:
+    """Say what a parser stumbled over."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    said = error.problem or str(error)
+    if "another document" in said:
+        return Problem(line, "a second document begins (---): a file holds one")
+    if "\\t" in said:
+        said = "a tab stands in the indentation; YAML wants spaces"
+    elif "but got ':'" in said or said.startswith("mapping values"):
+        said += "; a text that holds a colon or comma stands in quotes"
+    return Problem(line, f"not valid YAML: {said}")
 
 
 def _value(node: yaml.Node, place: Place, document: Document, around: tuple[int, ...]) -> Any:
@@ -178,20 +182,17 @@ def _mapping(
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            document.problems.append(Problem(line, "expected text as a key, got a list or mapping"))
-            continue
         key = str(key_node.value)
-        if key == "<<":
-            mend = "write its keys out here, or let one file extend another (extends:)"
-            document.problems.append(Problem(line, f"YAML's merge key << is not read; {mend}"))
-            continue
-        if key in values:
+        if not isinstance(key_node, yaml.ScalarNode):
+            wrong = "expected text as a key, got a list or mapping"
+        elif key == "<<":
+            wrong = "YAML's merge key << is not read; write its keys out here, or let one file extend another (extends:)"
+        elif key in values:
             first = document.line((*place, key))
-            document.problems.append(
-                Problem(line, f"key {key!r} is here twice (first on line {first}); keep one")
-            )
+            wrong = f"key {key!r} is here twice (first on line {first}); keep one"
+        else:
+            document.lines[(*place, key)] = line
+            values[key] = _value(value_node, (*place, key), document, around)
             continue
-        document.lines[(*place, key)] = line
-        values[key] = _value(value_node, (*place, key), document, around)
+        document.problems.append(Problem(line, wrong))
     return values

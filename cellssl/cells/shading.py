@@ -92,12 +92,9 @@ def measure_shading(
         with np.load(path, allow_pickle=False) as file:
             if str(file["made_of"]) == made_of:
                 return Shading.read(path)
-    blocks: dict[Path, np.ndarray] = {}
     asked = [task for fields in sampled.values() for task in fields]
-    measured = spread(measure_blocks, asked)
-    for task, means in track(measured, "illumination", total=len(asked), shown=shown):
-        if isinstance(means, np.ndarray):
-            blocks[task.part] = means
+    measured = track(spread(measure_blocks, asked), "illumination", total=len(asked), shown=shown)
+    blocks = {task.part: means for task, means in measured if isinstance(means, np.ndarray)}
     maps = {}
     for plate, fields in sampled.items():
         # In the order of the plate, however they were done and whatever their parts are called.
