@@ -119,7 +119,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     if read and column == _UNITS and set(texts_of(units)) <= {"uM", ""}:
         return table
     pairs = pd.DataFrame({"dose": table[source], "unit": texts_of(units)})
-    places = pairs.groupby(["dose", "unit"], dropna=False, sort=False).ngroup()
+    places = pairs.groupby(["dose", "unit"], dropna=False, sort=False, observed=True).ngroup()
     distinct = pairs[~places.duplicated()]  # of a million cells some dozens
     found = _concentrations(distinct["dose"], distinct["unit"], source)
     if found is None:

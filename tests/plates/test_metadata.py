@@ -9,7 +9,7 @@ from cellssl.errors import PlateError
 from cellssl.plates import PlateIndex, index
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import join
-from cellssl.treatments import say_doubts
+from cellssl.treatments import recognise_treatments, say_doubts
 
 Write = Callable[..., Path]
 PATTERN = r"(?P<well>[A-H]\d+)\.(?P<channel>\d)\.tif"
@@ -757,6 +757,12 @@ def test_empty_names_of_a_parquet_tables_categories_are_counted(
     table = pd.DataFrame({**keys, "Metadata_Compound": pd.Categorical(["taxol", None])})
     say_doubts(table)
     assert "Metadata_Compound is empty in 1 of 2 wells" in caplog.text
+
+
+def test_doses_of_a_parquet_tables_categories_are_read() -> None:
+    doses = pd.Categorical(["3 uM", "500 nM", "3 uM"], categories=["500 nM", "1 uM", "3 uM"])
+    table = recognise_treatments(pd.DataFrame({"Metadata_Dose": doses}))
+    assert table["Metadata_Concentration"].tolist() == [3.0, 0.5, 3.0]
 
 
 def test_a_table_parted_by_blanks_is_refused_with_the_way_to_mend_it(tmp_path: Path) -> None:
