@@ -36,7 +36,7 @@ def one_path(value: object, wanted: str, *, error: type[CellsslError] = CellsslE
     """
     if isinstance(value, str | os.PathLike):
         return Path(value)
-    raise error(f"wanted {wanted}, got {_told(value)}.")
+    raise error(f"wanted {wanted}, got {_describe_kind(value)}.")
 
 
 def one_name(value: object, mend: str = "", *, error: type[CellsslError] = CellsslError) -> str:
@@ -56,7 +56,7 @@ def one_name(value: object, mend: str = "", *, error: type[CellsslError] = Cells
     """
     if isinstance(value, str):
         return value
-    raise error(f"wanted the name of one column, got {_told(value)}{mend and ': '}{mend}.")
+    raise error(f"wanted the name of one column, got {_describe_kind(value)}{mend and ': '}{mend}.")
 
 
 def some_names(value: str | Iterable[object]) -> list[str]:
@@ -145,7 +145,7 @@ def whole_numbers(
     return decorate
 
 
-def _told(value: object) -> str:
+def _describe_kind(value: object) -> str:
     """Say what kind of thing a value is; of several, how many."""
     kind = type(value).__name__
     if value is None or isinstance(value, int | float):

@@ -186,7 +186,8 @@ def _mapping(
         if not isinstance(key_node, yaml.ScalarNode):
             wrong = "expected text as a key, got a list or mapping"
         elif key == "<<":
-            wrong = "YAML's merge key << is not read; write its keys out here, or let one file extend another (extends:)"
+            mend = "write its keys out here, or let one file extend another (extends:)"
+            wrong = f"YAML's merge key << is not read; {mend}"
         elif key in values:
             first = document.line((*place, key))
             wrong = f"key {key!r} is here twice (first on line {first}); keep one"

@@ -99,7 +99,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
     for about, names in ((_COMPOUND, _COMPOUNDS), (_MECHANISM, _MECHANISMS)):
         if about not in table:
-            table = _taken(table, about, _called(named, names))
+            table = _take_names(table, about, _called(named, names))
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if CONCENTRATION in doses:
@@ -166,7 +166,7 @@ def say_doubts(table: pd.DataFrame) -> None:
                 about,
                 listed(dates, most=4),
             )
-    if _COMPOUND in table and (dosed := _with_dose(table[_COMPOUND])) is not None:
+    if _COMPOUND in table and (dosed := _find_dosed_name(table[_COMPOUND])) is not None:
         _LOG.warning(
             "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "
             "names alone, and doses into a column Concentration",
@@ -175,11 +175,11 @@ def say_doubts(table: pd.DataFrame) -> None:
         )
 
 
-def _taken(table: pd.DataFrame, about: str, source: str | None) -> pd.DataFrame:
+def _take_names(table: pd.DataFrame, about: str, source: str | None) -> pd.DataFrame:
     """Take compounds or mechanisms from the column that has them; no compounds from one that has doses too."""
     if source is None:
         return table
-    if about == _COMPOUND and (dosed := _with_dose(table[source])) is not None:
+    if about == _COMPOUND and (dosed := _find_dosed_name(table[source])) is not None:
         # two doses would pass for two compounds that agree
         _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "
@@ -192,7 +192,7 @@ def _taken(table: pd.DataFrame, about: str, source: str | None) -> pd.DataFrame:
     return table.assign(**{about: table[source].astype(object)})
 
 
-def _with_dose(column: pd.Series) -> str | None:
+def _find_dosed_name(column: pd.Series) -> str | None:
     """Give a name that holds a dose, where the column has one name at several; None where it has not."""
     names = pd.Series(texts_of(column).unique(), dtype=object)
     bare = names.str.replace(_AMOUNT, "", regex=True)
@@ -250,7 +250,7 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
 def _unit_column(table: pd.DataFrame, named: dict[str, str]) -> str | None:
     """Find the one column that says in what unit of amount each dose is."""
     columns = [name for plain, name in named.items() if _UNIT_NAME.fullmatch(plain)]
-    if len(columns) != 1 or not any(_plain(str(text).strip()) for text in table[columns[0]]):
+    if len(columns) != 1 or not any(_plain_unit(str(text).strip()) for text in table[columns[0]]):
         return None
     return columns[0]
 
@@ -271,7 +271,7 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
     parted = doubtful_points([match["number"] for match in found.values() if match])
     wrong += [text for text in texts.values() if parted is not None and text.startswith(parted)]
     if len(set(own.values())) > 1:
-        wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain(own[row])]
+        wrong += [f"{texts[row]} {said[row]}".strip() for row in own if not _plain_unit(own[row])]
     if wrong:
         _LOG.warning(
             "%s holds %r%s, so that wells cannot be ordered by dose. Write numbers of one unit, amounts "
@@ -282,8 +282,8 @@ def _concentrations(doses: pd.Series, units: pd.Series, name: str) -> tuple[pd.S
         )
     if wrong or not numbers:
         return None
-    factors = {row: _MICROMOLAR.get(_plain(unit), 1.0) for row, unit in own.items()}
-    micromolar = any(_plain(unit) for unit in own.values())
+    factors = {row: _MICROMOLAR.get(_plain_unit(unit), 1.0) for row, unit in own.items()}
+    micromolar = any(_plain_unit(unit) for unit in own.values())
     if micromolar:
         _LOG.info("%s is read in µM", name)
     rounded = {row: float(f"{v * factors.get(row, 1.0):.9g}") for row, v in numbers.items()}
@@ -297,7 +297,7 @@ def _what_parts(dose: str) -> str:
     return f", whose {mark} may part thousands" if parted else ""
 
 
-def _plain(unit: str) -> str:
+def _plain_unit(unit: str) -> str:
     """Spell a unit as `_MICROMOLAR` does; "" of another."""
     known = re.fullmatch(_UNIT, unit, re.IGNORECASE)
     return re.sub("[µμ]", "u", unit.lower()) if known else ""

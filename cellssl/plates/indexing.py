@@ -126,8 +126,8 @@ def index(
         one_path(folder, "one folder, of a plate or of several", error=PlateError),
         plate=plate,
         pattern=pattern,
-        metadata=_file(metadata, "--metadata"),
-        moa=_file(moa, "--moa"),
+        metadata=_check_file(metadata, "--metadata"),
+        moa=_check_file(moa, "--moa"),
     )
     if len(images.paths) > _MANY:
         _LOG.info("%s found; sorting them into fields", counted(len(images.paths), "image"))
@@ -179,7 +179,7 @@ def index(
     return found
 
 
-def _file(path: str | Path | None, option: str) -> Path | None:
+def _check_file(path: str | Path | None, option: str) -> Path | None:
     if path is not None and not Path(path).is_file():
         what = "this is a folder, wanted a file" if Path(path).is_dir() else "there is no such file"
         raise PlateError(f"{option} {path}: {what}.")
@@ -198,11 +198,11 @@ def _choose(name: str, images: Images) -> tuple[Layout, str]:
     examples = "\n".join(f"  {path}" for path in images.paths[:3])
     raise PlateError(
         f"the file names in {images.folder} follow no layout that is known "
-        f"({', '.join(layouts.names())}), such as\n{examples}\n{_way_on(images)}{images.left_out}"
+        f"({', '.join(layouts.names())}), such as\n{examples}\n{_suggest_pattern(images)}{images.left_out}"
     )
 
 
-def _way_on(images: Images) -> str:
+def _suggest_pattern(images: Images) -> str:
     """Say which pattern reads names that no layout knows, or how one is written."""
     try:
         proposed = layouts.propose(images)

@@ -143,7 +143,7 @@ class PlateIndex:
         if lacking or not channels:
             raise PlateError(
                 f"{path} is not an index of fields: it lacks "
-                f"{', '.join(lacking) or 'a Path_<channel> column'}.{_of_cellprofiler(fields, path)}"
+                f"{', '.join(lacking) or 'a Path_<channel> column'}.{_hint_for_cellprofiler(fields, path)}"
             )
         fields = fields.assign(
             Metadata_Well=fields["Metadata_Well"].map(well_or_name),
@@ -159,7 +159,7 @@ class PlateIndex:
         return cls(fields, channels, problems, absent, notes)
 
 
-def _of_cellprofiler(table: pd.DataFrame, path: Path) -> str:
+def _hint_for_cellprofiler(table: pd.DataFrame, path: Path) -> str:
     """Say how a table is given that lists images as CellProfiler's LoadData does."""
     if not any(_LISTS_IMAGES.fullmatch(str(name)) for name in table):
         return ""

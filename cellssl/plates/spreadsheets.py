@@ -54,10 +54,10 @@ def read_spreadsheet(
         seem to part the thousands of doses.
     """
     path = Path(path)
-    table, text, separator = _parted(path, rows)
-    names = _told_apart([str(name).strip() for name in table.columns])
+    table, text, separator = _read_columns(path, rows)
+    names = _number_repeats([str(name).strip() for name in table.columns])
     if not isinstance(table.index, pd.RangeIndex):
-        table = _with_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
+        table = _place_first_column(table, path, numbered=_NUMBERED.match(text) is not None)
         table = table.iloc[:, : len(names)]
     table.columns = names
     # `taxol ` is no other compound
@@ -73,10 +73,10 @@ def read_spreadsheet(
     return table
 
 
-def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
+def _read_columns(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
     """Read the columns as they are written; give the whole text and the separator, too."""
     try:
-        text, encoding = _decoded(_read_bytes(path, None if rows is None else _HEAD), path)
+        text, encoding = _decode(_read_bytes(path, None if rows is None else _HEAD), path)
         if encoding == "cp1252" and rows is None:  # a first look need not say it too
             _LOG.info("%s is not UTF-8: read as Windows-1252", path)
         text = re.sub(r"\Asep=.[\r\n]+", "", text)  # Excel's own first line
@@ -113,7 +113,7 @@ def _parted(path: Path, rows: int | None) -> tuple[pd.DataFrame, str, str]:
         raise PlateError(f"{path} cannot be read as a CSV table: {error}.") from error
 
 
-def _decoded(raw: bytes, path: Path) -> tuple[str, str]:
+def _decode(raw: bytes, path: Path) -> tuple[str, str]:
     """Make text of a table's bytes; say of which encoding it was."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         # The first lines may end within a character.
@@ -140,7 +140,7 @@ def _unmarked_utf16(raw: bytes) -> str | None:
     return None
 
 
-def _told_apart(names: list[str]) -> list[str]:
+def _number_repeats(names: list[str]) -> list[str]:
     """Give a number to names that are there again once their blanks are gone, as pandas does to others."""
     apart: list[str] = []
     for name in names:
@@ -149,7 +149,7 @@ def _told_apart(names: list[str]) -> list[str]:
     return apart
 
 
-def _with_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:
+def _place_first_column(table: pd.DataFrame, path: Path, *, numbered: bool) -> pd.DataFrame:
     """Put the first values where they belong; rows have more of them than there are names.
 
     Each row ends with a separator, and pandas took the first column for an index; or R wrote names of

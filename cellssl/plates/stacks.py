@@ -86,8 +86,8 @@ def choose_planes(
     if chosen is None:
         raise PlateError(_explain(deep, projected=projected))
     if isinstance(chosen, int) and not any(chosen in planes for planes in deep.values()):
-        raise PlateError(f"--z {chosen}: there is no such plane; there are {_listed(deep)}.")
-    wanted = {key: _wanted(planes, chosen, projected=projected) for key, planes in depth.items()}
+        raise PlateError(f"--z {chosen}: there is no such plane; there are {_list_planes(deep)}.")
+    wanted = {key: _choose(planes, chosen, projected=projected) for key, planes in depth.items()}
     return _flatten(files, wanted, "mean" if chosen == "mean" else "max")
 
 
@@ -111,7 +111,7 @@ def _read_choice(z: str | int | None) -> str | int | None:
     raise PlateError(f"--z {z}: wanted max, mean, middle, or the number of a plane.")
 
 
-def _wanted(planes: Sequence[int], chosen: str | int, *, projected: bool) -> list[int]:
+def _choose(planes: Sequence[int], chosen: str | int, *, projected: bool) -> list[int]:
     """Say which of a channel's planes are used."""
     if len(planes) == 1:
         return list(planes)
@@ -134,7 +134,7 @@ def _flatten(
         numbers = wanted[key[0], key[3]]
         missing = [number for number in numbers if number not in there]
         if missing:
-            lacking[key] = _planes(missing)
+            lacking[key] = _name_planes(missing)
             addresses.append("")
         else:
             addresses.append(project([there[number] for number in numbers], projection))
@@ -142,11 +142,11 @@ def _flatten(
     return images.assign(Path=addresses), lacking
 
 
-def _planes(numbers: Sequence[int]) -> str:
+def _name_planes(numbers: Sequence[int]) -> str:
     return f"plane{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
-def _listed(deep: Mapping[Stack, list[int]]) -> str:
+def _list_planes(deep: Mapping[Stack, list[int]]) -> str:
     (_, channel), planes = max(deep.items(), key=lambda item: len(item[1]))
     numbers = ", ".join(map(str, planes[:12])) + (", …" if len(planes) > 12 else "")
     return f"planes {numbers} (channel {channel})"
@@ -154,9 +154,9 @@ def _listed(deep: Mapping[Stack, list[int]]) -> str:
 
 def _explain(deep: Mapping[Stack, list[int]], *, projected: bool) -> str:
     planes = max(deep.values(), key=len)
-    middle = _wanted(planes, "middle", projected=projected)[0]
+    middle = _choose(planes, "middle", projected=projected)[0]
     return (
-        f"the images are stacks: {_listed(deep)}. Say with --z what stands for a stack: max (maximum "
+        f"the images are stacks: {_list_planes(deep)}. Say with --z what stands for a stack: max (maximum "
         "projection, the usual choice for thin cells and confocal stacks), mean (widefield stacks: "
         f"less noise), middle (here plane {middle}), or a plane's number, such as --z {planes[0]}."
     )

@@ -97,7 +97,7 @@ def join(fields: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame, 
     PlateError
         When the table names no wells, says two things of one, or shares none with the fields.
     """
-    table, keys = _keyed(from_grids(read_spreadsheet(path), path), path)
+    table, keys = _name_columns(from_grids(read_spreadsheet(path), path), path)
     if PLATE in table:  # a Mac may write `é` as two signs
         ours = {normalize("NFC", plate): plate for plate in fields[PLATE].unique()}
         table[PLATE] = [ours.get(normalize("NFC", plate), plate) for plate in table[PLATE]]
@@ -143,7 +143,7 @@ def _say_plates(fields: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
             )
 
 
-def _keyed(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+def _name_columns(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Name the columns and the keys of a metadata table; take rows that agree once, and refuse others of one key."""
     table = told_once(table, path)
     used = [find_column(table, name) for name in ("Well", "Row", "Column", "Plate", "Site")]

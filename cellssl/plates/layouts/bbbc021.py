@@ -62,12 +62,12 @@ class Bbbc021(Layout):
 
     def find(self, images: Images) -> Listing:
         """Match files by name with image.csv; without it take the plate from the folder's name."""
-        listing = _named(images)
+        listing = _read_file_names(images)
         files, problems = listing.files, listing.problems
         image_csv, moa = _image_csv(images), images.moa
         absent = 0
         if image_csv is not None:
-            files, unlisted, absent = _listed(files, read_spreadsheet(image_csv), image_csv)
+            files, unlisted, absent = _join_image_csv(files, read_spreadsheet(image_csv), image_csv)
             problems += unlisted
             moa = moa or _moa_csv(image_csv.parent)
         files["Metadata_Batch"] = [
@@ -75,12 +75,12 @@ class Bbbc021(Layout):
             for plate, path in zip(files["Metadata_Plate"], files["Path"], strict=True)
         ]
         if moa is not None:
-            files = _with_moa(files, moa)
+            files = _join_mechanisms(files, moa)
         channels, joins = tuple(_CHANNELS.values()), image_csv is None
         return Listing(files, channels, problems, absent, dict(_CHANNELS), joins)
 
 
-def _named(images: Images) -> Listing:
+def _read_file_names(images: Images) -> Listing:
     """Read well, site and channel of each file from its name."""
 
     def row(found: re.Match[str], path: PurePosixPath) -> dict[str, str]:
@@ -126,7 +126,7 @@ def _only(found: list[Path], option: str) -> Path | None:
     return found[0] if found else None
 
 
-def _listed(
+def _join_image_csv(
     files: pd.DataFrame, table: pd.DataFrame, path: Path
 ) -> tuple[pd.DataFrame, list[dict[str, str]], int]:
     """Give the files what image.csv says of them; count the fields of which none is here."""
@@ -164,7 +164,7 @@ def _listed(
     return files.drop(columns=["_Name", "_Field", "_Folder"]), problems, absent
 
 
-def _with_moa(files: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _join_mechanisms(files: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Join the mechanisms on compound and concentration (as numbers: 0.10 is 0.1)."""
     table = read_spreadsheet(path)
     if not {"compound", "concentration", "moa"} <= set(table):

@@ -75,7 +75,7 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
         entries.append(
             about.assign(
                 Channel=found["channel"].replace("/", "-"),
-                Listed=names if folder is None else _joined(folder, names),
+                Listed=names if folder is None else _join_paths(folder, names),
                 Page=0 if frame is None else _pages(frame, path),
             )
         )
@@ -123,7 +123,7 @@ def _only_first_series(series: pd.Series | None, path: Path) -> None:
         )
 
 
-def _joined(folders: pd.Series, names: pd.Series) -> pd.Series:
+def _join_paths(folders: pd.Series, names: pd.Series) -> pd.Series:
     """Put folder and name together; what has no name is not there."""
     whole = folders.str.rstrip("/\\") + "/" + names
     return whole.where(folders != "", names).where(names != "", "")

@@ -64,11 +64,11 @@ def describe(table: pd.DataFrame, images: Images, path: Path) -> pd.DataFrame:
         lambda column: column.str.strip()
     )
     about = told_once(about, path)
-    roles = {role: _first(about, names) for role, names in _ROLES.items()}
+    roles = {role: _first_column(about, names) for role, names in _ROLES.items()}
     used = set(roles.values())
     named: dict[str, Any] = {}
     for column, names in _COUNTERS.items():
-        found = _first(about, names)
+        found = _first_column(about, names)
         if found is not None and about[found].str.fullmatch(r"\d+").all():
             named[column] = about[found].astype(int)
             used.add(found)
@@ -79,7 +79,7 @@ def describe(table: pd.DataFrame, images: Images, path: Path) -> pd.DataFrame:
     return pd.DataFrame(named, index=table.index)
 
 
-def _first(table: pd.DataFrame, names: Iterable[str]) -> str | None:
+def _first_column(table: pd.DataFrame, names: Iterable[str]) -> str | None:
     found = (find_column(table, name) for name in names)
     return next((name for name in found if name is not None), None)
 
@@ -207,12 +207,12 @@ def listing_of(
     """
     source = ", ".join(dict.fromkeys(path.name for path in tables))
     finder = _ImageFinder(images)
-    entries = pd.concat([_found(table, finder, roots(path)) for path, table in tables.items()])
+    entries = pd.concat([_find_all(table, finder, roots(path)) for path, table in tables.items()])
     entries = entries.drop_duplicates([*FIELD, "Channel", "Listed", "Page", "File"])
     entries, problems, notes = _only_images(entries)
     fields = len(entries[FIELD].drop_duplicates())
     used = set(entries["File"].dropna())
-    files, claimed = _claimed_once(entries.dropna(subset="File"), source)
+    files, claimed = _claim_once(entries.dropna(subset="File"), source)
     if files.empty:
         raise PlateError(
             f"none of the images that {source} lists is in {images.folder}, such as "
@@ -230,7 +230,7 @@ def listing_of(
     return Listing(files, channels, problems, absent, joins=joins, notes=notes)
 
 
-def _found(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:
+def _find_all(table: pd.DataFrame, finder: _ImageFinder, roots: list[Path]) -> pd.DataFrame:
     begin = [root.resolve() for root in roots]
     found = [finder.find(listed, begin) if listed else (None, False) for listed in table["Listed"]]
     files = pd.Series([path for path, _ in found], index=table.index, dtype=object)
@@ -258,7 +258,7 @@ def _only_images(
     return entries[usable].reset_index(drop=True), problems, notes
 
 
-def _claimed_once(files: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+def _claim_once(files: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """Give each plane to one field: a listed path beats a mere name; two equal claims are a problem."""
     addresses = [
         plane_address(path, page=page if page >= 0 else None)

@@ -64,7 +64,7 @@ class OmeTiff(Layout):
             reason = f"{named:,} of {len(images.paths):,} files are called .ome.tif"
             return Evidence(Grade.CONTENT, reason, named / len(images.paths))
         try:
-            xml, pages = _description(images, images.paths[0])
+            xml, pages = _read_description(images, images.paths[0])
         except PlateError:
             return None
         if not xml or pages < 2 or (xml.startswith(_IMAGEJ) and 'SizeC="1"' in xml):
@@ -80,7 +80,7 @@ class OmeTiff(Layout):
         masters: dict[str, Master] = {}
         for path in images.paths:
             try:
-                rows += _read(images, path, pattern, masters)
+                rows += _rows_of_file(images, path, pattern, masters)
             except UnsafeMarkupError as error:
                 raise UnsafeMarkupError(
                     f"the OME-XML of {images.folder / path} {error}."
@@ -98,7 +98,7 @@ class OmeTiff(Layout):
         return Listing(files, tuple(dict.fromkeys(files["Channel"])), problems)
 
 
-def _description(images: Images, path: str) -> tuple[str, int]:
+def _read_description(images: Images, path: str) -> tuple[str, int]:
     """Give a file's OME-XML (of ImageJ its like, else "") and the number of its pages."""
     try:
         with tifffile.TiffFile(images.folder / path) as file:
@@ -120,18 +120,18 @@ def _description(images: Images, path: str) -> tuple[str, int]:
     )
 
 
-def _read(
+def _rows_of_file(
     images: Images, path: str, pattern: re.Pattern[str] | None, masters: dict[str, Master]
 ) -> list[dict[str, Any]]:
     """Make a row of every plane in a file; `masters` keeps what other files say of it."""
-    xml, pages = _description(images, path)
-    wells, here = _described(xml, path, images, masters)
+    xml, pages = _read_description(images, path)
+    wells, here = _read_ome_xml(xml, path, images, masters)
     rows = []
     several = len({plane.channel for _, planes in here for plane in planes}) > 1
     for number, (image, planes) in enumerate(here, start=1):
         about = wells.get(image)
         if about is None:
-            about = _named(images, path, pattern)
+            about = _place_by_name(images, path, pattern)
             if len(here) > 1:
                 about["Metadata_Site"] = str(number)
         about = {**about, "Metadata_Plate": images.plate or about["Metadata_Plate"] or images.name}
@@ -152,7 +152,7 @@ def _read(
     return rows
 
 
-def _described(
+def _read_ome_xml(
     xml: str, path: str, images: Images, masters: dict[str, Master]
 ) -> tuple[dict[str, dict[str, str]], list[tuple[str, list[Plane]]]]:
     """Read OME-XML: the well of each image that the OME Plate knows; the images here, with planes."""
@@ -168,7 +168,7 @@ def _described(
             name = PurePosixPath(binary.get("MetadataFile", "").replace("\\", "/")).name
             master = PurePosixPath(path).with_name(name or "companion.ome").as_posix()
             if master not in masters:
-                masters[master] = Master.of(parse(_master(images, master)))
+                masters[master] = Master.of(parse(_read_master(images, master)))
             this = replace(this, alone=False)
             wells, own = masters[master].wells, masters[master].images_in(this)
         found = [(image, planes_in(pixels, this)) for image, pixels in own]
@@ -179,7 +179,7 @@ def _described(
         raise PlateError(f"its OME-XML is not as expected ({error!r})") from error
 
 
-def _master(images: Images, path: str) -> str:
+def _read_master(images: Images, path: str) -> str:
     """Give the OME-XML of the file that describes others: a TIFF, or a text."""
     file = images.folder / path
     if not file.is_file():
@@ -187,11 +187,11 @@ def _master(images: Images, path: str) -> str:
             f"its OME-XML is in {file.name}, which is not beside it: copy it there, or export the images whole"
         )
     if file.suffix.lower() in (".tif", ".tiff"):
-        return _description(images, path)[0]
+        return _read_description(images, path)[0]
     return file.read_text(encoding="utf-8-sig", errors="replace")
 
 
-def _named(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[str, str]:
+def _place_by_name(images: Images, path: str, pattern: re.Pattern[str] | None) -> dict[str, str]:
     """Read well and site from the path."""
     if pattern is not None:
         found = pattern.search(path)

@@ -43,7 +43,7 @@ class OmeZarr(Layout):
         found = _plates(images)
         if not found:
             return None
-        return Evidence(Grade.CONTENT, f"{_shown(images, found[0])} is an OME-Zarr plate")
+        return Evidence(Grade.CONTENT, f"{_name_of(images, found[0])} is an OME-Zarr plate")
 
     def find(self, images: Images) -> Listing:
         """Read the metadata of every plate, well and image."""
@@ -58,7 +58,7 @@ class OmeZarr(Layout):
         if not rows:
             reasons = [one["Detail"] for plate in found for one in plate.problems]
             raise PlateError(
-                f"no image of {_shown(images, groups[0])} is there or can be read"
+                f"no image of {_name_of(images, groups[0])} is there or can be read"
                 f"{f', such as {reasons[0]}' if reasons else ''}."
             )
         files = pd.DataFrame(rows)
@@ -75,7 +75,7 @@ def _plates(images: Images) -> list[str]:
     return [group for group in images.groups if "plate" in group_attributes(images.folder / group)]
 
 
-def _shown(images: Images, group: str) -> str:
+def _name_of(images: Images, group: str) -> str:
     return images.folder.resolve().name if group == "." else group
 
 
@@ -134,13 +134,13 @@ class _OnePlate:
         self.absent = 0
         self._folder = images.folder / group
         self._plate = _open(self._folder)
-        named = self._plate.meta.plate.name or _shown(images, group).removesuffix(".zarr")
+        named = self._plate.meta.plate.name or _name_of(images, group).removesuffix(".zarr")
         self._name = images.plate or named
         acquisitions = self._plate.acquisition_ids
         self._acquisition = min(acquisitions) if len(acquisitions) > 1 else None
         if self._acquisition is not None:
             self.notes.append(
-                f"{_shown(images, group)} has {len(acquisitions)} acquisitions; all but number "
+                f"{_name_of(images, group)} has {len(acquisitions)} acquisitions; all but number "
                 f"{self._acquisition} are left out: several rounds are no channels of one image"
             )
         self.rows = [row for path in self._plate.wells_paths() for row in self._well(path)]

@@ -41,7 +41,7 @@ class Phenix(Layout):
 
     def recognise(self, images: Images) -> Evidence | None:
         """Recognise Harmony's Index.xml, or names with row, column, field and channel."""
-        indexes = [path for path in _indexes(images) if _harmony(images, path)]
+        indexes = [path for path in _indexes(images) if _is_harmonys(images, path)]
         if indexes:
             return Evidence(Grade.CONTENT, f"{indexes[0]} is an index as Harmony writes it")
         return evidence(images, _NAME, _KIND)
@@ -50,7 +50,7 @@ class Phenix(Layout):
         """Read each Index.xml; one that is damaged is replaced by the names, if they speak."""
         indexes = _indexes(images)
         if not indexes:
-            return _by_names(images)
+            return _find_by_names(images)
         try:
             found = [_Index(images, path) for path in indexes]
         except MarkupError as error:
@@ -59,13 +59,13 @@ class Phenix(Layout):
                     f"{error} The files' names do not say what it said: export the plate again, or "
                     "describe them with --pattern."
                 ) from error
-            listing = _by_names(images)
+            listing = _find_by_names(images)
             note = (
                 f"{error} It is not used: wells, fields and planes are read from the names, "
                 "channels have numbers instead of names, positions are not known"
             )
             return replace(listing, notes=(*listing.notes, note))
-        return _joined(images, found)
+        return _join_plates(images, found)
 
 
 def _indexes(images: Images) -> list[str]:
@@ -79,7 +79,7 @@ def _indexes(images: Images) -> list[str]:
     return sorted(chosen.values())
 
 
-def _harmony(images: Images, path: str) -> bool:
+def _is_harmonys(images: Images, path: str) -> bool:
     """Tell Harmony's index from another Index.xml by how it begins."""
     with (images.folder / path).open("rb") as file:
         start = file.read(4096).replace(b"\0", b"")
@@ -168,7 +168,7 @@ def _overlap(table: pd.DataFrame, sides: dict[str, float]) -> float:
     return largest
 
 
-def _joined(images: Images, indexes: list[_Index]) -> Listing:
+def _join_plates(images: Images, indexes: list[_Index]) -> Listing:
     """Put the plates together; what is listed and not there is missing, what is there and not listed is a problem."""
     table = pd.concat([index.table for index in indexes], ignore_index=True)
     files, problems, absent = present(table, images, source=indexes[0].path, document="Index.xml")
@@ -189,7 +189,7 @@ def _joined(images: Images, indexes: list[_Index]) -> Listing:
     return Listing(files, channels, problems, absent, aliases, notes=notes)
 
 
-def _by_names(images: Images) -> Listing:
+def _find_by_names(images: Images) -> Listing:
     def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
         folder = path.parent.parent if path.parent.name.lower() == "images" else path.parent
         return {

@@ -66,7 +66,7 @@ def propose(images: Images) -> tuple[str, str] | None:
             continue
         else:
             if 2 * len(rows) > len(images.paths) and _fits(pd.DataFrame(rows)):
-                told = f"Of {found[-1].string} it reads {_told(rows[-1], pattern)}."
+                told = f"Of {found[-1].string} it reads {_describe_row(rows[-1], pattern)}."
                 if len(rows) < len(images.paths):
                     told += f" It reads {len(rows):,} of {counted(len(images.paths), 'name')}."
                 return pattern, told
@@ -82,7 +82,7 @@ def _fits(files: pd.DataFrame) -> bool:
     return not files.duplicated().any() and 2 * len(files) > full
 
 
-def _told(row: dict[str, Any], pattern: str) -> str:
+def _describe_row(row: dict[str, Any], pattern: str) -> str:
     read = ", ".join(
         f"{name.removeprefix('Metadata_').lower()} {value}"
         for name, value in row.items()
@@ -212,7 +212,7 @@ def _name_channel(parts: list[Part], behind: list[Part]) -> None:
         part
         for part in parts
         if part.kind == "word" and not part.group
-        if _stains(part)
+        if _are_stains(part)
         or (_tells(part, parts) and (not part.folder or any(map(is_stain, part.texts))))
     ]
     numbers = [
@@ -221,7 +221,7 @@ def _name_channel(parts: list[Part], behind: list[Part]) -> None:
         if part.kind == "number" and not (part.word or part.group) and part.varies
     ]
     if words:
-        channel = min(words, key=lambda part: (not _stains(part), part.folder, part.varies))
+        channel = min(words, key=lambda part: (not _are_stains(part), part.folder, part.varies))
         channel.form = channel.form if channel.varies else r"[^/._]+"
         channel.group = "channel"
     elif len(numbers) > (0 if site else 1) and numbers[-1].varies < _FEW:
@@ -231,7 +231,7 @@ def _name_channel(parts: list[Part], behind: list[Part]) -> None:
         part.group = "channel"
 
 
-def _stains(part: Part) -> bool:
+def _are_stains(part: Part) -> bool:
     return all(map(is_stain, part.texts))
 
 

@@ -62,19 +62,19 @@ class Yokogawa(Layout):
         """Read each .mlf; one that is damaged is replaced by the names, if they speak."""
         images, left_out = _without_corrections(images)
         lists = images.ending(".mlf")
-        listing = _by_lists_or_names(images, lists) if lists else _by_names(images)
+        listing = _find_by_lists_or_names(images, lists) if lists else _find_by_names(images)
         names, damaged = _channel_names(images)
         listing = replace(listing, notes=(*listing.notes, *left_out, *damaged))
         return with_channel_names(listing, names)
 
 
-def _by_lists_or_names(images: Images, lists: tuple[str, ...]) -> Listing:
+def _find_by_lists_or_names(images: Images, lists: tuple[str, ...]) -> Listing:
     try:
-        return _by_lists(images, lists)
+        return _find_by_lists(images, lists)
     except MarkupError as error:
         if evidence(images, _NAME, _KIND) is None:
             raise
-        listing = _by_names(images)
+        listing = _find_by_names(images)
         note = f"{error} It is not used: everything is read from the files' names"
         return replace(listing, notes=(*listing.notes, note))
 
@@ -106,7 +106,7 @@ def _channel_names(images: Images) -> tuple[dict[str, dict[str, str]], tuple[str
     return names, ()
 
 
-def _by_lists(images: Images, lists: tuple[str, ...]) -> Listing:
+def _find_by_lists(images: Images, lists: tuple[str, ...]) -> Listing:
     """Take the images that the lists name; those not there are missing, others are problems."""
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
@@ -114,20 +114,20 @@ def _by_lists(images: Images, lists: tuple[str, ...]) -> Listing:
         below = PurePosixPath(path).parent
         for record in records(images.folder / path, "MeasurementRecord"):
             if record.get("Type", "IMG") == "IMG":
-                rows.append(_listed(record, below, images, path))
+                rows.append(_row_of(record, below, images, path))
             else:
-                failed.append(_failure(record))
+                failed.append(_describe_failure(record))
     if not rows:
         raise MarkupError(f"{images.folder / lists[0]} lists no images.")
     table = pd.DataFrame(rows)
     files, problems, absent = present(
         table, images, source=images.folder / lists[0], document="the .mlf"
     )
-    channels, notes = channels_of(table["Channel"]), _about_failures(failed)
+    channels, notes = channels_of(table["Channel"]), _note_failures(failed)
     return Listing(files, channels, problems, absent, notes=notes, projected=True)
 
 
-def _failure(record: Record) -> str:
+def _describe_failure(record: Record) -> str:
     """Say where and why the microscope took no image: ``E08 (AF failed)``."""
     try:
         where = well_from(record["Row"], record["Column"])
@@ -136,7 +136,7 @@ def _failure(record: Record) -> str:
     return f"{where} ({record.text.strip()})" if record.text.strip() else where
 
 
-def _about_failures(failed: list[str]) -> tuple[str, ...]:
+def _note_failures(failed: list[str]) -> tuple[str, ...]:
     if not failed:
         return ()
     reports = counted(len(failed), "error")
@@ -156,7 +156,7 @@ def _without_corrections(images: Images) -> tuple[Images, tuple[str, ...]]:
     return replace(images, files=kept), (note,)
 
 
-def _listed(record: Record, below: PurePosixPath, images: Images, path: str) -> dict[str, Any]:
+def _row_of(record: Record, below: PurePosixPath, images: Images, path: str) -> dict[str, Any]:
     try:
         named = _NAME.fullmatch(PurePosixPath(record.text).name)
         return {
@@ -182,7 +182,7 @@ def _plate(folder: PurePosixPath, images: Images) -> str:
     return (folder.parent if inner else folder).name or images.name
 
 
-def _by_names(images: Images) -> Listing:
+def _find_by_names(images: Images) -> Listing:
     well, notes = _counted_wells(images)
 
     def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
