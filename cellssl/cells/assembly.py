@@ -279,7 +279,7 @@ def _unusual(facts: np.ndarray, tasks: Tasks, wrong: Mapping[int, str]) -> dict[
     whole = [number for number in range(len(facts)) if number not in wrong]
     usual = _most_common(facts["dtype"][whole].tolist())
     problems = {
-        number: f"its pixels are {_in_words(dtype)}, those of most fields {_in_words(usual)}"
+        number: f"its pixels are {_name_types(dtype)}, those of most fields {_name_types(usual)}"
         for number in whole
         if (dtype := facts["dtype"][number]) != usual
     }
@@ -294,7 +294,7 @@ def _unusual(facts: np.ndarray, tasks: Tasks, wrong: Mapping[int, str]) -> dict[
     return problems
 
 
-def _in_words(types: str) -> str:
+def _name_types(types: str) -> str:
     """Name the types of channels, such as ``<u2``, or ``|u1<u2`` where they differ."""
     return listed([str(np.dtype(types[i : i + 3])) for i in range(0, len(types), 3)])
 

@@ -43,7 +43,7 @@ def compare_brightness(crops: Crops, scaling: FittedScaling, *, of: str) -> str:
     table = percentiles_of(crops, scaling.rule.percentiles)
     if _are_its_own(crops, table, scaling):
         return ""
-    told = [*_unlike(crops, table, scaling)]
+    told = [*_find_unlike(crops, table, scaling)]
     if not told:
         return ""
     examples, plates = _examples(told, of), {row.plate for row in told}
@@ -62,7 +62,7 @@ def compare_files(crops: Crops, other: Crops, channels: Sequence[str]) -> None:
         return
     scaling = fit_scaling(other, Scaling(per="global"))
     table = percentiles_of(crops, scaling.rule.percentiles)
-    told = [row for row in _unlike(crops, table, scaling) if row.channel in channels]
+    told = [row for row in _find_unlike(crops, table, scaling) if row.channel in channels]
     if told:
         _LOG.warning(
             "%s: grey values are unlike those of %s: %s. Images of another exposure or bit depth? One scaling {per: "
@@ -91,7 +91,7 @@ class _Range(NamedTuple):
     high: float
 
 
-def _unlike(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
+def _find_unlike(crops: Crops, table: PercentileTable, scaling: FittedScaling) -> Iterator[_Range]:
     """Give the channels of plates whose grey values are not those that become 0 to 1."""
     for channel, *ends in zip(
         scaling.channels, scaling.low["global"], scaling.high["global"], strict=True

@@ -63,7 +63,7 @@ class GrowingTable:
             self._write(pd.concat(tables) if len(tables) > 1 else tables[0])
 
     def _write(self, table: pd.DataFrame) -> None:
-        columns = {str(name).replace("/", "_"): _plain(table[name]) for name in table}
+        columns = {str(name).replace("/", "_"): _as_array(table[name]) for name in table}
         if len(columns) < len(table.columns):
             raise CropError(
                 f"two columns of the table of cells have one name when / is written as _: "
@@ -118,8 +118,8 @@ class GrowingTable:
             before = self._group[name][:]
             del self._group[name]
             self._create(name, wanted)
-            self._append(name, _as(before, wanted))
-        self._append(name, _as(values, wanted))
+            self._append(name, _cast(before, wanted))
+        self._append(name, _cast(values, wanted))
 
     def _append(self, name: str, values: np.ndarray) -> None:
         dataset = self._group[name]
@@ -128,7 +128,7 @@ class GrowingTable:
         dataset[start:] = values.astype(dataset.dtype)  # which knows that texts are UTF-8
 
 
-def _plain(column: pd.Series) -> np.ndarray:
+def _as_array(column: pd.Series) -> np.ndarray:
     """Give a column as numbers, true/false, or encoded texts ("" where one is missing)."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "buif":
         return column.to_numpy()
@@ -157,8 +157,8 @@ def _common(held: np.dtype, new: np.dtype) -> np.dtype:
     return np.result_type(held, new)
 
 
-def _as(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Turn values into a type that can hold them."""
     if dtype.kind != "S" or values.dtype.kind == "S":
         return values.astype(dtype)
-    return _plain(pd.Series(values).astype(object)).astype(dtype)
+    return _as_array(pd.Series(values).astype(object)).astype(dtype)

@@ -79,7 +79,7 @@ def read_cifar_files(path: Path, files: Iterable[Path], name: str | None = None)
         if file.is_file():
             _check_length(file.stat().st_size, file)
             contents[file.name] = file.read_bytes()
-    return _read(path, contents, name)
+    return _decode(path, contents, name)
 
 
 def read_cifar_tar(path: Path, name: str | None = None) -> ArrayPictures:
@@ -106,7 +106,7 @@ def read_cifar_tar(path: Path, name: str | None = None) -> ArrayPictures:
             f"{path} holds {', '.join(names[:3]) or 'nothing'}, wanted CIFAR's binary version; of "
             "other archives only zip is read: unpack it and import the folder"
         )
-    return _read(path, contents, name)
+    return _decode(path, contents, name)
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes | None]]:
@@ -132,23 +132,23 @@ def _check_length(size: int, file: Path) -> None:
         raise CropError(f"{file} has {size:,} bytes, more than any file of CIFAR: get the original")
 
 
-def _read(path: Path, contents: Mapping[str, bytes], name: str | None) -> ArrayPictures:
+def _decode(path: Path, contents: Mapping[str, bytes], name: str | None) -> ArrayPictures:
     """Turn the files' bytes into pictures; `contents` are bytes by file name."""
     images: list[np.ndarray] = []
     pictures: list[Picture] = []
     for file in sorted(file for file in contents if file.endswith(".bin")):
         layout = _LAYOUTS[file.removesuffix(".bin")]
-        labels, pixels = _records(contents[file], layout, path, file)
+        labels, pixels = _part(contents[file], layout, path, file)
         kinds = [
             _words(labels[:, axis], contents.get(layout.names[axis]), count, f"{path} ({file})")
             for axis, count in enumerate(layout.classes)
         ]
-        pictures += _name(layout, file.removesuffix(".bin"), kinds, len(pictures), name)
+        pictures += _make_pictures(layout, file.removesuffix(".bin"), kinds, len(pictures), name)
         images.append(pixels)
     return ArrayPictures(path, np.concatenate(images), pictures)
 
 
-def _records(data: bytes, layout: _Layout, path: Path, file: str) -> tuple[np.ndarray, np.ndarray]:
+def _part(data: bytes, layout: _Layout, path: Path, file: str) -> tuple[np.ndarray, np.ndarray]:
     """Part records into labels (N, L) and pixels (N, 32, 32, 3)."""
     length = len(layout.classes) + _PIXELS
     if not data or len(data) % length:
@@ -174,7 +174,7 @@ def _words(labels: np.ndarray, names: bytes | None, count: int, where: str) -> l
     return [words[label] for label in labels]
 
 
-def _name(
+def _make_pictures(
     layout: _Layout, stem: str, kinds: list[list[str]], start: int, name: str | None
 ) -> list[Picture]:
     plate, split = name or layout.plate, layout.files[stem]

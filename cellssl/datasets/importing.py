@@ -115,7 +115,7 @@ def import_images(
         if not entries:
             raise CropError(_nothing_left(problems))
         form = choose_form([(entry.picture.name, entry.look) for entry in entries], size)
-        _say(form, entries)
+        _say_changes(form, entries)
         write_crops(
             out,
             _batches(entries, form, problems, progress),
@@ -140,7 +140,7 @@ def _look_at_all(
     """Read all headers, so that what does not fit is said before anything is decoded."""
     pairs = [(source, picture) for source in sources for picture in source.pictures]
     _check_names(pairs)
-    pairs.sort(key=lambda pair: _place(pair[1]))
+    pairs.sort(key=lambda pair: _sort_key(pair[1]))
     entries = []
     for source, picture in track(pairs, "looking at pictures", shown=progress):
         try:
@@ -150,7 +150,7 @@ def _look_at_all(
     return entries
 
 
-def _place(picture: Picture) -> tuple[object, ...]:
+def _sort_key(picture: Picture) -> tuple[object, ...]:
     """Sort by split, class and name, 2 before 10; by letters last, so that 1 and 01 have one order everywhere."""
     kind, name = natural_key(picture.kind), natural_key(picture.name)
     return _ORDER.index(picture.split), kind, name, picture.name
@@ -169,7 +169,7 @@ def _check_names(pairs: Sequence[tuple[PictureSource, Picture]]) -> None:
             )
 
 
-def _say(form: Form, entries: Sequence[_Entry]) -> None:
+def _say_changes(form: Form, entries: Sequence[_Entry]) -> None:
     """Say how pictures are changed, and what looks like a mistake, before they are decoded."""
     for change in form.changes:
         _LOG.info("%s", change)

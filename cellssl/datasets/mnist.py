@@ -57,7 +57,7 @@ def read_mnist(path: Path, files: Sequence[Path], name: str | None = None) -> Ar
     pictures: list[Picture] = []
     for file in files:
         array = _read_idx(file, axes=3)
-        pictures += _name(file, _labels(file, len(array)), len(pictures), name)
+        pictures += _make_pictures(file, _labels(file, len(array)), len(pictures), name)
         images.append(array)
     if len({array.shape[1:] for array in images}) > 1:
         sizes = ", ".join(f"{array.shape[2]}×{array.shape[1]}" for array in images)
@@ -65,7 +65,7 @@ def read_mnist(path: Path, files: Sequence[Path], name: str | None = None) -> Ar
     return ArrayPictures(path, np.concatenate(images), pictures)
 
 
-def _name(file: Path, labels: list[str], start: int, name: str | None) -> list[Picture]:
+def _make_pictures(file: Path, labels: list[str], start: int, name: str | None) -> list[Picture]:
     found = _IMAGES.fullmatch(file.name)
     prefix, split = split_of(found[1] if found else file.stem)
     plate = name or data_set_name(file.absolute().parent)

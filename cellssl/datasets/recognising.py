@@ -41,7 +41,7 @@ def recognise(path: str | Path, name: str | None = None) -> PictureSource:
         raise CropError(f"there is nothing at {path}; {_WANTED}")
     source = _open_folder(path, name) if path.is_dir() else _open_file(path, name)
     if not source.pictures:
-        raise CropError(f"{path} holds no picture{_instead(path)}; {_WANTED}")
+        raise CropError(f"{path} holds no picture{_list_archives(path)}; {_WANTED}")
     return source
 
 
@@ -83,7 +83,7 @@ def _open_file(path: Path, name: str | None) -> PictureSource:
     raise CropError(f"{path} is nothing that pictures are read from; {_WANTED}")
 
 
-def _instead(path: Path) -> str:
+def _list_archives(path: Path) -> str:
     """Say which archives lie in a folder without pictures."""
     if not path.is_dir():
         return ""

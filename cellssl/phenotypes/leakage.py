@@ -145,12 +145,12 @@ def refuse_leaks(
     name, one = next(iter(leaking.items()))
     others = f" (and {len(leaking) - 1} more)" if len(leaking) > 1 else ""
     raise EmbeddingError(
-        f"{name}{others}: {_why(one, label)} A score of {label} on these cells would be one of the "
-        f"labels that training was given. {_instead(obs, fair_cells(obs, label, used), rows)}"
+        f"{name}{others}: {_explain_use(one, label)} A score of {label} on these cells would be one of the "
+        f"labels that training was given. {_offer_fair(obs, fair_cells(obs, label, used), rows)}"
     )
 
 
-def _why(used: UsedLabels, label: str) -> str:
+def _explain_use(used: UsedLabels, label: str) -> str:
     """Say what training used."""
     if not used.columns:
         return "it is marked weak, and its provenance does not say which labels training used."
@@ -165,7 +165,7 @@ def _why(used: UsedLabels, label: str) -> str:
     )
 
 
-def _instead(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]) -> str:
+def _offer_fair(obs: pd.DataFrame, fair: NDArray[np.bool_], rows: NDArray[np.int64]) -> str:
     """Offer what is fair."""
     left = rows[fair[rows]]
     if not len(left):

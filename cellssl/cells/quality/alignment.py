@@ -48,8 +48,8 @@ def misplaced_channels(crops: Crops, usual: Mapping[str, Usual]) -> Iterator[str
                 continue
             nuclei = number == typical.nucleus
             beside = centres[:, number] - (middle if nuclei else centres[:, typical.nucleus])
-            sides = _sides(beside, diameter_of(typical.area))
-            fault = _fault(sides, alike=_alike(means[:, number]), nuclei=nuclei)
+            sides = _describe_shift(beside, diameter_of(typical.area))
+            fault = _describe_fault(sides, alike=_are_alike(means[:, number]), nuclei=nuclei)
             if fault:
                 faults.setdefault((channel, fault), []).append(plate)
     for (channel, fault), plates in faults.items():
@@ -80,7 +80,7 @@ def _mean_cells(crops: Crops, rows: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _fault(sides: str, *, alike: bool, nuclei: bool) -> str:
+def _describe_fault(sides: str, *, alike: bool, nuclei: bool) -> str:
     """Say how a channel lies beside the nuclei, or these in the crops that were cut around them; "" where well."""
     if alike and not sides:
         return ""
@@ -98,13 +98,13 @@ def _fault(sides: str, *, alike: bool, nuclei: bool) -> str:
     )
 
 
-def _alike(means: np.ndarray) -> bool:
+def _are_alike(means: np.ndarray) -> bool:
     """Say whether two halves of the cells have a mean in common."""
     halves = means[::2].mean(0).ravel(), means[1::2].mean(0).ravel()
     return bool(min(map(np.ptp, halves)) > 0 and np.corrcoef(*halves)[0, 1] >= _ALIKE)
 
 
-def _sides(beside: np.ndarray, diameter: float) -> str:
+def _describe_shift(beside: np.ndarray, diameter: float) -> str:
     """Say how far off, and on which sides, places (y, x) are; "" where that is little, or they do not agree."""
     y, x = np.median(beside, axis=0)
     if np.hypot(y, x) <= max(_OFF[0], _OFF[1] * diameter, _SURE * np.ptp(beside, axis=0).max()):

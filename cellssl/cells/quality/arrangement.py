@@ -41,10 +41,10 @@ def swapped_channels(crops: Crops) -> Iterator[str]:
     for plate, rows in crops.rows_by_plate().items():
         looks = _looks(crops, rows)
         if len(looks) >= _WELLS:
-            yield from _told(plate, crops.channels, looks)
+            yield from _say(plate, crops.channels, looks)
 
 
-def _told(plate: str, channels: tuple[str, ...], looks: dict[str, np.ndarray]) -> Iterator[str]:
+def _say(plate: str, channels: tuple[str, ...], looks: dict[str, np.ndarray]) -> Iterator[str]:
     """Say it of one plate, once for each order."""
     orders, parts = _orders(np.stack([*looks.values()]))
     wells = np.array([*looks])

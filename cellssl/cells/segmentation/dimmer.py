@@ -8,7 +8,7 @@ from cellssl.cells.segmentation.levels import deviation
 from cellssl.cells.segmentation.smoothing import distance_to, gaussian, sample_step, shrunk
 from cellssl.framing import diameter_of
 
-__all__ = ["alone", "aside"]
+__all__ = ["keep_nuclei", "without_nuclei"]
 
 _SMOOTH = 0.8  # px: sigma, against camera noise
 _NEAR = 0.4  # diameters of a nucleus around it: there is its own light
@@ -19,7 +19,7 @@ _RING = (0.1, 0.25)  # diameters that lie between an object and what must be dar
 _DARK, _MOSTLY = 0.4, 0.9  # of the object's light at most; of the pixels there
 
 
-def aside(image: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+def without_nuclei(image: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     """Put background in place of the nuclei (Y, X) that were found; None where no others seem to be left."""
     if not labels.any():
         return None
@@ -32,7 +32,7 @@ def aside(image: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     return np.where(away, image, np.float32(np.median(image[away])))
 
 
-def alone(image: np.ndarray, labels: np.ndarray, more: np.ndarray) -> np.ndarray:
+def keep_nuclei(image: np.ndarray, labels: np.ndarray, more: np.ndarray) -> np.ndarray:
     """Keep of objects beside the nuclei that were found those that are nuclei, too.
 
     They are as large, clear of what is around, and dark all about: stained cytoplasm, and the halo of a

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellssl.cells.segmentation.basins import find_basins
 from cellssl.cells.segmentation.carving import Foreground, carve
-from cellssl.cells.segmentation.dimmer import alone, aside
+from cellssl.cells.segmentation.dimmer import keep_nuclei, without_nuclei
 from cellssl.cells.segmentation.lobes import join_lobes
 from cellssl.cells.segmentation.outside import without_outside
 from cellssl.cells.segmentation.smoothing import depth_below, gaussian, repeated, wide_gaussian
@@ -65,9 +65,9 @@ def find_nuclei(image: np.ndarray, *, diameter: float | None = None) -> np.ndarr
     pixels = without_outside(pixels)
     labels, debris = _find(pixels, diameter)
     found = _with_debris(labels, debris)
-    left = aside(pixels, found)
+    left = without_nuclei(pixels, found)
     if left is not None:
-        more = alone(pixels, found, _find(left, diameter)[0])
+        more = keep_nuclei(pixels, found, _find(left, diameter)[0])
         found = np.where(more > 0, more + found.max(), found)
     return found
 

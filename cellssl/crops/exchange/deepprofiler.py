@@ -52,7 +52,7 @@ def write_singlecells(crops: Crops, out: Path, *, shown: bool = False) -> None:
             f"DeepProfiler's crops are PNGs of 8 or 16 bits, and {crops.path} holds {crops.dtype}: "
             "export to .h5sc, .npy or .h5 instead"
         )
-    table = _table(crops)
+    table = _make_table(crops)
     with new_folder(out, error=CropError) as part:
         for row in track(range(len(crops)), f"writing {out.name}", shown=shown):
             path = part / table[_FILE].iloc[row]
@@ -73,7 +73,7 @@ def _tape(crops: Crops, row: int) -> np.ndarray:
     return np.hstack(tiles)
 
 
-def _table(crops: Crops) -> pd.DataFrame:
+def _make_table(crops: Crops) -> pd.DataFrame:
     """Give the cells with DeepProfiler's columns first: Key, Target, centre, Image_Name."""
     obs = crops.obs
     keys = place_keys(obs)
@@ -130,7 +130,7 @@ def open_singlecells(
     DeepProfiler lists crops that it found empty and does not write them: those are left out.
     """
     sidecar = Sidecar.read(folder / _SIDECAR)
-    table, files = _listed(folder, sidecar)
+    table, files = _read_table(folder, sidecar)
     if sidecar is not None:
         table = table.drop(columns=[name for name in _OWN if name in table])
         yield _foreign(folder, files, table, {}, sidecar)
@@ -140,11 +140,11 @@ def open_singlecells(
         "how bright a cell was is lost",
         folder,
     )
-    table, names = _named(table, columns)
-    yield _foreign(folder, files, table, names, _guess(files, channels))
+    table, names = _name(table, columns)
+    yield _foreign(folder, files, table, names, _guess_masks(files, channels))
 
 
-def _listed(folder: Path, sidecar: Sidecar | None) -> tuple[pd.DataFrame, list[Path]]:
+def _read_table(folder: Path, sidecar: Sidecar | None) -> tuple[pd.DataFrame, list[Path]]:
     """Read the table of the cells whose PNGs are there, and name these."""
     if sidecar is not None:
         table = sidecar.read_table(folder / TABLE)
@@ -156,7 +156,7 @@ def _listed(folder: Path, sidecar: Sidecar | None) -> tuple[pd.DataFrame, list[P
         )
     if table.empty:
         raise CropError(f"{folder / TABLE} lists no cell")
-    files = [_inside(folder, str(name)) for name in table[_FILE]]
+    files = [_path_inside(folder, str(name)) for name in table[_FILE]]
     there = np.array([path.is_file() for path in files], bool)
     if not there.all():
         first = table[_FILE][~there].iloc[0]
@@ -178,7 +178,7 @@ def _listed(folder: Path, sidecar: Sidecar | None) -> tuple[pd.DataFrame, list[P
     return table[there].reset_index(drop=True), kept
 
 
-def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def _name(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Add plate, well and site from the PNGs' paths; name the columns."""
     places = table[_FILE].astype(str).str.split("/")
     for position, name in enumerate(_PLACE, start=-4):
@@ -188,7 +188,7 @@ def _named(table: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, 
     return table, name_columns(table, given)
 
 
-def _guess(files: Sequence[Path], channels: Sequence[str] | None) -> Sidecar:
+def _guess_masks(files: Sequence[Path], channels: Sequence[str] | None) -> Sidecar:
     """Tell from the number of tiles whether a mask follows the channels."""
     if channels is None:
         raise CropError(
@@ -260,7 +260,7 @@ def _read_png(path: Path) -> np.ndarray:
         raise CropError(f"{path} is not a readable PNG ({error}): copy it again") from error
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _path_inside(folder: Path, name: str) -> Path:
     """Give a file of the folder; refuse a name that leads out of it."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):

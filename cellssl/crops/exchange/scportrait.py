@@ -62,7 +62,7 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
         for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
             pixels, masks = crops.read(rows), crops.masks(rows)
             halves = (pixels / divisors[:, None, None]).astype(np.float16)
-            off = np.abs(_restored(halves, divisors, dtype).astype(np.float64) - pixels)
+            off = np.abs(_decode(halves, divisors, dtype).astype(np.float64) - pixels)
             rounded, worst = rounded + int(np.count_nonzero(off)), max(worst, float(off.max()))
             images[rows, layers:] = halves
             if masks is not None:
@@ -95,7 +95,7 @@ def _divisors(crops: Crops) -> np.ndarray:
     return np.exp2(np.frexp(np.where(highest > 0, highest, 0.5))[1]).astype(np.float64)
 
 
-def _restored(halves: np.ndarray, divisors: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _decode(halves: np.ndarray, divisors: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Undo what `write_h5sc` does; an integer that was rounded beyond its type becomes the highest of it."""
     values = halves.astype(np.float64) * divisors[:, None, None]
     if dtype.kind in "ui":
@@ -171,13 +171,13 @@ def _foreign(file: h5py.File, path: Path, columns: dict[str, str]) -> Foreign:
         masks=tuple(names[:layers]),
     )
     if NAME in obs and _OURS in file:
-        return _restoring(foreign, file)
+        return _decoding(foreign, file)
     categories = obs.select_dtypes("category").columns  # as anndata stores texts that repeat
     plain = obs.astype(dict.fromkeys(categories, object)).infer_objects()
     return replace(foreign, table=plain, names=name_columns(obs, columns))
 
 
-def _restoring(foreign: Foreign, file: h5py.File) -> Foreign:
+def _decoding(foreign: Foreign, file: h5py.File) -> Foreign:
     """Read what `write_h5sc` wrote as it was before."""
     ours = read_elem(file[_OURS])
     coding = ours.pop("h5sc")
@@ -194,7 +194,7 @@ def _restoring(foreign: Foreign, file: h5py.File) -> Foreign:
 
     def read(rows: slice) -> Images:
         halves, plain = foreign.read(rows)
-        return _restored(halves, divisors, dtype), plain if masks is None else masks[rows]
+        return _decode(halves, divisors, dtype), plain if masks is None else masks[rows]
 
     table = foreign.table.drop(columns=_ID)
     return replace(foreign, read=read, dtype=dtype, table=table, about=ours)

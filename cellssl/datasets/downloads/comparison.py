@@ -27,7 +27,7 @@ def compare(path: Path, file: File, entry: Entry | None) -> tuple[Digest, str]:
             found = pooch.file_hash(str(path), alg=file.algorithm)
         if not found.startswith(file.digits):
             return digest, f"has {file.algorithm} {found}, published is {file.digits}"
-    return digest, "" if entry is None else _against(digest, entry)
+    return digest, "" if entry is None else _compare_digests(digest, entry)
 
 
 def compare_member(path: Path, recorded: Digest) -> str:
@@ -37,10 +37,10 @@ def compare_member(path: Path, recorded: Digest) -> str:
     size = path.stat().st_size
     if size != recorded.size:
         return f"has {size:,} bytes, recorded are {recorded.size:,}"
-    return _against(digest_of(path), recorded)
+    return _compare_digests(digest_of(path), recorded)
 
 
-def _against(digest: Digest, recorded: Digest) -> str:
+def _compare_digests(digest: Digest, recorded: Digest) -> str:
     if digest.sha256 == recorded.sha256:
         return ""
     return f"has sha256 {digest.sha256}, recorded at its first download is {recorded.sha256}"

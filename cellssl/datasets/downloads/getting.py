@@ -139,7 +139,7 @@ class _Call:
         if not any(self.work.iterdir()):
             self.work.rmdir()
         if failures:
-            raise DataError(_listed(failures, obtained))
+            raise DataError(_list_failures(failures, obtained))
 
     def _sweep(self, found: Sequence[str]) -> None:
         """Remove what a killed process left, archives of what was `found` too: nobody else works here now."""
@@ -191,7 +191,7 @@ class _Call:
         meter.begin("checking")
         digest, problem = compare(source, file, entry)
         if problem:
-            raise DataError(_wrong(source, problem, address))
+            raise DataError(_discard(source, problem, address))
         unpacked = self._unpack(source, file, meter, keep=by_hand) if file.unpack else None
         if not by_hand and not file.unpack:
             source.replace(place)
@@ -235,7 +235,7 @@ def _in_full(file: File) -> bool:
     return len(file.digits) == {"md5": 32, "sha256": 64}.get(file.algorithm or "", -1)
 
 
-def _wrong(path: Path, problem: str, address: str) -> str:
+def _discard(path: Path, problem: str, address: str) -> str:
     """Say what is wrong with a file; delete it if it was downloaded just now."""
     if address:
         path.unlink()
@@ -246,7 +246,7 @@ def _wrong(path: Path, problem: str, address: str) -> str:
     )
 
 
-def _listed(failures: dict[str, str], obtained: Obtained) -> str:
+def _list_failures(failures: dict[str, str], obtained: Obtained) -> str:
     lines = [f"  {name}: {why}" for name, why in failures.items()]
     there = len(obtained.got) + len(obtained.found)
     return (

@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _OURS = {"checksums.json"}  # what `get` itself writes beside the data
 
 
-def _listed(value: object) -> object:
+def _as_tuple(value: object) -> object:
     """Accept a list as a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
@@ -36,7 +36,7 @@ def _address(value: str) -> str:
     return value
 
 
-def _plain(value: str) -> str:
+def _safe_name(value: str) -> str:
     """Accept a name that stays in its folder on every system."""
     if not _PLAIN.fullmatch(value) or value in _OURS:
         raise ValueError(
@@ -56,7 +56,7 @@ def _checksum(value: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-Name = Annotated[str, AfterValidator(_plain)]
+Name = Annotated[str, AfterValidator(_safe_name)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -74,7 +74,7 @@ class Licence(_Block):
 class File(_Block):
     """One file to download."""
 
-    addresses: Annotated[tuple[Address, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+    addresses: Annotated[tuple[Address, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = (
         Field(description="where it lies; the next is tried where one fails")
     )
     name: Name = Field("", description="its name on disk; the end of the first address by default")
@@ -126,14 +126,14 @@ class Manifest(_Block):
     licence: Licence = Field(description="on which terms the data may be used")
     citation: Text = Field(description="what to cite")
     about: str = Field("", description="how large it is, where not all sizes are known")
-    use: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = Field(
+    use: Annotated[tuple[Text, ...], BeforeValidator(_as_tuple)] = Field(
         (), description="commands that use it; FOLDER stands for where it lies"
     )
-    always: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    always: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
         (), description="parts that come with every other"
     )
     parts: dict[
-        Name, Annotated[tuple[File, ...], BeforeValidator(_listed), Field(min_length=1)]
+        Name, Annotated[tuple[File, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     ] = Field(min_length=1, description="the files of each part")
 
     @model_validator(mode="after")

@@ -131,7 +131,7 @@ def unpack(
     staging.mkdir(parents=True)
     try:
         found = _extract(archive, staging, _Budget(archive, limits, add), limits)
-        root, found = _top(staging, target.name, found)
+        root, found = _pass_top(staging, target.name, found)
         _move(root, target, found)
     except (*DAMAGE, tarfile.TarError) as error:
         # An OSError of the archive's readers carries no number; others are of the disk.
@@ -149,7 +149,7 @@ def unpack(
 def _extract(archive: Path, staging: Path, budget: _Budget, limits: Limits) -> dict[str, Digest]:
     """Write every member below the staging folder."""
     found: dict[str, Digest] = {}
-    members = _zip_members if _begins(archive) == b"PK" else _tar_members
+    members = _zip_members if _first_bytes(archive) == b"PK" else _tar_members
     for name, stream in members(archive, budget):
         parts = _safe_parts(name, archive)
         if not parts:
@@ -171,7 +171,7 @@ def _extract(archive: Path, staging: Path, budget: _Budget, limits: Limits) -> d
     return found
 
 
-def _begins(archive: Path) -> bytes:
+def _first_bytes(archive: Path) -> bytes:
     """Read the two bytes that tell how an archive is packed."""
     with archive.open("rb") as stream:
         return stream.read(2)
@@ -187,7 +187,7 @@ def _zip_members(archive: Path, budget: _Budget) -> Iterator[tuple[str, _Readabl
         for member in members:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _special(archive, member.filename)
+                raise _special_file(archive, member.filename)
             if member.flag_bits & 1:
                 raise DataError(f"{archive} is encrypted: unpack it yourself")
             if member.is_dir():
@@ -209,16 +209,16 @@ def _tar_members(archive: Path, budget: _Budget) -> Iterator[tuple[str, _Readabl
                     continue
                 stream = opened.extractfile(member) if member.isreg() else None
                 if stream is None or member.issparse():
-                    raise _special(archive, member.name)
+                    raise _special_file(archive, member.name)
                 yield member.name, stream
 
 
 def _open_packed(archive: Path) -> IO[bytes]:
     """Open a tar through gzip, bzip2, xz or nothing, by its first bytes."""
-    return _PACKERS.get(_begins(archive), Path.open)(archive, "rb")
+    return _PACKERS.get(_first_bytes(archive), Path.open)(archive, "rb")
 
 
-def _special(archive: Path, name: str) -> DataError:
+def _special_file(archive: Path, name: str) -> DataError:
     return DataError(
         f"{archive} holds {name!r}, which is a link, a device or another special file: nothing of "
         "it was kept. If you trust it, unpack it yourself"
@@ -260,7 +260,7 @@ def _copy(source: _Readable, file: BinaryIO) -> Digest:
     return Digest(size=size, sha256=digest.hexdigest())
 
 
-def _top(staging: Path, name: str, found: dict[str, Digest]) -> tuple[Path, dict[str, Digest]]:
+def _pass_top(staging: Path, name: str, found: dict[str, Digest]) -> tuple[Path, dict[str, Digest]]:
     """Pass over a top folder that is called like the target and holds everything."""
     if {path.split("/")[0] for path in found} != {name} or name in found:
         return staging, found

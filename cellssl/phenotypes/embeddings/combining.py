@@ -91,7 +91,7 @@ def combine(
         "model": "combination",
         **_inherited([about for _, _, about in blocks]),
         "blocks": {
-            str(number): {**about, **_widths(values)}
+            str(number): {**about, **_count_features(values)}
             for number, (_, values, about) in enumerate(blocks, start=1)
         },
         "block_rule": _RULE,
@@ -148,7 +148,7 @@ def _variables(blocks: Sequence[_Block]) -> pd.DataFrame:
     return pd.DataFrame({BLOCK: block}, index=pd.Index(names, dtype=object))
 
 
-def _widths(values: pd.DataFrame) -> dict[str, int]:
+def _count_features(values: pd.DataFrame) -> dict[str, int]:
     """Count a block's features, and those that vary and so weigh."""
     varying = standardise(values).any(axis=0)
     return {"features": values.shape[1], "features_that_vary": int(varying.sum())}
@@ -164,14 +164,14 @@ def _inherited(provenance: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "weak": bool(weak),
     }
     if weak:
-        said["labels_used"] = _joined([about.get("labels_used", {}) for about in weak])
+        said["labels_used"] = _unite_labels([about.get("labels_used", {}) for about in weak])
     seeds = {str(about.get("seed")) for about in provenance}
     if len(seeds) == 1 and "seed" in provenance[0]:
         said["seed"] = provenance[0]["seed"]
     return said
 
 
-def _joined(used: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.object_]]:
+def _unite_labels(used: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.object_]]:
     """Unite the labels that several trainings used; where one does not say, none is known."""
     joined = {}
     for key in ("columns", "plates"):

@@ -64,13 +64,13 @@ def to_mantispy(cells: ad.AnnData, X: NDArray[np.float32], *, unit: str | None) 
     by_well = {PLATE, WELL} <= set(obs) and not {SITE, LABEL} & set(obs)
     by_well = by_well and not obs[[PLATE, WELL]].astype(str).duplicated().any()
     if WELL in obs:
-        _change(obs, WELL, _wells(obs[WELL]))
+        _replace(obs, WELL, _normalise_wells(obs[WELL]))
     if CONTROL in obs and CONTROL_TYPE not in obs:
         kinds = _control_types(obs[CONTROL])
         obs[CONTROL_TYPE] = kinds
-        _change(obs, CONTROL, kinds != "treatment")
+        _replace(obs, CONTROL, kinds != "treatment")
     if CONCENTRATION in obs:
-        _change(obs, CONCENTRATION, _doses(obs[CONCENTRATION]))
+        _replace(obs, CONCENTRATION, _read_doses(obs[CONCENTRATION]))
         _add_unit(obs, unit)
     names = treatment_names(cells.obs)
     if names is not None and "Metadata_Perturbation" not in obs:
@@ -113,7 +113,7 @@ def from_mantispy(cells: ad.AnnData) -> ad.AnnData:
     return ad.AnnData(cells.X, obs=obs, var=var, uns={**uns, "cellssl": provenance})
 
 
-def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
+def _replace(obs: pd.DataFrame, name: str, values: NDArray) -> None:
     """Give a column other values, and keep what they were where they differ."""
     before = obs[name]
     alike = before.astype(object).to_numpy() == values.astype(object)
@@ -122,7 +122,7 @@ def _change(obs: pd.DataFrame, name: str, values: NDArray) -> None:
     obs[name] = values
 
 
-def _wells(column: pd.Series) -> NDArray[np.object_]:
+def _normalise_wells(column: pd.Series) -> NDArray[np.object_]:
     """Write wells as A01."""
     texts = texts_of(column)
     names = {}
@@ -148,7 +148,7 @@ def _control_types(column: pd.Series) -> NDArray[np.object_]:
     return pd.Series(control_kinds(column)).map(CONTROLS).to_numpy(dtype=object)
 
 
-def _doses(column: pd.Series) -> NDArray[np.float64]:
+def _read_doses(column: pd.Series) -> NDArray[np.float64]:
     """Turn concentrations into numbers, NaN where there is none."""
     texts = texts_of(column)
     numbers = pd.to_numeric(texts.where(texts != "", "nan"), errors="coerce")
@@ -191,10 +191,10 @@ def _identify(obs: pd.DataFrame, names: pd.Index) -> None:
     if "Metadata_ObjectType" not in obs:
         obs["Metadata_ObjectType"] = "Cells"
     if "Metadata_ObjectNumber" not in obs:
-        obs["Metadata_ObjectNumber"] = _numbers(obs)
+        obs["Metadata_ObjectNumber"] = _number_objects(obs)
 
 
-def _numbers(obs: pd.DataFrame) -> NDArray[np.int64]:
+def _number_objects(obs: pd.DataFrame) -> NDArray[np.int64]:
     """Give the objects of an image their label where it tells them apart, else their order from 1."""
     whole = LABEL in obs and pd.api.types.is_integer_dtype(obs[LABEL])
     if whole and not obs[["Metadata_ImageID", LABEL]].duplicated().any():
@@ -210,12 +210,12 @@ def _variables(cells: ad.AnnData) -> pd.DataFrame:
         **dict.fromkeys(TEXTS, pd.Categorical.from_codes(nothing, pd.Index([], dtype=object))),
         **dict.fromkeys(NUMBERS, np.nan),
         "is_feature": True,
-        "feature_kind": _kind(cells),
+        "feature_kind": _feature_kind(cells),
     }
     return cells.var.assign(**{name: wanted[name] for name in wanted if name not in cells.var})
 
 
-def _kind(cells: ad.AnnData) -> str:
+def _feature_kind(cells: ad.AnnData) -> str:
     """Tell measurements from dimensions of an embedding."""
     about = cells.uns.get("cellssl", {})
     named = all(str(name).startswith(COMPARTMENTS) for name in cells.var_names)

@@ -179,7 +179,7 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
     if record is not None:
         obs = record.restore(obs)
     try:
-        X = _numbers(table, features)
+        X = _read_features(table, features)
     except ValueError as error:
         raise EmbeddingError(f"{path}: a feature holds text ({error}).") from error
     cells = ad.AnnData(X, obs=obs)
@@ -191,7 +191,7 @@ def from_table(table: pd.DataFrame, record: Record | None, path: Path) -> ad.Ann
     return cells
 
 
-def _numbers(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+def _read_features(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     """Take columns of a table as (N, D) float32, some at a time: all at once would be in memory twice more."""
     X = np.empty((len(table), len(names)), np.float32)
     for first in range(0, len(names), _BLOCK):

@@ -71,7 +71,7 @@ class Record:
     def restore(self, table: pd.DataFrame) -> pd.DataFrame:
         """Give columns of the file their own names and types, and their missing values; others stay."""
         columns = [
-            _restored(table[name], self.obs[name]) if name in self.obs else table[name]
+            _restore(table[name], self.obs[name]) if name in self.obs else table[name]
             for name in table.columns
         ]
         return pd.concat(columns, axis=1) if columns else table
@@ -80,14 +80,14 @@ class Record:
         """Give `var` with the features' names."""
         index = pd.Index(list(self.features.values()), dtype=_TEXT)
         columns = {
-            name: _restored(pd.Series(about["values"], index=index, dtype=object), about)
+            name: _restore(pd.Series(about["values"], index=index, dtype=object), about)
             for name, about in self.var.items()
         }
         return pd.DataFrame(columns, index=index)
 
     def uns(self) -> dict[str, Any]:
         """Give the provenance as an h5ad holds it: lists as arrays."""
-        return _arrays(dict(self.provenance))
+        return _with_arrays(dict(self.provenance))
 
 
 def _describe(column: pd.Series, own: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _describe(column: pd.Series, own: str) -> dict[str, Any]:
     return about
 
 
-def _restored(values: pd.Series, about: Mapping[str, Any]) -> pd.Series:
+def _restore(values: pd.Series, about: Mapping[str, Any]) -> pd.Series:
     """Undo what a file does to a column."""
     if "categories" in about:
         categories = pd.Index(about["categories"])
@@ -110,13 +110,13 @@ def _restored(values: pd.Series, about: Mapping[str, Any]) -> pd.Series:
             values = values.astype(object).astype(str).map(by_text)
         values = values.astype(pd.CategoricalDtype(categories, about["ordered"]))
     elif str(values.dtype) != about["type"] or about["type"] in TEXTS:
-        values = _typed(values, about["type"])
+        values = _cast(values, about["type"])
     if about["missing"]:
         values = values.where(~values.index.isin(about["missing"]), other=np.nan)
     return values.rename(about["name"])
 
 
-def _typed(values: pd.Series, kind: str) -> pd.Series:
+def _cast(values: pd.Series, kind: str) -> pd.Series:
     """Turn the texts of a CSV into a type."""
     if kind == "bool":
         return values.astype(str).str.lower() == "true"
@@ -126,9 +126,9 @@ def _typed(values: pd.Series, kind: str) -> pd.Series:
     return values.where(values != "", None).astype("string").astype(pd.api.types.pandas_dtype(kind))
 
 
-def _arrays(value: Any) -> Any:
+def _with_arrays(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _arrays(inner) for key, inner in value.items()}
+        return {key: _with_arrays(inner) for key, inner in value.items()}
     if isinstance(value, list):
         text = not value or any(isinstance(inner, str) for inner in value)
         return np.asarray(value, dtype=object if text else None)

@@ -27,7 +27,7 @@ def _across_groups(
     name: str, predict: Callable[..., NDArray], Z: NDArray[np.float32], task: Task
 ) -> Iterator[Score]:
     """Balanced accuracy across groups or on the test set, there plain accuracy too."""
-    truth, reason = task.truth, _unlearnable(task)
+    truth, reason = task.truth, _why_unlearnable(task)
     n = len(truth)
     if reason:
         for metric in (name, name + TOP1):
@@ -37,7 +37,7 @@ def _across_groups(
     apart = {"groups": task.groups} if task.test is None else {"test": task.test}
     predictions = predict(Z, task.labels, **apart)
     found = Confusions.of(truth, predictions, np.unique(task.labels), task.resamples)
-    note = "; ".join(filter(None, [_lonely(task), _undivided(task)]))
+    note = "; ".join(filter(None, [_note_lonely(task), _note_undivided(task)]))
     yield Score(name, *found.balanced_accuracy(), n, note, found)
     if task.test is not None:
         right = task.resamples.mean(truth == predictions)
@@ -64,7 +64,7 @@ def _across_batches(
     return Score(metric, *found.balanced_accuracy(), len(rows), note, found, len(classes))
 
 
-def _unlearnable(task: Task) -> str:
+def _why_unlearnable(task: Task) -> str:
     """Say why there is nothing to learn from; empty when there is."""
     if task.test is not None:
         return "no cell of these classes is in the training set" if task.test.all() else ""
@@ -80,16 +80,16 @@ def _unlearnable(task: Task) -> str:
     return f"{only} in two {task.split}: {'no other' if found else 'none'} can be found"
 
 
-def _lonely(task: Task) -> str:
+def _note_lonely(task: Task) -> str:
     """Say which classes nothing can teach: they lie in one group, or in the test set alone."""
     if task.test is not None:
         alone = np.setdiff1d(task.truth, task.labels[~task.test]).tolist()
-        return _lost(alone, len(np.unique(task.truth)), "not in the training set")
+        return _note_lost(alone, len(np.unique(task.truth)), "not in the training set")
     groups = _groups_of_classes(task)
-    return _lost(groups.index[groups == 1].tolist(), len(groups), "in one group only")
+    return _note_lost(groups.index[groups == 1].tolist(), len(groups), "in one group only")
 
 
-def _undivided(task: Task) -> str:
+def _note_undivided(task: Task) -> str:
     """Say when no group holds two classes: noise is then taken for what the other groups hold more of.
 
     Of wells that is so by design, and there are many of each class.
@@ -105,7 +105,7 @@ def _undivided(task: Task) -> str:
     )
 
 
-def _lost(alone: Sequence[str], classes: int, why: str) -> str:
+def _note_lost(alone: Sequence[str], classes: int, why: str) -> str:
     """Say which of how many classes count as nothing; the empty text where none does."""
     if not alone:
         return ""

@@ -69,7 +69,7 @@ def _scores(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) 
     """Yield both scores of the predictions (n, K) on one task."""
     own = None if task.subset == "all" else np.unique(task.labels)
     chosen = choose_classes(values, classes, among=own)
-    note = _unknown(values, classes, task)
+    note = _note_unknown(values, classes, task)
     found, draws = ami(task.labels, chosen), task.resamples.ami(task.labels, chosen)
     yield Score("ami_predictions", found, draws, len(chosen), note)
     there = np.unique(np.concatenate([task.labels, chosen]))
@@ -98,7 +98,7 @@ def choose_classes(
     return classes[likely.argmax(axis=1)]
 
 
-def _unknown(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) -> str:
+def _note_unknown(values: NDArray[np.float64], classes: NDArray[np.str_], task: Task) -> str:
     """Name the classes that nobody who predicted their cells knew."""
     own = np.searchsorted(classes, task.labels)[:, None]
     unknown: NDArray[np.bool_] = np.isnan(np.take_along_axis(values, own, axis=1).ravel())

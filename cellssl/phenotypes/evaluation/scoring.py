@@ -123,7 +123,7 @@ def measure_embeddings(
         shown = display.add_task("scoring", total=total, note="")
         for one in loaded:
             display.update(shown, note=_title(one))
-            normalised = _normalised(one, names, tasks, normalise, known)
+            normalised = _normalise(one, names, tasks, normalise, known)
             for task, Z in zip(tasks, normalised, strict=True):
                 scores = task_scores(Z, task, starts, aggregate=aggregate)
                 for score in marked_scores(scores, task, one, obs, label):
@@ -133,7 +133,7 @@ def measure_embeddings(
                         )
                     )
                     display.advance(shown)
-    entries += _without_value(absent or {}, tasks)
+    entries += _missing_scores(absent or {}, tasks)
     scored = names[tasks[0].rows[tasks[0].scored]]
     return Measurements(
         tuple(entries),
@@ -236,7 +236,7 @@ def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.
     return obs
 
 
-def _normalised(
+def _normalise(
     one: Embedding, names: pd.Index, tasks: Sequence[Task], rule: str, known: Mapping[str, Any]
 ) -> Iterator[NDArray[np.float32]]:
     """Give the features of each task's cells, normalised: (n, D)."""
@@ -248,7 +248,7 @@ def _normalised(
         yield normalise_features(X, task.rows, rule=rule, blocks=blocks, **known)
 
 
-def _without_value(absent: Mapping[str, str], tasks: Sequence[Task]) -> list[Measurement]:
+def _missing_scores(absent: Mapping[str, str], tasks: Sequence[Task]) -> list[Measurement]:
     """Give every score of the embeddings that could not be had a row that says why."""
     return [
         Measurement.of(Score.missing(metric, 0, reason), task, embedding=name)

@@ -120,7 +120,7 @@ def _confounded(
         reason = f"of the {name} nothing is known, no column {CONFOUNDERS[name]}"
         if name not in ("plate", "batch"):
             reason += " that names wells as A01"
-        yield from _unknown(name, len(X), reason)
+        yield from _unknown_scores(name, len(X), reason)
         return
     rows = np.flatnonzero(confounder.codes >= 0)
     known, resamples = confounder.take(rows), task.resamples.take(rows)
@@ -128,24 +128,24 @@ def _confounded(
     without = f"row, column and edge without {counted(lost, 'cell')} whose well is not named as A01"
     note = without if lost else ""
     if resamples.leaves_none():
-        yield from _unknown(name, len(rows), f"{note}: those left are too few")
+        yield from _unknown_scores(name, len(rows), f"{note}: those left are too few")
     elif len(np.unique(known.codes)) < 2:
         reason = "all wells lie at the edge, or none" if name == "edge" else f"one {name} only"
-        yield from _unknown(name, len(rows), reason)
+        yield from _unknown_scores(name, len(rows), reason)
     else:
         agreement = _agreement(resamples, known.codes, [found[rows] for found in clusters])
         classes = len(np.unique(known.codes))
         yield Score(f"ami_{name}", *agreement, len(rows), note, classes=classes)
-        yield _told(name, known, X[rows], resamples, note)
+        yield _linear_score(name, known, X[rows], resamples, note)
 
 
-def _unknown(name: str, n: int, reason: str) -> Iterator[Score]:
+def _unknown_scores(name: str, n: int, reason: str) -> Iterator[Score]:
     """Say why neither score of a confounder can be had."""
     for metric in ("ami", "linear"):
         yield Score.missing(f"{metric}_{name}", n, reason)
 
 
-def _told(
+def _linear_score(
     name: str, confounder: Confounder, X: NDArray[np.float32], resamples: Resamples, note: str
 ) -> Score:
     """Balanced accuracy of a linear model that tells a confounder from cells of other groups.

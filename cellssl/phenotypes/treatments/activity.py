@@ -35,7 +35,7 @@ DRAWS = 1000  # of control wells
 _LEVEL = 0.05  # with so few choices of control wells that no p-value can fall so far, none is given
 
 
-def _treated(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
+def _treatment_codes(wells: pd.DataFrame, treatments: pd.Index) -> NDArray[np.int64]:
     """Give the place of each well's treatment in the index; −1 for control wells."""
     codes = treatments.get_indexer(pd.Index(wells["treatment"]))
     return np.where(wells["control"], -1, codes).astype(np.int64)
@@ -54,7 +54,7 @@ def replicates(
         `replicate_correlation`. Without the negative control.
     """
     table = wells.wells
-    codes = _treated(table, treatments)
+    codes = _treatment_codes(table, treatments)
     found = replicate_correlation(
         wells.profiles, codes, table["plate"], seed=seed, progress=progress
     )
@@ -85,7 +85,7 @@ def activity_by_rank(
         map, map_by_chance, map_p_value, map_q_value: see `activity_precision`.
     """
     table = wells.wells
-    codes = _treated(table, treatments)
+    codes = _treatment_codes(table, treatments)
     found = activity_precision(
         wells.profiles, codes, table["control"], table["plate"], seed=seed, progress=progress
     )

@@ -105,7 +105,7 @@ def well_profiles(
         )
     if normalise == "none":
         return WellProfiles(wells, middles, middles[:0], "nothing")
-    return _normalised(wells, middles, by_controls=normalise == "controls")
+    return _normalise(wells, middles, by_controls=normalise == "controls")
 
 
 def _wells(
@@ -136,7 +136,7 @@ def _wells(
     return wells, aggregate(features(adata), groups, statistic=statistic)
 
 
-def _normalised(
+def _normalise(
     wells: pd.DataFrame, middles: NDArray[np.float64], *, by_controls: bool
 ) -> WellProfiles:
     """Centre each plate and divide by the spread of the reference wells; the profiles take the place of `middles`."""

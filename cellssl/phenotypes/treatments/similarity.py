@@ -168,7 +168,7 @@ def similarity(
     for name in [name for name in adata.obs.columns if name in (columns[0], label)]:
         say_empty_names(text_array(texts_of(adata.obs[name])), name)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
-    order = _treatments(wells.wells)
+    order = _order_treatments(wells.wells)
     if len(order) < 2:
         raise EmbeddingError(
             f"{', '.join(columns)} name{'s' * (len(columns) == 1)} one treatment only, {order[0]!r}: nothing to "
@@ -225,7 +225,7 @@ def _usual_label(obs: pd.DataFrame, columns: Sequence[str]) -> str:
     return gene if tuple(columns) == TREATMENTS[1] and not known else usual
 
 
-def _treatments(wells: pd.DataFrame) -> list[str]:
+def _order_treatments(wells: pd.DataFrame) -> list[str]:
     """Order the treatments: negative controls first, the others by name, each from dose to dose."""
     negative = wells.groupby("treatment")["control"].any()
     return sorted(negative.index, key=lambda name: (not negative[name], natural_key(name)))
