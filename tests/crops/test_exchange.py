@@ -213,6 +213,15 @@ def test_texts_that_repeat_are_categories_to_anndata(scportrait, tmp_path):
     assert obs["Metadata_Well"].tolist() == ["A01", "A02"] * 3
 
 
+def test_compounds_that_scportrait_numbers_are_names(scportrait, tmp_path):
+    path, _ = scportrait
+    data = anndata.read_h5ad(path)
+    data.obs["compound"] = [0, 0, 0, 17, 17, 17]
+    data.write_h5ad(path)
+    crops = import_crops(path, None, tmp_path / "in.h5ad", negative_control="0")
+    assert Crops.open(crops).obs["Metadata_Control"].tolist() == ["negative"] * 3 + [""] * 3
+
+
 def test_channels_may_be_renamed_on_the_way_in(scportrait, tmp_path):
     path, _ = scportrait
     crops = import_crops(

@@ -18,6 +18,7 @@ from cellssl.columns import (
     WELL,
     bare_name,
     row_names,
+    texts_of,
 )
 from cellssl.controls import tidy_controls
 from cellssl.errors import CropError, PlateError
@@ -163,7 +164,7 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
         obs[CONTROL] = tidy_controls(obs[CONTROL])
     agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
     if CONTROL not in obs and agents and negative_control is not None:
-        names = obs[agents].fillna("").apply(lambda column: column.str.strip().str.lower())
+        names = obs[agents].apply(lambda column: texts_of(column).str.lower())
         negative = (names == negative_control.strip().lower()).any(axis=1)
         obs[CONTROL] = np.where(negative, "negative", "")
         if not negative.any():
