@@ -228,6 +228,14 @@ def test_mantispy_gets_its_schema_for_wells_and_for_pictures(make_embedding, tmp
     same(read_embedding(tmp_path / "pictures.h5ad"), pictures)
 
 
+def test_doses_with_gaps_of_pandas_own_are_kept_beside_mantispys(make_embedding, tmp_path):
+    cells = make_embedding()[:3].copy()
+    cells.obs["Metadata_Concentration"] = pd.array([1, None, 3], dtype="Int64")
+    export_embedding(cells, tmp_path / "mine.h5ad", unit="uM")
+    read = read_embedding(tmp_path / "mine.h5ad").obs["Metadata_Concentration"]
+    assert read.tolist() == [1, pd.NA, 3]
+
+
 def test_controls_of_a_mantispy_file_of_others_are_understood(make_embedding, tmp_path):
     cells = make_embedding()
     kinds = np.where(cells.obs["Metadata_Control"] == "negative", "negcon", "treatment")

@@ -116,8 +116,7 @@ def from_mantispy(cells: ad.AnnData) -> ad.AnnData:
 def _replace(obs: pd.DataFrame, name: str, values: NDArray) -> None:
     """Give a column other values, and keep what they were where they differ."""
     before = obs[name]
-    alike = before.astype(object).to_numpy() == values.astype(object)
-    if before.dtype != values.dtype or not alike.all():
+    if before.dtype != values.dtype or not (before.to_numpy() == values).all():
         obs[f"{KEPT}{name}"] = before
     obs[name] = values
 
