@@ -9,8 +9,8 @@ import pandas as pd
 from cellssl.cells.folder import CropFolder
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.errors import CropError
+from cellssl.lost_cells import wells_that_lost_cells
 from cellssl.plates.vocabulary import NAMES
-from cellssl.wells import wells_that_lost_cells
 from cellssl.words import counted, listed
 
 __all__ = ["CropReport"]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cellssl.columns import FIELD, PLATE, WELL, agent_column, bare_name, texts_of
+from cellssl.lost_cells import wells_that_lost_cells
 from cellssl.report.figures.plate import control_marks, plate_map, shape_of
 from cellssl.report.page import Block, Bullets, Fold, Picture, Row, Section, Table, Text
-from cellssl.wells import is_well, wells_that_lost_cells
+from cellssl.wells import is_well
 from cellssl.words import counted, listed, share
 
 if TYPE_CHECKING:
