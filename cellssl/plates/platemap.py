@@ -66,7 +66,9 @@ class _Plate:
         if well in self.faulty:
             return "!"
         count = self.fields.get(well, 0)
-        return "·" if not count else "<" if count < self.usual else ""
+        if not count:
+            return "·"
+        return "<" if count < self.usual else ""
 
 
 def _plates(index: PlateIndex) -> list[_Plate]:

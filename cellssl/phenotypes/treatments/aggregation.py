@@ -159,7 +159,7 @@ def _describe(
     left_out = {*FIELD[DEPTH[level] :], *OF_CELLS, *COUNTS}
     firsts = np.unique(groups, return_index=True)[1]
     table = {}
-    for name in [name for name in obs.columns if name not in left_out]:
+    for name in obs.columns.drop(list(left_out), errors="ignore"):
         codes = pd.Series(pd.factorize(obs[name], use_na_sentinel=False)[0]).groupby(groups)
         single = (codes.min() == codes.max()).to_numpy()
         if single.any():

@@ -165,7 +165,7 @@ def similarity(
         label = _usual_label(adata.obs, columns)
     elif label is not None:
         label = require_label(adata.obs, label)
-    for name in [name for name in adata.obs.columns if name in (columns[0], label)]:
+    for name in adata.obs.columns.intersection([columns[0], label]):
         say_empty_names(text_array(texts_of(adata.obs[name])), name)
     wells = well_profiles(adata, names, control=control, normalise=normalise, statistic=aggregate)
     order = _order_treatments(wells.wells)

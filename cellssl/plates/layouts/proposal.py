@@ -193,9 +193,14 @@ def _name_numbers(parts: list[Part], behind: list[Part]) -> None:
     named = {part.group: part for part in parts}
     roles = [role for role in ("site", "time", "z") if role not in named or not named[role].varies]
     for part in sorted(behind, key=lambda part: part.word != ""):
-        fitting = ("time",) if part.kind == "clock" else ("site",) if part.word else tuple(roles)
-        role = next((role for role in fitting if role in roles), None)
-        if role and not part.group and part.kind in ("clock", "number") and _tells(part, parts):
+        if part.group or part.kind not in ("clock", "number"):
+            continue
+        role = next(iter(roles), "")
+        if part.kind == "clock":
+            role = "time"
+        elif part.word:
+            role = "site"
+        if role in roles and _tells(part, parts):
             if role in named:
                 named[role].group = ""
             part.group = role
