@@ -87,7 +87,8 @@ def crops(features, tmp_path):
         index=[f"cell{n}" for n in order],
     )
     lone = obs.iloc[:1].assign(Metadata_Center_X=500.0).set_axis(["lone"])
-    batch = CropBatch(np.zeros((5, 1, 4, 4), np.uint8), None, pd.concat([obs, lone]))
+    lost = obs.iloc[:1].assign(Metadata_Center_X=np.nan).set_axis(["of a file without centres"])
+    batch = CropBatch(np.zeros((6, 1, 4, 4), np.uint8), None, pd.concat([obs, lone, lost]))
     path = tmp_path / "crops.h5ad"
     return Crops.open(write_crops(path, [batch], channels=["DNA"], size=4, provenance={}))
 

@@ -131,29 +131,31 @@ def _match(cells: pd.DataFrame, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
             f"{crops.path} does not know the centres of its cells ({', '.join(CENTRE)}): "
             "features cannot be matched; leave out crops= (--crops) and give index= (--index)"
         )
-    theirs = pd.Series(place_keys(cells), index=cells.index)
-    groups = pd.Series(range(len(crops))).groupby(place_keys(crops.obs)).indices
-    centres = crops.obs[CENTRE].to_numpy(np.float64)
+    ours, centres = _by_field(crops.obs)
+    theirs, places = _by_field(cells)
     rows = np.full(len(cells), -1)
-    for key, members in theirs.groupby(theirs).indices.items():
-        mine = groups.get(key)
-        places = cells[CENTRE].to_numpy(np.float64)[members]
-        known = np.isfinite(places).all(axis=1)
-        if mine is None or not known.any():
-            continue
-        distances, nearest = KDTree(centres[mine]).query(places[known])
-        rows[members[known]] = np.where(distances <= _NEAR, mine[nearest], -1)
+    for field in ours.keys() & theirs.keys():
+        distances, nearest = KDTree(centres[ours[field]]).query(places[theirs[field]])
+        rows[theirs[field]] = np.where(distances <= _NEAR, ours[field][nearest], -1)
     kept = np.flatnonzero(rows >= 0)
     if not len(kept):
         raise CropError(
             f"none of the {len(cells):,} cells with features lies within a pixel of a crop in "
-            f"{crops.path}: are plates, wells and sites called alike (e.g. {theirs.iloc[0]})?"
+            f"{crops.path}: are plates, wells and sites called alike (e.g. {place_keys(cells)[0]})?"
         )
     if len(np.unique(rows[kept])) < len(kept):
         raise CropError(f"several cells with features lie at one crop of {crops.path}")
     if len(kept) < len(cells):
         _LOG.warning("%d of %d cells have no crop: left out", len(cells) - len(kept), len(cells))
     return kept, rows[kept]
+
+
+def _by_field(cells: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Give the numbers of the cells of each field whose centre is known; the centres of all (N, 2)."""
+    centres = cells[CENTRE].to_numpy(np.float64)
+    known = np.flatnonzero(np.isfinite(centres).all(axis=1))
+    fields = pd.Series(place_keys(cells.iloc[known]))
+    return {str(name): known[own] for name, own in fields.groupby(fields).indices.items()}, centres
 
 
 def _described(cells: pd.DataFrame, index: Path | None) -> pd.DataFrame:
