@@ -23,7 +23,8 @@ from cellssl.cells.quality.measures import (
 )
 from cellssl.cells.quality.usual import Usual
 from cellssl.cells.remarks import _dull, _overexposed
-from cellssl.crops import CropBatch, Crops, write_crops
+from cellssl.crops import CropBatch, Crops, join_crops, write_crops
+from cellssl.crops.copying import copy_crops
 from cellssl.errors import CropError
 
 
@@ -225,6 +226,19 @@ def test_crops_from_elsewhere_are_checked_and_cleaned(tmp_path):
     np.testing.assert_array_equal(clean.read(7), crops.read(8))
     all_cells = clean_crops(crops, table, tmp_path / "all.h5ad", keep=["noise"])
     assert Crops.open(all_cells).obs["Quality_Reason"].iloc[7] == "noise"
+
+
+def test_joined_crops_of_which_some_were_never_measured_are_checked_alike(tmp_path):
+    images = cells(40)
+    images[3, 0] = np.random.default_rng(5).normal(900, 90, (48, 48))
+    ours = write(tmp_path / "ours.h5ad", cells(40), ["P1"] * 40)
+    obs = ours.obs.join(check_crops(ours)).assign(Area_Nucleus=[1.0] + [100.0] * 39)
+    measured = copy_crops(ours, tmp_path / "measured.h5ad", obs=obs, provenance={})
+    others = write(tmp_path / "others.h5ad", images, ["P2"] * 40)
+    table = check_crops(join_crops([measured, others], tmp_path / "joined.h5ad"))
+    reasons = table["Quality_Reason"]
+    assert reasons[reasons != ""].to_dict() == {"P1/0": "fragment", "P2/3": "noise"}
+    assert table.notna().all(axis=None)
 
 
 def test_reasons_are_said_in_one_order():

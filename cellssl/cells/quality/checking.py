@@ -103,5 +103,6 @@ def _measure(crops: Crops, plates: Mapping[str, np.ndarray]) -> np.ndarray:
             quality[part] = measure_cells(crops.read(part)[..., within, within], levels)
     for number, name in enumerate(names):
         if name in crops.obs:  # as cropping measured it, before illumination was corrected
-            quality[:, number] = crops.obs[name]
+            before = crops.obs[name].to_numpy(float)  # not of joined files that others made
+            quality[:, number] = np.where(np.isnan(before), quality[:, number], before)
     return quality

@@ -62,7 +62,7 @@ class Usual:
         Parameters
         ----------
         areas : ndarray
-            (n,) of the nuclei in pixels.
+            (n,) of the nuclei in pixels; NaN where one is not known.
         quality : ndarray
             (n, 3 C) as `measure_cells` gives it.
         backgrounds : ndarray
@@ -74,6 +74,7 @@ class Usual:
             noisy.
         """
         count = len(channels)
+        known = areas[~np.isnan(areas)]
         noise, sharpness, saturated = (
             np.split(np.median(quality, axis=0), len(MEASURES))
             if len(quality)
@@ -88,7 +89,7 @@ class Usual:
         except PlateError:
             shown = int(noise.argmin())
         return cls(
-            area=float(np.median(areas)) if len(areas) else 0.0,
+            area=float(np.median(known)) if len(known) else 0.0,
             noise=noise,
             sharpness=sharpness,
             saturated=saturated,
