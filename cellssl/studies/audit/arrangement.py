@@ -11,6 +11,7 @@ from cellssl.studies.audit.measures import blurred, light_of, moment
 __all__ = ["ARRANGED", "LAID", "CellArrangement", "arrangement_names"]
 
 _WINDOW = 0.2  # of the view's side: the cell in the middle counts, its neighbours hardly
+_STEPS = 3  # towards the cell's middle
 _RINGS = (0.2, 0.4, 0.6, 0.8)  # of half the view
 _SPOT = 1.0  # px: the blur of a spot that is counted
 _RISES = 0.15  # of a channel's light, for a spot to be one
@@ -37,6 +38,8 @@ _BETWEEN = {
     "side": "handedness",
     "first_turned": "handedness",
     "second_turned": "handedness",
+    "first_leaning": "handedness",
+    "second_leaning": "handedness",
 }
 ARRANGED = {**_OWN, **_BETWEEN}
 # Of all properties, those that change as a cell is turned, mirrored or shifted; no other does but by resampling
@@ -50,7 +53,7 @@ def arrangement_names(channels: Sequence[str]) -> list[str]:
     Examples
     --------
     >>> len(arrangement_names(["DAPI", "Tubulin", "Actin"]))
-    51
+    57
     """
     own = [f"{channel}_{feature}" for channel in channels for feature in _OWN]
     pairs = itertools.combinations(channels, 2)
@@ -66,12 +69,11 @@ class CellArrangement(nn.Module):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Arrange images (B, C, H, W) in [0, 1]: (B, 13 C + 4 C (C − 1) / 2)."""
+        """Arrange images (B, C, H, W) in [0, 1]: (B, 13 C + 6 C (C − 1) / 2)."""
         light = light_of(images)
         half = torch.linspace(-1, 1, images.shape[-1], device=images.device)
         z = torch.complex(*torch.meshgrid(half, half, indexing="xy"))  # right, and down
-        weight = light * torch.exp(-(z.abs() ** 2) / (2 * (2 * _WINDOW) ** 2))
-        weight = weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(_TINY)
+        weight = _windowed(light, z, _cell(light, z))
         centre = moment(weight, z)
         about = z - centre[..., None, None]
         round_ = moment(weight, about * about.conj()).real.clamp_min(_TINY)
@@ -84,13 +86,33 @@ class CellArrangement(nn.Module):
             *(_spots(light), _hand(long.conj() * skew**2)),
         ]
         a, b = torch.triu_indices(images.shape[1], images.shape[1], 1)
+        way = centre[:, b] - centre[:, a]
         between = [
-            (centre[:, a] - centre[:, b]).abs(),
-            _hand(centre[:, a].conj() * centre[:, b]),
-            _hand(long[:, a].conj() * centre[:, b] ** 2),
-            _hand(long[:, b].conj() * centre[:, a] ** 2),
+            way.abs(),
+            _hand(centre[:, a].conj() * centre[:, b]),  # as seen from the view's middle
+            *(_hand(long[:, one].conj() * way**2) for one in (a, b)),  # wherever the cell lies
+            *(_hand(skew[:, one].conj() * way) for one in (a, b)),
         ]
         return torch.cat([torch.stack(each, dim=2).flatten(1) for each in (own, between)], dim=1)
+
+
+def _cell(light: Tensor, z: Tensor) -> Tensor:
+    """Find the cell in the middle by the light of all channels: (B, 1) complex.
+
+    As a cell is shifted, the window goes with it: else it would hold another part of the cell.
+    """
+    every = light.sum(dim=1, keepdim=True)
+    centre = torch.zeros(len(light), 1, dtype=z.dtype, device=z.device)
+    for _ in range(_STEPS):
+        centre = moment(_windowed(every, z, centre), z)
+    return centre
+
+
+def _windowed(light: Tensor, z: Tensor, centre: Tensor) -> Tensor:
+    """Weight light (B, C, H, W) by a window about a centre (B, 1), to a sum of 1 in each channel."""
+    apart = (z - centre[..., None, None]).abs()
+    weight = light * torch.exp(-(apart**2) / (2 * (2 * _WINDOW) ** 2))
+    return weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(_TINY)
 
 
 def _hand(product: Tensor) -> Tensor:
