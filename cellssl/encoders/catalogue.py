@@ -1,10 +1,11 @@
 """Encoders by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from cellssl.encoders.branched import BranchedEncoder
 from cellssl.encoders.encoder import Encoder, Stem
 from cellssl.encoders.resnet import ResNet, resnet_plans
 from cellssl.encoders.vgg import SMALLEST, VGG, vgg_plans
@@ -29,7 +30,15 @@ def smallest_image(name: str) -> int:
     return SMALLEST if name in vgg_plans else 1
 
 
-def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imagenet") -> Encoder:
+def build(
+    name: str,
+    in_channels: int,
+    *,
+    width: float = 1.0,
+    stem: Stem = "imagenet",
+    own_stages: int = 0,
+    branches: Sequence[str] = (),
+) -> Encoder:
     """Build an untrained encoder.
 
     Its weights come from torch's default generator (``torch.manual_seed``). Its parameters are in
@@ -47,6 +56,11 @@ def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imag
     stem : {"imagenet", "cifar"}
         A ResNet's first layers; "cifar" keeps the resolution of small images. A VGG has no such
         choice.
+    own_stages : int
+        Last stages, 1 to 4, that each of the `branches` has for itself (`BranchedEncoder`); 0 for a
+        network without branches.
+    branches : sequence of str
+        Names of the branches, two or more where stages are their own.
 
     Returns
     -------
@@ -65,10 +79,15 @@ def build(name: str, in_channels: int, *, width: float = 1.0, stem: Stem = "imag
     (256, torch.Size([4, 256]))
     """
     _check(name, in_channels, width, stem)
-    if name in resnet_plans:
-        encoder: Encoder = ResNet(name, in_channels, width=width, stem=stem)
-    else:
-        encoder = VGG(name, in_channels, width=width)
+    _check_branches(own_stages, branches)
+    encoder: Encoder = (
+        BranchedEncoder(
+            {branch: _plain(name, in_channels, width, stem) for branch in branches},
+            own_stages=own_stages,
+        )
+        if own_stages
+        else _plain(name, in_channels, width, stem)
+    )
     return encoder.to(memory_format=torch.channels_last)
 
 
@@ -84,6 +103,24 @@ def rebuild(description: Mapping[str, Any]) -> Encoder:
         return build(**{key: value for key, value in description.items() if key != "feature_dim"})
     except TypeError as error:
         raise ModelError(f"an encoder cannot be rebuilt from {description}: {error}.") from error
+
+
+def _plain(name: str, in_channels: int, width: float, stem: Stem) -> ResNet | VGG:
+    """Build a network as it was published, but for its width and stem."""
+    if name in resnet_plans:
+        return ResNet(name, in_channels, width=width, stem=stem)
+    return VGG(name, in_channels, width=width)
+
+
+def _check_branches(own_stages: int, branches: Sequence[str]) -> None:
+    """Refuse stages of their own for branches that are not there, and branches without any."""
+    if not 0 <= own_stages <= 4:
+        raise ModelError(f"own_stages must be 0 to 4, got {own_stages}.")
+    if (own_stages > 0) != (len(set(branches)) > 1):
+        raise ModelError(
+            f"own_stages={own_stages} and branches {', '.join(branches) or '(none)'}: name two "
+            "branches or more where each has stages of its own, and none where it has not."
+        )
 
 
 def _check(name: str, in_channels: int, width: float, stem: str) -> None:

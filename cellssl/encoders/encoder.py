@@ -31,6 +31,10 @@ class Encoder(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images (B, C, H, W) into features (B, D)."""
 
+    def branch(self, name: str) -> "Encoder":  # noqa: ARG002
+        """Give the network of one branch: itself, where it has none (`BranchedEncoder` has)."""
+        return self
+
     def describe(self) -> dict[str, Any]:
         """Say in plain Python what would rebuild this encoder, for checkpoints and provenance: its attributes."""
         said = ("name", "in_channels", "width", "stem", "feature_dim")

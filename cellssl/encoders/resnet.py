@@ -73,6 +73,12 @@ class ResNet(Encoder):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x.mean(dim=(2, 3))
 
+    def split(self, last: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """Part the network before its `last` stages of four: images to a map, and that to the last map."""
+        stages = [self.layer1, self.layer2, self.layer3, self.layer4]
+        first = [self.conv1, self.bn1, self.relu, self.maxpool, *stages[: 4 - last]]
+        return nn.Sequential(*first), nn.Sequential(*stages[4 - last :])
+
 
 def _layer(plan: ResNetPlan, position: int, inputs: int, planes: int) -> nn.Sequential:
     """Stack one stage's blocks; the first block widens the map and, but in stage 0, halves it."""

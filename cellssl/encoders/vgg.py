@@ -51,3 +51,8 @@ class VGG(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images (B, C, H, W) into the globally averaged last feature map (B, D)."""
         return self.features(images).mean(dim=(2, 3))
+
+    def split(self, last: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """Part the network before its `last` blocks of five: images to a map, and that to the last map."""
+        ends = [i + 1 for i, layer in enumerate(self.features) if isinstance(layer, nn.MaxPool2d)]
+        return self.features[: ends[-1 - last]], self.features[ends[-1 - last] :]

@@ -24,7 +24,7 @@ class GroupedMethod(Method):
     encoder : Encoder
         The one network whose features are kept.
     heads : mapping
-        Name of a group → its method, built on `encoder`.
+        Name of a group → its method, built on `encoder` or on one of its branches.
     divide : bool
         Whether every group sees its own part of a batch (`cellssl.augment.Views`).
     """
@@ -33,8 +33,9 @@ class GroupedMethod(Method):
         self, encoder: Encoder, heads: Mapping[str, Method], *, divide: bool = False
     ) -> None:
         super().__init__()
-        if any(head.encoder is not encoder for head in heads.values()):
-            raise ValueError("every head wants the one encoder")
+        weights = set(encoder.parameters())
+        if not all(weights.issuperset(head.encoder.parameters()) for head in heads.values()):
+            raise ValueError("every head wants the one encoder, or a branch of it")
         self.encoder, self.divide = encoder, divide
         self.heads = nn.ModuleDict(dict(heads))
 
@@ -69,6 +70,11 @@ class GroupedMethod(Method):
         """Drop what a step that broke off left behind."""
         for head in self._all:
             head.forget_step()
+
+    @property
+    def networks(self) -> tuple[Encoder, ...]:
+        """The encoder, or the branches of it that heads are on."""
+        return tuple(dict.fromkeys(head.encoder for head in self._all))
 
     @property
     def name(self) -> str:  # type: ignore[override]

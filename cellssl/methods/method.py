@@ -83,6 +83,11 @@ class Method(nn.Module, ABC):
             Steps in the whole run.
         """
 
+    @property
+    def networks(self) -> tuple[Encoder, ...]:
+        """The networks that losses see features of: the encoder, where it has no branches."""
+        return (self.encoder,)
+
     def forget_step(self) -> None:
         """Drop what a step that broke off before its `after_step` left behind; usually nothing."""
 

@@ -92,7 +92,15 @@ def build_views(protocol: Protocol, channels: Sequence[str], masks: Sequence[str
 def build_encoder(protocol: Protocol, in_channels: int) -> Encoder:
     """Build the untrained encoder for so many channels; weights from torch's generator."""
     settings = protocol.training
-    return encoders.build(settings.encoder, in_channels, width=settings.width, stem=settings.stem)
+    own = settings.own_stages if protocol.groups else 0
+    return encoders.build(
+        settings.encoder,
+        in_channels,
+        width=settings.width,
+        stem=settings.stem,
+        own_stages=own,
+        branches=tuple(protocol.groups) if own else (),
+    )
 
 
 def build_method(protocol: Protocol, encoder: Encoder) -> Method:
@@ -106,7 +114,7 @@ def build_method(protocol: Protocol, encoder: Encoder) -> Method:
     if not protocol.groups:
         return methods.build(settings.method, encoder, **settings.method_options)
     heads = {
-        name: methods.build(settings.method, encoder, **settings.method_options)
+        name: methods.build(settings.method, encoder.branch(name), **settings.method_options)
         for name in protocol.groups
     }
     return GroupedMethod(encoder, heads, divide=settings.divide_batch)

@@ -79,6 +79,7 @@ def load_head(checkpoint: Mapping[str, Any], name: str, encoder: Any, *, source:
             f"{', '.join(there) or '(none)'}; without a head the encoder's own features are taken."
         )
     settings, state = checkpoint["settings"], checkpoint["method_state"]
+    encoder = encoder.branch(name)
     method = methods.outline(
         settings["method"], settings["method_options"], feature_dim=encoder.feature_dim
     )

@@ -21,7 +21,7 @@ __all__ = ["identify", "previous"]
 # They change nothing in the result, or no more than another graphics card does, or follow from the cells.
 _HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description", "nucleus")
 # Not known of runs before they were written down.
-_LATER = ("pixels", "partners")
+_LATER = ("pixels", "partners", "own_stages")
 _LOOKED_AT = 64  # images that are told by their pixels, evenly over all
 
 

@@ -178,13 +178,14 @@ def _set_up(
     method.to(memory_format=torch.channels_last).train()
     if fabric.world_size > 1:
         _synchronise_norms(method, on_gpu=on_gpu)
-    tap = FeatureTap(method.encoder)
+    watched = method.networks[0]
     if settings.compile:
-        method.encoder.compile()
+        for network in method.networks:
+            network.compile()
     module = fabric.setup_module(method)
     classifier = None
     if labels is not None:
-        classifier = OnlineClassifier(labels, method.encoder.feature_dim).to(fabric.device)
+        classifier = OnlineClassifier(labels, watched.feature_dim).to(fabric.device)
     return Step(
         fabric,
         module,
@@ -199,7 +200,7 @@ def _set_up(
             ranks=fabric.world_size,
         ),
         views=compiled(views) if on_gpu else views,
-        tap=tap,
+        tap=FeatureTap(watched),
         classifier=classifier,
         codes=labels.codes.to(fabric.device) if labels is not None and method.labelled else None,
     )

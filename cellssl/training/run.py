@@ -166,13 +166,14 @@ class Run:
         epoch = int(row["epoch"])
         with _disk(self.folder):
             if self.epoch_ended:
-                spread = self._parts.tap.read(self._parts.cells_seen, self._parts.rows_made)
+                seen = self._parts.rows_made // len(self._parts.method.networks)  # by each of them
+                spread = self._parts.tap.read(self._parts.cells_seen, seen)
                 row |= vars(spread)
                 warn_if_collapsed(spread, epoch=epoch)
                 if self._online is not None:
                     row["online_accuracy"] = self._online.epoch_ended(epoch, self.step)
                     if self.step == self.plan.total:
-                        self._online.run_ended(self._parts.method.encoder, epoch, self.step)
+                        self._online.run_ended(self._parts.method.networks[0], epoch, self.step)
             self._metrics.append(row)
             self._board.append(row)
 

@@ -47,6 +47,13 @@ class TrainingSettings(BaseModel):
         description="where there are groups of views: each sees its part of a batch, not the whole; "
         "a step costs as much as with one group",
     )
+    own_stages: int = Field(
+        0,
+        ge=0,
+        le=4,
+        description="where there are groups of views: last stages of the network, of four, that each group "
+        "has for itself; their features stand side by side",
+    )
     optimizer: Literal["adamw", "sgd", "lars"] = Field(
         "adamw", description="adamw; sgd or lars, with momentum 0.9"
     )

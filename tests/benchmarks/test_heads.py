@@ -81,6 +81,11 @@ def test_cost_of_heads(method: str) -> None:
             "two heads, batch divided": [
                 Side(resolve(two, {"training.divide_batch": True}), images)
             ],
+            "two heads, batch divided, own last stage": [
+                Side(
+                    resolve(two, {"training.divide_batch": True, "training.own_stages": 1}), images
+                )
+            ],
             "two encoders": [Side(one, images) for one in each.values()],
         }
     )
@@ -90,9 +95,10 @@ def test_cost_of_heads(method: str) -> None:
     )
     for name, value in seconds.items():
         print(
-            f"{name:25} {BATCH / value:6.1f} cells/s  {value / one:.2f} × the time of one protocol"
+            f"{name:41} {BATCH / value:6.1f} cells/s  {value / one:.2f} × the time of one protocol"
         )
     # A head of its own for a few hundred features costs little beside the encoder: half of a batch for
     # each group is one batch's work, and nothing is saved or lost by sharing an encoder otherwise.
     assert seconds["two heads, batch divided"] < 1.3 * one
+    assert seconds["two heads, batch divided, own last stage"] < 1.3 * one
     assert seconds["two heads"] < 1.15 * seconds["two encoders"]

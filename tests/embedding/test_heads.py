@@ -21,25 +21,27 @@ OPTIONS = {"hidden": 16, "dim": 4}
 GROUPS = ("expert", "geometry")
 
 
-def make(name: str, *, groups: tuple[str, ...] = GROUPS) -> Method:
+def make(name: str, *, groups: tuple[str, ...] = GROUPS, own_stages: int = 0) -> Method:
     """A method of one encoder and a head for each group, after a step's worth of statistics."""
     torch.manual_seed(2)
-    encoder = build("resnet18", 2, width=0.125)
-    heads = {group: methods.build(name, encoder, **OPTIONS) for group in groups}
+    branches = groups if own_stages else ()
+    encoder = build("resnet18", 2, width=0.125, own_stages=own_stages, branches=branches)
+    heads = {group: methods.build(name, encoder.branch(group), **OPTIONS) for group in groups}
     method = GroupedMethod(encoder, heads) if len(heads) > 1 else heads[groups[0]]
     method.begin(60, 10)  # shortens MoCo's queue, as training does
     for head in heads.values():
-        head.projector(torch.randn(20, encoder.feature_dim))
+        head.projector(torch.randn(20, head.encoder.feature_dim))
     return method.eval()
 
 
-def save(new_run: NewRun, method: Method) -> Path:
+def save(new_run: NewRun, method: Method, **said: object) -> Path:
     """The run folder that training would leave."""
     states = method.state_dict()
     return new_run(
         encoder_state={n[8:]: v for n, v in states.items() if n.startswith("encoder.")},
         method_state={n: v for n, v in states.items() if not n.startswith("encoder.")},
         settings={"seed": 3, "method": method.name, "method_options": OPTIONS},
+        **said,
     )
 
 
@@ -64,6 +66,18 @@ def test_a_head_gives_the_space_that_its_loss_compares_in(
     assert one.shape == other.shape == (60, 4)
     assert not np.allclose(one.X, other.X, atol=1e-2)
     np.testing.assert_allclose(embed(crops, run).X, features.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_lies_on_its_own_branch(crops: Crops, new_run: NewRun) -> None:
+    method = make("vicreg", own_stages=1)
+    run = save(new_run, method, encoder=method.encoder.describe())
+    with torch.inference_mode():
+        branch = method.encoder.branch("geometry")(images_of(crops))
+        z = method.heads["geometry"].projector(branch)
+    np.testing.assert_allclose(embed(crops, run, head="geometry").X, z, rtol=1e-4, atol=1e-5)
+    whole = embed(crops, run).X
+    assert whole.shape == (60, 128)
+    np.testing.assert_allclose(whole[:, 64:], branch, rtol=1e-4, atol=1e-5)
 
 
 def test_the_head_is_told_in_name_and_provenance(crops: Crops, new_run: NewRun) -> None:

@@ -36,6 +36,20 @@ def test_every_head_teaches_the_one_encoder() -> None:
     assert len({id(p) for p in method.parameters()}) == len(list(method.parameters()))
 
 
+def test_a_branch_learns_from_its_own_group_alone() -> None:
+    encoder = build("resnet18", 3, width=0.125, own_stages=1, branches=("a", "b"))
+    heads = {g: methods.build("simclr", encoder.branch(g), hidden=16, dim=8) for g in ("a", "b")}
+    method = GroupedMethod(encoder, heads).eval()
+    views = [torch.rand(6, 3, 32, 32) for _ in range(4)]
+    method.heads["a"](*views[:2]).backward()
+    assert all(p.grad is not None for p in encoder.shared.parameters())
+    assert all(p.grad is not None for p in encoder.own["a"].parameters())
+    assert all(p.grad is None for p in encoder.own["b"].parameters())
+    method(*views).backward()
+    assert all(p.grad is not None for p in encoder.parameters())
+    assert method.networks == (heads["a"].encoder, heads["b"].encoder)
+
+
 def test_queues_hold_the_keys_of_their_own_group() -> None:
     method = grouped("moco", queue=12)
     method.begin(100, 6)

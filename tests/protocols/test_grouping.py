@@ -83,6 +83,19 @@ def test_views_and_heads_of_all_groups_are_built() -> None:
     assert all(head.encoder is method.encoder for head in method.heads.values())
 
 
+def test_groups_may_have_stages_of_their_own() -> None:
+    changes = {"training.width": 0.125, "training.own_stages": 2}
+    protocol = resolve("bbbc021-two-heads", changes)
+    encoder = build_encoder(protocol, 3)
+    method = build_method(protocol, encoder)
+    assert encoder.describe()["branches"] == ["expert", "geometry"]
+    assert [network.feature_dim for network in method.networks] == [64, 64]
+    alone = build_encoder(resolve("bbbc021-expert", changes), 3)  # no groups, nothing to part
+    assert (alone.feature_dim, "branches" in alone.describe()) == (64, False)
+    with pytest.raises(ProtocolError, match="own_stages"):
+        resolve("bbbc021-two-heads", {"training.own_stages": 5})
+
+
 def test_groups_may_share_a_batch_between_them() -> None:
     protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.divide_batch": True})
     made = build_views(protocol, CHANNELS)(torch.rand(6, 3, 48, 48), 0, 0, torch.arange(6))

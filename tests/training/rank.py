@@ -5,12 +5,13 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cellssl import methods
-from cellssl.encoders import Encoder
+from cellssl.encoders import BranchedEncoder, Encoder
 from cellssl.methods import GroupedMethod
 from cellssl.training import Labels, fit, seeded
 
@@ -43,6 +44,9 @@ class NormFreeEncoder(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         return self.second(self.first(images).relu()).relu().mean((2, 3))
 
+    def split(self, _: int) -> tuple[nn.Sequential, nn.Sequential]:
+        return nn.Sequential(self.first, nn.ReLU()), nn.Sequential(self.second, nn.ReLU())
+
 
 def without_norms(module: nn.Module) -> None:
     """Take batch norms out of heads: on CPUs they cannot be synchronised."""
@@ -60,7 +64,7 @@ def twice(*arguments: object) -> tuple[Tensor, ...]:
 
 def train(out: Path, called: str, *, devices: int) -> None:
     """Twelve steps of two accumulated batches of eight, in float64."""
-    name, _, groups = called.partition(":")
+    name, groups, own = (*called.split(":"), "", "")[:3]
     settings = tiny.tiny_settings(
         method=name,
         method_options=OPTIONS[name],
@@ -70,8 +74,14 @@ def train(out: Path, called: str, *, devices: int) -> None:
         lr=0.5,
     )
     with seeded(0):
-        encoder = NormFreeEncoder()
-        heads = {g: methods.build(name, encoder, **settings.method_options) for g in groups or "a"}
+        encoder: Encoder = NormFreeEncoder()
+        if own:
+            networks: Any = {g: NormFreeEncoder() for g in groups}
+            encoder = BranchedEncoder(networks, own_stages=1)
+        heads = {
+            g: methods.build(name, encoder.branch(g), **settings.method_options)
+            for g in groups or "a"
+        }
         method = GroupedMethod(encoder, heads) if groups else heads["a"]
     without_norms(method)
     fit(

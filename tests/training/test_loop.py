@@ -18,9 +18,20 @@ import torch
 from torch import Tensor
 
 from cellssl import methods
+from cellssl.encoders import BranchedEncoder, build
 from cellssl.errors import CellsslError, TrainingError
 from cellssl.files import locked
-from cellssl.training import Partners, fit, learning_rate, load_checkpoint, make_plan, run
+from cellssl.methods import GroupedMethod
+from cellssl.training import (
+    Labels,
+    Partners,
+    fit,
+    learning_rate,
+    load_checkpoint,
+    make_plan,
+    run,
+    seeded,
+)
 from cellssl.training.loop import _check_division
 from cellssl.training.metrics import MetricsFile
 
@@ -155,6 +166,7 @@ def test_other_pixels_or_partners_under_the_same_names_are_another_run(
     checkpoint = load_checkpoint(tmp_path)
     for name in ("pixels", "partners"):  # as a run of before they were written down
         del checkpoint["data"][name]
+    del checkpoint["settings"]["own_stages"]
     torch.save(checkpoint, tmp_path / "checkpoint.pt")
     assert train(other, 6) == tmp_path
 
@@ -221,6 +233,37 @@ def test_resume_is_exact(method: str, minutes: float, tiny: ModuleType, tmp_path
         read_metrics(whole).drop(columns=times), read_metrics(parts).drop(columns=times)
     )
     assert read_metrics(parts)["seconds"].is_monotonic_increasing
+
+
+def test_an_encoder_with_branches_is_watched_and_goes_on(tiny: ModuleType, tmp_path: Path) -> None:
+    told: dict[str, Any] = {"encoder": "resnet18", "width": 0.125, "own_stages": 1}
+    options = {"hidden": 16, "dim": 8, "queue": 16, "symmetric": True}
+    settings = tiny.tiny_settings(method="moco", method_options=options, epochs=2, **told)
+
+    def train(out: Path, crash: int = 0) -> Path:
+        crashing = stopping_views(tiny, crash)
+        with seeded(0):
+            encoder = build("resnet18", 2, width=0.125, own_stages=1, branches=("a", "b"))
+            assert isinstance(encoder, BranchedEncoder)
+            heads = {g: methods.build("moco", encoder.branch(g), **options) for g in encoder.own}
+        return fit(
+            GroupedMethod(encoder, heads),
+            tiny.TinySource(),
+            lambda *a: (*(first := crashing(*a)), *(view.flip(2) for view in first)),
+            settings,
+            out,
+            labels=Labels.of("size", ["small", "large"] * 21),
+            progress=False,
+            device="cpu",
+        )
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(CrashError):
+        train(tmp_path / "parts", crash=7)
+    parts = train(tmp_path / "parts")
+    assert same_weights(weights_of(whole), weights_of(parts))
+    last = read_metrics(parts).iloc[-1]
+    assert last[["feature_std", "effective_rank", "alignment", "online_accuracy"]].notna().all()
 
 
 def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -> None:

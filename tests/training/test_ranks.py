@@ -12,8 +12,8 @@ import torch
 from cellssl import methods
 from cellssl.training import load_checkpoint
 
-# The last with a head for each of two groups of views.
-RUNS = (*methods.names(labelled=True), "moco:ab")
+# The last two with a head for each of two groups of views, on one encoder and on a branch of it each.
+RUNS = (*methods.names(labelled=True), "moco:ab", "moco:ab:own")
 PROGRAM = Path(__file__).with_name("rank.py")
 
 

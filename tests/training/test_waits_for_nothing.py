@@ -25,7 +25,6 @@ from torch.utils._pytree import tree_leaves
 from cellssl import methods, protocols
 from cellssl.crops import CropBatch, Crops, Scaling, fit_scaling, write_crops
 from cellssl.datasets import CropSource
-from cellssl.methods import GroupedMethod
 from cellssl.training import Labels, Partners, TrainingSettings, make_plan
 from cellssl.training.classifier import OnlineClassifier
 from cellssl.training.collapse import FeatureTap
@@ -114,10 +113,19 @@ def fake_step(
     device: str,
     *,
     after: Callable[[Tensor], None] = lambda _: None,
+    own_stages: int = 0,
     **settings: Any,
 ) -> Iterator[Step]:
     """Put a step together as `fit` does, from a shipped protocol; `after` sees each loss."""
-    loaded = protocols.resolve(protocol, {"crop.size": 32})
+    told = {
+        "method": name,
+        "method_options": OPTIONS[name],
+        "width": 0.125,
+        "own_stages": own_stages,
+    }
+    loaded = protocols.resolve(
+        protocol, {"crop.size": 32, **{f"training.{key}": value for key, value in told.items()}}
+    )
     source = CropSource(crops, fit_scaling(crops, Scaling(per="global")), masks=True)
     views = protocols.build_views(loaded, source.channels, crops.mask_names)
     chosen = TrainingSettings(
@@ -126,16 +134,11 @@ def fake_step(
         batch_size=BATCH,
         **settings,
     )
-    encoder = protocols.build_encoder(protocols.resolve(protocol, {"training.width": 0.125}), 3)
-    heads = {
-        group: methods.build(name, encoder, **chosen.method_options)
-        for group in loaded.groups or ("",)
-    }
-    method = GroupedMethod(encoder, heads) if loaded.groups else heads[""]
+    method = protocols.build_method(loaded, protocols.build_encoder(loaded, 3))
     plan = make_plan(CELLS, chosen)
     method.begin(plan.samples, plan.cells)
     wells = source.obs["Metadata_Well"].to_numpy()
-    classifier = OnlineClassifier(Labels.of("well", wells), encoder.feature_dim)
+    classifier = OnlineClassifier(Labels.of("well", wells), method.networks[0].feature_dim)
 
     def backward(loss: Tensor) -> None:
         after(loss)
@@ -162,7 +165,7 @@ def fake_step(
             method=method,
             supply=make_supply(source.to(device), partners, plan, seed=0),
             views=views,
-            tap=FeatureTap(method.encoder),
+            tap=FeatureTap(method.networks[0]),
             classifier=classifier,
             codes=classifier.codes if method.labelled else None,
         )
@@ -194,6 +197,12 @@ def test_nothing_goes_between_host_and_gpu(name: str, protocol: str, crops: Crop
     with fake_step(crops, name, protocol, "cuda") as step, NoTransfers():
         loss = step()
     assert loss.device.type == "cuda"
+
+
+def test_nor_with_branches(crops: Crops) -> None:
+    with fake_step(crops, "byol", "bbbc021-two-heads", "cuda", own_stages=1) as step, NoTransfers():
+        assert len(step.method.networks) == 2
+        assert step().shape == ()
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
