@@ -5,8 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["one_ahead"]
-
 Item = TypeVar("Item")
 _END: Any = object()
 

@@ -11,8 +11,6 @@ from typing import ParamSpec, TypeVar, get_args
 
 from cellssl.errors import CellsslError
 
-__all__ = ["one_name", "one_path", "seed_numbers", "some_names", "whole_number", "whole_numbers"]
-
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["is_transmitted"]
-
 _TRANSMITTED = re.compile(
     r"bright[\W_]*field|transmit|(?<!digital)(?<!digital[\W_])phase[\W_]*contrast|^phase$"
     r"|(?<![^\W_])(?:bf|dic)(?![^\W_])|(?<=z)bf$|^tl(?![^\W_])|^trans$",

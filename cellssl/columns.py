@@ -14,29 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = [
-    "AREA",
-    "CENTRE",
-    "CONCENTRATION",
-    "CONTROL",
-    "FIELD",
-    "LABEL",
-    "OF_CELLS",
-    "PLATE",
-    "SITE",
-    "TEXTS",
-    "TREATMENTS",
-    "WELL",
-    "agent_column",
-    "bare_name",
-    "find_column",
-    "is_text",
-    "row_names",
-    "say_alike_names",
-    "text_array",
-    "texts_of",
-    "unit_column",
-]
 
 PLATE, WELL, SITE = "Metadata_Plate", "Metadata_Well", "Metadata_Site"
 FIELD = [PLATE, WELL, SITE]  # what names a field

@@ -12,7 +12,6 @@ from cellssl.words import listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["control_kinds", "foreign_kinds", "rows_with", "tidy_controls"]
 
 _LOG = logging.getLogger(__name__)
 

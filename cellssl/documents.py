@@ -14,8 +14,6 @@ import yaml
 
 from cellssl.errors import CellsslError
 
-__all__ = ["Document", "Dumper", "Note", "Place", "Problem", "read_file", "read_yaml"]
-
 Place = tuple[str | int, ...]
 Note = Callable[[Place, str], None]
 """Called with the place and the text of everything that is wrong, as `Document.add` is."""

@@ -4,21 +4,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from signal import SIGTERM
 
-__all__ = [
-    "CellsslError",
-    "CropError",
-    "DataError",
-    "EmbeddingError",
-    "ModelError",
-    "PlateError",
-    "ProtocolError",
-    "StoppedError",
-    "StudyError",
-    "TrainingError",
-    "likely",
-    "nearest",
-]
-
 
 class CellsslError(Exception):
     """Base of every error that a user's input can cause; the command line prints it without traceback."""

@@ -29,21 +29,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = [
-    "DAMAGE",
-    "atomic",
-    "check_file",
-    "check_folder",
-    "check_h5ad",
-    "locked",
-    "make_folder",
-    "new_folder",
-    "sha256",
-    "walk",
-    "write_csv",
-    "write_h5ad",
-    "write_text",
-]
 
 _LOG = logging.getLogger(__name__)
 

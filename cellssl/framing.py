@@ -2,8 +2,6 @@
 
 import math
 
-__all__ = ["LOST", "MOST_BINNED", "VIEW", "diameter_of", "stored_size", "view_for"]
-
 LOST = 8.0  # diameters of a nucleus: a window of more shows many cells
 MOST_BINNED = 16  # px, side of the blocks that are averaged: of 16 bits their sums stay exact
 VIEW = 2.5  # diameters: a cell with its surroundings

@@ -7,8 +7,6 @@ import pandas as pd
 from cellssl.columns import PLATE, WELL, row_names
 from cellssl.words import counted, listed
 
-__all__ = ["wells_that_lost_cells"]
-
 _THINNED = 0.5  # of a well's cells that one reason takes
 _USUAL = 0.1  # likewise of the plate's usual well
 _CELLS = 20  # that a well has at least, for its shares to say something

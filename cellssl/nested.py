@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_json", "dotted"]
-
 
 def dotted(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Walk over nested mappings: keys joined by dots, and what they hold.

@@ -16,8 +16,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["bar", "console", "track"]
-
 Item = TypeVar("Item")
 
 # The one console for bars and messages: Rich then prints messages above a bar instead of through it.

@@ -6,17 +6,6 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-__all__ = [
-    "BLANKS",
-    "LOOKED_AT",
-    "THOUSANDS",
-    "doubtful_points",
-    "may_part_thousands",
-    "parted_by_blanks",
-    "punctuation_of",
-    "separator_of",
-]
-
 BLANKS = (
     "its columns are parted by blanks: wanted commas, semicolons or tabs. In R, write.csv writes them, and "
     'write.table(…, sep = "\\t")'

@@ -6,8 +6,6 @@ import pandas as pd
 from cellssl.columns import PLATE, WELL, find_column, texts_of
 from cellssl.errors import EmbeddingError
 
-__all__ = ["chosen_cells", "in_order", "sample_wells"]
-
 
 def sample_wells(obs: pd.DataFrame, n: int, *, seed: int = 0) -> np.ndarray:
     """Draw cells evenly over the wells.

@@ -6,8 +6,6 @@ from pathlib import Path
 from cellssl.arguments import one_path
 from cellssl.errors import ProtocolError, nearest
 
-__all__ = ["MANIFESTS", "PROTOCOLS", "STUDIES", "protocol_file", "protocol_names", "shipped_names"]
-
 
 def _folder(package: str, checkout: str) -> Path:
     """Find what is shipped inside an installed package, or at the root of a checkout."""

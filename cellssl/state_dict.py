@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from cellssl.errors import ModelError
 from cellssl.words import listed
 
-__all__ = ["load_state"]
-
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
     """Load a state dict into a network whose parameters are the same in name and shape.

@@ -18,8 +18,6 @@ from cellssl.columns import (
 from cellssl.punctuation import doubtful_points
 from cellssl.words import NOTHING, listed
 
-__all__ = ["is_dose", "recognise_treatments", "say_doubts", "tells_treatment"]
-
 _LOG = logging.getLogger(__name__)
 
 _COMPOUND, _MECHANISM = "Metadata_Compound", "Metadata_MOA"

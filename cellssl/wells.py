@@ -6,17 +6,6 @@ from string import ascii_uppercase
 
 from cellssl.errors import PlateError
 
-__all__ = [
-    "PLATES",
-    "ROWS",
-    "is_well",
-    "normalise_well",
-    "plate_format",
-    "well_from",
-    "well_or_name",
-    "well_place",
-]
-
 # Rows and columns of the usual plates, 6 to 1536 wells.
 PLATES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 _NAME = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]*0*(\d{1,2})\s*")

@@ -5,17 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = [
-    "NOTHING",
-    "counted",
-    "gain",
-    "listed",
-    "natural_key",
-    "number",
-    "share",
-    "with_interval",
-]
-
 # In small letters: what tables hold where nothing is known.
 NOTHING = ("nan", "na", "n/a", "#n/a", "none", "null", "-")
 

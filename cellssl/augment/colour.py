@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-__all__ = ["blend", "grey", "turn_hue"]
-
 _RED, _GREEN, _BLUE = 0.2989, 0.587, 0.114  # ITU-R 601-2 luma, the numbers of torchvision
 
 

@@ -16,17 +16,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = [
-    "hashed",
-    "make_keys",
-    "noise_bank",
-    "noise_field",
-    "noise_windows",
-    "normal",
-    "uniform",
-    "uniform_tables",
-]
-
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: steps of it are spread evenly
 _FIRST = 0xBF58476D1CE4E5B9

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from cellssl.augment import counters
 
-__all__ = ["Draws", "draw_ahead"]
-
 _CHANCE = -1  # the number that decides whether a sample is touched; others begin at 0
 
 

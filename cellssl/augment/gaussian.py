@@ -6,8 +6,6 @@ from torch.nn import functional
 
 from cellssl.augment.separable import map_separably
 
-__all__ = ["TRUNCATE", "gaussian_blur"]
-
 TRUNCATE = 4.0  # the kernel ends at this many sigmas, as in scipy.ndimage.gaussian_filter
 
 

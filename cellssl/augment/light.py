@@ -5,8 +5,6 @@ from typing import Literal
 
 from torch import Tensor
 
-__all__ = ["Transform", "from_light", "to_light"]
-
 Transform = Literal["linear", "sqrt", "log"]  # the protocol's `crop.scaling.transform`
 _STEEPNESS = 100.0  # of the log transform, as in `cellssl.crops.scale`
 _TOP = math.log1p(_STEEPNESS)

@@ -4,8 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["OTHERS", "SELF", "cover", "grown"]
-
 SELF, OTHERS = 1, 2  # as crops store masks; 0 is background
 
 

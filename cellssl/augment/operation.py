@@ -19,16 +19,6 @@ from cellssl.augment.masks import cover
 from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
 from cellssl.errors import likely, nearest
 
-__all__ = [
-    "ChannelWise",
-    "Geometry",
-    "Masking",
-    "Operation",
-    "Params",
-    "Pixel",
-    "stream_of",
-]
-
 Params = dict[str, Tensor]
 _UNPARTED = re.compile(r"(\w+)[:=](.+)")
 # An operation's own keys come first, then those that it shares, in this order.

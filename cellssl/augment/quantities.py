@@ -8,24 +8,6 @@ from typing import Any
 
 from cellssl.errors import nearest
 
-__all__ = [
-    "ChannelName",
-    "Choice",
-    "Number",
-    "Rule",
-    "Span",
-    "Switch",
-    "Texts",
-    "channel_name",
-    "choice",
-    "number",
-    "quoted",
-    "span",
-    "switch",
-    "texts",
-]
-
-
 _WRITTEN = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\W\d_]*|[%°])\s*"
 )

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Border", "Interpolation", "affine", "centre_crop", "make_grid", "resample"]
-
 Border = Literal["neighbours", "mirror", "zeros"]
 Interpolation = Literal["bilinear", "bicubic"]
 

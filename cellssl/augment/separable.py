@@ -9,8 +9,6 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["cosine_basis", "filter_frequencies", "frequencies", "map_separably"]
-
 _TILE = 16  # pixels, at least: smaller products are slower than the zeros that they avoid
 
 

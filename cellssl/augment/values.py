@@ -10,8 +10,6 @@ from cellssl.augment.counters import noise_bank, noise_field
 from cellssl.augment.light import Transform, from_light, to_light
 from cellssl.augment.operation import Params, Pixel
 
-__all__ = ["Change", "Values"]
-
 Change: TypeAlias = tuple[Pixel, Params, tuple[int, ...] | None]
 """An operation, what was drawn for it, the positions of its channels (None for all)."""
 

@@ -16,8 +16,6 @@ from cellssl.augment.operation import Geometry, Masking, Operation, Params, Pixe
 from cellssl.augment.resampling import Border, Interpolation, centre_crop, make_grid, resample
 from cellssl.augment.values import Change, Values
 
-__all__ = ["View"]
-
 # Values that a CPU works on at a time, at most: a pass over them stays in its cache, and
 # their memory is used again rather than asked of the system anew. Draws belong to the sample, so
 # the split changes nothing but the time.

@@ -5,8 +5,6 @@ from torch import Tensor
 from cellssl.augment.counters import make_keys
 from cellssl.augment.view import View
 
-__all__ = ["Views"]
-
 
 class Views:
     """The views of a training step, each with its own draws.

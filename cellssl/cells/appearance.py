@@ -12,8 +12,6 @@ import pandas as pd
 from cellssl.cells.segmentation.labels import find_nucleus_channel
 from cellssl.errors import PlateError
 
-__all__ = ["describe_property", "measure_appearance"]
-
 FEWEST = 4  # pixels of an object: of fewer there is no shape
 # What a high and a low value of each measure looks like.
 _WORDS = {

@@ -28,8 +28,6 @@ from cellssl.files import atomic
 from cellssl.progress import track
 from cellssl.words import listed
 
-__all__ = ["Assembly"]
-
 _AREAS = (AREA, "Area_Cell")
 _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")

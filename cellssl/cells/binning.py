@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["bin_labels", "bin_pixels"]
-
 
 def bin_pixels(plane: np.ndarray, by: int) -> np.ndarray:
     """Average a plane over blocks of `by` × `by` pixels.

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 from cellssl.cells.pool import Died
 from cellssl.errors import CropError
 
-__all__ = ["spread_on"]
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

@@ -31,8 +31,6 @@ from cellssl.plates import PlateIndex
 from cellssl.plates.illumination import Method, check_method
 from cellssl.progress import track
 
-__all__ = ["crop"]
-
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # fields that are left out are named one by one up to so many
 _DIED = "the worker process died on this field, twice (out of memory?)"

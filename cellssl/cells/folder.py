@@ -10,8 +10,6 @@ from cellssl.errors import CropError
 from cellssl.files import make_folder, write_text
 from cellssl.nested import dotted
 
-__all__ = ["CropFolder"]
-
 _SPARE = 1.1  # of the crops' size must be free on the disk before they are put together
 _OURS = {"format", "segmenter.settings.version"}  # settings that nobody chooses
 

@@ -16,8 +16,6 @@ from cellssl.cells.segmentation.labels import Labels, Segmenter, segmenter_for
 from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import correct, expand
 
-__all__ = ["Job", "Task", "cut_field", "read_checked", "segment_field"]
-
 _FORMAT = 5  # of the parts; raise it when the same settings come to mean other crops
 _TRIES = 3  # a network drive may fail for a moment
 _PAUSE = 0.5  # seconds before the second try, twice as many before the third

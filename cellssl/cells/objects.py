@@ -9,8 +9,6 @@ from cellssl.cells.quality.measures import measure_cells, measure_field, middle,
 from cellssl.cells.segmentation.labels import Labels
 from cellssl.cells.segmentation.outside import find_outside
 
-__all__ = ["FieldCells", "cut_cells"]
-
 THIS, OTHER = 1, 2  # one more than this
 
 

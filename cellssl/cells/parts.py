@@ -16,8 +16,6 @@ from cellssl.crops.packing import PackedMasks
 from cellssl.crops.placing import Piece
 from cellssl.files import atomic
 
-__all__ = ["Part", "facts_type", "is_whole", "part_name", "read_facts", "write_part"]
-
 _NAMES = struct.Struct("<26xHH")  # of a file in a zip: the lengths of its name and of what follows
 
 

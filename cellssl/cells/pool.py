@@ -16,8 +16,6 @@ from typing import Any, Self, TypeVar
 
 from cellssl.errors import CropError
 
-__all__ = ["Died", "Spread", "Workers"]
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 # Does work on tasks, and gives each with its result, in whatever order; see `Workers.spread`.

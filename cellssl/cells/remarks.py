@@ -16,8 +16,6 @@ from cellssl.crops import Crops, unlike_nuclei
 from cellssl.framing import LOST, MOST_BINNED, VIEW, diameter_of, stored_size, view_for
 from cellssl.words import counted, listed
 
-__all__ = ["remarks_on"]
-
 _SAID = 10  # plates or fields are named one by one up to so many
 _ROOMY = 2.0  # diameters of a nucleus: a crop of less cuts cells
 _WIDE = 128  # px: a view of so many would do binned

@@ -17,8 +17,6 @@ from cellssl.files import atomic
 from cellssl.plates.illumination import FEWEST, GRID, Method, block_means, estimate
 from cellssl.progress import track
 
-__all__ = ["Shading", "measure_shading"]
-
 _SAMPLED = 128  # fields of a plate, evenly over it
 _LOG = logging.getLogger(__name__)
 

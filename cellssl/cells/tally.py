@@ -13,8 +13,6 @@ from cellssl.lost_cells import wells_that_lost_cells
 from cellssl.plates.vocabulary import NAMES
 from cellssl.words import counted, listed
 
-__all__ = ["CropReport"]
-
 _LOG = logging.getLogger(__name__)
 _SAID = 10  # plates are named one by one up to so many
 

@@ -11,8 +11,6 @@ import pandas as pd
 
 from cellssl.cells.job import Job, Task
 
-__all__ = ["Tasks"]
-
 _BLOCK = 256  # rows that are in memory as mappings
 _NAME = "S28"
 

@@ -9,8 +9,6 @@ from cellssl.cells.parts import Part
 from cellssl.cells.quality.judging import judge_cells, judge_field
 from cellssl.cells.quality.usual import Usual
 
-__all__ = ["Judged", "Trial", "judge"]
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trial:

@@ -6,8 +6,6 @@ import typer
 
 from cellssl import __version__
 
-__all__ = ["app", "crops", "downloads", "plates", "protocols", "studies"]
-
 app = typer.Typer(
     name="cellssl",
     help="From plates of fluorescence images to a map of phenotypes, without labels.",

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cellssl.cells import Segmenter
     from cellssl.plates import PlateIndex
 
-__all__ = ["PLATE_GIVEN", "Cutting", "PlateFiles", "Segmentation"]
 
 _MOST_WORKERS = 8  # by default: each takes some 500 MB for five channels of 2160 × 2160 pixels
 PLATE_GIVEN = options.existing("name the folder of a plate's images, or what cellssl made of one")

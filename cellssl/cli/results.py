@@ -10,14 +10,6 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
-__all__ = [
-    "say_combined",
-    "show_classes",
-    "show_gains",
-    "show_matches",
-    "show_scores",
-    "write_gain",
-]
 
 _HEADLINE = (
     "ami_kmeans",

@@ -23,8 +23,6 @@ from typer.core import TyperCommand, TyperOption
 from cellssl.errors import CellsslError, StoppedError
 from cellssl.progress import console
 
-__all__ = ["command", "refuse", "say", "show_table", "shown"]
-
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bars, no messages; errors only.")
 ]

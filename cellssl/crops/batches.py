@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["batches", "evenly"]
-
 _CELLS = 256
 
 

@@ -12,8 +12,6 @@ from cellssl.crops.scaling import FittedScaling, Scaling, fit_scaling, percentil
 from cellssl.crops.store import Crops
 from cellssl.words import counted, listed
 
-__all__ = ["compare_brightness", "compare_files"]
-
 _LOG = logging.getLogger(__name__)
 # Ratio of ranges: exposures and stains of one screen differ by less, 8 and 12 bits by 16.
 _UNLIKE = 3.0

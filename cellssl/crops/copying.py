@@ -12,8 +12,6 @@ from cellssl.crops.layout import crop_file
 from cellssl.crops.store import Crops
 from cellssl.crops.writer import OWN_KEYS, CropBatch, write_crops
 
-__all__ = ["copy_crops", "described"]
-
 
 def described(crops: Crops) -> dict[str, Any]:
     """Give what a copy keeps of ``uns["cellssl"]``: all but what is measured or written anew."""

@@ -9,8 +9,6 @@ import pandas as pd
 from cellssl.crops.layout import encode
 from cellssl.errors import CropError
 
-__all__ = ["GrowingTable"]
-
 _CHUNK = 1024  # rows
 _INDEX = "_index"
 _BUFFER = 4096  # rows that are written together

@@ -20,8 +20,6 @@ from cellssl.errors import CropError
 from cellssl.nested import as_json
 from cellssl.progress import track
 
-__all__ = ["join_crops"]
-
 _LOG = logging.getLogger(__name__)
 _MEASURED = re.compile(r"(Quality_[A-Za-z]+_)(.+)")
 

@@ -13,8 +13,6 @@ from cellssl.crops.copying import copy_crops, described
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 
-__all__ = ["class_names", "label_crops", "total_intensity"]
-
 _BACKGROUND = 10  # percentile of a crop's own grey values
 
 

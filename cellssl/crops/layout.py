@@ -43,18 +43,6 @@ import numpy as np
 
 from cellssl.crops.packing import LEVEL, PackedMasks
 
-__all__ = [
-    "FILE_NAME",
-    "MASKS",
-    "PIXELS",
-    "create_file",
-    "create_masks",
-    "create_pixels",
-    "crop_file",
-    "encode",
-    "holds_crops",
-]
-
 FILE_NAME = "crops.h5ad"
 PIXELS = "obsm/crops"
 MASKS = "obsm/masks"

@@ -4,8 +4,6 @@ import logging
 
 from cellssl.crops.store import Crops
 
-__all__ = ["compare_magnification", "unlike_nuclei"]
-
 _LOG = logging.getLogger(__name__)
 _UNLIKE = 1.4  # ratio of usual diameters: of treatments it is less, of 40x and 60x 1.5
 

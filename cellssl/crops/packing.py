@@ -7,8 +7,6 @@ from typing import Self
 
 import numpy as np
 
-__all__ = ["LEVEL", "PackedMasks"]
-
 # Of gzip: masks are little but runs of one number, and higher ones hardly make them smaller.
 LEVEL = 1
 

@@ -9,8 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-__all__ = ["QUANTILES", "PercentileTable", "measure", "pixel_percentiles"]
-
 QUANTILES = (0.1, 1.0, 5.0, 50.0, 95.0, 99.0, 99.9)
 _PLATE_SAMPLE = 1000  # cells: one very bright cell then moves at most a thousandth of the pixels
 _WHOLE_SAMPLE = 4000

@@ -12,7 +12,6 @@ import numpy as np
 if TYPE_CHECKING:  # workers that cut fields wait neither for HDF5 nor for bars
     import h5py
 
-__all__ = ["Piece", "StoredPixels", "chunk_places", "copy_pixels", "runs"]
 
 _BLOCK = 2**18  # bytes copied at a time: what stays in a core's cache is written twice as fast
 

@@ -12,8 +12,6 @@ import pandas as pd
 from cellssl.crops.placing import chunk_places, runs
 from cellssl.errors import CropError
 
-__all__ = ["RowReader", "Rows", "read_rows", "row_numbers"]
-
 _RUN = 256  # longest run read at once: bounds the memory of the intermediate copy
 _WORTH = 3  # rows of the map of bytes that cost as much as it saves on one row that is read
 

@@ -16,7 +16,6 @@ from cellssl.errors import CropError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FittedScaling", "Scaling", "fit_scaling", "scale"]
 
 Per = Literal["plate", "global", "cell"]
 Transform = Literal["linear", "sqrt", "log"]

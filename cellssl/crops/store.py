@@ -21,8 +21,6 @@ from cellssl.errors import CropError
 from cellssl.framing import diameter_of
 from cellssl.sampling import in_order
 
-__all__ = ["Crops", "channel_numbers"]
-
 
 def channel_numbers(
     wanted: Sequence[str], there: Sequence[str], *, owner: object, mend: str = ""

@@ -21,8 +21,6 @@ from cellssl.crops.rows import RowReader
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
 
-__all__ = ["OWN_KEYS", "CropBatch", "write_crops"]
-
 # What `write_crops` itself puts into uns["cellssl"].
 OWN_KEYS = ("channels", "crop_size", "masks", "version", "percentiles")
 

@@ -11,8 +11,6 @@ import numpy as np
 from cellssl.datasets.picture import ArrayPictures, Picture
 from cellssl.errors import CropError
 
-__all__ = ["holds_cifar", "read_cifar_files", "read_cifar_tar"]
-
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _MOST_BYTES = 2**28  # the largest file, CIFAR-100's train.bin, has 154 MB

@@ -16,8 +16,6 @@ from cellssl.crops.rows import Rows, row_numbers
 from cellssl.crops.store import channel_numbers
 from cellssl.errors import CropError
 
-__all__ = ["CropSource"]
-
 _LOG = logging.getLogger(__name__)
 _OTHER_CHANNELS = "Rename channels (`cellssl crops join --channel OLD=NEW`), or change `channels:` in the protocol."
 

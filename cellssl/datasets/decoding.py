@@ -11,8 +11,6 @@ from PIL import Image, ImageOps
 
 from cellssl.files import DAMAGE
 
-__all__ = ["SUFFIXES", "Look", "PictureError", "decode", "look_at", "open_bytes", "strict_decoding"]
-
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".bmp")
 # Told by content, not by suffix: ImageNet has a PNG that is called .JPEG.
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP")

@@ -11,8 +11,6 @@ from cellssl.datasets.picture import Picture
 from cellssl.errors import CropError
 from cellssl.words import natural_key
 
-__all__ = ["Form", "choose_form", "strange_classes"]
-
 _CHANNELS = {
     "grey": ("Grey",),
     "grey16": ("Grey",),

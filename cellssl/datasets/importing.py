@@ -25,8 +25,6 @@ from cellssl.files import make_folder, sha256, write_csv
 from cellssl.progress import track
 from cellssl.words import natural_key
 
-__all__ = ["import_images"]
-
 _LOG = logging.getLogger(__name__)
 _BATCH = 256  # pictures written at once, fewer where they would take more than _BATCH_BYTES
 _BATCH_BYTES = 2**26

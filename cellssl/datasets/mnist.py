@@ -15,8 +15,6 @@ import numpy as np
 from cellssl.datasets.picture import ArrayPictures, Picture, data_set_name, split_of
 from cellssl.errors import CropError
 
-__all__ = ["find_idx", "read_mnist"]
-
 _LOG = logging.getLogger(__name__)
 _IMAGES = re.compile(r"(.*?)[-_.]?images[-_.]idx3[-_.]ubyte(\.gz)?", re.IGNORECASE)
 _UBYTE = 8  # IDX's number for unsigned bytes

@@ -12,15 +12,6 @@ from PIL import Image
 
 from cellssl.datasets.decoding import Look, look_at
 
-__all__ = [
-    "ArrayPictures",
-    "Picture",
-    "PictureSource",
-    "data_set_name",
-    "split_of",
-    "stem_of",
-]
-
 _SPLITS = {
     "train": "train",
     "training": "train",

@@ -12,8 +12,6 @@ from cellssl.datasets.picture import Picture, PictureSource, data_set_name, spli
 from cellssl.errors import CropError
 from cellssl.files import DAMAGE, walk
 
-__all__ = ["FolderPictures", "ZipPictures", "arrange"]
-
 _LOG = logging.getLogger(__name__)
 _UNREAD = (".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm")
 # An encoded picture of more bytes is none: Pillow's limit of pixels, uncompressed, is below it.

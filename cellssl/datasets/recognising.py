@@ -11,8 +11,6 @@ from cellssl.datasets.picture import PictureSource
 from cellssl.datasets.pictures import FolderPictures, ZipPictures
 from cellssl.errors import CropError
 
-__all__ = ["recognise"]
-
 _WANTED = (
     "wanted a folder or .zip of pictures (JPEG, PNG, TIFF, BMP; class folders inside, if there are "
     "classes), MNIST's IDX files, or CIFAR's binary version (folder, .bin or .tar.gz)"

@@ -5,8 +5,6 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-__all__ = ["Source"]
-
 
 class Source(Protocol):
     """N images of one size, gathered by position on a device.

@@ -10,18 +10,6 @@ from cellssl.embedding.statistics import IntensityStatistics, intensity_names
 from cellssl.encoders import Mapping, build, load_pretrained
 from cellssl.training import seeded
 
-__all__ = [
-    "RANDOM",
-    "STATISTICS",
-    "baseline_names",
-    "is_baseline",
-    "is_pretrained",
-    "preprocess",
-    "pretrained",
-    "random",
-    "statistics",
-]
-
 PRETRAINED = ("resnet18", "resnet34", "resnet50", "resnet50-v1", "resnet101")
 STATISTICS = ("simple-features", "intensity-features")
 RANDOM = "random"

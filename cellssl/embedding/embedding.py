@@ -33,8 +33,6 @@ from cellssl.progress import bar
 from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.training import pick_device
 
-__all__ = ["embed"]
-
 SEEING = ("channels", "crop_size", "scaling")  # arguments of `preprocess`
 
 

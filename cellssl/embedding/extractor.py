@@ -9,8 +9,6 @@ from torch import nn
 from cellssl.crops import Crops, FittedScaling
 from cellssl.errors import CropError, nearest
 
-__all__ = ["Extractor", "Preprocessing", "check_fit"]
-
 
 @dataclass(frozen=True)
 class Preprocessing:

@@ -5,8 +5,6 @@ from torch import Tensor, nn
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["OrientationMean", "check_orientations"]
-
 _ORIENTATIONS = (1, 4, 8)  # as a cell lies; its quarter turns; these and their mirror images
 
 

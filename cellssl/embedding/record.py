@@ -14,8 +14,6 @@ from cellssl.embedding.extractor import Extractor
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_h5ad
 
-__all__ = ["assemble", "check_out", "describe"]
-
 
 def describe(extractor: Extractor) -> dict[str, Any]:
     """Say what the features come from, in values that an h5ad can hold."""

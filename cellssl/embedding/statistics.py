@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["IntensityStatistics", "intensity_names", "ranked"]
-
 PERCENTILES = (1, 10, 25, 75, 90, 99)
 BRIGHT = 0.3
 

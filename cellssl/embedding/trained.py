@@ -17,8 +17,6 @@ from cellssl.files import sha256
 from cellssl.state_dict import load_state
 from cellssl.training import CHECKPOINT, checkpoint_file, load_checkpoint, load_head
 
-__all__ = ["trained"]
-
 _LOG = logging.getLogger(__name__)
 
 NEEDED = ("channels", "crop_size", "scaling", "epoch")  # beyond what every checkpoint has

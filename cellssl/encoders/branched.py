@@ -10,8 +10,6 @@ from cellssl.encoders.encoder import Encoder
 from cellssl.encoders.resnet import ResNet
 from cellssl.encoders.vgg import VGG
 
-__all__ = ["BranchedEncoder"]
-
 
 class BranchedEncoder(Encoder):
     """A network that divides into branches before its last stages; their features stand side by side.

@@ -11,8 +11,6 @@ from cellssl.encoders.resnet import ResNet, resnet_plans
 from cellssl.encoders.vgg import SMALLEST, VGG, vgg_plans
 from cellssl.errors import ModelError, nearest
 
-__all__ = ["build", "names", "rebuild", "smallest_image"]
-
 
 def names() -> tuple[str, ...]:
     """List the encoders that `build` knows."""

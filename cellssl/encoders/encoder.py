@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-__all__ = ["Encoder", "Stem", "initialise", "scaled_planes"]
-
 Stem = Literal["imagenet", "cifar"]
 
 

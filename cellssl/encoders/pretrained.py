@@ -35,8 +35,6 @@ from cellssl.errors import ModelError
 from cellssl.files import sha256
 from cellssl.state_dict import load_state
 
-__all__ = ["Mapping", "PretrainedEncoder", "load_pretrained"]
-
 _LOG = logging.getLogger(__name__)
 
 Mapping = Literal["auto", "rgb", "per-channel", "inflate"]

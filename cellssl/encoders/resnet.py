@@ -7,8 +7,6 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from cellssl.encoders.encoder import Encoder, Stem, initialise, scaled_planes
 
-__all__ = ["ResNet", "ResNetPlan", "resnet_plans"]
-
 
 @dataclass(frozen=True)
 class ResNetPlan:

@@ -4,8 +4,6 @@ from torch import Tensor, nn
 
 from cellssl.encoders.encoder import Encoder, initialise, scaled_planes
 
-__all__ = ["SMALLEST", "VGG", "vgg_plans"]
-
 SMALLEST = 32  # pixels: the map is halved five times
 
 # Convolutions per block; every block ends in a max-pooling that halves the map.

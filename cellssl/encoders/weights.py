@@ -15,8 +15,6 @@ from torch import Tensor
 
 from cellssl.errors import ModelError
 
-__all__ = ["published_weights", "read_weights", "weights_at_hand"]
-
 _LOG = logging.getLogger(__name__)
 
 # Layers after the features: present in published files, absent in our encoders.

@@ -5,8 +5,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-__all__ = ["follow", "frozen", "momentum_at"]
-
 
 def momentum_at(step: Tensor | int, total: int, *, start: float, end: float) -> Tensor:
     """Momentum after a global step: a cosine from `start` at step 0 to `end` at step `total`.

@@ -9,8 +9,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, check_batch, full_precision
 from cellssl.methods.options import positive, whole
 
-__all__ = ["BarlowTwins", "barlow_twins_loss"]
-
 _EPSILON = 1e-5  # of the variance, as batch normalisation has it
 
 

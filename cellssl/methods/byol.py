@@ -10,8 +10,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
 from cellssl.methods.options import fraction, whole
 
-__all__ = ["BYOL", "byol_loss"]
-
 
 def byol_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     """Squared distance of directions.

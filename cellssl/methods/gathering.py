@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["gathered"]
-
 
 class _Gather(torch.autograd.Function):
     """Concatenate all ranks' rows; the gradient of a row is the sum of what all ranks give it."""

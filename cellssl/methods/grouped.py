@@ -9,8 +9,6 @@ from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
 from cellssl.methods.method import Method
 
-__all__ = ["GroupedMethod"]
-
 
 class GroupedMethod(Method):
     """A method's heads, one for each group of views, on one encoder; their losses are summed.

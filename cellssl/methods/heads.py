@@ -4,8 +4,6 @@ from itertools import pairwise
 
 from torch import nn
 
-__all__ = ["mlp"]
-
 
 def mlp(*widths: int, norm: bool = False) -> nn.Sequential:
     """Make linear layers with a ReLU between every two.

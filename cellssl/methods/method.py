@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from cellssl.encoders import Encoder
 from cellssl.errors import TrainingError
 
-__all__ = ["Method", "check_batch", "full_precision"]
-
 
 class Method(nn.Module, ABC):
     """An encoder with whatever else it needs to learn.

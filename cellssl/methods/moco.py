@@ -14,8 +14,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
 from cellssl.methods.options import fraction, positive, switch, whole
 
-__all__ = ["MoCo", "info_nce_loss"]
-
 _LOG = logging.getLogger(__name__)
 _LONGEST = 2**24  # of a queue: 17 GB at 256 numbers each; the paper's has 2**16
 

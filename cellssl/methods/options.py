@@ -4,8 +4,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["WIDEST", "fraction", "not_negative", "positive", "switch", "whole"]
-
 WIDEST = 2**16  # eight times the widest layer of the methods' papers; a slip of the keyboard beyond
 _LARGEST = sys.float_info.max  # no infinity
 

@@ -17,8 +17,6 @@ from cellssl.methods.simclr import SimCLR
 from cellssl.methods.supervised import Supervised
 from cellssl.methods.vicreg import VICReg
 
-__all__ = ["build", "is_labelled", "names", "option_names", "option_problem", "outline"]
-
 _METHODS: dict[str, type[Method]] = {
     method.name: method for method in (SimCLR, MoCo, BYOL, BarlowTwins, VICReg, Supervised)
 }

@@ -10,8 +10,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, check_batch, full_precision
 from cellssl.methods.options import positive, whole
 
-__all__ = ["SimCLR", "nt_xent_loss"]
-
 
 def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float = 0.2) -> Tensor:
     """Normalised temperature-scaled cross entropy.

@@ -11,8 +11,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, full_precision
 from cellssl.methods.options import WIDEST
 
-__all__ = ["Supervised", "class_loss"]
-
 
 def class_loss(logits: Tensor, codes: Tensor) -> Tensor:
     """Cross entropy in which every class of the batch weighs alike, however many cells it has.

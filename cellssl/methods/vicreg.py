@@ -10,8 +10,6 @@ from cellssl.methods.heads import mlp
 from cellssl.methods.method import Method, check_batch, full_precision
 from cellssl.methods.options import not_negative, whole
 
-__all__ = ["VICReg", "vicreg_loss"]
-
 _EPSILON = 1e-4  # of the variance, as published
 
 

@@ -11,18 +11,6 @@ from cellssl.columns import PLATE, WELL, find_column, text_array, texts_of
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.words import NOTHING
 
-__all__ = [
-    "cell_counts",
-    "column",
-    "column_codes",
-    "number_texts",
-    "one_column",
-    "say_empty_names",
-    "text_column",
-    "text_values",
-    "well_names",
-]
-
 _LOG = logging.getLogger(__name__)
 
 _EMPTY = (*NOTHING, "<na>", "unknown")  # in small letters

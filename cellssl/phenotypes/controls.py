@@ -12,8 +12,6 @@ from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import column, text_values
 from cellssl.words import listed
 
-__all__ = ["control_cells", "control_column", "is_negative"]
-
 _LOG = logging.getLogger(__name__)
 
 CONTROLS = f"{CONTROL}=negative"

@@ -8,8 +8,6 @@ from cellssl.columns import CONTROL, PLATE, TREATMENTS, bare_name, find_column
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import one_column, text_column, text_values, well_names
 
-__all__ = ["choose_label", "columns_there", "require_label", "usual_label"]
-
 _LOG = logging.getLogger(__name__)
 
 _USUAL = (

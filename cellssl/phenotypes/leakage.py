@@ -13,8 +13,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import text_values
 from cellssl.words import counted
 
-__all__ = ["KEEP_OUT", "USED_PLATES", "UsedLabels", "fair_cells", "refuse_leaks"]
-
 # What to do where training was given the labels of all plates.
 KEEP_OUT = (
     "keep some plates out and score those, with `positives: {kind: …, exclude_plates: [PLATE, …]}` and, "

@@ -11,8 +11,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
-__all__ = ["name_controls", "name_treatments", "treatment_names"]
-
 # The treatment of negative-control cells that name none.
 NEGATIVE = "negative control"
 

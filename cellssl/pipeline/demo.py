@@ -7,8 +7,6 @@ from cellssl.pipeline.run import RunResult, run
 from cellssl.pipeline.workspace import Workspace
 from cellssl.plates import index, simulate
 
-__all__ = ["demo"]
-
 # Pixels of a field: some seventy cells, of which forty are not cut by the border.
 _SIZE = (512, 512)
 

@@ -8,8 +8,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Finding", "doctor"]
-
 _NEEDED = ("torch", "torchvision", "lightning_fabric", "anndata", "scanpy", "tifffile", "skimage")
 _DISTRIBUTIONS = {"lightning_fabric": "lightning-fabric", "skimage": "scikit-image"}
 

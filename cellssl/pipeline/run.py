@@ -30,8 +30,6 @@ from cellssl.studies.readiness import refuse_told
 from cellssl.training import load_checkpoint
 from cellssl.words import counted, listed
 
-__all__ = ["RunResult", "run"]
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -20,8 +20,6 @@ from cellssl.sampling import sample_wells
 from cellssl.studies import Baseline, fingerprint, orientation_inputs
 from cellssl.training import checkpoint_file
 
-__all__ = ["crop_cells", "embed_cells", "score_embeddings"]
-
 _LOG = logging.getLogger(__name__)
 
 

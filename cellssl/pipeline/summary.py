@@ -40,8 +40,6 @@ from cellssl.report.doses import position_curve
 from cellssl.report.figures.style import label_colours
 from cellssl.studies import fingerprint
 
-__all__ = ["summarise"]
-
 _OVERLAYS = 4  # fields shown with their outlines
 _EXPLORED = 100_000  # cells on the explorer's page: more are slow to move
 _LOG = logging.getLogger(__name__)

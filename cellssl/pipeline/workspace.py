@@ -10,8 +10,6 @@ from typing import Any
 from cellssl.errors import CellsslError
 from cellssl.studies import Ledger
 
-__all__ = ["STAGES", "Workspace"]
-
 STAGES = {
     "crop": ("crops",),
     "train": ("model",),

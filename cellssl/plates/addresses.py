@@ -21,8 +21,6 @@ from pathlib import Path
 
 from cellssl.errors import PlateError
 
-__all__ = ["PROJECTIONS", "Address", "Plane", "files_of", "plane_address", "project"]
-
 PROJECTIONS = ("max", "mean")
 _PLANE = re.compile(r"(?P<path>.+)::(?:page=(?P<page>\d+)|at=(?P<at>(?:\d+(?:,\d+)*)?))", re.DOTALL)
 _PROJECTION = re.compile(

@@ -10,8 +10,6 @@ from cellssl.controls import rows_with, tidy_controls
 from cellssl.errors import PlateError, nearest
 from cellssl.words import listed
 
-__all__ = ["mark_controls"]
-
 _LOG = logging.getLogger(__name__)
 
 _UNTREATED = ("dmso", "vehicle", "untreated", "mock")  # as plate maps call what is no compound

@@ -10,8 +10,6 @@ from cellssl.columns import FIELD, PLATE
 from cellssl.plates.addresses import Address
 from cellssl.plates.planes import FieldError, PlaneReader
 
-__all__ = ["say_copies"]
-
 _LOG = logging.getLogger(__name__)
 _PIECE = 1 << 16  # bytes that are looked at
 _FLAT = 8  # different ones that images without noise may have

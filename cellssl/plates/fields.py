@@ -12,8 +12,6 @@ from cellssl.plates.planes import FieldError, PlaneReader
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FieldError", "check_alike", "read_field", "read_planes"]
-
 
 def read_field(
     field: "Mapping[Any, Any] | pd.Series | Sequence[str | Path]",

@@ -10,8 +10,6 @@ from cellssl.columns import FIELD, PLATE, WELL
 from cellssl.wells import is_well, normalise_well
 from cellssl.words import listed
 
-__all__ = ["is_stain", "say_folders"]
-
 _LOG = logging.getLogger(__name__)
 # Harmony calls measurements <plate>__2024-06-12T11_30_00-Measurement 1
 _ROUND = re.compile(

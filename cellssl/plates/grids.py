@@ -13,8 +13,6 @@ from cellssl.plates.spreadsheets import without_thousands
 from cellssl.wells import ROWS, is_well, well_from
 from cellssl.words import counted, listed
 
-__all__ = ["from_grids"]
-
 _LOG = logging.getLogger(__name__)
 # What stands above the rows and does not say what a grid holds.
 _CORNERS = {"row", "rows", "column", "columns", "col", "well", "wells", "plate"}

@@ -23,18 +23,6 @@ import numpy as np
 
 from cellssl.errors import PlateError
 
-__all__ = [
-    "FEWEST",
-    "GRID",
-    "METHODS",
-    "Method",
-    "block_means",
-    "check_method",
-    "correct",
-    "estimate",
-    "expand",
-]
-
 _LOG = logging.getLogger(__name__)
 
 Method = Literal["median", "basicpy", "none"]

@@ -30,8 +30,6 @@ from cellssl.plates.tables import as_numbers, join
 from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.words import counted, listed
 
-__all__ = ["index"]
-
 _LOG = logging.getLogger(__name__)
 
 _MANY = 100_000  # images that take longer than a breath

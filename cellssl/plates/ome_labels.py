@@ -9,8 +9,6 @@ import numpy as np
 from cellssl.plates.addresses import Address, plane_address, project
 from cellssl.plates.planes import DAMAGE, FieldError
 
-__all__ = ["group_attributes", "label_address", "read_labels"]
-
 
 def group_attributes(folder: Path) -> dict[str, Any]:
     """Read the OME attributes of a Zarr group, nothing where it has none.

@@ -12,8 +12,6 @@ from cellssl import files
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import Address, Plane
 
-__all__ = ["DAMAGE", "FieldError", "PlaneReader", "refusal"]
-
 # What reading a plane raises where its file is damaged.
 DAMAGE: tuple[type[Exception], ...] = (
     *files.DAMAGE,

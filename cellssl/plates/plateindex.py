@@ -19,8 +19,6 @@ from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_or_name
 from cellssl.words import counted
 
-__all__ = ["PROBLEM_COLUMNS", "PlateIndex"]
-
 _LOG = logging.getLogger(__name__)
 
 PROBLEM_COLUMNS = [*FIELD, "Problem", "Detail"]

@@ -11,8 +11,6 @@ from cellssl.plates.plateindex import PlateIndex
 from cellssl.wells import ROWS, plate_format, well_from, well_place
 from cellssl.words import counted
 
-__all__ = ["plate_maps"]
-
 _FAULTS = ("incomplete", "duplicate")
 _STYLES = {"!": "bold red", "<": "yellow", "·": "dim", "": "green"}
 _LEGEND = "! has incomplete or duplicate fields   < has fewer fields than usual   · no images"

@@ -15,14 +15,6 @@ from cellssl.plates.plateindex import PROBLEM_COLUMNS
 from cellssl.plates.stacks import choose_planes
 from cellssl.plates.vocabulary import COLUMNS
 
-__all__ = [
-    "find_unfit",
-    "order_fields",
-    "problem_row",
-    "problem_table",
-    "sort_into_fields",
-]
-
 _LOG = logging.getLogger(__name__)
 
 

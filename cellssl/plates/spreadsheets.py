@@ -22,8 +22,6 @@ from cellssl.punctuation import (
 )
 from cellssl.treatments import is_dose
 
-__all__ = ["read_spreadsheet", "without_thousands"]
-
 _LOG = logging.getLogger(__name__)
 
 _HEAD = 1 << 20  # bytes; enough for the names of thousands of columns and some rows

@@ -9,8 +9,6 @@ from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
 from cellssl.words import counted, listed
 
-__all__ = ["choose_planes", "first_time_point"]
-
 Stack = tuple[str, str]  # plate and channel
 
 

@@ -28,8 +28,6 @@ from cellssl.treatments import is_dose
 from cellssl.wells import is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 
-__all__ = ["as_numbers", "as_site", "join", "read_wells"]
-
 _LOG = logging.getLogger(__name__)
 
 # Other names of the columns of wells, in small letters without marks between the words.

@@ -11,8 +11,6 @@ from cellssl.errors import PlateError
 from cellssl.treatments import tells_treatment
 from cellssl.words import listed
 
-__all__ = ["COLUMNS", "NAMES", "standard", "told_once"]
-
 _LOG = logging.getLogger(__name__)
 
 # What tables tell of fields, in this order.

@@ -11,15 +11,6 @@ from cellssl.protocols.grouping import group_values
 from cellssl.protocols.loading import from_dict
 from cellssl.protocols.protocol import Protocol
 
-__all__ = [
-    "build_each",
-    "build_encoder",
-    "build_method",
-    "build_views",
-    "choose_channels",
-    "expand_groups",
-]
-
 
 def expand_groups(protocol: Protocol) -> dict[str, Protocol]:
     """Give each group of views as a protocol of its own; without groups the protocol by its name.

@@ -15,8 +15,6 @@ from cellssl.protocols.protocol import Protocol
 from cellssl.training import cells_shown, long_enough, steps
 from cellssl.words import counted
 
-__all__ = ["caveats", "view_caveats"]
-
 _LITTLE = 0.0005  # share of a view's pixels: less than two pixels of 64 × 64
 _TIGHT = 1.5  # diameters of a nucleus: a view of less cuts cells off
 _BEYOND = {"mirror": "are mirrored at its border", "zeros": "become black"}

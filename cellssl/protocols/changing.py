@@ -22,8 +22,6 @@ from cellssl.protocols.migrating import renamed
 from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["parse_value", "resolve"]
-
 
 def resolve(protocol: Protocol | str | Path, changes: Mapping[str, Any] | None = None) -> Protocol:
     """Read a protocol unless it is one already, and replace values by dotted key.

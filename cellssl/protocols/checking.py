@@ -14,8 +14,6 @@ from cellssl.protocols.pairing import missing_columns
 from cellssl.protocols.protocol import Protocol
 from cellssl.words import listed
 
-__all__ = ["Finding", "check", "require_fit"]
-
 
 @dataclass(frozen=True)
 class Finding:

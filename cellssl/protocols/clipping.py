@@ -9,8 +9,6 @@ from torch import Tensor
 
 from cellssl.augment import View, centre_crop, make_keys
 
-__all__ = ["clipped"]
-
 _RISE = 0.01  # share of a channel's pixels that is worth a warning
 _EDGE = 1e-6  # rounding of a value at an end
 

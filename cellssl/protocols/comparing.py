@@ -13,8 +13,6 @@ from cellssl.protocols.changing import resolve
 from cellssl.protocols.describing import amplitude, value_text
 from cellssl.protocols.protocol import Protocol, ViewRecipe
 
-__all__ = ["diff"]
-
 _NOTHING = "–"
 _Row = tuple[str, str, str]
 

@@ -10,8 +10,6 @@ from cellssl.protocols.building import expand_groups
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["amplitude", "describe", "strength", "summarise", "value_text", "view_labels"]
-
 _COLUMNS = ["view", "operation", "amplitude", "p", "makes the encoder blind to", "because"]
 
 

@@ -7,16 +7,6 @@ from typing import Any
 from cellssl import methods
 from cellssl.documents import Place
 
-__all__ = [
-    "EDITS",
-    "Origins",
-    "drop_foreign_options",
-    "edit_operations",
-    "operation_lists",
-    "operation_names",
-    "trace",
-]
-
 EDITS = ("change", "keep", "remove", "add")  # the keys that say how operations differ
 
 #: Place in the edited values → place in the edits that it comes from.

@@ -8,8 +8,6 @@ from cellssl.errors import nearest
 from cellssl.protocols.explaining import shown
 from cellssl.protocols.migrating import renamed
 
-__all__ = ["read_edits"]
-
 
 def read_edits(values: Mapping[str, Any], there: list[str], note: Note) -> dict[str, Any]:
     """Read how operations are edited; what is wrong is noted, and left out.

@@ -12,8 +12,6 @@ from cellssl.protocols.editing import EDITS
 from cellssl.protocols.protocol import Crop, LabelsUsed, Positives, Protocol, ScalingRule
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["explain", "led", "shown"]
-
 _MODELS: dict[Place, type[BaseModel]] = {
     (): Protocol,
     ("crop",): Crop,

@@ -11,8 +11,6 @@ from cellssl.protocols.editing import EDITS, edit_operations, operation_names, t
 from cellssl.protocols.edits import read_edits
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["group_values", "read_groups"]
-
 _NAME = re.compile(r"[\w-]+")
 _MODULES = nn.ModuleDict()  # what a group's head lies in, under the group's name
 

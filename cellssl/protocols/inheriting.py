@@ -15,8 +15,6 @@ from cellssl.protocols.editing import (
 from cellssl.protocols.edits import read_edits
 from cellssl.protocols.protocol import Protocol
 
-__all__ = ["inherit"]
-
 _BLOCKS = ("crop", "scaling", "training", "method_options")
 _MERGED = ("crop", "training", "change")  # what a file says of these may be a part only
 

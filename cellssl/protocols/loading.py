@@ -16,8 +16,6 @@ from cellssl.protocols.parsing import parse
 from cellssl.protocols.protocol import VERSION, Protocol
 from cellssl.shipped import protocol_file
 
-__all__ = ["dump", "extend", "from_dict", "load", "loads"]
-
 _LOG = logging.getLogger(__name__)
 
 

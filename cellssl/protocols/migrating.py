@@ -9,8 +9,6 @@ from cellssl.documents import Place
 from cellssl.protocols.editing import operation_lists
 from cellssl.protocols.protocol import VERSION
 
-__all__ = ["Migration", "migrate", "renamed", "version_problem"]
-
 _RENAMED = {"noise": "read_noise"}  # since version 2: photon noise came beside the camera's
 
 

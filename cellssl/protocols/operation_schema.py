@@ -5,8 +5,6 @@ from typing import Any
 from cellssl.augment import Operation
 from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
 
-__all__ = ["NAMES", "Schema", "operation_keys", "operation_list"]
-
 Schema = dict[str, Any]
 NAMES: Schema = {
     "type": "array",

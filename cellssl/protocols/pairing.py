@@ -10,8 +10,6 @@ from cellssl.errors import ProtocolError, nearest
 from cellssl.protocols.protocol import Protocol
 from cellssl.training import Partners
 
-__all__ = ["build_partners", "missing_columns", "used_labels"]
-
 _PREFIX = "Metadata_"
 _AGENTS = dict(TREATMENTS)
 

@@ -14,8 +14,6 @@ from cellssl.protocols.grouping import read_groups
 from cellssl.protocols.protocol import SMALLEST, Positives, Protocol
 from cellssl.protocols.recipes import read_recipes
 
-__all__ = ["parse"]
-
 _WORDS = get_args(Positives.model_fields["kind"].annotation)
 
 

@@ -10,19 +10,6 @@ from cellssl.augment import Operation
 from cellssl.augment.quantities import quoted
 from cellssl.training.settings import TrainingSettings
 
-__all__ = [
-    "LARGEST",
-    "MOST_VIEWS",
-    "SMALLEST",
-    "VERSION",
-    "Crop",
-    "LabelsUsed",
-    "Positives",
-    "Protocol",
-    "ScalingRule",
-    "ViewRecipe",
-]
-
 VERSION: Literal[2] = 2  # of the file's format; `migrating` reads the earlier ones
 MOST_VIEWS = 16
 SMALLEST, LARGEST = 8, 1024  # px, height and width of a view

@@ -12,8 +12,6 @@ from cellssl.protocols.explaining import led, shown
 from cellssl.protocols.migrating import renamed
 from cellssl.protocols.protocol import LARGEST, MOST_VIEWS, SMALLEST, ViewRecipe
 
-__all__ = ["read_recipes"]
-
 _KEYS = ViewRecipe.model_fields
 _NUMBERS = {
     "count": Number("how many views", low=1, high=MOST_VIEWS, whole=True),

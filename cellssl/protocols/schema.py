@@ -20,8 +20,6 @@ from cellssl.protocols.protocol import (
 )
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["schema"]
-
 _UNITS = {"size": "px", "percentiles": "%", "checkpoint_minutes": "min", "warmup_epochs": "epochs"}
 _PLATES: Schema = {**NAMES, "items": {"type": ["string", "integer"], "minLength": 1}}
 _NOTHING: Schema = {"type": "null"}

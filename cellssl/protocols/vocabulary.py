@@ -9,8 +9,6 @@ from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, 
 from cellssl.errors import ProtocolError
 from cellssl.protocols.describing import value_text
 
-__all__ = ["explain_operation", "operations"]
-
 _COMMON = ("channels", "p", "because")
 
 

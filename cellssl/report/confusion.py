@@ -13,8 +13,6 @@ from cellssl.words import listed
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["confusion"]
-
 
 def confusion(
     embedding: "AnnData | str | Path",

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity
     from cellssl.protocols import Protocol
 
-__all__ = ["write_report"]
 
 _LOG = logging.getLogger(__name__)
 # Columns without which there is nothing to tell, and where they come from.

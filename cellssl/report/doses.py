@@ -25,7 +25,6 @@ from cellssl.report.figures.style import as_categories, label_colours
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["dose_curve", "position_curve"]
 
 _LINES = 12  # more cannot be told apart
 

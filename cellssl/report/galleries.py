@@ -18,8 +18,6 @@ from cellssl.report.figures.style import drawn_names, natural_order
 from cellssl.report.scaling import crop_rows, display_scaling, none_of_these
 from cellssl.words import counted
 
-__all__ = ["CELLS", "MOST_ROWS", "gallery", "gallery_rows"]
-
 CELLS = 8  # pictures in a row
 MOST_ROWS = 24
 

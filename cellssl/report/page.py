@@ -17,19 +17,6 @@ from cellssl import __version__
 from cellssl.files import make_folder, write_text
 from cellssl.report.figures.style import save_figure
 
-__all__ = [
-    "Block",
-    "Bullets",
-    "Fold",
-    "Picture",
-    "Row",
-    "Section",
-    "Table",
-    "Text",
-    "load_template",
-    "write_page",
-]
-
 LIMIT = 9_500_000  # bytes: a page that a mail server lets through
 RESOLUTIONS = (150, 110, 80)  # dots per inch; the first whose page is within the limit is taken
 CSS_PIXELS = 96  # of an inch, by definition

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cellssl.augment import Operation, View
     from cellssl.protocols import Protocol
 
-__all__ = ["preview"]
 
 STRENGTHS = {"⅓": 1 / 3, "⅔": 2 / 3, "full": 1.0}
 CANDIDATES = 200  # cells of a class among which the most typical one is looked for

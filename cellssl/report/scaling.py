@@ -12,8 +12,6 @@ from cellssl.errors import CropError
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["crop_rows", "display_scaling", "none_of_these"]
-
 
 def crop_rows(embedding: "AnnData", crops: Crops) -> np.ndarray:
     """Find the row (N,) of each cell in the crop file by its name; −1 where it is not there."""

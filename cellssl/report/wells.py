@@ -19,7 +19,6 @@ from cellssl.report.figures.style import as_categories, natural_order
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["plate_heat_map"]
 
 COUNT = "cells"
 

@@ -9,8 +9,6 @@ from scipy.stats import trim_mean
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["STATISTICS", "aggregate", "choose_statistic"]
-
 # Share of the rows that the trimmed mean cuts off at each end, feature by feature.
 TRIMMED = 0.1
 

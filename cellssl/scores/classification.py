@@ -15,8 +15,6 @@ from threadpoolctl import threadpool_limits
 from cellssl.errors import EmbeddingError
 from cellssl.scores.scaling import unit_rows
 
-__all__ = ["knn_predict", "linear_predict"]
-
 _LOG = logging.getLogger(__name__)
 
 # A neighbour's vote weighs exp(cosine / TEMPERATURE).

@@ -13,18 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from cellssl.errors import EmbeddingError
 
-__all__ = [
-    "STARTS",
-    "adjusted_information",
-    "ami",
-    "cluster_kmeans",
-    "expected_information",
-    "kmeans_starts",
-    "label_codes",
-    "number_by_size",
-    "silhouette",
-]
-
 # Of more rows than this k-means is fitted to a sample: its centres hardly move any more.
 MOST_ROWS = 50_000
 

@@ -6,8 +6,6 @@ from sklearn.decomposition import PCA
 
 from cellssl.scores.scaling import feature_scale, row_blocks, standardise
 
-__all__ = ["principal_components", "standardised_components"]
-
 # Up to so many rows scikit-learn's copies do no harm.
 FEW_ROWS = 50_000
 

@@ -5,15 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
 
-__all__ = [
-    "accuracy_of",
-    "balanced_accuracy",
-    "balanced_accuracy_of",
-    "class_accuracies_of",
-    "confusion",
-    "pairs_of",
-]
-
 Counts = NDArray[np.int64]
 
 

@@ -7,8 +7,6 @@ from scipy.stats import rankdata
 from cellssl.errors import EmbeddingError
 from cellssl.scores.clusters import ami
 
-__all__ = ["equal_classes", "explained_variance", "property_ami"]
-
 CLASSES = 5
 
 

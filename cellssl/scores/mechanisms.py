@@ -9,8 +9,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.scores.resampling import draw_resamples
 from cellssl.scores.scaling import unit_rows
 
-__all__ = ["Matches", "batch_membership", "nsc", "nscb"]
-
 
 @dataclass(frozen=True)
 class Matches:

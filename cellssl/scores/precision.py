@@ -11,8 +11,6 @@ from cellssl.progress import track
 from cellssl.scores.resampling import false_discovery_rate
 from cellssl.scores.scaling import unit_rows
 
-__all__ = ["Precisions", "activity_precision", "average_precision", "consistency_precision"]
-
 _LOG = logging.getLogger(__name__)
 
 # Of more wells than this on a treatment's plates some plates are drawn: time grows with the cube of the wells.

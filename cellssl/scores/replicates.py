@@ -11,8 +11,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.progress import track
 from cellssl.scores.scaling import unit_rows
 
-__all__ = ["Replicates", "replicate_correlation"]
-
 # A treatment replicates where it is above this quantile of random wells.
 LIMIT = 0.95
 

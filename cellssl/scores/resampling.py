@@ -14,14 +14,6 @@ from scipy.stats import entropy, false_discovery_control, t
 
 from cellssl.scores.clusters import adjusted_information, expected_information, label_codes
 
-__all__ = [
-    "Resamples",
-    "draw_resamples",
-    "false_discovery_rate",
-    "interval",
-    "joint_intervals",
-]
-
 # With fewer units than this in a class the next finer unit is resampled.
 FEW = 3
 

@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["feature_scale", "row_blocks", "standardise", "unit_rows"]
-
 # A feature whose deviation is below this share of its mean varies by rounding alone.
 ROUNDING = 1e-6
 

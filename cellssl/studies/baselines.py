@@ -14,8 +14,6 @@ from cellssl.studies.experiment import sight
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.training import pick_device
 
-__all__ = ["BASELINES", "Baseline", "embed_baselines", "plan_baselines"]
-
 _LOG = logging.getLogger(__name__)
 
 BASELINES: Mapping[str, Path | None] = {"resnet101": None, "random": None, "simple-features": None}

@@ -11,8 +11,6 @@ from cellssl.errors import StudyError
 from cellssl.phenotypes import seed_means
 from cellssl.scores import false_discovery_rate
 
-__all__ = ["FEWEST_SETTINGS", "class_correlations", "class_table"]
-
 FEWEST_SETTINGS = 5  # fewer points are no evidence for a correlation
 
 

@@ -29,8 +29,6 @@ from cellssl.studies.headroom import differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 from cellssl.words import counted
 
-__all__ = ["Ceiling", "ceiling"]
-
 _LOG = logging.getLogger(__name__)
 METHOD = "supervised"  # the scores of its predictions are called so, too
 _NOTE = "told the labels of other plates"

@@ -28,8 +28,6 @@ from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT
 from cellssl.words import listed
 
-__all__ = ["Comparison", "compare"]
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -18,8 +18,6 @@ from cellssl.studies.provenance import (
     doubt_of_seeds,
 )
 
-__all__ = ["write_comparison_page"]
-
 
 def write_comparison_page(
     measured: Measurements,

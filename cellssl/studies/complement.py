@@ -30,8 +30,6 @@ from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted
 
-__all__ = ["PAIR", "Complement", "complement", "pair_name"]
-
 PAIR = ["setting_a", "setting_b"]
 
 

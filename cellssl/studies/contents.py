@@ -18,8 +18,6 @@ from cellssl.scores import ami, explained_variance, property_ami
 from cellssl.studies.experiment import scaling_rule
 from cellssl.words import counted, listed
 
-__all__ = ["Contents", "cluster_contents"]
-
 MOST_CELLS = 3000  # measured, a few milliseconds each: a share of variance needs no more
 PICTURES = 10  # of each cluster
 STANDS_OUT = 0.5  # standard deviations from the mean of all, from which on a cluster is called so

@@ -24,8 +24,6 @@ from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT, load_checkpoint
 
-__all__ = ["carry_out", "finished", "run_folder", "run_states"]
-
 _LOG = logging.getLogger(__name__)
 RUNS, FAILURES = "runs", "failures.json"
 EMBEDDING, DONE = "embedding.h5ad", "finished.json"

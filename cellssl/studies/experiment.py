@@ -33,8 +33,6 @@ from cellssl.protocols import (
 from cellssl.sampling import chosen_cells
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
-__all__ = ["crop_facts", "require_crops", "scaling_rule", "sight", "train", "trainable"]
-
 _LOG = logging.getLogger(__name__)
 
 

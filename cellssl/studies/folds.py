@@ -16,8 +16,6 @@ from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.protocols import Protocol, used_labels
 from cellssl.sampling import chosen_cells
 
-__all__ = ["Fold", "plan_folds", "plates_used"]
-
 
 @dataclass(frozen=True)
 class Fold:

@@ -13,8 +13,6 @@ from cellssl.phenotypes.evaluation.measurement import read_draws
 from cellssl.phenotypes.evaluation.measurements import fingerprint, read_fingerprint
 from cellssl.words import listed
 
-__all__ = ["differences_beside", "read_beside"]
-
 _LOG = logging.getLogger(__name__)
 _AMI = "ami_kmeans"
 #: Score of an embedding → score of the predictions that is held against it.

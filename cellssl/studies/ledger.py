@@ -7,8 +7,6 @@ from typing import Any
 
 from cellssl.files import write_text
 
-__all__ = ["Ledger", "fingerprint", "orientation_inputs", "plain", "read_record"]
-
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
     """Tell a file apart from other versions of itself by name, size and time of its last change."""

@@ -15,8 +15,6 @@ from cellssl.shipped import STUDIES, shipped_names
 from cellssl.studies.study import SAVED, Study, Sweep
 from cellssl.words import listed
 
-__all__ = ["load_study", "saved_study", "study_names"]
-
 SAID_OF_SETTINGS = {"views_of", *EDITS, *Protocol.model_fields}
 _SETTINGS = "{expert: {}, geometry: {keep: [rotate, flip]}}"
 _SWEEP = "{sweep: stain_gain.amplitude, values: [0.1, 0.4]}"

@@ -30,18 +30,6 @@ from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted
 
-__all__ = [
-    "Outcome",
-    "combined",
-    "difference_between",
-    "embedded_runs",
-    "put_together",
-    "repetitions_of",
-    "score_study",
-    "seed_by_seed",
-    "trained_names",
-]
-
 _LOG = logging.getLogger(__name__)
 
 

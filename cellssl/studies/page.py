@@ -30,8 +30,6 @@ from cellssl.studies.sections.used_plates import used_plates_section
 from cellssl.studies.study import Study
 from cellssl.words import gain, with_interval
 
-__all__ = ["write_study_page"]
-
 FURTHER = ("silhouette", "clusters_leiden")
 _SUBSETS = {"all": "All classes", USED_PLATES: "Plates whose labels those marked † were given"}
 

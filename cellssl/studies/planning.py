@@ -11,8 +11,6 @@ from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
-__all__ = ["PlannedRun", "base_protocol", "combination_faults", "plan_runs", "safe_name", "twins"]
-
 _SEEDS = "`seeds:` says how many trainings there are, seeded 0, 1, …"
 
 

@@ -10,17 +10,6 @@ from cellssl.columns import PLATE
 from cellssl.crops import Crops
 from cellssl.words import counted, listed
 
-__all__ = [
-    "describe_crops",
-    "describe_orientations",
-    "describe_trainings",
-    "doubt_of_places",
-    "doubt_of_seeds",
-    "read_environments",
-    "training_day",
-    "training_place",
-]
-
 _LOG = logging.getLogger(__name__)
 
 

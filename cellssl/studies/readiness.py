@@ -22,8 +22,6 @@ from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT
 from cellssl.words import listed
 
-__all__ = ["check_label", "check_ready", "refuse_told", "study_label"]
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -22,8 +22,6 @@ from cellssl.documents import Document, Dumper
 from cellssl.errors import StudyError
 from cellssl.files import write_text
 
-__all__ = ["SAVED", "Study", "Sweep"]
-
 SAVED = "study.yaml"
 
 #: Columns of the tables that a study writes: an axis cannot be called so.

@@ -14,8 +14,6 @@ from cellssl.phenotypes import held_out
 from cellssl.protocols import Finding, Protocol, build_partners, check, choose_channels, resolve
 from cellssl.studies.experiment import crop_facts, scaling_rule
 
-__all__ = ["check_protocol"]
-
 
 @whole_numbers(cells=1)
 def check_protocol(

@@ -17,8 +17,6 @@ from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
 from cellssl.training import make_plan, pick_device
 
-__all__ = ["Estimate", "estimate"]
-
 
 @dataclass(frozen=True)
 class Estimate:

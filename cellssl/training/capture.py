@@ -10,8 +10,6 @@ from torch import Tensor
 from cellssl.training.settings import TrainingSettings
 from cellssl.training.step import Step, ViewMaker
 
-__all__ = ["CapturedStep", "choose_step", "compiled", "why_eager"]
-
 _LOG = logging.getLogger(__name__)
 # Steps made one kernel at a time, on a side stream, before recording: libraries load, optimiser
 # states come into being.

@@ -13,14 +13,6 @@ import torch
 from cellssl.errors import ModelError
 from cellssl.files import atomic
 
-__all__ = [
-    "CHECKPOINT",
-    "checkpoint_file",
-    "differences",
-    "load_checkpoint",
-    "save_checkpoint",
-]
-
 CHECKPOINT = "checkpoint.pt"
 _REQUIRED = ("cellssl", "encoder", "encoder_state", "settings", "step", "finished")
 

@@ -13,8 +13,6 @@ from cellssl.datasets import Source
 from cellssl.errors import TrainingError
 from cellssl.methods import gathered
 
-__all__ = ["Labels", "OnlineClassifier"]
-
 _LOG = logging.getLogger(__name__)
 _RATE, _MOMENTUM = 0.1, 0.9
 _BLOCK = 512  # images in an evaluation pass

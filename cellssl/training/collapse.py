@@ -8,16 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = [
-    "FeatureTap",
-    "Spread",
-    "alignment",
-    "effective_rank",
-    "feature_std",
-    "uniformity",
-    "warn_if_collapsed",
-]
-
 _LOG = logging.getLogger(__name__)
 _LOWEST_STD = 0.02
 _LOWEST_RANK = 1.5

@@ -12,8 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cellssl.errors import TrainingError
 
-__all__ = ["pick_device", "start_fabric"]
-
 _KINDS = ("auto", "cpu", "cuda", "mps")
 _COUNTED = ("cuda", "mps")  # one of several by its number
 

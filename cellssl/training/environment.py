@@ -10,8 +10,6 @@ import torch
 
 from cellssl.files import atomic
 
-__all__ = ["write_environment"]
-
 _PACKAGES = ("cellssl", "torch", "torchvision", "lightning-fabric", "numpy", "anndata", "h5py")
 
 

@@ -11,8 +11,6 @@ from cellssl import methods
 from cellssl.errors import ModelError, nearest
 from cellssl.state_dict import load_state
 
-__all__ = ["PROJECTION", "head_names", "load_head"]
-
 PROJECTION = "projection"  # what the one head of a run without groups of views is called
 _GROUPED = re.compile(r"heads\.([^.]+)\.projector\.")
 _ALONE = "projector."

@@ -16,8 +16,6 @@ from cellssl.training.checkpoint import CHECKPOINT, differences, load_checkpoint
 from cellssl.training.partners import Partners
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["identify", "previous"]
-
 # They change nothing in the result, or no more than another graphics card does, or follow from the cells.
 _HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description", "nucleus")
 # Not known of runs before they were written down.

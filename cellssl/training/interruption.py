@@ -12,9 +12,6 @@ from lightning_fabric import Fabric
 
 from cellssl.errors import StoppedError
 
-__all__ = ["Interruption", "watch_signals"]
-
-
 _NAMES = ("SIGTERM", "SIGINT", "SIGUSR1")  # the last by `sbatch --signal=USR1@…`; Windows has none
 _CAUGHT = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 

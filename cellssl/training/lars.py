@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["LARS", "trust_factor"]
-
 _EPSILON = 1e-8
 
 

@@ -30,8 +30,6 @@ from cellssl.training.settings import TrainingSettings
 from cellssl.training.step import Step, ViewMaker
 from cellssl.training.supply import make_supply
 
-__all__ = ["fit"]
-
 _LOG = logging.getLogger(__name__)
 
 

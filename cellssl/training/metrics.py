@@ -8,8 +8,6 @@ from pathlib import Path
 
 from cellssl.files import atomic
 
-__all__ = ["COLUMNS", "MetricsFile", "TensorBoard"]
-
 COLUMNS = (
     "epoch",
     "step",

@@ -11,8 +11,6 @@ from cellssl.scores import balanced_accuracy_of, class_accuracies_of, pairs_of
 from cellssl.training.classifier import OnlineClassifier
 from cellssl.training.metrics import MetricsFile
 
-__all__ = ["ACCURACIES", "CONFUSION", "OnlineTables"]
-
 ACCURACIES, CONFUSION = "online_accuracy.csv", "online_confusion.csv"
 _VIEWS, _HELD = "training views", "held out"
 _COLUMNS = ("epoch", "step", "part", "class", "accuracy", "n")

@@ -8,8 +8,6 @@ from torch import nn
 from cellssl.training.lars import LARS
 from cellssl.training.settings import TrainingSettings
 
-__all__ = ["load_optimizer", "make_optimizer", "set_learning_rate"]
-
 _MOMENTUM = 0.9
 
 

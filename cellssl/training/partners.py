@@ -12,8 +12,6 @@ from cellssl.augment import make_keys
 from cellssl.augment.counters import hashed
 from cellssl.errors import TrainingError
 
-__all__ = ["Partners"]
-
 _LOG = logging.getLogger(__name__)
 _PAIRING = 1 << 40  # sets these draws apart from every view's and operation's
 

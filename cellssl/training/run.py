@@ -22,8 +22,6 @@ from cellssl.training.optimizers import load_optimizer
 from cellssl.training.schedule import Plan
 from cellssl.training.step import Step
 
-__all__ = ["Run"]
-
 _LOG = logging.getLogger(__name__)
 _SHARE = 50  # the time between checkpoints over the time that one takes, at least
 _ROW = 50  # steps between rows of metrics.csv, and so between readings of the loss

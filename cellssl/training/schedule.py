@@ -11,16 +11,6 @@ from torch import Tensor
 from cellssl.errors import TrainingError
 from cellssl.training.settings import TrainingSettings
 
-__all__ = [
-    "Plan",
-    "cells_shown",
-    "epoch_order",
-    "learning_rate",
-    "long_enough",
-    "make_plan",
-    "steps",
-]
-
 _LOG = logging.getLogger(__name__)
 
 _FEW = 150  # steps: the demo's encoder has learnt in 192, and one of 600 cells nothing in 50

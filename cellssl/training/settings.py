@@ -4,8 +4,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["TrainingSettings"]
-
 
 class TrainingSettings(BaseModel):
     """The `training:` block of a protocol.

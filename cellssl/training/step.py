@@ -14,8 +14,6 @@ from cellssl.training.collapse import FeatureTap
 from cellssl.training.optimizers import set_learning_rate
 from cellssl.training.supply import Supply
 
-__all__ = ["Step", "ViewMaker"]
-
 # (images (B, C, S, S), seed, epoch, samples (B,)) → the views of a step, as `cellssl.augment.Views`
 # makes them; with masks, partners and partner_masks by name where there are some.
 ViewMaker = Callable[..., tuple[Tensor, ...]]

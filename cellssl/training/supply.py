@@ -13,8 +13,6 @@ from cellssl.errors import TrainingError
 from cellssl.training.partners import Partners
 from cellssl.training.schedule import Plan, epoch_order
 
-__all__ = ["Batch", "DiskSupply", "MemorySupply", "Supply", "make_supply"]
-
 _AHEAD = 3  # steps that are read before they are needed
 
 

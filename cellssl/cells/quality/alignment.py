@@ -11,8 +11,6 @@ from cellssl.crops.batches import batches, evenly
 from cellssl.framing import diameter_of
 from cellssl.words import listed
 
-__all__ = ["misplaced_channels"]
-
 _ENOUGH, _MOST = 500, 1000  # cells of a plate, evenly over it
 _ALL = "all plates together"
 _SAID = 10  # plates are named one by one up to so many

@@ -11,8 +11,6 @@ from cellssl.crops import Crops
 from cellssl.crops.batches import batches, evenly
 from cellssl.words import listed
 
-__all__ = ["swapped_channels"]
-
 _CELLS = (8, 16)  # of a well: fewer say nothing, more say no more
 _WELLS, _USUAL = 5, 3  # of a plate, and alike on it: fewer do not show what is usual
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)  # of a crop's pixels

@@ -17,8 +17,6 @@ from cellssl.crops import Crops
 from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops, described
 
-__all__ = ["check_crops", "clean_crops"]
-
 _LOG = logging.getLogger(__name__)
 
 

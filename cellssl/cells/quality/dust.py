@@ -6,8 +6,6 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import bdtrc
 
-__all__ = ["ENOUGH_FIELDS", "find_dust"]
-
 #: Fewer fields do not tell; more are not needed.
 ENOUGH_FIELDS = 16
 _NEAR = 3.0  # px: what is outlined anew in each field is not quite where it was

@@ -8,16 +8,6 @@ from cellssl.cells.quality.measures import MEASURES
 from cellssl.cells.quality.usual import TINY, Usual
 from cellssl.errors import CropError, nearest
 
-__all__ = [
-    "CELL_REASONS",
-    "FIELD_REASONS",
-    "REASONS",
-    "check_reasons",
-    "dull_plates",
-    "judge_cells",
-    "judge_field",
-]
-
 #: Every cell found is kept or dropped for the first of these that applies.
 FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
 CELL_REASONS = ("fragment", "large", "noise", "saturated", "blurred")

@@ -5,15 +5,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-__all__ = [
-    "MEASURES",
-    "measure_cells",
-    "measure_field",
-    "middle",
-    "quality_columns",
-    "saturation_level",
-]
-
 MEASURES = ("Noise", "Sharpness", "Saturated")
 # What cameras give at most; of signed 16 bits 15 are left.
 _FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 15, 16))

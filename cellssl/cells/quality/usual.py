@@ -9,8 +9,6 @@ from cellssl.cells.quality.measures import MEASURES
 from cellssl.cells.segmentation.labels import find_nucleus_channel
 from cellssl.errors import PlateError
 
-__all__ = ["TINY", "Usual", "bare_channels", "is_bare", "usual_by_plate"]
-
 _BARE = 0.8  # of a cell's variance is noise: nothing is there
 _FIELDS = 8  # fewer fields do not tell how their backgrounds spread
 _ENOUGH = 200  # cells make a plate's own medians; plates with fewer are judged by all plates'

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["find_basins"]
-
 
 def find_basins(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Give each pixel the number of the summit that the steepest ascent from it leads to.

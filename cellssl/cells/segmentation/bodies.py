@@ -6,8 +6,6 @@ import numpy as np
 
 from cellssl.channels import is_transmitted
 
-__all__ = ["BODIES", "body_channels", "body_image", "number_cells"]
-
 BODIES = 2  # of the settings of those who find cells; raise it when the same channels come to show others
 _BRIGHT = 99.9  # percentile that stands for a channel's brightest
 _SAMPLE = 50_000  # pixels that it is computed on

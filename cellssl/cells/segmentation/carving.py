@@ -18,8 +18,6 @@ from cellssl.cells.segmentation.smoothing import (
     without_hot,
 )
 
-__all__ = ["Foreground", "carve", "estimate_diameter"]
-
 _SMOOTH, _SMOOTHEST = 0.8, 2.5  # px: sigma of the first smoothing, against camera noise
 _GRAIN = 0.045  # of the light above background: more noise than that is smoothed away
 _WHITE = 2 * np.sqrt(np.pi)  # a Gaussian leaves 1 / (2 √π sigma) of white noise

@@ -16,8 +16,6 @@ from cellssl.cells.segmentation.labels import Labels, find_nucleus_channel
 from cellssl.errors import ModelError
 from cellssl.files import sha256
 
-__all__ = ["CellposeSegmenter"]
-
 _NAMED_3 = ("cyto", "cyto2", "cyto3", "nuclei")  # the best known, for messages
 _NAMED_4 = ("cpsam",)
 _WIDER = 2.0  # times as wide as its nucleus is a cell, where only the nuclei's diameter is given

@@ -8,8 +8,6 @@ from cellssl.cells.segmentation.levels import deviation
 from cellssl.cells.segmentation.smoothing import distance_to, gaussian, sample_step, shrunk
 from cellssl.framing import diameter_of
 
-__all__ = ["keep_nuclei", "without_nuclei"]
-
 _SMOOTH = 0.8  # px: sigma, against camera noise
 _NEAR = 0.4  # diameters of a nucleus around it: there is its own light
 _FEWEST = 3  # in a field: fewer are debris

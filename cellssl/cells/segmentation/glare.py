@@ -6,8 +6,6 @@ import numpy as np
 from cellssl.cells.segmentation.levels import deviation, li_threshold
 from cellssl.cells.segmentation.smoothing import repeated, sample_step, shrunk
 
-__all__ = ["find_debris", "part_rest"]
-
 _FEW, _LITTLE = 8, 0.2  # pieces of debris, and the share of a field that they cover, at most
 _HALO = 15  # pixels of the sample: what is nearer than half of it to debris is lit by it
 # Times as many nuclei as pieces of debris. With fewer asked for, nuclei beside dim specks would pass for

@@ -5,8 +5,6 @@ import numpy as np
 
 from cellssl.plates import FieldError
 
-__all__ = ["check_background", "check_cells", "check_objects"]
-
 _CLASSES = 8  # numbers at most where they may stand for classes and not for objects
 _PARTS = 5  # of each class; of an object, lobes and splinters are fewer
 _AGAIN = 1.1  # parts per object, where numbers began anew

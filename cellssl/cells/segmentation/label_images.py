@@ -21,8 +21,6 @@ from cellssl.plates import FieldError, files_of, label_address, read_field, read
 from cellssl.plates.addresses import Address
 from cellssl.plates.planes import DAMAGE
 
-__all__ = ["LabelImages"]
-
 _VERSION = 2  # raise it when the same files come to mean other objects
 _ENDINGS = (".tif", ".tiff", ".png", ".npy")
 _MOST = 10_000_000  # the largest number of an object: tables are as long as it

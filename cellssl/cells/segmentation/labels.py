@@ -10,8 +10,6 @@ import numpy as np
 from cellssl.channels import is_transmitted
 from cellssl.errors import PlateError
 
-__all__ = ["FieldSegmenter", "Labels", "Segmenter", "find_nucleus_channel", "segmenter_for"]
-
 _DNA_NAMES = ("dapi", "dna", "hoechst", "h33342", "draq5", "nuclei", "nucleus", "nuc", "h2b")
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["deviation", "li_threshold"]
-
 _MOST_ROUNDS = 100  # of the search; a few are usual
 
 

@@ -7,8 +7,6 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["join_lobes"]
-
 # The log odds that two regions are two nuclei: a logistic regression on pairs of regions in the 60
 # images of the 2018 Data Science Bowl that the tests use too, rounded. See `find_nuclei` for what it
 # gives on images that it was not fitted to.

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Matches", "match_objects"]
-
 
 @dataclass(frozen=True)
 class Matches:

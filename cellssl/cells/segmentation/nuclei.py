@@ -14,8 +14,6 @@ from cellssl.cells.segmentation.lobes import join_lobes
 from cellssl.cells.segmentation.outside import without_outside
 from cellssl.cells.segmentation.smoothing import depth_below, gaussian, repeated, wide_gaussian
 
-__all__ = ["find_nuclei"]
-
 _TINY = 12  # px: smaller specks are noise at any magnification
 _DEPTH, _LIGHT, _WIDE = 0.02, 0.08, 0.3  # diameters: sigmas of what basins are found on
 _EDGE = 0.4  # of a nucleus' own brightness above background: there it ends

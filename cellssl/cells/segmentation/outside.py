@@ -6,8 +6,6 @@ import numpy as np
 from cellssl.cells.segmentation.levels import deviation, li_threshold
 from cellssl.cells.segmentation.smoothing import depth_below
 
-__all__ = ["find_outside", "without_outside"]
-
 # px: no camera gives one value so many times side by side, unless it is cut off.
 _FLAT = np.ones((9, 9), np.uint8)
 _LEAST = 0.005  # share of an image: a narrower brim does no harm

@@ -3,19 +3,6 @@
 import cv2
 import numpy as np
 
-__all__ = [
-    "depth_below",
-    "distance_to",
-    "enlarged",
-    "gaussian",
-    "opened",
-    "repeated",
-    "sample_step",
-    "shrunk",
-    "wide_gaussian",
-    "without_hot",
-]
-
 cv2.setNumThreads(1)  # fields are spread over processes; threads would only get in their way
 
 _REACH = 3.0  # sigmas: a hundredth of a Gaussian lies beyond

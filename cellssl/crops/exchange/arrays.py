@@ -19,8 +19,6 @@ from cellssl.errors import CropError
 from cellssl.files import atomic, write_csv
 from cellssl.progress import track
 
-__all__ = ["open_arrays", "write_hdf5", "write_npy"]
-
 _LOG = logging.getLogger(__name__)
 _PIXELS, _MASKS = "crops", "masks"
 

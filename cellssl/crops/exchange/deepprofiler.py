@@ -25,8 +25,6 @@ from cellssl.errors import CropError
 from cellssl.files import new_folder
 from cellssl.progress import track
 
-__all__ = ["TABLE", "open_singlecells", "place_keys", "write_singlecells"]
-
 _LOG = logging.getLogger(__name__)
 TABLE = "sc-metadata.csv"
 _SIDECAR, _LOCATIONS = "cellssl.json", "locations"

@@ -11,8 +11,6 @@ from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import make_folder
 
-__all__ = ["export_crops"]
-
 _LOG = logging.getLogger(__name__)
 
 _SUFFIXES = {

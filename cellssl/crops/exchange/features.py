@@ -21,8 +21,6 @@ from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import make_folder, write_h5ad
 
-__all__ = ["import_features"]
-
 _LOG = logging.getLogger(__name__)
 _NEAR = 1.0  # pixels between a location and the centre of the crop that it belongs to
 

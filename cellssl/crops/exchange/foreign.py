@@ -11,8 +11,6 @@ import pandas as pd
 from cellssl.columns import text_array
 from cellssl.crops.store import Crops
 
-__all__ = ["NAME", "Foreign", "Images", "named_table", "without_names"]
-
 NAME = "Cellssl_Name"  # the column that holds the names of the cells in an exported table
 
 Images = tuple[np.ndarray, np.ndarray | None]

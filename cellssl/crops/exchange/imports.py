@@ -22,8 +22,6 @@ from cellssl.files import sha256
 from cellssl.progress import track
 from cellssl.words import listed
 
-__all__ = ["import_crops"]
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -26,8 +26,6 @@ from cellssl.errors import CropError
 from cellssl.files import atomic
 from cellssl.progress import track
 
-__all__ = ["open_h5sc", "write_h5sc"]
-
 _LOG = logging.getLogger(__name__)
 _IMAGES, _ABOUT, _OURS = "obsm/single_cell_images", "uns/single_cell_images", "uns/cellssl"
 _ID = "scportrait_cell_id"

@@ -15,8 +15,6 @@ from cellssl.errors import CropError
 from cellssl.files import write_text
 from cellssl.nested import as_json
 
-__all__ = ["Sidecar"]
-
 _KIND = "cellssl crops"
 
 

@@ -26,8 +26,6 @@ from cellssl.punctuation import punctuation_of
 from cellssl.treatments import recognise_treatments, say_doubts
 from cellssl.wells import well_from, well_or_name
 
-__all__ = ["cell_names", "complete", "name_columns", "read_cell_table"]
-
 _LOG = logging.getLogger(__name__)
 
 _KNOWN = {

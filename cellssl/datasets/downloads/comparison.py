@@ -5,8 +5,6 @@ from pathlib import Path
 from cellssl.datasets.downloads.manifest import File
 from cellssl.datasets.downloads.record import Digest, Entry, digest_of
 
-__all__ = ["compare", "compare_member", "is_here"]
-
 
 def compare(path: Path, file: File, entry: Entry | None) -> tuple[Digest, str]:
     """Hold a downloaded file against its publisher's size and checksum, and against the record.

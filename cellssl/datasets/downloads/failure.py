@@ -6,8 +6,6 @@ from pathlib import Path
 
 from cellssl.errors import DataError
 
-__all__ = ["DiskFullError", "is_disk_full", "require_room"]
-
 
 class DiskFullError(DataError):
     """There is no room for what should be written."""

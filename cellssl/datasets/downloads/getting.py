@@ -29,8 +29,6 @@ from cellssl.errors import DataError
 from cellssl.files import locked, make_folder
 from cellssl.progress import bar
 
-__all__ = ["WORK", "Obtained", "get_data"]
-
 _LOG = logging.getLogger(__name__)
 WORK = ".downloading"
 _POOCHS = re.compile(r"tmp[a-z0-9_]{8}")  # files that a killed pooch leaves

@@ -15,8 +15,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cellssl.errors import DataError, nearest
 
-__all__ = ["VERSION", "File", "Licence", "Manifest"]
-
 VERSION: Literal[1] = 1  # of the file's format
 # A file's or folder's name that is safe anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")

@@ -5,8 +5,6 @@ import time
 
 from rich.progress import Progress
 
-__all__ = ["AbandonedError", "Meter"]
-
 _MB = 1e6
 _EVERY = 0.2  # seconds between two updates of a bar
 

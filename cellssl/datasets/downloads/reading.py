@@ -10,8 +10,6 @@ from cellssl.documents import Place, read_file, read_yaml
 from cellssl.errors import DataError, nearest
 from cellssl.shipped import MANIFESTS, shipped_names
 
-__all__ = ["load_manifest", "manifest_names", "read_manifest"]
-
 _KINDS = {
     "int_type": "a whole number",
     "string_type": "text (put it in quotes)",

@@ -8,8 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cellssl.errors import DataError
 from cellssl.files import sha256, write_text
 
-__all__ = ["RECORD", "Digest", "Entry", "Record", "digest_of"]
-
 RECORD = "checksums.json"
 
 

@@ -22,7 +22,6 @@ from cellssl.errors import DataError
 if TYPE_CHECKING:
     from requests import Response
 
-__all__ = ["UnreachableError", "fetch"]
 
 _CHUNK = 1 << 16  # bytes: what a kill can lose
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two pieces

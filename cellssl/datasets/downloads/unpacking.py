@@ -23,8 +23,6 @@ from cellssl.datasets.downloads.record import Digest
 from cellssl.errors import DataError
 from cellssl.files import DAMAGE
 
-__all__ = ["LIMITS", "Limits", "unpack"]
-
 _CHUNK = 1 << 20  # bytes
 _PACKERS: dict[bytes, Callable[[Path, str], Any]] = {
     b"\x1f\x8b": gzip.open,

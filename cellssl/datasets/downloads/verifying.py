@@ -15,8 +15,6 @@ from cellssl.errors import DataError
 from cellssl.progress import track
 from cellssl.words import listed
 
-__all__ = ["Finding", "Verified", "count_here", "verify_data"]
-
 
 @dataclass(frozen=True)
 class Finding:

@@ -27,8 +27,6 @@ from cellssl.scores import (
     standardised_components,
 )
 
-__all__ = ["FEWEST", "cluster"]
-
 _LOG = logging.getLogger(__name__)
 
 # Fewer cells than this have no neighbourhoods worth a graph.

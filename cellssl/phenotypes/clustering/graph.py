@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["add_graph", "add_map", "fuzzy_union", "leiden"]
-
 # Up to so many cells every two are compared: exact, and ten seconds for 20,000 cells on two cores;
 # the approximate search first compiles itself for a minute and pays only beyond.
 EXACT_CELLS = 50_000

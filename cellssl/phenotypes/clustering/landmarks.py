@@ -8,8 +8,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from cellssl.progress import track
 
-__all__ = ["join_clusters", "join_map", "nearest_landmarks"]
-
 # Cells whose neighbours are sought at a time: what is held beside the result does not grow.
 BLOCK = 16_384
 

@@ -13,8 +13,6 @@ from sklearn.metrics import adjusted_rand_score
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.clustering.graph import add_graph, leiden
 
-__all__ = ["RESOLUTIONS", "choose_resolution", "scan_resolutions"]
-
 _LOG = logging.getLogger(__name__)
 
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)

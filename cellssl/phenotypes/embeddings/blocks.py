@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from cellssl.columns import text_array
 
-__all__ = ["BLOCK", "block_names", "blockwise", "weigh"]
-
 BLOCK = "block"
 
 

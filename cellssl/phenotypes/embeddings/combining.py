@@ -17,8 +17,6 @@ from cellssl.phenotypes.embeddings.blocks import BLOCK, block_names, weigh
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
 from cellssl.scores import standardise
 
-__all__ = ["combine"]
-
 _LOG = logging.getLogger(__name__)
 
 _RULE = "features standardised over the common cells, then divided by the root of how many vary"

@@ -24,8 +24,6 @@ from cellssl.phenotypes.embeddings.profile_tables import (
 )
 from cellssl.phenotypes.embeddings.record import CELL
 
-__all__ = ["is_profile_folder", "read_profile_folder", "write_profile_folder"]
-
 CELLS, INDEX, FEATURES = "cells.parquet", "index.csv", "features"
 
 

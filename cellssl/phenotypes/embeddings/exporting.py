@@ -15,8 +15,6 @@ from cellssl.phenotypes.embeddings.matching import check_names, embedding_name, 
 from cellssl.phenotypes.embeddings.profile_tables import write_profile_table
 from cellssl.phenotypes.embeddings.reading import no_features, read_embedding
 
-__all__ = ["export_embedding"]
-
 _LOG = logging.getLogger(__name__)
 
 

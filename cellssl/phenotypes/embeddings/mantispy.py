@@ -25,8 +25,6 @@ from cellssl.phenotypes.embeddings.profile_tables import COMPARTMENTS
 from cellssl.phenotypes.naming import treatment_names
 from cellssl.wells import normalise_well
 
-__all__ = ["from_mantispy", "to_mantispy"]
-
 VERSION = "2.0"
 UNITS = ("M", "mM", "uM", "nM", "pM")
 TEXTS = ("object", "feature_group", "feature", "channel", "radial_bin", "params")

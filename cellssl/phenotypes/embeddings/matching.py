@@ -19,16 +19,6 @@ from cellssl.phenotypes.leakage import UsedLabels
 from cellssl.scores.scaling import row_blocks
 from cellssl.words import listed
 
-__all__ = [
-    "Embedding",
-    "check_features",
-    "check_names",
-    "embedding_name",
-    "features",
-    "load_embeddings",
-    "match_cells",
-]
-
 _LOG = logging.getLogger(__name__)
 
 

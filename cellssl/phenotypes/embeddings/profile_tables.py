@@ -18,14 +18,6 @@ from cellssl.phenotypes.embeddings.record import CELL, Record
 from cellssl.punctuation import punctuation_of
 from cellssl.words import listed
 
-__all__ = [
-    "described_table",
-    "from_table",
-    "read_profile_table",
-    "write_parquet",
-    "write_profile_table",
-]
-
 _LOG = logging.getLogger(__name__)
 
 # What may name the cells of a table, besides plate, well, site and label together.

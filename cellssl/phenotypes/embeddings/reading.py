@@ -11,8 +11,6 @@ from cellssl.phenotypes.embeddings.deepprofiler import is_profile_folder, read_p
 from cellssl.phenotypes.embeddings.mantispy import from_mantispy
 from cellssl.phenotypes.embeddings.profile_tables import from_table, read_profile_table
 
-__all__ = ["no_features", "read_embedding"]
-
 
 def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
     """Read an embedding: AnnData (.h5ad, .zarr), CSV (.csv, .csv.gz), Parquet, or an exported folder.

@@ -12,8 +12,6 @@ import pandas as pd
 from cellssl.columns import TEXTS, is_text
 from cellssl.nested import as_json
 
-__all__ = ["CELL", "Record"]
-
 _KIND = "cellssl embedding"
 CELL = "Metadata_Cell"  # the column that names the cells
 _TEXT = pd.Series(["text"]).dtype  # what this one takes them for

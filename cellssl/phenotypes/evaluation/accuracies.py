@@ -12,8 +12,6 @@ from cellssl.phenotypes.evaluation.tasks import Task
 from cellssl.scores import accuracy_of
 from cellssl.words import listed
 
-__all__ = ["accuracies"]
-
 
 def accuracies(Z: NDArray[np.float32], task: Task) -> Iterator[Score]:
     """Yield the accuracies of each classifier that sees features (n, D)."""

@@ -10,8 +10,6 @@ from cellssl.columns import PLATE, WELL
 from cellssl.phenotypes.columns import column_codes, well_names
 from cellssl.wells import is_well, plate_format, well_place
 
-__all__ = ["CONFOUNDERS", "Confounder", "find_confounders"]
-
 # Name → the column whose absence leaves it unknown.
 CONFOUNDERS = {"plate": PLATE, "batch": "Metadata_Batch", "row": WELL, "column": WELL, "edge": WELL}
 

@@ -17,8 +17,6 @@ from cellssl.scores import (
     pairs_of,
 )
 
-__all__ = ["Confusions", "class_rows", "confusion_rows", "difference_columns", "repetitions"]
-
 # Of more classes than this pairs that never occur have no row: 1,500 compounds would have two million a classifier.
 MOST_CLASSES = 200
 

@@ -11,8 +11,6 @@ from cellssl.columns import WELL
 from cellssl.phenotypes.columns import text_column, well_names
 from cellssl.phenotypes.embeddings.matching import Embedding
 
-__all__ = ["COUNT", "count_cells"]
-
 _LOG = logging.getLogger(__name__)
 
 COUNT = "cell-count"

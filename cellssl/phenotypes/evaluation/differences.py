@@ -2,8 +2,6 @@
 
 import pandas as pd
 
-__all__ = ["differences_between"]
-
 
 def differences_between(differences: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     """Find by how much one embedding is better than another, whichever the table names first.

@@ -7,8 +7,6 @@ import pandas as pd
 
 from cellssl.phenotypes.evaluation.scoring import MOST_CELLS, Embeddings, measure_embeddings
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     embeddings: Embeddings,

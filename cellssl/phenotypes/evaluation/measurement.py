@@ -13,8 +13,6 @@ from cellssl.phenotypes.evaluation.confusions import Confusions
 from cellssl.phenotypes.evaluation.metrics import ANSWERS, Score, split_of
 from cellssl.phenotypes.evaluation.tasks import Task
 
-__all__ = ["Measurement", "read_draws", "save_draws"]
-
 _FILE = "draws.npz"
 _KEPT = (
     *("embedding", "seed", "subset", "split", "metric", "drawn"),

@@ -25,8 +25,6 @@ from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
 from cellssl.progress import track
 from cellssl.words import counted
 
-__all__ = ["Measurements", "fingerprint", "read_fingerprint", "read_scores", "seed_means"]
-
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
 _MANY = 5000  # differences that take longer than a breath

@@ -11,9 +11,6 @@ from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
-__all__ = ["MATCHES", "Treatments", "find_treatments"]
-
-
 # Metric → what a treatment and its neighbour are kept apart by.
 MATCHES = {"nsc": "compounds", "nscb": "compounds and batches"}
 

@@ -12,17 +12,6 @@ from cellssl.phenotypes.evaluation.mechanisms import MATCHES
 from cellssl.phenotypes.evaluation.tasks import Task
 from cellssl.scores import knn_predict, linear_predict
 
-__all__ = [
-    "BATCHES",
-    "CLASSIFIERS",
-    "METRICS",
-    "TOP1",
-    "Score",
-    "possible_values",
-    "split_of",
-    "task_metrics",
-]
-
 
 class Score(NamedTuple):
     """One number: its draws, the cells it is of, why it is missing or what to beware of.

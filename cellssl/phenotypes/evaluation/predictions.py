@@ -13,8 +13,6 @@ from cellssl.phenotypes.evaluation.metrics import Score
 from cellssl.phenotypes.evaluation.tasks import Task
 from cellssl.scores import ami
 
-__all__ = ["choose_classes", "measure_predictions"]
-
 
 def measure_predictions(
     tasks: Sequence[Task],

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from cellssl.scores import interval
 
-__all__ = ["Estimate", "Repetitions"]
-
 Draws = NDArray[np.float64]
 
 

@@ -31,8 +31,6 @@ from cellssl.progress import bar
 from cellssl.scores import choose_statistic
 from cellssl.words import counted, listed
 
-__all__ = ["MOST_CELLS", "Embeddings", "measure_embeddings"]
-
 _LOG = logging.getLogger(__name__)
 
 # Neighbours cost the square of the number of cells: of a million they would take a day.

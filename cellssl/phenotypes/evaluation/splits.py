@@ -11,8 +11,6 @@ from cellssl.columns import PLATE, WELL
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, column_codes, text_values, well_names
 
-__all__ = ["Split", "find_split", "held_out"]
-
 _LOG = logging.getLogger(__name__)
 
 PART = "Metadata_Split"

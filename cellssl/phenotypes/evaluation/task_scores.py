@@ -26,8 +26,6 @@ from cellssl.scores import (
 )
 from cellssl.words import counted
 
-__all__ = ["task_scores"]
-
 # The silhouette compares every two cells: beyond this many it is taken on a seeded sample.
 SILHOUETTE_CELLS = 10_000
 # A confounder has many classes: beyond so many cells it is predicted on a seeded sample.

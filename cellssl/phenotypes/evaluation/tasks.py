@@ -19,8 +19,6 @@ from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.scores import Resamples, draw_resamples
 from cellssl.words import listed
 
-__all__ = ["Task", "build_tasks"]
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -15,8 +15,6 @@ from cellssl.phenotypes.evaluation.tasks import Task, build_tasks
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.sampling import chosen_cells
 
-__all__ = ["marked_scores", "used_task"]
-
 _LOG = logging.getLogger(__name__)
 
 _NOTE = "training was given labels of these cells: says nothing of new plates"

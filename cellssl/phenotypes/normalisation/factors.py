@@ -7,8 +7,6 @@ from sklearn.decomposition import FactorAnalysis
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.normalisation.whitening import Whitening
 
-__all__ = ["FACTORS", "fit_factors"]
-
 FACTORS = 50  # at most, by default
 
 # A feature whose deviation is below this share of its mean varies by rounding alone.

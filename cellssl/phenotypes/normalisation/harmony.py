@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 from cellssl.errors import EmbeddingError
 from cellssl.scores import principal_components
 
-__all__ = ["harmony"]
-
 
 def harmony(X: ArrayLike, batches: ArrayLike) -> NDArray[np.float32]:
     """Take the 50 leading principal components of all rows and correct them for the batch.

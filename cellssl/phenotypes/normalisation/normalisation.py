@@ -24,14 +24,6 @@ from cellssl.phenotypes.normalisation.whitening import coral, fit_sphering, fit_
 from cellssl.scores import standardise
 from cellssl.words import counted
 
-__all__ = [
-    "NORMALISATIONS",
-    "check_normalisation",
-    "check_rule",
-    "normalise_embedding",
-    "normalise_features",
-]
-
 _LOG = logging.getLogger(__name__)
 
 NORMALISATIONS = (

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["PLATE_SCALINGS", "scale_plates"]
-
 # A plate needs so many cells (or wells) before its own middle and width are trusted: a plate of
 # BBBC021 has six wells of DMSO.
 ENOUGH = 6

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellssl.errors import EmbeddingError
 
-__all__ = ["Whitening", "coral", "fit_sphering", "fit_whitening"]
-
 # Variances below this share of the largest are rounding.
 ROUNDING = 1e-10
 

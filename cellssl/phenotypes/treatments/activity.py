@@ -19,16 +19,6 @@ from cellssl.scores import (
     replicate_correlation,
 )
 
-__all__ = [
-    "FALSE_CALLS",
-    "activity_by_length",
-    "activity_by_rank",
-    "consistency",
-    "replicates",
-    "told_apart",
-    "told_by_rank",
-]
-
 FALSE_CALLS = 0.05  # share that is accepted among treatments called active
 _ROUNDING = 1e-9
 DRAWS = 1000  # of control wells

@@ -21,8 +21,6 @@ from cellssl.phenotypes.embeddings.reading import read_embedding
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import aggregate as sum_up
 
-__all__ = ["LEVELS", "aggregate_profiles"]
-
 _LOG = logging.getLogger(__name__)
 
 LEVELS = ("field", "well", "treatment")

@@ -10,8 +10,6 @@ from cellssl.columns import text_array
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.treatments.profiles import WellProfiles
 
-__all__ = ["copairs_activity", "copairs_consistency"]
-
 NULL = 10_000
 # Columns that positive pairs share and differ in, then those of negative pairs.
 Rules = tuple[list[str], list[str], list[str], list[str]]

@@ -16,15 +16,6 @@ from cellssl.phenotypes.columns import column, text_values, well_names
 from cellssl.phenotypes.treatments.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
 from cellssl.words import listed
 
-__all__ = [
-    "FEWEST_DOSES",
-    "choose_dose",
-    "correlate_doses",
-    "dose_positions",
-    "dose_title",
-    "spearman",
-]
-
 _LOG = logging.getLogger(__name__)
 
 FEWEST_DOSES = 4

@@ -10,8 +10,6 @@ from cellssl.phenotypes.treatments.profiles import WellProfiles
 from cellssl.progress import track
 from cellssl.scores import choose_statistic, interval, unit_rows
 
-__all__ = ["cosine", "rank_neighbours"]
-
 # Wells that a treatment needs before drawing them again says anything.
 FEWEST_WELLS = 2
 

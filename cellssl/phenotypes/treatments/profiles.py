@@ -17,8 +17,6 @@ from cellssl.phenotypes.naming import name_controls
 from cellssl.phenotypes.normalisation.normalisation import check_rule
 from cellssl.scores import aggregate, standardise
 
-__all__ = ["PROFILE_NORMALISATIONS", "WellProfiles", "well_profiles"]
-
 _LOG = logging.getLogger(__name__)
 
 PROFILE_NORMALISATIONS = ("controls", "plate", "none")

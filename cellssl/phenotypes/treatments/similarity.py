@@ -30,8 +30,6 @@ from cellssl.phenotypes.treatments.profiles import WellProfiles, well_profiles
 from cellssl.scores import aggregate as sum_up
 from cellssl.words import counted, natural_key
 
-__all__ = ["Similarity", "similarity"]
-
 AGENTS = tuple(agent for agent, _ in TREATMENTS)
 
 

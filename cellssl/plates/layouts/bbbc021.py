@@ -21,8 +21,6 @@ from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 
-__all__ = ["Bbbc021"]
-
 _CHANNELS = {"1": "DAPI", "2": "Tubulin", "4": "Actin"}
 _NAME = re.compile(
     r"(?:.+_)?(?P<well>[A-P]\d\d)_s(?P<site>\d+)_w(?P<channel>\d)"

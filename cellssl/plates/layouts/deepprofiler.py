@@ -17,8 +17,6 @@ from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
 from cellssl.plates.spreadsheets import read_spreadsheet
 
-__all__ = ["DeepProfiler"]
-
 _FILE = re.compile(r".*\.(?:tiff?|png|jpe?g|npy|npz|csv)", re.IGNORECASE)
 
 

@@ -11,8 +11,6 @@ from cellssl.errors import PlateError
 from cellssl.files import walk
 from cellssl.words import counted
 
-__all__ = ["Images", "look", "readable"]
-
 _KINDS = ((".tif", ".tiff"), (".png",))  # of images that are read; the first that is there is taken
 _ZARR = {".zgroup", ".zarray", "zarr.json"}
 # Images that are not read.

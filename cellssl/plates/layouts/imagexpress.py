@@ -20,8 +20,6 @@ from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 from cellssl.words import listed
 
-__all__ = ["ImageXpress"]
-
 _KIND = "ImageXpress (<prefix>_<Well>_s<site>_w<channel><GUID>.tif)"
 _NAME = re.compile(
     # Anywhere behind a well, Z01 is a plane, T01 a time and S01 a site, and no well of rows Q to Z:

@@ -15,8 +15,6 @@ from cellssl.plates.layouts.naming import evidence, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
-__all__ = ["InCell"]
-
 _KIND = "InCell (A - 01(fld 1 wv Green - dsRed).tif)"
 _NAME = re.compile(
     r"(?:(?P<plate>.+)_)?(?P<row>[A-Z]{1,2}) - (?P<column>\d{1,3})\((?:fld (?P<site>\d+))?"

@@ -11,16 +11,6 @@ import pandas as pd
 from cellssl.errors import PlateError, nearest
 from cellssl.plates.layouts.images import Images
 
-__all__ = [
-    "Evidence",
-    "Grade",
-    "Layout",
-    "Listing",
-    "get",
-    "names",
-    "recognise",
-]
-
 
 @dataclass(frozen=True)
 class Listing:

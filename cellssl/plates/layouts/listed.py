@@ -19,8 +19,6 @@ from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.tables import as_site, read_wells
 from cellssl.plates.vocabulary import standard, told_once
 
-__all__ = ["describe", "listing_of", "tables_of"]
-
 _ROLES = {
     "plate": ("Plate",),
     "well": ("Well",),

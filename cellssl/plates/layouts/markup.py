@@ -8,8 +8,6 @@ from xml.etree import ElementTree
 
 from cellssl.errors import PlateError
 
-__all__ = ["MarkupError", "Record", "UnsafeMarkupError", "parse", "records"]
-
 _BLOCK = 1 << 20
 _DEEPEST = 200
 

@@ -10,8 +10,6 @@ from cellssl.plates.folders import is_stain
 from cellssl.plates.layouts.pattern import CLOCK
 from cellssl.wells import is_well
 
-__all__ = ["Part", "parts_of"]
-
 _NUMBERED = re.compile(r"([A-Za-z]*[ _-]?)(\d++)")
 _NUMBERS = re.compile(rf"(?:{_NUMBERED.pattern})+")
 _WELL = re.compile(r"((?:well)?[ _-]?)([A-Z]{1,2}\d{1,3})(?![ _\d-])", re.IGNORECASE)

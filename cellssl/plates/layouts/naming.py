@@ -15,17 +15,6 @@ from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Listing
 from cellssl.words import listed, natural_key
 
-__all__ = [
-    "OWN_TABLE",
-    "channels_of",
-    "evidence",
-    "present",
-    "read_names",
-    "told_apart",
-    "unmatched",
-    "with_channel_names",
-]
-
 _LOG = logging.getLogger(__name__)
 
 OWN_TABLE = (

@@ -36,8 +36,6 @@ from cellssl.plates.planes import DAMAGE
 from cellssl.plates.tables import as_site
 from cellssl.wells import normalise_well
 
-__all__ = ["OmeTiff"]
-
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.tf2", ".ome.tf8", ".ome.btf")
 _IMAGEJ = '<OME><Image ID="ImageJ">'  # how its header begins when it is said in OME-XML
 _WELL = re.compile(r"(?<![A-Za-z0-9])((?:[A-P]|A[A-F])[-_ ]?\d{1,2})(?![A-Za-z0-9])")

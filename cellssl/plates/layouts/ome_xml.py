@@ -13,8 +13,6 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.naming import told_apart
 from cellssl.wells import well_from
 
-__all__ = ["File", "Master", "Plane", "images_of", "planes_in", "wells_of"]
-
 
 @dataclass(frozen=True)
 class Plane:

@@ -27,7 +27,6 @@ from cellssl.words import listed
 if TYPE_CHECKING:
     from ngio import OmeZarrPlate
 
-__all__ = ["OmeZarr"]
 
 # `omero.channels.0.color`, and in the next line what is wrong with it.
 _WRONG = re.compile(r"^(\w+(?:\.\w+)+)\n +([^\n\[]+?) \[type=", re.MULTILINE)

@@ -12,17 +12,6 @@ from cellssl.plates.layouts.naming import OWN_TABLE, channels_of, unmatched
 from cellssl.plates.tables import as_site
 from cellssl.wells import PLATES, normalise_well, well_from
 
-__all__ = [
-    "CLOCK",
-    "COUNTED",
-    "CountedFromZeroError",
-    "Pattern",
-    "compile_pattern",
-    "place",
-    "refuse_cut_wells",
-    "row_of",
-]
-
 CLOCK = re.compile(r"(?:\d+[ymdhs]_?)+")  # a time such as 00d04h30m
 
 # Groups of wells that are counted along the rows: how many the plate has, and how many a row.

@@ -22,8 +22,6 @@ from cellssl.plates.layouts.naming import evidence, present, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
-__all__ = ["Phenix"]
-
 _KIND = "Opera Phenix (r01c01f01p01-ch1sk1fk1fl1.tiff)"
 _NAME = re.compile(
     r"r(?P<row>\d{2})c(?P<column>\d{2})f(?P<site>\d{2,})(?:p(?P<plane>\d{2,}))?"

@@ -20,8 +20,6 @@ from cellssl.plates.layouts.pattern import COUNTED, CountedFromZeroError, row_of
 from cellssl.wells import ROWS
 from cellssl.words import counted
 
-__all__ = ["propose"]
-
 # What the parts of a place are called, the surest first.
 _WORDS = {
     "site": ("site", "field", "position", "point", "fov", "fld", "pos", "scene", "po", "s", "f", "p"),

@@ -30,8 +30,6 @@ from cellssl.plates.tables import as_site
 from cellssl.wells import PLATES, normalise_well, well_from
 from cellssl.words import counted, listed
 
-__all__ = ["Yokogawa"]
-
 _KIND = "Yokogawa (<plate>_A01_T0001F001L01A01Z01C01.tif or W0001F0001T0001Z001C1.tif)"
 _NAME = re.compile(
     r"(?:(?P<plate>.+)_(?P<well>[A-Z]\d{2}|A[A-F]\d{2})_T(?P<time>\d{4})F(?P<site>\d{3,4})"

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["Camera"]
-
 _OFFSET = 420.0  # grey values that the camera adds to everything
 _READ_NOISE = 14.0  # grey values
 _BRIGHTNESS = np.array([2400.0, 2100.0, 3000.0])  # of DNA, tubulin, actin at level 1

@@ -4,8 +4,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-__all__ = ["DMSO", "PHENOTYPES", "TREATMENTS", "Morphology", "Treatment", "morphologies"]
-
 
 @dataclass(frozen=True)
 class Morphology:

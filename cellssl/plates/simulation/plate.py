@@ -25,8 +25,6 @@ from cellssl.progress import track
 from cellssl.wells import well_from
 from cellssl.words import counted
 
-__all__ = ["SimulatedPlate", "simulate"]
-
 _CHANNELS = {"DAPI": 1, "Tubulin": 2, "Actin": 4}
 _MARGIN = 56  # cells whose centre lies outside the field reach into it
 _DENSITY = 42 / 384**2  # untreated cells per pixel, as in BBBC021

@@ -8,8 +8,6 @@ from skimage.segmentation import find_boundaries
 
 from cellssl.plates.simulation.tissue import Tissue
 
-__all__ = ["actin", "dna", "tubulin"]
-
 _STEP = 1.5  # pixels by which a fibre grows at once
 _DENSEST = 4.0  # level that bundled microtubules approach
 

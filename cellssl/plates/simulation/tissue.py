@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["Tissue", "grow"]
-
 _ANGLES = 256
 _DIRECTIONS = np.arange(_ANGLES)[None] * (2 * np.pi / _ANGLES)
 _REACH = 96  # no outline goes further from its centre, in pixels

@@ -24,7 +24,6 @@ from cellssl.words import counted
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Explorer", "explore"]
 
 _LOG = logging.getLogger(__name__)
 

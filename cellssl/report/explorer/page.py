@@ -17,8 +17,6 @@ from cellssl.report.explorer.table import pack, pack_columns
 from cellssl.report.figures.style import GREY, OKABE_ITO
 from cellssl.report.page import load_template
 
-__all__ = ["describe_cells", "render"]
-
 # In this order they are one script; the first ones know nothing of the last.
 SCRIPTS = ("columns", "colouring", "pictures", "map", "filters", "selection", "explorer")
 SHADES = 64  # of viridis

@@ -20,7 +20,6 @@ from cellssl.sampling import sample_wells
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Pictures"]
 
 LARGEST = 160  # pixels: larger crops are shown reduced
 QUALITY = 85  # of the JPEGs

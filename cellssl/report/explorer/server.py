@@ -8,8 +8,6 @@ from typing import Any
 
 from cellssl.errors import CellsslError
 
-__all__ = ["make_server"]
-
 LOOPBACK = "127.0.0.1"
 
 

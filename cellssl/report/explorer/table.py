@@ -8,8 +8,6 @@ import pandas as pd
 
 from cellssl.report.figures.style import UNKNOWN, control_names, drawn_names, natural_order
 
-__all__ = ["pack", "pack_columns"]
-
 # What the page's scripts call them.
 _TYPES = {"uint8": "u1", "uint16": "u2", "int32": "i4", "float32": "f4", "float64": "f8"}
 

@@ -15,8 +15,6 @@ from cellssl.report.figures.style import (
     write_values,
 )
 
-__all__ = ["audit_figure", "invariance_figure"]
-
 _MOST_PAIRS = 16
 _MOST_CLASSES = 40
 

@@ -23,8 +23,6 @@ from cellssl.report.figures.style import (
     styled,
 )
 
-__all__ = ["class_difference_figure"]
-
 COLUMNS = 4  # panels beside each other
 
 

@@ -12,8 +12,6 @@ from matplotlib.patheffects import withStroke
 from cellssl.channels import is_transmitted
 from cellssl.report.figures.style import literal
 
-__all__ = ["UNMIXED", "Colour", "channel_colours", "channel_legend", "composite", "scale_bar"]
-
 Colour = tuple[float, float, float]
 # Magenta and green for two; cyan, magenta, yellow for three (Jambor et al. 2021, PLoS Biol.
 # 19:e3001161).

@@ -17,8 +17,6 @@ from cellssl.report.figures.style import (
     write_values,
 )
 
-__all__ = ["confusion_figure"]
-
 NUMBERED = 20  # classes: with more there is no room for numbers in the squares
 NAMED = 60  # classes: with more there is no room for names beside the rows
 

@@ -20,8 +20,6 @@ from cellssl.report.figures.style import (
 )
 from cellssl.words import number
 
-__all__ = ["dose_figure"]
-
 MARKERS = "os^Dv<>P"
 
 

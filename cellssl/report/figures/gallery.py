@@ -14,8 +14,6 @@ from skimage.transform import downscale_local_mean
 from cellssl.report.figures.composite import channel_colours, channel_legend, composite, scale_bar
 from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, new_panels, styled
 
-__all__ = ["GalleryRow", "Overlay", "crop_gallery", "field_montage", "outline_figure"]
-
 GAP = 2  # white pixels between pictures
 MONTAGE_COLUMNS, OUTLINE_COLUMNS = 3, 2
 WINDOW = 420  # side in pixels of the part of a field whose outlines are shown

@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 
 from cellssl.report.figures.style import bare, new_figure, styled
 
-__all__ = ["illumination_figure"]
-
 SIDE = 1.7  # inches
 
 

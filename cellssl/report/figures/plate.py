@@ -13,8 +13,6 @@ from cellssl.errors import EmbeddingError
 from cellssl.report.figures.style import INK, literal, new_figure, styled
 from cellssl.wells import ROWS, is_well, plate_format, well_place
 
-__all__ = ["control_marks", "plate_map", "shape_of"]
-
 SIGNS = {"negative": "−", "positive": "+"}
 
 

@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 from cellssl.report.figures.composite import channel_colours, channel_legend, composite
 from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, styled
 
-__all__ = ["PreviewGroup", "preview_figure"]
-
 GAP, BREAK = 2, 12  # white pixels between pictures, and between groups, of pictures of 64 px
 MARGIN = 1.35  # inches for the rows' names
 LINE = 0.135  # inches of a line of text

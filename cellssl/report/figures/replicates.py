@@ -20,8 +20,6 @@ from cellssl.report.figures.style import (
     styled,
 )
 
-__all__ = ["replicate_figure", "stability_figure"]
-
 
 @styled
 def replicate_figure(replicates: Similarity | pd.DataFrame, *, limit: int = 60) -> Figure:

@@ -25,8 +25,6 @@ from cellssl.report.figures.style import (
 )
 from cellssl.words import number
 
-__all__ = ["METRICS", "WEAK_LABELS", "is_baseline", "score_figure", "summarise_scores"]
-
 METRICS = {
     "ami_kmeans": "AMI, k-means",
     "ami_leiden": "AMI, Leiden",

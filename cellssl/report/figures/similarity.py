@@ -32,8 +32,6 @@ from cellssl.report.figures.style import (
     styled,
 )
 
-__all__ = ["activity_figure", "similarity_heatmap", "similarity_linkage"]
-
 MOST_BARS = 40
 MOST_NAMES = 200  # of more treatments rows are too low for names
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -22,14 +22,6 @@ from cellssl.report.figures.style import (
     write_values,
 )
 
-__all__ = [
-    "class_change_figure",
-    "class_sweep_figure",
-    "correlation_map",
-    "explanation_figure",
-    "sweep_figure",
-]
-
 _MOST_CHANGES = 16  # classes whose names and numbers are read beside each other
 _MOST_CORRELATED = 40
 

@@ -19,33 +19,6 @@ from cellssl.files import atomic, make_folder
 from cellssl.phenotypes.controls import is_negative
 from cellssl.words import natural_key
 
-__all__ = [
-    "GREY",
-    "INK",
-    "OKABE_ITO",
-    "SLANTED",
-    "UNKNOWN",
-    "WIDEST",
-    "as_categories",
-    "bare",
-    "brief",
-    "category_colours",
-    "check_table",
-    "control_names",
-    "drawn_names",
-    "ends_of",
-    "label_colours",
-    "legend_below",
-    "legend_columns",
-    "literal",
-    "natural_order",
-    "new_figure",
-    "new_panels",
-    "save_figure",
-    "styled",
-    "write_values",
-]
-
 # Okabe & Ito 2008, "Color Universal Design"; yellow last: it is faint on white. Black is kept
 # for text.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")

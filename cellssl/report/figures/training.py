@@ -9,8 +9,6 @@ from matplotlib.ticker import MaxNLocator
 from cellssl.errors import TrainingError
 from cellssl.report.figures.style import OKABE_ITO, literal, new_figure, styled
 
-__all__ = ["training_curve"]
-
 _SPREADS = {
     "effective_rank": "effective rank of the features",
     "feature_std": "spread of the features",

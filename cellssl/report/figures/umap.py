@@ -32,7 +32,6 @@ from cellssl.report.figures.style import (
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["MANY_MAPS", "ONE_MAP", "umap_figure"]
 
 ONE_MAP = 7  # as many names as there are colours that everybody can tell apart
 MANY_MAPS = 24

@@ -23,7 +23,6 @@ from cellssl.words import counted, listed, number
 if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity
 
-__all__ = ["answer_section"]
 
 TITLE = "Treatments that look alike"
 SHOWN = 5

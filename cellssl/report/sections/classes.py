@@ -12,8 +12,6 @@ from cellssl.report.figures.style import save_figure
 from cellssl.report.page import Block, Bullets, Picture, Section, Text
 from cellssl.words import counted, listed, number
 
-__all__ = ["class_statements", "classes_section"]
-
 DRAWN = 60  # classes: with more a figure would be longer than a page
 
 

@@ -18,8 +18,6 @@ from cellssl.words import counted, share
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["gallery_section"]
-
 
 def gallery_section(embedding: "AnnData", crops: Crops | None, label: str | None) -> Section | None:
     """Show cells of each cluster beside the cluster's commonest labels."""

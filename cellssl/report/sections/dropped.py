@@ -15,7 +15,6 @@ from cellssl.words import counted, listed, share
 if TYPE_CHECKING:
     from cellssl.plates import PlateIndex
 
-__all__ = ["dropped_section"]
 
 REASONS = {
     "border": "the cell's window reaches beyond the image, so part of the cell is missing",

@@ -15,8 +15,6 @@ from cellssl.report.figures.style import UNKNOWN, as_categories
 from cellssl.report.page import Block, Picture, Section, Text
 from cellssl.words import listed
 
-__all__ = ["images_section"]
-
 MOST_FIELDS = 6
 MOST_OVERLAYS = 4
 MOST_LIT = 4

@@ -18,7 +18,6 @@ from cellssl.report.figures.style import as_categories
 if TYPE_CHECKING:
     from cellssl.phenotypes import Similarity
 
-__all__ = ["ALIKE", "Answer", "candidates", "find_groups", "find_pairs", "read_answer", "tightness"]
 
 ALIKE = 0.5  # average similarity below which a branch of the tree is no group of look-alikes, nor a pair one
 EVERY = 40  # numbers of groups up to which each is tried, beyond which ever fewer are

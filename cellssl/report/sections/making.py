@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from cellssl.protocols import Protocol
 
-__all__ = ["provenance_section", "training_section"]
 
 LONG = 300  # characters of a value that stands in the table of provenance
 

@@ -13,7 +13,6 @@ from cellssl.words import counted
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["CLUSTERS", "map_section"]
 
 CLUSTERS = (("kmeans", "k-means"), ("leiden", "Leiden"))
 

@@ -19,8 +19,6 @@ from cellssl.report.figures.scores import (
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number
 
-__all__ = ["score_notes", "scores_section"]
-
 MAIN = (
     "ami_kmeans",
     "ami_leiden",

@@ -25,8 +25,6 @@ from cellssl.studies.bias import class_table
 from cellssl.studies.complement import PAIR, pair_name
 from cellssl.words import listed
 
-__all__ = ["COLUMNS", "agreement", "pooled_agreement"]
-
 _LOG = logging.getLogger(__name__)
 _NAMES = ("embedding", "combination", "class", "seed", *PAIR)
 

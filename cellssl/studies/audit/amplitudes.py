@@ -6,8 +6,6 @@ from typing import Any
 from cellssl.augment import Operation
 from cellssl.augment.quantities import Number, Span
 
-__all__ = ["LYING", "TURNING", "at_share", "has_amplitude"]
-
 # Each shows one of a cell's turned or mirrored images.
 TURNING = ("rotate", "quarter_turn", "flip")
 # How cells lie under the microscope, and how they were cut out: no plate differs by it, and where no

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from cellssl.studies.audit.measures import blurred, light_of, moment
 
-__all__ = ["ARRANGED", "LAID", "CellArrangement", "arrangement_names"]
-
 _WINDOW = 0.2  # of the view's side: the cell in the middle counts, its neighbours hardly
 _STEPS = 3  # towards the cell's middle
 _RINGS = (0.2, 0.4, 0.6, 0.8)  # of half the view

@@ -26,8 +26,6 @@ from cellssl.studies.audit.standing import Standing
 from cellssl.studies.audit.together import Together
 from cellssl.studies.audit.verdict import verdict
 
-__all__ = ["Audit", "audit"]
-
 SHARES = (0.5, 1.0)
 
 

@@ -9,8 +9,6 @@ from cellssl.protocols.building import build_each
 from cellssl.protocols.describing import amplitude
 from cellssl.studies.audit.amplitudes import TURNING, at_share
 
-__all__ = ["WHOLE", "Case", "cases_of"]
-
 WHOLE = "whole view"
 
 

@@ -10,7 +10,6 @@ from cellssl.words import counted, listed
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
 
-__all__ = ["caveats"]
 
 _MOST = 3
 # Drawn cells, two classes of unlike light (d' 3.3): gain that took 4 cells of 100 of 480 took 3 to 7 of 240,

@@ -25,8 +25,6 @@ from cellssl.studies.audit.separation import Groups
 from cellssl.studies.experiment import scaling_rule
 from cellssl.words import listed
 
-__all__ = ["Cells", "left_out", "open_cells", "wells_of"]
-
 _PLACES = 16  # along a side
 _PEAKS = 0.98  # of the pixels are darker
 _A_WELL = 8  # cells of a well, at least, where wells are told apart

@@ -9,8 +9,6 @@ from scipy.stats import rankdata
 
 from cellssl.studies.audit.separation import Matrix
 
-__all__ = ["RankCorrelation", "interval", "pair_correlation", "rank_correlation"]
-
 _DRAWS = 2000
 _ORDERS = 9999
 _ALL_ORDERS = 7  # settings up to which every order is looked at

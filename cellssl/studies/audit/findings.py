@@ -11,8 +11,6 @@ from cellssl.studies.audit.separation import losses
 from cellssl.studies.audit.standing import Moved
 from cellssl.studies.audit.together import Together
 
-__all__ = ["TABLES", "Findings"]
-
 TABLES = (
     *("operations", "contrasts", "classes", "properties"),
     *("nuisances", "outlook", "unseen", "absent", "plates"),

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from cellssl.embedding import IntensityStatistics, intensity_names, ranked
 
-__all__ = ["MEASURED", "CellMeasures", "blurred", "light_of", "measure_names", "moment"]
-
 _SCALES = (0.7, 1.4, 2.8, 5.6)  # px: between every two lies one band of texture
 _BANDS = ("fine", "medium", "coarse")
 _FORM = ("area", "spread", "elongation", *(f"{band}_texture" for band in _BANDS))

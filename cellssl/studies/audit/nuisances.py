@@ -11,8 +11,6 @@ from cellssl.columns import PLATE
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
-__all__ = ["alone", "nuisance_columns", "shared"]
-
 _USUAL = (PLATE, "Metadata_Batch")
 
 

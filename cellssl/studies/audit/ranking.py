@@ -23,8 +23,6 @@ from cellssl.studies.planning import plan_runs
 from cellssl.studies.study import Study
 from cellssl.words import counted
 
-__all__ = ["Ranking", "rank_settings"]
-
 
 @dataclass(frozen=True)
 class Ranking:

@@ -18,16 +18,6 @@ from cellssl.studies.audit.arrangement import ARRANGED, CellArrangement, arrange
 from cellssl.studies.audit.measures import MEASURED, CellMeasures, measure_names
 from cellssl.training import seeded
 
-__all__ = [
-    "REFERENCES",
-    "USUAL",
-    "Reference",
-    "Space",
-    "property_named",
-    "reference_named",
-    "references_named",
-]
-
 # What is measured, and how the measures of some channels are called.
 _MEASURED: dict[str, tuple[type[nn.Module], Callable[[Sequence[str]], list[str]]]] = {
     "measures": (CellMeasures, measure_names),

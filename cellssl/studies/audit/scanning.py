@@ -12,8 +12,6 @@ from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
 from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.stakes import Stakes
 
-__all__ = ["Scan", "candidates"]
-
 # Pixels that a nucleus is located to, at most and at least. No contrast tells when a shift is too far: on BBBC021 8 px,
 # of which 6 lay beyond the stored crops, cost 0.03 in kNN beside 2 (protocols/studies/results/bbbc021-suggested).
 _MOST_SHIFT, _LEAST_SHIFT = 4.0, 2.0

@@ -14,23 +14,6 @@ from sklearn.covariance import ledoit_wolf
 
 from cellssl.words import natural_key
 
-__all__ = [
-    "CLEAR",
-    "DEALS",
-    "VISIBLE",
-    "Groups",
-    "Matrix",
-    "by_chance",
-    "left_to_readout",
-    "losses",
-    "lost",
-    "pair_separation",
-    "put_right",
-    "share_lost",
-    "visible_pairs",
-    "within",
-]
-
 Matrix = NDArray[np.float64]
 
 VISIBLE = 1.0  # d' from which on a contrast is one: an even guess is then right in 69 % of cells

@@ -5,8 +5,6 @@ from numpy.typing import NDArray
 
 from cellssl.studies.audit.separation import DEALS, Groups, Matrix, lost
 
-__all__ = ["APART", "Spread", "spread_separation"]
-
 APART = 0.05  # d': less is nothing that could be lost, or bridged
 
 

@@ -14,8 +14,6 @@ from cellssl.studies.audit.separation import losses
 from cellssl.studies.audit.spreads import APART
 from cellssl.studies.audit.together import Together
 
-__all__ = ["Effect", "Stakes"]
-
 
 @dataclass(frozen=True)
 class Effect:

@@ -24,8 +24,6 @@ from cellssl.studies.audit.separation import (
 )
 from cellssl.studies.audit.spreads import APART, Spread
 
-__all__ = ["Moved", "Standing"]
-
 
 @dataclass(frozen=True)
 class Moved:

@@ -27,8 +27,6 @@ from cellssl.studies.experiment import trainable
 from cellssl.training import TrainingSettings, long_enough, steps
 from cellssl.words import counted, listed
 
-__all__ = ["Suggestion", "suggest"]
-
 
 @dataclass(frozen=True)
 class Suggestion:

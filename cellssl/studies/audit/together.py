@@ -12,8 +12,6 @@ from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import CLEAR, Matrix, put_right, share_lost, visible_pairs
 from cellssl.studies.audit.standing import Moved, Standing
 
-__all__ = ["CHANCE", "Together"]
-
 CHANCE = 0.05  # share of pairs of random classes that are taken for told
 _HALF = 0.5  # of two classes' cells on like plates: with less, plates may tell them in part
 _BETTER = 2.0  # times as far apart: two spaces differ by less than that by chance

@@ -26,8 +26,6 @@ from cellssl.studies.audit.together import Together
 from cellssl.training import load_checkpoint
 from cellssl.words import counted, listed
 
-__all__ = ["Invariances", "invariances"]
-
 
 @dataclass(frozen=True)
 class Invariances:

@@ -16,7 +16,6 @@ from cellssl.words import listed
 if TYPE_CHECKING:
     from cellssl.studies.audit.audit import Audit
 
-__all__ = ["LOST", "verdict"]
 
 # Of cells put right between two classes, mean of the visible pairs, so many fewer are worth a warning. A
 # share of d' alone is not: of contrasts far apart a quarter may go, the rest tells nearly every cell, and an

@@ -10,8 +10,6 @@ from cellssl.studies.contents import Contents
 from cellssl.studies.planning import safe_name
 from cellssl.words import with_interval
 
-__all__ = ["clusters_section"]
-
 
 def clusters_section(contents: Contents | None) -> Section | None:
     """Show what the clusters hold, and how much of each property they follow; None without galleries."""

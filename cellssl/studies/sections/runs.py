@@ -16,8 +16,6 @@ from cellssl.studies.provenance import (
 from cellssl.studies.study import SAVED, Study
 from cellssl.words import counted, listed
 
-__all__ = ["runs_section"]
-
 
 def runs_section(study: Study, outcome: Outcome) -> Section:
     """Say what was run and what is missing."""

@@ -11,8 +11,6 @@ from cellssl.report.page import Picture, Section
 from cellssl.studies.outcome import Outcome
 from cellssl.studies.study import Study, Sweep
 
-__all__ = ["sweeps_section"]
-
 
 def sweeps_section(study: Study, outcome: Outcome) -> Section | None:
     """Draw scores, and the accuracy of each class, over the values of each sweep.

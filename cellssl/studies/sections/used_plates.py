@@ -7,8 +7,6 @@ from cellssl.report.page import Section, Table
 from cellssl.studies.outcome import Outcome, difference_between
 from cellssl.words import gain, with_interval
 
-__all__ = ["used_plates_section"]
-
 
 def used_plates_section(outcome: Outcome) -> Section | None:
     """Set the scores on used plates beside those on held-out ones; None where they were not asked for."""
