@@ -70,7 +70,9 @@ def test_cost_of_heads(method: str) -> None:
         "training.method_options": options,
         "training.batch_size": BATCH,
     }
-    two = resolve(load("bbbc021-two-heads"), changes)
+    branches = resolve(load("bbbc021-two-heads"), changes)
+    divided = resolve(branches, {"training.own_stages": 0})
+    two = resolve(divided, {"training.divide_batch": False})
     each = expand_groups(two)
     images = torch.rand(CELLS, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     load_before = os.getloadavg()[0]
@@ -78,14 +80,8 @@ def test_cost_of_heads(method: str) -> None:
         {
             "one protocol": [Side(each["expert"], images)],
             "two heads": [Side(two, images)],
-            "two heads, batch divided": [
-                Side(resolve(two, {"training.divide_batch": True}), images)
-            ],
-            "two heads, batch divided, own last stage": [
-                Side(
-                    resolve(two, {"training.divide_batch": True, "training.own_stages": 1}), images
-                )
-            ],
+            "two heads, batch divided": [Side(divided, images)],
+            "two heads, batch divided, own last stage": [Side(branches, images)],
             "two encoders": [Side(one, images) for one in each.values()],
         }
     )

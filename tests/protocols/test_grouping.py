@@ -70,7 +70,8 @@ def test_keep_takes_all_others_out_of_inherited_views() -> None:
 
 
 def test_views_and_heads_of_all_groups_are_built() -> None:
-    protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.width": 0.125})
+    changes = {"training.width": 0.125, "training.divide_batch": False, "training.own_stages": 0}
+    protocol = resolve("bbbc021-two-heads", {"crop.size": 32, **changes})
     views = build_views(protocol, CHANNELS)
     images, samples = torch.rand(4, 3, 48, 48), torch.arange(4)
     made = views(images, 0, 0, samples)
@@ -97,7 +98,7 @@ def test_groups_may_have_stages_of_their_own() -> None:
 
 
 def test_groups_may_share_a_batch_between_them() -> None:
-    protocol = resolve("bbbc021-two-heads", {"crop.size": 32, "training.divide_batch": True})
+    protocol = resolve("bbbc021-two-heads", {"crop.size": 32})
     made = build_views(protocol, CHANNELS)(torch.rand(6, 3, 48, 48), 0, 0, torch.arange(6))
     assert [len(view) for view in made] == [3, 3, 3, 3]
 

@@ -131,7 +131,8 @@ def test_they_build_and_run(name: str) -> None:
     images = torch.rand(4, len(channels), 96, 96)
     masks = torch.ones(4, 1, 96, 96, dtype=torch.uint8)
     view1, view2, *_ = views(images, protocol.training.seed, 0, torch.arange(4), masks=masks)
-    assert view1.shape == (4, len(channels), protocol.crop.size, protocol.crop.size)
+    cells = 4 // len(protocol.groups) if protocol.training.divide_batch else 4
+    assert view1.shape == (cells, len(channels), protocol.crop.size, protocol.crop.size)
     method = build_method(protocol, build_encoder(protocol, len(channels)))
     assert torch.isfinite(method.loss(view1, view2))
 

@@ -113,16 +113,10 @@ def fake_step(
     device: str,
     *,
     after: Callable[[Tensor], None] = lambda _: None,
-    own_stages: int = 0,
     **settings: Any,
 ) -> Iterator[Step]:
     """Put a step together as `fit` does, from a shipped protocol; `after` sees each loss."""
-    told = {
-        "method": name,
-        "method_options": OPTIONS[name],
-        "width": 0.125,
-        "own_stages": own_stages,
-    }
+    told = {"method": name, "method_options": OPTIONS[name], "width": 0.125}
     loaded = protocols.resolve(
         protocol, {"crop.size": 32, **{f"training.{key}": value for key, value in told.items()}}
     )
@@ -197,12 +191,6 @@ def test_nothing_goes_between_host_and_gpu(name: str, protocol: str, crops: Crop
     with fake_step(crops, name, protocol, "cuda") as step, NoTransfers():
         loss = step()
     assert loss.device.type == "cuda"
-
-
-def test_nor_with_branches(crops: Crops) -> None:
-    with fake_step(crops, "byol", "bbbc021-two-heads", "cuda", own_stages=1) as step, NoTransfers():
-        assert len(step.method.networks) == 2
-        assert step().shape == ()
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
