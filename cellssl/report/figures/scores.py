@@ -1,5 +1,6 @@
 """Scores of embeddings side by side: dots with intervals, baselines marked, confounders beneath."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -49,20 +50,15 @@ WEAK_LABELS = (  # what the mark † says of an embedding
 )
 ORIGINS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
-BASELINES = (
-    "random",
-    "resnet",
-    "simple-features",
-    "simple_features",
-    "imagenet",
-    "intensity",
-    "cell-count",
+# With an addition (``random:vgg13_bn``, ``ResNet-50 (ImageNet)``) or without; a run may be called resnet18-mine.
+_BASELINE = re.compile(
+    r"(random|resnet-?\d+(-v1)?|imagenet|simple[-_]features|intensity([-_]features)?|cell-count)(?![\w-])"
 )
 
 
 def is_baseline(name: str) -> bool:
     """Tell whether an embedding is a baseline: it was not trained on cells."""
-    return name.lower().startswith(BASELINES)
+    return bool(_BASELINE.match(name.lower()))
 
 
 def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
