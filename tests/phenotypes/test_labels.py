@@ -65,6 +65,15 @@ def test_scores_without_plates_and_wells_are_warned_of(make_embedding, caplog):
     assert "name no plate and no well: without them kNN and linear are not scored" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("groups", "name"),
+    [("Plate", "plates"), ("Metadata_Plate", "plates"), ("wells", "wells"), ("Well", "wells")],
+)
+def test_plates_and_wells_are_known_however_they_are_written(groups, name, make_embedding):
+    cells = make_embedding()
+    assert find_split(cells.obs, np.arange(cells.n_obs), groups).name == name
+
+
 def test_a_column_that_is_not_there_is_said_in_sentences():
     obs = pd.DataFrame({"Metadata_MOA": ["a"], "Metadata_Well": ["A01"]})
     with pytest.raises(EmbeddingError, match=r"no column 'zzz'\. There are: Metadata_MOA, "):

@@ -56,8 +56,8 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
         The rows that can be scored.
     groups : str
         `auto`: the test set, where chosen cells are of the training part and others of the test
-        part; else plates where there are several; else wells. Or `split`, `plate`, `well`, or a
-        column whose values are the groups.
+        part; else plates where there are several; else wells. Or `split`, `plate`, `well` (in
+        capitals or not), or a column whose values are the groups.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
             return found
     plates, wells = column_codes(obs, PLATE), well_names(obs)
     for name, place, values in (("plates", PLATE, plates), ("wells", WELL, wells)):
-        if groups in (name, name.removesuffix("s")):
+        if groups == PLATE == place or groups.lower() in (name, name.removesuffix("s")):
             column(obs, place, purpose=f"the {name}")
         elif groups != "auto" or values is None or len(np.unique(values[chosen])) < 2:
             continue
