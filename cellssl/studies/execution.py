@@ -125,8 +125,9 @@ def _inputs(run: PlannedRun, study: Study, crops: Path | None) -> dict:
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
     """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
-    done = read_record(folder / DONE).get("inputs", {})
-    done = {"orientations": 1, **done}  # not said of old runs
+    done = {"orientations": 1, **read_record(folder / DONE).get("inputs", {})}
+    # Neither is said of old runs.
+    done.get("protocol", {}).get("training", {}).setdefault("own_stages", 0)
     wanted = _inputs(run, study, crops)
     return wanted == {key: done.get(key) for key in wanted} and (folder / EMBEDDING).exists()
 

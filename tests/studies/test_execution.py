@@ -186,13 +186,14 @@ def test_other_crops_are_not_taken_for_finished(
         score_study(tiny, other, carried_out, device="cpu", progress=False)
 
 
-def test_other_orientations_are_embedded_anew_and_runs_from_before_them_are_kept(
+def test_other_orientations_are_embedded_anew_and_runs_of_earlier_versions_are_kept(
     tiny: Study, carried_out: Path, cells: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(carried_out, tmp_path / "out")
     for record in (out / "runs").rglob("finished.json"):
         content = json.loads(record.read_text())
         assert content["inputs"].pop("orientations") == 1  # as older runs have it
+        assert content["inputs"]["protocol"]["training"].pop("own_stages") == 0
         record.write_text(json.dumps(content))
     assert set(run_states(tiny, out, cells)["state"]) == {"finished"}
     eight = changed(tiny, orientations=8)
