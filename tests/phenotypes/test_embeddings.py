@@ -116,8 +116,9 @@ def test_files_that_are_no_embeddings(make_embedding, tmp_path):
 
 def test_names_come_from_provenance_or_the_mapping(make_embedding, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    as_table(make_embedding()).to_csv("embedding.csv", index=False)
-    assert load_embeddings(["embedding.csv"])[0].name == tmp_path.name
+    for file in ("embedding.csv", "embedding.csv.gz"):
+        as_table(make_embedding()).to_csv(file, index=False)
+        assert load_embeddings([file])[0].name == tmp_path.name
     assert load_embeddings([make_embedding("a")])[0].name == "a"
     assert load_embeddings({"b": make_embedding("a")})[0].name == "b"
     loaded = load_embeddings([make_embedding("a", seed=s, weak=True) for s in (0,)])

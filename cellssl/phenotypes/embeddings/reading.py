@@ -54,8 +54,9 @@ def read_embedding(embedding: ad.AnnData | str | Path) -> ad.AnnData:
             f'{path}: uns["cellssl"] holds {record!r:.60}, wanted keys and values as `cellssl embed` '
             "writes them: remove it."
         )
-    stem = path.absolute().parent.name if path.stem == "embedding" else path.name.split(".")[0]
-    cells.uns["cellssl"] = {"name": stem, **record}
+    stem = path.name.split(".")[0]
+    name = path.absolute().parent.name if stem == "embedding" else stem
+    cells.uns["cellssl"] = {"name": name, **record}
     return _with_cells(cells, str(path))
 
 
