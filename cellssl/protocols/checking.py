@@ -82,7 +82,7 @@ def check(
             *_unmasked(one, masks),
             *(missing_columns(one, columns) if columns is not None else ()),
         ]
-        told = caveats(one, nucleus=nucleus, cells=cells)
+        told = [*_idle(protocol), *caveats(one, nucleus=nucleus, cells=cells)]
         if not errors:
             told += view_caveats(one, channels, stored_size, masks, pictures, hidden)
         found[name] = [
@@ -126,6 +126,15 @@ def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
     return findings
+
+
+def _idle(protocol: Protocol) -> list[str]:
+    """Name what is asked of groups of views where there are none."""
+    asked = [key for key in ("own_stages", "divide_batch") if getattr(protocol.training, key)]
+    if protocol.groups or not asked:
+        return []
+    do = "does" if len(asked) == 1 else "do"
+    return [f"{listed(asked)} {do} nothing: there are no groups of views (groups:)"]
 
 
 def _missing(protocol: Protocol, channels: Sequence[str]) -> list[str]:

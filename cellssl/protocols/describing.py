@@ -9,6 +9,7 @@ from cellssl.augment.quantities import Number, Rule, Span
 from cellssl.protocols.building import expand_groups
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.protocol import Protocol
+from cellssl.words import counted, listed
 
 _COLUMNS = ["view", "operation", "amplitude", "p", "makes the encoder blind to", "because"]
 
@@ -90,8 +91,19 @@ def summarise(protocol: Protocol | str | Path) -> list[str]:
         f"scaling: per {scaling.per}, percentiles {low:g}–{high:g}, {scaling.transform}",
         f"positives: {positives}{treatment}{weak}",
         f"training: {training.method} on {training.encoder}, {training.epochs} epochs, "
-        f"batches of {training.batch_size}",
+        f"batches of {training.batch_size}{_heads(protocol)}",
     ]
+
+
+def _heads(protocol: Protocol) -> str:
+    """Say what each group of views has for itself; nothing where there are none."""
+    training = protocol.training
+    if not protocol.groups:
+        return ""
+    stages = counted(training.own_stages, "last stage")
+    where = f"on {stages} of its own" if training.own_stages else "on one encoder"
+    part = ", and a part of each batch" if training.divide_batch else ""
+    return f"; a head for each of {listed([*protocol.groups])}, {where}{part}"
 
 
 def amplitude(operation: Operation) -> str:

@@ -282,6 +282,14 @@ def test_no_number_of_epochs_is_advised_where_no_step_can_be_made() -> None:
     assert check(protocol, channels=["DAPI", "Tubulin", "Actin"], stored_size=105, cells=600) == []
 
 
+def test_what_parts_groups_is_idle_where_there_are_none() -> None:
+    idle = {"training.own_stages": 1, "training.divide_batch": True}
+    said = "own_stages and divide_batch do nothing: there are no groups of views (groups:)"
+    for name, told in (("bbbc021-expert", True), ("bbbc021-two-heads", False)):
+        found = check(resolve(name, idle), channels=["DAPI", "Tubulin", "Actin"], stored_size=128)
+        assert (Finding("warning", said) in found) == told
+
+
 def test_views_that_are_all_alike_are_told() -> None:
     views = "[[rotate: {degrees: 180, p: 0}, stain_gain: {amplitude: 0}]]"
     (one,) = messages(check(loads(small(views)), channels=CHANNELS, stored_size=24))
