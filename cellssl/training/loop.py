@@ -176,14 +176,13 @@ def _set_up(
     method.to(memory_format=torch.channels_last).train()
     if fabric.world_size > 1:
         _synchronise_norms(method, on_gpu=on_gpu)
-    watched = method.networks[0]
     if settings.compile:
         for network in method.networks:
             network.compile()
     module = fabric.setup_module(method)
     classifier = None
     if labels is not None:
-        classifier = OnlineClassifier(labels, watched.feature_dim).to(fabric.device)
+        classifier = OnlineClassifier(labels, method.networks[0].feature_dim).to(fabric.device)
     return Step(
         fabric,
         module,
@@ -198,7 +197,7 @@ def _set_up(
             ranks=fabric.world_size,
         ),
         views=compiled(views) if on_gpu else views,
-        tap=FeatureTap(watched),
+        taps=tuple(FeatureTap(network) for network in method.networks),
         classifier=classifier,
         codes=labels.codes.to(fabric.device) if labels is not None and method.labelled else None,
     )

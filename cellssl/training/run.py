@@ -104,7 +104,8 @@ class Run:
 
     def close(self) -> None:
         """Let go of the encoder, of what was read ahead, and of open files."""
-        self._parts.tap.remove()
+        for tap in self._parts.taps:
+            tap.remove()
         self._parts.supply.close()
         if self._writes:
             self._board.close()
@@ -164,10 +165,13 @@ class Run:
         epoch = int(row["epoch"])
         with _disk(self.folder):
             if self.epoch_ended:
-                seen = self._parts.rows_made // len(self._parts.method.networks)  # by each of them
-                spread = self._parts.tap.read(self._parts.cells_seen, seen)
-                row |= vars(spread)
-                warn_if_collapsed(spread, epoch=epoch)
+                taps = self._parts.taps
+                seen = self._parts.rows_made // len(taps)  # by each of the networks
+                spreads = [tap.read(self._parts.cells_seen, seen) for tap in taps]
+                row |= vars(spreads[0])
+                for spread in spreads:
+                    if warn_if_collapsed(spread, epoch=epoch):
+                        break
                 if self._online is not None:
                     row["online_accuracy"] = self._online.epoch_ended(epoch, self.step)
                     if self.step == self.plan.total:

@@ -36,8 +36,8 @@ class Step:
         The images.
     views : callable
         Makes views of them.
-    tap : FeatureTap
-        Is told when a batch begins.
+    taps : tuple of FeatureTap
+        One on each of the method's networks; they are told when a batch begins.
     classifier : OnlineClassifier, optional
         Learns labels from the features, beside the encoder.
     codes : Tensor, optional
@@ -58,7 +58,7 @@ class Step:
     method: Method
     supply: Supply
     views: ViewMaker
-    tap: FeatureTap
+    taps: tuple[FeatureTap, ...]
     classifier: OnlineClassifier | None = None
     codes: Tensor | None = None
 
@@ -89,7 +89,8 @@ class Step:
         """Drop what a step that broke off has left behind."""
         self.optimizer.zero_grad(set_to_none=True)
         self.method.forget_step()
-        self.tap.clear()
+        for tap in self.taps:
+            tap.clear()
 
     def _learn(self, part: int, *, last: bool) -> Tensor:
         """Add one batch's gradients; devices exchange them with the last batch only."""
@@ -97,7 +98,8 @@ class Step:
         made = self.views(batch.images, self.seed, self.supply.epoch, batch.samples, **batch.others)
         self.rows_made = sum(map(len, made))
         self.cells_seen = seen = len(made[0])
-        self.tap.clear()
+        for tap in self.taps:
+            tap.clear()
         told = {} if self.codes is None else {"codes": self.codes[batch.index]}
         with self.fabric.no_backward_sync(self.module, enabled=not last):
             shown = (v.contiguous(memory_format=torch.channels_last) for v in made)
@@ -105,5 +107,5 @@ class Step:
             self.fabric.backward(loss / self.supply.plan.accumulate)
         if self.classifier is not None:
             # The first view: it shows the image itself, whoever the second one shows.
-            self.classifier.learn(self.tap.features[0][:seen], batch.index[:seen])
+            self.classifier.learn(self.taps[0].features[0][:seen], batch.index[:seen])
         return loss.detach()

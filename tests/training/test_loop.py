@@ -235,16 +235,22 @@ def test_resume_is_exact(method: str, minutes: float, tiny: ModuleType, tmp_path
     assert read_metrics(parts)["seconds"].is_monotonic_increasing
 
 
-def test_an_encoder_with_branches_is_watched_and_goes_on(tiny: ModuleType, tmp_path: Path) -> None:
+def test_an_encoder_with_branches_is_watched_and_goes_on(
+    tiny: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     told: dict[str, Any] = {"encoder": "resnet18", "width": 0.125, "own_stages": 1}
     options = {"hidden": 16, "dim": 8, "queue": 16, "symmetric": True}
-    settings = tiny.tiny_settings(method="moco", method_options=options, epochs=2, **told)
 
-    def train(out: Path, crash: int = 0) -> Path:
+    def train(out: Path, crash: int = 0, *, spoilt: float = 1, **changes: float) -> Path:
         crashing = stopping_views(tiny, crash)
+        settings = tiny.tiny_settings(
+            method="moco", method_options=options, epochs=2, **told, **changes
+        )
         with seeded(0):
             encoder = build("resnet18", 2, width=0.125, own_stages=1, branches=("a", "b"))
             assert isinstance(encoder, BranchedEncoder)
+            for weight in encoder.own["b"].parameters():
+                weight.data *= spoilt
             heads = {g: methods.build("moco", encoder.branch(g), **options) for g in encoder.own}
         return fit(
             GroupedMethod(encoder, heads),
@@ -264,6 +270,9 @@ def test_an_encoder_with_branches_is_watched_and_goes_on(tiny: ModuleType, tmp_p
     assert same_weights(weights_of(whole), weights_of(parts))
     last = read_metrics(parts).iloc[-1]
     assert last[["feature_std", "effective_rank", "alignment", "online_accuracy"]].notna().all()
+    assert "collapsed" not in caplog.text
+    train(tmp_path / "spoilt", spoilt=0, lr=1e-12)
+    assert caplog.text.count("collapsed after epoch 2") == 1
 
 
 def test_half_a_line_of_metrics_is_forgotten(tiny: ModuleType, tmp_path: Path) -> None:

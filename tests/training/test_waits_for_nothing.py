@@ -159,7 +159,7 @@ def fake_step(
             method=method,
             supply=make_supply(source.to(device), partners, plan, seed=0),
             views=views,
-            tap=FeatureTap(method.networks[0]),
+            taps=tuple(FeatureTap(network) for network in method.networks),
             classifier=classifier,
             codes=classifier.codes if method.labelled else None,
         )
