@@ -101,7 +101,7 @@ def _heads(protocol: Protocol) -> str:
     if not protocol.groups:
         return ""
     stages = counted(training.own_stages, "last stage")
-    where = f"on {stages} of its own" if training.own_stages else "on one encoder"
+    where = f"with {stages} of its own" if training.own_stages else "on one encoder"
     part = ", and a part of each batch" if training.divide_batch else ""
     return f"; a head for each of {listed([*protocol.groups])}, {where}{part}"
 

@@ -85,11 +85,12 @@ def test_summary_says_what_surrounds_the_views() -> None:
     assert "channels: any; crop: 64 px, border mirror, bicubic; scaling: per global" in crop
     assert positives == "positives: same_well (weak supervision: the plate's layout is used)"
     assert training == "training: moco on resnet18, 25 epochs, batches of 256"
-    shared = summarise("bbbc021-two-heads")[2]
-    assert shared.endswith("; a head for each of expert and geometry, on one encoder")
-    parted = {"training.own_stages": 2, "training.divide_batch": True}
-    assert summarise(resolve("bbbc021-two-heads", parted))[2].endswith(
-        "; a head for each of expert and geometry, on 2 last stages of its own, and a part of each batch"
+    shared = resolve(
+        "bbbc021-two-heads", {"training.own_stages": 0, "training.divide_batch": False}
+    )
+    assert summarise(shared)[2].endswith("; a head for each of expert and geometry, on one encoder")
+    assert summarise("bbbc021-two-heads")[2].endswith(
+        "; a head for each of expert and geometry, with 1 last stage of its own, and a part of each batch"
     )
 
 
