@@ -29,8 +29,7 @@ class BranchedEncoder(Encoder):
     def __init__(self, networks: Mapping[str, ResNet | VGG], *, own_stages: int) -> None:
         super().__init__()
         first = next(iter(networks.values()))
-        self.name, self.in_channels = first.name, first.in_channels
-        self.width, self.stem = first.width, first.stem
+        self.take_after(first)
         self.own_stages = own_stages
         self.shared = first.split(own_stages)[0]
         self.own = nn.ModuleDict({name: n.split(own_stages)[1] for name, n in networks.items()})
@@ -55,8 +54,7 @@ class Branch(Encoder):
 
     def __init__(self, whole: BranchedEncoder, own: nn.Module) -> None:
         super().__init__()
-        self.name, self.in_channels = whole.name, whole.in_channels
-        self.width, self.stem = whole.width, whole.stem
+        self.take_after(whole)
         self.feature_dim = whole.feature_dim // len(whole.own)
         self.shared, self.own = whole.shared, own
 

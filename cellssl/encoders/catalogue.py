@@ -78,14 +78,12 @@ def build(
     """
     _check(name, in_channels, width, stem)
     _check_branches(own_stages, branches)
-    encoder: Encoder = (
-        BranchedEncoder(
-            {branch: _plain(name, in_channels, width, stem) for branch in branches},
-            own_stages=own_stages,
-        )
-        if own_stages
-        else _plain(name, in_channels, width, stem)
-    )
+    encoder: Encoder
+    if own_stages:
+        networks = {branch: _plain(name, in_channels, width, stem) for branch in branches}
+        encoder = BranchedEncoder(networks, own_stages=own_stages)
+    else:
+        encoder = _plain(name, in_channels, width, stem)
     return encoder.to(memory_format=torch.channels_last)
 
 

@@ -33,6 +33,11 @@ class Encoder(nn.Module, ABC):
         """Give the network of one branch: itself, where it has none (`BranchedEncoder` has)."""
         return self
 
+    def take_after(self, other: "Encoder") -> None:
+        """Be called as another encoder is, and take images of as many channels."""
+        self.name, self.in_channels = other.name, other.in_channels
+        self.width, self.stem = other.width, other.stem
+
     def describe(self) -> dict[str, Any]:
         """Say in plain Python what would rebuild this encoder, for checkpoints and provenance: its attributes."""
         said = ("name", "in_channels", "width", "stem", "feature_dim")

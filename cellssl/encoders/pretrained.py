@@ -65,7 +65,7 @@ class PretrainedEncoder(Encoder):
         self, network: Encoder, channels: int, *, mapping: Mapping, size: int, weights: Path
     ) -> None:
         super().__init__()
-        self.name, self.width, self.stem = network.name, network.width, network.stem
+        self.take_after(network)
         self.in_channels, self.mapping, self.size = channels, mapping, size
         self.weights, self.weights_sha256 = weights.name, sha256(weights)
         self.network = network
