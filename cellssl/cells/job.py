@@ -1,4 +1,4 @@
-"""What is done to every field, and one field's share of it."""
+"""What workers do to every field, and what they need to know of it."""
 
 import time
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ from cellssl.cells.binning import bin_pixels
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
 from cellssl.cells.segmentation.labels import Labels, Segmenter, segmenter_for
+from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, read_planes
-from cellssl.plates.illumination import correct, expand
+from cellssl.plates.illumination import block_means, correct, expand
 
 _FORMAT = 5  # of the parts; raise it when the same settings come to mean other crops
 _TRIES = 3  # a network drive may fail for a moment
@@ -114,6 +115,14 @@ def _may_pass(cause: BaseException | None) -> bool:
         and cause.errno is not None
         and not isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError)
     )
+
+
+def measure_blocks(task: Task) -> np.ndarray | None:
+    """Read a field and average it over blocks: (C, GRID, GRID), or None where it cannot be read."""
+    try:
+        return block_means(np.stack(read_checked(task)))
+    except PlateError:
+        return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
 def cut_field(task: Task) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellssl.cells.job import Task, read_checked
+from cellssl.cells.job import Task, measure_blocks
 from cellssl.cells.pool import Spread
 from cellssl.cells.tasks import Tasks
-from cellssl.errors import PlateError
 from cellssl.files import atomic
-from cellssl.plates.illumination import FEWEST, GRID, Method, block_means, estimate
+from cellssl.plates.illumination import FEWEST, GRID, Method, estimate
 from cellssl.progress import track
 
 _SAMPLED = 128  # fields of a plate, evenly over it
@@ -110,14 +109,6 @@ def measure_shading(
     shading = Shading(channels, maps)
     shading.write(path, made_of=made_of)
     return shading
-
-
-def measure_blocks(task: Task) -> np.ndarray | None:
-    """Read a field and average it over blocks: (C, GRID, GRID), or None where it cannot be read."""
-    try:
-        return block_means(np.stack(read_checked(task)))
-    except PlateError:
-        return None  # a field that cannot be read, which cropping will say, or a tiny one
 
 
 def _sample(numbers: Sequence[int]) -> list[int]:

@@ -6,8 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from cellssl.cells.parts import Part
-from cellssl.cells.quality.judging import judge_cells, judge_field
+from cellssl.cells.quality.judging import REASONS, judge_cells, judge_field
 from cellssl.cells.quality.usual import Usual
+from cellssl.crops.placing import StoredPixels
+
+#: What is said of a cell, "" of a good one.
+VERDICTS = np.array(["", *REASONS], dtype=object)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,11 +41,28 @@ class Trial:
 
 @dataclass(frozen=True)
 class Judged:
-    """A finished field; why each of its n cells is no good ("" for a good one), and which are kept."""
+    """What is kept of a finished field of n cells: few bytes, since all fields' are held at once.
 
-    part: Part
-    reasons: np.ndarray
-    kept: np.ndarray
+    Attributes
+    ----------
+    verdicts : ndarray
+        (n,) uint8, numbers in `VERDICTS`.
+    kept : StoredPixels
+        Those of the cells that are kept.
+    """
+
+    verdicts: np.ndarray
+    kept: StoredPixels
+
+    @property
+    def reasons(self) -> np.ndarray:
+        """Why each cell is no good (n,) of str; "" for a good one."""
+        return np.asarray(VERDICTS[self.verdicts])
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """Which cells are kept (n,) bool."""
+        return self.kept.pieces[0].chosen
 
 
 def judge(trial: Trial) -> Judged:
@@ -55,4 +76,6 @@ def judge(trial: Trial) -> Judged:
     else:
         single = judge_cells(areas, quality, trial.usual).astype(object)
         reasons = np.where(single == "", whole, single)
-    return Judged(part, reasons, np.isin(reasons.astype(str), ["", *trial.keep]))
+    verdicts = np.argmax(reasons[:, None] == VERDICTS, axis=1).astype(np.uint8)
+    good = np.isin(VERDICTS.astype(str), ["", *trial.keep])
+    return Judged(verdicts, part.pixels(good[verdicts]))

@@ -1,9 +1,11 @@
 """Pixels that lie in other files, brought into a crop file by the system: none pass through HDF5."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise, repeat
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,31 +82,48 @@ def chunk_places(dataset: "h5py.Dataset") -> np.ndarray:
     return places
 
 
-def copy_pixels(
-    stored: Sequence[StoredPixels],
-    path: Path,
-    places: np.ndarray,
-    *,
-    threads: int,
-    shown: bool = False,
-) -> None:
-    """Copy the pixels of N cells to their places (N,) in a file that HDF5 has closed.
+@contextmanager
+def copied_meanwhile(
+    stored: StoredPixels, path: Path, places: np.ndarray, *, threads: int, shown: bool = False
+) -> Iterator[None]:
+    """Copy the pixels of N cells to their places (N,) in a file, while the block writes elsewhere in it.
 
-    Threads share the pieces among them: the system copies, and none waits for another's Python.
+    So many threads copy: this one too, once the block is done. The system copies, and none waits for
+    another's Python. All stop when one of them fails, or the block.
     """
-    from cellssl.progress import track
+    from cellssl.progress import bar
 
-    pieces = [piece for pixels in stored for piece in pixels.pieces]
-    if not pieces:
-        return
-    each = int(np.prod(stored[0].sides)) * stored[0].dtype.itemsize
-    ends = np.cumsum([piece.chosen.sum() for piece in pieces])
-    targets = np.split(places, ends[:-1])
+    each = int(np.prod(stored.sides)) * stored.dtype.itemsize
+    ends = np.cumsum([piece.chosen.sum() for piece in stored.pieces], dtype=int)
+    waiting = deque(zip(stored.pieces, np.split(places, ends[:-1]), strict=False))
+
+    def copy_next() -> bool:
+        try:
+            piece, targets = waiting.popleft()
+        except IndexError:  # another thread took the last
+            return False
+        _copy(piece, path, targets, each)
+        return True
+
+    def copy_all() -> None:
+        try:
+            while copy_next():
+                pass
+        finally:
+            waiting.clear()
+
     with ThreadPoolExecutor(threads, "copy") as pool:
-        copied = pool.map(_copy, pieces, repeat(path), targets, repeat(each))
-        # When one fails, or on Ctrl-C, `map` gives up those that wait.
-        for _ in track(copied, "copying pixels", total=len(pieces), shown=shown):
-            pass
+        try:
+            others = [pool.submit(copy_all) for _ in range(threads - 1)]
+            yield
+            with bar(shown=shown) as progress:
+                task = progress.add_task("copying pixels", total=len(stored.pieces), note="")
+                while copy_next():
+                    progress.update(task, completed=len(stored.pieces) - len(waiting))
+            for other in others:
+                other.result()
+        finally:
+            waiting.clear()
 
 
 def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:

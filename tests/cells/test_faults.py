@@ -337,6 +337,7 @@ def test_a_bar_goes_through_the_finished_fields(make_plate, tmp_path, monkeypatc
         "looking at finished fields": (2, True),
         "cropping": (0, True),
         "surveying": (2, True),
+        "judging": (2, True),
         "putting together": (2, True),
     }
 

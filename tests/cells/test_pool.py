@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cellssl.cells.job import cut_field
 from cellssl.cells.pool import Died, Workers
+from cellssl.cells.shading import measure_blocks
+from cellssl.cells.trials import judge
 from cellssl.errors import CropError
 
 
@@ -166,3 +169,13 @@ def test_ctrl_c_ends_at_once_wherever_it_comes(tmp_path, before, then):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.stderr.splitlines()[-1] == "KeyboardInterrupt"
+
+
+def test_workers_start_without_waiting_for_what_only_tables_need():
+    rooms = {work.__module__ for work in (measure_blocks, cut_field, judge)}
+    code = (
+        f"import sys, {', '.join(sorted(rooms))}\n"
+        "print(sorted({'pandas', 'h5py', 'rich', 'anndata', 'torch'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from cellssl.cells.quality.usual import Usual, is_bare
 from cellssl.crops import Crops
@@ -117,5 +116,6 @@ def _centre(mean: np.ndarray) -> np.ndarray:
     """Give the place (y, x) about which a picture (H, W) looks most alike when it is turned by half a turn."""
     brim = np.concatenate([mean[0], mean[-1], mean[:, 0], mean[:, -1]])
     above = mean - np.median(brim)
-    alike = fftconvolve(above, above)
+    full = [2 * side - 1 for side in mean.shape]
+    alike = np.fft.irfft2(np.fft.rfft2(above, full) ** 2, full)  # with itself, turned
     return np.array(np.unravel_index(alike.argmax(), alike.shape)) / 2
