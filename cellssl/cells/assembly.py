@@ -170,14 +170,14 @@ class Assembly:
         """
         with atomic(folder.fields) as field_table, atomic(folder.dropped) as cell_table:
             for block in self._blocks("putting together", shown=shown):
+                _extend(field_table, self._rows(block, judged), index=False)
                 own = {number: judged[number] for number in block if number in judged}
-                parts = {number: Part.open(self._tasks.part(number)) for number in own}
-                _extend(field_table, self._rows(block, own, parts), index=False)
                 if own:
-                    obs = self._obs(own, parts)
+                    parts = [Part.open(self._tasks.part(number)) for number in own]
+                    obs = self._obs(own, np.concatenate([part.cells for part in parts]))
                     kept = np.concatenate([field.chosen for field in own.values()])
                     _extend(cell_table, obs[~kept], index_label="Cell")
-                    streams = [stream for part in parts.values() for stream in part.masks]
+                    streams = (stream for part in parts for stream in part.masks)
                     yield CropBatch(None, self._masks(compress(streams, kept)), obs[kept])
             if not judged:
                 yield self._nothing()
@@ -202,26 +202,25 @@ class Assembly:
         wanted = self._settings["masks"]
         return PackedMasks([*streams], (self._objects, size, size)) if wanted else None
 
-    def _rows(
-        self, block: list[int], judged: Mapping[int, Judged], parts: Mapping[int, Part]
-    ) -> pd.DataFrame:
+    def _rows(self, block: list[int], judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
         about = self._tasks.fields.iloc[block][self._metadata].reset_index(drop=True)
-        rows = [self._row(n, judged.get(n), parts.get(n)) for n in block]
-        return about.join(pd.DataFrame(rows))
+        return about.join(pd.DataFrame([self._row(n, judged.get(n)) for n in block]))
 
-    def _row(self, number: int, judged: Judged | None, part: Part | None) -> dict[str, Any]:
+    def _row(self, number: int, judged: Judged | None) -> dict[str, Any]:
         """Say what was found in a field, which of it was dropped, and what was measured."""
         facts, problem = self._facts[number], self._problems.get(number, "")
-        count = len(self._channels)
+        nothing = np.full(len(self._channels), np.nan)
         found, dropped = 0, Counter[str]()
-        measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), np.full(count, np.nan))
-        if judged is not None and part is not None:
-            found, cells = int(facts["found"]), part.cells
-            dropped.update(judged.reasons[~judged.chosen], border=found - len(cells))
-            measured |= {"Background": facts["background"], "Saturated": facts["saturated"]}
-            if len(cells):
-                measured["Sharpness"] = np.median(cells["quality"][:, count : 2 * count], axis=0)
+        measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), nothing)
+        if judged is not None:
+            found = int(facts["found"])
+            dropped.update(judged.reasons[~judged.chosen], border=found - int(facts["cut"]))
+            measured = {
+                "Background": facts["background"],
+                "Saturated": facts["saturated"],
+                "Sharpness": judged.sharpness,
+            }
         return {
             "found": found,
             "kept": found - dropped.total(),
@@ -240,11 +239,10 @@ class Assembly:
         obs = self._tasks.fields[self._metadata][:0].set_index(pd.Index([], dtype=object))
         return CropBatch(None, None, obs)
 
-    def _obs(self, judged: Mapping[int, Judged], parts: Mapping[int, Part]) -> pd.DataFrame:
+    def _obs(self, judged: Mapping[int, Judged], cells: np.ndarray) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
         fields = self._tasks.fields.iloc[list(judged)]
-        cells = np.concatenate([part.cells for part in parts.values()])
-        field = np.repeat(np.arange(len(parts)), [len(part.cells) for part in parts.values()])
+        field = np.repeat(np.arange(len(judged)), [len(own.verdicts) for own in judged.values()])
         center = self._in_file(cells["center"])
         places = np.array(row_names(fields[FIELD]), dtype=object)[field]
         return pd.DataFrame(

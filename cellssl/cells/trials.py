@@ -7,6 +7,7 @@ import numpy as np
 
 from cellssl.cells.parts import Part
 from cellssl.cells.quality.judging import REASONS, judge_cells, judge_field
+from cellssl.cells.quality.measures import MEASURES
 from cellssl.cells.quality.usual import Usual
 from cellssl.crops.placing import StoredPixels
 
@@ -39,7 +40,7 @@ class Trial:
     keep: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Judged:
     """What is kept of a finished field of n cells: few bytes, since all fields' are held at once.
 
@@ -47,11 +48,14 @@ class Judged:
     ----------
     verdicts : ndarray
         (n,) uint8, numbers in `VERDICTS`.
+    sharpness : ndarray
+        (C,) median of the cells; NaN where there are none.
     kept : StoredPixels
         Those of the cells that are kept.
     """
 
     verdicts: np.ndarray
+    sharpness: np.ndarray
     kept: StoredPixels
 
     @property
@@ -78,4 +82,6 @@ def judge(trial: Trial) -> Judged:
         reasons = np.where(single == "", whole, single)
     verdicts = np.argmax(reasons[:, None] == VERDICTS, axis=1).astype(np.uint8)
     good = np.isin(VERDICTS.astype(str), ["", *trial.keep])
-    return Judged(verdicts, part.pixels(good[verdicts]))
+    _, sharpness, _ = np.split(quality, len(MEASURES), axis=1)
+    usual = np.median(sharpness, axis=0) if len(sharpness) else np.full(len(background), np.nan)
+    return Judged(verdicts, usual, part.pixels(good[verdicts]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # workers that cut fields wait neither for HDF5 nor for bars
 _BLOCK = 2**18  # bytes copied at a time: what stays in a core's cache is written twice as fast
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Piece:
     """Some of the m cells that lie one after the other in a file.
 
@@ -37,7 +37,7 @@ class Piece:
     chosen: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class StoredPixels:
     """Pixels of n cells that lie in files just as a crop file holds them.
 
