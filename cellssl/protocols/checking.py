@@ -82,14 +82,15 @@ def check(
             *_unmasked(one, masks),
             *(missing_columns(one, columns) if columns is not None else ()),
         ]
-        told = [*_idle(protocol), *caveats(one, nucleus=nucleus, cells=cells)]
+        told = caveats(one, nucleus=nucleus, cells=cells)
         if not errors:
             told += view_caveats(one, channels, stored_size, masks, pictures, hidden)
         found[name] = [
             *(Finding("error", text) for text in errors),
             *(Finding("warning", text) for text in told),
         ]
-    return _by_group(found)
+    idle = [Finding("warning", text) for text in _idle(protocol)]
+    return sorted([*idle, *_by_group(found)], key=lambda finding: finding.level)  # errors first
 
 
 def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
@@ -98,18 +99,28 @@ def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
     for name, findings in found.items():
         for finding in findings:
             groups.setdefault(finding, []).append(name)
-    told = [
+    return [
         Finding(
             one.level,
             one.message if len(names) == len(found) else f"{', '.join(names)}: {one.message}",
         )
         for one, names in groups.items()
     ]
-    return sorted(told, key=lambda finding: finding.level)  # errors first
 
 
-def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
-    """Hold a protocol against crops by what `check` takes of them; give what one should know, raise what is impossible.
+def require_fit(
+    protocol: Protocol,
+    *,
+    channels: Sequence[str],
+    stored_size: int,
+    masks: Sequence[str] = (),
+    nucleus: float = 0,
+    cells: int | None = None,
+    columns: Collection[str] | None = None,
+) -> list[Finding]:
+    """Hold a protocol against crops: give what one should know, raise what is impossible.
+
+    The arguments are those of `check`.
 
     Returns
     -------
@@ -121,7 +132,15 @@ def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
     ProtocolError
         With all errors.
     """
-    findings = check(protocol, **facts)
+    findings = check(
+        protocol,
+        channels=channels,
+        stored_size=stored_size,
+        masks=masks,
+        nucleus=nucleus,
+        cells=cells,
+        columns=columns,
+    )
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
