@@ -23,6 +23,7 @@ from cellssl.studies.planning import PlannedRun, plan_runs
 from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
 from cellssl.training import CHECKPOINT, load_checkpoint
+from cellssl.training.settings import LATER
 
 _LOG = logging.getLogger(__name__)
 RUNS, FAILURES = "runs", "failures.json"
@@ -125,9 +126,9 @@ def _inputs(run: PlannedRun, study: Study, crops: Path | None) -> dict:
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
     """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
-    done = {"orientations": 1, **read_record(folder / DONE).get("inputs", {})}
-    # Neither is said of old runs.
-    done.get("protocol", {}).get("training", {}).setdefault("own_stages", 0)
+    done = {"orientations": 1, **read_record(folder / DONE).get("inputs", {})}  # old runs had none
+    if "protocol" in done:
+        done["protocol"]["training"] = LATER | done["protocol"]["training"]
     wanted = _inputs(run, study, crops)
     return wanted == {key: done.get(key) for key in wanted} and (folder / EMBEDDING).exists()
 

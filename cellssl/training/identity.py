@@ -14,12 +14,12 @@ from cellssl.errors import TrainingError
 from cellssl.methods import Method
 from cellssl.training.checkpoint import CHECKPOINT, differences, load_checkpoint
 from cellssl.training.partners import Partners
-from cellssl.training.settings import TrainingSettings
+from cellssl.training.settings import LATER, TrainingSettings
 
 # They change nothing in the result, or no more than another graphics card does, or follow from the cells.
 _HARMLESS = ("checkpoint_minutes", "capture", "compile", "because", "description", "nucleus")
 # Not known of runs before they were written down.
-_LATER = ("pixels", "partners", "own_stages")
+_LATER = ("pixels", "partners", *LATER)
 _LOOKED_AT = 64  # images that are told by their pixels, evenly over all
 
 

@@ -4,6 +4,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# Settings that runs of earlier versions do not name, and what they were then.
+LATER: dict[str, Any] = {"own_stages": 0}
+
 
 class TrainingSettings(BaseModel):
     """The `training:` block of a protocol.
