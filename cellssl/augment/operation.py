@@ -16,7 +16,15 @@ from torch import Tensor
 
 from cellssl.augment.draws import Draws
 from cellssl.augment.masks import cover
-from cellssl.augment.quantities import ChannelName, Rule, choice, number, switch, texts
+from cellssl.augment.quantities import (
+    ChannelName,
+    Rule,
+    channel_names,
+    choice,
+    free_text,
+    number,
+    switch,
+)
 from cellssl.errors import likely, nearest
 
 Params = dict[str, Tensor]
@@ -41,7 +49,7 @@ class Operation:
     """
 
     p: float = number("chance that a sample is touched", 1.0, high=1.0)
-    because: str = texts("the biological or optical reason", "")
+    because: str = free_text("the biological or optical reason")
 
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
@@ -183,9 +191,7 @@ class Pixel(Operation):
     in which they are named, and `Draws.channels` is their number.
     """
 
-    channels: tuple[str, ...] | None = texts(
-        "the channels that are touched (default all)", None, many=True
-    )
+    channels: tuple[str, ...] | None = channel_names("the channels that are touched (default all)")
 
     kind: ClassVar[str] = "pixel"
     in_light: ClassVar[bool] = False  # acts on light: the view undoes its sqrt or log before

@@ -12,6 +12,14 @@ _WRITTEN = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\W\d_]*|[%°])\s*"
 )
 
+Schema = dict[str, Any]
+NAMES: Schema = {  # of channels or columns, each once
+    "type": "array",
+    "items": {"type": "string", "minLength": 1},
+    "minItems": 1,
+    "uniqueItems": True,
+}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -23,6 +31,18 @@ class Rule:
     def problem(self, value: object) -> str | None:
         """Say what was got and what was wanted, or None where `value` is fine."""
         raise NotImplementedError
+
+    def allowed(self) -> str:
+        """Say what may be written."""
+        raise NotImplementedError
+
+    def schema(self) -> Schema:
+        """Give the JSON Schema of what may be written."""
+        raise NotImplementedError
+
+    def unit_beside(self, key: str) -> str:
+        """Give the unit, or "" where the field's name says it: degrees."""
+        return "" if self.unit == key else self.unit
 
 
 def _is_number(value: object) -> bool:
@@ -91,6 +111,13 @@ class _Bounded(Rule):
         right = _is_whole if self.whole else _is_number
         return right(value) and self.low <= value <= self.high
 
+    def allowed(self) -> str:
+        return f"{self.low:g} to {self.most}"
+
+    def schema(self) -> Schema:
+        kind = "integer" if self.whole else "number"
+        return {"type": kind, "minimum": self.low, "maximum": self.high}
+
 
 class Number(_Bounded):
     """One number."""
@@ -117,12 +144,24 @@ class Span(_Bounded):
             return f"expected {wanted}, got {shown!r}; turn it round: [{value[1]}, {value[0]}]"
         return None
 
+    def allowed(self) -> str:
+        return f"[from, to] within {super().allowed()}"
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": super().schema(), "minItems": 2, "maxItems": 2}
+
 
 class Switch(Rule):
     """True or false."""
 
     def problem(self, value: object) -> str | None:
         return None if isinstance(value, bool) else f"expected true or false, got {value!r}"
+
+    def allowed(self) -> str:
+        return "true or false"
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +174,13 @@ class Choice(Rule):
         if value in self.options:
             return None
         near = nearest(value, self.options, listed=True)
-        return f"expected {' or '.join(self.options)}, got {value!r}{near}"
+        return f"expected {self.allowed()}, got {value!r}{near}"
+
+    def allowed(self) -> str:
+        return " or ".join(self.options)
+
+    def schema(self) -> Schema:
+        return {"enum": list(self.options)}
 
 
 class ChannelName(Rule):
@@ -146,16 +191,17 @@ class ChannelName(Rule):
             return None
         return f"expected the name of one channel, got {value!r}"
 
+    def allowed(self) -> str:
+        return "a channel's name"
 
-@dataclass(frozen=True)
-class Texts(Rule):
-    """Free text, or a list of names (or None for all)."""
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
 
-    many: bool
+
+class ChannelNames(Rule):
+    """Names of channels (or None for all)."""
 
     def problem(self, value: object) -> str | None:
-        if not self.many:
-            return None if isinstance(value, str) else f"expected text, got {value!r}"
         if value is None:
             return None
         if not isinstance(value, tuple | list):
@@ -165,6 +211,25 @@ class Texts(Rule):
         if len(set(value)) < len(value):
             return f"expected every channel once, got {list(value)!r}"
         return None
+
+    def allowed(self) -> str:
+        return "[channel, …]"
+
+    def schema(self) -> Schema:
+        return NAMES
+
+
+class Text(Rule):
+    """Free text."""
+
+    def problem(self, value: object) -> str | None:
+        return None if isinstance(value, str) else f"expected text, got {value!r}"
+
+    def allowed(self) -> str:
+        return "text"
+
+    def schema(self) -> Schema:
+        return {"type": "string"}
 
 
 def _declare(rule: Rule, default: Any) -> Any:
@@ -193,11 +258,16 @@ def channel_name(meaning: str) -> Any:
     return _declare(ChannelName(meaning), None)
 
 
+def channel_names(meaning: str) -> Any:
+    """Declare a field that may name channels."""
+    return _declare(ChannelNames(meaning), None)
+
+
 def switch(meaning: str, default: bool) -> Any:
     """Declare a field that is true or false."""
     return _declare(Switch(meaning), default)
 
 
-def texts(meaning: str, default: str | None, *, many: bool = False) -> Any:
-    """Declare a field that holds text, or with `many` a list of names."""
-    return _declare(Texts(meaning, many), default)
+def free_text(meaning: str) -> Any:
+    """Declare a field that may hold text."""
+    return _declare(Text(meaning), "")

@@ -71,11 +71,11 @@ def _edits(edits: Mapping[str, Any]) -> Mapping[str, Any] | str:
     return {**edits, "add": written}
 
 
-def _row(what: str, first: Any, second: Any, rule: Any = None) -> Iterator[_Row]:
+def _row(what: str, first: Any, second: Any, unit: str = "") -> Iterator[_Row]:
     """Give a row where two values differ; in full where they look alike shortened."""
     if first == second:
         return
-    texts = value_text(first, rule), value_text(second, rule)
+    texts = value_text(first, unit), value_text(second, unit)
     if texts[0] == texts[1]:
         texts = str(first), str(second)
     yield what, *texts
@@ -132,8 +132,8 @@ def _numbered(recipe: ViewRecipe) -> dict[str, Operation]:
 
 def _operation(name: str, one: Operation, other: Operation) -> Iterator[_Row]:
     for key, (rule, _) in one.rules().items():
-        unit = None if rule.unit == key else rule
-        yield from _row(f"{name}.{key}", getattr(one, key), getattr(other, key), unit)
+        values = getattr(one, key), getattr(other, key)
+        yield from _row(f"{name}.{key}", *values, rule.unit_beside(key))
 
 
 def _whole(operation: Operation | None) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.augment import Operation
-from cellssl.augment.quantities import Number, Rule, Span
+from cellssl.augment.quantities import Number, Span
 from cellssl.protocols.building import expand_groups
 from cellssl.protocols.changing import resolve
 from cellssl.protocols.protocol import Protocol
@@ -114,7 +114,7 @@ def amplitude(operation: Operation) -> str:
         if key in ("p", "because") or value is None:
             continue
         if isinstance(rule, Number | Span) or value != default:
-            parts.append(f"{key} {value_text(value, None if rule.unit == key else rule)}")
+            parts.append(f"{key} {value_text(value, rule.unit_beside(key))}")
     return ", ".join(parts)
 
 
@@ -123,17 +123,17 @@ def strength(operation: Operation) -> str:
     return amplitude(operation) or f"p {operation.p:g}"
 
 
-def value_text(value: object, rule: Rule | None = None) -> str:
+def value_text(value: object, unit: str = "") -> str:
     """Write a value with its unit: 3 as 3, (0.1, 1.5) as 0.1–1.5, names with "and", true as true.
 
     Examples
     --------
-    >>> value_text((0.1, 1.5), Span("", unit="px", high=20)), value_text(True), value_text(("a", "b"))
+    >>> value_text((0.1, 1.5), "px"), value_text(True), value_text(("a", "b"))
     ('0.1–1.5 px', 'true', 'a and b')
     """
-    unit = f" {rule.unit}" if rule is not None and rule.unit and value is not None else ""
     if value is None:
         return "–"
+    unit = f" {unit}" if unit else ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):

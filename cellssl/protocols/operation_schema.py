@@ -3,15 +3,7 @@
 from typing import Any
 
 from cellssl.augment import Operation
-from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
-
-Schema = dict[str, Any]
-NAMES: Schema = {
-    "type": "array",
-    "items": {"type": "string", "minLength": 1},
-    "minItems": 1,
-    "uniqueItems": True,
-}
+from cellssl.augment.quantities import Rule, Schema
 
 
 def operation_list(operations: dict[str, type[Operation]]) -> Schema:
@@ -53,27 +45,5 @@ def _value(rule: Rule, default: Any) -> Schema:
         about = {"description": f"{rule.meaning} ({rule.unit})", "x-unit": rule.unit}
     if default is not ...:
         about["default"] = list(default) if isinstance(default, tuple) else default
-    kind = _kind(rule)
-    optional = default is None and isinstance(rule, ChannelName | Texts)
-    return {**about, **({"anyOf": [kind, {"type": "null"}]} if optional else kind)}
-
-
-def _kind(rule: Rule) -> Schema:
-    if isinstance(rule, Number | Span):
-        number = {
-            "type": "integer" if rule.whole else "number",
-            "minimum": rule.low,
-            "maximum": rule.high,
-        }
-        if isinstance(rule, Number):
-            return number
-        return {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    if isinstance(rule, Switch):
-        return {"type": "boolean"}
-    if isinstance(rule, Choice):
-        return {"enum": list(rule.options)}
-    if isinstance(rule, Texts) and rule.many:
-        return NAMES
-    return (
-        {"type": "string", "minLength": 1} if isinstance(rule, ChannelName) else {"type": "string"}
-    )
+    kind = rule.schema()
+    return {**about, **({"anyOf": [kind, {"type": "null"}]} if default is None else kind)}

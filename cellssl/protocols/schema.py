@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from cellssl import encoders, methods
 from cellssl.augment import Operation, catalogue
+from cellssl.augment.quantities import NAMES, Schema
 from cellssl.protocols.editing import EDITS
-from cellssl.protocols.operation_schema import NAMES, Schema, operation_keys, operation_list
+from cellssl.protocols.operation_schema import operation_keys, operation_list
 from cellssl.protocols.protocol import (
     MOST_VIEWS,
     VERSION,

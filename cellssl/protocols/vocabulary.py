@@ -5,7 +5,6 @@ import inspect
 import pandas as pd
 
 from cellssl.augment import Operation, catalogue, operation_named
-from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
 from cellssl.errors import ProtocolError
 from cellssl.protocols.describing import value_text
 
@@ -58,7 +57,7 @@ def explain_operation(name: str) -> tuple[str, pd.DataFrame]:
     except ValueError as error:
         raise ProtocolError(str(error)) from error
     rows = [
-        [key, rule.meaning, _allowed(rule), "must be given" if default is ... else _shown(default)]
+        [key, rule.meaning, rule.allowed(), "must be given" if default is ... else _shown(default)]
         for key, (rule, default) in operation.rules().items()
     ]
     columns = ["key", "meaning", "values", "default"]
@@ -67,22 +66,9 @@ def explain_operation(name: str) -> tuple[str, pd.DataFrame]:
 
 def _keys(operation: type[Operation]) -> str:
     """Name the keys that are the operation's own."""
-    own = {key: rule for key, (rule, _) in operation.rules().items() if key not in _COMMON}
-    units = {key: "" if rule.unit in ("", key) else f" ({rule.unit})" for key, rule in own.items()}
-    return ", ".join(f"{key}{unit}" for key, unit in units.items())
-
-
-def _allowed(rule: Rule) -> str:
-    if isinstance(rule, Number | Span):
-        ends = f"{rule.low:g} to {rule.high:g}{f' {rule.unit}' if rule.unit else ''}"
-        return f"[from, to] within {ends}" if isinstance(rule, Span) else ends
-    if isinstance(rule, Choice):
-        return " or ".join(rule.options)
-    if isinstance(rule, ChannelName):
-        return "a channel's name"
-    if isinstance(rule, Texts) and rule.many:
-        return "[channel, …]"
-    return "true or false" if isinstance(rule, Switch) else "text"
+    rules = operation.rules().items()
+    units = {key: rule.unit_beside(key) for key, (rule, _) in rules if key not in _COMMON}
+    return ", ".join(f"{key} ({unit})" if unit else key for key, unit in units.items())
 
 
 def _shown(default: object) -> str:

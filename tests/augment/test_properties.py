@@ -8,7 +8,16 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 from torch import Tensor
 
 from cellssl.augment import Operation, View, catalogue, make_keys
-from cellssl.augment.quantities import ChannelName, Choice, Number, Rule, Span, Switch, Texts
+from cellssl.augment.quantities import (
+    ChannelName,
+    ChannelNames,
+    Choice,
+    Number,
+    Rule,
+    Span,
+    Switch,
+    Text,
+)
 
 from .examples import MASKS
 
@@ -46,9 +55,9 @@ def values_of(rule: Rule, channels: int) -> st.SearchStrategy[Any]:
         return st.sampled_from(rule.options)
     if isinstance(rule, ChannelName):
         return st.sampled_from([None, *names_of(channels)])
-    assert isinstance(rule, Texts)
-    if not rule.many:
+    if isinstance(rule, Text):
         return st.text(max_size=3)
+    assert isinstance(rule, ChannelNames)
     some = st.lists(st.sampled_from(names_of(channels)), min_size=1, unique=True)
     return st.one_of(st.none(), some)
 
