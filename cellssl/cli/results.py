@@ -29,8 +29,9 @@ def show_scores(scores: "pd.DataFrame") -> None:
     """Print the headline scores with 95 % intervals: a row per embedding and subset."""
     if scores.empty:
         return
-    from cellssl.phenotypes.evaluation.measurements import seed_means
-    from cellssl.report.figures.scores import METRICS, WEAK_LABELS
+    from cellssl.phenotypes import seed_means
+    from cellssl.phenotypes.evaluation.metrics import TITLES
+    from cellssl.phenotypes.leakage import WEAK_LABELS
 
     heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
@@ -41,7 +42,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
         marked = f"{embedding} †" if group["weak"].any() else str(embedding)
         named = [marked, str(subset)][: len(heads)]
         rows.append([*named, *(with_interval(*score) for score in numbers)])
-    columns = [*heads, *(METRICS[metric] for metric in shown)]
+    columns = [*heads, *(TITLES[metric] for metric in shown)]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)
     for note in _notes(scores[scores["metric"].isin(shown)]):
         say(note)
@@ -51,8 +52,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
 
 def _notes(scores: "pd.DataFrame") -> list[str]:
     """Say which classes cannot be found, when plates tell them, and why a score is missing where others are there."""
-    from cellssl.phenotypes.evaluation.metrics import ANSWERS
-    from cellssl.report.figures.scores import METRICS
+    from cellssl.phenotypes.evaluation.metrics import ANSWERS, TITLES
 
     notes = texts_of(scores["note"])
     there = scores["value"].notna()
@@ -64,14 +64,14 @@ def _notes(scores: "pd.DataFrame") -> list[str]:
     told = scores["metric"].isin(ANSWERS) & ~there & measured & (notes != "")
     lost: dict[str, list[str]] = {}
     for metric, note in zip(scores["metric"][told], notes[told], strict=True):
-        lost.setdefault(note, []).append(METRICS[metric])
+        lost.setdefault(note, []).append(TITLES[metric])
     missing = [f"no {', '.join(dict.fromkeys(heads))}: {note}" for note, heads in lost.items()]
     return [*dict.fromkeys(notes[notes.str.contains(_DOUBTS) & there]), *missing]
 
 
 def show_matches(scores: "pd.DataFrame") -> None:
     """Print how many treatments' nearest one shares the mechanism, where that was asked."""
-    from cellssl.phenotypes.evaluation.measurements import seed_means
+    from cellssl.phenotypes import seed_means
 
     found = seed_means(scores[scores["metric"].isin(["nsc", "nscb"])])
     if found.empty:
@@ -102,14 +102,14 @@ def show_classes(scores: "pd.DataFrame", differences: "pd.DataFrame") -> None:
 
 def show_gains(title: str, head: str, gains: "pd.DataFrame") -> None:
     """Print gains with 95 % intervals: a row per `name`, a column per score; * where 0 is excluded."""
-    from cellssl.report.figures.scores import METRICS
+    from cellssl.phenotypes.evaluation.metrics import TITLES
 
     metrics = list(dict.fromkeys(gains["metric"]))
     rows = []
     for name, group in gains.groupby("name", sort=False):
         cells = {row["metric"]: write_gain(row) for _, row in group.iterrows()}
         rows.append([str(name), *(cells.get(metric, "–") for metric in metrics)])
-    show_table(title, [head, *(METRICS[metric] for metric in metrics)], rows)
+    show_table(title, [head, *(TITLES[metric] for metric in metrics)], rows)
 
 
 def write_gain(row: "pd.Series") -> str:

@@ -9,8 +9,9 @@ from cellssl.phenotypes.embeddings.reading import read_embedding
 from cellssl.phenotypes.evaluation.differences import differences_between
 from cellssl.phenotypes.evaluation.evaluation import evaluate
 from cellssl.phenotypes.evaluation.measurement import Measurement
-from cellssl.phenotypes.evaluation.measurements import Measurements, read_scores, seed_means
+from cellssl.phenotypes.evaluation.measurements import Measurements
 from cellssl.phenotypes.evaluation.metrics import METRICS
+from cellssl.phenotypes.evaluation.score_tables import read_scores, seed_means
 from cellssl.phenotypes.evaluation.scoring import measure_embeddings
 from cellssl.phenotypes.evaluation.splits import held_out
 from cellssl.phenotypes.labels import choose_label, columns_there, require_label, usual_label

@@ -22,6 +22,12 @@ KEEP_OUT = (
 
 USED_PLATES = "used plates"  # the subset of cells whose labels a training used
 
+# What the mark † says of an embedding.
+WEAK_LABELS = (
+    "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
+    "by labels: weak labels"
+)
+
 # A label follows from the columns that training used when it is the same for all cells of so many of
 # their groups: a few treatments of two mechanisms, or a mistyped well, do not make a score fair.
 SHARE = 0.9

@@ -22,7 +22,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.columns import CONTROL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
-from cellssl.files import make_folder, write_h5ad
+from cellssl.files import make_folder, write_csv, write_h5ad
 from cellssl.phenotypes import (
     Similarity,
     cluster,
@@ -166,8 +166,8 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
         _LOG.info("no figure of doses: %s", error)
         return []
     make_folder(folder)
-    positions.to_csv(folder / "dose_positions.csv", index=False)
-    correlate_doses(positions).to_csv(folder / "dose_spearman.csv", index=False)
+    write_csv(positions, folder / "dose_positions.csv")
+    write_csv(correlate_doses(positions), folder / "dose_spearman.csv")
     figure = position_curve(
         positions,
         dose=dose_title(cells.obs, dose),

@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, read_scores
 from cellssl.phenotypes.evaluation.measurement import read_draws
-from cellssl.phenotypes.evaluation.measurements import fingerprint, read_fingerprint
+from cellssl.phenotypes.evaluation.score_tables import fingerprint, read_fingerprint
 from cellssl.words import listed
 
 _LOG = logging.getLogger(__name__)

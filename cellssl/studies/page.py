@@ -8,15 +8,15 @@ import pandas as pd
 
 from cellssl.files import write_csv
 from cellssl.phenotypes import differences_between
-from cellssl.phenotypes.evaluation.metrics import TOGETHER
-from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
+from cellssl.phenotypes.evaluation.score_tables import summarise_scores
+from cellssl.phenotypes.leakage import USED_PLATES, WEAK_LABELS
 from cellssl.report import (
     class_change_figure,
     class_statements,
     correlation_map,
     score_figure,
 )
-from cellssl.report.figures.scores import METRICS, WEAK_LABELS, summarise_scores
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
@@ -84,7 +84,7 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
             best = _highest(own, metric)
             if best is not None:
                 told = ["–", ""] if reference is None else _lead(differences, best, reference)
-                rows.append([METRICS[metric], kind, str(best["embedding"]), _score(best), *told])
+                rows.append([TITLES[metric], kind, str(best["embedding"]), _score(best), *told])
     heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
     caption = (
         "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
@@ -131,7 +131,7 @@ def _score_table(means: pd.DataFrame) -> Table:
             [str(name) + (" †" if group["weak"].any() else ""), str(int(group["replicates"].max()))]
             + [_score(found.get(metric)) for metric in metrics]
         )
-    heads = ["", "seeds", *(METRICS[metric] for metric in metrics)]
+    heads = ["", "seeds", *(TITLES[metric] for metric in metrics)]
     caption = f"† {WEAK_LABELS}." if means["weak"].any() else ""
     return Table(heads, rows, caption=caption, numeric=heads[1:])
 
@@ -157,7 +157,7 @@ def _apart(outcome: Outcome) -> Iterator[Table]:
     rows = [
         [
             str(row["embedding_b"]),
-            METRICS[str(row["metric"])],
+            TITLES[str(row["metric"])],
             gain(-row["difference"], -row["high"], -row["low"]),
             "apart" if row["apart"] else "",
         ]
@@ -184,13 +184,13 @@ def _classes(outcome: Outcome) -> Section | None:
         apart = _told_apart(differences, first, others, classifier)
         figure = class_change_figure(table, reference=first, apart=apart)
         caption = (
-            f"{METRICS[classifier]}, class by class: gains in orange, losses in violet; framed where "
+            f"{TITLES[classifier]}, class by class: gains in orange, losses in violet; framed where "
             "the 95 % interval excludes 0 for all classes of a row at once."
         )
         blocks.append(Picture(figure, caption, caption, name=f"classes-{classifier}"))
         own = differences[differences["classifier"] == classifier]
         said = [line for name in others for line in class_statements(own, name, [first])]
-        blocks.append(Fold(f"The same in words, {METRICS[classifier]}", [Bullets(said)]))
+        blocks.append(Fold(f"The same in words, {TITLES[classifier]}", [Bullets(said)]))
         blocks += _tradeoffs(outcome, table, classifier)
     return Section("classes", "Classes", "Who gains, who loses", blocks) if blocks else None
 
@@ -204,7 +204,7 @@ def _tradeoffs(outcome: Outcome, table: pd.DataFrame, classifier: str) -> Iterat
     found.insert(0, "classifier", classifier)
     write_csv(found, outcome.folder / f"class_correlations-{classifier}.csv")
     caption = (
-        f"Do classes gain together? Correlation of their accuracies ({METRICS[classifier]}) over "
+        f"Do classes gain together? Correlation of their accuracies ({TITLES[classifier]}) over "
         f"{len(trained)} settings; violet: one gains where the other loses. Dots: false-discovery rate "
         "below 0.05."
     )

@@ -11,6 +11,7 @@ from matplotlib.image import AxesImage
 import cellssl
 from cellssl import report
 from cellssl.errors import CellsslError, EmbeddingError, TrainingError
+from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.report import (
     GalleryRow,
     Overlay,
@@ -30,7 +31,7 @@ from cellssl.report import (
     training_curve,
     umap_figure,
 )
-from cellssl.report.figures.scores import is_baseline, summarise_scores
+from cellssl.report.figures.scores import is_baseline
 from cellssl.report.figures.style import (
     GREY,
     OKABE_ITO,

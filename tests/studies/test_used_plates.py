@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cellssl.cli.application import app
 from cellssl.errors import StudyError
-from cellssl.report.figures.scores import METRICS
+from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.studies import Outcome, Study, carry_out, load_study, score_study
 from cellssl.studies.sections.used_plates import used_plates_section
 
@@ -59,7 +59,7 @@ def test_both_stand_in_a_row_with_what_is_more(weak: Study, cells: Path, folder:
     rows = section.blocks[0].rows  # type: ignore[union-attr]
     scores = outcome.scores[outcome.scores["seed"] == "mean"]
     values = scores.set_index(["subset", "embedding", "metric"])["value"].sort_index()
-    metrics = {title: metric for metric, title in METRICS.items()}
+    metrics = {title: metric for metric, title in TITLES.items()}
     assert {row[1] for row in rows} == {"AMI, k-means", "kNN", "linear"}
     assert len(rows) == 3 * scores["embedding"].nunique()
     for marked, title, *texts in rows:

@@ -1,9 +1,8 @@
 """Scores with their draws, from which come the tidy table and the paired differences."""
 
-import hashlib
 import itertools
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +21,10 @@ from cellssl.phenotypes.evaluation.confusions import (
 from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
 from cellssl.phenotypes.evaluation.metrics import possible_values
 from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
+from cellssl.phenotypes.evaluation.score_tables import MEAN, fingerprint
 from cellssl.progress import track
 from cellssl.words import counted
 
-MEAN = "mean"  # stands for the seed of what is summed up over trainings
 _QUESTION = ("label", "subset", "split", "normalisation")
 _MANY = 5000  # differences that take longer than a breath
 
@@ -253,29 +252,6 @@ class Measurements:
             write_csv(table, folder / name)
         save_draws(self.entries, folder)
         return folder
-
-
-def fingerprint(names: Iterable[str]) -> str:
-    """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
-    return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
-
-
-def read_fingerprint(path: str | Path) -> str:
-    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said."""
-    beside = Path(path).with_suffix(".json")
-    content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    return str(content.get("cell_names", ""))
-
-
-def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
-    table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
-    return table.fillna({"note": "", "seed": ""})
-
-
-def seed_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of a table of scores that are means over training seeds, not the seeds' own."""
-    return table[table["seed"].astype(str) == MEAN]
 
 
 def _numbers(name: str, estimate: Estimate | None, within: tuple[float, float]) -> dict[str, float]:

@@ -51,6 +51,25 @@ METRICS = (
     *(f"ami_{name}" for name in CONFOUNDERS),
     *(f"linear_{name}" for name in CONFOUNDERS),
 )
+# What tables and figures call them.
+TITLES = {
+    "ami_kmeans": "AMI, k-means",
+    "ami_leiden": "AMI, Leiden",
+    "clusters_leiden": "clusters, Leiden",
+    "silhouette": "silhouette",
+    "knn": "kNN",
+    "linear": "linear",
+    "knn_batches": "kNN, other batches",
+    "linear_batches": "linear, other batches",
+    "ami_predictions": "AMI of predictions",
+    "predictions": "accuracy of predictions",
+    "knn_top1": "kNN, top-1",
+    "linear_top1": "linear, top-1",
+    "nsc": "NSC",
+    "nscb": "NSCB",
+    **{f"ami_{name}": f"AMI with the {name}" for name in CONFOUNDERS},
+    **{f"linear_{name}": f"{name}, linear" for name in CONFOUNDERS},
+}
 
 
 def split_of(metric: str, task: Task) -> str:

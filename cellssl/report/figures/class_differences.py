@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import differences_between
-from cellssl.report.figures.scores import METRICS
+from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.report.figures.style import (
     GREY,
     INK,
@@ -66,7 +66,7 @@ def class_difference_figure(
         axes.set_title(f"against {literal(name)}")
     panels[0].set_yticks(range(len(classes)), [brief(name) for name in classes])
     panels[0].set_ylim(len(classes) - 0.5, -0.5)
-    title = f"Share of each class found by {METRICS[classifier]}: {literal(one)} less another"
+    title = f"Share of each class found by {TITLES[classifier]}: {literal(one)} less another"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     marks = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{literal(one)} finds more"),

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from cellssl.errors import EmbeddingError
-from cellssl.report.figures.scores import METRICS
+from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.report.figures.style import (
     brief,
     literal,
@@ -73,7 +73,7 @@ def confusion_figure(
     font = min(8.5, side / columns * 72 * 0.8)
     for axes, (name, own) in zip(grid, counts.items(), strict=True):
         image = _heat(axes, own, font=font)
-        axes.set_title(METRICS.get(name, name))
+        axes.set_title(TITLES.get(name, name))
         axes.set_xlabel("predicted")
     if max(both.shape) <= NAMED:
         sizes = pd.concat([own.sum(axis=1) for own in counts.values()], axis=1).max(axis=1)

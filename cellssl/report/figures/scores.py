@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cellssl.columns import texts_of
-from cellssl.phenotypes import seed_means
-from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
-from cellssl.phenotypes.evaluation.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
+from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
@@ -26,28 +23,6 @@ from cellssl.report.figures.style import (
 )
 from cellssl.words import number
 
-METRICS = {
-    "ami_kmeans": "AMI, k-means",
-    "ami_leiden": "AMI, Leiden",
-    "clusters_leiden": "clusters, Leiden",
-    "silhouette": "silhouette",
-    "knn": "kNN",
-    "linear": "linear",
-    "knn_batches": "kNN, other batches",
-    "linear_batches": "linear, other batches",
-    "ami_predictions": "AMI of predictions",
-    "predictions": "accuracy of predictions",
-    "knn_top1": "kNN, top-1",
-    "linear_top1": "linear, top-1",
-    "nsc": "NSC",
-    "nscb": "NSCB",
-    **{f"ami_{name}": f"AMI with the {name}" for name in CONFOUNDERS},
-    **{f"linear_{name}": f"{name}, linear" for name in CONFOUNDERS},
-}
-WEAK_LABELS = (  # what the mark † says of an embedding
-    "trained with other cells of the same well or treatment as positives, or with amplitudes chosen "
-    "by labels: weak labels"
-)
 ORIGINS = ("ami_plate", "ami_batch")
 PLACES = ("ami_row", "ami_column", "ami_edge")  # what confounds on a single plate
 # With an addition (``random:vgg13_bn``, ``ResNet-50 (ImageNet)``) or without; a run may be called resnet18-mine.
@@ -59,55 +34,6 @@ _BASELINE = re.compile(
 def is_baseline(name: str) -> bool:
     """Tell whether an embedding is a baseline: it was not trained on cells."""
     return bool(_BASELINE.match(name.lower()))
-
-
-def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Put a tidy score table's seeds together: one row per embedding, subset and metric.
-
-    Returns
-    -------
-    columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
-    seeds, weak, note; embeddings keep their order of appearance
-    """
-    table = _completed(scores).reset_index(drop=True)
-    means = seed_means(table)
-    if len(means):  # they stand there already, beside the seeds
-        table = table[table.index.isin(means.index) | table["value"].isna()]
-    groups = table.groupby(
-        ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
-    )
-    summary = groups.agg(
-        value=("value", "mean"),
-        low=("low", "min"),
-        high=("high", "max"),
-        n=("n", "max"),
-        seeds=("replicates", "max"),
-        weak=("weak", "max"),
-        note=("note", lambda notes: next(filter(None, notes), "")),
-    )
-    return summary.reset_index()
-
-
-def _completed(scores: pd.DataFrame) -> pd.DataFrame:
-    """Fill what a table of scores may leave out."""
-    defaults: dict[str, Any] = {
-        "subset": "all",
-        "low": np.nan,
-        "high": np.nan,
-        "n": np.nan,
-        "seed": np.nan,
-        "weak": False,
-        "note": "",
-    }
-    table = scores.assign(**{key: defaults[key] for key in defaults if key not in scores})
-    if "replicates" not in table:
-        keys = ["embedding", "subset", "metric"]
-        table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
-    table["subset"] = texts_of(table["subset"]).replace("", "all")
-    table["note"] = texts_of(table["note"])
-    table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
-    table["metric"] = texts_of(table["metric"])
-    return table
 
 
 @styled
@@ -145,7 +71,7 @@ def score_figure(
     for row, metrics in zip(grid, [upper, lower] if lower else [upper], strict=True):
         for axes, metric in zip(row, metrics, strict=False):
             _facet(axes, summary[summary["metric"] == metric], names, hollow, metric in lower)
-            axes.set_title(METRICS.get(metric, metric))
+            axes.set_title(TITLES.get(metric, metric))
         for axes in row[len(metrics) :]:
             axes.set_visible(False)
     weak = set(summary.loc[summary["weak"], "embedding"])

@@ -9,8 +9,7 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.evaluation.metrics import ANSWERS
-from cellssl.report.figures.scores import METRICS
+from cellssl.phenotypes.evaluation.metrics import ANSWERS, TITLES
 from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
@@ -52,7 +51,7 @@ def sweep_figure(scores: pd.DataFrame, axis: str, *, metrics: Sequence[str] = AN
             axes.fill_between(
                 ordered[axis], ordered["low"], ordered["high"], color=colour, alpha=0.15, lw=0
             )
-        axes.set_title(METRICS.get(metric, metric))
+        axes.set_title(TITLES.get(metric, metric))
         axes.set_xlabel(literal(axis))
         axes.grid(axis="y")
     if len(scores["series"].unique()) > 1:
@@ -91,7 +90,7 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
             dashes = ("-", "--", ":", "-.")[number // len(OKABE_ITO) % 4]
             look = {"color": colour, "ls": dashes, "marker": "o", "ms": 3, "label": literal(name)}
             axes.plot(rows[axis], rows["accuracy"], **look)
-        axes.set_title(METRICS.get(classifier, classifier))
+        axes.set_title(TITLES.get(classifier, classifier))
         axes.set_xlabel(literal(axis))
         axes.grid(axis="y")
     panels[0].set_ylabel("accuracy")

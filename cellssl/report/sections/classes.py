@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.phenotypes import differences_between
+from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.report.figures.class_differences import class_difference_figure
-from cellssl.report.figures.scores import METRICS
 from cellssl.report.figures.style import save_figure
 from cellssl.report.page import Block, Bullets, Picture, Section, Text
 from cellssl.words import counted, listed, number
@@ -33,10 +33,10 @@ def classes_section(
             save_figure(figure, folder / f"classes-{classifier}.png")
         caption = (
             f"Each row is a class, each panel another embedding: right of zero {one} finds more of "
-            f"the class by {METRICS[classifier]}, left of it less. Hollow dots cannot be told from "
+            f"the class by {TITLES[classifier]}, left of it less. Hollow dots cannot be told from "
             "zero."
         )
-        alt = f"Dots with intervals: difference in every class by {METRICS[classifier]}"
+        alt = f"Dots with intervals: difference in every class by {TITLES[classifier]}"
         blocks += [Picture(figure, caption, alt)] if few else []
     text = (
         "Differences of the share of a class’s cells that is found, with 95 % intervals over "
@@ -72,7 +72,7 @@ def class_statements(
         for classifier, table in differences_between(own, one, other).groupby(
             "classifier", sort=False
         ):
-            head = f"{one} against {other}, {METRICS[str(classifier)]}:"
+            head = f"{one} against {other}, {TITLES[str(classifier)]}:"
             said.append((head, _in_words(table)))
     return said
 

@@ -8,14 +8,10 @@ import pandas as pd
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
-from cellssl.phenotypes.evaluation.metrics import TOGETHER
-from cellssl.report.figures.scores import (
-    METRICS,
-    WEAK_LABELS,
-    is_baseline,
-    score_figure,
-    summarise_scores,
-)
+from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
+from cellssl.phenotypes.evaluation.score_tables import summarise_scores
+from cellssl.phenotypes.leakage import WEAK_LABELS
+from cellssl.report.figures.scores import is_baseline, score_figure
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number
 
@@ -87,7 +83,7 @@ def _table(scores: pd.DataFrame, metrics: Sequence[str], caption: str) -> Table:
         cells = [_cell(own.loc[metric]) if metric in own.index else "–" for metric in metrics]
         mark = (" †" if own["weak"].any() else "") + (" (baseline)" if is_baseline(name) else "")
         rows.append([name + mark, *cells, str(int(own["seeds"].max()) or "–")])
-    columns = [METRICS[metric] for metric in metrics]
+    columns = [TITLES[metric] for metric in metrics]
     bold = {
         (names.index(str(values.idxmax())), i + 1)
         for i, metric in enumerate(metrics)
@@ -173,7 +169,7 @@ def _lead(scores: pd.DataFrame) -> str:
             "above" if best["value"] > rival["value"] else "below"
         )
         said.append(
-            f"{METRICS[metric]} {number(best['value'])} is {verb} {rival['embedding']} "
+            f"{TITLES[metric]} {number(best['value'])} is {verb} {rival['embedding']} "
             f"({number(rival['value'])})"
         )
     if not said:

@@ -1,8 +1,7 @@
 """How far weak labels mislead on the plates that they were taken from."""
 
-from cellssl.phenotypes.evaluation.metrics import TOGETHER
+from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.leakage import USED_PLATES
-from cellssl.report.figures.scores import METRICS
 from cellssl.report.page import Section, Table
 from cellssl.studies.outcome import Outcome, difference_between
 from cellssl.words import gain, with_interval
@@ -29,7 +28,7 @@ def used_plates_section(outcome: Outcome) -> Section | None:
                     cells.append(with_interval(row["value"], row["low"], row["high"]))
                     cells.append(_more(outcome, name, names[0], metric, subset))
             if len(cells) == 4:
-                rows.append([name + mark, METRICS[metric], *cells])
+                rows.append([name + mark, TITLES[metric], *cells])
     more = f"more than {names[0]}"
     heads = ["", "score", "held-out plates", f"{more} there", USED_PLATES, f"{more} on these"]
     caption = (

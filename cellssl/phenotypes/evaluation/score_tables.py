@@ -1,0 +1,86 @@
+"""Tables of scores as `evaluate` writes them: read again, of which cells they are, and their seeds put together."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellssl.columns import texts_of
+
+MEAN = "mean"  # stands for the seed of what is summed up over trainings
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
+    return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
+
+
+def read_fingerprint(path: str | Path) -> str:
+    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said."""
+    beside = Path(path).with_suffix(".json")
+    content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return str(content.get("cell_names", ""))
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
+    table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
+    return table.fillna({"note": "", "seed": ""})
+
+
+def seed_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of a table of scores that are means over training seeds, not the seeds' own."""
+    return table[table["seed"].astype(str) == MEAN]
+
+
+def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Put a tidy score table's seeds together: one row per embedding, subset and metric.
+
+    Returns
+    -------
+    columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
+    seeds, weak, note; embeddings keep their order of appearance
+    """
+    table = _completed(scores).reset_index(drop=True)
+    means = seed_means(table)
+    if len(means):  # they stand there already, beside the seeds
+        table = table[table.index.isin(means.index) | table["value"].isna()]
+    groups = table.groupby(
+        ["embedding", "subset", "metric"], sort=False, dropna=False, observed=True
+    )
+    summary = groups.agg(
+        value=("value", "mean"),
+        low=("low", "min"),
+        high=("high", "max"),
+        n=("n", "max"),
+        seeds=("replicates", "max"),
+        weak=("weak", "max"),
+        note=("note", lambda notes: next(filter(None, notes), "")),
+    )
+    return summary.reset_index()
+
+
+def _completed(scores: pd.DataFrame) -> pd.DataFrame:
+    """Fill what a table of scores may leave out."""
+    defaults: dict[str, Any] = {
+        "subset": "all",
+        "low": np.nan,
+        "high": np.nan,
+        "n": np.nan,
+        "seed": np.nan,
+        "weak": False,
+        "note": "",
+    }
+    table = scores.assign(**{key: defaults[key] for key in defaults if key not in scores})
+    if "replicates" not in table:
+        keys = ["embedding", "subset", "metric"]
+        table["replicates"] = table.groupby(keys)["seed"].transform("nunique")
+    table["subset"] = texts_of(table["subset"]).replace("", "all")
+    table["note"] = texts_of(table["note"])
+    table["weak"] = table["weak"].astype("boolean").fillna(False).astype(bool)
+    table["metric"] = texts_of(table["metric"])
+    return table
