@@ -159,3 +159,26 @@ def find_column(columns: Iterable[object], name: str) -> str | None:
     bare = bare_name(name.lower())
     alike = (column for column, text in lower.items() if bare_name(text) == bare)
     return next(exact, None) or next(alike, None)
+
+
+def plain_name(column: object) -> str:
+    """Reduce a column's name to what is compared: small letters, without prefix and marks between words.
+
+    Examples
+    --------
+    >>> plain_name("Metadata_Mechanism of_action")
+    'mechanismofaction'
+    """
+    return re.sub(r"[\W_]+", "", bare_name(column)).lower()
+
+
+def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None:
+    """Find the column that has the first of some names, which are as `plain_name` writes them.
+
+    Examples
+    --------
+    >>> column_called(["Well", "Drug_name"], ["treatment", "drugname"])
+    'Drug_name'
+    """
+    plain = {plain_name(column): str(column) for column in columns}
+    return next((plain[name] for name in names if name in plain), None)

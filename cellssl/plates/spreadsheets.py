@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellssl.doses import is_dose
 from cellssl.errors import PlateError
 from cellssl.punctuation import (
     BLANKS,
@@ -20,7 +21,6 @@ from cellssl.punctuation import (
     parted_by_blanks,
     separator_of,
 )
-from cellssl.treatments import is_dose
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,23 +14,24 @@ from cellssl.columns import (
     FIELD,
     PLATE,
     bare_name,
+    column_called,
     find_column,
     row_names,
     texts_of,
     unit_column,
 )
+from cellssl.doses import is_dose
 from cellssl.errors import PlateError
 from cellssl.plates.grids import from_grids
 from cellssl.plates.spreadsheets import read_spreadsheet
 from cellssl.plates.vocabulary import NAMES, standard, told_once
 from cellssl.punctuation import doubtful_points
-from cellssl.treatments import is_dose
 from cellssl.wells import is_well, normalise_well, well_from
 from cellssl.words import counted, listed
 
 _LOG = logging.getLogger(__name__)
 
-# Other names of the columns of wells, in small letters without marks between the words.
+# Other names of the columns of wells, as `plain_name` writes them.
 _ROWS, _COLUMNS = ("wellrow", "rowname"), ("col", "wellcolumn", "wellcol", "columnname")
 _WELLS = ("wellposition", "wellname", "wellid", "welllabel", "wellpos", "wells")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -148,7 +149,7 @@ def _name_columns(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[s
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
         well = _other_wells(table)
-        row, column = row or _called(table, _ROWS), column or _called(table, _COLUMNS)
+        row, column = row or column_called(table, _ROWS), column or column_called(table, _COLUMNS)
     names = _columns_of_wells(table, well, row, column, path)
     keys = {"Metadata_Well": read_wells(table, names, path)}
     if plate:
@@ -224,16 +225,12 @@ def read_wells(table: pd.DataFrame, names: Sequence[str], path: Path) -> pd.Seri
     return pd.Series(wells, index=table.index)
 
 
-def _called(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    """Find a column by another name that is usual for it."""
-    plain = {re.sub(r"[\W_]+", "", bare_name(name)).lower(): name for name in map(str, table)}
-    return next((plain[name] for name in names if name in plain), None)
-
-
 def _other_wells(table: pd.DataFrame) -> str | None:
     """Find the column of wells by another name that is usual for it; None where it holds no wells."""
     there = [
-        name for one in _WELLS if (name := _called(table, (one,))) and _holds_wells(table[name])
+        name
+        for one in _WELLS
+        if (name := column_called(table, (one,))) and _holds_wells(table[name])
     ]
     if there:
         _LOG.info("Metadata_Well is taken from %s", there[0])

@@ -115,10 +115,10 @@ def test_treatments_and_doses_by_other_names(
     assert fields["Metadata_Concentration"].tolist() == [0, 0.5, 10]
     assert "Metadata_Compound is taken from Metadata_Treatment" in caplog.text
     assert "wells of DMSO are not marked as negative controls: --negative DMSO" in caplog.text
-    titled = "Well,Compound NAME,Mechanism_of action,Drug\nA1,a,m,b\nA2,a,m,b\nB1,a,n,b\n"
-    fields = _index(write, titled).fields
-    assert fields["Metadata_Compound"].tolist() == ["a"] * 3
-    assert fields["Metadata_MOA"].tolist() == ["m", "m", "n"]
+    for titles in ("Compound NAME,Mechanism_of action", "CompoundName,MechanismOfAction"):
+        fields = _index(write, f"Well,{titles},Drug\nA1,a,m,b\nA2,a,m,b\nB1,a,n,b\n").fields
+        assert fields["Metadata_Compound"].tolist() == ["a"] * 3
+        assert fields["Metadata_MOA"].tolist() == ["m", "m", "n"]
     own = _index(write, "Well,Compound,Drug,Dose,Conc\nA1,a,b,1,2\nA2,a,b,1,2\nB1,a,b,1,2\n").fields
     assert own["Metadata_Compound"].tolist() == ["a"] * 3
     assert "Metadata_Concentration" not in own  # of two nobody says which
