@@ -1,7 +1,9 @@
-"""What a channel's name says of how its picture came about."""
+"""What a channel's name says of what it shows, and of how its picture came about."""
 
 import re
 
+# Parts of the names of channels that show nuclei, in small letters, the surest first.
+NUCLEI = ("dapi", "dna", "hoechst", "h33342", "draq5", "nuclei", "nucleus", "nuc", "h2b")
 _TRANSMITTED = re.compile(
     r"bright[\W_]*field|transmit|(?<!digital)(?<!digital[\W_])phase[\W_]*contrast|^phase$"
     r"|(?<![^\W_])(?:bf|dic)(?![^\W_])|(?<=z)bf$|^tl(?![^\W_])|^trans$",

@@ -299,6 +299,7 @@ def test_composite_adds_channels_and_keeps_the_hue():
 
 def test_dna_has_the_same_colour_wherever_it_stands():
     assert channel_colours(["GFP", "DNA"])["DNA"] == channel_colours(["Hoechst", "RNA"])["Hoechst"]
+    assert list(channel_colours(["GFP", "H2B-mCherry", "DRAQ7"])) == ["H2B-mCherry", "DRAQ7", "GFP"]
     assert len(set(channel_colours(["a", "b", "c", "d", "e"]).values())) == 5
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from cellssl.channels import is_transmitted
+from cellssl.channels import NUCLEI, is_transmitted
 from cellssl.report.figures.style import literal
 
 Colour = tuple[float, float, float]
@@ -33,7 +33,7 @@ MANY: tuple[Colour, ...] = (
 # Channels of a photograph are the colours that they are called by.
 PHOTOGRAPH = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
 UNMIXED = (0.0, 0.0, 0.0)  # adds nothing to a picture
-NUCLEUS = ("dapi", "dna", "hoechst", "h33342", "nuc", "draq")
+_DNA = (*NUCLEI, "draq")  # DRAQ7 too: it shows dead cells alone, and is none to find nuclei by
 
 
 def channel_colours(channels: Sequence[str]) -> dict[str, Colour]:
@@ -44,7 +44,7 @@ def channel_colours(channels: Sequence[str]) -> dict[str, Colour]:
     if {name.lower() for name in channels} == set(PHOTOGRAPH):
         return {name: PHOTOGRAPH[name.lower()] for name in channels}
     mixed = [name for name in channels if not is_transmitted(name)] or list(channels)
-    dna = [name for name in mixed if any(stain in name.lower() for stain in NUCLEUS)]
+    dna = [name for name in mixed if any(stain in name.lower() for stain in _DNA)]
     order = dna + [name for name in mixed if name not in dna]
     palette = PALETTES.get(len(order), MANY)
     colours = {name: palette[i % len(palette)] for i, name in enumerate(order)}
