@@ -12,8 +12,8 @@ from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import differences_between
 from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.report.figures.style import (
+    DASHED,
     GREY,
-    INK,
     OKABE_ITO,
     WIDEST,
     brief,
@@ -67,7 +67,7 @@ def class_difference_figure(
     panels[0].set_yticks(range(len(classes)), [brief(name) for name in classes])
     panels[0].set_ylim(len(classes) - 0.5, -0.5)
     title = f"Share of each class found by {TITLES[classifier]}: {literal(one)} less another"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
+    figure.suptitle(title, x=0.01, ha="left")
     marks = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label=f"{literal(one)} finds more"),
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[1], label=f"{literal(one)} finds less"),
@@ -79,7 +79,7 @@ def class_difference_figure(
 
 def _panel(axes: Axes, table: pd.DataFrame) -> None:
     """Draw a dot and an interval for each class."""
-    axes.axvline(0, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
+    axes.axvline(0, **DASHED, zorder=0)
     places = np.arange(len(table))
     gains, apart = table["difference"].to_numpy(float) > 0, table["apart"].to_numpy(bool)
     colours = np.where(apart, np.where(gains, OKABE_ITO[0], OKABE_ITO[1]), GREY).tolist()

@@ -81,7 +81,7 @@ def confusion_figure(
         grid[0].set_yticks(range(rows), names, fontsize=font)
     for axes in panels[:, 0]:
         axes.set_ylabel("true class (its number)" if columns <= NAMED else "true class")
-    figure.suptitle(literal(embedding), x=0.01, ha="left", fontsize=10.5)
+    figure.suptitle(literal(embedding), x=0.01, ha="left")
     bar = figure.colorbar(image, ax=list(grid), fraction=0.03, aspect=25, pad=0.02)
     bar.set_label("share of the true class, %")
     return figure

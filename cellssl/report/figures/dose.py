@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cellssl.phenotypes.treatments.dose import spearman
 from cellssl.report.figures.style import (
-    INK,
+    DASHED,
     OKABE_ITO,
     brief,
     literal,
@@ -51,7 +51,7 @@ def dose_figure(
         look = {"color": colours[name], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
         _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
     for control, value in (controls or {}).items():
-        axes.axhline(value, color=INK, ls=(0, (4, 3)), lw=0.9)
+        axes.axhline(value, **DASHED)
         text = axes.text(1.0, value, literal(control), transform=axes.get_yaxis_transform())
         text.set(va="bottom", ha="right", fontsize=8)
     _scale_doses(axes, table["dose"])

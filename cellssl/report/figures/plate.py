@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cellssl.columns import CONTROL, WELL
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
-from cellssl.report.figures.style import INK, literal, new_figure, styled
+from cellssl.report.figures.style import FAINT, INK, literal, new_figure, styled
 from cellssl.wells import ROWS, is_well, plate_format, well_place
 
 SIGNS = {"negative": "−", "positive": "+"}
@@ -96,7 +96,7 @@ def _grid_lines(axes: Axes, grid: np.ndarray, wells: "pd.Index[str]") -> None:
     there = {well_place(str(well)) for well in wells}
     for row, column in there:
         if not np.isfinite(grid[row, column]):
-            axes.text(column, row, "×", ha="center", va="center", fontsize=8, color="#6B7682")
+            axes.text(column, row, "×", ha="center", va="center", fontsize=8, color=FAINT)
     axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#D5DAE0", alpha=1)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.report.figures.style import (
+    DASHED,
     INK,
     OKABE_ITO,
     WIDEST,
@@ -92,7 +93,7 @@ def _facet(
 ) -> None:
     best = table[table["embedding"].isin(hollow)]["value"].max()
     if not confounder and np.isfinite(best):
-        axes.axvline(best, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)  # the line to beat
+        axes.axvline(best, **DASHED, zorder=0)  # the line to beat
     for name, value, low, high in zip(
         table["embedding"], table["value"], table["low"], table["high"], strict=True
     ):

@@ -16,6 +16,7 @@ from scipy.spatial.distance import squareform
 from cellssl.phenotypes import Similarity
 from cellssl.phenotypes.treatments.activity import told_apart
 from cellssl.report.figures.style import (
+    FAINT,
     GREY,
     INK,
     OKABE_ITO,
@@ -161,7 +162,7 @@ def _heat(figure: Figure, axes: Axes, ordered: pd.DataFrame) -> None:
 def _tree(axes: Axes, drawn: dict, count: int) -> None:
     """Draw the tree beside the rows: scipy counts leaves in tens, the picture in ones."""
     for along, depth in zip(drawn["icoord"], drawn["dcoord"], strict=True):
-        axes.plot(np.negative(depth), (np.asarray(along) - 5) / 10, color="#6B7682", lw=0.8)
+        axes.plot(np.negative(depth), (np.asarray(along) - 5) / 10, color=FAINT, lw=0.8)
     axes.set_ylim(count - 0.5, -0.5)
     axes.margins(x=0.02)
     axes.set_axis_off()
@@ -236,7 +237,7 @@ def activity_figure(activity: Similarity | pd.Series, *, active: pd.Series | Non
     axes.barh(rows, ranked, color=face, edgecolor=OKABE_ITO[0], height=0.68, linewidth=0.9)
     axes.set_yticks(rows, [brief(name) for name in ranked.index])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    axes.text(0, MOST_BARS // 2, note, va="center", fontsize=8.5, color="#6B7682")
+    axes.text(0, MOST_BARS // 2, note, va="center", fontsize=8.5, color=FAINT)
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("distance from the negative control (1 = one control well)")
     if not told.all():

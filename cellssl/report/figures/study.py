@@ -14,6 +14,7 @@ from cellssl.report.figures.style import (
     INK,
     OKABE_ITO,
     SLANTED,
+    WIDEST,
     legend_below,
     literal,
     new_figure,
@@ -38,7 +39,7 @@ def sweep_figure(scores: pd.DataFrame, axis: str, *, metrics: Sequence[str] = AN
     metrics : sequence
         One panel each.
     """
-    figure = new_figure(10.1, 2.9)
+    figure = new_figure(WIDEST, 2.9)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
         own = scores[scores["metric"] == metric]
@@ -80,7 +81,7 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
         moved = spread.groupby("class").max().nlargest(_MOST_CHANGES).index
         names = [name for name in names if name in moved]
         title = f"the {_MOST_CHANGES} of {count} classes that move most"
-    figure = new_figure(10.1, 3.2)
+    figure = new_figure(WIDEST, 3.2)
     panels = figure.subplots(1, len(classifiers), squeeze=False, sharey=True)[0]
     for axes, classifier in zip(panels, classifiers, strict=True):
         own = accuracies[accuracies["classifier"] == classifier]
@@ -136,7 +137,7 @@ def class_change_figure(
         change = change.loc[:, change.columns.isin(most_changed)]
         base = base[change.columns]
         title += f": the {_MOST_CHANGES} of {classes} that change most"
-    figure = new_figure(10.1, 0.34 * len(change) + 2.3)
+    figure = new_figure(WIDEST, 0.34 * len(change) + 2.3)
     axes = figure.subplots()
     most = max(float(np.nanmax(np.abs(change.to_numpy()), initial=0.0)), 0.05)
     picture = axes.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
@@ -210,7 +211,7 @@ def explanation_figure(explained: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(explained["embedding"]))
     heads = list(dict.fromkeys(explained["property"]))
-    figure = new_figure(10.1, 0.34 * len(names) + 2.0)
+    figure = new_figure(WIDEST, 0.34 * len(names) + 2.0)
     panels = figure.subplots(1, 2, sharey=True)
     titles = {"ami": "AMI of clusters", "explained": "Variance explained by clusters"}
     for axes, (measure, title) in zip(panels, titles.items(), strict=True):

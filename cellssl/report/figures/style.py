@@ -24,6 +24,7 @@ from cellssl.words import natural_key
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 GREY = "#B8BDC4"
 INK = "#1F2933"
+FAINT = "#6B7682"  # of what stands beside the data: signs for no data, trees, remarks
 UNKNOWN = "not known"
 WIDEST = 10.1  # inches: the width of the page
 
@@ -47,11 +48,15 @@ RC: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "figure.titlesize": 10.5,
     "figure.facecolor": "white",
 }
 
 # Of long names beneath narrow columns.
 SLANTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+
+# The line that values are read against.
+DASHED: dict[str, Any] = {"color": INK, "lw": 0.9, "ls": (0, (4, 3))}
 
 # Letters of a name beside an axis: an IUPAC name would leave no room for what is drawn.
 LONGEST = 40

@@ -162,7 +162,7 @@ def _many_maps(
         label = literal(name if len(name) <= 26 else name[:25] + "…")
         axes.set_title(f"{label}\n{own.sum():,} {rows}", fontsize=8, weight="normal", color=INK)
         bare(axes)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, weight="bold")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 
 
