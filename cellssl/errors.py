@@ -49,6 +49,17 @@ class StudyError(CellsslError, ValueError):
     """A study asks for something that cannot be done, or its results are not to be had."""
 
 
+def first_line(error: BaseException) -> str:
+    """Give the first line of what another library says, or the error's kind where it says nothing.
+
+    Examples
+    --------
+    >>> first_line(OSError("truncated header")), first_line(EOFError())
+    ('truncated header', 'EOFError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(word: object, words: Iterable[object], *, listed: bool = False) -> str:
     """End a message about an unknown word: with the valid one that was probably meant, or with all.
 

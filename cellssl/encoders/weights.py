@@ -13,7 +13,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, first_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -87,9 +87,8 @@ def _load(path: Path) -> object:
             "Wanted: torch.save(model.state_dict(), file)."
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"{path} cannot be read as weights ({reason}). "
+            f"{path} cannot be read as weights ({first_line(error)}). "
             "It may be cut short: copy or download it again."
         ) from error
 

@@ -48,7 +48,6 @@ def demo(
             "training.seed": seed,
         },
         label="MOA",
-        baselines={"resnet101": None, "random": None, "simple-features": None},
         download=False,
         device=device,
         progress=progress,

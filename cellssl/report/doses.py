@@ -18,7 +18,7 @@ from cellssl.phenotypes import (
     require_label,
 )
 from cellssl.phenotypes.columns import well_names
-from cellssl.phenotypes.treatments.dose import FEWEST_DOSES
+from cellssl.phenotypes.treatments.dose import FEWEST_DOSES, dose_series
 from cellssl.report.figures.dose import dose_figure
 from cellssl.report.figures.style import as_categories, label_colours
 
@@ -104,7 +104,7 @@ def position_curve(
     colours : mapping, optional
         Line → colour, as `cellssl.report.figures.style.label_colours` gives them.
     """
-    series = positions[(positions["control"] == "") & positions["dose"].notna()]
+    series = dose_series(positions)
     if series.empty:
         raise EmbeddingError(f"no well that is not a control has a dose in {dose}.")
     named = positions["line"] if lines is None else lines

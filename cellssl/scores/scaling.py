@@ -23,8 +23,13 @@ def feature_scale(X: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray
     mean = np.sum([X[block].sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / count
     squares = [((X[block] - mean) ** 2).sum(axis=0) for block in blocks]
     deviation = np.sqrt(np.sum(squares, axis=0) / count)
-    varies = deviation > ROUNDING * np.abs(mean)
+    varies = varying(mean, deviation)
     return mean, np.where(varies, 1 / np.where(varies, deviation, 1), 0)
+
+
+def varying(mean: NDArray[np.floating], deviation: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Say which features (D,) vary by more than rounding."""
+    return deviation > ROUNDING * np.abs(mean)
 
 
 def standardise(X: ArrayLike, *, reference: ArrayLike | None = None) -> NDArray[np.float32]:

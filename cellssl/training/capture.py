@@ -7,6 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from cellssl.errors import first_line
 from cellssl.training.settings import TrainingSettings
 from cellssl.training.step import Step, ViewMaker
 
@@ -88,8 +89,9 @@ class CapturedStep:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 loss = self._step()
         except RuntimeError as error:
-            reason = str(error).split("\n")[0]
-            _LOG.warning("a step cannot be recorded as a CUDA graph (%s): slower without", reason)
+            _LOG.warning(
+                "a step cannot be recorded as a CUDA graph (%s): slower without", first_line(error)
+            )
             self._step.forget()
             self._eager = True
             return self._step()
@@ -114,7 +116,7 @@ def compiled(views: ViewMaker) -> ViewMaker:
             try:
                 return fast(*arguments, **others)
             except TorchDynamoException as error:
-                _LOG.warning("views cannot be compiled (%s)", str(error).split("\n")[0])
+                _LOG.warning("views cannot be compiled (%s)", first_line(error))
                 fast = None
         return views(*arguments, **others)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cellssl.errors import ModelError
+from cellssl.errors import ModelError, first_line
 from cellssl.files import atomic
 
 CHECKPOINT = "checkpoint.pt"
@@ -82,11 +82,11 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} holds pickled Python objects, which could run code when loaded, so it was not "
-            f"loaded; wanted a checkpoint written by `cellssl train` ({_first_line(error)})"
+            f"loaded; wanted a checkpoint written by `cellssl train` ({_first_sentence(error)})"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{path} cannot be read ({_first_line(error)}); it is damaged, or no checkpoint. Copy "
+            f"{path} cannot be read ({_first_sentence(error)}); it is damaged, or no checkpoint. Copy "
             "it anew, or train again into a new folder."
         ) from error
     held = checkpoint if isinstance(checkpoint, dict) else {}
@@ -144,6 +144,6 @@ def _why_no_archive(path: Path) -> str:
     return f"{path} is not a checkpoint of cellssl ({kind}), so it was not loaded"
 
 
-def _first_line(error: Exception) -> str:
-    """Give the first sentence or line of another library's message."""
-    return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
+def _first_sentence(error: Exception) -> str:
+    """Give the first sentence of another library's message."""
+    return first_line(error).split(". ")[0]

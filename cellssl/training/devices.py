@@ -10,7 +10,7 @@ from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch.nn.parallel import DistributedDataParallel
 
-from cellssl.errors import TrainingError
+from cellssl.errors import TrainingError, first_line
 
 _KINDS = ("auto", "cpu", "cuda", "mps")
 _COUNTED = ("cuda", "mps")  # one of several by its number
@@ -45,8 +45,9 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
-        raise TrainingError(f"no device {name!r} here ({reason}); take auto or cpu") from error
+        raise TrainingError(
+            f"no device {name!r} here ({first_line(error)}); take auto or cpu"
+        ) from error
     return device
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cellssl.columns import FIELD, LABEL, row_names
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, first_line
 from cellssl.files import atomic, write_csv, write_text
 from cellssl.phenotypes.embeddings.record import CELL, Record
 from cellssl.punctuation import punctuation_of
@@ -146,8 +146,7 @@ def read_profile_table(path: Path, kind: str) -> tuple[pd.DataFrame, Record | No
         how = {"dtype": texts, "na_values": empty, "keep_default_na": False}
         return pd.read_csv(path, **how, **_EXACTLY), record
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmbeddingError(f"{path} cannot be read as a table: {reason}") from error
+        raise EmbeddingError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
 def _beside(path: Path) -> Path:

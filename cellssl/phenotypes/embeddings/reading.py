@@ -6,7 +6,7 @@ from pathlib import Path
 import anndata as ad
 import h5py
 
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, first_line
 from cellssl.phenotypes.embeddings.deepprofiler import is_profile_folder, read_profile_folder
 from cellssl.phenotypes.embeddings.mantispy import from_mantispy
 from cellssl.phenotypes.embeddings.profile_tables import from_table, read_profile_table
@@ -110,8 +110,7 @@ def _read_anndata(path: Path, kind: str) -> ad.AnnData:
         if not empty:
             return ad.read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmbeddingError(f"{path} cannot be read as AnnData: {reason}") from error
+        raise EmbeddingError(f"{path} cannot be read as AnnData: {first_line(error)}") from error
     raise EmbeddingError(no_features(str(path), others))
 
 

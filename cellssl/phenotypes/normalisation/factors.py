@@ -6,11 +6,9 @@ from sklearn.decomposition import FactorAnalysis
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.normalisation.whitening import Whitening
+from cellssl.scores.scaling import varying
 
 FACTORS = 50  # at most, by default
-
-# A feature whose deviation is below this share of its mean varies by rounding alone.
-ROUNDING = 1e-6
 
 # Of more rows than this a seeded sample is fitted.
 MOST_ROWS = 50_000
@@ -54,7 +52,7 @@ def fit_factors(reference: ArrayLike, *, factors: int = FACTORS) -> Whitening:
     if len(X) > MOST_ROWS:
         X = X[np.sort(np.random.default_rng(0).choice(len(X), MOST_ROWS, replace=False))]
     mean, deviation = X.mean(axis=0), X.std(axis=0)
-    varies = deviation > ROUNDING * np.abs(mean)
+    varies = varying(mean, deviation)
     if not varies.any():
         raise EmbeddingError(f"the {len(X)} rows that factors are fitted to are all the same.")
     count = min(factors, len(X) - 1, int(varies.sum()))

@@ -165,7 +165,7 @@ def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         line ("all" last), spearman (see `spearman`), wells.
     """
-    series = positions[(positions["control"] == "") & positions["dose"].notna()]
+    series = dose_series(positions)
     groups = [*series.groupby("line"), ("all", series)]
     return pd.DataFrame(
         {
@@ -174,6 +174,11 @@ def correlate_doses(positions: pd.DataFrame) -> pd.DataFrame:
             "wells": [len(group) for _, group in groups],
         }
     )
+
+
+def dose_series(positions: pd.DataFrame) -> pd.DataFrame:
+    """Keep the wells that are no controls and have a dose, of what `dose_positions` gives."""
+    return positions[(positions["control"] == "") & positions["dose"].notna()]
 
 
 def _lines(table: pd.DataFrame, obs: pd.DataFrame, wells: NDArray[np.str_]) -> pd.Series:
