@@ -6,7 +6,11 @@ from cellssl.phenotypes.columns import text_values
 from cellssl.phenotypes.embeddings.combining import combine
 from cellssl.phenotypes.embeddings.exporting import export_embedding
 from cellssl.phenotypes.embeddings.reading import read_embedding
-from cellssl.phenotypes.evaluation.differences import differences_between
+from cellssl.phenotypes.evaluation.differences import (
+    differences_between,
+    differences_by_class,
+    score_difference,
+)
 from cellssl.phenotypes.evaluation.evaluation import evaluate
 from cellssl.phenotypes.evaluation.measurement import Measurement
 from cellssl.phenotypes.evaluation.measurements import Measurements
@@ -51,6 +55,7 @@ __all__ = [
     "coral",
     "correlate_doses",
     "differences_between",
+    "differences_by_class",
     "dose_positions",
     "dose_title",
     "evaluate",
@@ -66,6 +71,7 @@ __all__ = [
     "read_scores",
     "require_label",
     "scan_resolutions",
+    "score_difference",
     "seed_means",
     "similarity",
     "text_values",

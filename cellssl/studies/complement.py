@@ -14,15 +14,15 @@ from cellssl.files import write_csv
 from cellssl.phenotypes import (
     Measurement,
     Measurements,
-    differences_between,
+    differences_by_class,
     measure_embeddings,
+    score_difference,
     seed_means,
 )
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.progress import track
 from cellssl.studies.outcome import (
     combined,
-    difference_between,
     embedded_runs,
     repetitions_of,
 )
@@ -192,7 +192,7 @@ def _gains(
                 continue
             better = max(parts, key=lambda name: values[name])
             differences = compared[pair].differences()
-            row = difference_between(differences, pair, better, metric=metric, subset=subset)
+            row = score_difference(differences, pair, better, metric=metric, subset=subset)
             yield {
                 **dict(zip(PAIR, parts, strict=True)),
                 "better": better,
@@ -226,9 +226,10 @@ def _class_gains(
             if not {pair, *parts} <= set(means.index):
                 continue
             better = max(parts, key=lambda name: means[name])
-            told = compared[pair].class_differences
-            told = told[(told["subset"] == "all") & (told["classifier"] == classifier)]
-            for row in differences_between(told, pair, better).to_dict("records"):
+            told = differences_by_class(
+                compared[pair].class_differences, pair, better, classifier=str(classifier)
+            )
+            for row in told.to_dict("records"):
                 yield {
                     **dict(zip(PAIR, parts, strict=True)),
                     "better": better,

@@ -16,7 +16,6 @@ from cellssl.files import make_folder, write_csv, write_h5ad
 from cellssl.phenotypes import (
     Measurements,
     combine,
-    differences_between,
     measure_embeddings,
     seed_means,
 )
@@ -260,21 +259,6 @@ def trained_names(scores: pd.DataFrame) -> set[str]:
     """Name the combinations of settings in a study's table: what has settings was trained."""
     axes = list(scores.columns[: scores.columns.get_loc("embedding")])
     return set(scores.loc[scores[axes].notna().all(axis=1), "embedding"])
-
-
-def difference_between(
-    differences: pd.DataFrame, one: str, other: str, *, metric: str, subset: str = "all"
-) -> pd.Series:
-    """Find by how much one embedding is better than another, in whatever order the table has them.
-
-    Returns
-    -------
-    Series
-        difference (one − other), low, high, apart.
-    """
-    own = differences_between(differences, one, other)
-    row = own[(own["subset"] == subset) & (own["metric"] == metric)].iloc[0]
-    return row[["difference", "low", "high", "apart"]]
 
 
 def _with_axes(table: pd.DataFrame, settings: pd.DataFrame) -> pd.DataFrame:

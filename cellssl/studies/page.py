@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.files import write_csv
-from cellssl.phenotypes import differences_between
+from cellssl.phenotypes import differences_by_class, score_difference
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.phenotypes.leakage import USED_PLATES, WEAK_LABELS
@@ -20,7 +20,7 @@ from cellssl.report import (
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
-from cellssl.studies.outcome import Outcome, difference_between, trained_names
+from cellssl.studies.outcome import Outcome, trained_names
 from cellssl.studies.planning import safe_name
 from cellssl.studies.provenance import doubt_of_seeds
 from cellssl.studies.sections.clusters import clusters_section
@@ -100,7 +100,7 @@ def _highest(means: pd.DataFrame, metric: str) -> "pd.Series | None":
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
     """Say by how much one is better than another, and whether they are apart."""
-    row = difference_between(
+    row = score_difference(
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
     text = f"{gain(row['difference'], row['low'], row['high'])} {reference['embedding']}"
@@ -215,8 +215,8 @@ def _told_apart(
     differences: pd.DataFrame, first: str, others: Sequence[str], classifier: str
 ) -> pd.DataFrame:
     """Say which classes of which settings are told from the first one's: settings × classes."""
-    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
-    rows = {
-        name: differences_between(own, name, first).set_index("class")["apart"] for name in others
+    tables = {
+        name: differences_by_class(differences, name, first, classifier=classifier)
+        for name in others
     }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame({n: table.set_index("class")["apart"] for n, table in tables.items()}).T

@@ -13,10 +13,10 @@ import pytest
 
 from cellssl import __version__
 from cellssl.errors import StudyError
-from cellssl.phenotypes import Measurements, combine, evaluate
+from cellssl.phenotypes import Measurements, combine, evaluate, score_difference
 from cellssl.studies import Outcome, Study, complement, write_study_page
 from cellssl.studies.complement import PAIR
-from cellssl.studies.outcome import difference_between, trained_names
+from cellssl.studies.outcome import trained_names
 
 
 def test_every_combination_has_its_setting_and_its_seeds(outcome: Outcome) -> None:
@@ -68,8 +68,8 @@ def test_combinations_are_made_seed_by_seed(carried_out: Path, outcome: Outcome)
 
 def test_a_difference_is_turned_around(outcome: Outcome) -> None:
     table = outcome.measured.differences()
-    there = difference_between(table, "expert", "both", metric="knn")
-    back = difference_between(table, "both", "expert", metric="knn")
+    there = score_difference(table, "expert", "both", metric="knn")
+    back = score_difference(table, "both", "expert", metric="knn")
     assert back["difference"] == -there["difference"]
     assert (back["low"], back["high"]) == (-there["high"], -there["low"])
     assert back["apart"] == there["apart"]

@@ -37,3 +37,26 @@ def differences_between(differences: pd.DataFrame, one: str, other: str) -> pd.D
         high=-back["low"],
     )
     return turned if forward.empty else forward
+
+
+def score_difference(
+    differences: pd.DataFrame, one: str, other: str, *, metric: str, subset: str = "all"
+) -> pd.Series:
+    """Find by how much one embedding is better than another, in whatever order the table has them.
+
+    Returns
+    -------
+    Series
+        difference (one − other), low, high, apart.
+    """
+    own = differences_between(differences, one, other)
+    row = own[(own["subset"] == subset) & (own["metric"] == metric)].iloc[0]
+    return row[["difference", "low", "high", "apart"]]
+
+
+def differences_by_class(
+    differences: pd.DataFrame, one: str, other: str, *, classifier: str
+) -> pd.DataFrame:
+    """Find by how much one embedding is better than another in each class, of all classes, by one classifier."""
+    own = differences_between(differences, one, other)
+    return own[(own["subset"] == "all") & (own["classifier"] == classifier)]

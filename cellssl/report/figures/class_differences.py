@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes import differences_between
+from cellssl.phenotypes import differences_by_class
 from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.report.figures.style import (
     DASHED,
@@ -48,11 +48,10 @@ def class_difference_figure(
     EmbeddingError
         When the table holds none of them.
     """
-    own = differences[(differences["classifier"] == classifier) & (differences["subset"] == "all")]
     tables = {
         name: table.set_index(table["class"].astype(str))
         for name in others
-        if len(table := differences_between(own, one, name))
+        if len(table := differences_by_class(differences, one, name, classifier=classifier))
     }
     if not tables:
         raise EmbeddingError(

@@ -1,9 +1,10 @@
 """How far weak labels mislead on the plates that they were taken from."""
 
+from cellssl.phenotypes import score_difference
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.leakage import USED_PLATES
 from cellssl.report.page import Section, Table
-from cellssl.studies.outcome import Outcome, difference_between
+from cellssl.studies.outcome import Outcome
 from cellssl.words import gain, with_interval
 
 
@@ -45,5 +46,5 @@ def _more(outcome: Outcome, name: str, first: str, metric: str, subset: str) -> 
     if name == first:
         return ""
     table = outcome.measured.differences()
-    row = difference_between(table, name, first, metric=metric, subset=subset)
+    row = score_difference(table, name, first, metric=metric, subset=subset)
     return gain(row["difference"], row["low"], row["high"]) + " *" * bool(row["apart"])
