@@ -43,7 +43,6 @@ def score_figure(
     *,
     subset: str = "all",
     baselines: Collection[str] | None = None,
-    facets: tuple[str, ...] = TOGETHER,
 ) -> Figure:
     """Draw AMI | kNN | linear | kNN across batches per embedding, AMI with plate and batch beneath.
 
@@ -53,7 +52,6 @@ def score_figure(
     ----------
     scores : tidy table (embedding, subset, metric, value, low, high, seed, …)
     baselines : names drawn hollow; recognised by name when not given
-    facets : metrics of the upper row
     """
     check_table(scores, "cellssl.evaluate")
     summary = summarise_scores(scores)
@@ -61,7 +59,7 @@ def score_figure(
     names = list(dict.fromkeys(summary["embedding"]))
     hollow = set(filter(is_baseline, names)) if baselines is None else set(baselines)
     names.sort(key=lambda name: name in hollow)
-    upper = [metric for metric in facets if (summary["metric"] == metric).any()] or list(facets[:1])
+    upper = [metric for metric in TOGETHER if (summary["metric"] == metric).any()] or [TOGETHER[0]]
     there = set(summary["metric"])
     lower = [metric for metric in ORIGINS if metric in there]
     lower = lower or [metric for metric in PLACES if metric in there]

@@ -13,9 +13,10 @@ TURNING = ("rotate", "quarter_turn", "flip")
 LYING = (*TURNING, "shift")
 
 
-def has_amplitude(operation: Operation) -> bool:
-    """Whether an operation can be made weaker otherwise than by touching fewer cells."""
-    return any(isinstance(operation.rules()[key][0], Number | Span) for key in operation.nothing)
+def amplitude_keys(operation: Operation) -> list[str]:
+    """Name the keys by which an operation can be made weaker otherwise than by touching fewer cells."""
+    rules = operation.rules()
+    return [key for key in operation.nothing if isinstance(rules[key][0], Number | Span)]
 
 
 def at_share(operation: Operation, share: float) -> Operation:
@@ -43,10 +44,9 @@ def at_share(operation: Operation, share: float) -> Operation:
     """
     if share == 1.0:
         return operation
-    if not has_amplitude(operation):
+    keys = amplitude_keys(operation)
+    if not keys:
         return replace(operation, p=min(1.0, operation.p * share))
-    rules = operation.rules()
-    keys = [key for key in operation.nothing if isinstance(rules[key][0], Number | Span)]
     weaker: dict[str, Any] = {
         key: _between(operation.nothing[key], getattr(operation, key), share) for key in keys
     }

@@ -8,7 +8,7 @@ from cellssl.augment import Operation
 from cellssl.crops import Crops
 from cellssl.protocols import Protocol, from_dict
 from cellssl.protocols.describing import amplitude, strength
-from cellssl.studies.audit.amplitudes import LYING, at_share, has_amplitude
+from cellssl.studies.audit.amplitudes import LYING, amplitude_keys, at_share
 from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.stakes import Stakes
 
@@ -73,7 +73,7 @@ class Scan:
         ):
             return  # cells are turned by any angle already
         more = ""
-        for share in _STEPS if has_amplitude(operation) else (1.0,):
+        for share in _STEPS if amplitude_keys(operation) else (1.0,):
             weaker = at_share(operation, share)
             row = self.measure([weaker], operation.name, amplitude(weaker), share, draws)
             if row["cost"] <= budget:
