@@ -5,6 +5,7 @@ import hashlib
 import logging
 import lzma
 import os
+import re
 import secrets
 import shutil
 import struct
@@ -182,6 +183,17 @@ def check_file(path: str | Path) -> None:
     """
     if Path(path).is_dir():
         raise CellsslError(f"{path} is a folder, but a file is to be written: name one with --out.")
+
+
+def safe_name(name: str) -> str:
+    """Leave of a name what a folder or a file may be called everywhere.
+
+    Examples
+    --------
+    >>> safe_name("rotate: 90, 10 %")
+    'rotate-90-10-'
+    """
+    return re.sub(r"[^\w.+-]+", "-", name)
 
 
 def make_folder(path: str | Path) -> Path:

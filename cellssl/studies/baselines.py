@@ -9,6 +9,7 @@ from typing import Any
 
 from cellssl.embedding import baseline_names, embed, is_baseline, is_pretrained
 from cellssl.errors import ModelError, nearest
+from cellssl.files import safe_name
 from cellssl.protocols import Protocol
 from cellssl.studies.experiment import sight
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
@@ -63,7 +64,7 @@ class Baseline:
     @property
     def file(self) -> str:
         """What its embedding's file is called."""
-        return f"{self.model.replace(':', '-')}-seed{self.seed}.h5ad"
+        return f"{safe_name(self.model)}-seed{self.seed}.h5ad"
 
     def inputs(self, crops: Path) -> dict[str, Any]:
         """Give all that its embedding of these crops depends on."""

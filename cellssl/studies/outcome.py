@@ -12,7 +12,7 @@ import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import make_folder, write_csv, write_h5ad
+from cellssl.files import make_folder, safe_name, write_csv, write_h5ad
 from cellssl.phenotypes import (
     Measurements,
     combine,
@@ -23,7 +23,7 @@ from cellssl.studies.baselines import embed_baselines, plan_baselines
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
 from cellssl.studies.ledger import Ledger, fingerprint
-from cellssl.studies.planning import base_protocol, plan_runs, safe_name
+from cellssl.studies.planning import base_protocol, plan_runs
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study

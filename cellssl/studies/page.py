@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellssl.files import write_csv
+from cellssl.files import safe_name, write_csv
 from cellssl.phenotypes import differences_by_class, score_difference
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
@@ -21,7 +21,6 @@ from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, wr
 from cellssl.report.sections.scores import score_notes
 from cellssl.studies.bias import FEWEST_SETTINGS, class_correlations, class_table
 from cellssl.studies.outcome import Outcome, trained_names
-from cellssl.studies.planning import safe_name
 from cellssl.studies.provenance import doubt_of_seeds
 from cellssl.studies.sections.clusters import clusters_section
 from cellssl.studies.sections.runs import runs_section

@@ -1,12 +1,12 @@
 """From a study to its runs: every combination of settings, with every seed."""
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cellssl.errors import ProtocolError, StudyError, nearest
+from cellssl.files import safe_name
 from cellssl.protocols import Protocol, extend, load, resolve
 from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
@@ -124,11 +124,6 @@ def base_protocol(study: Study) -> Protocol:
             change = {"name": f"{base.name} in {study.name}", block: values}
             base = _extended(base, change, study.locate(block))
     return base
-
-
-def safe_name(name: str) -> str:
-    """Leave of a name what a folder or a file may be called everywhere."""
-    return re.sub(r"[^\w.+-]+", "-", name)
 
 
 @dataclass(frozen=True)

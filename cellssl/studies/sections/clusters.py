@@ -4,10 +4,10 @@ from itertools import starmap
 
 import numpy as np
 
+from cellssl.files import safe_name
 from cellssl.report import crop_gallery, explanation_figure
 from cellssl.report.page import Picture, Section, Table, Text
 from cellssl.studies.contents import Contents
-from cellssl.studies.planning import safe_name
 from cellssl.words import with_interval
 
 
