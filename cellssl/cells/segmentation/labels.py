@@ -7,10 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from cellssl.channels import is_transmitted
+from cellssl.channels import NUCLEI, is_transmitted
 from cellssl.errors import PlateError
-
-_DNA_NAMES = ("dapi", "dna", "hoechst", "h33342", "draq5", "nuclei", "nucleus", "nuc", "h2b")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def find_nucleus_channel(channels: Sequence[str], wanted: str | None = None) -> 
         if wanted in channels:
             return list(channels).index(wanted)
         raise PlateError(f"there is no channel {wanted!r} to segment; got {', '.join(channels)}")
-    for name in _DNA_NAMES:
+    for name in NUCLEI:
         for number, channel in enumerate(channels):
             if name in channel.lower() and not is_transmitted(channel):
                 return number
