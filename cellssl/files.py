@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import struct
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -50,6 +51,8 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# A file of HDF5 beside what it holds in memory: a share of it, and bytes for its groups and their attributes.
+_SPARE, _FRAME = 1.1, 1 << 20
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (
     *(".csv", ".gz", ".h5", ".h5ad", ".h5sc", ".html", ".json", ".npy", ".npz", ".parquet", ".pdf"),
@@ -84,12 +87,16 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
-        if error.errno is None and f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    except (OSError, RuntimeError) as error:
+        if f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
+            raise _disk_full(path) from error
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _disk_full(path: Path) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @contextmanager
@@ -142,13 +149,16 @@ def check_h5ad(path: Path) -> None:
 def write_h5ad(embedding: "AnnData", path: Path) -> None:
     """Write an embedding whole or not at all; texts stay texts.
 
-    Those with gaps become categories, as AnnData has no other way to write them.
+    Those with gaps become categories, as AnnData has no other way to write them. A disk that is too full for it is
+    an OSError before anything is written: HDF5 ends the whole process where it finds no room as it closes a file.
     """
     gaps = [name for name, values in embedding.obs.items() if is_text(values) and values.hasnans]
     if gaps:
         embedding = embedding.copy()
         embedding.obs[gaps] = embedding.obs[gaps].astype("category")
     with atomic(path) as part:
+        if shutil.disk_usage(part.parent).free < _SPARE * sys.getsizeof(embedding) + _FRAME:
+            raise _disk_full(path)
         embedding.write_h5ad(part, convert_strings_to_categoricals=False)
 
 

@@ -3,11 +3,14 @@
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from anndata import AnnData
 
 from cellssl.errors import CellsslError
-from cellssl.files import atomic, locked, make_folder
+from cellssl.files import atomic, locked, make_folder, write_h5ad
 
 
 def test_a_folder_is_not_called_like_a_file(tmp_path: Path) -> None:
@@ -46,8 +49,21 @@ def test_a_full_disk_is_said_as_one_whatever_wrote(tmp_path):
     with pytest.raises(OSError, match="No space left on device") as caught, atomic(path):
         raise OSError(FULL)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    with pytest.raises(OSError, match="No space left on device"), atomic(path):
+        raise RuntimeError(FULL)
     with pytest.raises(OSError, match="another"), atomic(path):
         raise OSError("another, errno = 5, say")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_embedding_is_not_begun_where_it_has_no_room(tmp_path, monkeypatch):
+    embedding = AnnData(np.zeros((100, 300), np.float32))
+    nearly_full = SimpleNamespace(free=1 << 20)  # less than its 120 kB and what HDF5 adds
+    monkeypatch.setattr("cellssl.files.shutil.disk_usage", lambda _: nearly_full)
+    monkeypatch.setattr(AnnData, "write_h5ad", lambda *_, **__: pytest.fail("it was begun"))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_h5ad(embedding, tmp_path / "e.h5ad")
+    assert caught.value.filename == str(tmp_path / "e.h5ad")
     assert list(tmp_path.iterdir()) == []
 
 

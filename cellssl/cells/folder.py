@@ -113,7 +113,7 @@ class CropFolder:
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise CropError(
-                f"the crops need {needed / 1e9:,.1f} GB in {self.path}, and {free / 1e9:,.1f} GB are "
+                f"the crops need {needed / 1e6:,.0f} MB in {self.path}, and {free / 1e6:,.0f} MB are "
                 "free. All fields are done and kept: make room and give the same command again."
             )
 
