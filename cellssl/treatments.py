@@ -119,8 +119,8 @@ def _say_empty(table: pd.DataFrame, column: str) -> None:
     count = int(empty.sum())
     if 0 < count < len(wells):
         _LOG.info(
-            "%s is empty in %d of %d wells; of merged cells a spreadsheet saves the first alone, so that "
-            "the others must be filled",
+            "%s is empty in %d of %d wells; where a spreadsheet's cells were merged, it saves the first alone: fill "
+            "the others",
             column,
             count,
             len(wells),

@@ -654,7 +654,7 @@ def test_wells_without_a_compound_are_counted(
 ) -> None:
     caplog.set_level("INFO")
     _index(write, "Well,Compound,MOA\nA1,taxol,x\nA2,,x\nB1, ,x\n")
-    assert "Metadata_Compound is empty in 2 of 3 wells; of merged cells" in caplog.text
+    assert "Metadata_Compound is empty in 2 of 3 wells; where a spreadsheet" in caplog.text
     assert "Metadata_MOA is empty" not in caplog.text
 
 
