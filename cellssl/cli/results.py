@@ -122,8 +122,4 @@ def say_combined(combined: "ad.AnnData") -> None:
     about = combined.uns["cellssl"]
     for block in about["blocks"].values():
         say(f"  {block['name']}: {block['features']} features, {block['features_that_vary']} vary")
-    missing = about["cells_not_in_all"]
-    apart = f"; {missing:,} that are not in all were left out" if missing else ""
-    say(
-        f"{combined.n_obs:,} cells, {combined.n_vars} features in {len(about['blocks'])} blocks{apart}"
-    )
+    say(f"{combined.n_obs:,} cells, {combined.n_vars} features in {len(about['blocks'])} blocks")

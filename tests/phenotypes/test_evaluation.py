@@ -332,6 +332,23 @@ def test_cells_with_other_labels_are_not_the_same_cells(make_embedding):
         score([one, other])
 
 
+def test_the_label_is_the_firsts_that_has_it_and_another_one_is_said(make_embedding, caplog):
+    plain, wide = make_embedding("plain"), make_embedding("wide", seed=1)
+    none = make_embedding("none", seed=2)
+    del plain.obs["Metadata_MOA"], none.obs["Metadata_MOA"], none.obs["Metadata_Compound"]
+    few = {"seeds": [0], "resamples": 2, "progress": False}
+    scores = evaluate([none, plain, wide], **few)
+    assert set(scores["label"]) == {"Metadata_Compound"}
+    assert (
+        "plain has Metadata_Compound, and wide by itself would be scored against Metadata_MOA "
+        "(--label MOA)" in caplog.text
+    )
+    caplog.clear()
+    assert set(evaluate([plain, wide], label="moa", **few)["label"]) == {"Metadata_MOA"}
+    assert set(evaluate([wide, none], **few)["label"]) == {"Metadata_MOA"}
+    assert "by itself" not in caplog.text
+
+
 def test_twenty_seven_statistics_on_real_cells(data):
     """Intensity statistics of real cells: AMI 0.245, kNN 0.354, linear 0.449 measured before."""
     import anndata as ad

@@ -1,6 +1,5 @@
 """Several embeddings of the same cells as one: what each is blind to, another may see."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from cellssl.files import check_h5ad, write_h5ad
 from cellssl.phenotypes.embeddings.blocks import BLOCK, block_names, weigh
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
 from cellssl.scores import standardise
-
-_LOG = logging.getLogger(__name__)
 
 _RULE = "features standardised over the common cells, then divided by the root of how many vary"
 
@@ -73,9 +70,6 @@ def combine(
     names, dropped = match_cells(loaded)
     if len(names) < 2:
         raise EmbeddingError(f"the embeddings have {len(names)} cell in common, wanted more.")
-    if dropped:
-        message = "%d cells are in all %d embeddings, %d are not and are left out"
-        _LOG.info(message, len(names), len(loaded), dropped)
     labels = _labels(loaded)
     blocks = [
         block

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers, whole_numbers
-from cellssl.columns import PLATE, say_alike_names, texts_of
+from cellssl.columns import PLATE, bare_name, find_column, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import text_column, text_values
+from cellssl.phenotypes.columns import one_column, text_column, text_values
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings.blocks import block_names
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
@@ -24,7 +24,7 @@ from cellssl.phenotypes.evaluation.metrics import Score, task_metrics
 from cellssl.phenotypes.evaluation.task_scores import task_scores
 from cellssl.phenotypes.evaluation.tasks import Task, build_tasks
 from cellssl.phenotypes.evaluation.used_plates import marked_scores, used_task
-from cellssl.phenotypes.labels import require_label
+from cellssl.phenotypes.labels import require_label, usual_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation.normalisation import check_normalisation, normalise_features
 from cellssl.progress import bar
@@ -88,7 +88,7 @@ def measure_embeddings(
     loaded = load_embeddings(embeddings)
     _say_orientations(loaded)
     _say_sight(loaded)
-    label = require_label(max(loaded, key=lambda one: one.cells.obs.shape[1]).cells.obs, label)
+    label = _label_column(loaded, label)
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     _say_plateless(obs)
@@ -217,6 +217,29 @@ def _say_long(loaded: Sequence[Embedding], task: Task) -> None:
 
 def _title(one: Embedding) -> str:
     return f"{one.name} (seed {one.seed})" if one.seed else one.name
+
+
+def _label_column(loaded: Sequence[Embedding], label: str | None) -> str:
+    """Find the label in the first embedding that has it; unless it was named, say where another has its own."""
+    if label is not None:
+        name = one_column(label)
+        having = (one for one in loaded if find_column(one.cells.obs.columns, name) is not None)
+        return require_label(next(having, loaded[0]).cells.obs, name)
+    usual = [(one, found) for one in loaded if (found := usual_label(one.cells.obs)) is not None]
+    first = usual[0][0] if usual else loaded[0]
+    chosen = require_label(first.cells.obs)
+    for other, found in usual:
+        if found != chosen:
+            _LOG.warning(
+                "the first decides on the label: %s has %s, and %s by itself would be scored against %s (--label %s)",
+                _title(first),
+                chosen,
+                _title(other),
+                found,
+                bare_name(found),
+            )
+            break
+    return chosen
 
 
 def _shared_obs(loaded: Sequence[Embedding], names: pd.Index, label: str) -> pd.DataFrame:
