@@ -14,12 +14,10 @@ from copy import copy
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from typer.core import TyperCommand, TyperOption
 
+from cellssl.cli.tables import fitted_tables
 from cellssl.errors import CellsslError, StoppedError
 from cellssl.progress import console
 
@@ -202,15 +200,15 @@ def show_table(title: str, columns: Iterable[object], rows: Iterable[Iterable[ob
     """Print a table unless the command is quiet; a file or pipe gets wide lines."""
     if not shown():
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(str(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
     page = Console(highlight=False)
     if not page.is_terminal:
         page.width = max(page.width, _PIPE_WIDTH)
-    page.print(table)
+    page.print(title, style="italic", markup=False)
+    lines = [[str(cell) for cell in line] for line in [columns, *rows]]
+    for table in fitted_tables(list(zip(*lines, strict=True)), page.width):
+        page.print()
+        page.print(table)
+    page.print()
 
 
 def refuse(text: str, status: int = 1) -> NoReturn:
