@@ -78,11 +78,15 @@ def nearest(word: object, words: Iterable[object], *, listed: bool = False) -> s
     --------
     >>> nearest("rotat", ["rotate", "zoom"]), nearest("blur", ["rotate", "zoom"])
     ("; did you mean 'rotate'?", '; there are rotate, zoom')
+    >>> nearest("blur", ["rotate, size", "zoom"])
+    "; there are 'rotate, size', 'zoom'"
     """
     there = [str(one) for one in words]
     close = likely(word, there)
     if close:
         return f"; did you mean {close!r}?"
+    if any("," in one for one in there):
+        there = [repr(one) for one in there]
     return f"; there are {', '.join(there)}" if there and not listed else ""
 
 

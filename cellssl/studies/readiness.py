@@ -46,7 +46,7 @@ def check_ready(
     if folders is not None:
         _check_folders(runs, folders)
     for message, names in told.items():
-        _LOG.warning("%s (%s)", message, listed(names))
+        _LOG.warning("%s (%s)", message, listed([repr(name) for name in names]))
     for alike in twins(firsts):
         _LOG.warning(
             "%s: %s are one protocol under %d names: the same is trained for each, seed by seed, and says "

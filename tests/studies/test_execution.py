@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
@@ -23,6 +24,7 @@ from cellssl.studies import (
     estimate,
     execution,
     plan_runs,
+    readiness,
     run_states,
     score_study,
     timing,
@@ -310,6 +312,17 @@ def test_a_plan_that_is_stopped_says_nothing_of_passing_folders(
         estimate(tiny, cells, device="cpu")
 
 
+def test_combinations_of_several_axes_are_told_apart_in_a_warning(
+    tiny: Study, cells: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    axes = {"lr": {"sweep": "training.lr", "values": [0.1, 0.01]}, "views": {"expert": {}}}
+    doubt = SimpleNamespace(message="few cells")
+    monkeypatch.setattr(readiness, "require_crops", lambda *_: [doubt])
+    two = changed(tiny, axes=axes, combine={})
+    check_ready(two, plan_runs(two), cells)
+    assert "few cells ('lr 0.1, expert' and 'lr 0.01, expert')" in caplog.text
+
+
 def test_the_same_protocol_under_two_names_is_told(
     tiny: Study, tiny_file: Path, cells: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -319,8 +332,9 @@ def test_the_same_protocol_under_two_names_is_told(
     assert "under" not in caplog.text
     twice = changed(tiny, axes={"views": {**views, "wordy": wordy}}, combine={})
     check_ready(twice, plan_runs(twice), cells)
-    assert "'expert', 'again' and 'wordy' are one protocol under 3 names" in caplog.text
-    assert "'other'" not in caplog.text
+    (told,) = (message for message in caplog.messages if "under" in message)
+    assert "'expert', 'again' and 'wordy' are one protocol under 3 names" in told
+    assert "'other'" not in told
 
 
 def test_a_label_is_chosen_in_the_study(

@@ -26,7 +26,8 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
         blocks = [told, Table(["run", "state"], rows)]
     blocks.append(Bullets(_said(study, outcome)))
     for alike in twins(plan_runs(study)):
-        text = f"{listed(alike)} are one protocol under {len(alike)} names: they repeat each other."
+        names = listed([repr(name) for name in alike])
+        text = f"{names} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
     if doubt := doubt_of_places(outcome.environments.values()):
         blocks.append(Text(doubt, "warning"))
