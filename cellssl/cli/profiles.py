@@ -148,13 +148,7 @@ def _save_figures(obs: "pd.DataFrame", found: "Similarity", folder: Path) -> Non
     from cellssl.report.figures.style import label_colours
 
     save_figure(replicate_figure(found), folder / "replicates.png")
-    labels = dict(zip(found.treatments.index.astype(str), found.treatments["label"], strict=True))
-    heat = similarity_heatmap(
-        found.matrix,
-        labels=labels,
-        label_name=str(found.label).removeprefix("Metadata_"),
-        colours=label_colours(obs, found.label),
-    )
+    heat = similarity_heatmap(found, colours=label_colours(obs, found.label))
     save_figure(heat, folder / "similarity.png")
     if found.treated["activity"].notna().any():
         save_figure(activity_figure(found), folder / "activity.png")

@@ -66,6 +66,26 @@ def test_the_headline_in_words(similarity):
     assert "same MOA for 5 of 5 treatments" in words
 
 
+def test_the_heat_map_leaves_out_what_is_not_told_from_the_control(similarity):
+    def heat():
+        pictures = [one for one in answer_section(similarity).blocks if one.kind == "picture"]
+        drawn = next(axes for axes in pictures[0].figure.axes if axes.images)
+        return {label.get_text() for label in drawn.get_yticklabels()}, pictures[0].caption
+
+    names, caption = heat()
+    assert len(names) == 4
+    assert "inert 1" not in names
+    assert "cannot be told from the negative control are left out" in caption
+    similarity.treatments.loc["inert 1", "p_value"] = np.nan
+    names, caption = heat()
+    assert "inert 1" in names  # it was not tested
+    assert "left out" not in caption
+    similarity.treatments["p_value"] = 0.5
+    names, caption = heat()
+    assert len(names) == 5
+    assert "Hardly one of them can be told" in caption
+
+
 def test_doses_of_one_compound_are_no_group_of_look_alikes(similarity):
     assert (
         "3 of the active ones fall into 1 group of look-alikes." in answer_section(similarity).lead

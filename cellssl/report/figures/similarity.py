@@ -59,6 +59,15 @@ def similarity_linkage(matrix: pd.DataFrame) -> np.ndarray:
     )
 
 
+def not_silent(names: Sequence[str] | pd.Index, active: "pd.Series[bool]") -> list[str]:
+    """Leave out what cannot be told from the negative control: such treatments are alike, or not, by chance.
+
+    All are left where fewer than two would be; those that could not be tested stay.
+    """
+    kept = [name for name in names if active.get(name, True)]
+    return kept if len(kept) > 1 else list(names)
+
+
 @styled
 def similarity_heatmap(
     matrix: Similarity | pd.DataFrame,
@@ -74,8 +83,8 @@ def similarity_heatmap(
 
     Parameters
     ----------
-    matrix : what :func:`cellssl.similarity` gives, of which the negative control is left out; or (T, T)
-        similarities with treatments as index and columns
+    matrix : what :func:`cellssl.similarity` gives, of which the negative control is left out, and what cannot be
+        told from it; or (T, T) similarities with treatments as index and columns
     labels : treatment → label (e.g. its mechanism of action) for the coloured strip; those that the
         similarity knows when left out. Each also has a letter, since nobody can tell more than seven
         colours apart for sure; of more than 52 there is no strip
@@ -86,7 +95,10 @@ def similarity_heatmap(
         treated = matrix.treated
         labels = treated["label"] if labels is None else labels
         label_name = label_name or str(matrix.label or "").removeprefix("Metadata_")
-        matrix = matrix.matrix.loc[treated.index, treated.index]
+        names = not_silent(treated.index, told_apart(treated))
+        if silent := len(treated) - len(names):
+            title = f"{title}\n({silent:,} not told from the negative control left out)"
+        matrix = matrix.matrix.loc[names, names]
     check_table(matrix, "cellssl.similarity")
     count = len(matrix)
     tree = similarity_linkage(matrix) if count > 1 else None

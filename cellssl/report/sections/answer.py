@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cellssl.columns import WELL, agent_column, texts_of
-from cellssl.report.figures.similarity import activity_figure, similarity_heatmap
+from cellssl.report.figures.similarity import activity_figure, not_silent, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.report.sections.lookalikes import (
@@ -132,7 +132,10 @@ def _statements(answer: Answer, label: str, groups: Sequence[list[str]]) -> list
     if large:
         more = f"; and {len(large) - SHOWN} more, listed below" if len(large) > SHOWN else ""
         said.append(
-            ("Groups, with their average similarity:", "; ".join(large[:SHOWN]) + more + ".")
+            (
+                "Groups of three or more, with their average similarity:",
+                "; ".join(large[:SHOWN]) + more + ".",
+            )
         )
     if not answer.active.empty:
         silent = [name for name in answer.matrix.index if not answer.active.get(name, True)]
@@ -198,15 +201,25 @@ def _agreement(answer: Answer, label: str) -> str:
 
 
 def _heat_picture(answer: Answer, label: str, colours: Mapping[str, str] | None) -> Picture:
+    names = not_silent(answer.matrix.index, answer.active)
     figure = similarity_heatmap(
-        answer.matrix, labels=answer.labels, label_name=label, colours=colours, title=""
+        answer.matrix.loc[names, names],
+        labels=answer.labels,
+        label_name=label,
+        colours=colours,
+        title="",
     )
-    return Picture(
-        figure,
+    caption = (
         "Each row and column is a treatment, and the square where they meet says how alike their "
         "cells look: treatments that change cells in the same way form blocks along the diagonal, "
-        "and the tree at the left joins the most alike first.",
-        f"Clustered heat map of the similarity of {len(answer.matrix)} treatments",
+        "and the tree at the left joins the most alike first."
+    )
+    if len(names) < len(answer.matrix):
+        caption += " Treatments that cannot be told from the negative control are left out: what these share may be chance."
+    elif not answer.active.all():
+        caption += " Hardly one of them can be told from the negative control: what they share may be chance."
+    return Picture(
+        figure, caption, f"Clustered heat map of the similarity of {len(names)} treatments"
     )
 
 
