@@ -11,7 +11,7 @@ import pytest
 from cellssl.errors import CellsslError
 from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, page, write_report
-from cellssl.report.page import Fold, Picture, Section, Text, write_page
+from cellssl.report.page import Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import scores_section
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -271,3 +271,24 @@ def test_the_map_says_what_its_colours_are(embedding, tmp_path, count, said):
     embedding.obs["Metadata_MOA"] = [f"mechanism {i % count:02}" for i in range(embedding.n_obs)]
     out = write_report(tmp_path / "r.html", title="t", embedding=embedding, label="MOA")
     assert said in out.read_text()
+
+
+def test_notes_of_scores_that_are_not_shown_are_not_there(scores):
+    nscb = scores[scores["metric"] == "knn"].assign(metric="nscb", note="NSCB: one batch only")
+    (notes,) = (
+        block.items
+        for block in scores_section(pd.concat([scores, nscb]), "Metadata_MOA").blocks
+        if block.kind == "bullets"
+    )
+    assert notes == [
+        ("resnet101 (no score):", "download resnet101-cd907fc2.pth and pass --weights")
+    ]
+
+
+@pytest.mark.parametrize(("columns", "small"), [(8, False), (9, True)])
+def test_tables_of_many_columns_are_set_small(tmp_path, columns, small):
+    table = Table([f"score {number}" for number in range(columns)], [["1"] * columns])
+    page = write_page(
+        tmp_path / "page.html", title="", subtitle="", sections=[Section("a", "a", "a", [table])]
+    )
+    assert ('<table class="wide">' in page.read_text()) == small

@@ -215,9 +215,15 @@ def _heat_picture(answer: Answer, label: str, colours: Mapping[str, str] | None)
         "and the tree at the left joins the most alike first."
     )
     if len(names) < len(answer.matrix):
-        caption += " Treatments that cannot be told from the negative control are left out: what these share may be chance."
+        caption += (
+            " Treatments that cannot be told from the negative control are left out: what these "
+            "share may be chance."
+        )
     elif not answer.active.all():
-        caption += " Hardly one of them can be told from the negative control: what they share may be chance."
+        caption += (
+            " Hardly one of them can be told from the negative control: what they share may be "
+            "chance."
+        )
     return Picture(
         figure, caption, f"Clustered heat map of the similarity of {len(names)} treatments"
     )

@@ -47,7 +47,8 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     first, *others = (known[known["subset"] == subset] for subset in subsets)
     name = (label or "the label").removeprefix("Metadata_")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
-    blocks: list[Block] = [_table(first, MAIN, caption), *score_notes(summary)]
+    shown = summary[summary["metric"].isin((*MAIN, *CONFOUNDED))]
+    blocks: list[Block] = [_table(first, MAIN, caption), *score_notes(shown)]
     blocks += _figure(own, first)
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += [*_confounders(first), *_followed(first, name)]
