@@ -14,6 +14,8 @@ from cellssl.phenotypes import (
     read_scores,
 )
 from cellssl.phenotypes.evaluation import scoring
+from cellssl.phenotypes.evaluation.measurement import read_draws
+from cellssl.phenotypes.evaluation.measurements import read_fingerprint
 from cellssl.scores import clusters
 
 LABEL = "Metadata_MOA"
@@ -61,6 +63,25 @@ def test_files_are_written_and_read_back(make_embedding, tmp_path):
     assert content["cells"]["scored"] == 144
     assert len(content["scores"]) == len(table)
     assert (tmp_path / "new" / "differences.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read"),
+    [
+        ("scores.json", b'{"label":', lambda folder: read_fingerprint(folder / "scores.csv")),
+        ("scores.json", b"[1]", lambda folder: read_fingerprint(folder / "scores.csv")),
+        ("scores.csv", b"", lambda folder: read_scores(folder / "scores.csv")),
+        ("scores.csv", b"a,b\n\xff,1\n", lambda folder: read_scores(folder / "scores.csv")),
+        ("scores.csv", b"embedding\n1\n", lambda folder: read_scores(folder / "scores.csv")),
+        ("draws.npz", b"PK\x03\x04", read_draws),
+    ],
+)
+def test_damaged_files_of_scores_are_named(tmp_path, name, content, read):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        EmbeddingError, match=rf"{name} cannot be read .* Score the embeddings again"
+    ):
+        read(tmp_path)
 
 
 def test_classes_that_differ_in_capitals_or_blanks_alone_are_said(make_embedding, caplog):

@@ -349,6 +349,9 @@ def test_a_pool_says_which_table_a_study_lacks(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text("combination,class,after,moved\n")
     with pytest.raises(StudyError, match="no column after_as_read: it is of an earlier version"):
         pooled_agreement([tmp_path])
+    (tmp_path / "predicted.csv").write_bytes(b"\xff")
+    with pytest.raises(StudyError, match=r"predicted\.csv cannot be read as a table .* damaged"):
+        pooled_agreement([tmp_path])
 
 
 def test_scores_of_another_study_are_refused(crops: Path, tmp_path: Path) -> None:

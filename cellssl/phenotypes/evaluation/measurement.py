@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellssl.errors import EmbeddingError
 from cellssl.files import atomic
 from cellssl.phenotypes.evaluation.confusions import Confusions
 from cellssl.phenotypes.evaluation.metrics import ANSWERS, Score, split_of
@@ -76,6 +78,14 @@ class Measurement:
         )
 
 
+def unreadable(path: Path, error: object) -> EmbeddingError:
+    """Say which file of scores is damaged, and how to mend it."""
+    return EmbeddingError(
+        f"{path} cannot be read as what cellssl writes of scores ({error}): it is damaged, or something else. Score "
+        "the embeddings again, by `cellssl evaluate`, or those of a study by `cellssl study report`"
+    )
+
+
 def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
     """Write the draws of AMI, kNN and linear to ``draws.npz``, where there are some, for `read_draws`."""
     (folder / _FILE).unlink(missing_ok=True)
@@ -90,9 +100,19 @@ def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
 
 
 def read_draws(folder: Path) -> list[Measurement]:
-    """Read what `save_draws` wrote: without notes, confusions and clusters; none where it was not."""
+    """Read what `save_draws` wrote: without notes, confusions and clusters; none where it was not.
+
+    Raises
+    ------
+    EmbeddingError
+        When the file is damaged.
+    """
     if not (folder / _FILE).is_file():
         return []
-    with np.load(folder / _FILE, allow_pickle=False) as file:
-        columns = [file[name] if name == "draws" else file[name].tolist() for name in _KEPT]
+    try:
+        # NumPy leaves a damaged file open that it opened itself.
+        with (folder / _FILE).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            columns = [file[name] if name == "draws" else file[name].tolist() for name in _KEPT]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise unreadable(folder / _FILE, error) from error
     return [Measurement(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import texts_of
+from cellssl.phenotypes.evaluation.measurement import unreadable
+from cellssl.words import listed
 
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 
@@ -20,15 +22,37 @@ def fingerprint(names: Iterable[str]) -> str:
 
 
 def read_fingerprint(path: str | Path) -> str:
-    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said."""
+    """Read which cells a scores.csv is of, from the scores.json beside it; empty where that is not said.
+
+    Raises
+    ------
+    EmbeddingError
+        When the file is damaged.
+    """
     beside = Path(path).with_suffix(".json")
-    content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    return str(content.get("cell_names", ""))
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        return str(content.get("cell_names", ""))
+    except (ValueError, AttributeError) as error:
+        raise unreadable(beside, error) from error
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text."""
-    table = pd.read_csv(path, dtype={"seed": str, "note": str, "split": str}, na_values=["", "NaN"])
+    """Read a scores.csv with the types that `evaluate` gives it: notes and seeds are text.
+
+    Raises
+    ------
+    EmbeddingError
+        When the file is damaged, or something else.
+    """
+    types = {"seed": str, "note": str, "split": str}
+    try:
+        table = pd.read_csv(path, dtype=types, na_values=["", "NaN"])
+    except ValueError as error:
+        raise unreadable(Path(path), error) from error
+    lacking = {"embedding", "label", "subset", "metric", "value", "n"} - set(table)
+    if lacking:
+        raise unreadable(Path(path), f"it has no column {listed(sorted(lacking))}")
     return table.fillna({"note": "", "seed": ""})
 
 

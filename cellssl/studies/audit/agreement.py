@@ -154,11 +154,17 @@ def _comparisons(
 
 def _read(path: Path) -> pd.DataFrame:
     """Read a table: a digit is the class "4", and 0.8 or None the setting of that name."""
-    columns = pd.read_csv(path, nrows=0).columns
-    missing = {str(name): [] if name in _NAMES else [""] for name in columns}
-    return pd.read_csv(
-        path, dtype=dict.fromkeys(_NAMES, str), na_values=missing, keep_default_na=False
-    )
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+        missing = {str(name): [] if name in _NAMES else [""] for name in columns}
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(_NAMES, str), na_values=missing, keep_default_na=False
+        )
+    except ValueError as error:
+        raise StudyError(
+            f"{path} cannot be read as a table ({error}): it is damaged, or something else. `cellssl study report` "
+            "writes a study's scores again, and `cellssl study audit -o` what was predicted."
+        ) from error
 
 
 def _predicted(path: Path) -> pd.DataFrame:
