@@ -31,7 +31,8 @@ class MetricsFile:
     interrupted run; `images_per_second`, augmented images (two per cell, more with multi-crop) since
     the row before; at the end of an epoch only `feature_std`, `effective_rank`, `alignment`,
     `uniformity` of the last batch (see `cellssl.training`), and `online_accuracy`, the balanced
-    accuracy of the online classifier over the epoch's first views, where it was given labels.
+    accuracy of the online classifier over the epoch's first views, where it was given labels. Where
+    groups of views have stages of their own, the features of all five are the first group's.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class TrainingSettings(BaseModel):
         ge=0,
         le=4,
         description="where there are groups of views: last stages of the network, of four, that each group "
-        "has for itself; their features stand side by side",
+        "has for itself; their features stand side by side, and metrics.csv tells of the first group's",
     )
     optimizer: Literal["adamw", "sgd", "lars"] = Field(
         "adamw", description="adamw; sgd or lars, with momentum 0.9"

@@ -233,6 +233,14 @@ def test_a_table_that_lacks_a_column_says_which(
     assert 'id="provenance"' in html
 
 
+@pytest.mark.parametrize(("name", "said"), [("bbbc021-expert", False), ("bbbc021-two-heads", True)])
+def test_of_branches_it_is_said_whose_features_the_curve_is_of(
+    undrawn, everything, tmp_path, name, said
+):
+    html = written(tmp_path, **everything | {"protocol": load(name)})
+    assert ("that of the first group of views, expert, alone" in html) == said
+
+
 def test_protocol_with_its_reasons(undrawn, everything, tmp_path):
     everything["protocol"] = load("bbbc021-expert")
     html = written(tmp_path, **everything)

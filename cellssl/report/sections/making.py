@@ -31,7 +31,7 @@ def training_section(protocol: "Protocol | None", metrics: str | Path | None) ->
     if protocol is not None:
         blocks += _protocol_blocks(protocol)
     if metrics is not None:
-        blocks += _curve_blocks(metrics)
+        blocks += _curve_blocks(protocol, metrics)
     if not blocks:
         return None
     why = "The augmentations decide what the encoder can see: whatever they vary, it learns to ignore."
@@ -39,16 +39,18 @@ def training_section(protocol: "Protocol | None", metrics: str | Path | None) ->
     return Section("training", "Training", "Protocol and training", blocks, lead=lead)
 
 
-def _curve_blocks(metrics: str | Path) -> list[Block]:
+def _curve_blocks(protocol: "Protocol | None", metrics: str | Path) -> list[Block]:
     try:
         figure = training_curve(metrics)
     except TrainingError as error:
         return [Text(f"The training's course cannot be shown: {error}", tone="warning")]
     caption = (
-        "The loss should fall and level off; the spread of the features should stay well above "
-        "zero: if it falls to zero, the encoder gives all cells the same answer and its scores "
-        "mean nothing."
+        "The loss should fall and level off. The effective rank is the number of independent "
+        "directions in which the features differ: near 1 (or a spread near 0), the encoder gives "
+        "all cells the same answer and its scores mean nothing."
     )
+    if protocol is not None and protocol.groups and protocol.training.own_stages:
+        caption += f" It is that of the first group of views, {next(iter(protocol.groups))}, alone."
     return [
         Picture(figure, caption, "Training loss and spread of the features over the epochs"),
         *_speed(metrics),
