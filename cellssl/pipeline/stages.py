@@ -67,6 +67,7 @@ def embed_cells(
                 "its weights are not at hand: `cellssl run` and `cellssl compare` fetch them, or take them from a file "
                 f"with --baseline {baseline.model}=FILE"
             )
+            _LOG.info("no %s: %s", baseline.model, absent[baseline.model])
             continue
         path = folder / baseline.file
         work = partial(baseline.embed, crops, path, device=space.device, progress=space.progress)

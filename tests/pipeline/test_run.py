@@ -10,6 +10,7 @@ import pytest
 import cellssl
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CellsslError
+from cellssl.pipeline import stages
 from cellssl.plates import index, simulate
 
 SMALL = {"training.epochs": 1, "training.width": 0.125, "training.batch_size": 32}
@@ -68,6 +69,14 @@ def test_a_handful_of_cells_is_refused_before_the_training(result, tmp_path):
     with pytest.raises(CellsslError, match=r"holds 5 cells, too few for a report"):
         _run(path, tmp_path / "run")
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_why_a_baseline_has_no_scores_is_said(result, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(stages, "weights_at_hand", lambda _: None)
+    given = {"protocol": None, "changes": None, "model": result.model}
+    with caplog.at_level("INFO"):
+        _run(result.crops, tmp_path, baselines={"resnet101": None}, download=False, **given)
+    assert "no resnet101: its weights are not at hand" in caplog.text
 
 
 def test_again_does_nothing_anew(result, plate):

@@ -58,6 +58,7 @@ def test_every_group_of_a_large_screen_is_found_and_listed(similarity):
 
 def test_the_headline_in_words(similarity):
     section = answer_section(similarity)
+    assert "5 treatments (compound and dose)" in section.lead
     assert "4 differ from the negative control, 1 cannot be told from it" in section.lead
     words = said(section)
     assert "taxol 1 and epothilone 1 (0.90, both stabiliser)" in words

@@ -85,6 +85,8 @@ def _no_comparison(cells: pd.DataFrame | None) -> str:
 def _lead(answer: Answer, groups: Sequence[Sequence[str]]) -> str:
     total, compounds = len(answer.matrix), len(set(answer.compounds.values()))
     said = counted(total, "treatment")
+    if any(name != compound for name, compound in answer.compounds.items()):
+        said += f" ({answer.agent} and {_part(answer)})"
     said += f" of {counted(compounds, answer.agent)} compared" if compounds < total else " compared"
     if not answer.active.empty:
         active, tested = int(answer.active.sum()), len(answer.active)
@@ -100,6 +102,11 @@ def _lead(answer: Answer, groups: Sequence[Sequence[str]]) -> str:
     return said + "."
 
 
+def _part(answer: Answer) -> str:
+    """Name what tells treatments of one compound, or gene, apart."""
+    return "guide" if answer.agent == "gene" else "dose"
+
+
 def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
     """Count the treatments in groups; doses of one compound that are alone in theirs are no news."""
     alone = [group for group in groups if len({answer.compounds[name] for name in group}) == 1]
@@ -111,9 +118,10 @@ def _grouped(answer: Answer, groups: Sequence[Sequence[str]], of: str) -> str:
     if alone:
         compounds = dict.fromkeys(answer.compounds[group[0]] for group in alone)
         names = listed([*compounds], most=SHOWN)
-        kind = "guide" if answer.agent == "gene" else "dose"
         count = f"{sum(map(len, alone)):,} {'more' if several else of}"
-        said.append(f"{count} look like another {kind} of the same {answer.agent} ({names})")
+        said.append(
+            f"{count} look like another {_part(answer)} of the same {answer.agent} ({names})"
+        )
     return "; ".join(said)
 
 
