@@ -203,6 +203,19 @@ def test_scportraits_own_file(scportrait, tmp_path, form, caplog):
     assert scale(crops.read(), low, high, transform="sqrt").max() == 1
 
 
+@pytest.mark.parametrize("kind", ["float", "category"])
+def test_numbered_compounds_with_gaps_stay_as_they_were_given(scportrait, tmp_path, kind):
+    path, _ = scportrait
+    data = anndata.read_h5ad(path)
+    numbers = pd.Series([101, None, 102, 101, 102, 103], data.obs.index, dtype=kind)
+    data.obs["compound"], data.obs["plate"], data.obs["dose"] = numbers, numbers, numbers
+    data.write_h5ad(path)
+    obs = Crops.open(import_crops(path, None, tmp_path / "in.h5ad")).obs
+    assert obs["Metadata_Compound"].tolist() == ["101", "", "102", "101", "102", "103"]
+    assert obs["Metadata_Plate"].tolist() == ["101", "project", "102", "101", "102", "103"]
+    assert obs["Metadata_Concentration"].dtype.kind == "f"
+
+
 def test_texts_that_repeat_are_categories_to_anndata(scportrait, tmp_path):
     path, _ = scportrait
     data = anndata.read_h5ad(path)

@@ -15,7 +15,7 @@ from cellssl.phenotypes import (
 )
 from cellssl.phenotypes.evaluation import scoring
 from cellssl.phenotypes.evaluation.measurement import read_draws
-from cellssl.phenotypes.evaluation.measurements import read_fingerprint
+from cellssl.phenotypes.evaluation.score_tables import read_fingerprint
 from cellssl.scores import clusters
 
 LABEL = "Metadata_MOA"

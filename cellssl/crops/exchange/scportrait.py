@@ -19,7 +19,7 @@ from anndata.io import read_elem, write_elem
 
 from cellssl.crops.batches import batches
 from cellssl.crops.exchange.foreign import NAME, Foreign, Images, named_table
-from cellssl.crops.exchange.tables import name_columns
+from cellssl.crops.exchange.tables import name_columns, whole_names
 from cellssl.crops.layout import MASKS, create_file, create_masks, encode
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
@@ -172,7 +172,8 @@ def _foreign(file: h5py.File, path: Path, columns: dict[str, str]) -> Foreign:
         return _decoding(foreign, file)
     categories = obs.select_dtypes("category").columns  # as anndata stores texts that repeat
     plain = obs.astype(dict.fromkeys(categories, object)).infer_objects()
-    return replace(foreign, table=plain, names=name_columns(obs, columns))
+    called = name_columns(obs, columns)
+    return replace(foreign, table=whole_names(plain, called), names=called)
 
 
 def _decoding(foreign: Foreign, file: h5py.File) -> Foreign:

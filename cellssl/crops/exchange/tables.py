@@ -112,6 +112,18 @@ def _padded(texts: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
+def whole_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Write numbers that say who a cell is as they were given: beside a gap, pandas makes 101.0 of 101."""
+    numbers = [
+        name
+        for name, own in names.items()
+        if {_plain(name), _plain(own)} & set(_TEXTS)
+        and table[name].dtype.kind == "f"
+        and _is_whole(table[name])
+    ]
+    return table.assign(**{name: texts_of(table[name].astype("Int64")) for name in numbers})
+
+
 def _plain(name: str) -> str:
     """Reduce a column's name to what is compared: lower case, no Metadata_, blank or underscore."""
     return re.sub("[ _]", "", bare_name(name.lower()))
