@@ -65,7 +65,8 @@ def holds_crops(path: str | Path) -> bool:
 
 def create_file(path: str) -> h5py.File:
     """Make an empty AnnData file with all the groups that anndata expects."""
-    file = h5py.File(path, "w")
+    # Unlocked: Windows and SMB drives refuse what others write to a locked file, see `placing`.
+    file = h5py.File(path, "w", locking=False)
     encode(file, "anndata", "0.1.0")
     for name in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
         encode(file.create_group(name), "dict", "0.1.0")

@@ -62,6 +62,20 @@ def test_a_file_that_has_become_shorter_is_no_cells(tmp_path, batch, stored, thr
     assert not (tmp_path / "crops.h5ad").exists()
 
 
+def test_hdf5_keeps_nobody_from_the_file_that_pixels_are_copied_to(tmp_path, batch, stored):
+    fcntl = pytest.importorskip("fcntl")  # where locks are more than advice, copies would fail
+    whole = batch(7)
+
+    def batches():
+        (part,) = tmp_path.glob(".crops.h5ad.*")
+        with part.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield CropBatch(None, whole.masks, whole.obs)
+
+    about = {"channels": ["DNA", "Actin"], "size": 8, "provenance": {}}
+    write_crops(tmp_path / "crops.h5ad", batches(), **about, stored=stored[1])
+
+
 def pieces(folder, number):
     own = (Piece(folder / "one", start, np.ones(1, bool)) for start in range(number))
     return StoredPixels(tuple(own), SIDES, np.dtype(np.uint16))
