@@ -105,9 +105,10 @@ class Assembly:
         """
         judged = self._judge(workers, shown=shown)
         pieces = tuple(piece for own in judged.values() for piece in own.kept.pieces)
-        kinds = {own.kept.dtype for own in judged.values()} or {np.dtype(np.uint16)}
         size = self._settings["crop_size"]
-        stored = StoredPixels(pieces, (len(self._channels), size, size), kinds.pop())
+        empty = (len(self._channels), size, size), np.dtype(np.uint16)
+        ((sides, dtype),) = {(own.kept.sides, own.kept.dtype) for own in judged.values()} or {empty}
+        stored = StoredPixels(pieces, sides, dtype)
         with one_ahead(self._batches(folder, judged, shown=shown)) as batches:
             write_crops(
                 folder.crops,

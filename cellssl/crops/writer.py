@@ -93,13 +93,15 @@ def write_crops(
     Raises
     ------
     CropError
-        When a batch does not fit `channels`, `size` or the batches before it, or two cells have one
-        name.
+        When a batch, or what is stored, does not fit `channels`, `size` or the batches before it, or
+        two cells have one name.
     """
     path = Path(path)
     make_folder(path.parent)
     channels = _unique_channels(channels)
     shape = (len(channels), size, size)
+    if stored is not None and stored.sides != shape:
+        raise CropError(f"cells are stored as {stored.sides}, wanted {shape}")
     with atomic(path) as part:
         with create_file(str(part)) as file:
             places = None

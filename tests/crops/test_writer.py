@@ -53,6 +53,9 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
     none = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
     with pytest.raises(CropError, match="the batches hold 3 cells, and 0 are stored"):
         write(out, bare, stored=none)
+    smaller = StoredPixels((), (2, 4, 4), np.dtype(np.uint16))
+    with pytest.raises(CropError, match=r"stored as \(2, 4, 4\), wanted \(2, 8, 8\)"):
+        write(out, bare, stored=smaller)
     for channels in (("DNA", "DNA"), ("DNA", " ")):
         with pytest.raises(CropError, match="distinct names"):
             write(out, good, channels=channels)
