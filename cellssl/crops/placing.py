@@ -89,7 +89,7 @@ def copied_meanwhile(
     """Copy the pixels of N cells to their places (N,) in a file, while the block writes elsewhere in it.
 
     So many threads copy: this one too, once the block is done. The system copies, and none waits for
-    another's Python. All stop when one of them fails, or the block.
+    another's Python. When one of them fails, or the block, none copies on.
     """
     from cellssl.progress import bar
 

@@ -110,14 +110,15 @@ def write_crops(
                 create_pixels(file, (len(stored), *shape), stored.dtype, placed=True)
                 places = chunk_places(file[PIXELS])
                 copied = copied_meanwhile(stored, part, places, threads=threads, shown=progress)
-            with copied:
+            # HDF5 is done with the file before this thread copies, too: on a full disk it could not close it.
+            with copied, file:
                 obs = _append_batches(file, batches, shape, masks, stored)
                 _check_table(obs)
                 # An empty var and an X without columns: the pixels are in obsm.
                 write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
                 write_elem(file, "X", np.empty((len(obs), 0), np.float32))
-            plates = obs.column(PLATE)
-            names = list(masks) if MASKS in file else []
+                plates = obs.column(PLATE)
+                names = list(masks) if MASKS in file else []
         about = {
             **provenance,
             "channels": channels,

@@ -76,6 +76,19 @@ def test_hdf5_keeps_nobody_from_the_file_that_pixels_are_copied_to(tmp_path, bat
     write_crops(tmp_path / "crops.h5ad", batches(), **about, stored=stored[1])
 
 
+def test_hdf5_has_closed_the_file_when_this_thread_copies(tmp_path, batch, stored, monkeypatch):
+    still_open, own = [], placing._copy
+
+    def copy(piece, path, *where):
+        ids = h5py.h5f.get_obj_ids(types=h5py.h5f.OBJ_FILE)
+        still_open.append(str(path) in [h5py.File(one).filename for one in ids])
+        own(piece, path, *where)
+
+    monkeypatch.setattr(placing, "_copy", copy)
+    write(tmp_path / "crops.h5ad", batch, stored=stored[1], threads=1)
+    assert still_open == [False] * len(stored[1].pieces)
+
+
 def pieces(folder, number):
     own = (Piece(folder / "one", start, np.ones(1, bool)) for start in range(number))
     return StoredPixels(tuple(own), SIDES, np.dtype(np.uint16))
