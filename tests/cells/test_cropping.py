@@ -75,6 +75,9 @@ def test_fragments_are_judged_by_their_plate(make_plate, tmp_path):
     dropped = pd.read_csv(tmp_path / "out" / "dropped.csv")
     assert dropped["Quality_Reason"].tolist() == ["fragment"] * 2
     assert dropped["Area_Nucleus"].tolist() == [9, 9]
+    cells = pd.concat([Crops.open(report.crops).obs, dropped])
+    usual = cells.groupby("Metadata_Well")["Quality_Sharpness_DNA"].median()
+    np.testing.assert_allclose(report.fields["Sharpness_DNA"], usual, rtol=1e-4)
     assert report.kept == 8
 
 

@@ -288,6 +288,8 @@ def test_what_parts_groups_is_idle_where_there_are_none() -> None:
     for name, told in (("bbbc021-expert", True), ("bbbc021-two-heads", False)):
         found = check(resolve(name, idle), channels=["DAPI", "Tubulin", "Actin"], stored_size=128)
         assert (Finding("warning", said) in found) == told
+    found = check(resolve("bbbc021-expert", idle), channels=["DAPI", "Tubulin"], stored_size=128)
+    assert [one.level for one in found] == ["error", "warning"]
 
 
 def test_views_that_are_all_alike_are_told() -> None:
