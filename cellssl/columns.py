@@ -177,8 +177,10 @@ def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None
 
     Examples
     --------
-    >>> column_called(["Well", "Drug_name"], ["treatment", "drugname"])
+    >>> column_called(["Well", "Drug_name", "drugname"], ["treatment", "drugname"])
     'Drug_name'
     """
-    plain = {plain_name(column): str(column) for column in columns}
+    plain: dict[str, str] = {}
+    for column in columns:
+        plain.setdefault(plain_name(column), str(column))  # of those written alike the first
     return next((plain[name] for name in names if name in plain), None)

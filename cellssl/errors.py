@@ -1,6 +1,6 @@
 """The errors a user can mend: each says what was got, what was wanted and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from signal import SIGTERM
 
@@ -85,9 +85,7 @@ def nearest(word: object, words: Iterable[object], *, listed: bool = False) -> s
     close = likely(word, there)
     if close:
         return f"; did you mean {close!r}?"
-    if any("," in one for one in there):
-        there = [repr(one) for one in there]
-    return f"; there are {', '.join(there)}" if there and not listed else ""
+    return f"; there are {', '.join(quoted(there))}" if there and not listed else ""
 
 
 def likely(word: object, words: Iterable[object]) -> str:
@@ -100,3 +98,14 @@ def likely(word: object, words: Iterable[object]) -> str:
 def _plain(word: str) -> str:
     """Leave out what two spellings of one name may differ in."""
     return word.removeprefix("Metadata_").lower()
+
+
+def quoted(names: Sequence[str]) -> list[str]:
+    """Quote names where one of them holds a comma: else a list of them would not say where each ends.
+
+    Examples
+    --------
+    >>> quoted(["expert", "geometry"]), quoted(["zoom, rotate", "zoom"])
+    (['expert', 'geometry'], ["'zoom, rotate'", "'zoom'"])
+    """
+    return [repr(name) for name in names] if any("," in name for name in names) else [*names]

@@ -51,7 +51,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-# A file of HDF5 beside what it holds in memory: a share of it, and bytes for its groups and their attributes.
+# A file of HDF5 beside what it holds: a share of what AnnData has in memory, and bytes for groups and attributes.
 _SPARE, _FRAME = 1.1, 1 << 20
 # Whoever calls a folder so has a file in mind.
 _ENDS_OF_FILES = (
@@ -93,6 +93,20 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def require_room(path: Path, size: int = 0) -> None:
+    """Make sure that a file of HDF5 which holds so many bytes has room where it shall be.
+
+    HDF5 ends the whole process where it finds none as it closes a file.
+
+    Raises
+    ------
+    OSError
+        When the disk is too full for it.
+    """
+    if shutil.disk_usage(path.parent).free < size + _FRAME:
+        raise _disk_full(path)
 
 
 def _disk_full(path: Path) -> OSError:
@@ -150,15 +164,14 @@ def write_h5ad(embedding: "AnnData", path: Path) -> None:
     """Write an embedding whole or not at all; texts stay texts.
 
     Those with gaps become categories, as AnnData has no other way to write them. A disk that is too full for it is
-    an OSError before anything is written: HDF5 ends the whole process where it finds no room as it closes a file.
+    an OSError before anything is written.
     """
     gaps = [name for name, values in embedding.obs.items() if is_text(values) and values.hasnans]
     if gaps:
         embedding = embedding.copy()
         embedding.obs[gaps] = embedding.obs[gaps].astype("category")
     with atomic(path) as part:
-        if shutil.disk_usage(part.parent).free < _SPARE * sys.getsizeof(embedding) + _FRAME:
-            raise _disk_full(path)
+        require_room(path, int(_SPARE * sys.getsizeof(embedding)))
         embedding.write_h5ad(part, convert_strings_to_categoricals=False)
 
 

@@ -1,7 +1,7 @@
 """Finished fields → one crop file and two tables, with every cell accounted for."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellssl.ahead import one_ahead
 from cellssl.cells.folder import CropFolder
-from cellssl.cells.parts import Part, facts_type, read_facts
+from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
 from cellssl.cells.quality.judging import REASONS
@@ -97,27 +97,19 @@ class Assembly:
     def write(self, folder: CropFolder, workers: Workers, *, shown: bool) -> None:
         """Write the tables of fields and of dropped cells, and the crops in the order of the index.
 
-        Workers judge. Then the system copies the pixels from the parts, in as many threads, while one
-        of them writes tables and masks.
+        Workers judge; the system copies the pixels from the parts at the end, in as many threads.
 
         A field's row: metadata; cells found, kept, dropped by reason; what was measured of it; its
         problem. A dropped cell's: metadata, where it lies, its measures, its reason.
         """
-        judged = self._judge(workers, shown=shown)
-        pieces = tuple(piece for own in judged.values() for piece in own.kept.pieces)
-        size = self._settings["crop_size"]
-        empty = (len(self._channels), size, size), np.dtype(np.uint16)
-        ((sides, dtype),) = {(own.kept.sides, own.kept.dtype) for own in judged.values()} or {empty}
-        stored = StoredPixels(pieces, sides, dtype)
-        with one_ahead(self._batches(folder, judged, shown=shown)) as batches:
+        with one_ahead(self._batches(folder, workers, shown=shown)) as batches:
             write_crops(
                 folder.crops,
                 batches,
                 channels=self._channels,
-                size=size,
+                size=self._settings["crop_size"],
                 provenance={name: self._settings[name] for name in _PROVENANCE},
                 masks=_MASKS[: self._objects] if self._settings["masks"] else (),
-                stored=stored,
                 threads=workers.number,
                 progress=shown,
             )
@@ -147,22 +139,8 @@ class Assembly:
             measured[plate] = (cells["areas"][:, 0], cells["quality"], light)
         return usual_by_plate(measured, self._channels, self._settings["nucleus"])
 
-    def _judge(self, workers: Workers, *, shown: bool) -> dict[int, Judged]:
-        """Judge the finished fields, and each of their cut cells."""
-        keep = tuple(self._settings["keep"])
-        judged: dict[int, Judged] = {}
-        for block in self._blocks("judging", shown=shown):
-            trials = [
-                Trial(n, self._tasks.part(n), self._facts[n], self.usual[self._plates[n]], keep)
-                for n in block
-                if n not in self._problems
-            ]
-            for trial, own in workers.spread(judge, trials):
-                judged[trial.number] = judge(trial) if isinstance(own, Died) else own
-        return dict(sorted(judged.items()))
-
     def _batches(
-        self, folder: CropFolder, judged: Mapping[int, Judged], *, shown: bool
+        self, folder: CropFolder, workers: Workers, *, shown: bool
     ) -> Generator[CropBatch]:
         """Give the kept cells of some fields at a time, and write the tables as they come.
 
@@ -170,25 +148,23 @@ class Assembly:
         is done.
         """
         with atomic(folder.fields) as field_table, atomic(folder.dropped) as cell_table:
-            for block in self._blocks("putting together", shown=shown):
+            for block in self._blocks(shown=shown):
+                judged = self._judge(block, workers)
                 _extend(field_table, self._rows(block, judged), index=False)
-                own = {number: judged[number] for number in block if number in judged}
-                if own:
-                    parts = [Part.open(self._tasks.part(number)) for number in own]
-                    obs = self._obs(own, np.concatenate([part.cells for part in parts]))
-                    kept = np.concatenate([field.chosen for field in own.values()])
+                if judged:
+                    obs = self._obs(judged)
+                    kept = np.concatenate([field.kept for field in judged.values()])
                     _extend(cell_table, obs[~kept], index_label="Cell")
-                    streams = (stream for part in parts for stream in part.masks)
-                    yield CropBatch(None, self._masks(compress(streams, kept)), obs[kept])
-            if not judged:
+                    yield self._batch(list(judged.values()), obs[kept])
+            if len(self._problems) == len(self._tasks):
                 yield self._nothing()
 
-    def _blocks(self, doing: str, *, shown: bool) -> Iterator[list[int]]:
+    def _blocks(self, *, shown: bool) -> Iterator[list[int]]:
         """Give the numbers of all fields, so many at a time as memory is meant to hold."""
         numbers = range(len(self._tasks))
         block: list[int] = []
         cells = 0
-        for number in track(numbers, doing, shown=shown):
+        for number in track(numbers, "putting together", shown=shown):
             block.append(number)
             cells += int(self._facts["cut"][number])
             if cells >= _CELLS or len(block) == _FIELDS:
@@ -197,11 +173,30 @@ class Assembly:
         if block:
             yield block
 
-    def _masks(self, streams: Iterable[bytes]) -> PackedMasks | None:
-        """Give the masks of some cells, where they are wanted."""
-        size = self._settings["crop_size"]
-        wanted = self._settings["masks"]
-        return PackedMasks([*streams], (self._objects, size, size)) if wanted else None
+    def _judge(self, block: Sequence[int], workers: Workers) -> dict[int, Judged]:
+        """Judge the finished ones among some fields, and each of their cut cells."""
+        keep = tuple(self._settings["keep"])
+        trials = [
+            Trial(n, self._tasks.part(n), self._facts[n], self.usual[self._plates[n]], keep)
+            for n in block
+            if n not in self._problems
+        ]
+        judged = {
+            trial.number: judge(trial) if isinstance(own, Died) else own
+            for trial, own in workers.spread(judge, trials)
+        }
+        return dict(sorted(judged.items()))
+
+    def _batch(self, judged: Sequence[Judged], obs: pd.DataFrame) -> CropBatch:
+        """Read the masks of the kept cells of some fields, and say where their pixels lie."""
+        sides = judged[0].part.shape[1:]
+        pieces = tuple(own.part.pixels(own.kept) for own in judged)
+        streams = [stream for own in judged for stream in compress(own.part.masks, own.kept)]
+        return CropBatch(
+            StoredPixels(pieces, sides, judged[0].part.dtype),
+            PackedMasks(streams, (self._objects, *sides[1:])) if self._settings["masks"] else None,
+            obs,
+        )
 
     def _rows(self, block: list[int], judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the rows of some fields in the table of fields."""
@@ -211,17 +206,15 @@ class Assembly:
     def _row(self, number: int, judged: Judged | None) -> dict[str, Any]:
         """Say what was found in a field, which of it was dropped, and what was measured."""
         facts, problem = self._facts[number], self._problems.get(number, "")
-        nothing = np.full(len(self._channels), np.nan)
+        count = len(self._channels)
         found, dropped = 0, Counter[str]()
-        measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), nothing)
+        measured = dict.fromkeys(("Background", "Saturated", "Sharpness"), np.full(count, np.nan))
         if judged is not None:
-            found = int(facts["found"])
-            dropped.update(judged.reasons[~judged.chosen], border=found - int(facts["cut"]))
-            measured = {
-                "Background": facts["background"],
-                "Saturated": facts["saturated"],
-                "Sharpness": judged.sharpness,
-            }
+            found, cells = int(facts["found"]), judged.part.cells
+            dropped.update(judged.reasons[~judged.kept], border=found - len(cells))
+            measured |= {"Background": facts["background"], "Saturated": facts["saturated"]}
+            if len(cells):
+                measured["Sharpness"] = np.median(cells["quality"][:, count : 2 * count], axis=0)
         return {
             "found": found,
             "kept": found - dropped.total(),
@@ -237,13 +230,16 @@ class Assembly:
 
     def _nothing(self) -> CropBatch:
         """Make the only batch of a plate without readable fields."""
+        size = self._settings["crop_size"]
+        images = StoredPixels((), (len(self._channels), size, size), np.dtype(np.uint16))
         obs = self._tasks.fields[self._metadata][:0].set_index(pd.Index([], dtype=object))
-        return CropBatch(None, None, obs)
+        return CropBatch(images, None, obs)
 
-    def _obs(self, judged: Mapping[int, Judged], cells: np.ndarray) -> pd.DataFrame:
+    def _obs(self, judged: Mapping[int, Judged]) -> pd.DataFrame:
         """Make the table of some fields' cut cells: where they lie is in the pixels of their files."""
         fields = self._tasks.fields.iloc[list(judged)]
-        field = np.repeat(np.arange(len(judged)), [len(own.verdicts) for own in judged.values()])
+        cells = np.concatenate([own.part.cells for own in judged.values()])
+        field = np.repeat(np.arange(len(judged)), [len(own.kept) for own in judged.values()])
         center = self._in_file(cells["center"])
         places = np.array(row_names(fields[FIELD]), dtype=object)[field]
         return pd.DataFrame(

@@ -13,7 +13,7 @@ import numpy as np
 
 from cellssl.cells.objects import FieldCells
 from cellssl.crops.packing import PackedMasks
-from cellssl.crops.placing import Piece, StoredPixels
+from cellssl.crops.placing import Piece
 from cellssl.files import atomic
 
 _NAMES = struct.Struct("<26xHH")  # of a file in a zip: the lengths of its name and of what follows
@@ -155,13 +155,12 @@ class Part:
             start = file.zip.getinfo("images.npy").header_offset
         return cls(path, cells, streams, *_find_pixels(path, start))
 
-    def pixels(self, chosen: np.ndarray) -> StoredPixels:
+    def pixels(self, chosen: np.ndarray) -> Piece:
         """Say where the pixels of the cells that are marked (n,) lie.
 
         They can be read there around the zip and its checksum, which `is_whole` looks at.
         """
-        piece = Piece(self.path, self.place, chosen)
-        return StoredPixels((piece,), self.shape[1:], self.dtype)
+        return Piece(self.path, self.place, chosen)
 
 
 def _find_pixels(path: Path, start: int) -> tuple[tuple[int, ...], np.dtype, int]:

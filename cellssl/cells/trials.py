@@ -6,13 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cellssl.cells.parts import Part
-from cellssl.cells.quality.judging import REASONS, judge_cells, judge_field
-from cellssl.cells.quality.measures import MEASURES
+from cellssl.cells.quality.judging import judge_cells, judge_field
 from cellssl.cells.quality.usual import Usual
-from cellssl.crops.placing import StoredPixels
-
-#: What is said of a cell, "" of a good one.
-VERDICTS = np.array(["", *REASONS], dtype=object)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,33 +35,13 @@ class Trial:
     keep: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True)
 class Judged:
-    """What is kept of a finished field of n cells: few bytes, since all fields' are held at once.
+    """A finished field; why each of its n cells is no good ("" for a good one), and which are kept."""
 
-    Attributes
-    ----------
-    verdicts : ndarray
-        (n,) uint8, numbers in `VERDICTS`.
-    sharpness : ndarray
-        (C,) median of the cells; NaN where there are none.
-    kept : StoredPixels
-        Those of the cells that are kept.
-    """
-
-    verdicts: np.ndarray
-    sharpness: np.ndarray
-    kept: StoredPixels
-
-    @property
-    def reasons(self) -> np.ndarray:
-        """Why each cell is no good (n,) of str; "" for a good one."""
-        return np.asarray(VERDICTS[self.verdicts])
-
-    @property
-    def chosen(self) -> np.ndarray:
-        """Which cells are kept (n,) bool."""
-        return self.kept.pieces[0].chosen
+    part: Part
+    reasons: np.ndarray
+    kept: np.ndarray
 
 
 def judge(trial: Trial) -> Judged:
@@ -80,8 +55,4 @@ def judge(trial: Trial) -> Judged:
     else:
         single = judge_cells(areas, quality, trial.usual).astype(object)
         reasons = np.where(single == "", whole, single)
-    verdicts = np.argmax(reasons[:, None] == VERDICTS, axis=1).astype(np.uint8)
-    good = np.isin(VERDICTS.astype(str), ["", *trial.keep])
-    _, sharpness, _ = np.split(quality, len(MEASURES), axis=1)
-    usual = np.median(sharpness, axis=0) if len(sharpness) else np.full(len(background), np.nan)
-    return Judged(verdicts, usual, part.pixels(good[verdicts]))
+    return Judged(part, reasons, np.isin(reasons.astype(str), ["", *trial.keep]))

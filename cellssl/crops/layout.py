@@ -35,6 +35,9 @@ Pixels are not packed: gzip with shuffle makes these 0.39 of the size, at 330 µ
 makes them far smaller).
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,7 @@ import h5py
 import numpy as np
 
 from cellssl.crops.packing import LEVEL, PackedMasks
+from cellssl.files import require_room
 
 FILE_NAME = "crops.h5ad"
 PIXELS = "obsm/crops"
@@ -63,14 +67,31 @@ def holds_crops(path: str | Path) -> bool:
         return PIXELS in opened
 
 
-def create_file(path: str) -> h5py.File:
-    """Make an empty AnnData file with all the groups that anndata expects."""
-    # Unlocked: Windows and SMB drives refuse what others write to a locked file, see `placing`.
-    file = h5py.File(path, "w", locking=False)
-    encode(file, "anndata", "0.1.0")
-    for name in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
-        encode(file.create_group(name), "dict", "0.1.0")
-    return file
+@contextmanager
+def create_file(path: Path) -> Iterator[h5py.File]:
+    """Make an empty AnnData file with all the groups that anndata expects, open for the block."""
+    with open_file(path, "w") as file:
+        encode(file, "anndata", "0.1.0")
+        for name in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
+            encode(file.create_group(name), "dict", "0.1.0")
+        yield file
+
+
+@contextmanager
+def open_file(path: Path, mode: str) -> Iterator[h5py.File]:
+    """Open a file to write to it in the block; when that fails, nothing is left in it.
+
+    A disk that became full is so no more when HDF5 closes the emptied file: it would end the process
+    where it found no room for what it still holds.
+    """
+    require_room(path)
+    with h5py.File(path, mode) as file:
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            os.truncate(path, 0)
+            raise
 
 
 def create_pixels(

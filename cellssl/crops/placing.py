@@ -1,11 +1,9 @@
 """Pixels that lie in other files, brought into a crop file by the system: none pass through HDF5."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:  # workers that cut fields wait neither for HDF5 nor for bars
 _BLOCK = 2**18  # bytes copied at a time: what stays in a core's cache is written twice as fast
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True)
 class Piece:
     """Some of the m cells that lie one after the other in a file.
 
@@ -37,7 +35,7 @@ class Piece:
     chosen: np.ndarray
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True)
 class StoredPixels:
     """Pixels of n cells that lie in files just as a crop file holds them.
 
@@ -82,48 +80,31 @@ def chunk_places(dataset: "h5py.Dataset") -> np.ndarray:
     return places
 
 
-@contextmanager
-def copied_meanwhile(
-    stored: StoredPixels, path: Path, places: np.ndarray, *, threads: int, shown: bool = False
-) -> Iterator[None]:
-    """Copy the pixels of N cells to their places (N,) in a file, while the block writes elsewhere in it.
+def copy_pixels(
+    stored: Sequence[StoredPixels],
+    path: Path,
+    places: np.ndarray,
+    *,
+    threads: int,
+    shown: bool = False,
+) -> None:
+    """Copy the pixels of N cells to their places (N,) in a file that HDF5 has closed.
 
-    So many threads copy: this one too, once the block is done. The system copies, and none waits for
-    another's Python. When one of them fails, or the block, none copies on.
+    Threads share the pieces among them: the system copies, and none waits for another's Python.
     """
-    from cellssl.progress import bar
+    from cellssl.progress import track
 
-    each = int(np.prod(stored.sides)) * stored.dtype.itemsize
-    ends = np.cumsum([piece.chosen.sum() for piece in stored.pieces], dtype=int)
-    waiting = deque(zip(stored.pieces, np.split(places, ends[:-1]), strict=False))
-
-    def copy_next() -> bool:
-        try:
-            piece, targets = waiting.popleft()
-        except IndexError:  # another thread took the last
-            return False
-        _copy(piece, path, targets, each)
-        return True
-
-    def copy_all() -> None:
-        try:
-            while copy_next():
-                pass
-        finally:
-            waiting.clear()
-
+    pieces = [piece for pixels in stored for piece in pixels.pieces]
+    if not pieces:
+        return
+    each = int(np.prod(stored[0].sides)) * stored[0].dtype.itemsize
+    ends = np.cumsum([piece.chosen.sum() for piece in pieces])
+    targets = np.split(places, ends[:-1])
     with ThreadPoolExecutor(threads, "copy") as pool:
-        try:
-            others = [pool.submit(copy_all) for _ in range(threads - 1)]
-            yield
-            with bar(shown=shown) as progress:
-                task = progress.add_task("copying pixels", total=len(stored.pieces), note="")
-                while copy_next():
-                    progress.update(task, completed=len(stored.pieces) - len(waiting))
-            for other in others:
-                other.result()
-        finally:
-            waiting.clear()
+        copied = pool.map(_copy, pieces, repeat(path), targets, repeat(each))
+        # When one fails, or on Ctrl-C, `map` gives up those that wait.
+        for _ in track(copied, "copying pixels", total=len(pieces), shown=shown):
+            pass
 
 
 def _copy(piece: Piece, path: Path, places: np.ndarray, each: int) -> None:

@@ -1,7 +1,6 @@
 """Writing a crop file batch by batch, whole or not at all."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,17 @@ from anndata.io import write_elem
 import cellssl
 from cellssl.columns import PLATE
 from cellssl.crops.growing import GrowingTable
-from cellssl.crops.layout import MASKS, PIXELS, create_file, create_masks, create_pixels
+from cellssl.crops.layout import (
+    MASKS,
+    PIXELS,
+    create_file,
+    create_masks,
+    create_pixels,
+    open_file,
+)
 from cellssl.crops.packing import PackedMasks
 from cellssl.crops.percentiles import PercentileTable, measure
-from cellssl.crops.placing import StoredPixels, chunk_places, copied_meanwhile
+from cellssl.crops.placing import StoredPixels, chunk_places, copy_pixels
 from cellssl.crops.rows import RowReader
 from cellssl.errors import CropError
 from cellssl.files import atomic, make_folder
@@ -32,22 +38,21 @@ class CropBatch:
 
     Attributes
     ----------
-    images : ndarray or None
-        (n, C, H, W) pixels in the source's own type; None where those of all batches lie in files
-        already, see `write_crops`.
+    images : ndarray or StoredPixels
+        (n, C, H, W) pixels in the source's own type. Those that lie in files already are copied when
+        all batches are there.
     masks : ndarray, PackedMasks or None
         (n, M, H, W) uint8: 0 background, 1 this object, 2 other objects.
     obs : DataFrame
         n rows named ``plate/well/site/label``, at least with ``Metadata_Plate``.
     """
 
-    images: np.ndarray | None
+    images: np.ndarray | StoredPixels
     masks: np.ndarray | PackedMasks | None
     obs: pd.DataFrame
 
     def __repr__(self) -> str:
-        sides = "stored" if self.images is None else self.images.shape[1:]
-        return f"CropBatch({len(self.obs)} cells, {sides})"
+        return f"CropBatch({len(self.obs)} cells, {self.images.shape[1:]})"
 
 
 def write_crops(
@@ -58,7 +63,6 @@ def write_crops(
     size: int,
     provenance: Mapping[str, Any],
     masks: Sequence[str] = ("nucleus",),
-    stored: StoredPixels | None = None,
     threads: int = 1,
     progress: bool = False,
 ) -> Path:
@@ -83,42 +87,32 @@ def write_crops(
         settings); None is left out.
     masks : sequence of str
         M names of the masks, where the batches have some.
-    stored : StoredPixels, optional
-        The pixels of all cells, where they lie in files already; the batches then have none.
     threads : int
-        That write: this one, and others that copy stored pixels meanwhile.
+        That copy stored pixels.
     progress : bool
-        Whether to show a progress bar while pixels are copied.
+        Whether to show a progress bar while they do.
 
     Raises
     ------
     CropError
-        When a batch, or what is stored, does not fit `channels`, `size` or the batches before it, or
-        two cells have one name.
+        When a batch does not fit `channels`, `size` or the batches before it, or two cells have one
+        name.
     """
     path = Path(path)
     make_folder(path.parent)
     channels = _unique_channels(channels)
-    shape = (len(channels), size, size)
-    if stored is not None and stored.sides != shape:
-        raise CropError(f"cells are stored as {stored.sides}, wanted {shape}")
     with atomic(path) as part:
-        with create_file(str(part)) as file:
-            places = None
-            copied: AbstractContextManager[None] = nullcontext()
-            if stored is not None:
-                create_pixels(file, (len(stored), *shape), stored.dtype, placed=True)
-                places = chunk_places(file[PIXELS])
-                copied = copied_meanwhile(stored, part, places, threads=threads, shown=progress)
-            # HDF5 is done with the file before this thread copies, too: on a full disk it could not close it.
-            with copied, file:
-                obs = _append_batches(file, batches, shape, masks, stored)
-                _check_table(obs)
-                # An empty var and an X without columns: the pixels are in obsm.
-                write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
-                write_elem(file, "X", np.empty((len(obs), 0), np.float32))
-                plates = obs.column(PLATE)
-                names = list(masks) if MASKS in file else []
+        with create_file(part) as file:
+            obs, stored = _append_batches(file, batches, (len(channels), size, size), masks)
+            _check_table(obs)
+            # An empty var and an X without columns: the pixels are in obsm.
+            write_elem(file, "var", pd.DataFrame(index=pd.Index([], dtype=str)))
+            write_elem(file, "X", np.empty((len(obs), 0), np.float32))
+            plates = obs.column(PLATE)
+            places = chunk_places(file[PIXELS]) if stored else None
+            names = list(masks) if MASKS in file else []
+        if places is not None:
+            copy_pixels(stored, part, places, threads=threads, shown=progress)
         about = {
             **provenance,
             "channels": channels,
@@ -127,7 +121,7 @@ def write_crops(
             "version": cellssl.__version__,
             "percentiles": vars(_measure(part, places, plates, len(channels))),
         }
-        with h5py.File(part, "r+") as file:
+        with open_file(part, "r+") as file:
             write_elem(file["uns"], "cellssl", _storable(about))
     return path
 
@@ -152,27 +146,28 @@ def _append_batches(
     batches: Iterable[CropBatch],
     shape: tuple[int, int, int],
     masks: Sequence[str],
-    stored: StoredPixels | None,
-) -> GrowingTable:
-    """Write tables and masks batch by batch, and pixels that are not stored elsewhere; give the table."""
-    obs = GrowingTable(file)
+) -> tuple[GrowingTable, list[StoredPixels]]:
+    """Write tables, masks and pixels batch by batch; give the table, and the pixels to be copied."""
+    obs, stored = GrowingTable(file), list[StoredPixels]()
     first: CropBatch | None = None
     for batch in batches:
-        _check_shape(batch, shape, masks, stored)
+        _check_shape(batch, shape, masks)
         first = first or batch
         _check_alike(batch, first)
         obs.append(batch.obs)
         _append_masks(file, batch.masks)
-        if batch.images is not None:
+        if isinstance(batch.images, StoredPixels):
+            stored.append(batch.images)
+        else:
             if PIXELS not in file:
                 create_pixels(file, (0, *shape), batch.images.dtype)
             _append(file[PIXELS], np.ascontiguousarray(batch.images))
     if first is None:
         raise CropError("there is no cell to write: no batch of crops was given")
-    if stored is not None and len(stored) != len(obs):
-        raise CropError(f"the batches hold {len(obs):,} cells, and {len(stored):,} are stored")
+    if stored:
+        create_pixels(file, (len(obs), *shape), stored[0].dtype, placed=True)
     obs.finish()
-    return obs
+    return obs, stored
 
 
 def _append_masks(file: h5py.File, masks: np.ndarray | PackedMasks | None) -> None:
@@ -197,21 +192,13 @@ def _check_table(obs: GrowingTable) -> None:
         )
 
 
-def _check_shape(
-    batch: CropBatch,
-    shape: tuple[int, int, int],
-    masks: Sequence[str],
-    stored: StoredPixels | None,
-) -> None:
-    if (batch.images is None) == (stored is None):
-        raise CropError("either every batch has pixels, or those of all cells are stored elsewhere")
-    rows = len(batch.obs)
-    if batch.images is not None and batch.images.shape != (rows, *shape):
+def _check_shape(batch: CropBatch, shape: tuple[int, int, int], masks: Sequence[str]) -> None:
+    if batch.images.shape[1:] != shape or len(batch.images) != len(batch.obs):
         raise CropError(
-            f"a batch of crops has shape {batch.images.shape} and {rows} table rows; "
+            f"a batch of crops has shape {batch.images.shape} and {len(batch.obs)} table rows; "
             f"wanted (n, {', '.join(map(str, shape))}) and n rows"
         )
-    wanted = (rows, len(masks), *shape[1:])
+    wanted = (len(batch.images), len(masks), *shape[1:])
     if batch.masks is not None and batch.masks.shape != wanted:
         raise CropError(f"masks have shape {batch.masks.shape}, wanted {wanted} for {list(masks)}")
     if isinstance(batch.masks, np.ndarray) and batch.masks.dtype != np.uint8:
@@ -222,14 +209,15 @@ def _check_shape(
 
 def _check_alike(batch: CropBatch, first: CropBatch) -> None:
     """Make sure that a batch holds what the first did."""
-    kinds = [one.images.dtype for one in (first, batch) if one.images is not None]
-    if len(set(kinds)) > 1:
+    if batch.images.dtype != first.images.dtype:
         raise CropError(
-            f"the first batch of crops holds {kinds[0]}, and a later one {kinds[1]}; convert the images "
-            "to one type first"
+            f"the first batch of crops holds {first.images.dtype}, and a later one {batch.images.dtype}; "
+            "convert the images to one type first"
         )
     if (batch.masks is None) != (first.masks is None):
         raise CropError("some batches have masks and others have none: give masks to all or none")
+    if isinstance(batch.images, StoredPixels) != isinstance(first.images, StoredPixels):
+        raise CropError("some pixels are stored and others in memory: give all as one or the other")
 
 
 def _append(dataset: h5py.Dataset, cells: Sequence[Any] | np.ndarray) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.crops import Crops
-from cellssl.errors import EmbeddingError, StudyError
+from cellssl.errors import EmbeddingError, StudyError, quoted
 from cellssl.methods import is_labelled
 from cellssl.phenotypes import require_label
 from cellssl.phenotypes.controls import control_cells
@@ -46,13 +46,13 @@ def check_ready(
     if folders is not None:
         _check_folders(runs, folders)
     for message, names in told.items():
-        _LOG.warning("%s (%s)", message, listed([repr(name) for name in names]))
+        _LOG.warning("%s (%s)", message, listed(quoted(names)))
     for alike in twins(firsts):
         _LOG.warning(
             "%s: %s are one protocol under %d names: the same is trained for each, seed by seed, and says "
             "nothing new; leave all but one out, or change what they say",
             study.locate("axes"),
-            listed([repr(name) for name in alike]),
+            listed(quoted(alike)),
             len(alike),
         )
 

@@ -1,4 +1,3 @@
-import threading
 import time
 
 import h5py
@@ -6,7 +5,7 @@ import numpy as np
 import pytest
 
 from cellssl.crops import CropBatch, Crops, placing, write_crops
-from cellssl.crops.placing import Piece, StoredPixels, chunk_places, copied_meanwhile
+from cellssl.crops.placing import Piece, StoredPixels, chunk_places, copy_pixels
 
 SIDES = (2, 8, 8)
 EACH = 2 * 2 * 8 * 8  # bytes of a cell
@@ -27,11 +26,11 @@ def stored(tmp_path):
     return images[[0, 1, 4, 7, 8, 9, 10]], StoredPixels(pieces, SIDES, images.dtype)
 
 
-def write(path, batch, images=None, **how):
+def write(path, batch, stored, **how):
     whole = batch(7)
     return write_crops(
         path,
-        [CropBatch(images, whole.masks, whole.obs)],
+        [CropBatch(stored, whole.masks, whole.obs)],
         channels=["DNA", "Actin"],
         size=8,
         provenance={},
@@ -44,7 +43,7 @@ def write(path, batch, images=None, **how):
 def test_stored_pixels_are_those_of_the_file(tmp_path, batch, stored, threads, block, monkeypatch):
     monkeypatch.setattr(placing, "_BLOCK", block)
     images, pixels = stored
-    crops = Crops.open(write(tmp_path / "crops.h5ad", batch, stored=pixels, threads=threads))
+    crops = Crops.open(write(tmp_path / "crops.h5ad", batch, pixels, threads=threads))
     np.testing.assert_array_equal(crops.read(), images)
     np.testing.assert_array_equal(crops.masks(), batch(7).masks)
     plain = Crops.open(write(tmp_path / "plain.h5ad", batch, images))
@@ -52,50 +51,16 @@ def test_stored_pixels_are_those_of_the_file(tmp_path, batch, stored, threads, b
     np.testing.assert_array_equal(crops.percentiles.whole, plain.percentiles.whole)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_file_that_has_become_shorter_is_no_cells(tmp_path, batch, stored, threads):
+def test_a_file_that_has_become_shorter_is_no_cells(tmp_path, batch, stored):
     _, pixels = stored
     with (tmp_path / "two").open("r+b") as file:
         file.truncate(4 * EACH)
     with pytest.raises(OSError, match="two ends within a cell"):
-        write(tmp_path / "crops.h5ad", batch, stored=pixels, threads=threads)
+        write(tmp_path / "crops.h5ad", batch, pixels)
     assert not (tmp_path / "crops.h5ad").exists()
 
 
-def test_hdf5_keeps_nobody_from_the_file_that_pixels_are_copied_to(tmp_path, batch, stored):
-    fcntl = pytest.importorskip("fcntl")  # where locks are more than advice, copies would fail
-    whole = batch(7)
-
-    def batches():
-        (part,) = tmp_path.glob(".crops.h5ad.*")
-        with part.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield CropBatch(None, whole.masks, whole.obs)
-
-    about = {"channels": ["DNA", "Actin"], "size": 8, "provenance": {}}
-    write_crops(tmp_path / "crops.h5ad", batches(), **about, stored=stored[1])
-
-
-def test_hdf5_has_closed_the_file_when_this_thread_copies(tmp_path, batch, stored, monkeypatch):
-    still_open, own = [], placing._copy
-
-    def copy(piece, path, *where):
-        ids = h5py.h5f.get_obj_ids(types=h5py.h5f.OBJ_FILE)
-        still_open.append(str(path) in [h5py.File(one).filename for one in ids])
-        own(piece, path, *where)
-
-    monkeypatch.setattr(placing, "_copy", copy)
-    write(tmp_path / "crops.h5ad", batch, stored=stored[1], threads=1)
-    assert still_open == [False] * len(stored[1].pieces)
-
-
-def pieces(folder, number):
-    own = (Piece(folder / "one", start, np.ones(1, bool)) for start in range(number))
-    return StoredPixels(tuple(own), SIDES, np.dtype(np.uint16))
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_nothing_more_is_copied_once_a_copy_has_failed(tmp_path, monkeypatch, threads):
+def test_nothing_more_is_copied_once_a_copy_has_failed(tmp_path, monkeypatch):
     copied = []
 
     def copy(piece, *_):
@@ -105,35 +70,11 @@ def test_nothing_more_is_copied_once_a_copy_has_failed(tmp_path, monkeypatch, th
         copied.append(piece.start)
 
     monkeypatch.setattr(placing, "_copy", copy)
-    stored, places = pieces(tmp_path, 50), np.arange(50)
-    with (
-        pytest.raises(OSError, match="no space left"),
-        copied_meanwhile(stored, tmp_path / "crops.h5ad", places, threads=threads),
-    ):
-        pass
+    pieces = tuple(Piece(tmp_path / "one", start, np.ones(1, bool)) for start in range(50))
+    stored = [StoredPixels(pieces, SIDES, np.dtype(np.uint16))]
+    with pytest.raises(OSError, match="no space left"):
+        copy_pixels(stored, tmp_path / "crops.h5ad", np.arange(50), threads=1)
     assert len(copied) < 10
-
-
-def test_other_threads_copy_while_the_block_writes_and_stop_when_it_fails(tmp_path, monkeypatch):
-    copied, begun = [], threading.Event()
-
-    def copy(piece, *_):
-        begun.set()
-        time.sleep(0.01)
-        copied.append(piece.start)
-
-    def fail():
-        assert begun.wait(10)
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(placing, "_copy", copy)
-    stored, places = pieces(tmp_path, 50), np.arange(50)
-    with (
-        pytest.raises(RuntimeError, match="power cut"),
-        copied_meanwhile(stored, tmp_path / "crops.h5ad", places, threads=2),
-    ):
-        fail()
-    assert 1 <= len(copied) < 10
 
 
 def test_places_are_the_same_where_hdf5_cannot_list_chunks(tmp_path, batch, stored):
@@ -150,7 +91,7 @@ def test_places_are_the_same_where_hdf5_cannot_list_chunks(tmp_path, batch, stor
         def __len__(self):
             return self._cells
 
-    with h5py.File(write(tmp_path / "crops.h5ad", batch, stored=stored[1])) as file:
+    with h5py.File(write(tmp_path / "crops.h5ad", batch, stored[1])) as file:
         found = chunk_places(file["obsm/crops"])
         np.testing.assert_array_equal(chunk_places(Dataset(file["obsm/crops"])), found)
     assert len(set(found)) == 7

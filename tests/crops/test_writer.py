@@ -10,9 +10,8 @@ from cellssl.errors import CellsslError, CropError
 from cellssl.files import sha256
 
 
-def write(path, *batches, channels=("DNA", "Actin"), size=8, provenance=None, stored=None):
-    about = provenance or {}
-    return write_crops(path, batches, channels=channels, size=size, provenance=about, stored=stored)
+def write(path, *batches, channels=("DNA", "Actin"), size=8, provenance=None):
+    return write_crops(path, batches, channels=channels, size=size, provenance=provenance or {})
 
 
 def test_same_batches_same_bytes(tmp_path, batch):
@@ -47,15 +46,9 @@ def test_errors_name_what_is_wrong(tmp_path, batch):
         write(out, good, dataclasses.replace(batch(3, start=3), masks=None))
     with pytest.raises(CropError, match="masks are int32, wanted uint8"):
         write(out, dataclasses.replace(good, masks=good.masks.astype(np.int32)))
-    bare = CropBatch(None, good.masks, good.obs)
-    with pytest.raises(CropError, match="every batch has pixels, or those of all cells are stored"):
-        write(out, bare)
-    none = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
-    with pytest.raises(CropError, match="the batches hold 3 cells, and 0 are stored"):
-        write(out, bare, stored=none)
-    smaller = StoredPixels((), (2, 4, 4), np.dtype(np.uint16))
-    with pytest.raises(CropError, match=r"stored as \(2, 4, 4\), wanted \(2, 8, 8\)"):
-        write(out, bare, stored=smaller)
+    stored = StoredPixels((), (2, 8, 8), np.dtype(np.uint16))
+    with pytest.raises(CropError, match="give all as one or the other"):
+        write(out, good, CropBatch(stored, good.masks[:0], good.obs[:0]))
     for channels in (("DNA", "DNA"), ("DNA", " ")):
         with pytest.raises(CropError, match="distinct names"):
             write(out, good, channels=channels)

@@ -14,6 +14,7 @@ from cellssl.crops.batches import batches
 from cellssl.crops.exchange.foreign import NAME, Foreign, named_table
 from cellssl.crops.exchange.sidecar import Sidecar
 from cellssl.crops.exchange.tables import read_cell_table
+from cellssl.crops.layout import open_file
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import atomic, write_csv
@@ -83,7 +84,7 @@ def write_npy(crops: Crops, out: Path, *, shown: bool = False) -> None:
 def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
     """Write ``crops`` and ``masks`` into one HDF5 file, ``NAME.csv`` and ``NAME.json`` beside it."""
     _forget(out)
-    with atomic(out) as part, h5py.File(part, "w") as file:
+    with atomic(out) as part, open_file(part, "w") as file:
         file.create_dataset(_PIXELS, crops.shape, crops.dtype)
         if crops.mask_names:
             shape = _masks_shape(crops)

@@ -44,7 +44,7 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
     layers, dtype = len(crops.mask_names), crops.dtype
     shape = (len(crops), layers + len(crops.channels), crops.size, crops.size)
     rounded, worst = 0, 0.0
-    with atomic(out) as part, create_file(str(part)) as file:
+    with atomic(out) as part, create_file(part) as file:
         images = file.create_dataset(
             _IMAGES,
             shape,

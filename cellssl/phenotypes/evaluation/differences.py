@@ -49,8 +49,8 @@ def score_difference(
     Series
         difference (one − other), low, high, apart.
     """
-    own = differences_between(differences, one, other)
-    row = own[(own["subset"] == subset) & (own["metric"] == metric)].iloc[0]
+    own = differences[(differences["subset"] == subset) & (differences["metric"] == metric)]
+    row = differences_between(own, one, other).iloc[0]
     return row[["difference", "low", "high", "apart"]]
 
 
@@ -58,5 +58,5 @@ def differences_by_class(
     differences: pd.DataFrame, one: str, other: str, *, classifier: str
 ) -> pd.DataFrame:
     """Find by how much one embedding is better than another in each class, of all classes, by one classifier."""
-    own = differences_between(differences, one, other)
-    return own[(own["subset"] == "all") & (own["classifier"] == classifier)]
+    own = differences[(differences["subset"] == "all") & (differences["classifier"] == classifier)]
+    return differences_between(own, one, other)

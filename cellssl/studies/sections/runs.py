@@ -2,6 +2,7 @@
 
 import shlex
 
+from cellssl.errors import quoted
 from cellssl.report.page import Bullets, Fold, Section, Table, Text
 from cellssl.studies.outcome import Outcome
 from cellssl.studies.planning import plan_runs, twins
@@ -26,7 +27,7 @@ def runs_section(study: Study, outcome: Outcome) -> Section:
         blocks = [told, Table(["run", "state"], rows)]
     blocks.append(Bullets(_said(study, outcome)))
     for alike in twins(plan_runs(study)):
-        names = listed([repr(name) for name in alike])
+        names = listed(quoted(alike))
         text = f"{names} are one protocol under {len(alike)} names: they repeat each other."
         blocks.append(Text(text, "warning"))
     if doubt := doubt_of_places(outcome.environments.values()):
