@@ -416,6 +416,26 @@ def test_where_one_class_alone_lies_in_two_wells_nothing_is_scored_either(make_e
     assert found.note == "only DMSO lies in two wells: no other can be found"
 
 
+@pytest.mark.parametrize("line", ["row", "column"])
+def test_plates_whose_rows_or_columns_are_classes_are_said(make_embedding, caplog, line):
+    cells = make_embedding()
+    few = {"label": "MOA", "progress": False, "resamples": 5, "seeds": (0,)}
+    evaluate([cells], **few)
+    assert "passes for MOA" not in caplog.text  # a row of wells: each column is but one
+    kinds = cells.obs["Metadata_MOA"].map({"DMSO": 0, "Stabiliser": 1, "Actin": 2})
+    across = cells.obs["Metadata_Well"].str[1:].astype(int)
+    along, other = (across, kinds + 1) if line == "row" else (kinds + 1, across)
+    rows = other.map(dict(enumerate("?ABCDEFGH")))
+    cells.obs["Metadata_Well"] = rows + along.astype(str).str.zfill(2)
+    evaluate([cells], **few)
+    assert f"every {line} of the plates holds one MOA alone" in caplog.text
+    assert caplog.text.count("passes for MOA") == 1
+    cells.obs.loc[cells.obs_names[0], "Metadata_MOA"] = "Actin"
+    caplog.clear()
+    evaluate([cells], **few)
+    assert "passes for MOA" not in caplog.text
+
+
 def test_cells_without_a_plate_are_said(make_embedding, caplog):
     cells = make_embedding()
     few = {"label": "MOA", "progress": False, "resamples": 5, "seeds": (0,)}

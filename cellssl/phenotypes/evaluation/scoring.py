@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers, whole_numbers
-from cellssl.columns import PLATE, bare_name, find_column, say_alike_names, texts_of
+from cellssl.columns import PLATE, WELL, bare_name, find_column, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import one_column, text_column, text_values
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings.blocks import block_names
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
+from cellssl.phenotypes.evaluation.confounders import find_confounders
 from cellssl.phenotypes.evaluation.counting import COUNT, count_cells
 from cellssl.phenotypes.evaluation.measurement import Measurement
 from cellssl.phenotypes.evaluation.measurements import Measurements
@@ -92,6 +93,7 @@ def measure_embeddings(
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     _say_plateless(obs)
+    _say_laid_out(obs, label)
     say_alike_names(pd.Series(text_values(obs[label], label)), label)
     negative = control_cells(obs, controls)
     used = {_title(one): one.used for one in loaded}
@@ -199,6 +201,28 @@ def _say_plateless(obs: pd.DataFrame) -> None:
             f"{empty:,}",
             counted(len(obs), "cell"),
         )
+
+
+def _say_laid_out(obs: pd.DataFrame, label: str) -> None:
+    """Say where each row or column of the plates, of several wells, holds one class alone."""
+    classes = pd.Series(text_values(obs[label], label), obs.index)
+    places = find_confounders(obs)
+    for name in ("row", "column"):
+        place = places[name]
+        if place is None:
+            continue
+        there = pd.DataFrame(
+            {"place": place.codes, "class": classes, "well": obs[WELL].astype(str)}
+        )
+        there = there[(there["place"] >= 0) & (classes != "")]
+        lines, of_classes, wells = there.nunique()
+        alone = there.groupby("place")["class"].nunique().eq(1).all()
+        if of_classes > 1 and wells > lines and alone:
+            _LOG.warning(
+                "every %s of the plates holds one %s alone: what tells %ss passes for %s, and no score tells the two "
+                "apart. Plates that are laid out at random, or otherwise, would",
+                *(name, bare_name(label), name, bare_name(label)),
+            )
 
 
 def _say_long(loaded: Sequence[Embedding], task: Task) -> None:
