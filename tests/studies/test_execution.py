@@ -333,7 +333,7 @@ def test_the_same_protocol_under_two_names_is_told(
     twice = changed(tiny, axes={"views": {**views, "wordy": wordy}}, combine={})
     check_ready(twice, plan_runs(twice), cells)
     (told,) = (message for message in caplog.messages if "under" in message)
-    assert "'expert', 'again' and 'wordy' are one protocol under 3 names" in told
+    assert "expert, again and wordy are one protocol under 3 names" in told
     assert "'other'" not in told
 
 

@@ -116,7 +116,7 @@ def test_the_page_says_what_was_run_on_what_where_and_when(
 def test_the_page_says_which_settings_repeat_each_other(tiny: Study, outcome: Outcome) -> None:
     views = {"expert": {}, "again": {}, "geometry": {"keep": ["rotate", "flip"]}}
     twice = Study.model_validate({**tiny.model_dump(), "axes": {"views": views}})
-    told = "'expert' and 'again' are one protocol under 2 names"
+    told = "expert and again are one protocol under 2 names"
     assert told in html.unescape(write_study_page(twice, outcome).read_text())
     assert "one protocol under" not in write_study_page(tiny, outcome).read_text()
 
