@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,23 +23,23 @@ NAMES: Schema = {  # of channels or columns, each once
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(ABC):
     """What a field of an operation may hold: what the value is, and what it is counted in, or ""."""
 
     meaning: str
     unit: str = field(default="", kw_only=True)
 
+    @abstractmethod
     def problem(self, value: object) -> str | None:
         """Say what was got and what was wanted, or None where `value` is fine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def allowed(self) -> str:
         """Say what may be written."""
-        raise NotImplementedError
 
+    @abstractmethod
     def schema(self) -> Schema:
         """Give the JSON Schema of what may be written."""
-        raise NotImplementedError
 
     def unit_beside(self, key: str) -> str:
         """Give the unit, or "" where the field's name says it: degrees."""

@@ -89,7 +89,7 @@ def open_file(path: Path, mode: str) -> Iterator[h5py.File]:
         try:
             yield file
             file.flush()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: it goes on, without the file's content
             os.truncate(path, 0)
             raise
 

@@ -17,7 +17,6 @@ from cellssl.phenotypes.columns import one_column, text_column, text_values
 from cellssl.phenotypes.controls import control_cells
 from cellssl.phenotypes.embeddings.blocks import block_names
 from cellssl.phenotypes.embeddings.matching import Embedding, features, load_embeddings, match_cells
-from cellssl.phenotypes.evaluation.confounders import find_confounders
 from cellssl.phenotypes.evaluation.counting import COUNT, count_cells
 from cellssl.phenotypes.evaluation.measurement import Measurement
 from cellssl.phenotypes.evaluation.measurements import Measurements
@@ -93,7 +92,6 @@ def measure_embeddings(
     names, dropped = match_cells(loaded)
     obs = _shared_obs(loaded, names, label)
     _say_plateless(obs)
-    _say_laid_out(obs, label)
     say_alike_names(pd.Series(text_values(obs[label], label)), label)
     negative = control_cells(obs, controls)
     used = {_title(one): one.used for one in loaded}
@@ -110,6 +108,7 @@ def measure_embeddings(
     if used_plates and fair is not None:
         tasks += used_task(obs, label, ~fair, **asked)
     _say_long(loaded, tasks[0])
+    _say_laid_out(obs, label, tasks[0])
     known = {
         "plates": text_column(obs, PLATE),
         "batches": text_column(obs, "Metadata_Batch"),
@@ -203,20 +202,17 @@ def _say_plateless(obs: pd.DataFrame) -> None:
         )
 
 
-def _say_laid_out(obs: pd.DataFrame, label: str) -> None:
+def _say_laid_out(obs: pd.DataFrame, label: str, task: Task) -> None:
     """Say where each row or column of the plates, of several wells, holds one class alone."""
-    classes = pd.Series(text_values(obs[label], label), obs.index)
-    places = find_confounders(obs)
-    for name in ("row", "column"):
-        place = places[name]
-        if place is None:
-            continue
-        there = pd.DataFrame(
-            {"place": place.codes, "class": classes, "well": obs[WELL].astype(str)}
-        )
-        there = there[(there["place"] >= 0) & (classes != "")]
+    places = {name: task.confounders[name] for name in ("row", "column")}
+    told = pd.DataFrame({name: place.codes for name, place in places.items() if place is not None})
+    if told.empty:
+        return
+    told["class"], told["well"] = task.labels, texts_of(obs[WELL]).to_numpy()[task.rows]
+    for name in places:
+        there = told.loc[told[name] >= 0, [name, "class", "well"]]
         lines, of_classes, wells = there.nunique()
-        alone = there.groupby("place")["class"].nunique().eq(1).all()
+        alone = there.groupby(name)["class"].nunique().eq(1).all()
         if of_classes > 1 and wells > lines and alone:
             _LOG.warning(
                 "every %s of the plates holds one %s alone: what tells %ss passes for %s, and no score tells the two "
