@@ -108,16 +108,7 @@ def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
     ]
 
 
-def require_fit(
-    protocol: Protocol,
-    *,
-    channels: Sequence[str],
-    stored_size: int,
-    masks: Sequence[str] = (),
-    nucleus: float = 0,
-    cells: int | None = None,
-    columns: Collection[str] | None = None,
-) -> list[Finding]:
+def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
     """Hold a protocol against crops: give what one should know, raise what is impossible.
 
     The arguments are those of `check`.
@@ -132,15 +123,7 @@ def require_fit(
     ProtocolError
         With all errors.
     """
-    findings = check(
-        protocol,
-        channels=channels,
-        stored_size=stored_size,
-        masks=masks,
-        nucleus=nucleus,
-        cells=cells,
-        columns=columns,
-    )
+    findings = check(protocol, **facts)
     errors = [finding.message for finding in findings if finding.level == "error"]
     if errors:
         raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
