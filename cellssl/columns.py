@@ -164,12 +164,14 @@ def find_column(columns: Iterable[object], name: str) -> str | None:
 def plain_name(column: object) -> str:
     """Reduce a column's name to what is compared: small letters, without prefix and marks between words.
 
+    A `%` stays: of `% Control` it says that numbers are meant.
+
     Examples
     --------
-    >>> plain_name("Metadata_Mechanism of_action")
-    'mechanismofaction'
+    >>> plain_name("Metadata_Mechanism of_action"), plain_name("% Control")
+    ('mechanismofaction', '%control')
     """
-    return re.sub(r"[\W_]+", "", bare_name(column)).lower()
+    return re.sub(r"[^\w%]|_", "", bare_name(column)).lower()
 
 
 def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None:

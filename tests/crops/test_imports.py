@@ -115,6 +115,19 @@ def test_a_columns_meaning_may_be_short(foreign, meaning):
     assert obs.index[0] == "Week1_2/B03/c0"
 
 
+def test_marks_between_words_do_not_count_but_for_percent(foreign):
+    folder, _, table = foreign
+    table.rename(
+        columns={"cell_id": "Cell.ID", "plate": "Plate #", "benchmark": "% Control"}
+    ).to_csv(folder / "marks.csv", index=False)
+    path = import_crops(
+        folder / "crops.npy", folder / "marks.csv", folder / "marks", channels=["DNA", "Actin"]
+    )
+    obs = Crops.open(path).obs
+    assert obs.index[0] == "Week1_2/B03/c0"
+    assert obs["Metadata_% Control"].tolist() == table["benchmark"].tolist()
+
+
 def test_what_identifies_cells_stays_text(foreign):
     folder, _, _ = foreign
     numbers = ["01", "02", "03", "04", "05", ""]

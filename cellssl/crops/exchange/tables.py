@@ -1,7 +1,6 @@
 """Tables of cells as others write them, and their columns' names in ``obs``."""
 
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from cellssl.columns import (
     PLATE,
     SITE,
     WELL,
-    bare_name,
+    plain_name,
     row_names,
     texts_of,
 )
@@ -63,7 +62,9 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
             _LOG.info("reading %.1f GB of text in %s, which takes minutes", size / 1e9, path)
         names = name_columns(pd.read_csv(path, sep=separator, nrows=0), columns)
         texts = {
-            name: str for name, own in names.items() if {_plain(name), _plain(own)} & set(_TEXTS)
+            name: str
+            for name, own in names.items()
+            if {plain_name(name), plain_name(own)} & set(_TEXTS)
         }
         missing = {name: list(_MISSING) for name in names if name not in texts}
 
@@ -82,7 +83,7 @@ def read_cell_table(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, 
         whole = [
             name
             for name, own in names.items()
-            if name not in texts and _plain(own) not in _LABELS and _is_whole(table[name])
+            if name not in texts and plain_name(own) not in _LABELS and _is_whole(table[name])
         ]
         if whole:
             table = table.assign(**_padded(read(dict.fromkeys(whole, str), whole)))
@@ -117,16 +118,11 @@ def whole_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     numbers = [
         name
         for name, own in names.items()
-        if {_plain(name), _plain(own)} & set(_TEXTS)
+        if {plain_name(name), plain_name(own)} & set(_TEXTS)
         and table[name].dtype.kind == "f"
         and _is_whole(table[name])
     ]
     return table.assign(**{name: texts_of(table[name].astype("Int64")) for name in numbers})
-
-
-def _plain(name: str) -> str:
-    """Reduce a column's name to what is compared: lower case, no Metadata_, blank or underscore."""
-    return re.sub("[ _]", "", bare_name(name.lower()))
 
 
 def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
@@ -142,7 +138,7 @@ def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]
     names: dict[str, str] = {}
     for name in cells.columns:
         own = name if name.startswith(_PREFIXES) else f"Metadata_{name}"
-        known = _KNOWN.get(_plain(name), own)
+        known = _KNOWN.get(plain_name(name), own)
         names[name] = given.get(name, own if known in taken else known)
         taken.add(names[name])
     called = list(names.values())
@@ -162,7 +158,7 @@ def _meaning(wanted: str) -> str:
     if wanted.lower() in full or wanted.startswith(_PREFIXES):
         return full.get(wanted.lower(), wanted)
     known = {**_KNOWN, "label": LABEL}
-    return known.get(_plain(wanted), f"Metadata_{wanted}")
+    return known.get(plain_name(wanted), f"Metadata_{wanted}")
 
 
 def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str) -> pd.DataFrame:
@@ -221,7 +217,7 @@ def cell_names(obs: pd.DataFrame, cells: pd.DataFrame, label: str | None) -> lis
     table = cells
     if label is None:
         table = obs
-        plain = {_plain(name): name for name in reversed(obs.columns)}
+        plain = {plain_name(name): name for name in reversed(obs.columns)}
         label = next((plain[name] for name in _LABELS if name in plain), None)
     labels = table[label] if label is not None else pd.Series(np.arange(1, len(cells) + 1))
     places = [name for name in FIELD if name in obs]
