@@ -16,6 +16,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
+from cellssl.plates.layouts.naming import channel_name
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 _FILE = re.compile(r"(?P<prefix>(?:Image_)?)(?P<kind>FileName|URL)_(?P<channel>.+)", re.IGNORECASE)
@@ -72,7 +73,7 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
             folder, names = None, names.map(_path_of_url)
         entries.append(
             about.assign(
-                Channel=found["channel"].replace("/", "-"),
+                Channel=channel_name(found["channel"]),
                 Listed=names if folder is None else _join_paths(folder, names),
                 Page=0 if frame is None else _pages(frame, path),
             )

@@ -15,6 +15,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images, readable
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.listed import describe, listing_of, tables_of
+from cellssl.plates.layouts.naming import channel_name
 from cellssl.plates.spreadsheets import read_spreadsheet
 
 _FILE = re.compile(r".*\.(?:tiff?|png|jpe?g|npy|npz|csv)", re.IGNORECASE)
@@ -49,7 +50,7 @@ def _entries(path: Path, images: Images) -> pd.DataFrame:
     table = read_spreadsheet(path)
     about = describe(_with_metadata(table), images, path)
     entries = [
-        about.assign(Channel=name.replace("/", "-"), Listed=table[name].str.strip(), Page=-1)
+        about.assign(Channel=channel_name(name), Listed=table[name].str.strip(), Page=-1)
         for name in _channels(table, images)
     ]
     return pd.concat(entries, ignore_index=True)

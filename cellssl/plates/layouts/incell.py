@@ -41,7 +41,7 @@ class InCell(Layout):
                 "Metadata_Plate": images.plate or found["plate"] or path.parent.name or images.name,
                 "Metadata_Well": well_from(found["row"], found["column"]),
                 "Metadata_Site": as_site(found["site"] or "1"),
-                "Channel": (found["channel"] or "1").replace("/", "-"),
+                "Channel": found["channel"] or "1",
                 "Plane": int(found["plane"] or 1),
                 "Time": int(found["time"] or 1),
             }

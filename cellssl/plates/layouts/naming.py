@@ -142,6 +142,11 @@ def channels_of(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(values), key=natural_key))
 
 
+def channel_name(name: str) -> str:
+    """Write a channel's name without `/`, which would part the columns and keys that are called after it."""
+    return name.replace("/", "-")
+
+
 def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, str]]) -> Listing:
     """Call numbered channels as the microscope's documents do, where these agree.
 
@@ -154,7 +159,7 @@ def with_channel_names(listing: Listing, documents: Mapping[str, Mapping[str, st
         a name or give two the same, channels keep their numbers, and a note says why.
     """
     named = {
-        path: tuple(names.get(number, "").replace("/", "-") for number in listing.channels)
+        path: tuple(channel_name(names.get(number, "")) for number in listing.channels)
         for path, names in documents.items()
     }
     if not named:
@@ -201,7 +206,7 @@ def told_apart(names: Sequence[str], count: int) -> list[str]:
     ['GFP_1', '2', 'GFP_3', 'a-b', '5']
     """
     names = [*names, *[""] * (count - len(names))]
-    given = [name.strip().replace("/", "-") or str(n) for n, name in enumerate(names, start=1)]
+    given = [channel_name(name.strip()) or str(n) for n, name in enumerate(names, start=1)]
     return [
         name if given.count(name) == 1 else f"{name}_{n}" for n, name in enumerate(given, start=1)
     ]

@@ -18,7 +18,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
 from cellssl.plates.layouts.markup import MarkupError, Record, records
-from cellssl.plates.layouts.naming import evidence, present, read_names
+from cellssl.plates.layouts.naming import channel_name, evidence, present, read_names
 from cellssl.plates.tables import as_site
 from cellssl.wells import well_from
 
@@ -110,7 +110,7 @@ class _Index:
         folder = below.parent.name if below.name.lower() == "images" else below.name
         channels = table["Channel"].map(names).fillna(table.pop("_Named"))
         table["Number"] = table["Channel"]
-        table["Channel"] = channels.where(channels != "", table["Channel"]).str.replace("/", "-")
+        table["Channel"] = channels.where(channels != "", table["Channel"]).map(channel_name)
         table["Metadata_Plate"] = images.plate or plate or folder or images.name
         self.table = table
 
