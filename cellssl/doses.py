@@ -55,7 +55,7 @@ def is_dose(column: object) -> bool:
 
 def recognise_doses(table: pd.DataFrame) -> pd.DataFrame:
     """Give wells ``Metadata_Concentration`` where a column says it, in µM where units are said."""
-    named = {str(name).removeprefix("Metadata_"): str(name) for name in table}
+    named = {bare_name(name): str(name) for name in table}
     matches = {name: _DOSE_NAME.fullmatch(plain) for plain, name in named.items()}
     doses = {name: match["unit"] for name, match in matches.items() if match}
     if CONCENTRATION in doses:

@@ -8,7 +8,7 @@ import typer
 from cellssl.cli import options
 from cellssl.cli.application import app
 from cellssl.cli.shell import command, say, shown
-from cellssl.columns import PLATE
+from cellssl.columns import PLATE, bare_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def cluster(
     if not no_map:
         for name in columns:
             picture = umap_figure(made, name, numbered=name == "leiden")
-            save_figure(picture, folder / f"map_{name.removeprefix('Metadata_')}.png")
+            save_figure(picture, folder / f"map_{bare_name(name)}.png")
     say(f"{made.n_obs:,} cells, {made.obs['leiden'].nunique()} clusters of Leiden")
     say(f"written to {folder}")
 

@@ -8,6 +8,7 @@ import typer
 from cellssl.cli import options
 from cellssl.cli.application import crops
 from cellssl.cli.shell import command, say, show_table, shown
+from cellssl.columns import bare_name
 
 
 @command(crops, "import")
@@ -154,11 +155,11 @@ def label_crops(
     from cellssl.crops.labelling import class_names
 
     path = cellssl.crops.label_crops(crops, out, by=by, name=name, classes=classes, per=per)
-    column = f"Metadata_{name.removeprefix('Metadata_')}"
+    column = f"Metadata_{bare_name(name)}"
     counts = cellssl.crops.Crops.open(path).obs[column].value_counts()
     order = [value for value in (*class_names(classes), "") if value in counts.index]
     say(", ".join(f"{value or '(none)'}: {counts[value]:,}" for value in order))
-    say(f"written to {path}; take it with --label '{name.removeprefix('Metadata_')}'")
+    say(f"written to {path}; take it with --label '{bare_name(name)}'")
 
 
 def _renamed(channels: list[str]) -> list[str] | dict[str, str] | None:
@@ -246,5 +247,5 @@ def import_images(
             counts = opened.obs[column].value_counts(sort=False)
             shortened = [f"{value or '(none)'} {n:,}" for value, n in counts.head(12).items()]
             more = f", … ({len(counts)} in all)" if len(counts) > 12 else ""
-            say(f"{column.removeprefix('Metadata_')}: {', '.join(shortened)}{more}")
+            say(f"{bare_name(column)}: {', '.join(shortened)}{more}")
     say(f"written to {path}")

@@ -9,7 +9,7 @@ from cellssl.cli import options
 from cellssl.cli.application import app, plates
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
-from cellssl.columns import texts_of
+from cellssl.columns import bare_name, texts_of
 
 Folder = Annotated[Path, options.argument("The plate's folder.", PLATE_GIVEN)]
 Plate = Annotated[
@@ -30,7 +30,7 @@ def index(folder: Folder, files: PlateFiles, out: options.Out = Path("plate.csv"
     say(f"channels: {', '.join(found.channels)}")
     if len(found.problems):
         rows = found.problems.head(20).apply(texts_of).to_numpy()
-        names = [str(name).removeprefix("Metadata_") for name in found.problems]
+        names = [bare_name(name) for name in found.problems]
         show_table("Problems", names, rows)
         if len(found.problems) > len(rows):
             say(f"and {len(found.problems) - len(rows):,} more in {path.stem}.problems.csv")

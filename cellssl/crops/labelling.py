@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import whole_numbers
-from cellssl.columns import find_column
+from cellssl.columns import bare_name, find_column
 from cellssl.crops.batches import batches
 from cellssl.crops.copying import copy_crops, described
 from cellssl.crops.store import Crops
@@ -65,7 +65,7 @@ def label_crops(
     >>> label_crops("crops.h5ad", "labelled.h5ad", by="DAPI", name="DNA content")  # doctest: +SKIP
     """
     crops = Crops.open(crops)
-    column = f"Metadata_{name.removeprefix('Metadata_')}"
+    column = f"Metadata_{bare_name(name)}"
     if "/" in name or column == "Metadata_":
         raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
     about = described(crops)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import CONTROL, PLATE, TREATMENTS, WELL, agent_column
+from cellssl.columns import CONTROL, PLATE, TREATMENTS, WELL, agent_column, bare_name
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
@@ -111,7 +111,7 @@ def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
         for name in columns
     ]
     if pd.api.types.is_numeric_dtype(obs[columns[0]]):  # a bare number names nothing
-        plain = columns[0].removeprefix("Metadata_")
+        plain = bare_name(columns[0])
         parts[0] = np.where(parts[0] == "", "", np.char.add(f"{plain} ", parts[0]))
     joined = parts[0]
     for part in parts[1:]:

@@ -287,7 +287,7 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
     for key in keys:
         ours, theirs = sorted(set(fields[key])), sorted(set(table[key]))
         if not set(ours) & set(theirs):
-            what = key.removeprefix("Metadata_").lower()
+            what = bare_name(key).lower()
             message += (
                 f" Its {what}s are {listed(theirs, most=4)}; the files' are {listed(ours, most=4)}."
             )

@@ -20,7 +20,7 @@ COLUMNS = (
 )
 # Names, even where they are made of digits: plate 1049 is no quantity.
 NAMES = {*COLUMNS, "Metadata_Perturbation"} - {CONCENTRATION}
-_STANDARD = {name.removeprefix("Metadata_").lower(): name for name in {*COLUMNS, *NAMES}}
+_STANDARD = {bare_name(name).lower(): name for name in {*COLUMNS, *NAMES}}
 _PLACES = ("row", "column")
 _NUMBER = re.compile(r"\.\d+$")  # as pandas calls the second of two columns of one name
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, 
 
 from cellssl.augment import Operation
 from cellssl.augment.quantities import quoted
+from cellssl.columns import bare_name
 from cellssl.training.settings import TrainingSettings
 
 VERSION: Literal[2] = 2  # of the file's format; `migrating` reads the earlier ones
@@ -41,7 +42,7 @@ def _columns(value: object) -> object:
     if value is None:
         return None
     names = _names(value, "column")
-    return _names([name.removeprefix("Metadata_") for name in names], "column")
+    return _names([bare_name(name) for name in names], "column")
 
 
 def _plates(value: object) -> object:

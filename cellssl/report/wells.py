@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import PLATE, WELL
+from cellssl.columns import PLATE, WELL, bare_name
 from cellssl.crops import Crops
 from cellssl.crops.layout import holds_crops
 from cellssl.errors import EmbeddingError
@@ -112,7 +112,7 @@ def _measure(obs: pd.DataFrame, value: str, equals: str | None) -> tuple["pd.Ser
             raise EmbeddingError(f"equals={equals!r} needs a column: give value=…")
         return pd.Series(cell_counts(obs).astype(float), index=obs.index), COUNT
     column = require_label(obs, value)
-    shown = column.removeprefix("Metadata_")
+    shown = bare_name(column)
     if equals is not None:
         names = as_categories(obs[column])
         if str(equals) not in set(names):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cellssl.columns import bare_name
 from cellssl.crops import Crops
 from cellssl.phenotypes import Measurements
 from cellssl.report import confusion_figure, save_figure, score_figure
@@ -75,7 +76,7 @@ def write_comparison_page(
     write_page(
         out / "comparison.html",
         title=f"{first} beside {len(others)} others",
-        subtitle=f"{measured.counts['scored']:,} cells by {measured.label.removeprefix('Metadata_')}",
+        subtitle=f"{measured.counts['scored']:,} cells by {bare_name(measured.label)}",
         sections=sections,
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.cells import describe_property, measure_appearance
+from cellssl.columns import bare_name
 from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, text_values
@@ -180,7 +181,7 @@ def _explained(
 ) -> Iterator[dict[str, object]]:
     """Set the label, the plate and each property against the clusters."""
     clusters = [one.clusters for one in entries if one.clusters is not None]
-    told = {measured.label.removeprefix("Metadata_"): seen.labels}
+    told = {bare_name(measured.label): seen.labels}
     if len(np.unique(seen.plates)) > 1:
         told["Plate"] = seen.plates
     for what, values in told.items():

@@ -16,6 +16,7 @@ from cellssl.cells.binning import bin_labels
 from cellssl.cells.segmentation.bodies import number_cells
 from cellssl.cells.segmentation.label_faults import check_background, check_cells, check_objects
 from cellssl.cells.segmentation.labels import Labels, find_nucleus_channel
+from cellssl.columns import bare_name
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, label_address, read_field, read_labels
 from cellssl.plates.addresses import Address
@@ -203,9 +204,7 @@ def _beginning_like(image: Path, text: str) -> Path:
 def _filled(text: str, row: Mapping[str, Any], image: str | None) -> str:
     """Put a field's values into a pattern."""
     values: dict[str, Any] = {
-        key.removeprefix("Metadata_"): value
-        for key, value in row.items()
-        if key.startswith("Metadata_")
+        bare_name(key): value for key, value in row.items() if key.startswith("Metadata_")
     }
     site = str(values.get("Site", ""))
     if site.isdecimal():  # a text in every index, which {site:02d} would refuse

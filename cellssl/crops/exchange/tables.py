@@ -15,6 +15,7 @@ from cellssl.columns import (
     PLATE,
     SITE,
     WELL,
+    bare_name,
     plain_name,
     row_names,
     texts_of,
@@ -177,7 +178,7 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
             _LOG.warning(
                 "no cell's %s is %r: no negative control is known. Name it (--negative of `cellssl "
                 "crops import`), or give a column Metadata_Control",
-                " or ".join(name.removeprefix("Metadata_").lower() for name in agents),
+                " or ".join(bare_name(name).lower() for name in agents),
                 negative_control,
             )
     if "Metadata_Batch" not in obs:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cellssl.columns import CONTROL, find_column, texts_of, unit_column
+from cellssl.columns import CONTROL, bare_name, find_column, texts_of, unit_column
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import column, text_values, well_names
@@ -62,7 +62,7 @@ def dose_title(obs: pd.DataFrame, dose: str) -> str:
     >>> dose_title(cells, "Metadata_Concentration")
     'Concentration (µM)'
     """
-    title = dose.removeprefix("Metadata_")
+    title = bare_name(dose)
     column = unit_column(dose)
     if column not in obs.columns:
         return title

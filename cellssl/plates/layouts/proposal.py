@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.columns import bare_name
 from cellssl.errors import PlateError
 from cellssl.plates.folders import is_stain
 from cellssl.plates.layouts.images import Images
@@ -82,9 +83,7 @@ def _fits(files: pd.DataFrame) -> bool:
 
 def _describe_row(row: dict[str, Any], pattern: str) -> str:
     read = ", ".join(
-        f"{name.removeprefix('Metadata_').lower()} {value}"
-        for name, value in row.items()
-        if value != ""
+        f"{bare_name(name).lower()} {value}" for name, value in row.items() if value != ""
     )
     if wells := re.search(r"P<well(\d+)>", pattern):
         read += f" (wells are counted along the rows of {wells[1]}: change that number where the plate has others)"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import bare_name
 from cellssl.report.figures.style import UNKNOWN, control_names, drawn_names, natural_order
 
 # What the page's scripts call them.
@@ -39,7 +40,7 @@ def _column(name: str, obs: pd.DataFrame) -> dict[str, Any]:
     else:
         names, values = _names(drawn_names(obs, name))
         grey = [names.index(control) for control in control_names(obs, name) if control in names]
-    label = name.removeprefix("Metadata_")
+    label = bare_name(name)
     return {"name": name, "label": label, "names": names, "grey": grey, "values": pack(values)}
 
 

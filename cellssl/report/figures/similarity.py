@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
+from cellssl.columns import bare_name
 from cellssl.phenotypes import Similarity
 from cellssl.phenotypes.treatments.activity import told_apart
 from cellssl.report.figures.style import (
@@ -94,7 +95,7 @@ def similarity_heatmap(
     if isinstance(matrix, Similarity):
         treated = matrix.treated
         labels = treated["label"] if labels is None else labels
-        label_name = label_name or str(matrix.label or "").removeprefix("Metadata_")
+        label_name = label_name or bare_name(matrix.label or "")
         names = not_silent(treated.index, told_apart(treated))
         if silent := len(treated) - len(names):
             title = f"{title}\n({silent:,} not told from the negative control left out)"

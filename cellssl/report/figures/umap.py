@@ -10,6 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from cellssl.columns import bare_name
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding
 from cellssl.phenotypes.columns import column as find_column
@@ -76,7 +77,7 @@ def umap_figure(
     order = natural_order(names)
     if grey is None:  # numbers say which is which: none of them is grey
         grey = () if numbered else control_names(adata.obs, colour)
-    title = literal(title or colour.removeprefix("Metadata_"))
+    title = literal(title or bare_name(colour))
     rows = _kind_of_rows(adata)
     one = numbered or len(order) <= ONE_MAP + len(grey)
     if not one and len(order) <= MANY_MAPS:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cellssl.columns import WELL, agent_column, texts_of
+from cellssl.columns import WELL, agent_column, bare_name, texts_of
 from cellssl.report.figures.similarity import activity_figure, not_silent, similarity_heatmap
 from cellssl.report.figures.style import UNKNOWN
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
@@ -46,7 +46,7 @@ def answer_section(
         text = f"{_no_comparison(cells)}; the map and the clusters below show what the encoder told apart."
         return Section("answer", "Look-alikes", TITLE, [Text(text)])
     answer = read_answer(similarity)
-    label = (similarity.label or "label").removeprefix("Metadata_")
+    label = bare_name(similarity.label or "label")
     if len(answer.matrix) < 2:
         text = (
             f"There are too few treatments beside the negative control to compare: "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import PLATE
+from cellssl.columns import PLATE, bare_name
 from cellssl.crops import Crops
 from cellssl.report.figures.gallery import crop_gallery
 from cellssl.report.figures.style import as_categories, drawn_names, natural_order
@@ -78,7 +78,7 @@ def _cluster_table(
     obs: pd.DataFrame, clusters: "pd.Series[str]", order: Sequence[str], label: str | None
 ) -> Block:
     columns = ["cluster", "cells"]
-    columns += [f"commonest {str(label).removeprefix('Metadata_')}"] if label in obs else []
+    columns += [f"commonest {bare_name(label)}"] if label in obs else []
     columns += ["commonest plate"] if PLATE in obs else []
     rows = []
     for name in order:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellssl.columns import PLATE
+from cellssl.columns import PLATE, bare_name
 from cellssl.report.figures.style import control_names, drawn_names
 from cellssl.report.figures.umap import MANY_MAPS, ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
@@ -39,7 +39,7 @@ def _label_map(embedding: "AnnData", label: str | None) -> list[Block]:
     if label is None or label not in embedding.obs:
         text = "No label is known for these cells: the map is coloured by clusters and plates only."
         return [Text(text, tone="aside")]
-    name = label.removeprefix("Metadata_")
+    name = bare_name(label)
     names = drawn_names(embedding.obs, label).nunique()
     if names <= ONE_MAP + len(control_names(embedding.obs, label)):
         caption = (

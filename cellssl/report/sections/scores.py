@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import texts_of
+from cellssl.columns import bare_name, texts_of
 from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
@@ -45,7 +45,7 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     known = summary[summary["value"].notna()]
     subsets = sorted(dict.fromkeys(summary["subset"]), key=lambda subset: subset != "all")
     first, *others = (known[known["subset"] == subset] for subset in subsets)
-    name = (label or "the label").removeprefix("Metadata_")
+    name = bare_name(label or "the label")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     shown = summary[summary["metric"].isin((*MAIN, *CONFOUNDED))]
     blocks: list[Block] = [_table(first, MAIN, caption), *score_notes(shown)]
@@ -64,8 +64,7 @@ def _of_label(scores: pd.DataFrame, label: str | None) -> pd.DataFrame:
     if label is None:
         return scores
     text = texts_of(scores["label"])
-    name = label.removeprefix("Metadata_")
-    matching = text.isin([name, f"Metadata_{name}"])
+    matching = text.map(bare_name) == bare_name(label)
     return scores[matching | (text == "")] if matching.any() else scores
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cellssl.columns import bare_name
 from cellssl.studies.audit.references import USUAL
 from cellssl.words import counted, listed
 
@@ -167,4 +168,4 @@ def _pairs(contrasts: pd.DataFrame, reference: str) -> int:
 
 
 def _plain(label: str | None) -> str:
-    return "class" if label is None else label.removeprefix("Metadata_")
+    return "class" if label is None else bare_name(label)

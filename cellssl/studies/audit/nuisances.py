@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.arguments import some_names
-from cellssl.columns import PLATE
+from cellssl.columns import PLATE, bare_name
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
@@ -22,7 +22,7 @@ def nuisance_columns(
         columns = [c for c in _USUAL if c in obs and len(set(obs[c].astype(str))) > 1]
     else:
         columns = [str(choose_label(obs, name)) for name in some_names(names)]
-    return {c.removeprefix("Metadata_"): c for c in columns if c != but}
+    return {bare_name(c): c for c in columns if c != but}
 
 
 def shared(classes: Groups, values: ArrayLike) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellssl.augment import View
+from cellssl.columns import bare_name
 from cellssl.errors import StudyError
 from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.cells import Cells
@@ -78,7 +79,7 @@ class Stakes:
             name for name, spread in self.standing.nuisances.items() if spread.apart > APART
         ]
         if not self.nuisances:
-            raise StudyError(_nothing_to_bridge(self.standing, label.removeprefix("Metadata_")))
+            raise StudyError(_nothing_to_bridge(self.standing, bare_name(label)))
         self._watched: tuple[Cells, Together] | None = None
 
     def _stand(self, cells: Cells, label: str | None, nuisances: Mapping[str, str]) -> Together:

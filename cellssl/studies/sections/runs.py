@@ -2,6 +2,7 @@
 
 import shlex
 
+from cellssl.columns import bare_name
 from cellssl.errors import quoted
 from cellssl.report.page import Bullets, Fold, Section, Table, Text
 from cellssl.studies.outcome import Outcome
@@ -54,7 +55,7 @@ def _said(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
         ("Cells:", describe_crops(outcome.crops)),
         (
             "Scored:",
-            f"{counted(measured.counts['scored'], 'cell')} by {measured.label.removeprefix('Metadata_')}{only}, "
+            f"{counted(measured.counts['scored'], 'cell')} by {bare_name(measured.label)}{only}, "
             f"normalisation {measured.normalisation}",
         ),
         ("Features:", describe_orientations(study.orientations)),
