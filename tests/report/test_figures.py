@@ -264,7 +264,7 @@ def test_replicates_are_counted_and_those_of_one_plate_marked():
         "t\\$_0  (3 wells, one plate)"
     }
     assert "t$_11" not in text.replace("\\", "")
-    assert "30 between" in texts(replicate_figure(make_replicates(50), limit=20))
+    assert "30 between" in texts(replicate_figure(make_replicates(90)))
     assert "0 of 0" in texts(replicate_figure(table.iloc[11:]))
 
 

@@ -129,7 +129,7 @@ def test_bands_hold_whole_groups() -> None:
 
     bands = _pack([group(3), group(3), group(1), group(6), group(13)], 7)
     assert [[len(g.columns) for g in band] for band in bands] == [[3, 3, 1], [6], [13]]
-    figure = preview_figure(["cell"], group(1), [group(3), group(13)], ["DNA"], columns=8)
+    figure = preview_figure(["cell"], group(1), [group(3), group(10)], ["DNA"])
     assert len(figure.axes) == 2
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cellssl.report.figures.composite import channel_colours, channel_legend, composite
 from cellssl.report.figures.style import WIDEST, bare, literal, new_figure, styled
 
+COLUMNS = 13  # pictures side by side, at most
 GAP, BREAK = 2, 12  # white pixels between pictures, and between groups, of pictures of 64 px
 MARGIN = 1.35  # inches for the rows' names
 LINE = 0.135  # inches of a line of text
@@ -43,7 +44,6 @@ def preview_figure(
     channels: Sequence[str],
     *,
     title: str = "",
-    columns: int = 13,
 ) -> Figure:
     """Draw rows of cells under groups of columns, in as many bands as the page's width asks for.
 
@@ -54,9 +54,8 @@ def preview_figure(
     groups : the others, in order
     channels : names of the C channels
     title : of the whole figure
-    columns : pictures side by side, at most
     """
-    bands = [[first, *band] for band in _pack(groups, columns - 1)]
+    bands = [[first, *band] for band in _pack(groups, COLUMNS - 1)]
     size = max(group.images.shape[-1] for band in bands for group in band)
     width = max(_width(band, size) for band in bands)  # of all: bands begin at one line
     tile = min((WIDEST - MARGIN) * size / width, 0.9)

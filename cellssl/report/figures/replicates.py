@@ -20,22 +20,25 @@ from cellssl.report.figures.style import (
     styled,
 )
 
+MOST_ROWS = 60
+
 
 @styled
-def replicate_figure(replicates: Similarity | pd.DataFrame, *, limit: int = 60) -> Figure:
+def replicate_figure(replicates: Similarity | pd.DataFrame) -> Figure:
     """Draw how alike each treatment's wells are, against as many random wells.
+
+    Of more than 60 treatments the most and, as many, the least alike.
 
     Parameters
     ----------
     replicates : what :func:`cellssl.similarity` gives, or its table of that name: index treatment;
         wells, correlation, limit, replicates, across_plates
-    limit : at most so many treatments; then the most and, as many, the least alike
     """
     if isinstance(replicates, Similarity):
         replicates = replicates.replicates
     check_table(replicates, "cellssl.similarity")
     known = replicates.dropna(subset="correlation").sort_values("correlation")
-    ranked, rows, note = ends_of(known, limit)
+    ranked, rows, note = ends_of(known, MOST_ROWS)
     figure = new_figure(7.6, 1.3 + 0.19 * max(len(ranked), 3))
     axes = figure.add_subplot()
     axes.hlines(rows, ranked["limit"], ranked["correlation"], color=GREY, lw=1)
@@ -51,7 +54,7 @@ def replicate_figure(replicates: Similarity | pd.DataFrame, *, limit: int = 60) 
     ]
     axes.set_yticks(rows, [brief(name) for name in names])
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
-    where = (0.01, limit // 2)
+    where = (0.01, MOST_ROWS // 2)
     axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xlabel("median correlation of a treatment's wells")
