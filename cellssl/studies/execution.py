@@ -14,7 +14,7 @@ from cellssl.cells.cluster import spread_on
 from cellssl.cells.pool import Died, Workers
 from cellssl.crops import Crops
 from cellssl.embedding import embed
-from cellssl.errors import CellsslError, StoppedError
+from cellssl.errors import CellsslError, StoppedError, StudyError
 from cellssl.files import make_folder, write_text
 from cellssl.progress import bar
 from cellssl.studies.experiment import train
@@ -125,10 +125,23 @@ def _inputs(run: PlannedRun, study: Study, crops: Path | None) -> dict:
 
 
 def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = None) -> bool:
-    """Whether a run's embedding is there, and is what the study asks for (of these crops)."""
-    done = {"orientations": 1, **read_record(folder / DONE).get("inputs", {})}  # old runs had none
-    if "protocol" in done:
+    """Whether a run's embedding is there, and is what the study asks for (of these crops).
+
+    Raises
+    ------
+    StudyError
+        When the record that says so is damaged.
+    """
+    record = read_record(folder / DONE)
+    if not record:
+        return False
+    try:
+        done = {"orientations": 1, **record["inputs"]}  # old runs had none
         done["protocol"]["training"] = LATER | done["protocol"]["training"]
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            f"{folder / DONE} is damaged: delete it, and the run's cells are embedded again; its training is kept."
+        ) from error
     wanted = _inputs(run, study, crops)
     return wanted == {key: done.get(key) for key in wanted} and (folder / EMBEDDING).exists()
 

@@ -212,6 +212,15 @@ def test_other_orientations_are_embedded_anew_and_runs_of_earlier_versions_are_k
         changed(tiny, orientations=2)
 
 
+@pytest.mark.parametrize("record", [{"seconds": 1.0}, {"inputs": {"protocol": {}}}, {"inputs": []}])
+def test_a_damaged_record_is_named(tiny: Study, tmp_path: Path, record: dict) -> None:
+    folder = tmp_path / "runs" / FOLDERS[0]
+    folder.mkdir(parents=True)
+    (folder / "finished.json").write_text(json.dumps(record))
+    with pytest.raises(StudyError, match=r"expert-seed0.finished\.json is damaged: delete it"):
+        run_states(tiny, tmp_path)
+
+
 def test_a_crop_folder_is_its_file(tiny: Study, carried_out: Path, cells: Path) -> None:
     assert cells.name == "crops.h5ad"
     states = run_states(tiny, carried_out, cells.parent)
