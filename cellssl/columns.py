@@ -174,12 +174,12 @@ def plain_name(column: object) -> str:
     return re.sub(r"[^\w%]|_", "", bare_name(column)).lower()
 
 
-def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None:
-    """Find the column that has the first of some names, which are as `plain_name` writes them.
+def find_synonym(columns: Iterable[object], names: Iterable[str]) -> str | None:
+    """Find the column that has the first of several usual names for one thing, which are as `plain_name` writes them.
 
     Examples
     --------
-    >>> column_called(["Well", "Drug_name", "drugname"], ["treatment", "drugname"])
+    >>> find_synonym(["Well", "Drug_name", "drugname"], ["treatment", "drugname"])
     'Drug_name'
     """
     plain: dict[str, str] = {}

@@ -9,7 +9,7 @@ from cellssl.columns import (
     CONTROL,
     PLATE,
     WELL,
-    column_called,
+    find_synonym,
     plain_name,
     say_alike_names,
     texts_of,
@@ -55,7 +55,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     """
     for about, names in ((_COMPOUND, _COMPOUNDS), (_MECHANISM, _MECHANISMS)):
         if about not in table:
-            table = _take_names(table, about, column_called(table, names))
+            table = _take_names(table, about, find_synonym(table, names))
     return recognise_doses(table)
 
 

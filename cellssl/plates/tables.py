@@ -14,8 +14,8 @@ from cellssl.columns import (
     FIELD,
     PLATE,
     bare_name,
-    column_called,
     find_column,
+    find_synonym,
     row_names,
     texts_of,
     unit_column,
@@ -149,7 +149,7 @@ def _name_columns(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[s
     well, row, column, plate, site = used
     if well is None and (row is None or column is None):
         well = _other_wells(table)
-        row, column = row or column_called(table, _ROWS), column or column_called(table, _COLUMNS)
+        row, column = row or find_synonym(table, _ROWS), column or find_synonym(table, _COLUMNS)
     names = _columns_of_wells(table, well, row, column, path)
     keys = {"Metadata_Well": read_wells(table, names, path)}
     if plate:
@@ -230,7 +230,7 @@ def _other_wells(table: pd.DataFrame) -> str | None:
     there = [
         name
         for one in _WELLS
-        if (name := column_called(table, (one,))) and _holds_wells(table[name])
+        if (name := find_synonym(table, (one,))) and _holds_wells(table[name])
     ]
     if there:
         _LOG.info("Metadata_Well is taken from %s", there[0])
