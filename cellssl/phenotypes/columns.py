@@ -18,8 +18,8 @@ _EMPTY = (*NOTHING, "<na>", "unknown")  # in small letters
 MOST_NUMBERS = 50
 
 
-def column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
-    """Return a column of obs, or say which exist; without ``Metadata_`` in front it is found in any case.
+def require_column(obs: pd.DataFrame, name: str, *, purpose: str) -> pd.Series:
+    """Give a column of obs, or say which exist; without ``Metadata_`` in front it is found in any case.
 
     Raises
     ------

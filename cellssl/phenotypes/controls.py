@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cellssl.columns import CONTROL
 from cellssl.controls import control_kinds, foreign_kinds, rows_with
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import column, text_values
+from cellssl.phenotypes.columns import require_column, text_values
 from cellssl.words import listed
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def control_column(obs: pd.DataFrame, control: str | None) -> str | None:
             f"controls are told here by a column that says 'negative', got {control!r}. Make one: "
             f"cells.obs[{CONTROL!r}] = (cells.obs[{name!r}] == {value!r}).map({{True: 'negative', False: ''}})"
         )
-    given = column(obs, str(control), purpose="the negative controls")
+    given = require_column(obs, str(control), purpose="the negative controls")
     name = str(given.name)
     if not is_negative(obs, name).any():
         there = np.unique(text_values(given, name)).tolist()
@@ -86,7 +86,7 @@ def control_cells(obs: pd.DataFrame, controls: str | None = None) -> NDArray[np.
     name, sign, value = controls.partition("=")
     if not sign or not value:
         raise EmbeddingError(f"controls {controls!r}: wanted COLUMN=VALUE, {CONTROLS} say.")
-    given = column(obs, name, purpose="the negative controls")
+    given = require_column(obs, name, purpose="the negative controls")
     found = rows_with(given, value)
     if not found.any():
         there = np.unique(text_values(given, name)).tolist()

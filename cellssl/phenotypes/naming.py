@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import CONTROL, PLATE, TREATMENTS, WELL, agent_column, bare_name
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column, number_texts, text_values, well_names
+from cellssl.phenotypes.columns import number_texts, require_column, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
 
 # The treatment of negative-control cells that name none.
@@ -73,14 +73,14 @@ def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str] | None) -> lis
     if by is None:
         agent = agent_column(obs)
         if agent is None and WELL not in obs.columns:
-            column(obs, TREATMENTS[0][0], purpose="the treatment")
+            require_column(obs, TREATMENTS[0][0], purpose="the treatment")
         wells = (PLATE, WELL)
         usual = wells if agent is None else (agent, dict(TREATMENTS)[agent])
         return [name for name in usual if name in obs.columns]
     wanted = [by] if isinstance(by, str) else list(by)
     if not wanted:
         raise EmbeddingError("`by` is empty: name at least one column of obs.")
-    found = [str(column(obs, name, purpose="the treatment").name) for name in wanted]
+    found = [str(require_column(obs, name, purpose="the treatment").name) for name in wanted]
     for name in found:
         _refuse_measures(obs, name)
     return found

@@ -7,7 +7,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import aggregate_profiles, cluster, read_embedding, similarity
-from cellssl.phenotypes.columns import column
+from cellssl.phenotypes.columns import require_column
 from cellssl.phenotypes.embeddings import profile_tables
 from cellssl.phenotypes.embeddings.matching import load_embeddings, match_cells
 from cellssl.phenotypes.embeddings.profile_tables import from_table
@@ -142,9 +142,9 @@ def test_cells_are_matched_by_name(make_embedding, caplog):
 
 def test_a_missing_column_names_the_nearest(make_embedding):
     obs = make_embedding().obs
-    assert column(obs, "MOA", purpose="the label").name == "Metadata_MOA"
+    assert require_column(obs, "MOA", purpose="the label").name == "Metadata_MOA"
     with pytest.raises(EmbeddingError, match="did you mean 'Metadata_Compound'"):
-        column(obs, "Metadata_Compund", purpose="the label")
+        require_column(obs, "Metadata_Compund", purpose="the label")
 
 
 def test_a_column_without_a_name_names_rows_or_is_refused(tmp_path):

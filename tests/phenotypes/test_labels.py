@@ -4,7 +4,7 @@ import pytest
 
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import choose_label, require_label, similarity
-from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.columns import require_column, text_values, well_names
 from cellssl.phenotypes.evaluation.splits import find_split
 
 
@@ -87,7 +87,7 @@ def test_a_column_that_is_not_there_is_said_in_sentences():
 )
 def test_several_columns_and_their_values_are_no_name(given, got):
     obs = pd.DataFrame({"Metadata_MOA": ["a"]})
-    for find in (require_label, lambda obs, name: column(obs, name, purpose="the colour")):
+    for find in (require_label, lambda obs, name: require_column(obs, name, purpose="the colour")):
         with pytest.raises(
             EmbeddingError, match=rf"wanted the name of one column, got {got}: .*obs\["
         ):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cellssl.columns import PLATE, WELL
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column, column_codes, text_values, well_names
+from cellssl.phenotypes.columns import column_codes, require_column, text_values, well_names
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
     plates, wells = column_codes(obs, PLATE), well_names(obs)
     for name, place, values in (("plates", PLATE, plates), ("wells", WELL, wells)):
         if groups == PLATE == place or groups.lower() in (name, name.removesuffix("s")):
-            column(obs, place, purpose=f"the {name}")
+            require_column(obs, place, purpose=f"the {name}")
         elif groups != "auto" or values is None or len(np.unique(values[chosen])) < 2:
             continue
         if values is not None:
@@ -83,7 +83,7 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
                 "columns that hold them Metadata_Plate and Metadata_Well"
             )
         return Split("none")
-    values = text_values(column(obs, groups, purpose="the groups"), groups)
+    values = text_values(require_column(obs, groups, purpose="the groups"), groups)
     return Split(groups, pd.factorize(values)[0])
 
 
@@ -102,7 +102,7 @@ def _parts(obs: pd.DataFrame) -> NDArray[np.str_]:
 def _test_set(obs: pd.DataFrame, chosen: NDArray[np.int64], *, required: bool) -> Split | None:
     """Find the usual training and test parts; None when a part is missing and not required."""
     if required:
-        column(obs, PART, purpose="the training and test parts")
+        require_column(obs, PART, purpose="the training and test parts")
     elif PART not in obs.columns:
         return None
     parts = _parts(obs)

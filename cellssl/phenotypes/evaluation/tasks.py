@@ -9,7 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.errors import EmbeddingError, nearest
-from cellssl.phenotypes.columns import column, one_column, say_empty_names, text_values, well_names
+from cellssl.phenotypes.columns import (
+    one_column,
+    require_column,
+    say_empty_names,
+    text_values,
+    well_names,
+)
 from cellssl.phenotypes.evaluation.confounders import Confounder, find_confounders
 from cellssl.phenotypes.evaluation.mechanisms import Treatments, find_treatments
 from cellssl.phenotypes.evaluation.splits import Split, find_split
@@ -113,7 +119,7 @@ def build_tasks(
     EmbeddingError
         When a column is missing or unfit, or a subset names a class that does not exist.
     """
-    labels = text_values(column(obs, label, purpose="the label"), label)
+    labels = text_values(require_column(obs, label, purpose="the label"), label)
     chosen, counts = _scorable_cells(obs, labels, label, where, fair)
     split = find_split(obs, chosen, groups)
     if split.test is None and sample is not None and len(chosen) > sample:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellssl.columns import CONTROL, FIELD, OF_CELLS, SITE, WELL, row_names
 from cellssl.errors import EmbeddingError
 from cellssl.files import check_file, make_folder, write_h5ad
-from cellssl.phenotypes.columns import cell_counts, column, text_values
+from cellssl.phenotypes.columns import cell_counts, require_column, text_values
 from cellssl.phenotypes.controls import control_column
 from cellssl.phenotypes.embeddings.exporting import export_embedding
 from cellssl.phenotypes.embeddings.matching import check_features, features
@@ -118,7 +118,7 @@ def _keys(
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Say where each row lies, and its treatment where that is the level; which rows are taken."""
     for name in FIELD[1 : DEPTH[level]]:
-        column(obs, name, purpose=f"a {level}")
+        require_column(obs, name, purpose=f"a {level}")
     keys = pd.DataFrame(
         {name: text_values(obs[name], name) for name in FIELD if name in obs.columns},
         index=range(len(obs)),

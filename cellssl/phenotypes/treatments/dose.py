@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from cellssl.columns import CONTROL, bare_name, find_column, texts_of, unit_column
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
-from cellssl.phenotypes.columns import column, text_values, well_names
+from cellssl.phenotypes.columns import require_column, text_values, well_names
 from cellssl.phenotypes.treatments.profiles import ENOUGH_CONTROLS, WellProfiles, well_profiles
 from cellssl.words import listed
 
@@ -34,7 +34,7 @@ def choose_dose(obs: pd.DataFrame, dose: str | None = None) -> str | None:
     """
     if dose is not None:
         name = find_column(obs.columns, dose) or dose
-        given = column(obs, name, purpose="the doses")
+        given = require_column(obs, name, purpose="the doses")
         if not pd.to_numeric(given, errors="coerce").notna().any():
             raise EmbeddingError(
                 f"{name} holds no numbers, which doses are: name another column (--dose)."
@@ -115,7 +115,7 @@ def dose_positions(cells: ad.AnnData, dose: str, *, control: str = CONTROL) -> p
     EmbeddingError
         When a column, or the negative control, is missing, or of this alone no plate has two wells.
     """
-    given = column(cells.obs, control, purpose="the controls")
+    given = require_column(cells.obs, control, purpose="the controls")
     control = str(given.name)
     kind = control_kinds(given)
     wells = well_names(cells.obs)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from cellssl.columns import bare_name
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import read_embedding
-from cellssl.phenotypes.columns import column as find_column
+from cellssl.phenotypes.columns import require_column
 from cellssl.report.figures.style import (
     GREY,
     INK,
@@ -70,7 +70,7 @@ def umap_figure(
         raise EmbeddingError(
             "no UMAP in this embedding (obsm['X_umap']); run cellssl.cluster first, and take what it gives"
         )
-    column = find_column(adata.obs, colour, purpose="the colour")
+    column = require_column(adata.obs, colour, purpose="the colour")
     colour = str(column.name)
     points = np.asarray(adata.obsm["X_umap"], np.float32)[:, :2]
     names = drawn_names(adata.obs, colour)
