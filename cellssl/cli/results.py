@@ -31,7 +31,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
         return
     from cellssl.phenotypes import seed_means
     from cellssl.phenotypes.evaluation.metrics import TITLES
-    from cellssl.phenotypes.leakage import WEAK_LABELS
+    from cellssl.phenotypes.leakage import WEAK_LABELS, marked
 
     heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
     shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
@@ -39,8 +39,7 @@ def show_scores(scores: "pd.DataFrame") -> None:
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         means = seed_means(group).set_index("metric").reindex(shown)
         numbers = means[["value", "low", "high"]].to_numpy(dtype=float)
-        marked = f"{embedding} †" if group["weak"].any() else str(embedding)
-        named = [marked, str(subset)][: len(heads)]
+        named = [marked(embedding, group["weak"].any()), str(subset)][: len(heads)]
         rows.append([*named, *(with_interval(*score) for score in numbers)])
     columns = [*heads, *(TITLES[metric] for metric in shown)]
     show_table(f"Scores by {scores['label'].iloc[0]}, with 95 % intervals", columns, rows)

@@ -35,6 +35,17 @@ SHARE = 0.9
 _MOST_NAMES = 5
 
 
+def marked(name: object, weak: bool | np.bool) -> str:
+    """Write an embedding's name, with a † where it was made with weak labels.
+
+    Examples
+    --------
+    >>> marked("expert", True), marked("expert", False)
+    ('expert †', 'expert')
+    """
+    return f"{name} †" if weak else str(name)
+
+
 @dataclass(frozen=True)
 class UsedLabels:
     """Whose labels a training took its positives from.

@@ -10,7 +10,7 @@ from cellssl.files import safe_name, write_csv
 from cellssl.phenotypes import differences_by_class, score_difference
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
-from cellssl.phenotypes.leakage import USED_PLATES, WEAK_LABELS
+from cellssl.phenotypes.leakage import USED_PLATES, WEAK_LABELS, marked
 from cellssl.report import (
     class_change_figure,
     class_statements,
@@ -127,7 +127,7 @@ def _score_table(means: pd.DataFrame) -> Table:
     for name, group in means.groupby("embedding", sort=False):
         found = {str(row["metric"]): row for _, row in group.iterrows()}
         rows.append(
-            [str(name) + (" †" if group["weak"].any() else ""), str(int(group["replicates"].max()))]
+            [marked(name, group["weak"].any()), str(int(group["replicates"].max()))]
             + [_score(found.get(metric)) for metric in metrics]
         )
     heads = ["", "seeds", *(TITLES[metric] for metric in metrics)]

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
+from cellssl.phenotypes.leakage import marked
 from cellssl.report.figures.style import (
     DASHED,
     INK,
@@ -74,9 +75,7 @@ def score_figure(
         for axes in row[len(metrics) :]:
             axes.set_visible(False)
     weak = set(summary.loc[summary["weak"], "embedding"])
-    grid[0, 0].set_yticks(
-        range(len(names)), [brief(name) + (" †" if name in weak else "") for name in names]
-    )
+    grid[0, 0].set_yticks(range(len(names)), [marked(brief(name), name in weak) for name in names])
     grid[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
     handles = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label="trained on cells"),

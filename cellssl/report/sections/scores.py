@@ -10,7 +10,7 @@ from cellssl.columns import bare_name, texts_of
 from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
-from cellssl.phenotypes.leakage import WEAK_LABELS
+from cellssl.phenotypes.leakage import WEAK_LABELS, marked
 from cellssl.report.figures.scores import is_baseline, score_figure
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number
@@ -81,8 +81,10 @@ def _table(scores: pd.DataFrame, metrics: Sequence[str], caption: str) -> Table:
     for name in names:
         own = scores[scores["embedding"] == name].set_index("metric")
         cells = [_cell(own.loc[metric]) if metric in own.index else "–" for metric in metrics]
-        mark = (" †" if own["weak"].any() else "") + (" (baseline)" if is_baseline(name) else "")
-        rows.append([name + mark, *cells, str(int(own["seeds"].max()) or "–")])
+        kind = " (baseline)" if is_baseline(name) else ""
+        rows.append(
+            [marked(name, own["weak"].any()) + kind, *cells, str(int(own["seeds"].max()) or "–")]
+        )
     columns = [TITLES[metric] for metric in metrics]
     bold = {
         (names.index(str(values.idxmax())), i + 1)

@@ -2,7 +2,7 @@
 
 from cellssl.phenotypes import score_difference
 from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
-from cellssl.phenotypes.leakage import USED_PLATES
+from cellssl.phenotypes.leakage import USED_PLATES, marked
 from cellssl.report.page import Section, Table
 from cellssl.studies.outcome import Outcome
 from cellssl.words import gain, with_interval
@@ -20,7 +20,7 @@ def used_plates_section(outcome: Outcome) -> Section | None:
     names = list(dict.fromkeys(means["embedding"].astype(str)))
     rows = []
     for name in names:
-        mark = " †" * bool(means.loc[means["embedding"] == name, "weak"].any())
+        shown = marked(name, means.loc[means["embedding"] == name, "weak"].any())
         for metric in TOGETHER:
             cells: list[str] = []
             for subset in ("all", USED_PLATES):
@@ -29,7 +29,7 @@ def used_plates_section(outcome: Outcome) -> Section | None:
                     cells.append(with_interval(row["value"], row["low"], row["high"]))
                     cells.append(_more(outcome, name, names[0], metric, subset))
             if len(cells) == 4:
-                rows.append([name + mark, TITLES[metric], *cells])
+                rows.append([shown, TITLES[metric], *cells])
     more = f"more than {names[0]}"
     heads = ["", "score", "held-out plates", f"{more} there", USED_PLATES, f"{more} on these"]
     caption = (
