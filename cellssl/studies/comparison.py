@@ -18,11 +18,10 @@ from cellssl.files import make_folder
 from cellssl.phenotypes import measure_embeddings, require_label
 from cellssl.protocols import Protocol, resolve
 from cellssl.studies.baselines import Baseline, embed_baselines, plan_baselines
+from cellssl.studies.combining import combination_faults, put_together
 from cellssl.studies.comparison_page import write_comparison_page
 from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
-from cellssl.studies.outcome import put_together
-from cellssl.studies.planning import combination_faults
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import check_label
 from cellssl.training import CHECKPOINT

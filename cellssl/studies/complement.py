@@ -21,11 +21,8 @@ from cellssl.phenotypes import (
 )
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.progress import track
-from cellssl.studies.outcome import (
-    combined,
-    embedded_runs,
-    repetitions_of,
-)
+from cellssl.studies.combining import combined, repetitions_of
+from cellssl.studies.outcome import embedded_runs
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted

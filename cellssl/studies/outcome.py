@@ -1,35 +1,26 @@
-"""What a study's runs say: combined, scored beside baselines, in tidy tables."""
+"""What a study's runs say: scored beside baselines, in tidy tables."""
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
 import pandas as pd
 
 from cellssl.crops import Crops
 from cellssl.errors import StudyError
-from cellssl.files import make_folder, safe_name, write_csv, write_h5ad
-from cellssl.phenotypes import (
-    Measurements,
-    combine,
-    measure_embeddings,
-    seed_means,
-)
+from cellssl.files import make_folder, write_csv
+from cellssl.phenotypes import Measurements, measure_embeddings, seed_means
 from cellssl.studies.baselines import embed_baselines, plan_baselines
+from cellssl.studies.combining import put_together
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import EMBEDDING, finished, run_folder, run_states
-from cellssl.studies.ledger import Ledger, fingerprint
+from cellssl.studies.ledger import Ledger
 from cellssl.studies.planning import base_protocol, plan_runs
 from cellssl.studies.provenance import read_environments
 from cellssl.studies.readiness import study_label
 from cellssl.studies.study import Study
 from cellssl.words import counted
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -172,66 +163,6 @@ def embedded_runs(study: Study, crops: Path, out: Path) -> dict[tuple[str, int],
             )
         raise StudyError(f"no run of {study.name} on {crops} is finished in {out}: {mend}")
     return there
-
-
-def put_together(
-    wanted: Mapping[str, Sequence[str]],
-    seeds: Sequence[int],
-    there: Mapping[tuple[str, int], Path],
-    ledger: Ledger,
-) -> Iterator[Path]:
-    """Put embeddings side by side, seed by seed, where all of them are there; give the files."""
-    for name, parts in wanted.items():
-        for seed, files in repetitions_of(parts, seeds, there):
-            path = ledger.path.parent / f"{safe_name(name)}-seed{seed}.combined.h5ad"
-            inputs = {
-                "name": name,
-                "seed": seed,
-                "files": [{"run": file.parent.name, **fingerprint(file)} for file in files],
-            }
-            ledger.finish(path.name, inputs, path, partial(combined, files, name, seed, path))
-            yield path
-
-
-def repetitions_of(
-    parts: Sequence[str], seeds: Sequence[int], there: Mapping[tuple[str, int], Path]
-) -> Iterator[tuple[int, list[Path]]]:
-    """Give the seed and the files of each repetition of a combination of which all parts are there."""
-    for seed, chosen in zip(seeds, seed_by_seed(parts, seeds), strict=False):
-        if all(key in there for key in chosen):
-            yield seed, [there[key] for key in chosen]
-
-
-def combined(files: Sequence[Path], name: str, seed: int, out: Path | None = None) -> ad.AnnData:
-    """Put embeddings side by side, as one repetition of a combination; write them where `out` says."""
-    joined = combine(files, name=name)
-    joined.uns["cellssl"]["seed"] = seed
-    if out is not None:
-        write_h5ad(joined, out)
-    return joined
-
-
-def seed_by_seed(parts: Sequence[str], seeds: Sequence[int]) -> list[list[tuple[str, int]]]:
-    """Say which seed of each part goes into each repetition of a combination.
-
-    The second time that a part is named it gives its next seed, and so on in a circle. The same
-    trainings in another order are no repetition.
-
-    Examples
-    --------
-    >>> seed_by_seed(["a", "b"], range(2))
-    [[('a', 0), ('b', 0)], [('a', 1), ('b', 1)]]
-    >>> seed_by_seed(["a", "a"], range(2))
-    [[('a', 0), ('a', 1)]]
-    """
-    found: dict[frozenset[tuple[str, int]], list[tuple[str, int]]] = {}
-    for first in range(len(seeds)):
-        places = [first + parts[:place].count(part) for place, part in enumerate(parts)]
-        chosen = [
-            (part, seeds[place % len(seeds)]) for part, place in zip(parts, places, strict=True)
-        ]
-        found.setdefault(frozenset(chosen), chosen)
-    return list(found.values())
 
 
 def _save(

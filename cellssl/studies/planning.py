@@ -1,13 +1,14 @@
 """From a study to its runs: every combination of settings, with every seed."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cellssl.errors import ProtocolError, StudyError, nearest
 from cellssl.files import safe_name
 from cellssl.protocols import Protocol, extend, load, resolve
+from cellssl.studies.combining import combination_faults
 from cellssl.studies.library import SAID_OF_SETTINGS
 from cellssl.studies.study import Study, Sweep, value_name
 
@@ -188,45 +189,6 @@ def _extended(protocol: Protocol, change: Mapping[str, Any], source: str) -> Pro
         return extend(protocol, {**own, **change}, source=source)
     except ProtocolError as error:
         raise StudyError(str(error)) from error
-
-
-def combination_faults(
-    combine: Mapping[str, Sequence[str]],
-    known: Sequence[str],
-    seeds: int,
-    *,
-    fixed: Sequence[str] = (),
-) -> Iterator[tuple[str, str]]:
-    """Say which combinations cannot be put together, and why: name and fault.
-
-    Parameters
-    ----------
-    combine : mapping
-        Name → parts, which are side by side.
-    known : sequence of str
-        What there is to put together.
-    seeds : int
-        Trainings of each.
-    fixed : sequence of str
-        Those that have no seeds: side by side with themselves they say nothing more.
-    """
-    files: dict[str, str] = {}
-    for name, parts in combine.items():
-        unknown = next((part for part in parts if part not in known), None)
-        most = max(map(parts.count, parts), default=0)
-        twin = files.setdefault(safe_name(name).casefold(), name)
-        if name in known:
-            yield name, "one of its possible parts is called so already; rename it"
-        elif unknown is not None:
-            yield name, f"{unknown!r} is not there to be combined{nearest(unknown, known)}"
-        elif len(parts) < 2:
-            yield name, f"needs two parts, got {len(parts)}"
-        elif most > seeds:
-            yield name, f"wants {most} seeds of one part, but there are {seeds}"
-        elif any(parts.count(part) > 1 for part in fixed):
-            yield name, "names a part twice that has no seeds; name it once"
-        elif twin != name:
-            yield name, f"its file would be called as that of {twin!r}; rename it"
 
 
 def _check_galleries(study: Study, combinations: list[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from cellssl.errors import StudyError
 from cellssl.protocols import load
 from cellssl.studies import Study, load_study, plan_runs
-from cellssl.studies.outcome import seed_by_seed
+from cellssl.studies.combining import seed_by_seed
 
 
 def make(**changes: object) -> Study:
