@@ -6,6 +6,7 @@ from typing import Any
 
 from cellssl.columns import bare_name
 from cellssl.crops import Crops
+from cellssl.files import safe_name
 from cellssl.phenotypes import Measurements
 from cellssl.report import confusion_figure, save_figure, score_figure
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text, write_page
@@ -87,8 +88,8 @@ def _confusions(measured: Measurements) -> Section | None:
         figure = confusion_figure(measured.confusions, embedding=name)
         caption = f"{name}: rows are true classes, columns what their cells were taken for."
         alt = f"Squares of percentages: what {name} takes for what"
-        file = f"confusion/{name.replace(':', '-').replace('/', '-')}"
-        blocks.append(Fold(str(name), [Picture(figure, caption, alt, name=file)]))
+        picture = Picture(figure, caption, alt, name=f"confusion/{safe_name(name)}")
+        blocks.append(Fold(str(name), [picture]))
     return Section("confusions", "Confusions", "What is taken for what", blocks) if blocks else None
 
 

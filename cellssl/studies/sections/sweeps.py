@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cellssl.files import safe_name
 from cellssl.phenotypes import seed_means
 from cellssl.phenotypes.evaluation.metrics import TOGETHER
 from cellssl.report import class_sweep_figure, sweep_figure
@@ -32,10 +33,10 @@ def sweeps_section(study: Study, outcome: Outcome) -> Section | None:
             own, axis, metrics=[m for m in TOGETHER if (own["metric"] == m).any()]
         )
         caption = f"Scores over {settings.sweep}; shaded: 95 % intervals."
-        blocks.append(Picture(figure, caption, caption, name=f"sweep-{axis}"))
+        blocks.append(Picture(figure, caption, caption, name=f"sweep-{safe_name(axis)}"))
         figure = class_sweep_figure(_class_curves(outcome, axis, positions), axis)
         caption = f"Accuracy of each class over {settings.sweep}, the mean over all other settings."
-        blocks.append(Picture(figure, caption, caption, name=f"sweep-{axis}-classes"))
+        blocks.append(Picture(figure, caption, caption, name=f"sweep-{safe_name(axis)}-classes"))
     return Section("sweeps", "Sweeps", "How much is too much", blocks) if blocks else None
 
 
