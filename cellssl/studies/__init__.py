@@ -12,12 +12,13 @@ from cellssl.studies.comparison import Comparison, compare
 from cellssl.studies.complement import Complement, complement
 from cellssl.studies.contents import Contents, cluster_contents
 from cellssl.studies.execution import carry_out, run_states
-from cellssl.studies.experiment import sight, train
+from cellssl.studies.experiment import train
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
 from cellssl.studies.library import load_study, saved_study, study_names
 from cellssl.studies.outcome import Outcome, score_study
 from cellssl.studies.page import write_study_page
 from cellssl.studies.planning import PlannedRun, plan_runs
+from cellssl.studies.sight import sight
 from cellssl.studies.study import Study, Sweep
 from cellssl.studies.suitability import check_protocol
 from cellssl.studies.timing import Estimate, estimate

@@ -11,8 +11,8 @@ from cellssl.embedding import baseline_names, embed, is_baseline, is_pretrained
 from cellssl.errors import ModelError, nearest
 from cellssl.files import safe_name
 from cellssl.protocols import Protocol
-from cellssl.studies.experiment import sight
 from cellssl.studies.ledger import Ledger, fingerprint, orientation_inputs
+from cellssl.studies.sight import sight
 from cellssl.training import pick_device
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from cellssl.phenotypes import Measurement, Measurements, text_values
 from cellssl.protocols import Protocol, choose_channels
 from cellssl.report import GalleryRow
 from cellssl.scores import ami, explained_variance, property_ami
-from cellssl.studies.experiment import scaling_rule
+from cellssl.studies.sight import scaling_rule
 from cellssl.words import counted, listed
 
 MOST_CELLS = 3000  # measured, a few milliseconds each: a share of variance needs no more

@@ -1,4 +1,4 @@
-"""One experiment: a protocol trained on crops, or a baseline put over them."""
+"""One experiment: a protocol trained on crops."""
 
 import hashlib
 import logging
@@ -12,13 +12,12 @@ import pandas as pd
 
 from cellssl import methods
 from cellssl.columns import PLATE
-from cellssl.crops import Crops, FittedScaling, Scaling, fit_scaling
+from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import CellsslError, ProtocolError
 from cellssl.files import locked, make_folder, write_text
 from cellssl.phenotypes import held_out, require_label, text_values
 from cellssl.protocols import (
-    Finding,
     Protocol,
     build_encoder,
     build_method,
@@ -26,11 +25,12 @@ from cellssl.protocols import (
     build_views,
     choose_channels,
     dump,
-    require_fit,
     resolve,
     used_labels,
 )
 from cellssl.sampling import chosen_cells
+from cellssl.studies.sight import scaling_rule
+from cellssl.studies.suitability import require_crops
 from cellssl.training import CHECKPOINT, Labels, fit, seeded
 
 _LOG = logging.getLogger(__name__)
@@ -133,32 +133,6 @@ def train(
         strategy=strategy,
         progress=progress,
     )
-
-
-def require_crops(protocol: Protocol, crops: Crops, *, cells: int | None = None) -> list[Finding]:
-    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does.
-
-    `cells` says how many of them are trained on; all but those of a test set when left out.
-    """
-    facts = crop_facts(crops)
-    return require_fit(protocol, **(facts if cells is None else {**facts, "cells": cells}))
-
-
-def crop_facts(crops: Crops) -> dict[str, Any]:
-    """Give what `cellssl.protocols.check` holds a protocol against, of a crop file."""
-    return {
-        "channels": crops.channels,
-        "stored_size": crops.size,
-        "masks": crops.mask_names,
-        "nucleus": crops.nucleus,
-        "cells": trainable(crops),
-        "columns": list(crops.obs.columns),
-    }
-
-
-def trainable(crops: Crops) -> int:
-    """Count the images that are of no test or validation set."""
-    return int((~held_out(crops.obs)).sum())
 
 
 def _write_down(protocol: Protocol, out: Path) -> None:
@@ -268,19 +242,4 @@ def _describe_told(protocol: Protocol, obs: pd.DataFrame, labels: Labels) -> dic
             "classes": list(labels.classes),
             "fingerprint": hashlib.sha256(labels.codes.numpy().tobytes()).hexdigest()[:16],
         },
-    }
-
-
-def scaling_rule(protocol: Protocol) -> Scaling:
-    """Give a protocol's intensity scaling as the rule that crops are scaled by."""
-    return Scaling(**protocol.crop.scaling.model_dump())
-
-
-def sight(protocol: Protocol | str | Path) -> dict[str, Any]:
-    """Say how a protocol's encoder sees cells, as arguments of `embed` that show them to a baseline alike."""
-    protocol = resolve(protocol)
-    return {
-        "channels": None if protocol.channels == "any" else protocol.channels,
-        "crop_size": protocol.crop.size,
-        "scaling": scaling_rule(protocol),
     }

@@ -16,9 +16,9 @@ from cellssl.phenotypes.leakage import UsedLabels, fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation.normalisation import check_normalisation
 from cellssl.protocols import Protocol, diff, load, used_labels
 from cellssl.studies.baselines import plan_baselines
-from cellssl.studies.experiment import require_crops
 from cellssl.studies.planning import PlannedRun, base_protocol, twins
 from cellssl.studies.study import Study
+from cellssl.studies.suitability import require_crops
 from cellssl.training import CHECKPOINT
 from cellssl.words import listed
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,16 @@ from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import ProtocolError, TrainingError
 from cellssl.phenotypes import held_out
-from cellssl.protocols import Finding, Protocol, build_partners, check, choose_channels, resolve
-from cellssl.studies.experiment import crop_facts, scaling_rule
+from cellssl.protocols import (
+    Finding,
+    Protocol,
+    build_partners,
+    check,
+    choose_channels,
+    require_fit,
+    resolve,
+)
+from cellssl.studies.sight import scaling_rule
 
 
 @whole_numbers(cells=1)
@@ -44,7 +53,7 @@ def check_protocol(
     """
     protocol = resolve(protocol)
     crops = Crops.open(crops)
-    hold = partial(check, protocol, **crop_facts(crops))
+    hold = partial(check, protocol, **_facts(crops))
     found = hold()
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found
@@ -63,3 +72,29 @@ def _spread(count: int, wanted: int) -> np.ndarray:
     """Choose rows: one at random out of each of as many equal parts; always the same ones."""
     parts = np.linspace(0, count, min(wanted, count) + 1).astype(np.int64)
     return np.random.default_rng(0).integers(parts[:-1], parts[1:])
+
+
+def require_crops(protocol: Protocol, crops: Crops, *, cells: int | None = None) -> list[Finding]:
+    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does.
+
+    `cells` says how many of them are trained on; all but those of a test set when left out.
+    """
+    facts = _facts(crops)
+    return require_fit(protocol, **(facts if cells is None else {**facts, "cells": cells}))
+
+
+def _facts(crops: Crops) -> dict[str, Any]:
+    """Give what `cellssl.protocols.check` holds a protocol against, of a crop file."""
+    return {
+        "channels": crops.channels,
+        "stored_size": crops.size,
+        "masks": crops.mask_names,
+        "nucleus": crops.nucleus,
+        "cells": trainable(crops),
+        "columns": list(crops.obs.columns),
+    }
+
+
+def trainable(crops: Crops) -> int:
+    """Count the images that are of no test or validation set."""
+    return int((~held_out(crops.obs)).sum())

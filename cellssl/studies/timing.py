@@ -11,10 +11,11 @@ from cellssl.crops import Crops
 from cellssl.errors import CellsslError, StoppedError, StudyError
 from cellssl.progress import track
 from cellssl.protocols import Protocol, resolve
-from cellssl.studies.experiment import train, trainable
+from cellssl.studies.experiment import train
 from cellssl.studies.planning import plan_runs
 from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
+from cellssl.studies.suitability import trainable
 from cellssl.training import make_plan, pick_device
 
 

@@ -22,7 +22,7 @@ from cellssl.sampling import chosen_cells, sample_wells
 from cellssl.studies.audit.cases import Case
 from cellssl.studies.audit.references import Reference
 from cellssl.studies.audit.separation import Groups
-from cellssl.studies.experiment import scaling_rule
+from cellssl.studies.sight import scaling_rule
 from cellssl.words import listed
 
 _PLACES = 16  # along a side

@@ -23,7 +23,7 @@ from cellssl.studies.audit.scanning import Scan, candidates
 from cellssl.studies.audit.stakes import Stakes
 from cellssl.studies.audit.together import CHANCE
 from cellssl.studies.audit.verdict import LOST
-from cellssl.studies.experiment import trainable
+from cellssl.studies.suitability import trainable
 from cellssl.training import TrainingSettings, long_enough, steps
 from cellssl.words import counted, listed
 
