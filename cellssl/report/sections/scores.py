@@ -143,11 +143,10 @@ def _figure(scores: pd.DataFrame, rows: pd.DataFrame) -> list[Block]:
 def _explanation(scores: pd.DataFrame, name: str) -> str:
     several = (scores["metric"] == "knn_batches").any()
     scores = scores[scores["metric"].isin(("knn", "linear", "knn_top1", "linear_top1"))]
-    splits = texts_of(scores["split"]).unique()
-    apart = listed([text for text in splits if text not in ("", "none")])
-    source = f"cells on other {apart}" if apart != "none" else "other cells"
-    if apart in ("test set", "validation set"):
-        source = f"the training set, for the {apart}’s images"
+    splits = [text for text in texts_of(scores["split"]).unique() if text not in ("", "none")]
+    source = f"cells on other {listed(splits)}" if splits else "other cells"
+    if splits in (["test set"], ["validation set"]):
+        source = f"the training set, for the {splits[0]}’s images"
     return (
         f"AMI asks whether clusters found without labels agree with {name} (0: no more than by "
         f"chance, 1: entirely). kNN and linear ask how often a cell’s {name} can be read from "
