@@ -90,7 +90,7 @@ def scale_bar(axes: Axes, shape: tuple[int, int], *, micrometres_per_pixel: floa
 
 
 def channel_legend(target: Figure | Axes, colours: Mapping[str, Colour], **where: Any) -> None:
-    """Name the channels beside their colours, on black patches' edges so that white shows too."""
+    """Name the channels beside their colours, in patches with a dark rim: white shows, too."""
     patches = []
     for name, colour in colours.items():
         label = literal(f"{name} (not mixed in)" if colour == UNMIXED else name)

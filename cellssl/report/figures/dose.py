@@ -21,6 +21,7 @@ from cellssl.report.figures.style import (
 from cellssl.words import number
 
 MARKERS = "os^Dv<>P"
+COLOURS = OKABE_ITO[:6]  # the seventh, yellow, is faint as a line
 
 
 @styled
@@ -46,9 +47,9 @@ def dose_figure(
     axes = figure.add_subplot()
     names = natural_order(table["line"])
     if not colours or not set(names) <= set(colours):
-        colours = {name: OKABE_ITO[i % 6] for i, name in enumerate(names)}
+        colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     for i, name in enumerate(names):
-        look = {"color": colours[name], "marker": MARKERS[(i + i // 6) % len(MARKERS)]}
+        look = {"color": colours[name], "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]}
         _draw_line(axes, name, table[table["line"] == name].sort_values("dose"), look)
     for control, value in (controls or {}).items():
         axes.axhline(value, **DASHED)
