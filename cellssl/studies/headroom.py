@@ -10,7 +10,7 @@ import pandas as pd
 from cellssl.errors import StudyError
 from cellssl.phenotypes import Measurement, Measurements, read_scores
 from cellssl.phenotypes.evaluation.measurement import read_draws
-from cellssl.phenotypes.evaluation.score_tables import fingerprint, read_fingerprint
+from cellssl.phenotypes.evaluation.score_tables import fingerprint_names, read_fingerprint
 from cellssl.words import listed
 
 _LOG = logging.getLogger(__name__)
@@ -39,13 +39,13 @@ def read_beside(path: Path, label: str, cells: pd.Index) -> tuple[pd.DataFrame, 
     asked = scores[(scores["subset"] == "all") & (scores["metric"] == _AMI)]
     asked = asked[asked["value"].notna()]  # a baseline that could not be had is of no cells
     there = sorted({(str(name), int(n)) for name, n in asked[["label", "n"]].to_numpy()})
-    others = "others of " * (read_fingerprint(file) not in ("", fingerprint(cells)))
-    if others or there != [(label, len(cells))]:
+    of_others = read_fingerprint(file) not in ("", fingerprint_names(cells))
+    if of_others or there != [(label, len(cells))]:
         found = ", ".join(f"{n} cells by {name}" for name, n in there) or "no clusters of cells"
         raise StudyError(
-            f"{file} scores {others}{found}, the ceiling {len(cells)} cells by {label}: they cannot stand "
-            "side by side. Give the same --label and --where; beside scores of plates that weak labels left out, "
-            "the protocol that left them out"
+            f"{file} scores {'others of ' if of_others else ''}{found}, the ceiling {len(cells)} cells by {label}: "
+            "they cannot stand side by side. Give the same --label and --where; beside scores of plates that weak "
+            "labels left out, the protocol that left them out"
         )
     entries = read_draws(file.parent)
     if not entries:

@@ -21,7 +21,7 @@ from cellssl.phenotypes.evaluation.confusions import (
 from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
 from cellssl.phenotypes.evaluation.metrics import possible_values
 from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
-from cellssl.phenotypes.evaluation.score_tables import MEAN, fingerprint
+from cellssl.phenotypes.evaluation.score_tables import MEAN, fingerprint_names
 from cellssl.progress import track
 from cellssl.words import counted
 
@@ -239,7 +239,7 @@ class Measurements:
             "label": self.label,
             "normalisation": self.normalisation,
             "cells": dict(self.counts),
-            "cell_names": fingerprint(self.cells) if self.cells else "",
+            "cell_names": fingerprint_names(self.cells) if self.cells else "",
             "scores": records,
         }
         write_text(json.dumps(content, indent=1) + "\n", folder / "scores.json")

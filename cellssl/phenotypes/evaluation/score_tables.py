@@ -16,7 +16,7 @@ from cellssl.words import listed
 MEAN = "mean"  # stands for the seed of what is summed up over trainings
 
 
-def fingerprint(names: Iterable[str]) -> str:
+def fingerprint_names(names: Iterable[str]) -> str:
     """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
     return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
 
