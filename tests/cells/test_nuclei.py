@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from cellssl.cells import Matches, find_nuclei, match_objects
 from cellssl.cells.segmentation.carving import _filled, estimate_diameter
+from cellssl.cells.segmentation.nuclei import _without_holes
 
 
 def discs(places, *, radius=9, side=128, level=1000.0, noise=10.0):
@@ -201,6 +202,31 @@ def test_bright_spots_and_coarse_chromatin_do_not_part_a_nucleus(diameter, spots
     assert match_objects(labels, find_nuclei(image)) == Matches(hits=16)
 
 
+@pytest.mark.parametrize("zoom", [1, 4])
+def test_dark_nucleoli_leave_no_holes(zoom):
+    """Darker than the share of a nucleus' own brightness where it ends, which field and edge do not hide."""
+    places = zoom * np.array([(24, 24), (24, 90), (64, 60), (100, 24), (100, 100)])
+    image = discs(places, radius=12 * zoom, side=128 * zoom)
+    nucleoli = discs(places + zoom * 2, radius=4 * zoom, side=128 * zoom, level=1, noise=0) > 100.5
+    labels = find_nuclei(np.where(nucleoli, 150, image))
+    assert labels.max() == 5
+    assert np.array_equal(ndimage.binary_fill_holes(labels > 0), labels > 0)
+    assert np.bincount(labels.ravel())[1:] == pytest.approx(np.pi * (12 * zoom) ** 2, rel=0.15)
+
+
+def test_what_nuclei_enclose_together_and_what_lies_at_the_edge_stays_background():
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:20, 5:20] = 1  # one around a hole
+    labels[5:20, 30:38], labels[5:20, 38:45] = 2, 3  # two around one
+    labels[32:, 5:20] = 4  # one around a bay of the field's edge
+    place = np.flatnonzero(labels)
+    labels[10:13, 10:13] = labels[10:13, 36:40] = labels[36:, 10:13] = 0
+    filled = _without_holes(labels, place)
+    expected = labels.copy()
+    expected[10:13, 10:13] = 1
+    assert np.array_equal(filled, expected)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (2, 200)])
 def test_fields_of_any_size(shape):
     labels = find_nuclei(np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8))
@@ -243,10 +269,14 @@ def test_a_hole_that_is_the_first_region_of_a_field_is_filled() -> None:
     mask[40:50, 40:50] = True
     mask[44:46, 44:46] = False
     holes = mask.copy()
-    filled = _filled(mask, 20)
+    filled, gaps = _filled(mask, 20, 200)
+    assert not len(gaps)
     assert filled[5:7, 5:7].all()
     assert filled[44:46, 44:46].all()
     holes[5:7, 5:7] = holes[44:46, 44:46] = True
     assert np.array_equal(filled, holes)  # and the background stays
-    assert not _filled(mask, 3)[5:7, 5:7].any()
-    assert _filled(np.ones((9, 9), bool), 20).all()
+    filled, gaps = _filled(mask, 3, 200)
+    assert np.array_equal(filled, mask)
+    assert np.array_equal(gaps, np.flatnonzero(holes & ~mask))
+    assert not len(_filled(mask, 3, 4)[1])
+    assert _filled(np.ones((9, 9), bool), 20, 200)[0].all()

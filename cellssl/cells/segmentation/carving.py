@@ -34,7 +34,8 @@ _THINNED = 1.2
 _STEP = 0.75  # by which the scale shrinks while it shows such bodies
 _MORE = 0.75  # px: added to the sigma of the surrounding, which matters where nuclei are small
 _LEAST = 6  # px: it does not shrink below
-_HOLE = 0.2  # squared diameters: larger holes are gaps between nuclei
+_HOLE = 0.2  # squared diameters: larger holes may be gaps between nuclei
+_GAP = 1.0  # likewise: even larger ones are background
 _SPARSE = 101  # pixels between those that tell which region is the background
 # How far a pixel lies from the mean of its neighbours in the row, twice.
 _BEND = np.array([[-1, 2, -1]], np.float32)
@@ -80,6 +81,8 @@ class Foreground:
         (Y, X) float32: mean brightness of each pixel's surrounding.
     mask : ndarray
         (Y, X) bool: what is bright, and brighter than its surrounding.
+    gaps : ndarray
+        (n,) places in it that it encloses: between nuclei, or amid one.
     diameter : float
         Usual diameter of a nucleus; 0 where there is none.
     debris : ndarray
@@ -89,6 +92,7 @@ class Foreground:
     view: _View
     around: np.ndarray
     mask: np.ndarray
+    gaps: np.ndarray
     diameter: float
     debris: np.ndarray
 
@@ -137,7 +141,8 @@ def carve(image: np.ndarray, *, diameter: float | None) -> Foreground:
         view = _look(image, 1)
     cut = _cut(image, view, diameter) if diameter else _settled(image, view)
     size = diameter / cut.view.factor if diameter else cut.diameter
-    return Foreground(cut.view, cut.around, _filled(cut.mask, _HOLE * size**2), size, debris)
+    mask, gaps = _filled(cut.mask, _HOLE * size**2, _GAP * size**2)
+    return Foreground(cut.view, cut.around, mask, gaps, size, debris)
 
 
 def _settled(image: np.ndarray, view: _View) -> _Cut:
@@ -222,18 +227,18 @@ def _middle(sizes: np.ndarray, weights: np.ndarray) -> float:
     return float(sizes[np.searchsorted(sums, sums[-1] / 2)])
 
 
-def _filled(mask: np.ndarray, largest: float) -> np.ndarray:
-    """Fill holes, but not the gaps that crowded nuclei enclose."""
+def _filled(mask: np.ndarray, hole: float, gap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Fill holes of less than so many pixels; give the places of larger ones, which crowded nuclei may enclose."""
     holes: np.ndarray = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)[1].ravel()
     # The background is not looked at: what most of some pixels lie in.
     some = np.bincount(holes[::_SPARSE], minlength=2)
     background = 1 + int(some[1:].argmax())
     place = np.flatnonzero((holes > 0) & (holes != background))
     number = holes[place]
-    small = np.bincount(number) < largest
+    area = np.bincount(number)[number]
     filled = mask.copy()
-    filled.ravel()[place[small[number]]] = True
-    return filled
+    filled.ravel()[place[area < hole]] = True
+    return filled, place[(area >= hole) & (area < gap)]
 
 
 def _noise(bends: np.ndarray) -> float:

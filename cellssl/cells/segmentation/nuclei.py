@@ -85,6 +85,7 @@ def _find(pixels: np.ndarray, diameter: float | None) -> tuple[np.ndarray, np.nd
     good &= np.bincount(number, minlength=len(good)) >= least
     labels = np.zeros(ground.mask.shape, np.int32)
     labels.ravel()[place] = np.where(good, np.cumsum(good), 0)[number]
+    labels = _without_holes(labels, np.append(place, ground.gaps))
     return repeated(labels, factor, pixels.shape), ground.debris
 
 
@@ -135,6 +136,43 @@ def _distinct(
     distinct &= own - near > _SIGNAL * ground.view.noise * areas
     distinct[:1] = False
     return distinct
+
+
+def _without_holes(labels: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Fill what one nucleus alone encloses, as its dark nucleoli; not what several do, nor the edge of the field.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (Y, X) int32: the nuclei.
+    place : ndarray
+        (n,) places, as of `numpy.flatnonzero`: all of nuclei, and what may be filled.
+    """
+    left = place[labels.ravel()[place] == 0]
+    width = labels.shape[1] + 2  # with a margin, so that every pixel has neighbours
+    left, beside = left + 2 * (left // labels.shape[1]) + width + 1, [[-width], [-1], [1], [width]]
+    inside = _framed((labels > 0).view(np.uint8))
+    inside.ravel()[left] = 1
+    # Brims are a few pixels wide, and gone in as many rounds: in less time than bodies are looked for.
+    while (open_ := (inside.ravel()[left + beside] == 0).any(axis=0)).any():
+        inside.ravel()[left[open_]] = 0
+        left = left[~open_]
+    if not len(left):
+        return labels
+    framed = _framed(labels)
+    inside[framed > 0] = 0
+    count, holes = cv2.connectedComponents(inside, connectivity=4)
+    hole, nuclei = holes.ravel()[left], framed.ravel()[left + beside]
+    least, most = np.full(count, labels.max()), np.zeros(count, np.int32)
+    np.minimum.at(least, hole, np.where(nuclei > 0, nuclei, labels.max()).min(axis=0))
+    np.maximum.at(most, hole, nuclei.max(axis=0))
+    framed.ravel()[left] = np.where(least == most, most, 0)[hole]
+    return framed[1:-1, 1:-1].copy()
+
+
+def _framed(image: np.ndarray) -> np.ndarray:
+    """Put a margin of one pixel of background around an image."""
+    return cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
 
 
 def _with_debris(labels: np.ndarray, debris: np.ndarray) -> np.ndarray:
