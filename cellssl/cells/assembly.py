@@ -14,7 +14,7 @@ from cellssl.cells.folder import CropFolder
 from cellssl.cells.parts import facts_type, read_facts
 from cellssl.cells.pool import Died, Workers
 from cellssl.cells.quality.dust import ENOUGH_FIELDS, find_dust
-from cellssl.cells.quality.judging import REASONS
+from cellssl.cells.quality.judging import REASONS, is_overexposed
 from cellssl.cells.quality.measures import quality_columns
 from cellssl.cells.quality.usual import Usual, usual_by_plate
 from cellssl.cells.tasks import Tasks
@@ -33,6 +33,7 @@ _MASKS = ("nucleus", "cell")
 _PROVENANCE = ("segmenter", "illumination", "binning")
 _CELLS = 4096  # that are put together at a time, or a field more
 _FIELDS = 256  # that are put together at a time, at most
+_MOSTLY = 0.75  # of a plate's fields say something of it as a whole
 _SAMPLED = 20_000  # cells of a plate that its medians are taken from, evenly over its fields
 
 
@@ -85,6 +86,17 @@ class Assembly:
             for plate, dust in found.items()
             if dust
         }
+
+    @property
+    def transmitted(self) -> list[str]:
+        """Plates whose channel of nuclei looks as if light had passed through them, on most fields with cells."""
+        whole = [n for n in range(len(self._facts)) if n not in self._problems]
+        told = {}
+        for plate, numbers in self._tasks.by_plate(whole).items():
+            own = self._facts[numbers]
+            seen = (own["found"] > 0) & ~is_overexposed(own["saturated"])
+            told[plate] = own["transmitted"][seen]
+        return [plate for plate, own in told.items() if len(own) and own.mean() > _MOSTLY]
 
     @property
     def unusual(self) -> dict[str, str]:

@@ -12,12 +12,18 @@ import numpy as np
 from cellssl.cells.binning import bin_pixels
 from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
-from cellssl.cells.segmentation.labels import Labels, Segmenter, segmenter_for
+from cellssl.cells.quality.transmission import looks_transmitted
+from cellssl.cells.segmentation.labels import (
+    Labels,
+    Segmenter,
+    find_nucleus_channel,
+    segmenter_for,
+)
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import block_means, correct, expand
 
-_FORMAT = 5  # of the parts; raise it when the same settings come to mean other crops
+_FORMAT = 6  # of the parts; raise it when the same settings come to mean other crops
 _TRIES = 3  # a network drive may fail for a moment
 _PAUSE = 0.5  # seconds before the second try, twice as many before the third
 
@@ -35,6 +41,13 @@ class Job:
     size: int
     masks: bool
     binning: int = 1
+
+    @property
+    def nucleus(self) -> int | None:
+        """Number of the channel that nuclei are found in; None where labels are read."""
+        if not hasattr(self.segmenter, "nucleus_channel"):
+            return None
+        return find_nucleus_channel(self.channels, self.segmenter.nucleus_channel)
 
     def settings(self) -> dict[str, Any]:
         """Give all that the crops of a given field depend on, as JSON holds it."""
@@ -135,7 +148,10 @@ def cut_field(task: Task) -> str:
     cells = cut_cells(field, labels, size=task.job.size, masks=task.job.masks, raw=np.stack(planes))
     types = [plane.dtype.str for plane in planes]
     told = "".join(types if len(set(types)) > 1 else types[:1])
-    write_part(task.part, replace(cells, types=told, seconds=time.perf_counter() - start))
+    nucleus = task.job.nucleus
+    transmitted = nucleus is not None and looks_transmitted(field[nucleus], cells.found)
+    seconds = time.perf_counter() - start
+    write_part(task.part, replace(cells, transmitted=transmitted, types=told, seconds=seconds))
     return ""
 
 

@@ -37,6 +37,8 @@ class FieldCells:
         (2,) height and width of the field.
     found : int
         Nuclei in the field, the cut off ones among them.
+    transmitted : bool
+        Whether the channel of nuclei looks as if light had passed through them.
     seconds : float
         How long it took.
     types : str
@@ -53,6 +55,7 @@ class FieldCells:
     saturated: np.ndarray
     shape: np.ndarray
     found: int
+    transmitted: bool = False
     seconds: float = 0.0
     types: str = ""
 

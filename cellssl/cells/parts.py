@@ -43,7 +43,7 @@ def facts_type(channels: int) -> np.dtype:
 
     ``found``, ``cut``: nuclei in the field, and those whose window lies inside it. ``seconds``: how
     long it took. ``shape``: of the field. ``dtype``: of its channels, see `FieldCells.types`.
-    ``background``, ``saturated``: of each channel.
+    ``transmitted``: see `FieldCells`. ``background``, ``saturated``: of each channel.
     """
     each = (np.float32, (channels,))
     return np.dtype(
@@ -51,6 +51,7 @@ def facts_type(channels: int) -> np.dtype:
             ("found", np.int32),
             ("cut", np.int32),
             ("seconds", np.float32),
+            ("transmitted", np.bool_),
             ("shape", np.int32, (2,)),
             ("dtype", f"U{3 * channels}"),
             ("background", *each),
@@ -67,7 +68,7 @@ def write_part(path: Path, cells: FieldCells) -> None:
     """
     masks = PackedMasks.of(cells.masks)
     facts = np.zeros((), facts_type(len(cells.background)))
-    for name in ("found", "seconds", "shape", "background", "saturated"):
+    for name in ("found", "seconds", "transmitted", "shape", "background", "saturated"):
         facts[name] = getattr(cells, name)
     facts["cut"], facts["dtype"] = len(cells.labels), cells.types or cells.images.dtype.str
     table = _side_by_side(

@@ -25,8 +25,10 @@ _FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nuc
 def remarks_on(fields: Assembly, job: Job, crops: Crops) -> Iterator[str]:
     """Give a sentence or two for each thing that is unusual about the images."""
     usual = fields.usual
-    diameters = {plate: diameter_of(own.area) for plate, own in usual.items() if own.area > 0}
+    nuclei = {plate: own.area for plate, own in usual.items() if plate not in fields.transmitted}
+    diameters = {plate: diameter_of(area) for plate, area in nuclei.items() if area > 0}
     yield from _some(_unusual_fields(fields.unusual), "kinds of fields left out: see fields.csv")
+    yield from _transmitted(fields.transmitted, job)
     yield from _ill_fitting(job.size, job.binning, diameters)
     yield from _unlike_plates(diameters)
     yield from _some(_dull(*dull_plates(usual)), "plates that are far less sharp")
@@ -52,6 +54,17 @@ def _unusual_fields(unusual: Mapping[str, str]) -> Iterator[str]:
         yield (
             f"{counted(len(places), 'field')} left out ({listed(places, most=_SAID)}): {what}. Fields of another kind "
             "want to be indexed and cropped by themselves"
+        )
+
+
+def _transmitted(plates: Sequence[str], job: Job) -> Iterator[str]:
+    """Say on which plates the channel that nuclei were found in does not look as if it showed any."""
+    if plates and job.nucleus is not None:
+        yield (
+            f"channel {job.channels[job.nucleus]} of plate {listed(plates, most=_SAID)} does not look like the "
+            "fluorescence of nuclei, which are bright on dark: most fields are grey or bright, with dark places. "
+            "Is it transmitted light (brightfield, phase contrast), or inverted? What was found is hardly nuclei: name "
+            "the channel that shows them by --nucleus, or take cells found elsewhere with --labels"
         )
 
 

@@ -40,7 +40,7 @@ def test_plates_of_another_magnification_are_told():
 def test_what_is_not_told_one_by_one_is_counted():
     unusual = {f"P1/A{n:02d}/1": f"it is {n} × {n} pixels" for n in range(1, 13)}
     dust = {f"P{n}": (9.0, 9.0, 16) for n in range(11)}
-    fields = SimpleNamespace(usual={}, unusual=unusual, dust=dust)
+    fields = SimpleNamespace(usual={}, unusual=unusual, dust=dust, transmitted=[])
     crops = MagicMock(channels=("DNA",), size=8)  # of no cell
     job = Job(ThresholdSegmenter(), ("DNA",), 8, masks=False)
     remarks = [*remarks_on(fields, job, crops)]

@@ -108,7 +108,7 @@ def judge_field(
     usual : Usual
         Of the plate.
     """
-    if (saturated > _FIELD_SATURATED).any():
+    if is_overexposed(saturated):
         return "field_saturated"
     if usual.area and areas[areas > _LARGE * usual.area].sum() > _FIELD_DEBRIS * areas.sum():
         return "field_debris"
@@ -120,6 +120,11 @@ def judge_field(
     if ((away > np.log(_FIELD_LIGHT)) & (away > _FIELD_SPREAD * usual.spread)).any():
         return "field_illumination"
     return ""
+
+
+def is_overexposed(saturated: np.ndarray) -> np.ndarray:
+    """Say whether a field is at the camera's end in a channel, by the shares of its pixels that are: (…, C) → (…)."""
+    return np.any(saturated > _FIELD_SATURATED, axis=-1)
 
 
 def dull_plates(usual: Mapping[str, Usual]) -> tuple[str, dict[str, float]]:
