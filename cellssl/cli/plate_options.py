@@ -204,7 +204,7 @@ class Cutting:
         list[str] | None,
         typer.Option(
             help="A reason that shall not drop cells (fragment, large, noise, saturated, blurred, "
-            "field_saturated, field_debris, field_focus, field_illumination); may be repeated."
+            "field_saturated, field_debris, field_focus, field_dark, field_illumination); may be repeated."
         ),
     ] = None
     workers: Annotated[

@@ -162,6 +162,13 @@ def test_fields_are_judged_as_a_whole():
     assert judged(quality=duller(sharp, 0.58, 0.56)) == ""
     assert judged(quality=duller(sharp, 0.7, 0.1)) == ""  # one channel alone is a phenotype
     assert judged(light=np.array([500.0, 2500])) == "field_illumination"
+    assert judged(light=np.array([500.0, 100])) == "field_illumination"  # dim, but cells are seen
+    unlit = good[:10].copy()
+    unlit[:, 1] = np.random.default_rng(5).normal(50, 3, unlit[:, 1].shape)
+    assert judged(quality=measured(unlit), light=np.array([500.0, 50])) == "field_dark"
+    unlit[:, 1] = 0  # a file of a channel that was not taken
+    assert judged(quality=measured(unlit), light=np.array([500.0, 0])) == "field_dark"
+    assert judged(quality=measured(unlit)[:0], light=np.array([500.0, 0])) == "field_illumination"
     assert judged(light=np.array([500.0, 900])) == ""
 
 

@@ -9,7 +9,13 @@ from cellssl.cells.quality.usual import TINY, Usual
 from cellssl.errors import CropError, nearest
 
 #: Every cell found is kept or dropped for the first of these that applies.
-FIELD_REASONS = ("field_saturated", "field_debris", "field_focus", "field_illumination")
+FIELD_REASONS = (
+    "field_saturated",
+    "field_debris",
+    "field_focus",
+    "field_dark",
+    "field_illumination",
+)
 CELL_REASONS = ("fragment", "large", "noise", "saturated", "blurred")
 REASONS = ("border", *FIELD_REASONS, *CELL_REASONS)
 
@@ -94,10 +100,12 @@ def judge_field(
 ) -> str:
     """Give the first of `FIELD_REASONS` that applies to a field, or "".
 
-    *field_saturated*: over 5 % of a channel is at the camera's end. *field_debris*: 30 % of the area
-    of what was cut is too large to be nuclei. *field_focus*: its cells' median sharpness is half
-    of what is usual. *field_illumination*: a channel's background is four times what is usual on the
-    plate, or a fourth, and far outside the plate's own spread.
+    *field_saturated*: over 5 % of a channel is at the camera's end. *field_debris*: 30 % of the
+    area of what was cut is too large to be nuclei. *field_focus*: its cells' median sharpness is
+    half of what is usual. *field_dark*: a channel was not lit, or not taken: its background is a
+    fourth of what is usual on the plate, and its cells hold nothing but noise.
+    *field_illumination*: a channel's background is four times what is usual on the plate, or a
+    fourth, and far outside the plate's own spread.
 
     Parameters
     ----------
@@ -116,10 +124,12 @@ def judge_field(
         nucleus, overall = (np.median(ratio) for ratio in _sharpness_beside(quality, usual))
         if _is_dull(nucleus, overall):
             return "field_focus"
-    away = np.abs(np.log(np.maximum(background, usual.floor)) - np.log(usual.background))
-    if ((away > np.log(_FIELD_LIGHT)) & (away > _FIELD_SPREAD * usual.spread)).any():
-        return "field_illumination"
-    return ""
+    light = np.log(np.maximum(background, usual.floor)) - np.log(usual.background)
+    away = np.abs(light) > np.maximum(np.log(_FIELD_LIGHT), _FIELD_SPREAD * usual.spread)
+    noise, _, _ = np.split(quality, len(MEASURES), axis=1)
+    if len(noise) and (away & (light < 0) & (np.median(noise, axis=0) > _NOISE)).any():
+        return "field_dark"
+    return "field_illumination" if away.any() else ""
 
 
 def is_overexposed(saturated: np.ndarray) -> np.ndarray:

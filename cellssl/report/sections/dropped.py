@@ -26,6 +26,7 @@ REASONS = {
     "field_saturated": "the camera was at its end in over 5 % of the field",
     "field_debris": "much of what was found in the field is too large to be nuclei",
     "field_focus": "the field is out of focus: its cells are half as sharp as the plate's",
+    "field_dark": "a channel of the field has no light, and shows nothing but noise",
     "field_illumination": "the field's background is far from the plate's",
 }
 PROBLEMS = {
