@@ -88,7 +88,8 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         part.replace(path)
     except (OSError, RuntimeError) as error:
-        if f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
+        number = getattr(error, "errno", None)
+        if number == errno.ENOSPC or f"errno = {errno.ENOSPC}," in str(error):  # as HDF5 says it
             raise _disk_full(path) from error
         raise
     finally:

@@ -94,6 +94,21 @@ def open_file(path: Path, mode: str) -> Iterator[h5py.File]:
             raise
 
 
+def require_room_in(file: h5py.File, size: int) -> None:
+    """Make sure that so many bytes more have room on the disk of a file that is being written.
+
+    Chunks that HDF5 packs wait in its cache: where the disk is full when they leave it, the whole process ends with a
+    segmentation fault, at the latest when Python does. So they are written now, and the next ones fit even unpacked.
+
+    Raises
+    ------
+    OSError
+        When the disk is too full for them.
+    """
+    file.flush()
+    require_room(Path(file.filename), size)
+
+
 def create_pixels(
     file: h5py.File, shape: tuple[int, ...], dtype: np.dtype, *, placed: bool = False
 ) -> None:

@@ -1,8 +1,10 @@
 """What `export_crops` writes, `import_crops` reads back, and others read too."""
 
 import dataclasses
+import errno
 import json
 import logging
+import shutil
 
 import anndata
 import h5py
@@ -82,6 +84,23 @@ def test_floats_come_back(crop_file, batch, tmp_path, name):
     again = Crops.open(import_crops(out, None, tmp_path / "back.h5ad"))
     assert again.dtype == np.float32
     np.testing.assert_allclose(again.read(), images, atol=2**-12 if name == OUTS[0] else 0)
+
+
+@pytest.mark.parametrize("name", ["cells.h5sc", "cells.h5"])
+def test_a_disk_without_room_is_said_before_hdf5_finds_none(
+    crop_file, batch, tmp_path, monkeypatch, name
+):
+    crops = crop_file(
+        batch(60, size=64), size=64
+    )  # two channels: 983 kB, whatever they are packed to
+    free = shutil.disk_usage(tmp_path)._replace(free=(1 << 20) + 500_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    there = set(tmp_path.iterdir())
+    with pytest.raises(OSError, match=name) as raised:
+        export_crops(crops, tmp_path / name)
+    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.filename == str(tmp_path / name)
+    assert set(tmp_path.iterdir()) == there
 
 
 def test_h5sc_says_what_float16_loses(crop_file, batch, tmp_path, caplog):

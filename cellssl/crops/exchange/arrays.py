@@ -14,7 +14,7 @@ from cellssl.crops.batches import batches
 from cellssl.crops.exchange.foreign import NAME, Foreign, named_table
 from cellssl.crops.exchange.sidecar import Sidecar
 from cellssl.crops.exchange.tables import read_cell_table
-from cellssl.crops.layout import open_file
+from cellssl.crops.layout import open_file, require_room_in
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import atomic, write_csv
@@ -93,9 +93,11 @@ def write_hdf5(crops: Crops, out: Path, *, shown: bool = False) -> None:
                 _MASKS, shape, np.uint8, chunks=chunk, compression="gzip" if chunk else None
             )
         for rows in track(batches(len(crops)), f"writing {out.name}", shown=shown):
-            file[_PIXELS][rows] = crops.read(rows)
-            if crops.mask_names:
-                file[_MASKS][rows] = crops.masks(rows)
+            pixels, masks = crops.read(rows), crops.masks(rows)
+            require_room_in(file, pixels.nbytes + (0 if masks is None else masks.nbytes))
+            file[_PIXELS][rows] = pixels
+            if masks is not None:
+                file[_MASKS][rows] = masks
     _write_tables(crops, out)
 
 

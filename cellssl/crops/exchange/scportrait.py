@@ -20,7 +20,7 @@ from anndata.io import read_elem, write_elem
 from cellssl.crops.batches import batches
 from cellssl.crops.exchange.foreign import NAME, Foreign, Images, named_table
 from cellssl.crops.exchange.tables import name_columns, whole_names
-from cellssl.crops.layout import MASKS, create_file, create_masks, encode
+from cellssl.crops.layout import MASKS, create_file, create_masks, encode, require_room_in
 from cellssl.crops.store import Crops
 from cellssl.errors import CropError
 from cellssl.files import atomic
@@ -62,6 +62,7 @@ def write_h5sc(crops: Crops, out: Path, *, shown: bool = False) -> None:
             halves = (pixels / divisors[:, None, None]).astype(np.float16)
             off = np.abs(_decode(halves, divisors, dtype).astype(np.float64) - pixels)
             rounded, worst = rounded + int(np.count_nonzero(off)), max(worst, float(off.max()))
+            require_room_in(file, halves.nbytes + (0 if masks is None else 3 * masks.nbytes))
             images[rows, layers:] = halves
             if masks is not None:
                 images[rows, :layers] = masks == 1
@@ -111,6 +112,7 @@ def _describe(file: h5py.File, crops: Crops, coding: Mapping[str, Any]) -> None:
     obs.index = obs.index.astype(str)  # scPortrait reads it as row numbers
     var = pd.DataFrame({"channels": names, "channel_mapping": mapping})
     var.index = var.index.astype(str)
+    require_room_in(file, obs.memory_usage(deep=True).sum())
     write_elem(file, "obs", obs)
     write_elem(file, "var", var)
     about = {
