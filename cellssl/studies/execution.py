@@ -18,7 +18,7 @@ from cellssl.errors import CellsslError, StoppedError, StudyError
 from cellssl.files import make_folder, write_text
 from cellssl.progress import bar
 from cellssl.studies.experiment import train
-from cellssl.studies.ledger import fingerprint, plain, read_record
+from cellssl.studies.ledger import fingerprint, plain, read_record, same
 from cellssl.studies.planning import PlannedRun, plan_runs
 from cellssl.studies.readiness import check_ready
 from cellssl.studies.study import Study
@@ -143,7 +143,7 @@ def finished(folder: Path, run: PlannedRun, study: Study, crops: Path | None = N
             f"{folder / DONE} is damaged: delete it, and the run's cells are embedded again; its training is kept."
         ) from error
     wanted = _inputs(run, study, crops)
-    return wanted == {key: done.get(key) for key in wanted} and (folder / EMBEDDING).exists()
+    return same({key: done.get(key) for key in wanted}, wanted) and (folder / EMBEDDING).exists()
 
 
 def _run(task: _Task) -> str:

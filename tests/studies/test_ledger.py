@@ -1,4 +1,8 @@
-from cellssl.studies import Ledger
+import os
+import shutil
+
+from cellssl.studies import Ledger, fingerprint
+from cellssl.studies.ledger import same
 
 
 def _finished(tmp_path):
@@ -41,3 +45,37 @@ def test_a_damaged_record_means_that_nothing_is_finished(tmp_path):
     ledger, _ = _finished(tmp_path)
     ledger.path.write_text('{"evaluate": {"inp')
     assert not ledger.holds("evaluate", {"label": "MOA", "seeds": (0, 1)})
+
+
+def test_a_copy_is_held_whose_files_have_other_times(tmp_path):
+    before, copied = tmp_path / "results", tmp_path / "copied"
+    before.mkdir()
+    crops = before / "crops.h5ad"
+    crops.write_text("cells")
+    scores = before / "scores.csv"
+    Ledger(before / "finished.json").finish(
+        "evaluate", {"crops": [fingerprint(crops)]}, scores, lambda: scores.write_text("metric\n")
+    )
+    shutil.copytree(before, copied, copy_function=shutil.copy)
+    for file in copied.iterdir():
+        os.utime(file, (1, 1))
+    ledger = Ledger(copied / "finished.json")
+    assert ledger.holds("evaluate", {"crops": [fingerprint(copied / "crops.h5ad")]})
+
+    (copied / "crops.h5ad").write_text("other")  # as long, at the same time
+    os.utime(copied / "crops.h5ad", (2, 2))
+    assert not ledger.holds("evaluate", {"crops": [fingerprint(copied / "crops.h5ad")]})
+    os.utime(copied / "scores.csv", (2, 2))
+    assert ledger.holds("evaluate", {"crops": [fingerprint(crops)]})
+    (copied / "scores.csv").write_text("metrix\n")
+    assert not ledger.holds("evaluate", {"crops": [fingerprint(crops)]})
+
+
+def test_records_that_know_times_alone_go_by_these(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("a")
+    now = fingerprint(file)
+    old = {key: value for key, value in now.items() if key != "digest"}
+    assert same({"crops": old, "seed": 0}, {"crops": now, "seed": 0})
+    assert not same({"crops": {**old, "changed": 1}, "seed": 0}, {"crops": now, "seed": 0})
+    assert not same({"crops": now}, {"crops": now, "seed": 0})
