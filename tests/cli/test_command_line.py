@@ -203,6 +203,22 @@ def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
     assert stop.value.code == 130
 
 
+def test_a_command_ends_without_looking_for_garbage():
+    code = (
+        "import sys\n"
+        "from cellssl.cli import main\n"
+        "class Cycle:\n"
+        "    def __init__(self): self.own = self\n"
+        "    def __del__(self): print('looked')\n"
+        "cycle = Cycle()\n"
+        "sys.argv = ['cellssl', '--version']\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert cellssl.__version__ in ended.stdout
+    assert "looked" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN])

@@ -112,7 +112,7 @@ def _describe(file: h5py.File, crops: Crops, coding: Mapping[str, Any]) -> None:
     obs.index = obs.index.astype(str)  # scPortrait reads it as row numbers
     var = pd.DataFrame({"channels": names, "channel_mapping": mapping})
     var.index = var.index.astype(str)
-    require_room_in(file, obs.memory_usage(deep=True).sum())
+    require_room_in(file, int(obs.memory_usage(deep=True).sum()))
     write_elem(file, "obs", obs)
     write_elem(file, "var", var)
     about = {
