@@ -14,8 +14,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-plates = typer.Typer(no_args_is_help=True, help="Plates: which files are there.")
-crops = typer.Typer(no_args_is_help=True, help="Crops that exist already.")
+# The parts of the help, in their order.
+WAY, STAGES = "From a plate to its report", "One stage of it"
+ANSWERS, CHOICE = "Answers from embeddings", "Which protocol, and what is the evidence"
+OTHERS = "What comes in, and goes out"
+
+plates = typer.Typer(
+    no_args_is_help=True, help="Plates: which files are there, what is missing or wrong."
+)
+crops = typer.Typer(
+    no_args_is_help=True,
+    help="Crop files: from and for other programs, joined, labelled, checked; photographs.",
+)
 protocols = typer.Typer(
     no_args_is_help=True, help="Protocols: what an encoder is made blind to, and why."
 )
@@ -46,12 +56,12 @@ def _cellssl(
 
 
 # Each registers its commands, in the order of the help.
-from cellssl.cli import pipeline, plate, crops as _crops, models  # noqa: E402, F401, I001
-from cellssl.cli import embeddings, profiles, clusters, explorer, protocol, audit, study  # noqa: E402, F401
+from cellssl.cli import pipeline, plate, crops as _crops, models, profiles  # noqa: E402, F401, I001
+from cellssl.cli import clusters, explorer, embeddings, protocol, audit, study  # noqa: E402, F401
 from cellssl.cli import ceiling, data  # noqa: E402, F401
 
-app.add_typer(plates, name="plates")
-app.add_typer(crops, name="crops")
-app.add_typer(protocols, name="protocols")
-app.add_typer(studies, name="study")
-app.add_typer(downloads, name="data")
+app.add_typer(plates, name="plates", rich_help_panel=OTHERS)
+app.add_typer(crops, name="crops", rich_help_panel=OTHERS)
+app.add_typer(protocols, name="protocols", rich_help_panel=CHOICE)
+app.add_typer(studies, name="study", rich_help_panel=CHOICE)
+app.add_typer(downloads, name="data", rich_help_panel=OTHERS)

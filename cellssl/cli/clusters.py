@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import ANSWERS, app
 from cellssl.cli.shell import command, say, shown
 from cellssl.columns import PLATE, bare_name
 
@@ -14,21 +14,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@command(app, "cluster")
+@command(app, "cluster", panel=ANSWERS)
 def cluster(
     embedding: options.EmbeddingFile,
     out: options.OutFolder,
     resolution: Annotated[
         float | None,
         typer.Option(
-            help="Of Leiden. (default: of those at which subsamples agree best, the finest)"
+            help="Leiden's resolution: the higher, the more clusters. (default: of those at which subsamples "
+            "agree best, the finest)"
         ),
     ] = None,
     n_clusters: Annotated[
         int | None,
-        typer.Option("--clusters", min=1, help="Of k-means. (default: as many as Leiden finds)"),
+        typer.Option(
+            "--clusters",
+            min=1,
+            help="Clusters that k-means makes. (default: as many as Leiden finds)",
+        ),
     ] = None,
-    neighbours: Annotated[int, typer.Option(min=2, help="Of each cell in the graph.")] = 15,
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            min=2, help="Neighbours of each cell, from which Leiden and the map are made."
+        ),
+    ] = 15,
     normalise: options.Normalisation = "none",
     controls: options.Controls = None,
     colour: Annotated[

@@ -68,7 +68,7 @@ def import_crops(
 @command(crops, "export")
 def export_crops(
     source: options.CropFile,
-    out: options.Out,
+    out: Annotated[Path, options.out_option("The file that is written, or DeepProfiler's folder.")],
     format_: Annotated[
         str | None,
         typer.Option(
@@ -188,7 +188,9 @@ def check_crops(
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(help="A reason in spite of which cells stay; may be repeated."),
+        typer.Option(
+            help="A reason that shall not drop cells (fragment, large, noise, saturated, blurred); may be repeated."
+        ),
     ] = None,
 ) -> None:
     """Say which cells are fragments, noise, saturated or blurred, and why; write the others."""

@@ -29,9 +29,12 @@ def list_(
     name: Annotated[
         str | None, options.argument("One data set, with its parts, addresses and terms.")
     ] = None,
-    folder: Annotated[Path, options.out_option("The folder to look in, and in its NAME.")] = Path(
-        "data"
-    ),
+    folder: Annotated[
+        Path,
+        options.out_option(
+            "The folder to look in, and in those below it that are called like a data set."
+        ),
+    ] = Path("data"),
 ) -> None:
     """List the data sets and weights that can be downloaded, and what of them is there."""
     from cellssl.datasets.downloads import load_manifest, manifest_names
@@ -66,7 +69,11 @@ def get(
 
 
 @command(downloads, "verify")
-def verify(name: Name, out: options.OutFolder, part: Parts = None) -> None:
+def verify(
+    name: Name,
+    out: Annotated[Path, options.out_option("The folder that it was downloaded to.")],
+    part: Parts = None,
+) -> None:
     """Check size and hash of all that was downloaded; nothing is changed or fetched."""
     from cellssl.datasets.downloads import DataError, verify_data
 

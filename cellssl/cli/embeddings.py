@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import ANSWERS, CHOICE, STAGES, app
 from cellssl.cli.results import say_combined, show_classes, show_matches, show_scores
 from cellssl.cli.shell import command, say, shown
 
@@ -52,7 +52,7 @@ def _named(texts: list[str]) -> "list[AnnData | str | Path]":
     return found
 
 
-@command(app, "evaluate")
+@command(app, "evaluate", panel=STAGES)
 def evaluate(
     embeddings: Embeddings,
     out: options.OutFolder,
@@ -96,13 +96,13 @@ def evaluate(
     say(f"written to {out}")
 
 
-@command(app, "combine")
+@command(app, "combine", panel=ANSWERS)
 def combine(
     embeddings: Embeddings,
     out: options.Out,
     name: Annotated[
         str | None,
-        typer.Option(help="Of the combination, in tables. (default: the names joined by +)"),
+        typer.Option(help="The combination's name in tables. (default: the names joined by +)"),
     ] = None,
 ) -> None:
     """Join embeddings of the same cells into one, all weighing alike; cells are matched by name."""
@@ -113,7 +113,7 @@ def combine(
     say(f"written to {out}")
 
 
-@command(app, "export")
+@command(app, "export", panel=ANSWERS)
 def export(
     embedding: Annotated[
         Path,
@@ -140,7 +140,7 @@ def export(
     say(f"written to {cellssl.phenotypes.export_embedding(embedding, out, unit=unit)}")
 
 
-@command(app, "compare")
+@command(app, "compare", panel=CHOICE)
 def compare(
     crops: options.CropFile,
     out: options.OutFolder,
@@ -156,7 +156,10 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per protocol.")] = 3,
     sample: Annotated[
-        int | None, typer.Option(min=50, help="Embed only so many cells, evenly over the wells.")
+        int | None,
+        typer.Option(
+            min=50, help="Embed only so many cells, evenly over the wells. (default: all)"
+        ),
     ] = None,
     orientations: options.Orientations = 1,
     label: options.Label = None,

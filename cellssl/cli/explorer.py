@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import ANSWERS, app
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
@@ -14,7 +14,7 @@ _PAGE = Path("explorer.html")
 _MEGABYTES = 60.0
 
 
-@command(app, "explore")
+@command(app, "explore", panel=ANSWERS)
 def explore(
     embedding: Annotated[
         Path,
@@ -41,7 +41,8 @@ def explore(
         typer.Option(help="CHANNEL=COLOUR: --channels DNA=blue --channels Actin=#ff8800."),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=10, help="Show only so many cells, evenly over the wells.")
+        int | None,
+        typer.Option(min=10, help="Show only so many cells, evenly over the wells. (default: all)"),
     ] = None,
     megabytes: Annotated[
         float | None,

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import STAGES, app
 from cellssl.cli.results import say_combined
 from cellssl.cli.shell import command, say, shown
 from cellssl.errors import CellsslError
 
 
-@command(app, "train")
+@command(app, "train", panel=STAGES)
 def train(
     crops: options.CropFile,
     protocol: Annotated[str, options.protocol_option("A protocol's name or file.")],
@@ -45,7 +45,7 @@ def train(
     say(f"written to {run}")
 
 
-@command(app, "embed")
+@command(app, "embed", panel=STAGES)
 def embed(
     crops: options.CropFile,
     model: Annotated[
@@ -72,10 +72,11 @@ def embed(
         typer.Option(min=32, help="Pixels that a pretrained network sees. (default: 224)"),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Embed only so many cells, evenly over the wells.")
+        int | None,
+        typer.Option(min=1, help="Embed only so many cells, evenly over the wells. (default: all)"),
     ] = None,
     orientations: options.Orientations = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of a random network.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of a random network's weights.")] = 0,
     device: options.Device = "auto",
 ) -> None:
     """Put an encoder over crops: one embedding per cell, as AnnData; several are combined."""

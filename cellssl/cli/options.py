@@ -116,12 +116,16 @@ Subsets = Annotated[
         "comma stands in double quotes: --subset 'x=DMSO,\"a, b\"'."
     ),
 ]
+_BASELINES = (
+    "resnet18…101, resnet50-v1, random, simple-features, intensity-features, or MODEL=WEIGHTS.pth; may be "
+    "repeated; 'none' for none. (default: {})"
+)
 Baselines = Annotated[
     list[str] | None,
-    typer.Option(
-        help="resnet18…101, resnet50-v1, random, simple-features, intensity-features, "
-        "or MODEL=WEIGHTS.pth; may be repeated; 'none' for none. (default: resnet101, random, simple-features)"
-    ),
+    typer.Option(help=_BASELINES.format("resnet101, random, simple-features")),
+]
+StudyBaselines = Annotated[
+    list[str] | None, typer.Option(help=_BASELINES.format("those that the study names"))
 ]
 EmbeddingFile = Annotated[
     Path, argument("Cells or wells: .h5ad, .zarr, .csv or .parquet.", MADE_BY_EMBED)
@@ -154,10 +158,12 @@ Aggregation = Annotated[
         help="median, mean or trimmed-mean (without the tenth at either end): cells to wells, wells to treatments."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Seed of all that is drawn at random: the same, the same result.")
+]
 SomeCells = Annotated[int, typer.Option(min=20, help="Cells that are looked at, evenly.")]
 Views = Annotated[int, typer.Option(min=1, help="Views of each cell.")]
-DrawSeed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+DrawSeed = Annotated[int, typer.Option(min=0, help="Seed of the random draws.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Weights = Annotated[
     Path | None,

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import WAY, app
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.results import show_scores
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.errors import CellsslError
 
 
-@command(app, "run")
+@command(app, "run", panel=WAY)
 def run(
     plate: Annotated[
         Path,
@@ -98,10 +98,12 @@ def run(
     say(f"report: {result.report.resolve()}")
 
 
-@command(app, "demo")
+@command(app, "demo", panel=WAY)
 def demo(
     out: options.OutFolder = Path("cellssl-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulated plates and the training.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the simulated plates and the training.")
+    ] = 0,
     device: options.Device = "auto",
 ) -> None:
     """Simulate two plates with known phenotypes and take them from images to a report."""
@@ -112,7 +114,7 @@ def demo(
     say(f"report: {result.report.resolve()}")
 
 
-@command(app, "doctor")
+@command(app, "doctor", panel=WAY)
 def doctor(
     folder: Annotated[Path, typer.Argument(help="Where results would go.")] = Path(),
 ) -> None:

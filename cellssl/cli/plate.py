@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app, plates
+from cellssl.cli.application import STAGES, app, plates
 from cellssl.cli.plate_options import PLATE_GIVEN, Cutting, PlateFiles, Segmentation
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import bare_name, texts_of
@@ -37,7 +37,7 @@ def index(folder: Folder, files: PlateFiles, out: options.Out = Path("plate.csv"
     say(f"written to {path}")
 
 
-@command(app, "crop")
+@command(app, "crop", panel=STAGES)
 def crop(
     plate: Plate,
     out: options.OutFolder,

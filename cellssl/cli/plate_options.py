@@ -40,8 +40,8 @@ class PlateFiles:
     metadata: Annotated[
         Path | None,
         typer.Option(
-            help="CSV of wells: Well (or Row and Column) and any columns, such as Compound, MOA, and Concentration "
-            "(also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
+            help="Table of wells (CSV): Well (or Row and Column) and any columns, such as Compound, MOA, and "
+            "Concentration (also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
             "deepprofiler).",
             callback=options.existing("name the table of wells, or leave --metadata out"),
         ),
@@ -55,7 +55,10 @@ class PlateFiles:
     ] = None
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="FILE=NAME, in the order wanted: --channel 1=GFP --channel 2=DNA."),
+        typer.Option(
+            help="What the files call a channel, and its name, in the order wanted: --channel 1=GFP --channel 2=DNA. "
+            "(default: as the files call them)"
+        ),
     ] = None
     plate_name: Annotated[
         str | None, typer.Option(help="The plate's name. (default: the pattern's, or the folder's)")
@@ -69,12 +72,12 @@ class PlateFiles:
     control_column: Annotated[
         str | None, typer.Option(help="The metadata column that says which wells are controls.")
     ] = None
-    negative: Annotated[str | None, typer.Option(help="Its value in negative control wells.")] = (
-        None
-    )
-    positive: Annotated[str | None, typer.Option(help="Its value in positive control wells.")] = (
-        None
-    )
+    negative: Annotated[
+        str | None, typer.Option(help="What stands in that column for negative control wells.")
+    ] = None
+    positive: Annotated[
+        str | None, typer.Option(help="What stands in that column for positive control wells.")
+    ] = None
 
     def index(self, folder: Path) -> "PlateIndex":
         """Index a folder, or load the index that was saved in a file."""

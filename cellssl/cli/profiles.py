@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cellssl.cli import options
-from cellssl.cli.application import app
+from cellssl.cli.application import ANSWERS, app
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import CONTROL
 from cellssl.words import counted, with_interval
@@ -34,7 +34,7 @@ SHOWN = 15  # rows of a table on the screen; files hold all
 MOST_LABELS = 40  # mechanisms are fewer; a genetic screen has thousands of genes
 
 
-@command(app, "profiles")
+@command(app, "profiles", panel=ANSWERS)
 def profiles(
     embedding: options.EmbeddingFile,
     out: Annotated[Path, options.out_option("A .parquet, .csv, .csv.gz or .h5ad file.")],
@@ -74,7 +74,7 @@ def profiles(
     say(f"written to {out}")
 
 
-@command(app, "similarity")
+@command(app, "similarity", panel=ANSWERS)
 def similarity(
     embedding: options.EmbeddingFile,
     out: options.OutFolder,
@@ -219,8 +219,10 @@ def _show_neighbours(found: "Similarity", wanted: list[str] | None) -> None:
         value = with_interval(row["similarity"], row["low"], row["high"], 2)
         share = "–" if math.isnan(row["low"]) else f"{row['nearest_share']:.0%}"
         its = found.treatments.loc[str(row["neighbour"]), "label"]
-        rows.append([row["treatment"], row["rank"], row["neighbour"], value, share, its])
-    columns = ["treatment", "rank", "neighbour", "similarity", "nearest in", "its label"]
+        rank = [row["rank"]] if wanted else []  # it is 1 of all the nearest
+        rows.append([row["treatment"], *rank, row["neighbour"], value, share, its])
+    columns = ["treatment", *(["rank"] if wanted else []), "neighbour"]
+    columns += ["similarity", "nearest in", "its label"]
     show_table(f"{title}: 95 % intervals and share of draws of wells", columns, rows)
     if len(table) > len(rows):
         say(f"{len(table) - len(rows)} more in neighbours.csv; --treatment NAME shows all of one")

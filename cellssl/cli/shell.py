@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperOption
+from typer.models import OptionInfo
 
 from cellssl.cli.tables import fitted_tables
 from cellssl.errors import CellsslError, StoppedError
@@ -30,11 +32,15 @@ _LOG = logging.getLogger("cellssl")
 # Set by torchrun, SLURM and Fabric in each process.
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # what stands in a name for bytes that are no UTF-8
+# What the help calls a value; numbers x, as the range that stands behind them does. A flag takes none.
+_VALUES = {bool: "", int: "x", float: "x", Path: "PATH", str: "TEXT"}
 _PIPE_WIDTH = 140  # columns of a table that goes to a file
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
-    """Register a function as a command that also takes ``--quiet`` and ``--debug``.
+def command(
+    app: typer.Typer, name: str, *, panel: str | None = None
+) -> Callable[[Callable], Callable]:
+    """Register a function as a command that also takes ``--quiet`` and ``--debug``, in a part of the help.
 
     A parameter annotated with a dataclass stands for all its fields: each becomes an option, in a part of the help that
     its docstring heads, and the function gets the dataclass. Whatever the function raises ends as one line on standard
@@ -77,7 +83,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable], Callable]:
         guarded.__name__, guarded.__doc__ = function.__name__, function.__doc__
         guarded.__signature__ = inspect.Signature(parameters + flags)  # type: ignore[attr-defined]
         guarded.__annotations__ = {p.name: p.annotation for p in parameters + flags}
-        app.command(name, cls=_Once)(guarded)
+        app.command(name, cls=_Once, rich_help_panel=panel)(guarded)
         return function
 
     return register
@@ -153,8 +159,25 @@ def _under(heading: str, annotation: Any) -> Any:
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=_worded(annotation), default=default
     )
+
+
+def _worded(annotation: Any) -> Any:
+    """Let the help say what an option takes in few letters that are no programmer's, so that its words have room."""
+    kind, about = get_args(annotation)
+    if not isinstance(about, OptionInfo):
+        return annotation
+    own = copy(about)
+    own.metavar = _value(kind)
+    return Annotated[kind, own]
+
+
+def _value(kind: Any) -> str | None:
+    """Give what the help calls a value, one of several, or one that may be left out."""
+    if kind in _VALUES:
+        return _VALUES[kind]
+    return next((value for part in get_args(kind) if (value := _value(part)) is not None), None)
 
 
 class _Messages(logging.Handler):

@@ -200,7 +200,7 @@ def run(
     out: options.OutFolder,
     set_: Settings = None,
     seeds: Seeds = None,
-    baseline: options.Baselines = None,
+    baseline: options.StudyBaselines = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, on this machine.")] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler whose workers take the runs.")
@@ -236,7 +236,7 @@ def status(folder: Folder) -> None:
 def report(
     folder: Folder,
     crops: options.CropFile,
-    baseline: options.Baselines = None,
+    baseline: options.StudyBaselines = None,
     used_plates: options.UsedPlates = False,
     device: options.Device = "auto",
 ) -> None:

@@ -48,6 +48,52 @@ def test_options_that_belong_together_stand_together_in_the_help():
     assert at["--out"] < files < at["--layout"] < cells < at["--diameter"] < crops < at["--binning"]
 
 
+def test_commands_stand_in_the_order_of_the_work():
+    told = _run("--help").output
+    parts = (
+        "From a plate to its report",
+        "One stage",
+        "Answers from",
+        "Which protocol",
+        "comes in",
+    )
+    commands = ("run", "crop", "evaluate", "similarity", "export", "compare", "study", "plates")
+    for names in (parts, [f"│ {name} " for name in commands]):
+        at = [told.index(name) for name in names]
+        assert at == sorted(at)
+
+
+def test_the_help_says_in_plain_words_what_options_take(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    options = _run("crop", "--help").output.partition("─ Options")[2]
+    assert not {"<str>", "<list[str]>", "<path>", "<int range>"} & set(options.split())
+    assert "'masks/{plate}/{well}_{site}.tif'" in options  # an example to copy is not cut
+    (size,) = (line for line in options.splitlines() if " --size " in line)
+    assert size.split()[1:4] == ["--size", "x", "[x>=8]"]
+    told = _run("study", "run", "--help").output.replace("│", " ")
+    assert "(default: those that the study names)" in " ".join(told.split())
+
+
+def test_the_nearest_of_each_treatment_are_shown_without_their_rank(tmp_path):
+    random = np.random.default_rng(0)
+    wells = [f"{row}{column:02}" for row in "ABCD" for column in range(1, 7)]
+    obs = pd.DataFrame(
+        {
+            "Metadata_Plate": "P1",
+            "Metadata_Well": wells,
+            "Metadata_Compound": [f"drug{n % 4}" for n in range(len(wells))],
+        },
+        index=wells,
+    )
+    cells = ad.AnnData(random.normal(size=(len(wells), 8)).astype(np.float32), obs=obs)
+    cells.uns["cellssl"] = {"name": "mine"}
+    cells.write_h5ad(tmp_path / "wells.h5ad")
+    arguments = ("similarity", tmp_path / "wells.h5ad", "-o", tmp_path / "alike")
+    assert "rank" not in _run(*arguments).output.partition("Nearest treatment")[2]
+    named = _run(*arguments, "--treatment", "drug1").output
+    assert "rank" in named.partition("Neighbours")[2]
+
+
 def test_help_does_not_wait_for_torch_or_scanpy():
     code = (
         "import sys, cellssl.cli.application\n"
