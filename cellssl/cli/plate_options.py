@@ -41,8 +41,8 @@ class PlateFiles:
         Path | None,
         typer.Option(
             help="Table of wells (CSV): Well (or Row and Column) and any columns, such as Compound, MOA, and "
-            "Concentration (also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, cellprofiler, "
-            "deepprofiler).",
+            "Concentration (also Dose_uM, or 500 nM: then in µM); or the table that lists the images (bbbc021, "
+            "cellprofiler, deepprofiler).",
             callback=options.existing("name the table of wells, or leave --metadata out"),
         ),
     ] = None

@@ -10,7 +10,7 @@ from cellssl.cli import options
 from cellssl.cli.application import ANSWERS, app
 from cellssl.cli.shell import command, say, show_table, shown
 from cellssl.columns import CONTROL
-from cellssl.words import counted, with_interval
+from cellssl.words import counted, listed, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def similarity(
     seed: options.Seed = 0,
 ) -> None:
     """Ask which treatments look alike: replicates first, then activity, neighbours and classes."""
-    from cellssl.errors import EmbeddingError
+    from cellssl.errors import EmbeddingError, nearest as nearest_word
     from cellssl.files import check_folder
     from cellssl.phenotypes import read_embedding, similarity as compare
 
@@ -129,10 +129,12 @@ def similarity(
     )
     unknown = [name for name in treatment or [] if name not in found.treatments.index]
     if unknown:
-        raise EmbeddingError(
-            f"no treatment is called {unknown[0]!r}: there are "
-            f"{', '.join(found.treatments.index[:8])} …."
+        there = found.treatments.index
+        meant = (
+            nearest_word(unknown[0], there, listed=True)
+            or f"; there are {listed(list(there), most=8)}"
         )
+        raise EmbeddingError(f"no treatment is called {unknown[0]!r}{meant}")
     folder = found.save(out)
     _save_figures(cells.obs, found, folder)
     _show_replicates(found.replicates)

@@ -118,7 +118,7 @@ class Crops:
         if path.is_dir():
             path = path / FILE_NAME
         if not path.is_file():
-            raise CropError(f"no crop file at {path}; make one with `cellssl crop`")
+            raise CropError(f"no crop file at {path}; {_where_crops_are(path.parent)}")
         with _readable(path):
             crops = cls(path)
             crops._check()
@@ -292,3 +292,9 @@ class Crops:
         if MASKS not in self._open():
             return None
         return self._reader(MASKS).read(self._numbers(rows))
+
+
+def _where_crops_are(folder: Path) -> str:
+    """Say which file was meant, where a folder of `cellssl run` was given; else how to make one."""
+    below = folder / "crops" / FILE_NAME
+    return f"there is {below}: name that" if below.is_file() else "make one with `cellssl crop`"

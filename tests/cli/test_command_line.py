@@ -90,6 +90,8 @@ def test_the_nearest_of_each_treatment_are_shown_without_their_rank(tmp_path):
     cells.write_h5ad(tmp_path / "wells.h5ad")
     arguments = ("similarity", tmp_path / "wells.h5ad", "-o", tmp_path / "alike")
     assert "rank" not in _run(*arguments).output.partition("Nearest treatment")[2]
+    assert "did you mean 'drug1'?" in _run(*arguments, "--treatment", "drg1").output
+    assert "there are drug0, drug1, drug2" in _run(*arguments, "--treatment", "x").output
     named = _run(*arguments, "--treatment", "drug1").output
     assert "rank" in named.partition("Neighbours")[2]
 

@@ -132,6 +132,11 @@ def test_a_file_without_masks(crop_file, batch):
 def test_open_rejects_what_is_no_crop_file(crop_file, batch, tmp_path):
     with pytest.raises(CropError, match="no crop file at"):
         Crops.open(tmp_path / "missing.h5ad")
+    results = tmp_path / "results"
+    (results / "crops").mkdir(parents=True)
+    crop_file(batch(1), name="results/crops/crops.h5ad")
+    with pytest.raises(CropError, match=r"there is .*results/crops/crops.h5ad: name that"):
+        Crops.open(results)  # of `cellssl run`
     (tmp_path / "text.h5ad").write_text("hello")
     with pytest.raises(CropError, match="not a crop file"):
         Crops.open(tmp_path / "text.h5ad")
