@@ -53,12 +53,10 @@ def with_interval(value: float, low: float, high: float, digits: int = 3) -> str
     Examples
     --------
     >>> with_interval(0.5, 0.42, 0.61), with_interval(0.1, -0.1, 0.3, 1), with_interval(0.5, *2 * [np.nan])
-    ('0.500 (0.420–0.610)', '0.1 (-0.1 to 0.3)', '0.500')
+    ('0.500 (0.420–0.610)', '0.1 (−0.1 to 0.3)', '0.500')
     """
-    if not np.isfinite(value):
-        return "–"
-    text, lowest, highest = (f"{one:z.{digits}f}" for one in (value, low, high))
-    if np.isnan(low):
+    text, lowest, highest = (number(one, digits) for one in (value, low, high))
+    if not np.isfinite(value) or np.isnan(low):
         return text
     return f"{text} ({lowest}{' to ' if low < 0 else '–'}{highest})"
 
@@ -69,9 +67,10 @@ def gain(value: float, low: float, high: float) -> str:
     Examples
     --------
     >>> gain(0.02, -0.01, 0.05)
-    '+0.020 (-0.010 to +0.050)'
+    '+0.020 (−0.010 to +0.050)'
     """
-    return f"{value:+z.3f}" + ("" if np.isnan(low) else f" ({low:+z.3f} to {high:+z.3f})")
+    text = f"{value:+z.3f}" + ("" if np.isnan(low) else f" ({low:+z.3f} to {high:+z.3f})")
+    return text.replace("-", "−")
 
 
 def share(part: float, whole: float) -> str:

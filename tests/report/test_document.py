@@ -160,10 +160,10 @@ def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     assert "weak labels" in html
 
 
-def test_a_narrow_interval_is_no_point(undrawn, everything, tmp_path):
+def test_intervals_stand_in_brackets_and_break_nowhere(undrawn, everything, tmp_path):
     everything["scores"][["value", "low", "high"]] = -0.001, -0.004, 0.002
     html = written(tmp_path, **everything)
-    assert "−0.001 [−0.004,\N{NO-BREAK SPACE}0.002]" in html
+    assert "−0.001 <span>(−0.004 to 0.002)</span>" in html
 
 
 @pytest.mark.parametrize(("agreement", "warned"), [(0.9, True), (0.1, False)])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cellssl.columns import bare_name, texts_of
@@ -13,7 +12,7 @@ from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.phenotypes.leakage import WEAK_LABELS, marked
 from cellssl.report.figures.scores import is_baseline, score_figure
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
-from cellssl.words import listed, number
+from cellssl.words import listed, number, with_interval
 
 MAIN = (
     "ami_kmeans",
@@ -80,7 +79,8 @@ def _table(scores: pd.DataFrame, metrics: Sequence[str], caption: str) -> Table:
     names, rows = _names(scores), []
     for name in names:
         own = scores[scores["embedding"] == name].set_index("metric")
-        cells = [_cell(own.loc[metric]) if metric in own.index else "–" for metric in metrics]
+        numbers = own.reindex(metrics)[["value", "low", "high"]].to_numpy(dtype=float)
+        cells = [with_interval(*score) for score in numbers]
         kind = " (baseline)" if is_baseline(name) else ""
         rows.append(
             [marked(name, own["weak"].any()) + kind, *cells, str(int(own["seeds"].max()) or "–")]
@@ -94,15 +94,6 @@ def _table(scores: pd.DataFrame, metrics: Sequence[str], caption: str) -> Table:
     }
     numeric = [*columns, "seeds"]
     return Table(["embedding", *numeric], rows, caption, numeric=numeric, bold=frozenset(bold))
-
-
-def _cell(row: Any) -> str:
-    text = number(row["value"], 3)
-    if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-        digits = 2 if row["high"] - row["low"] > 0.02 else 3
-        low, high = (number(row[end], digits) for end in ("low", "high"))
-        text += f" [{low},\N{NO-BREAK SPACE}{high}]"  # breaks before it only
-    return text
 
 
 def score_notes(summary: pd.DataFrame) -> list[Block]:
