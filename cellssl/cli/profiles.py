@@ -182,9 +182,9 @@ def _show_replicates(table: "pd.DataFrame") -> None:
 
 def _show_activity(table: "pd.DataFrame") -> None:
     """Say how many treatments are told from the negative control, by lengths and by ranks."""
-    from cellssl.phenotypes.treatments.activity import FALSE_CALLS, told_apart, told_by_rank
+    from cellssl.phenotypes.treatments.activity import FALSE_CALLS, call_active, call_active_by_rank
 
-    rate, told = f"false discovery rate {FALSE_CALLS:.0%}", told_apart(table)
+    rate, told = f"false discovery rate {FALSE_CALLS:.0%}", call_active(table)
     if table["p_value"].notna().any():
         say(
             f"activity: {told.sum()} of {len(told)} treatments are farther from the negative control than "
@@ -192,7 +192,7 @@ def _show_activity(table: "pd.DataFrame") -> None:
         )
     elif table["activity"].notna().any():
         say("activity: control wells are too few to say how far a treatment without effect may lie")
-    ranked, by_rank = table["map_q_value"].notna().sum(), told_by_rank(table)
+    ranked, by_rank = table["map_q_value"].notna().sum(), call_active_by_rank(table)
     if not ranked:
         say("mAP: no treatment of several wells lies on a plate with negative controls")
     if len(by_rank):

@@ -180,7 +180,7 @@ def _classes(outcome: Outcome) -> Section | None:
         if len(table) < 2:
             continue
         first, others = str(table.index[0]), [str(name) for name in table.index[1:]]
-        apart = _told_apart(differences, first, others, classifier)
+        apart = _classes_apart(differences, first, others, classifier)
         figure = class_change_figure(table, reference=first, apart=apart)
         caption = (
             f"{TITLES[classifier]}, class by class: gains in orange, losses in violet; framed where "
@@ -210,7 +210,7 @@ def _tradeoffs(outcome: Outcome, table: pd.DataFrame, classifier: str) -> Iterat
     yield Picture(correlation_map(found), caption, caption, name=f"tradeoffs-{classifier}")
 
 
-def _told_apart(
+def _classes_apart(
     differences: pd.DataFrame, first: str, others: Sequence[str], classifier: str
 ) -> pd.DataFrame:
     """Say which classes of which settings are told from the first one's: settings × classes."""

@@ -10,7 +10,7 @@ from cellssl.cli import application
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import similarity, well_profiles
 from cellssl.phenotypes.naming import name_treatments
-from cellssl.phenotypes.treatments.activity import told_apart
+from cellssl.phenotypes.treatments.activity import call_active
 
 
 def test_treatments_of_one_class_are_neighbours(make_embedding):
@@ -380,7 +380,7 @@ def test_the_command_and_the_report_call_the_same_treatments_active(make_embeddi
         application.app, ["similarity", str(path), "-o", str(tmp_path / "out")]
     )
     table = similarity(cells).treatments
-    told = told_apart(table[table["control"] == ""])
+    told = call_active(table[table["control"] == ""])
     assert told.all()
     assert f"activity: {len(told)} of {len(told)} treatments are farther" in out.output
 

@@ -159,7 +159,7 @@ def activity_by_length(
     return activity, np.array(p_values)
 
 
-def told_apart(table: pd.DataFrame) -> "pd.Series[bool]":
+def call_active(table: pd.DataFrame) -> "pd.Series[bool]":
     """Say which treatments differ from the negative control, at a false discovery rate of 5 %.
 
     By the lengths of their profiles, over all treatments (Benjamini and Hochberg 1995). Where control wells
@@ -173,11 +173,11 @@ def told_apart(table: pd.DataFrame) -> "pd.Series[bool]":
     """
     p_values = table["p_value"].astype(float).dropna()
     if p_values.empty:
-        return told_by_rank(table)
+        return call_active_by_rank(table)
     return pd.Series(false_discovery_control(p_values) <= FALSE_CALLS, p_values.index)
 
 
-def told_by_rank(table: pd.DataFrame) -> "pd.Series[bool]":
+def call_active_by_rank(table: pd.DataFrame) -> "pd.Series[bool]":
     """Say the same by the ranks of wells alone, leaving out those for which control wells are too few."""
     told = table["map_q_value"].astype(float).dropna() <= FALSE_CALLS
     apart = table["map"].astype(float).loc[told.index] >= 1 - _ROUNDING

@@ -197,12 +197,12 @@ def _say_unlike_stains(named: Mapping[str, Sequence[str]]) -> None:
             return
 
 
-def told_apart(names: Sequence[str], count: int) -> list[str]:
+def distinct_names(names: Sequence[str], count: int) -> list[str]:
     """Name so many channels by what a file calls the first: by their number where it does not, with it where two agree.
 
     Examples
     --------
-    >>> told_apart(["GFP", "", "GFP", "a/b"], 5)
+    >>> distinct_names(["GFP", "", "GFP", "a/b"], 5)
     ['GFP_1', '2', 'GFP_3', 'a-b', '5']
     """
     names = [*names, *[""] * (count - len(names))]

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from cellssl.errors import PlateError
-from cellssl.plates.layouts.naming import told_apart
+from cellssl.plates.layouts.naming import distinct_names
 from cellssl.wells import well_from
 
 
@@ -117,7 +117,7 @@ def _channels(pixels: Element) -> list[str]:
     if any(int(channel.get("SamplesPerPixel", "1")) > 1 for channel in channels):
         raise PlateError("colour: wanted grey channels")
     names = [channel.get("Name", "") for channel in channels]
-    return told_apart(names, int(pixels.attrib["SizeC"]))
+    return distinct_names(names, int(pixels.attrib["SizeC"]))
 
 
 def wells_of(root: Element) -> dict[str, dict[str, str]]:

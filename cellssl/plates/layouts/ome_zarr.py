@@ -18,7 +18,7 @@ from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
-from cellssl.plates.layouts.naming import told_apart, unmatched
+from cellssl.plates.layouts.naming import distinct_names, unmatched
 from cellssl.plates.ome_labels import first_level, group_attributes
 from cellssl.plates.planes import DAMAGE
 from cellssl.wells import well_from
@@ -120,7 +120,7 @@ def _channel_names(group: Path, count: int) -> list[str]:
         str((channel.get("label") or "") if isinstance(channel, dict) else "")
         for channel in (channels if isinstance(channels, list) else [])
     ][:count]
-    return told_apart(names, count)
+    return distinct_names(names, count)
 
 
 class _OnePlate:

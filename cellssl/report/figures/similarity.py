@@ -15,7 +15,7 @@ from scipy.spatial.distance import squareform
 
 from cellssl.columns import bare_name
 from cellssl.phenotypes import Similarity
-from cellssl.phenotypes.treatments.activity import told_apart
+from cellssl.phenotypes.treatments.activity import call_active
 from cellssl.report.figures.style import (
     FAINT,
     GREY,
@@ -96,7 +96,7 @@ def similarity_heatmap(
         treated = matrix.treated
         labels = treated["label"] if labels is None else labels
         label_name = label_name or bare_name(matrix.label or "")
-        names = not_silent(treated.index, told_apart(treated))
+        names = not_silent(treated.index, call_active(treated))
         if silent := len(treated) - len(names):
             title = f"{title}\n({silent:,} not told from the negative control left out)"
         matrix = matrix.matrix.loc[names, names]
@@ -235,7 +235,7 @@ def activity_figure(activity: Similarity | pd.Series, *, active: pd.Series | Non
     """
     if isinstance(activity, Similarity):
         treated = activity.treated
-        told = told_apart(treated) if active is None else active
+        told = call_active(treated) if active is None else active
         activity, active = treated["activity"], None if told.empty else told
     check_table(activity, "cellssl.similarity")
     ranked, rows, note = ends_of(activity.dropna().sort_values(), MOST_BARS)

@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import silhouette_score
 
 from cellssl.columns import texts_of
-from cellssl.phenotypes.treatments.activity import told_apart
+from cellssl.phenotypes.treatments.activity import call_active
 from cellssl.phenotypes.treatments.similarity import AGENTS
 from cellssl.report.figures.similarity import similarity_linkage
 from cellssl.report.figures.style import as_categories
@@ -66,7 +66,7 @@ def read_answer(similarity: "Similarity") -> Answer:
     return Answer(
         matrix=similarity.matrix.loc[table.index, table.index],
         activity=table["activity"].dropna(),
-        active=told_apart(table),
+        active=call_active(table),
         labels=dict(zip(table.index, as_categories(table["label"]), strict=True)),
         compounds=dict(zip(table.index, compounds, strict=True)),
         agent="gene" if agent == "Metadata_Gene" else "compound",
