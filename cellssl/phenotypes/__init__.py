@@ -17,7 +17,7 @@ from cellssl.phenotypes.evaluation.measurements import Measurements
 from cellssl.phenotypes.evaluation.metrics import METRICS
 from cellssl.phenotypes.evaluation.score_tables import read_scores, seed_means
 from cellssl.phenotypes.evaluation.scoring import measure_embeddings
-from cellssl.phenotypes.evaluation.splits import held_out
+from cellssl.phenotypes.evaluation.splits import in_test_set
 from cellssl.phenotypes.labels import choose_label, columns_there, require_label, usual_label
 from cellssl.phenotypes.normalisation.factors import fit_factors
 from cellssl.phenotypes.normalisation.normalisation import (
@@ -63,7 +63,7 @@ __all__ = [
     "fit_factors",
     "fit_sphering",
     "fit_whitening",
-    "held_out",
+    "in_test_set",
     "measure_embeddings",
     "normalise_embedding",
     "normalise_features",

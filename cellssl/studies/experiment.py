@@ -16,7 +16,7 @@ from cellssl.crops import Crops, FittedScaling, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import CellsslError, ProtocolError
 from cellssl.files import locked, make_folder, write_text
-from cellssl.phenotypes import held_out, require_label, text_values
+from cellssl.phenotypes import in_test_set, require_label, text_values
 from cellssl.protocols import (
     Protocol,
     build_encoder,
@@ -149,7 +149,7 @@ def _divide(
     obs: pd.DataFrame, where: str | np.ndarray | pd.Series | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tell which images are trained on, of which some must be left, and which are of a test set: (N,) bool."""
-    held = held_out(obs)
+    held = in_test_set(obs)
     chosen = np.ones(len(obs), bool) if where is None else chosen_cells(obs, where)
     if not len(obs):
         raise ProtocolError("the crops hold no cells: nothing can be trained on.")

@@ -11,7 +11,7 @@ from cellssl.arguments import whole_numbers
 from cellssl.crops import Crops, fit_scaling
 from cellssl.datasets import CropSource
 from cellssl.errors import ProtocolError, TrainingError
-from cellssl.phenotypes import held_out
+from cellssl.phenotypes import in_test_set
 from cellssl.protocols import (
     Finding,
     Protocol,
@@ -58,7 +58,7 @@ def check_protocol(
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found
     try:
-        build_partners(protocol, crops.obs[~held_out(crops.obs)])
+        build_partners(protocol, crops.obs[~in_test_set(crops.obs)])
     except (ProtocolError, TrainingError) as error:
         return [Finding("error", str(error).removeprefix(f"protocol {protocol.name}: ")), *found]
     rows = _spread(len(crops), cells)
@@ -97,4 +97,4 @@ def _facts(crops: Crops) -> dict[str, Any]:
 
 def trainable(crops: Crops) -> int:
     """Count the images that are of no test or validation set."""
-    return int((~held_out(crops.obs)).sum())
+    return int((~in_test_set(crops.obs)).sum())

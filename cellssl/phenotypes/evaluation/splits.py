@@ -87,7 +87,7 @@ def find_split(obs: pd.DataFrame, chosen: NDArray[np.int64], groups: str) -> Spl
     return Split(groups, pd.factorize(values)[0])
 
 
-def held_out(obs: pd.DataFrame) -> NDArray[np.bool_]:
+def in_test_set(obs: pd.DataFrame) -> NDArray[np.bool_]:
     """Tell which cells belong to the usual test or validation set: (N,); none without a split."""
     if PART not in obs.columns:
         return np.zeros(len(obs), dtype=bool)
