@@ -8,7 +8,6 @@ import typer
 from cellssl.cli import options
 from cellssl.cli.application import protocols
 from cellssl.cli.shell import command, say, show_table
-from cellssl.errors import ProtocolError
 
 
 @command(protocols, "list")
@@ -82,10 +81,7 @@ def check(
     from cellssl.studies import check_protocol
 
     findings = check_protocol(loaded, crops)
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        listed = "\n".join(f"  {text}" for text in errors)
-        raise ProtocolError(f"{loaded.name} does not fit {crops}:\n{listed}")
+    cellssl.protocols.refuse_errors(loaded, findings, data=crops)
     for finding in findings:
         say(f"{finding.level}: {finding.message}")
     say(f"{loaded.name} fits {crops}")

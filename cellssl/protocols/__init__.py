@@ -8,7 +8,7 @@ from cellssl.protocols.building import (
     expand_groups,
 )
 from cellssl.protocols.changing import parse_value, resolve
-from cellssl.protocols.checking import Finding, check, require_fit
+from cellssl.protocols.checking import Finding, check, refuse_errors, require_fit
 from cellssl.protocols.comparing import diff
 from cellssl.protocols.describing import describe, summarise
 from cellssl.protocols.loading import dump, extend, from_dict, load, loads
@@ -51,6 +51,7 @@ __all__ = [
     "names",
     "operations",
     "parse_value",
+    "refuse_errors",
     "require_fit",
     "resolve",
     "schema",

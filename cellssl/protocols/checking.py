@@ -108,26 +108,40 @@ def _by_group(found: Mapping[str, list[Finding]]) -> list[Finding]:
     ]
 
 
-def require_fit(protocol: Protocol, **facts: Any) -> list[Finding]:
-    """Hold a protocol against crops: give what one should know, raise what is impossible.
-
-    The arguments are those of `check`.
-
-    Returns
-    -------
-    list of Finding
-        The warnings.
+def require_fit(
+    protocol: Protocol,
+    *,
+    channels: Sequence[str],
+    stored_size: int,
+    masks: Sequence[str] = (),
+    columns: Collection[str] | None = None,
+) -> None:
+    """Hold a protocol against crops of which no more may be known yet; the arguments are those of `check`.
 
     Raises
     ------
     ProtocolError
         With all errors.
     """
-    findings = check(protocol, **facts)
-    errors = [finding.message for finding in findings if finding.level == "error"]
+    found = check(
+        protocol, channels=channels, stored_size=stored_size, masks=masks, columns=columns
+    )
+    refuse_errors(protocol, found)
+
+
+def refuse_errors(
+    protocol: Protocol, found: Sequence[Finding], *, data: object = "these cells"
+) -> None:
+    """Make sure that a protocol fits the data that it was held against.
+
+    Raises
+    ------
+    ProtocolError
+        With all errors that were found, a line each.
+    """
+    errors = [f"\n  {finding.message}" for finding in found if finding.level == "error"]
     if errors:
-        raise ProtocolError(f"{protocol.name} does not fit these cells: {'; '.join(errors)}")
-    return findings
+        raise ProtocolError(f"{protocol.name} does not fit {data}:{''.join(errors)}")
 
 
 def _idle(protocol: Protocol) -> list[str]:

@@ -1,8 +1,6 @@
 """Does a protocol suit these crops? Asked before hours of training, of a sample of the cells."""
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ from cellssl.protocols import (
     build_partners,
     check,
     choose_channels,
-    require_fit,
+    refuse_errors,
     resolve,
 )
 from cellssl.studies.sight import scaling_rule
@@ -53,8 +51,7 @@ def check_protocol(
     """
     protocol = resolve(protocol)
     crops = Crops.open(crops)
-    hold = partial(check, protocol, **_facts(crops))
-    found = hold()
+    found = _hold(protocol, crops)
     if any(finding.level == "error" for finding in found) or not len(crops):
         return found
     try:
@@ -65,7 +62,8 @@ def check_protocol(
     channels = choose_channels(protocol, crops.channels)
     scaling = fit_scaling(crops, scaling_rule(protocol))
     source = CropSource(crops, scaling, rows=rows, channels=channels)
-    return hold(images=source.gather(torch.arange(len(source))), image_masks=crops.masks(rows))
+    images = source.gather(torch.arange(len(source)))
+    return _hold(protocol, crops, images=images, image_masks=crops.masks(rows))
 
 
 def _spread(count: int, wanted: int) -> np.ndarray:
@@ -75,24 +73,40 @@ def _spread(count: int, wanted: int) -> np.ndarray:
 
 
 def require_crops(protocol: Protocol, crops: Crops, *, cells: int | None = None) -> list[Finding]:
-    """Make sure that a protocol fits a crop file; give what one should know, as `require_fit` does.
+    """Make sure that a protocol fits a crop file; give what one should know.
 
     `cells` says how many of them are trained on; all but those of a test set when left out.
+
+    Raises
+    ------
+    ProtocolError
+        With all errors.
     """
-    facts = _facts(crops)
-    return require_fit(protocol, **(facts if cells is None else {**facts, "cells": cells}))
+    found = _hold(protocol, crops, cells=cells)
+    refuse_errors(protocol, found)
+    return found
 
 
-def _facts(crops: Crops) -> dict[str, Any]:
-    """Give what `cellssl.protocols.check` holds a protocol against, of a crop file."""
-    return {
-        "channels": crops.channels,
-        "stored_size": crops.size,
-        "masks": crops.mask_names,
-        "nucleus": crops.nucleus,
-        "cells": trainable(crops),
-        "columns": list(crops.obs.columns),
-    }
+def _hold(
+    protocol: Protocol,
+    crops: Crops,
+    *,
+    cells: int | None = None,
+    images: torch.Tensor | None = None,
+    image_masks: np.ndarray | None = None,
+) -> list[Finding]:
+    """Hold a protocol against all that a crop file tells, and its views against some images, where given."""
+    return check(
+        protocol,
+        channels=crops.channels,
+        stored_size=crops.size,
+        masks=crops.mask_names,
+        nucleus=crops.nucleus,
+        cells=trainable(crops) if cells is None else cells,
+        columns=list(crops.obs.columns),
+        images=images,
+        image_masks=image_masks,
+    )
 
 
 def trainable(crops: Crops) -> int:

@@ -119,7 +119,7 @@ def test_each_entry_of_the_views_is_checked_and_named() -> None:
 def test_what_cannot_be_is_raised_with_all_its_reasons() -> None:
     protocol = loads(small("[[mask_background: {}]]"))
     with pytest.raises(
-        ProtocolError, match="small does not fit these cells: channel 'DAPI'"
+        ProtocolError, match="small does not fit these cells:\n  channel 'DAPI'"
     ) as caught:
         require_fit(protocol, channels=["Actin"], stored_size=8)
     assert "crop.size is 16 px" in str(caught.value)

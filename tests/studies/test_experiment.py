@@ -375,7 +375,9 @@ def test_masks_reach_the_views(masked, crops, tmp_path):
     )
     run = cellssl.train(masked, protocol, tmp_path / "run", progress=False)
     assert load_checkpoint(run)["finished"]
-    with pytest.raises(ProtocolError, match=r"masked does not fit .*mask_background needs masks"):
+    with pytest.raises(
+        ProtocolError, match=r"masked does not fit these cells:\n  mask_background needs masks"
+    ):
         cellssl.train(crops, protocol, tmp_path / "none", progress=False)
 
 
