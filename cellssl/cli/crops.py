@@ -152,11 +152,10 @@ def label_crops(
 ) -> None:
     """Add a label made of what is measured: the same crops with classes along an intensity or size."""
     import cellssl.crops
-    from cellssl.crops.labelling import class_names
+    from cellssl.crops.labelling import class_names, label_column
 
     path = cellssl.crops.label_crops(crops, out, by=by, name=name, classes=classes, per=per)
-    column = f"Metadata_{bare_name(name)}"
-    counts = cellssl.crops.Crops.open(path).obs[column].value_counts()
+    counts = cellssl.crops.Crops.open(path).obs[label_column(name)].value_counts()
     order = [value for value in (*class_names(classes), "") if value in counts.index]
     say(", ".join(f"{value or '(none)'}: {counts[value]:,}" for value in order))
     say(f"written to {path}; take it with --label '{bare_name(name)}'")

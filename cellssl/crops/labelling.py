@@ -65,9 +65,7 @@ def label_crops(
     >>> label_crops("crops.h5ad", "labelled.h5ad", by="DAPI", name="DNA content")  # doctest: +SKIP
     """
     crops = Crops.open(crops)
-    column = f"Metadata_{bare_name(name)}"
-    if "/" in name or column == "Metadata_":
-        raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
+    column = label_column(name)
     about = described(crops)
     if find_column(crops.obs, column) and column not in about.get("labelled", {}):
         raise CropError(f"name: {crops.path} has a column {name!r} already; take another name")
@@ -82,6 +80,25 @@ def label_crops(
     how = {"by": by, "classes": classes, "per": per}
     about["labelled"] = {**about.get("labelled", {}), column: how}
     return copy_crops(crops, out, obs=obs, provenance=about)
+
+
+def label_column(name: str) -> str:
+    """Give the column of a label that is called so, with or without ``Metadata_``.
+
+    Raises
+    ------
+    CropError
+        When it cannot name one.
+
+    Examples
+    --------
+    >>> label_column("DNA content")
+    'Metadata_DNA content'
+    """
+    bare = bare_name(name)
+    if "/" in name or not bare:
+        raise CropError(f"name: {name!r} cannot name a column; take words without a '/'")
+    return f"Metadata_{bare}"
 
 
 def class_names(classes: int) -> tuple[str, ...]:
