@@ -119,8 +119,8 @@ def write_report(
         "Further": lambda: _more(figures),
         "Map": lambda: map_section(embedding, column),
         "Clusters": lambda: gallery_section(embedding, crops, column),
-        "Scores": lambda: scores_section(_whole(scores, *_SCORES), column),
-        "Dropped": lambda: dropped_section(_whole(fields, *_FIELDS), index),
+        "Scores": lambda: scores_section(_with_columns(scores, *_SCORES), column),
+        "Dropped": lambda: dropped_section(_with_columns(fields, *_FIELDS), index),
         "Images": lambda: images_section(
             index, overlays, illumination or {}, column, remarks=remarks
         ),
@@ -141,7 +141,9 @@ def _guarded(name: str, build: Callable[[], Section | None]) -> Section | None:
         return Section(name.lower(), name, name, [text])
 
 
-def _whole(table: pd.DataFrame | None, columns: Sequence[str], source: str) -> pd.DataFrame | None:
+def _with_columns(
+    table: pd.DataFrame | None, columns: Sequence[str], source: str
+) -> pd.DataFrame | None:
     """Make sure that a table, where it has rows, has all the columns that its part tells of."""
     lacking = [] if table is None or table.empty else [n for n in columns if n not in table]
     if lacking:
