@@ -23,9 +23,9 @@ from cellssl.phenotypes.evaluation.predictions import choose_classes, measure_pr
 from cellssl.phenotypes.evaluation.tasks import Task, build_tasks
 from cellssl.phenotypes.leakage import UsedLabels, refuse_leaks
 from cellssl.protocols import Protocol, resolve, used_labels
+from cellssl.studies.ceiling_differences import differences_beside, read_beside
 from cellssl.studies.experiment import train
 from cellssl.studies.folds import Fold, plan_folds, plates_used
-from cellssl.studies.headroom import differences_beside, read_beside
 from cellssl.training import PROJECTION, load_checkpoint
 from cellssl.words import counted
 

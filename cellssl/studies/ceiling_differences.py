@@ -1,4 +1,4 @@
-"""By how much a ceiling is better than other scores of the same cells."""
+"""Differences of a ceiling from other scores of the same cells: these read, and by how much it is better."""
 
 import logging
 from collections.abc import Sequence
