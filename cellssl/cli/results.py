@@ -11,17 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_HEADLINE = (
-    "ami_kmeans",
-    "knn",
-    "linear",
-    "knn_batches",
-    "linear_batches",
-    "ami_predictions",
-    "predictions",
-    "ami_plate",
-    "linear_plate",
-)
+# What stands behind the leading scores where there is little room.
+_FURTHER = ("ami_predictions", "predictions", "ami_plate", "linear_plate")
 _DOUBTS = "cannot be found|passes for the label"  # of a score that is there
 
 
@@ -30,11 +21,11 @@ def show_scores(scores: "pd.DataFrame") -> None:
     if scores.empty:
         return
     from cellssl.phenotypes import seed_means
-    from cellssl.phenotypes.evaluation.metrics import TITLES
+    from cellssl.phenotypes.evaluation.metrics import LEADING, TITLES
     from cellssl.phenotypes.leakage import WEAK_LABELS, marked
 
     heads = ["embedding", "subset"] if len(set(scores["subset"])) > 1 else ["embedding"]
-    shown = [metric for metric in _HEADLINE if metric in set(scores["metric"])]
+    shown = [metric for metric in (*LEADING, *_FURTHER) if metric in set(scores["metric"])]
     rows = []
     for (embedding, subset), group in scores.groupby(["embedding", "subset"], sort=False):
         means = seed_means(group).set_index("metric").reindex(shown)

@@ -40,6 +40,8 @@ TOP1, BATCHES = "_top1", "_batches"
 # The scores that stand together; of the last, it is there where several plates make a batch.
 ANSWERS = ("ami_kmeans", "knn", "linear")
 TOGETHER = (*ANSWERS, "knn_batches")
+# What tables of scores begin with.
+LEADING = (*TOGETHER, "linear_batches")
 
 METRICS = (
     "ami_kmeans",

@@ -7,24 +7,14 @@ import pandas as pd
 
 from cellssl.columns import bare_name, texts_of
 from cellssl.phenotypes.evaluation.confounders import CONFOUNDERS
-from cellssl.phenotypes.evaluation.metrics import TITLES, TOGETHER
+from cellssl.phenotypes.evaluation.metrics import LEADING, TITLES, TOGETHER
 from cellssl.phenotypes.evaluation.score_tables import summarise_scores
 from cellssl.phenotypes.leakage import WEAK_LABELS, marked
 from cellssl.report.figures.scores import is_baseline, score_figure
 from cellssl.report.page import Block, Bullets, Fold, Picture, Section, Table, Text
 from cellssl.words import listed, number, with_interval
 
-MAIN = (
-    "ami_kmeans",
-    "ami_leiden",
-    "knn",
-    "linear",
-    "knn_batches",
-    "linear_batches",
-    "knn_top1",
-    "linear_top1",
-    "silhouette",
-)
+MAIN = (*LEADING, "ami_leiden", "knn_top1", "linear_top1", "silhouette")
 CLUSTERED, TOLD = (tuple(f"{kind}_{name}" for name in CONFOUNDERS) for kind in ("ami", "linear"))
 CONFOUNDED = (*CLUSTERED, *TOLD)
 
