@@ -21,13 +21,16 @@ CENTRE = ["Metadata_Center_X", "Metadata_Center_Y"]  # of a cell in its field, i
 LABEL = "Metadata_Label"  # of a cell: its number in its field
 OF_CELLS = (LABEL, *CENTRE)  # what tells cells of one field apart
 AREA = "Area_Nucleus"  # in pixels of the crops
-CONCENTRATION = "Metadata_Concentration"
+BATCH = "Metadata_Batch"
+COMPOUND, CONCENTRATION = "Metadata_Compound", "Metadata_Concentration"
+GENE, GUIDE = "Metadata_Gene", "Metadata_Guide"
+MECHANISM = "Metadata_MOA"
 CONTROL = "Metadata_Control"
 
 # What acts on the cells, and what its treatments differ in; the first that the cells name.
 TREATMENTS = (
-    ("Metadata_Compound", CONCENTRATION),
-    ("Metadata_Gene", "Metadata_Guide"),
+    (COMPOUND, CONCENTRATION),
+    (GENE, GUIDE),
 )
 
 _LOG = logging.getLogger(__name__)

@@ -6,7 +6,10 @@ import re
 import pandas as pd
 
 from cellssl.columns import (
+    COMPOUND,
     CONTROL,
+    GENE,
+    MECHANISM,
     PLATE,
     WELL,
     find_synonym,
@@ -19,7 +22,6 @@ from cellssl.words import listed
 
 _LOG = logging.getLogger(__name__)
 
-_COMPOUND, _MECHANISM = "Metadata_Compound", "Metadata_MOA"
 # Other names of a column, the surest first, as `plain_name` writes them.
 _COMPOUNDS = ("compoundname", "treatment", "treatmentname", "drug", "drugname")
 _MECHANISMS = ("mechanismofaction", "mechanism")
@@ -53,7 +55,7 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
     table
         ``Metadata_*`` columns, numeric where they are so wholly.
     """
-    for about, names in ((_COMPOUND, _COMPOUNDS), (_MECHANISM, _MECHANISMS)):
+    for about, names in ((COMPOUND, _COMPOUNDS), (MECHANISM, _MECHANISMS)):
         if about not in table:
             table = _take_names(table, about, find_synonym(table, names))
     return recognise_doses(table)
@@ -61,12 +63,12 @@ def recognise_treatments(table: pd.DataFrame) -> pd.DataFrame:
 
 def say_doubts(table: pd.DataFrame) -> None:
     """Say what of compounds and mechanisms may be meant otherwise: spellings, and wells without any."""
-    for about in (_COMPOUND, _MECHANISM):
+    for about in (COMPOUND, MECHANISM):
         if about in table:
             say_alike_names(table[about], about)
             _say_empty(table, about)
     say_doubtful_doses(table)
-    for about in table.columns.intersection([_COMPOUND, "Metadata_Gene"]):
+    for about in table.columns.intersection([COMPOUND, GENE]):
         if dates := [name for name in texts_of(table[about]).unique() if _DATE.fullmatch(name)]:
             _LOG.warning(
                 "%s holds %s, as a spreadsheet makes of names such as SEPT2 and MARCH1: write SEPTIN2, or have the "
@@ -74,11 +76,11 @@ def say_doubts(table: pd.DataFrame) -> None:
                 about,
                 listed(dates, most=4),
             )
-    if _COMPOUND in table and (dosed := _find_dosed_name(table[_COMPOUND])) is not None:
+    if COMPOUND in table and (dosed := _find_dosed_name(table[COMPOUND])) is not None:
         _LOG.warning(
             "%s names doses too, such as %r: two doses count as two compounds, which may find each other. Write "
             "names alone, and doses into a column Concentration",
-            _COMPOUND,
+            COMPOUND,
             dosed,
         )
 
@@ -87,7 +89,7 @@ def _take_names(table: pd.DataFrame, about: str, source: str | None) -> pd.DataF
     """Take compounds or mechanisms from the column that has them; no compounds from one that has doses too."""
     if source is None:
         return table
-    if about == _COMPOUND and (dosed := _find_dosed_name(table[source])) is not None:
+    if about == COMPOUND and (dosed := _find_dosed_name(table[source])) is not None:
         # two doses would pass for two compounds that agree
         _LOG.warning(
             "%s names doses too, such as %r: no compound is taken from it. Give columns Compound and "

@@ -8,7 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, say_alike_names, texts_of, unit_column
+from cellssl.columns import (
+    COMPOUND,
+    CONCENTRATION,
+    GENE,
+    MECHANISM,
+    say_alike_names,
+    texts_of,
+    unit_column,
+)
 from cellssl.crops.batches import batches
 from cellssl.crops.brightness import compare_files
 from cellssl.crops.copying import described
@@ -185,7 +193,7 @@ def _numbers(doses: pd.Series) -> pd.Series:
 
 def _tell_alike_names(opened: Sequence[Crops]) -> None:
     """Say what is spelt otherwise in another file: it counts as another compound, gene or mechanism."""
-    for column in ("Metadata_Compound", "Metadata_Gene", "Metadata_MOA"):
+    for column in (COMPOUND, GENE, MECHANISM):
         names = [
             name for crops in opened if column in crops.obs for name in crops.obs[column].unique()
         ]

@@ -15,6 +15,7 @@ import pandas as pd
 from dask.system import CPU_COUNT
 
 from cellssl.arguments import whole_numbers
+from cellssl.columns import PLATE
 from cellssl.crops import CropBatch, crop_file, write_crops
 from cellssl.datasets.decoding import Look, PictureError, decode, strict_decoding
 from cellssl.datasets.form import Form, choose_form, strange_classes
@@ -242,7 +243,7 @@ def _tabulate(entries: Sequence[_Entry]) -> pd.DataFrame:
     """Lay down obs; what no picture says gets no column."""
     pictures = [entry.picture for entry in entries]
     columns = {
-        "Metadata_Plate": [picture.plate for picture in pictures],
+        PLATE: [picture.plate for picture in pictures],
         "Metadata_Split": [picture.split for picture in pictures],
         "Metadata_Class": [picture.kind for picture in pictures],
         "Metadata_Coarse": [picture.coarse for picture in pictures],

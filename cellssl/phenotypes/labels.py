@@ -4,17 +4,26 @@ import logging
 
 import pandas as pd
 
-from cellssl.columns import CONTROL, PLATE, TREATMENTS, bare_name, find_column
+from cellssl.columns import (
+    COMPOUND,
+    CONTROL,
+    GENE,
+    MECHANISM,
+    PLATE,
+    TREATMENTS,
+    bare_name,
+    find_column,
+)
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import one_column, text_column, text_values, well_names
 
 _LOG = logging.getLogger(__name__)
 
 _USUAL = (
-    "Metadata_MOA",
+    MECHANISM,
     "Metadata_Phenotype",
-    "Metadata_Compound",
-    "Metadata_Gene",
+    COMPOUND,
+    GENE,
     CONTROL,
     "Metadata_Class",
 )

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import CONTROL, PLATE, TREATMENTS, WELL, agent_column, bare_name
+from cellssl.columns import (
+    COMPOUND,
+    CONTROL,
+    GENE,
+    GUIDE,
+    PLATE,
+    TREATMENTS,
+    WELL,
+    agent_column,
+    bare_name,
+)
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import number_texts, require_column, text_values, well_names
 from cellssl.phenotypes.controls import is_negative
@@ -73,7 +83,7 @@ def _treatment_columns(obs: pd.DataFrame, by: str | Sequence[str] | None) -> lis
     if by is None:
         agent = agent_column(obs)
         if agent is None and WELL not in obs.columns:
-            require_column(obs, TREATMENTS[0][0], purpose="the treatment")
+            require_column(obs, COMPOUND, purpose="the treatment")
         wells = (PLATE, WELL)
         usual = wells if agent is None else (agent, dict(TREATMENTS)[agent])
         return [name for name in usual if name in obs.columns]
@@ -116,7 +126,7 @@ def _joined_names(obs: pd.DataFrame, columns: list[str]) -> NDArray[np.str_]:
     joined = parts[0]
     for part in parts[1:]:
         joined = np.where(part == "", joined, np.char.add(np.char.add(joined, " "), part))
-    if tuple(columns) == TREATMENTS[1]:
+    if columns == [GENE, GUIDE]:
         joined = _named_once(parts[0], parts[1], joined)
     return np.where(parts[0] == "", "", joined)
 

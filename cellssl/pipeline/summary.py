@@ -19,7 +19,7 @@ from cellssl.cells import (
     segment_field,
 )
 from cellssl.cells.folder import CropFolder
-from cellssl.columns import CONTROL, agent_column
+from cellssl.columns import COMPOUND, CONTROL, PLATE, WELL, agent_column
 from cellssl.crops import Crops
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder, write_csv, write_h5ad
@@ -171,7 +171,7 @@ def _draw_doses(cells: AnnData, dose: str | None, folder: Path) -> list[tuple[st
     figure = position_curve(
         positions,
         dose=dose_title(cells.obs, dose),
-        colours=label_colours(cells.obs, "Metadata_Compound"),
+        colours=label_colours(cells.obs, COMPOUND),
     )
     between = (
         "its profile is projected on the line from the negative (0) to the positive controls (1). The controls "
@@ -198,9 +198,9 @@ def _outline(
     overlays = []
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]
-        title = " ".join(str(field[name]) for name in ("Metadata_Plate", "Metadata_Well"))
+        title = " ".join(str(field[name]) for name in (PLATE, WELL))
         try:
-            task = job.task(field.to_dict(), Path(), maps.get(str(field["Metadata_Plate"])))
+            task = job.task(field.to_dict(), Path(), maps.get(str(field[PLATE])))
             _, pixels, found = segment_field(task)
         except FieldError as error:
             _LOG.warning("no outlines of this field: %s", error)

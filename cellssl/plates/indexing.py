@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.columns import FIELD, say_alike_names
+from cellssl.columns import FIELD, PLATE, say_alike_names
 from cellssl.errors import PlateError
 from cellssl.plates import layouts
 from cellssl.plates.controls import mark_controls
@@ -227,8 +227,8 @@ def _say_duplicates(found: PlateIndex) -> None:
 def _say_lost_plates(found: PlateIndex) -> None:
     """Say which plates have no complete field, where others have some."""
     incomplete = found.problems[found.problems["Problem"] == "incomplete"]
-    lost = incomplete[~incomplete["Metadata_Plate"].isin(found.fields["Metadata_Plate"])]
-    plates = list(dict.fromkeys(lost["Metadata_Plate"]))
+    lost = incomplete[~incomplete[PLATE].isin(found.fields[PLATE])]
+    plates = list(dict.fromkeys(lost[PLATE]))
     if plates:
         others = f" and {counted(len(plates) - 1, 'more plate')}" if plates[1:] else ""
         _LOG.warning(
@@ -242,7 +242,7 @@ def _say_lost_plates(found: PlateIndex) -> None:
 
 def _no_field(found: PlateIndex, files: pd.DataFrame) -> str:
     """Say why no field of a plate is complete, by the problem that most have."""
-    on_plates = files.groupby("Metadata_Plate")["Channel"].nunique()
+    on_plates = files.groupby(PLATE)["Channel"].nunique()
     alike = on_plates.max() == files["Channel"].nunique()
     kinds = found.problems["Problem"]
     faults = kinds[kinds.isin(["incomplete", "duplicate"])]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellssl.arguments import one_path
-from cellssl.columns import FIELD, OF_CELLS, bare_name
+from cellssl.columns import FIELD, OF_CELLS, PLATE, SITE, WELL, bare_name
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder, write_csv
 from cellssl.plates.addresses import files_of
@@ -78,7 +78,7 @@ class PlateIndex:
     def summary(self) -> str:
         """Say in a line what there is: `96 fields on 1 plate, 2 channels (GFP, DNA); …`."""
         kinds = {"incomplete": 0, **self.problems["Problem"].value_counts().sort_index()}
-        plates = self.fields["Metadata_Plate"].nunique()
+        plates = self.fields[PLATE].nunique()
         parts = [
             f"{counted(len(self.fields), 'field')} on {counted(plates, 'plate')}, "
             f"{counted(len(self.channels), 'channel')} ({', '.join(self.channels)})",
@@ -144,8 +144,8 @@ class PlateIndex:
                 f"{', '.join(lacking) or 'a Path_<channel> column'}.{_hint_for_cellprofiler(fields, path)}"
             )
         fields = fields.assign(
-            Metadata_Well=fields["Metadata_Well"].map(well_or_name),
-            Metadata_Site=fields["Metadata_Site"].map(as_site),
+            Metadata_Well=fields[WELL].map(well_or_name),
+            Metadata_Site=fields[SITE].map(as_site),
         )
         problems, absent, notes = _read_problems(_problems_path(path))
         paths = [f"Path_{channel}" for channel in channels]

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from cellssl.columns import FIELD
+from cellssl.columns import FIELD, SITE, WELL
 from cellssl.plates.addresses import Address, Plane
 from cellssl.plates.fields import check_alike
 from cellssl.plates.layouts import Listing
@@ -96,9 +96,9 @@ def order_fields(fields: pd.DataFrame, channels: tuple[str, ...], folder: Path) 
 
 def _sort_key(column: pd.Series) -> pd.Series:
     """Sort rows A, B, …, Z, AA and sites 1, 2, …, 10 as people do."""
-    if column.name == "Metadata_Well":
+    if column.name == WELL:
         return column.str.extract(r"(\D+)")[0].str.len().astype(str) + column
-    if column.name == "Metadata_Site":
+    if column.name == SITE:
         return column.str.zfill(9)
     return column
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cellssl.columns import FIELD, row_names
+from cellssl.columns import FIELD, PLATE, row_names
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import PROJECTIONS, project
 from cellssl.words import counted, listed
@@ -21,7 +21,7 @@ def first_time_point(files: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]
     if "Time" not in files:
         return files, ()
     time = files["Time"].astype(int)
-    later = time > time.groupby(files["Metadata_Plate"]).transform("min")
+    later = time > time.groupby(files[PLATE]).transform("min")
     kept = files[~later].drop(columns="Time")
     if not later.any():
         return kept, ()
@@ -91,7 +91,7 @@ def choose_planes(
 
 def _depths(files: pd.DataFrame) -> dict[Stack, list[int]]:
     """List the planes of each channel of each plate."""
-    kinds = files[["Metadata_Plate", "Channel", "Plane"]].drop_duplicates().sort_values("Plane")
+    kinds = files[[PLATE, "Channel", "Plane"]].drop_duplicates().sort_values("Plane")
     depth: dict[Stack, list[int]] = {}
     for plate, channel, plane in kinds.itertuples(index=False, name=None):
         depth.setdefault((plate, channel), []).append(plane)

@@ -13,6 +13,8 @@ import pandas as pd
 from cellssl.columns import (
     FIELD,
     PLATE,
+    SITE,
+    WELL,
     bare_name,
     find_column,
     find_synonym,
@@ -151,11 +153,11 @@ def _name_columns(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[s
         well = _other_wells(table)
         row, column = row or find_synonym(table, _ROWS), column or find_synonym(table, _COLUMNS)
     names = _columns_of_wells(table, well, row, column, path)
-    keys = {"Metadata_Well": read_wells(table, names, path)}
+    keys = {WELL: read_wells(table, names, path)}
     if plate:
-        keys["Metadata_Plate"] = table[plate]
+        keys[PLATE] = table[plate]
     if site:
-        keys["Metadata_Site"] = table[site].map(as_site)
+        keys[SITE] = table[site].map(as_site)
     own = {row, column, plate, site} if well is None else {well, plate, site}
     others = {standard(name): table[name] for name in map(str, table) if name not in own}
     told = (pd.DataFrame(others, index=table.index) != "").any(axis=1)
@@ -291,11 +293,11 @@ def _no_overlap(fields: pd.DataFrame, table: pd.DataFrame, keys: list[str], path
             message += (
                 f" Its {what}s are {listed(theirs, most=4)}; the files' are {listed(ours, most=4)}."
             )
-            if key == "Metadata_Plate" and (as_number := _as_number(ours, theirs)):
+            if key == PLATE and (as_number := _as_number(ours, theirs)):
                 message += as_number
-            elif key == "Metadata_Plate" and len(ours) > 1:
+            elif key == PLATE and len(ours) > 1:
                 message += " Write the plates into the table as the files have them."
-            elif key == "Metadata_Plate":
+            elif key == PLATE:
                 near = get_close_matches(ours[0], theirs, n=1) or theirs
                 message += f" Name the plate with --plate-name, e.g. --plate-name '{near[0]}'."
                 if len(theirs) > 1:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellssl.columns import CONCENTRATION, CONTROL, FIELD, bare_name
+from cellssl.columns import (
+    BATCH,
+    COMPOUND,
+    CONCENTRATION,
+    CONTROL,
+    FIELD,
+    GENE,
+    GUIDE,
+    MECHANISM,
+    bare_name,
+)
 from cellssl.errors import PlateError
 from cellssl.treatments import tells_treatment
 from cellssl.words import listed
@@ -15,8 +25,8 @@ _LOG = logging.getLogger(__name__)
 
 # What tables tell of fields, in this order.
 COLUMNS = (
-    *(*FIELD, "Metadata_Batch", "Metadata_Compound", CONCENTRATION),
-    *("Metadata_Gene", "Metadata_Guide", "Metadata_MOA", CONTROL),
+    *(*FIELD, BATCH, COMPOUND, CONCENTRATION),
+    *(GENE, GUIDE, MECHANISM, CONTROL),
 )
 # Names, even where they are made of digits: plate 1049 is no quantity.
 NAMES = {*COLUMNS, "Metadata_Perturbation"} - {CONCENTRATION}

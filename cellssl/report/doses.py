@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cellssl.columns import CONTROL, PLATE
+from cellssl.columns import COMPOUND, CONTROL, PLATE
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes import (
     choose_dose,
@@ -79,7 +79,7 @@ def dose_curve(
         positions,
         dose=dose_title(cells.obs, column),
         lines=lines,
-        colours=label_colours(cells.obs, by or "Metadata_Compound"),
+        colours=label_colours(cells.obs, by or COMPOUND),
     )
 
 

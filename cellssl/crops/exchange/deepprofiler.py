@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cellssl.columns import CENTRE, PLATE, SITE, WELL, texts_of
+from cellssl.columns import CENTRE, COMPOUND, PLATE, SITE, WELL, texts_of
 from cellssl.crops.exchange.foreign import Foreign, Images, named_table
 from cellssl.crops.exchange.sidecar import Sidecar
 from cellssl.crops.exchange.tables import name_columns, read_cell_table
@@ -76,8 +76,8 @@ def _make_table(crops: Crops) -> pd.DataFrame:
     obs = crops.obs
     keys = place_keys(obs)
     front = pd.DataFrame({"Key": keys, "Target": 0})
-    if "Metadata_Compound" in obs:
-        front["Target"] = pd.factorize(texts_of(obs["Metadata_Compound"]), sort=True)[0]
+    if COMPOUND in obs:
+        front["Target"] = pd.factorize(texts_of(obs[COMPOUND]), sort=True)[0]
     places = [str(row) for row in range(len(obs))]
     if set(CENTRE) <= set(obs):
         for theirs, own in _CENTRE.items():

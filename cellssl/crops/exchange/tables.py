@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 
 from cellssl.columns import (
+    BATCH,
+    COMPOUND,
     CONCENTRATION,
     CONTROL,
     FIELD,
+    GENE,
+    GUIDE,
     LABEL,
+    MECHANISM,
     PLATE,
     SITE,
     WELL,
@@ -33,14 +38,14 @@ _KNOWN = {
     "well": WELL,
     "site": SITE,
     "field": SITE,
-    "batch": "Metadata_Batch",
-    "compound": "Metadata_Compound",
-    "treatment": "Metadata_Compound",
+    "batch": BATCH,
+    "compound": COMPOUND,
+    "treatment": COMPOUND,
     "concentration": CONCENTRATION,
     "dose": CONCENTRATION,
-    "gene": "Metadata_Gene",
-    "guide": "Metadata_Guide",
-    "moa": "Metadata_MOA",
+    "gene": GENE,
+    "guide": GUIDE,
+    "moa": MECHANISM,
     "control": CONTROL,
 }
 _PREFIXES = ("Metadata_", "Quality_", "Area_")
@@ -169,7 +174,7 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
     say_doubts(obs)
     if CONTROL in obs:
         obs[CONTROL] = tidy_controls(obs[CONTROL])
-    agents = [name for name in ("Metadata_Compound", "Metadata_Gene") if name in obs]
+    agents = [name for name in (COMPOUND, GENE) if name in obs]
     if CONTROL not in obs and agents and negative_control is not None:
         names = obs[agents].apply(lambda column: texts_of(column).str.lower())
         negative = (names == negative_control.strip().lower()).any(axis=1)
@@ -181,10 +186,10 @@ def complete(obs: pd.DataFrame, negative_control: str | None, batch_pattern: str
                 " or ".join(bare_name(name).lower() for name in agents),
                 negative_control,
             )
-    if "Metadata_Batch" not in obs:
+    if BATCH not in obs:
         batch = obs[PLATE].astype(str).str.extract(f"^({batch_pattern})")[0]
         if len(obs) and batch.notna().all():
-            obs["Metadata_Batch"] = batch
+            obs[BATCH] = batch
     return obs
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import PLATE, WELL
+from cellssl.columns import BATCH, PLATE, WELL
 from cellssl.phenotypes.columns import column_codes, well_names
 from cellssl.wells import is_well, plate_format, well_place
 
 # Name → the column whose absence leaves it unknown.
-CONFOUNDERS = {"plate": PLATE, "batch": "Metadata_Batch", "row": WELL, "column": WELL, "edge": WELL}
+CONFOUNDERS = {"plate": PLATE, "batch": BATCH, "row": WELL, "column": WELL, "edge": WELL}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def find_confounders(obs: pd.DataFrame) -> dict[str, Confounder | None]:
     several = plates is not None and len(np.unique(plates)) > 1
     apart, split = (plates, "plates") if several else (by_well, "wells")
     found: dict[str, Confounder | None] = dict.fromkeys(CONFOUNDERS)
-    for name, codes in (("plate", plates), ("batch", column_codes(obs, "Metadata_Batch"))):
+    for name, codes in (("plate", plates), ("batch", column_codes(obs, BATCH))):
         if codes is not None:
             found[name] = Confounder(codes, by_well, "none" if wells is None else "wells")
     return found | {name: Confounder(own, apart, split) for name, own in _places(obs).items()}

@@ -6,15 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.columns import agent_column, text_array
+from cellssl.columns import BATCH, COMPOUND, MECHANISM, agent_column, text_array
 from cellssl.phenotypes.columns import text_values, well_names
 from cellssl.phenotypes.naming import name_treatments
 from cellssl.scores import Matches, aggregate, batch_membership, nsc, nscb
 
 # Metric → what a treatment and its neighbour are kept apart by.
 MATCHES = {"nsc": "compounds", "nscb": "compounds and batches"}
-
-MECHANISM, COMPOUND = "Metadata_MOA", "Metadata_Compound"
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,7 @@ def find_treatments(
     where = well_names(obs)
     # Without wells each cell stands for one.
     table["well"] = np.arange(len(table)) if where is None else where[kept]
-    table["batch"] = (
-        text_values(obs["Metadata_Batch"], "Metadata_Batch")[kept]
-        if "Metadata_Batch" in obs
-        else ""
-    )
+    table["batch"] = text_values(obs[BATCH], BATCH)[kept] if BATCH in obs else ""
     wells = np.full(len(obs), -1, dtype=np.int64)
     grouped = table.groupby(["treatment", "batch", "well"], sort=True)
     wells[kept] = grouped.ngroup()

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import seed_numbers, whole_numbers
-from cellssl.columns import PLATE, WELL, bare_name, find_column, say_alike_names, texts_of
+from cellssl.columns import BATCH, PLATE, WELL, bare_name, find_column, say_alike_names, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import one_column, text_column, text_values
 from cellssl.phenotypes.controls import control_cells
@@ -111,7 +111,7 @@ def measure_embeddings(
     _say_laid_out(obs, label, tasks[0])
     known = {
         "plates": text_column(obs, PLATE),
-        "batches": text_column(obs, "Metadata_Batch"),
+        "batches": text_column(obs, BATCH),
         "controls": negative,
     }
     if cell_count:

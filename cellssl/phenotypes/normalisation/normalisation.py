@@ -10,7 +10,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellssl.columns import PLATE
+from cellssl.columns import BATCH, PLATE
 from cellssl.errors import EmbeddingError, nearest
 from cellssl.phenotypes.columns import text_column
 from cellssl.phenotypes.controls import control_cells
@@ -180,7 +180,7 @@ def normalise_embedding(
         np.arange(adata.n_obs),
         rule=rule,
         plates=text_column(adata.obs, PLATE),
-        batches=text_column(adata.obs, "Metadata_Batch"),
+        batches=text_column(adata.obs, BATCH),
         controls=control_cells(adata.obs, controls),
         blocks=block_names(adata),
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cellssl.columns import CONTROL, bare_name, find_column, texts_of, unit_column
+from cellssl.columns import COMPOUND, CONTROL, bare_name, find_column, texts_of, unit_column
 from cellssl.controls import control_kinds
 from cellssl.errors import EmbeddingError
 from cellssl.phenotypes.columns import require_column, text_values, well_names
@@ -79,9 +79,9 @@ def dose_title(obs: pd.DataFrame, dose: str) -> str:
 
 def _make_a_series(doses: pd.Series, obs: pd.DataFrame) -> bool:
     """Tell whether doses differ within a compound; where compounds are not known, they may."""
-    if "Metadata_Compound" not in obs.columns:
+    if COMPOUND not in obs.columns:
         return True
-    compounds = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    compounds = text_values(obs[COMPOUND], COMPOUND)
     return bool(doses.groupby(compounds).nunique().max() > 1)
 
 
@@ -184,9 +184,9 @@ def dose_series(positions: pd.DataFrame) -> pd.DataFrame:
 def _lines(table: pd.DataFrame, obs: pd.DataFrame, wells: NDArray[np.str_]) -> pd.Series:
     """Say along what the dose of each well is compared: its compound, or its row on the plate."""
     rows = table["well"].str.replace(r"\d+$", "", regex=True)
-    if "Metadata_Compound" not in obs.columns:
+    if COMPOUND not in obs.columns:
         return rows
-    names = text_values(obs["Metadata_Compound"], "Metadata_Compound")
+    names = text_values(obs[COMPOUND], COMPOUND)
     of_wells = pd.Series(names).groupby(wells).first()
     compounds = of_wells.loc[table["treatment"]].set_axis(table.index)
     treated = compounds[(table["control"] == "") & (compounds != "")]

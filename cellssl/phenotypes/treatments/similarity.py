@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellssl.arguments import whole_numbers
-from cellssl.columns import CONTROL, TREATMENTS, text_array, texts_of
+from cellssl.columns import CONTROL, GENE, GUIDE, MECHANISM, TREATMENTS, text_array, texts_of
 from cellssl.errors import EmbeddingError
 from cellssl.files import make_folder, write_csv
 from cellssl.phenotypes.columns import say_empty_names, text_values
@@ -218,9 +218,8 @@ def similarity(
 
 def _usual_label(obs: pd.DataFrame, columns: Sequence[str]) -> str:
     """Take mechanisms, else genes where several guides of each are told apart."""
-    usual, (gene, _) = "Metadata_MOA", TREATMENTS[1]
-    known = usual in obs and (text_values(obs[usual], usual) != "").any()
-    return gene if tuple(columns) == TREATMENTS[1] and not known else usual
+    known = MECHANISM in obs and (text_values(obs[MECHANISM], MECHANISM) != "").any()
+    return GENE if list(columns) == [GENE, GUIDE] and not known else MECHANISM
 
 
 def _order_treatments(wells: pd.DataFrame) -> list[str]:

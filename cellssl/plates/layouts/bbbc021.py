@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import CONTROL
+from cellssl.columns import BATCH, COMPOUND, CONCENTRATION, CONTROL, PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
@@ -68,9 +68,8 @@ class Bbbc021(Layout):
             files, unlisted, absent = _join_image_csv(files, read_spreadsheet(image_csv), image_csv)
             problems += unlisted
             moa = moa or _moa_csv(image_csv.parent)
-        files["Metadata_Batch"] = [
-            _batch(plate, path)
-            for plate, path in zip(files["Metadata_Plate"], files["Path"], strict=True)
+        files[BATCH] = [
+            _batch(plate, path) for plate, path in zip(files[PLATE], files["Path"], strict=True)
         ]
         if moa is not None:
             files = _join_mechanisms(files, moa)
@@ -85,9 +84,9 @@ def _read_file_names(images: Images) -> Listing:
         if found["channel"] not in _CHANNELS:
             raise PlateError(f"no channel w{found['channel']}")
         return {
-            "Metadata_Plate": images.plate or path.parent.name or images.name,
-            "Metadata_Well": normalise_well(found["well"]),
-            "Metadata_Site": as_site(found["site"]),
+            PLATE: images.plate or path.parent.name or images.name,
+            WELL: normalise_well(found["well"]),
+            SITE: as_site(found["site"]),
             "Channel": _CHANNELS[found["channel"]],
         }
 
@@ -130,9 +129,9 @@ def _join_image_csv(
     """Give the files what image.csv says of them; count the fields of which none is here."""
     plate, compound, concentration = (table[name] for name in _COLUMNS)
     known = {
-        "Metadata_Plate": plate,
-        "Metadata_Compound": compound,
-        "Metadata_Concentration": _numbers(concentration, path),
+        PLATE: plate,
+        COMPOUND: compound,
+        CONCENTRATION: _numbers(concentration, path),
         "Metadata_ConcentrationUnit": "uM",
         CONTROL: np.where(compound.str.upper() == "DMSO", "negative", ""),
     }
@@ -147,12 +146,10 @@ def _join_image_csv(
         name = lookup.loc[lookup["_Name"].duplicated(), "_Name"].iloc[0]
         raise PlateError(f"{path} lists {name} more than once.")
     files = files.assign(_Name=[PurePosixPath(name).name for name in files["Path"]])
-    files = files.rename(columns={"Metadata_Plate": "_Folder"}).merge(
-        lookup, on="_Name", how="left"
-    )
+    files = files.rename(columns={PLATE: "_Folder"}).merge(lookup, on="_Name", how="left")
     unlisted = files["_Field"].isna()
-    files["Metadata_Plate"] = files["Metadata_Plate"].fillna(files["_Folder"])
-    strings = ["Metadata_Compound", CONTROL]
+    files[PLATE] = files[PLATE].fillna(files["_Folder"])
+    strings = [COMPOUND, CONTROL]
     files[strings] = files[strings].fillna("")
     problems = [
         {"Problem": "no metadata", "Detail": f"{name} is not listed in {path.name}"}
@@ -170,13 +167,11 @@ def _join_mechanisms(files: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"{path} is no table of mechanisms: wanted compound, concentration, moa; "
             f"got {', '.join(table.columns)}."
         )
-    if "Metadata_Compound" not in files:
+    if COMPOUND not in files:
         raise PlateError(f"{path} cannot be joined without image.csv: give it with --metadata.")
     keys = zip(table["compound"], _numbers(table["concentration"], path).round(9), strict=True)
     moa = dict(zip(keys, table["moa"], strict=True))
-    compounds = zip(
-        files["Metadata_Compound"], files["Metadata_Concentration"].round(9), strict=True
-    )
+    compounds = zip(files[COMPOUND], files[CONCENTRATION].round(9), strict=True)
     return files.assign(Metadata_MOA=[moa.get(key, "") for key in compounds])
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Layout, Listing
@@ -61,9 +62,9 @@ class ImageXpress(Layout):
             prefix = found.string[: found.start("well")].removesuffix("_")
             prefixes.setdefault(plate, set()).add(prefix)
             return {
-                "Metadata_Plate": plate,
-                "Metadata_Well": normalise_well(found["well"]),
-                "Metadata_Site": as_site(found["site"] or "1"),
+                PLATE: plate,
+                WELL: normalise_well(found["well"]),
+                SITE: as_site(found["site"] or "1"),
                 "Channel": found["channel"] or "1",
                 "Plane": plane,
                 "Time": time,

@@ -9,6 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Layout, Listing
 from cellssl.plates.layouts.naming import evidence, read_names
@@ -38,9 +39,9 @@ class InCell(Layout):
 
         def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
             return {
-                "Metadata_Plate": images.plate or found["plate"] or path.parent.name or images.name,
-                "Metadata_Well": well_from(found["row"], found["column"]),
-                "Metadata_Site": as_site(found["site"] or "1"),
+                PLATE: images.plate or found["plate"] or path.parent.name or images.name,
+                WELL: well_from(found["row"], found["column"]),
+                SITE: as_site(found["site"] or "1"),
                 "Channel": found["channel"] or "1",
                 "Plane": int(found["plane"] or 1),
                 "Time": int(found["time"] or 1),

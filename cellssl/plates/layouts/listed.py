@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellssl.columns import FIELD, find_column
+from cellssl.columns import FIELD, PLATE, SITE, WELL, find_column
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images, readable
@@ -71,9 +71,9 @@ def describe(table: pd.DataFrame, images: Images, path: Path) -> pd.DataFrame:
             named[column] = about[found].astype(int)
             used.add(found)
     named |= {standard(str(name)): about[name] for name in about if name not in used}
-    named["Metadata_Plate"] = _plates(about, roles["plate"], images, path)
-    named["Metadata_Well"] = _wells(about, roles, path)
-    named["Metadata_Site"] = about[roles["site"]].map(as_site) if roles["site"] else "1"
+    named[PLATE] = _plates(about, roles["plate"], images, path)
+    named[WELL] = _wells(about, roles, path)
+    named[SITE] = about[roles["site"]].map(as_site) if roles["site"] else "1"
     return pd.DataFrame(named, index=table.index)
 
 

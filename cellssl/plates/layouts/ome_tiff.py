@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import tifffile
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images
@@ -131,8 +132,8 @@ def _rows_of_file(
         if about is None:
             about = _place_by_name(images, path, pattern)
             if len(here) > 1:
-                about["Metadata_Site"] = str(number)
-        about = {**about, "Metadata_Plate": images.plate or about["Metadata_Plate"] or images.name}
+                about[SITE] = str(number)
+        about = {**about, PLATE: images.plate or about[PLATE] or images.name}
         named = about.pop("Channel", "")
         rows += [
             about
@@ -211,7 +212,7 @@ def _place_by_name(images: Images, path: str, pattern: re.Pattern[str] | None) -
     well = wells.pop()
     site = _SITE.search(stem) or re.search(rf"{well}[-_ ](\d{{1,4}})(?![A-Za-z0-9])", stem)
     return {
-        "Metadata_Plate": pure.parent.name,
-        "Metadata_Well": normalise_well(well),
-        "Metadata_Site": as_site(site[1] if site else "1"),
+        PLATE: pure.parent.name,
+        WELL: normalise_well(well),
+        SITE: as_site(site[1] if site else "1"),
     }

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.naming import distinct_names
 from cellssl.wells import well_from
@@ -128,9 +129,9 @@ def wells_of(root: Element) -> dict[str, dict[str, str]]:
             name = well_from(int(well.attrib["Row"]) + 1, int(well.attrib["Column"]) + 1)
             for site, sample in enumerate(well.findall("WellSample"), start=1):
                 about = {
-                    "Metadata_Plate": plate.get("Name", ""),
-                    "Metadata_Well": name,
-                    "Metadata_Site": str(site),
+                    PLATE: plate.get("Name", ""),
+                    WELL: name,
+                    SITE: str(site),
                 }
                 wells |= {image.attrib["ID"]: about for image in sample.findall("ImageRef")}
     return wells

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.addresses import plane_address
 from cellssl.plates.layouts.images import Images
@@ -148,7 +149,7 @@ class _OnePlate:
         """Give the rows of a well; what is not there is absent, what is damaged a problem."""
         row, column = path.split("/")[:2]
         with self._named(path):
-            about = {"Metadata_Well": well_from(row, column)}
+            about = {WELL: well_from(row, column)}
             if not self._there(path):
                 return
             well = self._plate.get_well(row, column)
@@ -156,7 +157,7 @@ class _OnePlate:
                 with self._named(f"{path}/{site}"):
                     if self._there(f"{path}/{site}"):
                         found = self._image(f"{path}/{site}")
-                        yield from [about | {"Metadata_Site": site} | one for one in found]
+                        yield from [about | {SITE: site} | one for one in found]
 
     def _there(self, path: str) -> bool:
         there = (self._folder / path).is_dir()
@@ -187,7 +188,7 @@ class _OnePlate:
         for c, z in product(range(size.get("c", 1)), range(size.get("z", 1))):
             at = {"t": 0, "c": c, "z": z}
             yield {
-                "Metadata_Plate": self._name,
+                PLATE: self._name,
                 "Channel": names[c],
                 "Plane": z + 1,
                 "Path": plane_address(address, at=[at[axis] for axis in axes]),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Layout, Listing
@@ -138,9 +139,9 @@ def place(groups: dict[str, str | None], default: str) -> dict[str, str]:
             )
         well = well_from(*parts)
     row = {
-        "Metadata_Plate": groups.get("plate") or default,
-        "Metadata_Well": normalise_well(well),
-        "Metadata_Site": as_site(groups.get("site") or "1"),
+        PLATE: groups.get("plate") or default,
+        WELL: normalise_well(well),
+        SITE: as_site(groups.get("site") or "1"),
     }
     others = {
         f"Metadata_{name[0].upper()}{name[1:]}": value or ""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
@@ -111,15 +112,15 @@ class _Index:
         channels = table["Channel"].map(names).fillna(table.pop("_Named"))
         table["Number"] = table["Channel"]
         table["Channel"] = channels.where(channels != "", table["Channel"]).map(channel_name)
-        table["Metadata_Plate"] = images.plate or plate or folder or images.name
+        table[PLATE] = images.plate or plate or folder or images.name
         self.table = table
 
     def _row(self, record: Record, below: PurePosixPath) -> dict[str, Any]:
         """Read one image; older Harmony names the channel right here."""
         try:
             row: dict[str, Any] = {
-                "Metadata_Well": well_from(record["Row"], record["Col"]),
-                "Metadata_Site": as_site(record["FieldID"]),
+                WELL: well_from(record["Row"], record["Col"]),
+                SITE: as_site(record["FieldID"]),
                 "Channel": record["ChannelID"],
                 "_Named": record.get("ChannelName"),
                 "Plane": int(record.get("PlaneID", "1")),
@@ -155,9 +156,9 @@ def _overlap(table: pd.DataFrame, sides: dict[str, float]) -> float:
     columns = [f"Metadata_Position_{axis}" for axis in sides]
     if not columns or not set(columns) <= set(table) or min(sides.values()) <= 0:
         return 0.0
-    fields = table.drop_duplicates(["Metadata_Well", "Metadata_Site"])
+    fields = table.drop_duplicates([WELL, SITE])
     largest = 0.0
-    for _, own in fields.groupby("Metadata_Well"):
+    for _, own in fields.groupby(WELL):
         places = own[columns].to_numpy() / np.array([*sides.values()])  # (fields, Y and X) in sides
         apart = np.abs(places[:, None] - places)
         common = np.clip(1 - apart, 0, None).prod(axis=-1)
@@ -191,9 +192,9 @@ def _find_by_names(images: Images) -> Listing:
     def row(found: re.Match[str], path: PurePosixPath) -> dict[str, Any]:
         folder = path.parent.parent if path.parent.name.lower() == "images" else path.parent
         return {
-            "Metadata_Plate": images.plate or folder.name or images.name,
-            "Metadata_Well": well_from(found["row"], found["column"]),
-            "Metadata_Site": as_site(found["site"]),
+            PLATE: images.plate or folder.name or images.name,
+            WELL: well_from(found["row"], found["column"]),
+            SITE: as_site(found["site"]),
             "Channel": str(int(found["channel"])),
             "Plane": int(found["plane"] or 1),
             "Time": int(found["time"] or 1),

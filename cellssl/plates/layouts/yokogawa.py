@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.plates.layouts.images import Images
 from cellssl.plates.layouts.layout import Evidence, Grade, Layout, Listing
@@ -158,11 +159,9 @@ def _row_of(record: Record, below: PurePosixPath, images: Images, path: str) -> 
     try:
         named = _NAME.fullmatch(PurePosixPath(record.text).name)
         return {
-            "Metadata_Plate": images.plate
-            or (named["plate"] if named else None)
-            or _plate(below, images),
-            "Metadata_Well": well_from(record["Row"], record["Column"]),
-            "Metadata_Site": as_site(record["FieldIndex"]),
+            PLATE: images.plate or (named["plate"] if named else None) or _plate(below, images),
+            WELL: well_from(record["Row"], record["Column"]),
+            SITE: as_site(record["FieldIndex"]),
             "Channel": str(int(record["Ch"])),
             "Plane": int(record.get("ZIndex", "1")),
             "Time": int(record.get("TimePoint", "1")),
@@ -188,11 +187,9 @@ def _find_by_names(images: Images) -> Listing:
             name: found[name] or found[f"{name}2"] for name in ("time", "site", "plane", "channel")
         }
         return {
-            "Metadata_Plate": images.plate or found["plate"] or _plate(path.parent, images),
-            "Metadata_Well": normalise_well(found["well"])
-            if found["well"]
-            else well(found["number"]),
-            "Metadata_Site": as_site(parts["site"]),
+            PLATE: images.plate or found["plate"] or _plate(path.parent, images),
+            WELL: normalise_well(found["well"]) if found["well"] else well(found["number"]),
+            SITE: as_site(parts["site"]),
             "Channel": str(int(parts["channel"])),
             "Plane": int(parts["plane"]),
             "Time": int(parts["time"]),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+from cellssl.columns import PLATE, SITE, WELL
 from cellssl.errors import PlateError
 from cellssl.files import atomic, make_folder, write_csv
 from cellssl.plates.simulation import stains
@@ -57,9 +58,7 @@ class SimulatedPlate:
     def labels(self, plate: str, well: str, *, site: str = "1") -> tuple[np.ndarray, np.ndarray]:
         """Read the true nuclei and cells of a field: (Y, X) uint16, one number per cell."""
         rows = self.truth[
-            (self.truth["Metadata_Plate"] == plate)
-            & (self.truth["Metadata_Well"] == well)
-            & (self.truth["Metadata_Site"] == site)
+            (self.truth[PLATE] == plate) & (self.truth[WELL] == well) & (self.truth[SITE] == site)
         ]
         if rows.empty:
             raise PlateError(f"no field {plate}/{well}/{site} was simulated in {self.folder}.")
@@ -223,9 +222,9 @@ def _write_field(
     np.savez_compressed(out / labels, nuclei=nuclei, cells=outlines)
     border = np.concatenate([nuclei[0], nuclei[-1], nuclei[:, 0], nuclei[:, -1]])
     return {
-        "Metadata_Plate": field.plate,
-        "Metadata_Well": field.well,
-        "Metadata_Site": str(field.site),
+        PLATE: field.plate,
+        WELL: field.well,
+        SITE: str(field.site),
         "Phenotype": field.treatment.phenotype,
         "Strength": field.treatment.strength,
         "Cells": int(nuclei.max()),

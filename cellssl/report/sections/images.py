@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cellssl.columns import CONTROL, PLATE, WELL
+from cellssl.columns import COMPOUND, CONTROL, PLATE, WELL
 from cellssl.controls import control_kinds
 from cellssl.errors import CellsslError
 from cellssl.plates import PlateIndex, read_field
@@ -103,7 +103,7 @@ def _montage(index: PlateIndex, label: str | None) -> list[Block]:
 
 def _examples(fields: pd.DataFrame, label: str | None) -> list[tuple[str, pd.Series]]:
     """Choose one field per label, controls first; fields spread over the plate without one."""
-    by = next((name for name in (label, CONTROL, "Metadata_Compound") if name in fields), None)
+    by = next((name for name in (label, CONTROL, COMPOUND) if name in fields), None)
     if by is None or as_categories(fields[by]).nunique() < 2:
         places = np.unique(np.linspace(0, len(fields) - 1, min(4, len(fields))).astype(int))
         return [(_place(row), row) for _, row in fields.iloc[places].iterrows()]

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import fcluster
 from sklearn.metrics import silhouette_score
 
-from cellssl.columns import texts_of
+from cellssl.columns import GENE, texts_of
 from cellssl.phenotypes.treatments.activity import call_active
 from cellssl.phenotypes.treatments.similarity import AGENTS
 from cellssl.report.figures.similarity import similarity_linkage
@@ -69,7 +69,7 @@ def read_answer(similarity: "Similarity") -> Answer:
         active=call_active(table),
         labels=dict(zip(table.index, as_categories(table["label"]), strict=True)),
         compounds=dict(zip(table.index, compounds, strict=True)),
-        agent="gene" if agent == "Metadata_Gene" else "compound",
+        agent="gene" if agent == GENE else "compound",
         cells=table["cells"],
         neighbours=similarity.neighbours,
     )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellssl.columns import PLATE, bare_name
+from cellssl.columns import BATCH, PLATE, bare_name
 from cellssl.report.figures.style import control_names, drawn_names
 from cellssl.report.figures.umap import MANY_MAPS, ONE_MAP, umap_figure
 from cellssl.report.page import Block, Picture, Row, Section, Text
@@ -81,7 +81,7 @@ def _plate_maps(embedding: "AnnData") -> list[Block]:
     """Draw the map by plate and by batch: what should not be seen on it."""
     obs = embedding.obs
     blocks: list[Block] = []
-    for column, name, names in ((PLATE, "plate", "plates"), ("Metadata_Batch", "batch", "batches")):
+    for column, name, names in ((PLATE, "plate", "plates"), (BATCH, "batch", "batches")):
         values = obs[column] if column in obs else pd.Series(dtype=str)
         same = blocks and len(set(values)) == obs[PLATE].nunique()  # a plate by another name
         if len(set(values)) > 1 and not same:
