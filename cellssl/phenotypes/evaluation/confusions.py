@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellssl.phenotypes.evaluation.repetitions import Repetitions
+from cellssl.phenotypes.evaluation.repetitions import MEAN, Repetitions
 from cellssl.scores import (
     Resamples,
     balanced_accuracy_of,
@@ -79,7 +79,7 @@ def class_rows(found: Sequence[Confusions], seeds: Sequence[str]) -> pd.DataFram
     seeds : sequence of str
         Their names; with several, rows "mean" come first. One alone is the "mean".
     """
-    trainings = {"mean": repetitions(found, seeds)}
+    trainings = {MEAN: repetitions(found, seeds)}
     if len(found) > 1:
         trainings |= {
             seed: repetitions([one], [seed]) for one, seed in zip(found, seeds, strict=True)
@@ -141,7 +141,7 @@ def confusion_rows(found: Sequence[Confusions], seeds: Sequence[str]) -> pd.Data
     Counts are not averaged: each training has its own; a single one is called "mean", as it is
     among the scores.
     """
-    names = list(seeds) if len(found) > 1 else ["mean"]
+    names = list(seeds) if len(found) > 1 else [MEAN]
     frames = []
     for one, seed in zip(found, names, strict=True):
         pairs = pd.DataFrame({**pairs_of(one.table, one.classes), "seed": seed})

@@ -20,8 +20,8 @@ from cellssl.phenotypes.evaluation.confusions import (
 )
 from cellssl.phenotypes.evaluation.measurement import Measurement, save_draws
 from cellssl.phenotypes.evaluation.metrics import possible_values
-from cellssl.phenotypes.evaluation.repetitions import Estimate, Repetitions
-from cellssl.phenotypes.evaluation.score_tables import MEAN, fingerprint_names
+from cellssl.phenotypes.evaluation.repetitions import MEAN, Estimate, Repetitions
+from cellssl.phenotypes.evaluation.score_tables import fingerprint_names
 from cellssl.progress import track
 from cellssl.words import counted
 

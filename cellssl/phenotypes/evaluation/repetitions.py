@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from cellssl.scores import interval
 
-Draws = NDArray[np.float64]
+MEAN = "mean"  # stands for the seed of what is summed up over trainings
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Estimate:
         Variances that training seeds add, each with its degrees of freedom.
     """
 
-    value: Draws
-    draws: Draws
-    seeds: list[tuple[Draws, int]]
+    value: Numbers
+    draws: Numbers
+    seeds: list[tuple[Numbers, int]]
 
     def interval(self, within: tuple[float, float] = (-np.inf, np.inf)) -> tuple[Any, Any]:
         """Give the 95 % interval, each class's apart from the others', of the values that there can be."""
@@ -48,8 +50,8 @@ class Repetitions:
         The trainings' names.
     """
 
-    scores: Draws
-    draws: Draws
+    scores: Numbers
+    draws: Numbers
     seeds: Sequence[str]
 
     def mean(self) -> Estimate:
@@ -64,7 +66,7 @@ class Repetitions:
         difference = self.scores.mean(axis=0) - other.scores.mean(axis=0)
         return Estimate(difference, self.draws - other.draws, _variances(self._apart(other)))
 
-    def _apart(self, other: "Repetitions") -> list[Draws]:
+    def _apart(self, other: "Repetitions") -> list[Numbers]:
         """Give what varies over seeds: differences where both have the same, else either's scores."""
         if len(self.seeds) > 1 and set(self.seeds) == set(other.seeds):
             theirs = other.scores[[list(other.seeds).index(seed) for seed in self.seeds]]
@@ -72,6 +74,6 @@ class Repetitions:
         return [self.scores, other.scores]
 
 
-def _variances(scores: Sequence[Draws]) -> list[tuple[Draws, int]]:
+def _variances(scores: Sequence[Numbers]) -> list[tuple[Numbers, int]]:
     """Variances of means over seeds, each (S, …) → (…); of one training nothing is known or added."""
     return [(own.var(axis=0, ddof=1) / len(own), len(own) - 1) for own in scores if len(own) > 1]

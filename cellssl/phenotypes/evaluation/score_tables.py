@@ -11,13 +11,12 @@ import pandas as pd
 
 from cellssl.columns import texts_of
 from cellssl.phenotypes.evaluation.measurement import unreadable
+from cellssl.phenotypes.evaluation.repetitions import MEAN
 from cellssl.words import listed
-
-MEAN = "mean"  # stands for the seed of what is summed up over trainings
 
 
 def fingerprint_names(names: Iterable[str]) -> str:
-    """Give what sets of cells are told apart by, whatever their order: a hash of their names."""
+    """Hash the names of a set of cells, whatever their order."""
     return hashlib.sha256("\n".join(sorted(map(str, names))).encode()).hexdigest()[:16]
 
 
