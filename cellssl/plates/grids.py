@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellssl.columns import find_column
 from cellssl.errors import PlateError
-from cellssl.plates.spreadsheets import without_thousands
+from cellssl.plates.decimals import without_thousands
 from cellssl.wells import ROWS, is_well, well_from
 from cellssl.words import counted, listed
 
