@@ -23,7 +23,7 @@ from cellssl.phenotypes.evaluation.measurements import Measurements
 from cellssl.phenotypes.evaluation.metrics import Score, task_metrics
 from cellssl.phenotypes.evaluation.task_scores import task_scores
 from cellssl.phenotypes.evaluation.tasks import Task, build_tasks
-from cellssl.phenotypes.evaluation.used_plates import marked_scores, used_task
+from cellssl.phenotypes.evaluation.used_plates import note_used_labels, used_task
 from cellssl.phenotypes.labels import require_label, usual_label
 from cellssl.phenotypes.leakage import fair_cells, refuse_leaks
 from cellssl.phenotypes.normalisation.normalisation import check_normalisation, normalise_features
@@ -125,7 +125,7 @@ def measure_embeddings(
             normalised = _normalise(one, names, tasks, normalise, known)
             for task, Z in zip(tasks, normalised, strict=True):
                 scores = task_scores(Z, task, starts, aggregate=aggregate)
-                for score in marked_scores(scores, task, one, obs, label):
+                for score in note_used_labels(scores, task, one, obs, label):
                     entries.append(
                         Measurement.of(
                             score, task, embedding=one.name, seed=one.seed, weak=one.weak

@@ -23,7 +23,7 @@ _NOTE = "training was given labels of these cells: says nothing of new plates"
 def used_task(
     obs: pd.DataFrame, label: str, used: NDArray, *, where: str | None = None, **options: Any
 ) -> list[Task]:
-    """Lay down the cells whose labels a training used, by all classes; nothing where there are none.
+    """Lay down the cells whose labels a training used, by all classes; an empty list where there are none.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ def used_task(
     return [replace(tasks[0], subset=USED_PLATES)]
 
 
-def marked_scores(
+def note_used_labels(
     scores: Iterable[Score], task: Task, one: Embedding, obs: pd.DataFrame, label: str
 ) -> Iterable[Score]:
-    """Say of scores on used plates whether the embedding's training was given these labels."""
+    """Say in the notes of scores on used plates that the embedding's training was given these labels, where it was."""
     if task.subset != USED_PLATES or one.used is None or not one.used.tell(obs, label):
         return scores
     return (score._replace(note="; ".join(filter(None, [_NOTE, score.note]))) for score in scores)
