@@ -14,7 +14,6 @@ TRIMMED = 0.1
 
 Statistic = Callable[..., NDArray[np.floating]]
 
-
 _MIDDLES: dict[str, Statistic] = {
     "median": np.median,
     "mean": np.mean,
@@ -39,7 +38,7 @@ def choose_statistic(name: str) -> Statistic:
 
 
 def aggregate(X: ArrayLike, groups: ArrayLike, *, statistic: str = "median") -> NDArray[np.float64]:
-    """Sum up rows by group: cells to wells, wells to treatments.
+    """Make one row of each group's rows: a well of cells, a treatment of wells.
 
     Parameters
     ----------
@@ -54,6 +53,11 @@ def aggregate(X: ArrayLike, groups: ArrayLike, *, statistic: str = "median") -> 
     Returns
     -------
     (G, D) float64
+
+    Raises
+    ------
+    EmbeddingError
+        When there is no such statistic, a row has no group, or a group no rows.
     """
     middle = choose_statistic(statistic)
     X, groups = np.asarray(X), np.asarray(groups)

@@ -94,6 +94,11 @@ def ami(labels: ArrayLike, clusters: ArrayLike) -> float:
     labels, clusters : (N,)
         Any two assignments of the same rows; the order of the arguments does not matter.
 
+    Raises
+    ------
+    EmbeddingError
+        When a label or a cluster is missing.
+
     Notes
     -----
     Vinh, Epps and Bailey, JMLR 2010, normalised by the arithmetic mean of the two entropies.
@@ -115,6 +120,11 @@ def silhouette(X: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
     -------
     (N,) float32
         Its mean is the silhouette score (Rousseeuw 1987).
+
+    Raises
+    ------
+    EmbeddingError
+        When there are fewer than two labels, or as many as rows; when one is missing.
     """
     codes = label_codes(labels)
     classes = codes.max(initial=-1) + 1
@@ -156,7 +166,13 @@ def expected_information(labels: NDArray[np.int64], clusters: NDArray[np.int64])
 
 
 def label_codes(labels: ArrayLike) -> NDArray[np.int64]:
-    """Give each label its number among the different ones, in their order; a missing one is a mistake."""
+    """Give each label (N,) its number 0, 1, … among the different ones, sorted.
+
+    Raises
+    ------
+    EmbeddingError
+        When one is missing.
+    """
     codes, _ = pd.factorize(np.asarray(labels), sort=True)
     if (codes < 0).any():
         raise EmbeddingError(

@@ -29,7 +29,8 @@ def confusion(
     Raises
     ------
     EmbeddingError
-        When a label or prediction is none of `classes`, or two of these are the same.
+        When labels and predictions are not equally many, one is none of `classes`, or two of these are
+        the same.
 
     Examples
     --------
@@ -94,6 +95,11 @@ def class_accuracies_of(table: ArrayLike) -> tuple[NDArray[np.float64], Counts]:
     accuracies : (K,) float64
         NaN where a class has no member.
     counts : (K,) int64
+
+    Raises
+    ------
+    EmbeddingError
+        When the table is not square.
 
     Examples
     --------

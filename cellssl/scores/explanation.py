@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 from cellssl.errors import EmbeddingError
 from cellssl.scores.clusters import ami
 
-CLASSES = 5
+CLASSES = 5  # that a property is cut into, to stand beside the AMI with a label
 
 
 def explained_variance(values: ArrayLike, clusters: ArrayLike) -> float:
@@ -26,6 +26,11 @@ def explained_variance(values: ArrayLike, clusters: ArrayLike) -> float:
         ε² = 1 − (within / (N − k)) / (total / (N − 1)) of k clusters (Kelley 1935): 1 where a
         cluster holds one value only, 0 on average by chance (so it can be slightly negative). NaN
         where the property does not vary, or rows are no more than clusters.
+
+    Raises
+    ------
+    EmbeddingError
+        When values and clusters are not equally many, or a value is not finite.
 
     Examples
     --------
@@ -69,6 +74,11 @@ def property_ami(values: ArrayLike, clusters: ArrayLike) -> float:
     float
         0 is chance. Five classes cannot be told whole by ten clusters, so 1 is out of reach. NaN
         where the property does not vary.
+
+    Raises
+    ------
+    EmbeddingError
+        As for `explained_variance`.
     """
     numbers, groups = _paired(values, clusters)
     if len(numbers) == 0 or np.ptp(numbers) == 0:

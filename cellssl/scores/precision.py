@@ -112,6 +112,11 @@ def activity_precision(
     Precisions
         NaN for treatments of one well, or without control wells to be told from.
 
+    Raises
+    ------
+    EmbeddingError
+        When treatments, controls or plates are not as many as profiles.
+
     Notes
     -----
     Kalinin et al., Nature Communications 2025. Their package copairs draws its null from ranks that

@@ -70,6 +70,11 @@ def replicate_correlation(
     Replicates
         Limits and p-values are NaN where there are fewer than three treatments to draw from.
 
+    Raises
+    ------
+    EmbeddingError
+        When treatments or plates are not as many as profiles.
+
     Notes
     -----
     The share above the limit is known as percent replicating. Replicates that lie at the same place

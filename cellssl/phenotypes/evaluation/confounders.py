@@ -16,7 +16,7 @@ CONFOUNDERS = {"plate": PLATE, "batch": BATCH, "row": WELL, "column": WELL, "edg
 
 @dataclass(frozen=True)
 class Confounder:
-    """One of them, of m cells.
+    """One confounder of m cells.
 
     Attributes
     ----------

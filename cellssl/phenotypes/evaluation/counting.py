@@ -31,8 +31,8 @@ def count_cells(embeddings: Sequence[Embedding], obs: pd.DataFrame) -> list[Embe
     Returns
     -------
     list of Embedding
-        "cell-count": the logarithm of the number, one feature. None where there is one of that name, where wells
-        are not known or have equally many; where their cells cannot be counted, why is said.
+        One called "cell-count": the logarithm of the number, one feature. The list is empty where there is one of that
+        name, where wells are not known or have equally many, and where their cells cannot be counted: why, is said.
     """
     if COUNT in {one.name for one in embeddings}:
         return []

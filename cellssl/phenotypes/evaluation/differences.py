@@ -17,7 +17,7 @@ def differences_between(differences: pd.DataFrame, one: str, other: str) -> pd.D
     -------
     DataFrame
         The rows of these two: embedding_a is `one`, and difference, low and high are one − other.
-        None where they were not compared.
+        No rows where they were not compared.
 
     Examples
     --------
@@ -48,6 +48,11 @@ def score_difference(
     -------
     Series
         difference (one − other), low, high, apart.
+
+    Raises
+    ------
+    IndexError
+        When the two were not compared by that metric.
     """
     own = differences[(differences["subset"] == subset) & (differences["metric"] == metric)]
     row = differences_between(own, one, other).iloc[0]

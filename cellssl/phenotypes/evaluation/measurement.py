@@ -100,7 +100,7 @@ def save_draws(entries: Iterable[Measurement], folder: Path) -> None:
 
 
 def read_draws(folder: Path) -> list[Measurement]:
-    """Read what `save_draws` wrote: without notes, confusions and clusters; none where it was not.
+    """Read what `save_draws` wrote: without notes, confusions and clusters; an empty list where there is no file.
 
     Raises
     ------

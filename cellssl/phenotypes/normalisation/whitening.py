@@ -71,6 +71,11 @@ def fit_sphering(reference: ArrayLike, *, prior: float = 1.0) -> Whitening:
     -------
     Whitening
 
+    Raises
+    ------
+    EmbeddingError
+        When the prior is below 0, there are fewer than two rows, or all are the same.
+
     Notes
     -----
     Kessy, Lewin and Strimmer, Am. Stat. 2018.
@@ -98,6 +103,11 @@ def fit_whitening(reference: ArrayLike, *, share: float = 0.99) -> Whitening:
     -------
     Whitening
         The covariance of what it is fitted to is the identity.
+
+    Raises
+    ------
+    EmbeddingError
+        When the share is not above 0 and at most 1, there are fewer than two rows, or all are the same.
 
     Notes
     -----

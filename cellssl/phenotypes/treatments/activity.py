@@ -1,4 +1,4 @@
-"""How far each treatment is from the negative control, and how unusual that is."""
+"""Treatments against chance: are their wells alike, are they active, do those of one label find each other."""
 
 import itertools
 import math
