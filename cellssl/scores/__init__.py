@@ -29,7 +29,6 @@ from cellssl.scores.mechanisms import (
 from cellssl.scores.precision import (
     Precisions,
     activity_precision,
-    average_precision,
     consistency_precision,
 )
 from cellssl.scores.replicates import Replicates, replicate_correlation
@@ -53,7 +52,6 @@ __all__ = [
     "activity_precision",
     "aggregate",
     "ami",
-    "average_precision",
     "balanced_accuracy",
     "balanced_accuracy_of",
     "batch_membership",

@@ -43,26 +43,6 @@ class Precisions:
         return false_discovery_rate(self.p_value)
 
 
-def average_precision(similarity: ArrayLike, positive: ArrayLike) -> float:
-    """Average precision of one query: mean over its like profiles of the precision at their rank.
-
-    Parameters
-    ----------
-    similarity : (n,)
-        Of the query with the others.
-    positive : (n,) bool
-        Which of these are like it. Among equals they come last.
-
-    Returns
-    -------
-    float
-        NaN when none or all are.
-    """
-    positive = np.asarray(positive, dtype=bool)
-    order = np.lexsort([positive, -np.asarray(similarity, dtype=np.float64)])
-    return float(_precisions(positive[order][None])[0])
-
-
 def _precisions(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Average precision of each ranked list (B, n), the most similar first."""
     hits = np.cumsum(relevant, axis=1)

@@ -13,7 +13,6 @@ from sklearn.metrics import average_precision_score
 from cellssl.errors import EmbeddingError
 from cellssl.scores import (
     activity_precision,
-    average_precision,
     consistency_precision,
     precision,
 )
@@ -29,15 +28,24 @@ def screen(seed=0, *, treatments=12, plates=3, controls=4, features=20, signal=0
     return X, codes, codes < 0, where
 
 
+def precision_of(similarity, positive, ranked=None):
+    """Average precision of one query, as activity asks for it."""
+    others = np.ones(len(similarity), bool) if ranked is None else np.array(ranked)
+    alike = np.flatnonzero(positive)[None]
+    return precision._precisions_among(np.array(similarity), others, alike)[0]
+
+
 def test_average_precision_is_scikit_learns():
     rng = np.random.default_rng(0)
     for _ in range(20):
         similarity, positive = rng.normal(size=30), rng.random(30) < 0.3
         expected = average_precision_score(positive, similarity)
-        assert average_precision(similarity, positive) == pytest.approx(expected)
-    assert average_precision([1, 1, 0], [True, False, False]) == 0.5  # of equals the like come last
-    assert np.isnan(average_precision([1, 2], [False, False]))
-    assert np.isnan(average_precision([1, 2], [True, True]))
+        assert precision_of(similarity, positive) == pytest.approx(expected)
+        relevant = positive[np.argsort(-similarity)][None]
+        assert precision._precisions(relevant)[0] == pytest.approx(expected)
+    assert precision_of([1, 1, 0], [True, False, False]) == 0.5  # of equals the like come last
+    assert np.isnan(precision_of([1, 2], [True, False], ranked=[False, True]))
+    assert np.isnan(precision_of([1, 2], [True, True]))
 
 
 def centred(X, plates):
