@@ -11,7 +11,7 @@ import numpy as np
 
 QUANTILES = (0.1, 1.0, 5.0, 50.0, 95.0, 99.0, 99.9)
 _PLATE_SAMPLE = 1000  # cells: one very bright cell then moves at most a thousandth of the pixels
-_WHOLE_SAMPLE = 4000
+_WHOLE_SAMPLE = 4000  # cells of all plates together
 _BLOCK = 128  # cells held in memory at a time
 _COUNTED = 2**24  # pixels that OpenCV, which counts in float32, counts without an error
 

@@ -32,7 +32,7 @@ WEAK_LABELS = (
 # their groups: a few treatments of two mechanisms, or a mistyped well, do not make a score fair.
 SHARE = 0.9
 
-_MOST_NAMES = 5
+_MOST_NAMES = 5  # of plates in a message
 
 
 def marked(name: object, weak: bool | np.bool) -> str:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from cellssl.columns import text_array
 from cellssl.errors import EmbeddingError
+from cellssl.phenotypes.treatments.activity import FALSE_CALLS
 from cellssl.phenotypes.treatments.profiles import WellProfiles
 
-NULL = 10_000
+DRAWS = 10_000  # of a null distribution
 # Columns that positive pairs share and differ in, then those of negative pairs.
 Rules = tuple[list[str], list[str], list[str], list[str]]
 COLUMNS = {
@@ -98,8 +99,8 @@ def _scores(
         means = mean_average_precision(
             found[asked],
             [name],
-            null_size=NULL,
-            threshold=0.05,
+            null_size=DRAWS,
+            threshold=FALSE_CALLS,
             seed=seed,
             progress_bar=False,
             max_workers=1,

@@ -18,7 +18,7 @@ from cellssl.words import listed
 
 _LOG = logging.getLogger(__name__)
 
-FEWEST_DOSES = 4
+FEWEST_DOSES = 4  # different ones in a column that nobody named
 _MICRO = re.compile(r"^u(?=([mM]|mol|g|[lL])\b)")
 
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from cellssl.errors import PlateError
 
-_BLOCK = 1 << 20
-_DEEPEST = 200
+_BLOCK = 1 << 20  # bytes read at a time
+_DEEPEST = 200  # elements inside each other
 
 
 class MarkupError(PlateError):
