@@ -11,6 +11,7 @@ from cellssl.errors import StudyError
 from cellssl.phenotypes.evaluation.metrics import TITLES
 from cellssl.studies import Outcome, Study, carry_out, load_study, score_study
 from cellssl.studies.sections.used_plates import used_plates_section
+from cellssl.words import number
 
 WEAK = """
 axes:
@@ -67,11 +68,12 @@ def test_both_stand_in_a_row_with_what_is_more(weak: Study, cells: Path, folder:
         assert (marked != name) == (name == "treatment")
         for subset, value, more in (("all", *texts[:2]), ("used plates", *texts[2:])):
             own, first = values[subset, name, metric], values[subset, "cell", metric]
-            assert value.startswith(f"{own:.3f} (")
+            assert value.startswith(f"{number(own, 3)} (")
             if name == "cell":
                 assert more == ""
             else:
-                assert float(more.split()[0]) == pytest.approx(own - first, abs=6e-4)
+                told = float(more.split()[0].replace("−", "-"))
+                assert told == pytest.approx(own - first, abs=6e-4)
 
 
 def test_without_them_there_is_no_such_part(outcome: Outcome) -> None:
