@@ -11,7 +11,7 @@ import pytest
 from cellssl.errors import CellsslError
 from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, page, write_report
-from cellssl.report.page import Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
 from cellssl.report.sections.scores import scores_section
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -300,3 +300,22 @@ def test_tables_of_many_columns_are_set_small(tmp_path, columns, small):
         tmp_path / "page.html", title="", subtitle="", sections=[Section("a", "a", "a", [table])]
     )
     assert ('<table class="wide">' in page.read_text()) == small
+
+
+def test_commands_are_set_as_code_and_texts_stay_escaped(tmp_path):
+    told = "`cellssl run <plate>` mends <b>; one ` alone stays"
+    blocks = [Text(told), Bullets([("", told)]), Table(["a"], [[told]], told)]
+    section = Section("a", "a", "a", blocks, lead=told)
+    html = write_page(tmp_path / "page.html", title="", subtitle="", sections=[section]).read_text()
+    shown = "<code>cellssl run &lt;plate&gt;</code> mends &lt;b&gt;; one ` alone stays"
+    assert html.count(shown) == 5
+    assert "`cellssl" not in html
+    check(html)
+
+
+def test_a_caption_is_as_wide_as_the_page_and_not_as_its_table(tmp_path):
+    table = Table(["a"], [["1"]], "what is shown")
+    html = write_page(
+        tmp_path / "page.html", title="", subtitle="", sections=[Section("a", "a", "a", [table])]
+    ).read_text()
+    assert html.index("<figcaption>what is shown") < html.index('<div class="scroll"><table')
