@@ -36,6 +36,7 @@ from cellssl.report.figures.style import (
     GREY,
     OKABE_ITO,
     as_categories,
+    brief,
     category_colours,
     control_names,
     ends_of,
@@ -95,6 +96,18 @@ def test_umap_draws_all_cells_alike_whatever_is_known_of_them(known, values):
     assert sizes == {3.0}
 
 
+def test_the_legend_of_a_map_lies_below_it_and_within_its_width(embedding):
+    embedding.obs["name"] = [
+        f"a mechanism with a name that is long, number {i % 7}" for i in range(embedding.n_obs)
+    ]
+    figure = umap_figure(embedding, "name")
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.y1 <= figure.axes[0].get_window_extent().y0
+    assert legend.width < figure.bbox.width
+    assert figure.get_figwidth() <= 5  # inches, of which two thirds fit on a phone
+
+
 def test_umap_takes_a_file_and_a_name_without_its_prefix(embedding, tmp_path):
     embedding.write_h5ad(tmp_path / "map.h5ad")
     figure = umap_figure(tmp_path / "map.h5ad", "MOA")
@@ -148,7 +161,7 @@ def test_a_label_has_one_colour_on_the_map_and_in_the_heat_map(embedding, simila
     embedding.obs["Metadata_Control"] = np.where(
         embedding.obs["Metadata_MOA"] == "control", "negative", ""
     )
-    mapped = umap_figure(embedding, "Metadata_MOA").axes[0].get_legend().legend_handles
+    mapped = umap_figure(embedding, "Metadata_MOA").legends[0].legend_handles
     on_map = {handle.get_label().split()[0]: handle.get_color() for handle in mapped}
     assert on_map["control"] == GREY
     for given in (label_colours(embedding.obs, "Metadata_MOA"), None):
@@ -268,6 +281,13 @@ def test_replicates_are_counted_and_those_of_one_plate_marked():
     assert "0 of 0" in texts(replicate_figure(table.iloc[11:]))
 
 
+def test_treatments_are_told_apart_in_the_figure_of_replicates():
+    names = [f"simulated-microtubule-destabiliser-{n} 0.3" for n in range(3)]
+    table = make_replicates(3).set_axis(pd.Index(names))
+    written = texts(replicate_figure(table))
+    assert all(brief(name) in written for name in names)
+
+
 def test_stability_names_clusters_and_fills_the_choice():
     table = pd.DataFrame(
         {
@@ -281,6 +301,9 @@ def test_stability_names_clusters_and_fills_the_choice():
     )
     figure = stability_figure(table)
     assert {"3", "8", "0.1", "1", "chosen"} <= set(texts(figure).split("\n"))
+    figure.draw_without_rendering()  # the legend lies on no interval
+    legend = figure.legends[0].get_window_extent()
+    assert not legend.overlaps(figure.axes[0].get_window_extent())
     first, second = figure.axes[0].collections[-1].get_facecolors()
     assert mpl.colors.to_hex(first) == OKABE_ITO[1].lower()
     assert mpl.colors.to_hex(second) == "#ffffff"
@@ -459,6 +482,13 @@ def test_means_over_seeds_that_stand_in_the_table_are_taken_as_they_are(scores):
 )
 def test_a_run_may_be_called_after_its_network(name, baseline):
     assert is_baseline(name) == baseline
+
+
+def test_every_colour_of_the_score_figure_stands_in_its_legend(scores):
+    figure = score_figure(scores)
+    drawn = {to_hex(line.get_color()) for axes in figure.axes for line in axes.lines}
+    told = {to_hex(handle.get_color()) for handle in figure.legends[0].legend_handles}
+    assert drawn == told
 
 
 def test_score_figure_marks_baselines_and_confounders(scores):

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import PercentFormatter
 
 from cellssl.report.figures.style import (
     OKABE_ITO,
@@ -70,7 +71,10 @@ def audit_figure(
         picture = _draw(axes, one, name, colours="Greens" if good else "OrRd")
         axes.set_xticks([])
     panels[-1].set_xticks(range(len(names)), [literal(n) for n in names], **SLANTED)
-    figure.colorbar(picture, ax=panels, label="share erased (green: bridged)", shrink=0.5)
+    percent = PercentFormatter(1, symbol="")  # as the squares have it
+    figure.colorbar(
+        picture, ax=panels, label="% erased (green: bridged)", format=percent, shrink=0.5
+    )
     figure.suptitle(literal(title), x=0.01, ha="left", fontweight="bold")
     return figure
 

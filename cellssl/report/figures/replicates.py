@@ -47,12 +47,12 @@ def replicate_figure(replicates: Similarity | pd.DataFrame) -> Figure:
     colours = np.where(above, OKABE_ITO[0], "white")
     axes.scatter(ranked["correlation"], rows, c=colours, edgecolors=OKABE_ITO[0], s=34, zorder=3)
     names = [
-        f"{name}  ({wells} wells{'' if across else ', one plate'})"
+        f"{brief(name)}  ({wells} wells{'' if across else ', one plate'})"
         for name, wells, across in zip(
             ranked.index, ranked["wells"], ranked["across_plates"], strict=True
         )
     ]
-    axes.set_yticks(rows, [brief(name) for name in names])
+    axes.set_yticks(rows, names)
     axes.set_ylim(-0.7, (rows[-1] if len(rows) else 0) + 0.7)
     where = (0.01, MOST_ROWS // 2)
     axes.text(*where, note, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
@@ -78,7 +78,7 @@ def stability_figure(stability: pd.DataFrame) -> Figure:
     ----------
     stability : resolution, clusters, stability, low, high, chosen
     """
-    figure = new_figure(6.2, 3.4)
+    figure = new_figure(6.2, 3.6)
     axes = figure.add_subplot()
     x, y = stability["resolution"], stability["stability"]
     axes.vlines(x, stability["low"], stability["high"], color=GREY, lw=2)
@@ -96,5 +96,5 @@ def stability_figure(stability: pd.DataFrame) -> Figure:
     axes.set_xlabel("resolution of Leiden (above: clusters)")
     axes.set_ylabel("adjusted Rand index\nof two subsamples")
     chosen = Line2D([], [], marker="o", ls="", mfc=OKABE_ITO[1], mec=OKABE_ITO[0], label="chosen")
-    axes.legend(handles=[chosen], loc="lower left")
+    figure.legend(handles=[chosen], loc="outside lower center")
     return figure

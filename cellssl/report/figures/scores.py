@@ -80,8 +80,9 @@ def score_figure(
     handles = [
         Line2D([], [], marker="o", ls="", color=OKABE_ITO[0], label="trained on cells"),
         Line2D([], [], marker="o", ls="", mfc="white", color=INK, label="baseline"),
+        Line2D([], [], **DASHED, label="best baseline"),
     ]
-    figure.legend(handles=handles if hollow else handles[:1], loc="outside lower center", ncols=2)
+    figure.legend(handles=handles if hollow else handles[:1], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -95,7 +96,7 @@ def _facet(
         table["embedding"], table["value"], table["low"], table["high"], strict=True
     ):
         y, base = names.index(name), name in hollow
-        colour = INK if base else OKABE_ITO[1 if confounder else 0]
+        colour = INK if base else OKABE_ITO[0]
         axes.hlines(y, low, high, color=colour, lw=1.6)
         axes.plot(value, y, marker="o", ms=6, color=colour, mfc="white" if base else colour)
         right = high if np.isfinite(high) else value

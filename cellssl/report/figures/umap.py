@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from cellssl.columns import bare_name
 from cellssl.errors import EmbeddingError
@@ -20,9 +19,11 @@ from cellssl.report.figures.style import (
     OKABE_ITO,
     UNKNOWN,
     bare,
+    brief,
     category_colours,
     control_names,
     drawn_names,
+    legend_below,
     literal,
     natural_order,
     new_figure,
@@ -82,7 +83,7 @@ def umap_figure(
     one = numbered or len(order) <= ONE_MAP + len(grey)
     if not one and len(order) <= MANY_MAPS:
         return _many_maps(points, names, order, title, rows)
-    figure = new_figure(5.0 if numbered else 7.0, 4.2)
+    figure = new_figure(5.0, 4.2)
     axes = figure.add_subplot(title=title)
     bare(axes)
     axes.margins(0.03)
@@ -91,7 +92,7 @@ def umap_figure(
     if numbered:
         _number_clusters(axes, points, names, order)
     elif one:
-        _colour_names(axes, points, names, order, grey, rows)
+        _colour_names(figure, axes, points, names, order, grey, rows)
     else:
         _colour_scale(axes, points, column.iloc[shuffled], names, order)
     return figure
@@ -117,6 +118,7 @@ def _scatter(
 
 
 def _colour_names(
+    figure: Figure,
     axes: Axes,
     points: np.ndarray,
     names: pd.Series,
@@ -124,19 +126,17 @@ def _colour_names(
     grey: tuple[str, ...],
     rows: str,
 ) -> None:
-    """Give each name a colour, and a legend beside the map."""
+    """Give each name a colour, and a legend below the map, where a phone shows it, too."""
     colours = category_colours(order, grey=grey)
     behind = names.isin([*grey, UNKNOWN]).to_numpy()
     for own in (behind, ~behind):
         in_turn = names[own].map(colours).to_list()
         _scatter(axes, points[own], in_turn, size=_dot_size(points), alpha=0.8)
     counts = names.value_counts()
-    dot: dict[str, Any] = {"ls": "", "marker": "o", "ms": 7}
-    handles = [
-        Line2D([], [], color=colours[name], label=literal(f"{name} ({counts[name]:,})"), **dot)
-        for name in order
-    ]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title=f"({rows})")
+    for name in order:
+        label = f"{brief(name)} ({counts[name]:,})"
+        axes.plot([], [], color=colours[name], label=label, ls="", marker="o", ms=7)
+    legend_below(figure, axes, title=f"({rows})")
 
 
 def _number_clusters(axes: Axes, points: np.ndarray, names: pd.Series, order: list[str]) -> None:
