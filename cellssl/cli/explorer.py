@@ -36,9 +36,9 @@ def explore(
     title: Annotated[
         str | None, typer.Option(help="What stands above the map. (default: the embedding's name)")
     ] = None,
-    channels: Annotated[
+    channel: Annotated[
         list[str] | None,
-        typer.Option(help="CHANNEL=COLOUR: --channels DNA=blue --channels Actin=#ff8800."),
+        typer.Option(help="CHANNEL=COLOUR: --channel DNA=blue --channel Actin=#ff8800."),
     ] = None,
     sample: Annotated[
         int | None,
@@ -77,7 +77,7 @@ def explore(
         out=None if serve else out or _PAGE,
         colour=colour,
         title=title,
-        channels=options.parse_pairs(channels, "--channels"),
+        channels=options.parse_pairs(channel, "--channel"),
         sample=sample,
         megabytes=megabytes or _MEGABYTES,
         progress=shown(),

@@ -45,7 +45,7 @@ def run(
         int, typer.Option(min=50, help="Cells that baselines embed and scores are computed on.")
     ] = 5000,
     orientations: options.Orientations = 1,
-    crop_size: Annotated[
+    size: Annotated[
         int | None,
         typer.Option(min=8, help="Side of stored crops. (default: 1.5 times the protocol's view)"),
     ] = None,
@@ -68,7 +68,7 @@ def run(
         )
     is_crops = plate.suffix == ".h5ad"
     nothing = (PlateFiles(), Segmentation(), Cutting(), None)
-    if is_crops and (files, segmentation, cutting, crop_size) != nothing:
+    if is_crops and (files, segmentation, cutting, size) != nothing:
         raise CellsslError(
             f"{plate} holds crops already: options of files, segmenter and crops do not apply"
         )
@@ -82,7 +82,7 @@ def run(
         model=model,
         changes=changes.collect(),
         segmenter=segmenter,
-        crop_size=crop_size,
+        crop_size=size,
         label=label,
         held_out=held_out,
         dose=dose,

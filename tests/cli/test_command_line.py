@@ -491,3 +491,15 @@ def test_a_genetic_screens_labels_do_not_fill_the_terminal(capsys) -> None:
     printed = capsys.readouterr().out
     assert len(printed.splitlines()) < 60
     assert "4,960 more in consistency.csv" in printed
+
+
+@pytest.mark.parametrize(
+    ("commands", "option"),
+    [(("run", "crop"), "--size"), (("run", "crop", "crops join", "explore"), "--channel")],
+)
+def test_one_thing_has_one_name_in_every_command(commands, option, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    for command in commands:
+        told = _run(*command.split(), "--help").output.split()
+        assert option in told
+        assert not {"--crop-size", "--channels"} & set(told)

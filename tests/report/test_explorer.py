@@ -339,7 +339,7 @@ def files(embedding, tmp_path) -> dict[str, str]:
 
 def test_the_command_writes_a_page(files, crops):
     arguments = ["explore", files["embedding"], "--crops", str(crops.path), "-o", files["out"]]
-    result = CliRunner().invoke(app, [*arguments, "--channels", "Actin=red", "--colour", "MOA"])
+    result = CliRunner().invoke(app, [*arguments, "--channel", "Actin=red", "--colour", "MOA"])
     assert result.exit_code == 0, result.output
     html = Path(files["out"]).read_text("utf-8")
     data = read_part(html, "data")
@@ -378,7 +378,7 @@ def test_ctrl_c_ends_the_server(files, crops):
         (["--serve", "-o", "page.html"], "writes no page"),
         (["--serve", "--megabytes", "9"], "writes no page"),
         (["--port", "8000"], "goes with --serve"),
-        (["--channels", "Actin"], "KEY=VALUE"),
+        (["--channel", "Actin"], "KEY=VALUE"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(files, options, said):
