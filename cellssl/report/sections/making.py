@@ -108,7 +108,7 @@ def provenance_section(embedding: "AnnData", crops: Crops | None, notes: Sequenc
 
 
 def _table(title: str, values: Mapping[str, Any]) -> Block:
-    rows = [[key, _written(value)] for key, value in dotted(values)]
+    rows = [[key, text] for key, value in dotted(values) if (text := _written(value))]
     rows.sort(key=lambda row: len(row[1]) > LONG)
     table = Table(["", ""], rows, title)
     return Fold(f"{title}, in full", [table]) if len(rows[-1][1]) > LONG else table
