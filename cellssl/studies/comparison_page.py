@@ -58,7 +58,10 @@ def write_comparison_page(
     said = [
         ("Cells:", describe_crops(crops)),
         ("Trained:", describe_trainings(environments.values())),
-        ("Scored:", "; ".join(f"{count:,} {name}" for name, count in measured.counts.items())),
+        (
+            "Scored:",
+            "; ".join(f"{count:,} {name}" for name, count in measured.counts.items() if count),
+        ),
         ("Features:", describe_orientations(orientations)),
         ("Normalisation:", f"{measured.normalisation}, the same for every embedding"),
     ]

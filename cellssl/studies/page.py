@@ -58,7 +58,9 @@ def _finding(study: Study, outcome: Outcome) -> Section:
     """Open with what was found: the best of each kind, and everything in numbers."""
     means = outcome.means[outcome.means["subset"] == "all"]
     blocks: list = [_best(outcome, means), _score_table(means)]
-    blocks += score_notes(summarise_scores(outcome.scores))
+    summary = summarise_scores(outcome.scores)
+    shown = (summary["subset"] == "all") & summary["metric"].isin((*TOGETHER, *FURTHER))
+    blocks += score_notes(summary[shown])
     if told := doubt_of_seeds(study.seeds):
         blocks.append(Text(told, "warning"))
     if any(len(set(parts)) < len(parts) for parts in study.combine.values()):
@@ -82,14 +84,14 @@ def _best(outcome: Outcome, means: pd.DataFrame) -> Table:
         for kind, own in kinds.items():
             best = _highest(own, metric)
             if best is not None:
-                told = ["–", ""] if reference is None else _lead(differences, best, reference)
+                told = ["–"] * 3 if reference is None else _lead(differences, best, reference)
                 rows.append([TITLES[metric], kind, str(best["embedding"]), _score(best), *told])
-    heads = ["score", "", "best", "value", "more than the best baseline", "apart?"]
+    heads = ["score", "kind", "best", "value", "best baseline", "difference", "apart?"]
     caption = (
         "The best of each kind against the best baseline, 95 % intervals over treatments and seeds. "
         "The best of many is chosen on these very scores, which flatters it."
     )
-    return Table(heads, rows, caption=caption, numeric=["value"])
+    return Table(heads, rows, caption=caption, numeric=["value", "difference"])
 
 
 def _highest(means: pd.DataFrame, metric: str) -> "pd.Series | None":
@@ -98,12 +100,13 @@ def _highest(means: pd.DataFrame, metric: str) -> "pd.Series | None":
 
 
 def _lead(differences: pd.DataFrame, best: pd.Series, reference: pd.Series) -> list[str]:
-    """Say by how much one is better than another, and whether they are apart."""
+    """Name the other, say by how much one is better than it, and whether they are apart."""
     row = score_difference(
         differences, str(best["embedding"]), str(reference["embedding"]), metric=str(best["metric"])
     )
-    text = f"{gain(row['difference'], row['low'], row['high'])} {reference['embedding']}"
-    return [text, "not apart" if not row["apart"] else "more" if row["difference"] > 0 else "less"]
+    text = gain(row["difference"], row["low"], row["high"])
+    told = "not apart" if not row["apart"] else "more" if row["difference"] > 0 else "less"
+    return [str(reference["embedding"]), text, told]
 
 
 def _scores(outcome: Outcome) -> Section:
@@ -111,9 +114,11 @@ def _scores(outcome: Outcome) -> Section:
     for subset in outcome.means["subset"].unique():
         figure = score_figure(outcome.scores, subset=str(subset), baselines=outcome.baselines)
         caption = (
-            f"{_SUBSETS.get(subset, f'Subset {subset}')}: clusters against the label, and what a nearest-neighbour and "
-            "a linear classifier find in cells that they did not learn from. Bars: 95 % intervals over treatments and "
-            "seeds. Below: how much of it is plate or batch, where there are several."
+            f"{_SUBSETS.get(subset, f'Subset {subset}')}: clusters against the label, and what a "
+            "nearest-neighbour and a linear classifier find in cells that they did not learn from. "
+            "Bars: 95 % intervals over treatments and seeds; what lies right of the dashed line "
+            "finds more than the best baseline. Below: how much of it is plate or batch, where "
+            "there are several."
         )
         alt = f"Scores of every combination, {subset}"
         blocks.append(Picture(figure, caption, alt, name=f"scores-{safe_name(subset)}"))
@@ -140,8 +145,9 @@ def _score(row: "pd.Series | None") -> str:
     if row is None:
         return "–"
     digits = 1 if row["metric"] == "clusters_leiden" else 3
+    low, high = (round(float(row[end]), digits) for end in ("low", "high"))
     # Of one training, where nothing is resampled, nothing is known.
-    low, high = (row["low"], row["high"]) if row["low"] < row["high"] else (np.nan, np.nan)
+    low, high = (low, high) if low < high else (np.nan, np.nan)
     return with_interval(row["value"], low, high, digits)
 
 
@@ -181,10 +187,14 @@ def _classes(outcome: Outcome) -> Section | None:
             continue
         first, others = str(table.index[0]), [str(name) for name in table.index[1:]]
         apart = _classes_apart(differences, first, others, classifier)
-        figure = class_change_figure(table, reference=first, apart=apart)
+        figure = class_change_figure(table, reference=first, apart=apart, classifier=classifier)
+        framed = (
+            "framed where the 95 % interval excludes 0 for all classes of a row at once."
+            if apart.eq(True).to_numpy().any()
+            else "no 95 % interval excludes 0 for all classes of a row at once, so none is framed."
+        )
         caption = (
-            f"{TITLES[classifier]}, class by class: gains in orange, losses in violet; framed where "
-            "the 95 % interval excludes 0 for all classes of a row at once."
+            f"Class by class, by {TITLES[classifier]}: gains in orange, losses in violet; {framed}"
         )
         blocks.append(Picture(figure, caption, caption, name=f"classes-{classifier}"))
         own = differences[differences["classifier"] == classifier]

@@ -12,6 +12,7 @@ from cellssl.errors import CellsslError
 from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, page, write_report
 from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.sections.making import provenance_section
 from cellssl.report.sections.scores import scores_section
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -319,3 +320,25 @@ def test_a_caption_is_as_wide_as_the_page_and_not_as_its_table(tmp_path):
         tmp_path / "page.html", title="", subtitle="", sections=[Section("a", "a", "a", [table])]
     ).read_text()
     assert html.index("<figcaption>what is shown") < html.index('<div class="scroll"><table')
+
+
+def test_notes_say_of_which_scores_and_of_which_cells_they_are(scores):
+    noted = scores.copy()
+    noted.loc[noted["metric"] == "knn", "note"] = "Rare is left out"
+    few = noted[noted["metric"].isin(["knn", "linear"])].assign(subset="few")
+    few["note"] = few["note"].replace("Rare is left out", "Dim is left out")
+    blocks = scores_section(pd.concat([noted, few]), "Metadata_MOA").blocks
+    fold = next(one for one in blocks if isinstance(one, Fold))
+    first, second = (
+        next(one.items for one in some if isinstance(one, Bullets))
+        for some in (blocks, fold.blocks)
+    )
+    assert "kNN: Rare is left out" in [text for _, text in first]
+    assert "Dim" not in str(first)
+    assert [text for _, text in second] == ["kNN: Dim is left out"]
+
+
+def test_what_is_empty_has_no_row_in_the_provenance(embedding):
+    embedding.uns["cellssl"] = {"labels_used": {"columns": [], "plates": ["P0"]}, "weak": False}
+    table = provenance_section(embedding, None, []).blocks[0]
+    assert [key for key, _ in table.rows[1:]] == ["labels_used.plates", "weak"]

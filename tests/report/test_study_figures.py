@@ -48,7 +48,8 @@ def test_gains_and_losses_are_against_the_reference() -> None:
     table = pd.DataFrame(
         {"DMSO": [0.5, 0.6, 0.3], "Eg5": [0.4, np.nan, 0.399]}, index=["expert", "b", "c"]
     )
-    figure = class_change_figure(table, reference="expert")
+    figure = class_change_figure(table, reference="expert", classifier="knn")
+    assert "Accuracy of each class (kNN), less that of expert" in texts(figure)
     drawn = np.ma.getdata(figure.axes[0].findobj(AxesImage)[0].get_array())
     np.testing.assert_allclose(drawn, [[0.1, np.nan], [-0.2, -0.001]])
     written = texts(figure).split("\n")

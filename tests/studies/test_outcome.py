@@ -17,6 +17,7 @@ from cellssl.phenotypes import Measurements, combine, evaluate, score_difference
 from cellssl.studies import Outcome, Study, complement, write_study_page
 from cellssl.studies.complement import PAIR
 from cellssl.studies.outcome import trained_names
+from cellssl.studies.page import _score
 
 
 def test_every_combination_has_its_setting_and_its_seeds(outcome: Outcome) -> None:
@@ -79,7 +80,10 @@ def test_the_page_opens_with_what_was_found(tiny: Study, outcome: Outcome) -> No
     page = write_study_page(tiny, outcome)
     text = page.read_text()
     assert text.index("What was found") < text.index("Which protocol tells most")
-    assert "more than the best baseline" in text
+    found = text[: text.index("Which protocol tells most")]
+    assert {"best baseline", "difference"} <= set(
+        re.findall(r'<th scope="col"[^>]*>([^<]+)', found)
+    )
     assert "Fewer than three seeds" in text
     assert "share trainings" in text
     assert "All runs are finished" in text
@@ -95,6 +99,27 @@ def test_the_page_says_why_scores_are_missing(tiny: Study, outcome: Outcome) -> 
     page = write_study_page(tiny, replace(outcome, scores=scores)).read_text()
     assert page.count(reason) == 1  # once for all
     assert reason not in write_study_page(tiny, outcome).read_text()
+    elsewhere = scores.assign(subset=scores["subset"].where(scores["metric"] != "knn", "few"))
+    assert reason not in write_study_page(tiny, replace(outcome, scores=elsewhere)).read_text()
+
+
+@pytest.mark.parametrize(
+    ("framed", "said"), [(True, "; framed where"), (False, "; no 95 % interval excludes 0")]
+)
+def test_frames_are_spoken_of_where_there_are_some(
+    tiny: Study, outcome: Outcome, framed: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differences = outcome.measured.class_differences.assign(apart=framed)
+    monkeypatch.setitem(vars(outcome.measured), "class_differences", differences)
+    page = write_study_page(tiny, outcome).read_text()
+    captions = re.findall(r"<figcaption>(Class by class.+?)</figcaption>", page)
+    assert f"Class by class, by linear: gains in orange, losses in violet{said}" in captions[0]
+
+
+def test_an_interval_that_rounding_leaves_nothing_of_is_not_written() -> None:
+    row = pd.Series({"metric": "clusters_leiden", "value": 10.3, "low": 10.31, "high": 10.33})
+    assert _score(row) == "10.3"
+    assert _score(row.replace(10.33, 10.41)) == "10.3 (10.3–10.4)"
 
 
 def test_the_page_says_what_was_run_on_what_where_and_when(

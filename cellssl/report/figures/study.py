@@ -101,7 +101,11 @@ def class_sweep_figure(accuracies: pd.DataFrame, axis: str) -> Figure:
 
 @styled
 def class_change_figure(
-    table: pd.DataFrame, *, reference: str, apart: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    *,
+    reference: str,
+    apart: pd.DataFrame | None = None,
+    classifier: str | None = None,
 ) -> Figure:
     """Draw what each class gains or loses against one setting: settings × classes.
 
@@ -115,6 +119,8 @@ def class_change_figure(
         The setting whose accuracies are subtracted; it is shown as it is, below.
     apart : DataFrame (S, K), optional
         Which changes are told from none: they are framed.
+    classifier : str, optional
+        Whose accuracy it is, for the title.
 
     Raises
     ------
@@ -131,7 +137,8 @@ def class_change_figure(
         )
     base = table.loc[reference]
     change = table.drop(index=reference) - base
-    title = f"Accuracy of each class, less that of {literal(reference)} (below each class)"
+    by = "" if classifier is None else f" ({TITLES[classifier]})"
+    title = f"Accuracy of each class{by}, less that of {literal(reference)} (below each class)"
     if (classes := change.shape[1]) > _MOST_CHANGES:
         most_changed = change.abs().max().nlargest(_MOST_CHANGES).index
         change = change.loc[:, change.columns.isin(most_changed)]

@@ -37,12 +37,13 @@ def scores_section(scores: pd.DataFrame | None, label: str | None) -> Section | 
     name = bare_name(label or "the label")
     caption = f"Agreement with {name}; higher is better, the best of each column is bold"
     shown = summary[summary["metric"].isin((*MAIN, *CONFOUNDED))]
-    blocks: list[Block] = [_table(first, MAIN, caption), *score_notes(shown)]
+    noted = [score_notes(shown[shown["subset"] == subset]) for subset in subsets]
+    blocks: list[Block] = [_table(first, MAIN, caption), *noted[0]]
     blocks += _figure(own, first)
     blocks.append(Text(_explanation(own, name), tone="aside"))
     blocks += [*_confounders(first), *_followed(first, name)]
-    for subset, rows in zip(subsets[1:], others, strict=True):
-        inner = [_table(rows, MAIN, ""), *_figure(own, rows), *_confounders(rows)[:-1]]
+    for subset, rows, notes in zip(subsets[1:], others, noted[1:], strict=True):
+        inner = [_table(rows, MAIN, ""), *notes, *_figure(own, rows), *_confounders(rows)[:-1]]
         blocks.append(Fold(f"The same for the subset {subset}", inner))
     blocks += _weak(summary)
     return Section("scores", "Scores", "Scores beside baselines", blocks, lead=_lead(first))
@@ -94,17 +95,24 @@ def score_notes(summary: pd.DataFrame) -> list[Block]:
     said: dict[str, list[str]] = {}
     for name in _names(summary):
         own = summary[summary["embedding"] == name]
-        notes = "; ".join(dict.fromkeys(note for note in own["note"] if note))
-        if own["value"].isna().all():
-            said.setdefault(notes or "it could not be computed", []).append(f"{name} (no score)")
-        elif notes:
-            said.setdefault(notes, []).append(name)
+        notes = [_of_scores(note, own) for note in dict.fromkeys(own["note"]) if note]
+        absent = own["value"].isna().all()
+        for note in notes or ["it could not be computed"] * bool(absent):
+            said.setdefault(note, []).append(f"{name} (no score)" if absent else name)
     count = len(_names(summary))
     items = [
         ("All:" if len(names) == count > 1 else f"{', '.join(names)}:", notes)
         for notes, names in said.items()
     ]
     return [Bullets(items)] if items else []
+
+
+def _of_scores(note: str, own: pd.DataFrame) -> str:
+    """Say of which scores a note is, unless it is of all that an embedding has."""
+    metrics = own.loc[own["note"] == note, "metric"]
+    if len(metrics) == len(own):
+        return note
+    return f"{listed([TITLES.get(metric, metric) for metric in metrics])}: {note}"
 
 
 def _figure(scores: pd.DataFrame, rows: pd.DataFrame) -> list[Block]:
