@@ -157,7 +157,7 @@ def test_crops_of_other_cells_are_not_shown(undrawn, everything, tmp_path):
 def test_weak_embeddings_are_marked(undrawn, everything, tmp_path):
     everything["scores"].loc[everything["scores"]["embedding"] == "expert", "weak"] = True
     html = written(tmp_path, **everything)
-    assert "expert †" in html
+    assert "expert\u00a0†" in html
     assert "weak labels" in html
 
 
