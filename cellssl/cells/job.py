@@ -14,6 +14,7 @@ from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
 from cellssl.cells.quality.transmission import looks_transmitted
 from cellssl.cells.segmentation.labels import (
+    FieldSegmenter,
     Labels,
     Segmenter,
     find_nucleus_channel,
@@ -45,7 +46,9 @@ class Job:
     @property
     def nucleus(self) -> int | None:
         """Number of the channel that nuclei are found in; None where labels are read."""
-        if not hasattr(self.segmenter, "nucleus_channel"):
+        if isinstance(self.segmenter, FieldSegmenter) or not hasattr(
+            self.segmenter, "nucleus_channel"
+        ):
             return None
         return find_nucleus_channel(self.channels, self.segmenter.nucleus_channel)
 

@@ -1,5 +1,7 @@
 import pickle
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -329,3 +331,25 @@ def test_labels_that_are_not_in_ome_zarr(tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:9])
     with pytest.raises(FieldError, match="cannot be read as labels in OME-Zarr"):
         segment(LabelImages("labels/nuclei"), here)
+
+
+@pytest.mark.parametrize("channels", [("ER", "Actin"), ("GFP", "DNA")])
+def test_whatever_channels_are_called_and_show_labels_are_taken(make_plate, tmp_path, channels):
+    plate = make_plate(2)
+    names = dict(zip(("Path_GFP", "Path_DNA"), (f"Path_{name}" for name in channels), strict=True))
+    labels = np.zeros((96, 96), np.uint16)
+    labels[50:60, 50:60] = 1
+    for path in plate.fields["Path_DNA"]:
+        image = tifffile.imread(path)
+        tifffile.imwrite(path, 5000 - image)
+        save(tmp_path / "labels" / f"{Path(path).stem}.tif", labels)
+    plate = replace(plate, fields=plate.fields.rename(columns=names), channels=channels)
+    report = crop(
+        plate,
+        tmp_path / "out",
+        segmenter=LabelImages(f"{tmp_path}/labels/{{well}}_DNA.tif"),
+        size=16,
+        progress=False,
+    )
+    assert report.found == 2
+    assert not any("bright on dark" in remark for remark in report.remarks)
