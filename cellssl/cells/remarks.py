@@ -24,11 +24,11 @@ _FULL = 0.02  # of a cell's pixels at the camera's end: some 0.15 is a whole nuc
 
 def remarks_on(fields: Assembly, job: Job, crops: Crops) -> Iterator[str]:
     """Give a sentence or two for each thing that is unusual about the images."""
-    usual = fields.usual
-    nuclei = {plate: own.area for plate, own in usual.items() if plate not in fields.transmitted}
+    usual, transmitted = fields.usual, fields.transmitted
+    nuclei = {plate: own.area for plate, own in usual.items() if plate not in transmitted}
     diameters = {plate: diameter_of(area) for plate, area in nuclei.items() if area > 0}
     yield from _some(_unusual_fields(fields.unusual), "kinds of fields left out: see fields.csv")
-    yield from _transmitted(fields.transmitted, job)
+    yield from _transmitted(transmitted, job)
     yield from _ill_fitting(job.size, job.binning, diameters)
     yield from _unlike_plates(diameters)
     yield from _some(_dull(*dull_plates(usual)), "plates that are far less sharp")

@@ -1,7 +1,9 @@
 """What is said of images when all cells are cut."""
 
 from types import SimpleNamespace
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, PropertyMock
+
+import numpy as np
 
 from cellssl.cells import Job, ThresholdSegmenter
 from cellssl.cells.remarks import _ill_fitting, _unlike_plates, remarks_on
@@ -47,3 +49,16 @@ def test_what_is_not_told_one_by_one_is_counted():
     assert len(remarks) == 22
     assert remarks[10] == "and 2 more kinds of fields left out: see fields.csv"
     assert remarks[-1] == "and 1 more plates with an object at one place in most fields"
+
+
+def test_fields_are_looked_through_for_transmitted_light_once_for_all_plates():
+    own = SimpleNamespace(
+        area=200.0, noise=np.zeros(1), saturated=np.zeros(1), sharpness=np.ones(1)
+    )
+    looked = PropertyMock(return_value=["P2"])
+    fields = type("Fields", (), {"transmitted": looked})()
+    fields.usual, fields.unusual, fields.dust = {f"P{n}": own for n in range(9)}, {}, {}
+    job = Job(ThresholdSegmenter(), ("DNA",), 64, masks=False)
+    told = next(remarks_on(fields, job, MagicMock()))
+    assert told.startswith("channel DNA of plate P2 does not look")
+    assert looked.call_count == 1
