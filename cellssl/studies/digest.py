@@ -46,15 +46,16 @@ def _digest_arrays(path: Path) -> str:
     told = hashlib.sha256()
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        told.update(
-            repr((name, sorted((key, str(item.attrs[key])) for key in item.attrs))).encode()
-        )
+        told.update(repr((name, sorted(item.attrs))).encode())
+        for key in sorted(item.attrs):
+            told.update(_as_bytes(np.asarray(item.attrs[key])))
         if isinstance(item, h5py.Dataset):
             told.update(repr((item.shape, item.dtype.str)).encode())
             for values in _rows(item):
                 told.update(_as_bytes(values))
 
     with h5py.File(path) as file:
+        add("", file)  # which is not visited
         file.visititems(add)
     return told.hexdigest()
 

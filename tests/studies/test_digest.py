@@ -15,7 +15,16 @@ def crops(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TABLE", 4000)
     monkeypatch.setattr(module, "_ROWS", 10)
 
-    def write(name="a.h5ad", *, pixel=0, well="A01", scaling=1.0, kind="array"):
+    def write(
+        name="a.h5ad",
+        *,
+        pixel=0,
+        well="A01",
+        scaling=1.0,
+        kind="array",
+        middle="c500",
+        root="anndata",
+    ):
         path = tmp_path / name
         with h5py.File(path, "w") as file:
             pixels = np.zeros((100, 8, 8), np.uint16)
@@ -25,6 +34,9 @@ def crops(tmp_path, monkeypatch):
             file["obs/text"] = ["µM", well]
             file["uns/scaling"] = scaling
             file["uns"].attrs["encoding-type"] = kind
+            order = [f"c{n}" for n in range(500)] + [middle] + [f"c{n}" for n in range(501, 1200)]
+            file["obs"].attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
+            file.attrs["encoding-type"] = root
         return path
 
     return write
@@ -35,7 +47,15 @@ def test_a_copy_has_the_same_one(crops):
 
 
 @pytest.mark.parametrize(
-    "change", [{"pixel": 99}, {"well": "B01"}, {"scaling": 2.0}, {"kind": "dict"}]
+    "change",
+    [
+        {"pixel": 99},
+        {"well": "B01"},
+        {"scaling": 2.0},
+        {"kind": "dict"},
+        {"middle": "other"},
+        {"root": "raw"},
+    ],
 )
 def test_other_pixels_tables_and_settings_have_another(crops, change):
     assert digest(crops("a.h5ad")) != digest(crops("b.h5ad", **change))
