@@ -14,7 +14,7 @@ def fingerprint(path: str | Path) -> dict[str, Any]:
 
     The time of its last change stands beside them for `same`, since older records have nothing else.
     """
-    if not Path(path).exists():
+    if not Path(path).is_file():
         return {"file": Path(path).name, "missing": True}
     state = Path(path).stat()
     return {

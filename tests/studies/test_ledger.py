@@ -71,6 +71,11 @@ def test_a_copy_is_held_whose_files_have_other_times(tmp_path):
     assert not ledger.holds("evaluate", {"crops": [fingerprint(crops)]})
 
 
+def test_a_folder_in_place_of_a_file_is_no_file(tmp_path):
+    """Whoever reads it says what is wrong."""
+    assert fingerprint(tmp_path) == {"file": tmp_path.name, "missing": True}
+
+
 def test_records_that_know_times_alone_go_by_these(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("a")
