@@ -21,7 +21,7 @@ from cellssl.cells import (
 from cellssl.cells.folder import CropFolder
 from cellssl.columns import COMPOUND, CONTROL, PLATE, WELL, agent_column
 from cellssl.crops import Crops
-from cellssl.errors import EmbeddingError
+from cellssl.errors import EmbeddingError, PlateError
 from cellssl.files import make_folder, write_csv, write_h5ad
 from cellssl.phenotypes import (
     Similarity,
@@ -194,7 +194,10 @@ def _outline(
     if label in fields:
         fields = fields[~fields[label].duplicated()]
     wanted = getattr(job.segmenter, "nucleus_channel", None)
-    nucleus = find_nucleus_channel(index.channels, wanted)
+    try:
+        nucleus = find_nucleus_channel(index.channels, wanted)
+    except PlateError:  # labels lie beside images of any channels
+        nucleus = 0
     overlays = []
     for row in np.unique(np.linspace(0, len(fields) - 1, _OVERLAYS).astype(int)):
         field = fields.iloc[row]

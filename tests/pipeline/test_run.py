@@ -1,6 +1,8 @@
 """The whole way, on a small simulated plate."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import anndata as ad
 import numpy as np
@@ -8,9 +10,10 @@ import pandas as pd
 import pytest
 
 import cellssl
+from cellssl.cells import LabelImages, Labels
 from cellssl.crops import CropBatch, Crops, write_crops
 from cellssl.errors import CellsslError
-from cellssl.pipeline import stages
+from cellssl.pipeline import stages, summary
 from cellssl.plates import index, simulate
 
 SMALL = {"training.epochs": 1, "training.width": 0.125, "training.batch_size": 32}
@@ -172,3 +175,15 @@ def test_redo_leaves_a_folder_alone_that_is_no_runs(result, tmp_path):
 def test_mistakes_are_said(result, options, said, tmp_path):
     with pytest.raises(CellsslError, match=said):
         _run(result.crops, tmp_path / "out", **options)
+
+
+def test_labels_are_outlined_whatever_channels_are_called(monkeypatch):
+    field = np.stack([np.full((8, 8), level) for level in (1, 2)])
+    labels = Labels(np.eye(8, dtype=np.int32))
+    monkeypatch.setattr(summary, "segment_field", lambda _: ([], field, labels))
+    fields = pd.DataFrame({"Metadata_Plate": ["P1"], "Metadata_Well": ["A01"]})
+    job = MagicMock(segmenter=LabelImages("labels/{well}.tif"))
+    for channels, level in ((("ER", "Actin"), 1), (("ER", "DNA"), 2)):
+        index = SimpleNamespace(fields=fields, channels=channels)
+        (overlay,) = summary._outline(index, job, {}, None)
+        assert (overlay.image == level).all()
