@@ -95,7 +95,7 @@ class CropReport:
 
     def say_lost_plates(self) -> None:
         """Warn of plates without a cell in the crop file, where others have some."""
-        plates = self.fields.groupby(self.fields["Metadata_Plate"].astype(str), sort=False)
+        plates = self.fields.groupby(self.fields[PLATE].astype(str), sort=False)
         reports = {str(plate): replace(self, fields=fields) for plate, fields in plates}
         lost = [plate for plate in reports if self.kept and not reports[plate].kept]
         for plate in lost[:_SAID]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellssl.cells.job import Job, Task
+from cellssl.columns import PLATE
 
 _BLOCK = 256  # rows that are in memory as mappings
 _NAME = "S28"
@@ -57,12 +58,12 @@ class Tasks(Sequence[Task]):
             return replace(self, fields=self.fields.iloc[which], names=self.names[which])
         part = self.part(which)
         row = {str(name): value for name, value in self.fields.iloc[which].to_dict().items()}
-        return self.job.task(row, part, self.maps.get(str(row["Metadata_Plate"])))
+        return self.job.task(row, part, self.maps.get(str(row[PLATE])))
 
     @property
     def plates(self) -> list[str]:
         """The plate of each field."""
-        return self.fields["Metadata_Plate"].astype(str).tolist()
+        return self.fields[PLATE].astype(str).tolist()
 
     def by_plate(self, numbers: Iterable[int]) -> dict[str, list[int]]:
         """Put the numbers of some fields to their plates, which stand in the order in which they appear."""

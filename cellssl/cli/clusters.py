@@ -8,7 +8,7 @@ import typer
 from cellssl.cli import options
 from cellssl.cli.application import ANSWERS, app
 from cellssl.cli.shell import command, say, shown
-from cellssl.columns import PLATE, bare_name
+from cellssl.columns import MECHANISM, PLATE, bare_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def cluster(
     cells = read_embedding(embedding)
     if normalise != "none":
         cells = normalise_embedding(cells, normalise, controls=controls)
-    usual = ["leiden", "Metadata_MOA", PLATE]
+    usual = ["leiden", MECHANISM, PLATE]
     made_here = ("leiden", "kmeans")
     columns = [
         name.lower()

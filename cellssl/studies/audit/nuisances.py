@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cellssl.arguments import some_names
-from cellssl.columns import PLATE, bare_name
+from cellssl.columns import BATCH, PLATE, bare_name
 from cellssl.phenotypes import choose_label
 from cellssl.studies.audit.separation import Groups
 
-_USUAL = (PLATE, "Metadata_Batch")
+_USUAL = (PLATE, BATCH)
 
 
 def nuisance_columns(
