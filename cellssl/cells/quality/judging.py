@@ -103,9 +103,9 @@ def judge_field(
     *field_saturated*: over 5 % of a channel is at the camera's end. *field_debris*: 30 % of the
     area of what was cut is too large to be nuclei. *field_focus*: its cells' median sharpness is
     half of what is usual. *field_dark*: a channel was not lit, or not taken: its background is a
-    fourth of what is usual on the plate, and its cells hold nothing but noise.
-    *field_illumination*: a channel's background is four times what is usual on the plate, or a
-    fourth, and far outside the plate's own spread.
+    fourth of what is usual on the plate, and far outside the plate's own spread, and its cells
+    hold nothing but noise. *field_illumination*: a channel's background is four times what is
+    usual on the plate, or a fourth, and far outside the plate's own spread.
 
     Parameters
     ----------
