@@ -5,6 +5,7 @@ import pytest
 
 from cellssl.crops import Crops, import_crops
 from cellssl.crops.exchange import imports, tables
+from cellssl.crops.exchange.tables import name_columns
 from cellssl.errors import CropError
 
 
@@ -126,6 +127,15 @@ def test_marks_between_words_do_not_count_but_for_percent(foreign):
     obs = Crops.open(path).obs
     assert obs.index[0] == "Week1_2/B03/c0"
     assert obs["Metadata_% Control"].tolist() == table["benchmark"].tolist()
+
+
+@pytest.mark.parametrize("heads", [["Plate #", "Plate", "Well"], ["Plate", "Plate #", "Well"]])
+def test_a_column_that_is_called_so_is_taken_before_one_called_alike(heads):
+    names = name_columns(pd.DataFrame(columns=heads), {})
+    assert names["Plate"] == "Metadata_Plate"
+    assert names["Plate #"] == "Metadata_Plate #"
+    names = name_columns(pd.DataFrame(columns=heads), {"Plate": "Metadata_Old"})
+    assert names["Plate #"] == "Metadata_Plate"
 
 
 def test_what_identifies_cells_stays_text(foreign):

@@ -140,10 +140,12 @@ def name_columns(cells: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]
             "them with columns= (--column COLUMN=Well)"
         )
     given = {name: _meaning(wanted) for name, wanted in columns.items()}
-    taken = set(given.values())
+    full = {
+        name: name if name.startswith(_PREFIXES) else f"Metadata_{name}" for name in cells.columns
+    }
+    taken = {given.get(name, own) for name, own in full.items()}
     names: dict[str, str] = {}
-    for name in cells.columns:
-        own = name if name.startswith(_PREFIXES) else f"Metadata_{name}"
+    for name, own in full.items():
         known = _KNOWN.get(plain_name(name), own)
         names[name] = given.get(name, own if known in taken else known)
         taken.add(names[name])
