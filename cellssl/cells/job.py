@@ -14,12 +14,12 @@ from cellssl.cells.objects import cut_cells
 from cellssl.cells.parts import part_name, write_part
 from cellssl.cells.quality.transmission import looks_transmitted
 from cellssl.cells.segmentation.labels import (
-    FieldSegmenter,
     Labels,
     Segmenter,
     find_nucleus_channel,
     segmenter_for,
 )
+from cellssl.cells.segmentation.threshold import ThresholdSegmenter
 from cellssl.errors import PlateError
 from cellssl.plates import FieldError, files_of, read_planes
 from cellssl.plates.illumination import block_means, correct, expand
@@ -45,10 +45,8 @@ class Job:
 
     @property
     def nucleus(self) -> int | None:
-        """Number of the channel that nuclei are found in; None where labels are read."""
-        if isinstance(self.segmenter, FieldSegmenter) or not hasattr(
-            self.segmenter, "nucleus_channel"
-        ):
+        """Number of the channel whose bright places are nuclei; None where a model or labels say what are."""
+        if not isinstance(self.segmenter, ThresholdSegmenter):
             return None
         return find_nucleus_channel(self.channels, self.segmenter.nucleus_channel)
 

@@ -60,8 +60,9 @@ def _unusual_fields(unusual: Mapping[str, str]) -> Iterator[str]:
 def _transmitted(plates: Sequence[str], job: Job) -> Iterator[str]:
     """Say on which plates the channel that nuclei were found in does not look as if it showed any."""
     if plates and job.nucleus is not None:
+        where = f"plate{'s' if len(plates) > 1 else ''} {listed(plates, most=_SAID)}"
         yield (
-            f"channel {job.channels[job.nucleus]} of plate {listed(plates, most=_SAID)} does not look like the "
+            f"channel {job.channels[job.nucleus]} of {where} does not look like the "
             "fluorescence of nuclei, which are bright on dark: most fields are grey or bright, with dark places. "
             "Is it transmitted light (brightfield, phase contrast), or inverted? What was found is hardly nuclei: name "
             "the channel that shows them by --nucleus, or take cells found elsewhere with --labels"

@@ -8,6 +8,8 @@ import pytest
 import tifffile
 from scipy import ndimage
 
+from cellssl.cells import ThresholdSegmenter
+from cellssl.cells.job import Job
 from cellssl.cells.quality.transmission import looks_transmitted
 
 from .examples import run
@@ -127,3 +129,12 @@ def test_a_plate_whose_channel_of_nuclei_shows_none_is_told(make_plate, tmp_path
         own.startswith("channel DNA of plate P1 does not look") and "--nucleus" in own
         for own in remarks
     )
+
+
+def test_what_a_model_finds_in_transmitted_light_is_not_doubted():
+    class Model:
+        name, nucleus_channel = "model", "BF"
+
+    channels = ("BF", "DNA")
+    assert Job(ThresholdSegmenter("BF"), channels, 16, masks=True).nucleus == 0
+    assert Job(Model(), channels, 16, masks=True).nucleus is None

@@ -251,6 +251,14 @@ def test_ctrl_c_while_modules_load_shows_no_traceback(monkeypatch):
     assert stop.value.code == 130
 
 
+def test_numbers_keep_their_signs_on_a_terminal_of_another_alphabet():
+    wrong = "['cellssl', 'protocols', 'show', '−0.1–0.2 ± µ']"
+    code = f"import sys; from cellssl.cli import main; sys.argv = {wrong}; main()"
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "200"}
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=plain)
+    assert "-0.1-0.2 ? ?" in told.stderr
+
+
 def test_a_command_ends_without_looking_for_garbage():
     code = (
         "import sys\n"
