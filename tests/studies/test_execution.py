@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,7 +182,10 @@ def test_other_crops_are_not_taken_for_finished(
 ) -> None:
     other = tmp_path / "crops.h5ad"
     shutil.copyfile(cells, other)
-    os.utime(other, ns=(1, 1))
+    os.utime(other, ns=(1, 1))  # as a copy has it
+    assert set(run_states(tiny, carried_out, other)["state"]) == {"finished"}
+    with h5py.File(other, "r+") as file:
+        file["obsm/crops"][0] += 1
     states = run_states(tiny, carried_out, other)
     assert set(states["state"]) == {"finished, but of other crops or settings"}
     with pytest.raises(StudyError, match=r"is finished in .*: those that .* of other crops"):
