@@ -11,8 +11,9 @@ import pytest
 from cellssl.errors import CellsslError
 from cellssl.protocols import load
 from cellssl.report import Overlay, dose_figure, page, write_report
-from cellssl.report.page import Bullets, Fold, Picture, Section, Table, Text, write_page
+from cellssl.report.page import Bullets, Fold, Picture, Row, Section, Table, Text, write_page
 from cellssl.report.sections.making import provenance_section
+from cellssl.report.sections.maps import map_section
 from cellssl.report.sections.scores import scores_section
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -146,6 +147,12 @@ def test_one_plate_without_map_clusters_or_labels(embedding, tmp_path):
     del embedding.obsm["X_umap"]
     html = written(tmp_path, title="No map", embedding=embedding)
     assert "was not clustered" in html
+
+
+def test_the_map_by_label_stands_beside_that_by_plate(embedding):
+    first = map_section(embedding, "Metadata_MOA").blocks[0]
+    assert isinstance(first, Row)
+    assert [picture.alt.partition(", ")[2] for picture in first.blocks] == ["by moa", "by plate"]
 
 
 def test_crops_of_other_cells_are_not_shown(undrawn, everything, tmp_path):

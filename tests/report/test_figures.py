@@ -463,6 +463,16 @@ def test_scores_of_seeds_are_averaged_within_their_widest_interval(scores):
     assert row["seeds"] == 2
 
 
+def test_what_is_said_of_batches_is_left_out_where_each_is_one_plate(scores):
+    plates = scores[scores["metric"] == "knn"].assign(metric="ami_plate")
+    batches = plates.assign(metric="ami_batch")
+    other = batches.assign(value=batches["value"] + 0.1)
+    for batch, told in ((batches, False), (other, True)):
+        summary = summarise_scores(pd.concat([scores, plates, batch]))
+        assert "ami_plate" in set(summary["metric"])
+        assert ("ami_batch" in set(summary["metric"])) == told
+
+
 def test_means_over_seeds_that_stand_in_the_table_are_taken_as_they_are(scores):
     mean = scores[scores["seed"] == 0].assign(seed="mean", value=0.7, replicates=3)
     summary = summarise_scores(pd.concat([scores.assign(replicates=1), mean]))

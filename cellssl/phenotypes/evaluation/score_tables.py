@@ -66,7 +66,8 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     columns embedding, subset, metric, value (mean over seeds), low and high (widest interval), n,
-    seeds, weak, note; embeddings keep their order of appearance
+    seeds, weak, note; embeddings keep their order of appearance. What is said of batches is left out
+    where each is one plate.
     """
     table = _completed(scores).reset_index(drop=True)
     means = seed_means(table)
@@ -84,7 +85,20 @@ def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
         weak=("weak", "max"),
         note=("note", lambda notes: next(filter(None, notes), "")),
     )
-    return summary.reset_index()
+    return _without_repeats(summary.reset_index())
+
+
+def _without_repeats(summary: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is said of batches where these are plates by another name: the same numbers again."""
+    for kind in ("ami", "linear"):
+        plates, batches = (
+            summary[summary["metric"] == f"{kind}_{name}"].set_index(["embedding", "subset"])
+            for name in ("plate", "batch")
+        )
+        numbers = ["value", "low", "high"]
+        if len(batches) and batches[numbers].equals(plates[numbers]):
+            summary = summary[summary["metric"] != f"{kind}_batch"]
+    return summary
 
 
 def _completed(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The map of all cells, by what is known of them and by what was found."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 CLUSTERS = (("kmeans", "k-means"), ("leiden", "Leiden"))
+_HALF = 480  # CSS pixels of a picture that has another beside it
 
 
 def map_section(embedding: "AnnData", label: str | None) -> Section:
@@ -22,12 +24,22 @@ def map_section(embedding: "AnnData", label: str | None) -> Section:
     if "X_umap" not in embedding.obsm:
         text = "There is no map: the embedding was not clustered."
         return Section("map", "Map", "Map of cells", [Text(text, tone="aside")])
-    blocks = [*_label_map(embedding, label), *_cluster_maps(embedding), *_plate_maps(embedding)]
+    blocks = [
+        *_beside([*_label_map(embedding, label), *_plate_maps(embedding)]),
+        *_cluster_maps(embedding),
+    ]
     count = counted(embedding.n_obs, "cell")
     lead = (
         f"{count}, each a point: neighbours are alike, while distances between islands mean little."
     )
     return Section("map", "Map", "Map of cells", blocks, lead=lead)
+
+
+def _beside(blocks: Sequence[Block]) -> list[Block]:
+    """Put narrow pictures side by side, beneath all else."""
+    narrow = [one for one in blocks if isinstance(one, Picture) and one.width <= _HALF]
+    others = [one for one in blocks if one not in narrow]
+    return [*others, Row(narrow)] if narrow else others
 
 
 def _picture(embedding: "AnnData", column: str, title: str, caption: str, **how: Any) -> Picture:
