@@ -37,7 +37,7 @@ makes them far smaller).
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,11 @@ def open_file(path: Path, mode: str) -> Iterator[h5py.File]:
     where it found no room for what it still holds.
     """
     require_room(path)
-    with h5py.File(path, mode) as file:
-        try:
-            yield file
-            file.flush()
-        except BaseException:  # Ctrl-C too: it goes on, without the file's content
-            os.truncate(path, 0)
-            raise
+    with h5py.File(path, mode) as file, ExitStack() as failed:
+        failed.callback(os.truncate, path, 0)
+        yield file
+        file.flush()
+        failed.pop_all()  # all is written: nothing is emptied
 
 
 def require_room_in(file: h5py.File, size: int) -> None:

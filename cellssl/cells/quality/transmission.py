@@ -25,11 +25,13 @@ def looks_transmitted(image: np.ndarray, found: int) -> bool:
     found : int
         Objects that were found in it; without any it says nothing.
     """
+    if not found:
+        return False
     light = shrunk(image.astype(np.float32), sample_step(image))
     above = light - wide_gaussian(light, _WIDE * min(light.shape))
     above -= above.mean()
     spread = float(above.std())
-    if not found or not spread > 0:
+    if not spread > 0:
         return False
     ranked = np.sort(light, axis=None)
     lowest, usual, highest = (ranked[int(share * len(ranked))] for share in (0.01, 0.5, 0.99))
